@@ -1,0 +1,89 @@
+"""The shop's wire types and their limits: what crosses the wire between browser, model, MCP and REST."""
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+MAX_QUANTITY = 1_000_000
+MAX_LINES = 100
+MAX_NAME = 100
+MAX_ID = 2**63 - 1  # what both databases hold
+DEFAULT_LIMIT = 100
+MAX_LIMIT = 500
+
+GroupBy = Literal["product", "customer", "day"]
+
+
+def _no_nul(text: str) -> str:
+    # PostgreSQL cannot store U+0000, and nobody types it. Lone surrogates pydantic refuses by itself.
+    if "\x00" in text:
+        raise ValueError("must not contain NUL")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_no_nul)]
+Yuan = Annotated[float, Field(description="人民币，元")]
+
+
+class _Strict(BaseModel):
+    # Models write "2" and true where a number is meant; an order must not guess.
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+
+class Product(BaseModel):
+    """One article of the catalogue."""
+
+    id: int = Field(description="商品 ID")
+    name: str = Field(description="商品名称")
+    price: Yuan
+    description: str = Field(description="商品描述")
+
+
+class InventoryItem(BaseModel):
+    """How many of one product are left."""
+
+    productId: int = Field(description="商品 ID")
+    quantity: int = Field(description="可用库存，件")
+    product: Product | None = Field(default=None, description="商品详细信息")
+
+
+class OrderItem(_Strict):
+    """One line of an order."""
+
+    productId: int = Field(ge=1, le=MAX_ID, description="商品 ID，见 get_products")
+    quantity: int = Field(ge=1, le=MAX_QUANTITY, description="购买数量，件，正整数")
+
+
+class PurchaseRequest(_Strict):
+    """What a buyer asks for.
+
+    A missing name or an empty list is well-formed here, since the tutorial answers them with 400 and a
+    sentence of its own; the JSON schema still calls both required.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"required": ["customerName", "items"]})
+
+    customerName: Text = Field(default="", max_length=MAX_NAME, description="客户名称")
+    items: list[OrderItem] = Field(
+        default=[], max_length=MAX_LINES, description="购买的商品列表，每个条目包含 productId 和 quantity"
+    )
+
+
+class Order(BaseModel):
+    """An order that was accepted; its stock is taken."""
+
+    customerName: str = Field(description="客户名称")
+    items: list[OrderItem] = Field(description="购买的商品列表")
+    id: int = Field(description="订单号")
+    totalAmount: Yuan
+    orderDate: str = Field(description="下单时间，ISO 8601，UTC")
+
+
+class SalesSummary(BaseModel):
+    """What was sold of one product, to one customer or on one day."""
+
+    key: str = Field(description="商品 ID、客户名称或日期（UTC）")
+    label: str = Field(description="给人看的名称")
+    orders: int = Field(description="订单数")
+    quantity: int = Field(description="件数")
+    amount: Yuan
