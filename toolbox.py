@@ -1,12 +1,28 @@
-"""`mcp.json`, live MCP connections, listing and calling tools, results as text."""
+"""The tools of every server in `mcp.json`: listed under one name each, called through live connections."""
 
-from dataclasses import dataclass
+import asyncio
+import hashlib
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
+
+from mcp_types import Tool as McpTool
+
+from connection import Connection, Progress, ToolResult
+from servers import Server
+
+MAX_OFFERED = 64  # characters of a tool's name: OpenAI's limit, and the others'
+
+
+class UnknownServerError(LookupError):
+    """There is no server of this name in `mcp.json`."""
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool of one server, as the model and the page see it."""
+    """A tool of one server; `offered` is the name under which a model gets to know it."""
 
     server: str
     name: str
@@ -16,17 +32,102 @@ class Tool:
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None
     annotations: dict[str, Any]
+    meta: dict[str, Any] = field(default_factory=dict)
 
     @property
     def read_only(self) -> bool:
         """Whether the server says that the tool changes nothing; a hint from a stranger."""
         return self.annotations.get("readOnlyHint") is True
 
+    @property
+    def repeatable(self) -> bool:
+        """Whether a call may be sent twice: it changes nothing, is idempotent, or honours our key."""
+        return self.read_only or bool(
+            self.annotations.get("idempotentHint") or self.meta.get("idempotency-key")
+        )
 
-@dataclass(frozen=True)
-class ToolResult:
-    """A call's outcome as text; `unknown` when it may or may not have happened."""
 
-    text: str
-    is_error: bool = False
-    unknown: bool = False
+class Toolbox:
+    """The servers of one `mcp.json`: `async with Toolbox(servers) as box: await box.call(…)`."""
+
+    def __init__(self, servers: Iterable[Server]) -> None:
+        self.connections = {server.name: Connection(server) for server in servers}
+
+    async def __aenter__(self) -> "Toolbox":
+        for connection in self.connections.values():
+            connection.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await asyncio.gather(*(connection.stop() for connection in self.connections.values()))
+
+    def tools(self) -> list[Tool]:
+        """Return every tool that is known, also those of a server that is down for the moment."""
+        pairs = [(c.server.name, tool) for c in self.connections.values() for tool in c.listed]
+        names = offered_names([(server, tool.name) for server, tool in pairs])
+        return [_tool(server, tool, names[server, tool.name]) for server, tool in pairs]
+
+    async def call(
+        self,
+        server: str,
+        name: str,
+        args: dict[str, Any],
+        *,
+        key: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> ToolResult:
+        """Call a tool; `key` travels as `_meta["idempotency-key"]`.
+
+        A failure of any kind is a result, never an exception, but for one.
+
+        Raises:
+            UnknownServerError: No server has this name.
+        """
+        connection = self.connection(server)
+        tool = next((tool for tool in connection.listed if tool.name == name), None)
+        repeatable = tool is not None and _tool(server, tool, name).repeatable
+        return await connection.call(name, args, key, on_progress, repeatable)
+
+    def connection(self, server: str) -> "Connection":
+        """Return a server's connection.
+
+        Raises:
+            UnknownServerError: No server has this name.
+        """
+        try:
+            return self.connections[server]
+        except KeyError:
+            raise UnknownServerError(f"服务器 {server} 不存在") from None
+
+
+def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Give each (server, tool) a name that every provider accepts: `[a-zA-Z0-9_-]`, at most 64 characters.
+
+    Names that are too long or would collide end in a hash of the pair: the same from run to run.
+    """
+    plain = {pair: re.sub(r"[^a-zA-Z0-9_-]", "_", "_".join(pair)) for pair in pairs}
+    counts = Counter(plain.values())
+    return {
+        pair: name if len(name) <= MAX_OFFERED and counts[name] == 1 else _hashed(pair, name)
+        for pair, name in plain.items()
+    }
+
+
+def _hashed(pair: tuple[str, str], name: str) -> str:
+    digest = hashlib.sha256("\0".join(pair).encode()).hexdigest()[:8]
+    return f"{name[: MAX_OFFERED - 9]}_{digest}"
+
+
+def _tool(server: str, tool: McpTool, offered: str) -> Tool:
+    annotations = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
+    return Tool(
+        server=server,
+        name=tool.name,
+        offered=offered,
+        title=tool.title or annotations.get("title") or tool.name,
+        description=tool.description or "无描述",
+        input_schema=tool.input_schema or {"type": "object", "properties": {}},
+        output_schema=tool.output_schema,
+        annotations=annotations,
+        meta=dict(tool.meta or {}),
+    )

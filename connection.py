@@ -1,0 +1,351 @@
+"""One MCP server: a task of its own opens the connection, keeps it, and opens it again; calls go through."""
+
+import asyncio
+import json
+import logging
+import random
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal, cast
+
+import anyio
+import httpx2
+from mcp import Client, StdioServerParameters
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.exceptions import MCPError
+from mcp_types import (
+    CONNECTION_CLOSED,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    ContentBlock,
+    Implementation,
+    RequestParamsMeta,
+    TextResourceContents,
+)
+from mcp_types import Tool as McpTool
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+from pydantic import ValidationError
+
+from servers import Server, is_loopback
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT = 10.0  # seconds for a server to answer a list or a handshake
+START_TIMEOUT = 60.0  # the same for a command: its first start may install it
+CALL_TIMEOUT = 60.0  # seconds for one tool call
+READY_TIMEOUT = 3.0  # seconds that a call waits for a server that is down
+FIRST_DELAY, LAST_DELAY = 0.5, 30.0  # seconds between two attempts to connect
+LAST_LOCAL_DELAY = 2.0  # the same on this machine, where a refused connection costs nothing
+POLL_INTERVAL = 10.0  # seconds between two looks at a server that cannot tell us of changes
+KEEPALIVE = 4.0  # seconds; servers close idle connections after 5 (uvicorn, Node), and we must be first
+MAX_PAGES = 100  # of one server's list of tools
+MAX_SENDS = 3  # of one call that may be sent again
+
+MAX_OFFERED = 64  # characters of a tool's name: OpenAI's limit, and the others'
+CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
+STAND_INS = (
+    "Server returned an error response",
+    "Not Found",
+    "Session terminated",
+)  # the SDK's, for a status
+REFUSALS = {
+    401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
+    403: "：服务器拒绝了这个来源",
+    404: "：这个地址上没有 MCP 服务，请检查 URL 的路径",
+    421: "：服务器不接受这个 Host，请把它加进服务器的 MCP_ALLOWED_HOSTS",
+}
+
+Status = Literal["connecting", "ready", "down", "disabled"]
+Progress = Callable[[float, float | None, str | None], None]
+
+
+class ServerDownError(Exception):
+    """A server did not come up in time; the message says why."""
+
+
+@dataclass(frozen=True)
+class ToolResult:
+    """A call's outcome as text; `unknown` when it may or may not have happened."""
+
+    text: str
+    is_error: bool = False
+    unknown: bool = False
+
+
+class Connection:
+    """One server: a task of its own opens the connection, keeps it, and opens it again."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self.status: Status = "disabled" if server.error else "connecting"
+        self.error = server.error
+        self.listed: list[McpTool] = []
+        self.protocol_version: str | None = None
+        self.retry_at: float | None = None  # time.monotonic() of the next attempt, while down
+        self._client: Client | None = None
+        self._changed = asyncio.Event()  # set, and replaced, at every change of status
+        self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
+        self._refusal = ""  # what the last HTTP answer said, when it was no success
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        if self.status != "disabled":
+            self._task = asyncio.create_task(self._own(), name=f"mcp {self.server.name}")
+
+    async def stop(self) -> None:
+        """Close the connection and end the task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def reconnect(self) -> None:
+        """Connect anew at once, whatever the state."""
+        self._wake.set()
+
+    async def call(
+        self, name: str, args: dict[str, Any], key: str | None, on_progress: Progress | None, repeatable: bool
+    ) -> ToolResult:
+        """Call a tool, again after a broken connection where that is safe."""
+        for attempt in range(1, MAX_SENDS + 1):
+            try:
+                client = await self._ready()
+            except ServerDownError as error:
+                return ToolResult(f"服务器 {self.server.name} 现在不可用：{error}", is_error=True)
+            try:
+                return _result(await self._send(client, name, args, key, on_progress))
+            except MCPError as error:
+                never_ran = error.message == "Session terminated"  # the 404 after a restart
+                if not never_ran and error.code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
+                    return ToolResult(_explain(error, self.server, self._refusal), is_error=True)
+                timed_out = error.code == REQUEST_TIMEOUT
+            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
+                never_ran = timed_out = False
+            except (ValidationError, RuntimeError) as error:
+                return ToolResult(f"服务器的回答不合规范：{error}", is_error=True)
+            if not timed_out:
+                self._lost(client)
+            if attempt == MAX_SENDS or timed_out or not (repeatable or never_ran):
+                break
+        return self._no_answer(timed_out, repeatable)
+
+    async def _send(
+        self,
+        client: Client,
+        name: str,
+        args: dict[str, Any],
+        key: str | None,
+        on_progress: Progress | None,
+    ) -> CallToolResult:
+        async def report(progress: float, total: float | None, message: str | None) -> None:
+            if on_progress is not None:
+                on_progress(progress, total, message)
+
+        return await client.call_tool(
+            name,
+            args,
+            read_timeout_seconds=CALL_TIMEOUT,
+            progress_callback=report if on_progress is not None else None,
+            meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
+        )
+
+    def _no_answer(self, timed_out: bool, repeatable: bool) -> ToolResult:
+        what = f"{CALL_TIMEOUT:.0f} 秒内没有回答" if timed_out else "在回答之前断开了连接"
+        text = f"服务器 {self.server.name} {what}"
+        if repeatable and not timed_out:
+            return ToolResult(f"{text}，多次重试也没有成功", is_error=True)
+        return ToolResult(f"{text}，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。", True, True)
+
+    async def _ready(self) -> Client:
+        if self.status == "disabled":
+            raise ServerDownError(self.error or "已停用")
+        if self._client is None:
+            self._wake.set()  # somebody waits: no need to sit out the pause
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                while self._client is None:
+                    await self._changed.wait()
+        except TimeoutError:
+            raise ServerDownError(self.error or "还没有连上") from None
+        return self._client
+
+    def _lost(self, client: Client) -> None:
+        if self._client is client:
+            self._set("connecting")
+            self._wake.set()
+
+    def _set(self, status: Status, error: str | None = None, client: Client | None = None) -> None:
+        if (status, error) != (self.status, self.error) and status != "connecting":
+            log.info("%s: %s", self.server.name, error or f"已连接，{len(self.listed)} 个工具")
+        self.status, self.error, self._client = status, error, client
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _own(self) -> None:
+        delay = FIRST_DELAY
+        longest = LAST_LOCAL_DELAY if self._is_local() else LAST_DELAY
+        while True:
+            self._wake.clear()
+            try:
+                async with self._open() as client:
+                    self.listed = await _list_tools(client)
+                    self.protocol_version = client.protocol_version
+                    self._set("ready", client=client)
+                    delay = FIRST_DELAY
+                    await self._watch(client)
+                self._set("connecting")
+            except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
+                self._set("down", _explain(error, self.server, self._refusal))
+                delay = FIRST_DELAY if await self._pause(delay) else min(delay * 2, longest)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait about so long, with jitter, and say whether somebody ended it."""
+        seconds *= random.uniform(0.5, 1)  # noqa: S311  no secret
+        self.retry_at = time.monotonic() + seconds
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self.retry_at = None
+        return True
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[Client]:
+        server, self._refusal = self.server, ""
+        async with AsyncExitStack() as stack:
+            if server.transport == "stdio":
+                transport: Any = StdioServerParameters(
+                    command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
+                )
+            elif server.transport == "sse":
+                transport = sse_client(server.url, dict(server.headers), httpx_client_factory=self._http)
+            else:
+                http = await stack.enter_async_context(self._http(dict(server.headers)))
+                transport = streamable_http_client(server.url, http_client=http)
+            patience = START_TIMEOUT if server.transport == "stdio" else CONNECT_TIMEOUT
+            client = Client(transport, read_timeout_seconds=patience, cache=None, client_info=CLIENT_INFO)
+            yield await stack.enter_async_context(client)
+
+    def _http(
+        self,
+        headers: dict[str, str] | None = None,
+        timeout: httpx2.Timeout | None = None,
+        auth: httpx2.Auth | None = None,
+    ) -> httpx2.AsyncClient:
+        local = self._is_local()
+        return httpx2.AsyncClient(
+            headers=headers,
+            auth=auth,
+            timeout=timeout or httpx2.Timeout(CALL_TIMEOUT, connect=CONNECT_TIMEOUT, read=None),
+            limits=httpx2.Limits(keepalive_expiry=KEEPALIVE),
+            trust_env=not local,  # a proxy of the machine cannot reach the machine's own servers
+            verify=_no_authorities() if local and self.server.url.startswith("http:") else _authorities(),
+            event_hooks={"response": [self._note_refusal]},
+        )
+
+    def _is_local(self) -> bool:
+        return bool(self.server.url) and is_loopback(httpx2.URL(self.server.url).host)
+
+    async def _note_refusal(self, response: httpx2.Response) -> None:
+        """Keep what the HTTP status says: the SDK's error does not carry it."""
+        status = response.status_code
+        self._refusal = "" if status < 400 else f"HTTP {status}{REFUSALS.get(status, '')}"
+
+    async def _watch(self, client: Client) -> None:
+        """Return, or raise, when the connection has to be opened anew."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._follow, client)
+            await self._wake.wait()
+            group.cancel_scope.cancel()
+
+    async def _follow(self, client: Client) -> None:
+        """Keep the list of tools true; a server that is gone makes the refresh raise."""
+        subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
+        while True:
+            if subscribes:
+                try:
+                    async with client.listen(tools_list_changed=True) as changes:
+                        async for _ in changes:
+                            self.listed = await _list_tools(client)
+                except SubscriptionLost:
+                    pass  # gone, or restarted: the refresh tells
+                except MCPError:
+                    subscribes = False
+            else:
+                await asyncio.sleep(POLL_INTERVAL)
+            self.listed = await _list_tools(client)
+            await asyncio.sleep(FIRST_DELAY)
+
+
+async def _list_tools(client: Client) -> list[McpTool]:
+    tools: list[McpTool] = []
+    cursor = None
+    for _ in range(MAX_PAGES):
+        page = await client.list_tools(cursor=cursor)
+        tools += page.tools
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return tools
+
+
+def _result(result: CallToolResult) -> ToolResult:
+    text = "\n".join(_text(block) for block in result.content)
+    if not text and result.structured_content is not None:
+        text = json.dumps(result.structured_content, ensure_ascii=False)
+    return ToolResult(text or "✅ 操作完成，但没有返回文本内容", is_error=bool(result.is_error))
+
+
+def _text(block: ContentBlock) -> str:
+    match block.type:
+        case "text":
+            return block.text
+        case "image" | "audio":
+            return f"[{block.mime_type}，{len(block.data) * 3 // 4} 字节]"
+        case "resource_link":
+            return f"[{block.name} {block.uri}]"
+        case "resource":
+            inner = block.resource
+            return (
+                inner.text if isinstance(inner, TextResourceContents) else f"[{inner.uri}，{inner.mime_type}]"
+            )
+
+
+def _explain(error: BaseException, server: Server, refusal: str) -> str:
+    """Say in a sentence why a connection broke."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    match error:
+        case httpx2.ConnectError():
+            return f"连不上 {server.address}，服务器启动了吗？"
+        case httpx2.TimeoutException() | TimeoutError():
+            return f"{server.address} 没有及时回答"
+        case httpx2.TransportError():
+            return f"与 {server.address} 的连接断开了"
+        case FileNotFoundError() | PermissionError():
+            return f"无法运行命令 {server.command}：{error.strerror}"
+        case MCPError(code=code) if code == CONNECTION_CLOSED:
+            return refusal or f"{server.address} 断开了连接"
+        case MCPError(message=message):
+            return refusal if refusal and message in STAND_INS else message
+        case _:
+            return refusal or f"{type(error).__name__}: {error}"
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    return ssl.create_default_context()  # some 40 ms: once, not for each connection
+
+
+@cache
+def _no_authorities() -> ssl.SSLContext:
+    return ssl.SSLContext(
+        ssl.PROTOCOL_TLS_CLIENT
+    )  # for plain http on this machine: trusts nobody, costs nothing

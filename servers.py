@@ -1,0 +1,177 @@
+"""What `mcp.json` says: which MCP servers there are and how to reach each, in every dialect."""
+
+import ipaddress
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, cast
+from urllib.parse import urlsplit, urlunsplit
+
+Transport = Literal["streamable-http", "sse", "stdio"]
+
+# What Cursor, VS Code, Claude, Cherry Studio, Cline and the tutorials write for each transport.
+TYPES: dict[str, Transport] = {
+    "http": "streamable-http",
+    "streamable-http": "streamable-http",
+    "streamablehttp": "streamable-http",
+    "streamable_http": "streamable-http",
+    "sse": "sse",
+    "stdio": "stdio",
+}
+
+
+class ConfigError(Exception):
+    """The file, or one of its entries, is wrong; the message says what to change."""
+
+
+@dataclass(frozen=True)
+class Server:
+    """One entry of `mcp.json`; `error` says why it is disabled, and then nothing else of it counts."""
+
+    name: str
+    transport: Transport = "streamable-http"
+    url: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    command: str = ""
+    args: tuple[str, ...] = field(default=(), repr=False)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    cwd: str | None = None
+    error: str | None = None
+
+    @property
+    def address(self) -> str:
+        """Where the server is, without what may be secret: user, password, query, arguments."""
+        if self.transport == "stdio":
+            return self.command
+        parts = urlsplit(self.url)
+        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def read(path: Path, environment: Mapping[str, str] = os.environ) -> list[Server]:
+    """Read a config file: root `mcpServers` or `servers`, comments and trailing commas allowed.
+
+    Raises:
+        ConfigError: The file is missing, is no JSON object, or names no servers.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        root = json.loads(_plain_json(text))
+    except OSError as error:
+        raise ConfigError(f"读不到 {path}：{error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} 不是合法的 JSON：{error}") from error
+    entries = None
+    if isinstance(root, dict):
+        entries = root.get("mcpServers", root.get("servers"))
+    if not isinstance(entries, dict):
+        raise ConfigError(f'{path} 里没有 "mcpServers"')
+    return [_server(name, entry, environment) for name, entry in entries.items()]
+
+
+def _plain_json(text: str) -> str:
+    """Drop comments and trailing commas outside strings, as VS Code's own files have them."""
+    token = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
+    without = token.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
+    comma = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
+    return comma.sub(lambda found: found[0] if found[0].startswith('"') else "", without)
+
+
+def _server(name: str, entry: Any, environment: Mapping[str, str]) -> Server:
+    if not isinstance(entry, dict):
+        return Server(name, error="应当是一个对象")
+    if entry.get("disabled") is True or entry.get("enabled") is False:
+        return Server(name, error="在配置里被停用")
+    try:
+        return _parse(name, cast("dict[str, Any]", _expand(entry, environment)))
+    except ConfigError as error:
+        return Server(name, error=str(error))
+
+
+def _parse(name: str, entry: dict[str, Any]) -> Server:
+    transport = _transport(entry)
+    if transport == "stdio":
+        return Server(
+            name,
+            transport,
+            command=_text(entry, "command"),
+            args=tuple(str(arg) for arg in entry.get("args") or []),
+            env=_texts(entry, "env"),
+            cwd=entry.get("cwd"),
+        )
+    url = _text(entry, "url" if "url" in entry else "baseUrl")
+    if not entry.get("allowInsecure"):
+        _refuse_insecure(url)
+    return Server(name, transport, url=url, headers=_texts(entry, "headers"))
+
+
+def _transport(entry: dict[str, Any]) -> Transport:
+    given = entry.get("type", entry.get("transport"))
+    if given is not None:
+        try:
+            return TYPES[str(given).lower()]
+        except KeyError:
+            raise ConfigError(f'不认识的 type "{given}"，可用：http、sse、stdio') from None
+    if "command" in entry:
+        return "stdio"
+    url = entry.get("url", entry.get("baseUrl", ""))
+    return "sse" if urlsplit(str(url)).path.rstrip("/").endswith("/sse") else "streamable-http"
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value.strip():
+        wanted = '"command"' if key == "command" else '"url" 或 "command"'
+        raise ConfigError(f"缺少 {wanted}")
+    return value
+
+
+def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
+    value = entry.get(key) or {}
+    if not isinstance(value, dict):
+        raise ConfigError(f'"{key}" 应当是一个对象')
+    return {str(k): str(v) for k, v in value.items()}
+
+
+def _refuse_insecure(url: str) -> None:
+    """Refuse plain http off this machine, and the link-local addresses where clouds keep their secrets."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ConfigError(f"URL 应当以 http:// 或 https:// 开头：{parts.scheme or url}")
+    try:
+        address = ipaddress.ip_address(parts.hostname)
+    except ValueError:
+        address = None
+    if address is not None and address.is_link_local:
+        raise ConfigError(f"{parts.hostname} 是链路本地地址，不允许")
+    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        raise ConfigError('本机以外的地址要用 https，或写明 "allowInsecure": true')
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address is this machine."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+
+
+def _expand(value: Any, environment: Mapping[str, str]) -> Any:
+    """Fill in `${env:X}`, `${X}` and `${X:-default}` in every text of an entry."""
+    if isinstance(value, dict):
+        return {key: _expand(item, environment) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, environment) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def fill(found: re.Match[str]) -> str:
+        name, default = found[1], found[2]
+        filled = environment.get(name) or default
+        if filled is None:
+            raise ConfigError(f"环境变量 {name} 没有设置")
+        return filled
+
+    return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", fill, value)
