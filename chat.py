@@ -7,7 +7,6 @@ a MAC over tool and arguments, so that an approval holds for exactly the call th
 
 import asyncio
 import base64
-import hashlib
 import hmac
 import json
 import secrets
@@ -17,9 +16,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
-from toolbox import Tool, ToolResult
-
-Message = dict[str, Any]  # an OpenAI chat message
+from connection import Progress, ToolResult
+from history import Call, Message, mend, unanswered
+from toolbox import Tool
 
 MAX_ROUNDS = 10
 MAX_AT_ONCE = 8  # calls of one round that run side by side
@@ -67,13 +66,20 @@ class Model(Protocol):
     demo: bool
 
     def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
-        """Yield the answer's text piece by piece, then exactly one Reply; raise ModelError when there is none."""
+        """Yield the answer's text piece by piece, then exactly one Reply.
+
+        Raises:
+            ModelError: There is no answer, or no more of it.
+        """
+        ...
 
 
 class Tools(Protocol):
     """What the loop wants of a toolbox."""
 
-    def tools(self) -> list[Tool]: ...
+    def tools(self) -> list[Tool]:
+        """Return the tools that can be called now or soon."""
+        ...
 
     async def call(
         self,
@@ -82,8 +88,10 @@ class Tools(Protocol):
         args: dict[str, Any],
         *,
         key: str | None = None,
-        on_progress: Callable[[float, float | None, str | None], None] | None = None,
-    ) -> ToolResult: ...
+        on_progress: Progress | None = None,
+    ) -> ToolResult:
+        """Call a tool; a failure is a result, not an exception."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -155,3 +163,222 @@ class Done:
 
 
 Event = Text | ToolCall | Approval | ToolProgress | Result | Appended | Failed | Done
+
+
+class Chat:
+    """A model and a toolbox; `secret` keys the MAC in call ids and is the same in all replicas."""
+
+    def __init__(self, model: Model, toolbox: Tools, secret: bytes) -> None:
+        self.model = model
+        self.toolbox = toolbox
+        self._secret = secret
+        self._writing: set[asyncio.Task[ToolResult]] = set()
+
+    async def turn(
+        self,
+        messages: Sequence[Message],
+        *,
+        approvals: Mapping[str, bool] | None = None,
+        auto_approve: Collection[str] = (),
+        ask: bool = True,
+    ) -> AsyncIterator[Event]:
+        """Carry the conversation on until the model has answered or a call waits for the user.
+
+        Args:
+            messages: The history, without a system message, in any state: it is mended first.
+            approvals: The user's word on waiting calls, by call id.
+            auto_approve: `server/tool` names that the user lets run without asking.
+            ask: False lets every call run, for callers that are programs.
+
+        Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
+        """
+        events: asyncio.Queue[Event | None] = asyncio.Queue()
+        turn = _Turn(self, mend(messages), approvals or {}, auto_approve, ask, events.put_nowait)
+        task = asyncio.create_task(turn.run())
+        task.add_done_callback(lambda _: events.put_nowait(None))
+        try:
+            while (event := await events.get()) is not None:
+                yield event
+            await task
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until the writing calls in flight are done, at most so long."""
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=seconds)
+
+    async def execute(
+        self, call: Call, tool: Tool, args: dict[str, Any], on_progress: Progress
+    ) -> ToolResult:
+        """Run a call; one that writes goes on although its turn is cancelled."""
+        running = self.toolbox.call(tool.server, tool.name, args, key=call.id, on_progress=on_progress)
+        if tool.read_only:
+            return await running
+        task = asyncio.ensure_future(running)
+        self._writing.add(task)
+        task.add_done_callback(self._writing.discard)
+        return await asyncio.shield(task)
+
+    def mint(self, request: ToolRequest) -> Call:
+        """Give a call that the model wants an id of ours: 37 characters, of OpenAI's 40."""
+        nonce = secrets.token_urlsafe(12)
+        return Call(
+            f"call_{nonce}{self._mac(nonce, request.name, request.arguments)}",
+            request.name,
+            request.arguments,
+        )
+
+    def is_genuine(self, call: Call) -> bool:
+        """Whether this id was minted for exactly this call."""
+        nonce, mac = call.id[5:21], call.id[21:]
+        return hmac.compare_digest(mac.encode(), self._mac(nonce, call.name, call.arguments).encode())
+
+    def _mac(self, *parts: str) -> str:
+        text = json.dumps(parts).encode()
+        return base64.urlsafe_b64encode(hmac.digest(self._secret, text, "sha256")[:12]).decode()
+
+
+@dataclass
+class _Turn:
+    """One turn's state."""
+
+    chat: Chat
+    history: list[Message]
+    approvals: Mapping[str, bool]
+    auto_approve: Collection[str]
+    ask: bool
+    emit: Callable[[Event], None]
+    places: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE))
+
+    async def run(self) -> None:
+        reason: Literal["stop", "approval", "rounds", "error"]
+        try:
+            reason = await self._rounds()
+        except ModelError as error:
+            self.emit(Failed(str(error)))
+            reason = "error"
+        self.emit(Done(reason))
+
+    async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
+        if await self._run(unanswered(self.history)):
+            return "approval"
+        malformed = 0
+        for _ in range(MAX_ROUNDS):
+            calls, finish = await self._answer(
+                self.chat.toolbox.tools() if malformed <= MAX_MALFORMED else []
+            )
+            if not calls:
+                return "stop"
+            malformed += any(call.args() is None for call in calls)
+            if await self._run([(call, True) for call in calls], cut_off=finish == "length"):
+                return "approval"
+        await self._answer([])
+        return "rounds"
+
+    async def _answer(self, tools: list[Tool]) -> tuple[list[Call], str]:
+        """Let the model answer, remember what it said, and return the calls that it wants."""
+        system = {"role": "system", "content": SYSTEM_PROMPT}
+        reply: Reply | None = None
+        async for part in self.chat.model.reply(
+            [system, *mend(self.history)], [_offer(tool) for tool in tools]
+        ):
+            if isinstance(part, str):
+                self.emit(Text(part))
+            else:
+                reply = part
+        if reply is None:
+            raise ModelError("模型没有给出回答")
+        calls = [self.chat.mint(request) for request in reply.calls] if tools else []
+        message: Message = {"role": "assistant", "content": reply.text, **reply.extra}
+        if calls:
+            message["tool_calls"] = [
+                {
+                    "id": call.id,
+                    "type": "function",
+                    "function": {"name": call.name, "arguments": call.arguments},
+                }
+                for call in calls
+            ]
+        self._append(message)
+        return calls, reply.finish
+
+    def _append(self, message: Message) -> None:
+        self.history.append(message)
+        self.emit(Appended(message))
+
+    async def _run(self, calls: Sequence[tuple[Call, bool]], cut_off: bool = False) -> bool:
+        """Settle calls side by side; return whether one of them waits for the user."""
+        tools = {tool.offered: tool for tool in self.chat.toolbox.tools()}
+        for call, _ in calls:
+            self.emit(_announce(call, tools.get(call.name)))
+        running = []
+        waiting = False
+        for call, current in calls:
+            tool = tools.get(call.name)
+            verdict = CUT_OFF if cut_off else self._verdict(call, tool, current)
+            if verdict == "wait":
+                self.emit(Approval(call.id))
+                waiting = True
+            elif verdict == "run" and tool is not None:
+                running.append(self._execute(call, tool))
+            else:
+                self._settle(call, ToolResult(verdict, is_error=True), 0)
+        await asyncio.gather(*running)
+        return waiting
+
+    def _verdict(self, call: Call, tool: Tool | None, current: bool) -> str:
+        """Say "run", "wait", or why not; `current` when no message of the user came after the call."""
+        if tool is None:
+            return f"没有名为 {call.name} 的工具，它的服务器可能没有连上。"
+        if call.args() is None:
+            return f"参数不是合法的 JSON 对象：{call.arguments[:200]}"
+        if tool.read_only:
+            return "run" if current else INTERRUPTED
+        word = self.approvals.get(call.id)
+        if word is False:
+            return DECLINED
+        if word is True or not self.ask or f"{tool.server}/{tool.name}" in self.auto_approve:
+            return "run" if self.chat.is_genuine(call) else NOT_GENUINE
+        return "wait" if current else UNCONFIRMED
+
+    async def _execute(self, call: Call, tool: Tool) -> None:
+        def report(progress: float, total: float | None, message: str | None) -> None:
+            self.emit(ToolProgress(call.id, progress, total, message))
+
+        async with self.places:
+            began = time.monotonic()
+            result = await self.chat.execute(call, tool, call.args() or {}, report)
+            self._settle(call, result, time.monotonic() - began)
+
+    def _settle(self, call: Call, result: ToolResult, seconds: float) -> None:
+        ms = round(seconds * 1000)
+        self.emit(Result(call.id, result.text, result.is_error, ms, result.unknown))
+        self._append({"role": "tool", "tool_call_id": call.id, "content": _for_model(call.name, result)})
+
+
+def _announce(call: Call, tool: Tool | None) -> ToolCall:
+    args = call.args()
+    shown = call.arguments if args is None else args
+    if tool is None:
+        return ToolCall(call.id, "", call.name, call.name, shown, readOnly=True)
+    return ToolCall(call.id, tool.server, tool.name, tool.title, shown, tool.read_only)
+
+
+def _offer(tool: Tool) -> dict[str, Any]:
+    description = f"[{tool.server}] {tool.description}"
+    function = {"name": tool.offered, "description": description, "parameters": tool.input_schema}
+    return {"type": "function", "function": function}
+
+
+def _for_model(name: str, result: ToolResult) -> str:
+    """Mark a result as data, and cut what is too long to read."""
+    text = f"错误: {result.text}" if result.is_error else result.text
+    if len(text) > MAX_RESULT:
+        text = (
+            f"{text[:MAX_RESULT]}\n（结果共 {len(text)} 个字符，只给出前 {MAX_RESULT} 个；请缩小查询范围。）"
+        )
+    text = text.replace("</tool_result", "<\\/tool_result")
+    return f'<tool_result tool="{name}">\n{text}\n</tool_result>'
