@@ -1,1 +1,5 @@
-"""The weather server."""
+"""The weather as an MCP tool, over Streamable HTTP."""
+
+from mcp_weather_http.command import main
+
+__all__ = ["main"]

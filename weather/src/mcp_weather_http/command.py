@@ -1,0 +1,102 @@
+"""The command line: what `mcp-streamable-weather` and `python -m mcp_weather_http` run."""
+
+import ipaddress
+import logging
+import socket
+from contextlib import suppress
+from urllib.parse import quote, quote_plus, urlsplit
+
+import click
+import uvicorn
+
+from mcp_weather_http.seniverse import BASE_URL, Seniverse
+from mcp_weather_http.server import create_app
+
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+GRACE = 5  # seconds that a client which does not take its answer may hold up the end
+NO_KEY = "缺少心知天气的 API 密钥：请用 --api-key 给出，或设置环境变量 SENIVERSE_API_KEY。"
+EXPOSED = "监听 {host} 会让别的机器也能用你的密钥：请用 --token 或环境变量 MCP_TOKEN 设置访问令牌。"
+
+
+class _WebServer(uvicorn.Server):
+    """Ends at once: calls in flight are answered instead of waited for."""
+
+    def __init__(self, config: uvicorn.Config, seniverse: Seniverse) -> None:
+        super().__init__(config)
+        self._seniverse = seniverse
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._seniverse.stop()
+        await super().shutdown(sockets)
+
+
+class _Discreet(logging.Formatter):
+    """Keeps secrets out of the log: Seniverse takes its key in the query, and a library may log a URL."""
+
+    def __init__(self, *secrets: str) -> None:
+        super().__init__("%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+        self._forms = {form for s in secrets if s for form in (s, quote(s, safe=""), quote_plus(s))}
+
+    def format(self, record: logging.LogRecord) -> str:
+        line = super().format(record)
+        for form in self._forms:
+            line = line.replace(form, "***")
+        return line
+
+
+def _http_url(_: click.Context, __: click.Parameter, value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in ("http", "https") or not url.hostname:
+        raise click.BadParameter("需要以 http:// 或 https:// 开头的地址。")
+    return value
+
+
+def _is_loopback(host: str) -> bool:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return host == "localhost"
+
+
+def _set_up_logging(level: str, *secrets: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(_Discreet(*secrets))
+    logging.basicConfig(level=level, handlers=[handler])
+    for chatty in ("httpx", "mcp.server.streamable_http"):  # lines for every request that say nothing new
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+@click.command()
+@click.option("--port", default=3000, type=click.IntRange(1, 65535), show_default=True, help="监听的端口")
+@click.option("--host", default="127.0.0.1", show_default=True, help="监听的地址")
+@click.option("--api-key", default="", envvar="SENIVERSE_API_KEY", show_envvar=True, help="心知天气的私钥")
+@click.option("--base-url", default=BASE_URL, callback=_http_url, show_default=True, help="心知天气的地址")
+@click.option(
+    "--log-level",
+    default="INFO",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    show_default=True,
+    help="日志级别",
+)
+@click.option("--json-response", is_flag=True, help="用一次性 JSON 回答，不用 SSE 流")
+@click.option("--token", default="", envvar="MCP_TOKEN", show_envvar=True, help="客户端要出示的 Bearer 令牌")
+@click.version_option(package_name="mcp-streamable-weather")
+def main(
+    *, port: int, host: str, api_key: str, base_url: str, log_level: str, json_response: bool, token: str
+) -> None:
+    """心知天气的 MCP 服务器（Streamable HTTP），一个工具：get-weather。"""
+    api_key, token = api_key.strip(), token.strip()
+    if not api_key:
+        raise click.UsageError(NO_KEY)
+    if not token and not _is_loopback(host):
+        raise click.UsageError(EXPOSED.format(host=host))
+    _set_up_logging(log_level.upper(), api_key, token)
+    seniverse = Seniverse(api_key, base_url=base_url)
+    app = create_app(seniverse, loopback=_is_loopback(host), token=token, json_response=json_response)
+    config = uvicorn.Config(
+        app, host=host, port=port, log_config=None, server_header=False, timeout_graceful_shutdown=GRACE
+    )
+    server = _WebServer(config, seniverse)
+    with suppress(KeyboardInterrupt):  # uvicorn ends in order, then raises it again
+        server.run()
+    if not server.started:
+        raise SystemExit(3)

@@ -1,0 +1,155 @@
+"""A Seniverse on this machine, our server in front of it, and clients of both protocol eras."""
+
+import json
+import socket
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+import uvicorn
+from mcp.client import Client
+from mcp_weather_http.seniverse import Seniverse
+from mcp_weather_http.server import create_app
+
+KEY = "SBh-3xample_Key"
+SECONDS = 20  # bounds every wait; none takes that long
+Answer = tuple[int, str | bytes]  # HTTP status and body; an empty body drops the connection
+
+
+def told(name: str, text: str = "多云", temperature: str = "14") -> Answer:
+    """Answer as Seniverse does for a city that it knows."""
+    location = {"id": "WX4FBXXFKE4F", "name": name, "country": "CN", "path": f"{name},{name},中国"}
+    now = {"text": text, "code": "4", "temperature": temperature}
+    result = {"location": location, "now": now, "last_update": "2026-11-21T16:45:00+08:00"}
+    return 200, json.dumps({"results": [result]}, ensure_ascii=False)
+
+
+def refused(status: int, code: str) -> Answer:
+    """Answer as Seniverse does when it refuses."""
+    return status, json.dumps({"status": "The reason, in English.", "status_code": code})
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    timeout = SECONDS
+
+    def do_GET(self) -> None:
+        status, body = cast("_Listener", self.server).seniverse.answer(self.path)
+        data = body.encode() if isinstance(body, str) else body
+        if not data:
+            self.close_connection = True
+            return
+        with suppress(ConnectionError):  # who asked may have gone away
+            self.send_response(status)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a held answer must not hold up the end of its test
+    seniverse: "FakeSeniverse"
+
+
+@dataclass
+class FakeSeniverse:
+    """Answers like Seniverse's v3 API, and writes down what it was asked."""
+
+    url: str
+    cities: dict[str, Answer] = field(default_factory=lambda: {"北京": told("北京"), "beijing": told("北京")})
+    first: deque[Answer] = field(default_factory=deque)  # answers given before any other
+    asked: list[str] = field(default_factory=list)  # cities, as they came
+    arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    may_answer: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
+
+    def answer(self, target: str) -> Answer:
+        url = urlsplit(target)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path != "/v3/weather/now.json":
+            return refused(404, "AP010005")
+        if query.get("key") != KEY:
+            return refused(403, "AP010003")
+        if (query.get("language"), query.get("unit")) != ("zh-Hans", "c") or "location" not in query:
+            return refused(403, "AP010001")
+        self.asked.append(query["location"])
+        self.arrived.release()
+        self.may_answer.wait(SECONDS)
+        if self.first:
+            return self.first.popleft()
+        return self.cities.get(query["location"], refused(404, "AP010010"))
+
+    def wait_for(self, questions: int) -> None:
+        """Block until so many more questions have come in."""
+        for _ in range(questions):
+            assert self.arrived.acquire(timeout=SECONDS), f"only {len(self.asked)} questions came"
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Async tests run on asyncio, as the server does."""
+    return "asyncio"
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSeniverse]:
+    """Give a Seniverse that listens on a free port."""
+    listener = _Listener(("127.0.0.1", 0), _Handler)
+    listener.seniverse = FakeSeniverse(f"http://127.0.0.1:{listener.server_port}")
+    thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield listener.seniverse
+    listener.seniverse.may_answer.set()
+    listener.shutdown()
+    listener.server_close()
+    thread.join(SECONDS)
+
+
+Serve = Callable[..., str]
+
+
+@pytest.fixture
+def serve(fake: FakeSeniverse) -> Iterator[Serve]:
+    """Give a function that serves our app, by default in front of the fake, and returns its address."""
+    running: list[tuple[uvicorn.Server, threading.Thread]] = []
+
+    def start(seniverse: Seniverse | None = None, **options: Any) -> str:
+        app = create_app(seniverse or Seniverse(KEY, base_url=fake.url), **options)
+        listener = socket.create_server(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        running.append((server, thread))
+        return f"http://localhost:{listener.getsockname()[1]}/mcp"
+
+    yield start
+    fake.may_answer.set()
+    for server, thread in running:
+        server.should_exit = True
+        thread.join(SECONDS)
+
+
+Connect = Callable[..., Client]
+
+
+@pytest.fixture(params=["legacy", "auto"], ids=["handshake", "2026-07-28"])
+def connect(request: pytest.FixtureRequest) -> Connect:
+    """Give a function that makes a client of one protocol era."""
+
+    def client(url: str, **options: Any) -> Client:
+        return Client(url, mode=request.param, read_timeout_seconds=SECONDS, **options)
+
+    return client
