@@ -1,0 +1,212 @@
+"""The MCP server: the shop's four tools over Streamable HTTP, SSE and stdio."""
+
+import io
+import logging
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Literal, Self
+
+import anyio
+import httpx
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
+from mcp.server.transport_security import TransportSecuritySettings
+from mcp.types import CallToolResult, InputRequiredResult
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import BaseRoute, Route
+
+from shop import Shop
+from tools import Confirm, Counter, all_tools, complaint
+
+VERSION = "1.0.0"
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+BANNER = """🌤️ 启动产品 MCP 服务器...
+📍 支持的功能:
+  - 获取产品列表 (get_products)
+  - 获取库存列表 (get_inventory)
+  - 获取订单列表 (get_orders)
+  - 创建采购订单 (create_purchase)
+
+"""
+INSTRUCTIONS = (
+    "这是一家商店：查商品和价格用 get_products，查库存用 get_inventory，"
+    "查订单或销售汇总用 get_orders，下单用 create_purchase。"
+    "价格和金额的单位是人民币元，时间是 UTC。下单不能撤销：先核对商品 ID、库存和用户说定的数量。"
+    "只根据工具返回的数据回答，不要编造商品、库存或订单。"
+)
+Transport = Literal["all", "streamable-http", "sse", "stdio"]
+
+
+class Settings(BaseSettings):
+    """What can be set: flag, environment, `.env`, default, in this order of strength."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_prog_name="main.py",
+        cli_shortcuts={
+            "mcp-host": "host",
+            "mcp-port": "port",
+            "mcp-transport": "transport",
+            "mcp-path": "path",
+            "mcp-stateless": "stateless",
+            "mcp-json-response": "json-response",
+            "mcp-log-level": "log-level",
+            "mcp-confirm": "confirm",
+        },
+    )
+
+    mcp_host: str = Field("127.0.0.1", description="address to listen on; any but loopback needs MCP_TOKEN")
+    mcp_port: int = Field(8083, ge=0, le=65535, description="port to listen on")
+    mcp_transport: Transport = Field("all", description="all is streamable-http and sse together")
+    mcp_path: str = Field("/mcp", pattern=r"^/[\w./-]*$", description="path of Streamable HTTP")
+    mcp_stateless: bool = Field(False, description="no sessions for handshake clients, for several replicas")
+    mcp_json_response: bool = Field(False, description="answer with JSON in place of an event stream")
+    mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
+    mcp_confirm: Confirm = Field(
+        "auto", description="ask the user before buying: auto is where the client can"
+    )
+    mcp_allowed_hosts: str = Field("", description="names of a proxy or container network, by commas")
+    mcp_token: str = Field("", description="bearer token that clients must send")
+    api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
+    api_token: str = Field("", description="bearer token for the REST service")
+
+    @model_validator(mode="after")
+    def _guard_other_addresses(self) -> Self:
+        if self.mcp_transport != "stdio" and self.mcp_host not in LOOPBACK and not self.mcp_token:
+            raise ValueError(
+                f"MCP_HOST={self.mcp_host} 不是本机地址，其他机器也能连接，所以必须同时设置 MCP_TOKEN"
+            )
+        return self
+
+
+class ShopServer(MCPServer[Counter]):
+    """The SDK's server, whose failures read as the tutorial's sentences and nothing else."""
+
+    async def call_tool(
+        self, name: str, arguments: dict[str, Any], context: Context[Counter, Any] | None = None
+    ) -> CallToolResult | InputRequiredResult:
+        """Call a tool. Raises ToolError with a sentence for the model, without the SDK's English prefix."""
+        try:
+            return await super().call_tool(name, arguments, context)
+        except UnexpectedToolError:
+            raise
+        except ToolError as error:
+            if isinstance(error.__cause__, ValidationError):
+                raise ToolError(complaint(error.__cause__)) from error.__cause__
+            raise error.__cause__ if isinstance(error.__cause__, ToolError) else error from None
+
+
+def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> MCPServer[Counter]:
+    """Make the server; `api` replaces the network to the REST service, for tests."""
+    counter = Counter(Shop(settings.api_url, settings.api_token, api), settings.mcp_confirm)
+
+    @asynccontextmanager
+    async def lifespan(_: MCPServer[Counter]) -> AsyncIterator[Counter]:
+        async with counter.shop.opened():
+            yield counter
+
+    return ShopServer(
+        "Product MCP Server",
+        title="产品 MCP 服务器",
+        version=VERSION,
+        instructions=INSTRUCTIONS,
+        tools=all_tools(),
+        lifespan=lifespan,
+    )
+
+
+async def healthz(_: Request) -> PlainTextResponse:
+    """Say that the server is up; whether the REST service is, its own /healthz says."""
+    return PlainTextResponse("ok")
+
+
+def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> Starlette:
+    """Make the HTTP application: Streamable HTTP and SSE on one port, or the one that the settings name."""
+    server = create_server(settings, api)
+    checked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    routes: list[BaseRoute] = [Route("/healthz", healthz)]
+    if settings.mcp_transport != "streamable-http":
+        routes += server.sse_app(transport_security=checked).routes
+    if settings.mcp_transport == "sse":
+        return Starlette(routes=routes)
+    app = server.streamable_http_app(
+        streamable_http_path=settings.mcp_path,
+        json_response=settings.mcp_json_response,
+        stateless_http=settings.mcp_stateless,
+        transport_security=checked,
+    )
+    app.router.routes.extend(routes)
+    return app
+
+
+def addresses(settings: Settings) -> str:
+    """Return what to paste into a host's mcp.json, and the URLs by themselves."""
+    name = settings.mcp_host if settings.mcp_host not in LOOPBACK else "localhost"
+    base = f"http://{f'[{name}]' if ':' in name else name}:{settings.mcp_port}"
+    urls = {"Streamable HTTP": base + settings.mcp_path, "SSE": base + "/sse"}
+    if settings.mcp_transport != "all":
+        urls = {
+            name: url
+            for name, url in urls.items()
+            if name.lower().replace(" ", "-") == settings.mcp_transport
+        }
+    best = next(iter(urls.values()))
+    lines = [f"  {name + ':':<16} {url}" for name, url in urls.items()]
+    entry = f'{{"mcpServers": {{"product-mcp": {{"url": "{best}"}}}}}}'
+    return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {entry}", "", ""])
+
+
+def _configure_logging(settings: Settings) -> None:
+    level = settings.mcp_log_level.upper()
+    logging.basicConfig(
+        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
+    )
+    if level != "DEBUG":
+        # At INFO these name session ids, arguments and URLs with customers in them.
+        for name in ("mcp", "httpx", "stamina", "sse_starlette"):
+            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def _serve_http(settings: Settings) -> None:
+    uvicorn.run(
+        create_app(settings),
+        host=settings.mcp_host,
+        port=settings.mcp_port,
+        log_level=settings.mcp_log_level,
+        access_log=settings.mcp_log_level == "debug",
+        timeout_graceful_shutdown=2,
+        server_header=False,
+    )
+
+
+def run() -> None:
+    """Read the settings and serve until stopped. Exits with status 2 when a setting is wrong."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console of another encoding must not end the server
+            stream.reconfigure(errors="replace")
+    try:
+        settings = Settings(_cli_parse_args=True)
+    except (ValidationError, SettingsError) as error:
+        sys.exit(str(error))
+    _configure_logging(settings)
+    if settings.mcp_transport == "stdio":
+        sys.stderr.write(BANNER)
+        anyio.run(create_server(settings).run_stdio_async)
+        return
+    sys.stdout.write(BANNER + addresses(settings))
+    sys.stdout.flush()
+    _serve_http(settings)
+
+
+if __name__ == "__main__":
+    run()

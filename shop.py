@@ -1,0 +1,171 @@
+"""The shop's REST service as the MCP server sees it: one helper that calls, retries, and says what failed."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import anyio
+import httpx
+import stamina
+from httpx_aiohttp import AiohttpTransport
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic_core import from_json
+
+LOOK_SECONDS = 4.0  # a preview and a purchase together ...
+BUY_SECONDS = 10.0
+READ_SECONDS = 14.0  # ... and one read alone stay under the 15 s after which a client gives up
+ATTEMPT_SECONDS = 5.0
+ATTEMPTS = 4
+LONGEST_WAIT = 5.0  # a Retry-After above this is not waited for
+BUSY = frozenset({502, 503, 504})  # a gateway's or the service's own "try again"
+
+Query = Mapping[str, Any]  # None means: not asked for
+
+
+class ShopError(ToolError):
+    """A call that failed, as the tutorial's sentence for the model and the person behind it."""
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How the failures of one kind of call are told."""
+
+    refused: str
+    unreachable: str
+    advice: str = ""
+
+
+PRODUCTS = Wording("调用产品服务失败", "请求产品服务时出错")
+INVENTORY = Wording("调用库存服务失败", "请求库存服务时出错")
+ORDERS = Wording("调用订单服务失败", "请求订单服务时出错")
+PURCHASE = Wording("创建采购订单失败", "请求创建采购订单时出错")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the service said: its bytes, the same parsed, and its headers."""
+
+    body: bytes
+    data: Any
+    headers: httpx.Headers
+
+
+class _BusyError(Exception):
+    """The service asks to be tried again; carries its answer, in case it stays so."""
+
+    def __init__(self, response: httpx.Response) -> None:
+        super().__init__(response.status_code)
+        self.response = response
+
+
+def _try_again(error: Exception) -> bool | float:
+    """Tell stamina whether to try again, and after how many seconds where the service says so."""
+    if not isinstance(error, _BusyError):
+        return isinstance(error, httpx.TransportError) and not isinstance(error, httpx.UnsupportedProtocol)
+    wait = error.response.headers.get("retry-after", "")
+    if (
+        not wait.isascii() or not wait.isdigit()
+    ):  # RFC 9110 10.2.3 also allows a date; then our own backoff serves
+        return True
+    return float(wait) if float(wait) <= LONGEST_WAIT else False
+
+
+class Shop:
+    """Calls the REST service at `url`; open it with `async with shop.opened()` before use.
+
+    `transport` replaces the network, for tests.
+    """
+
+    def __init__(self, url: str, token: str = "", transport: httpx.AsyncBaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        self._headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._transport = transport
+        self._users = 0
+        self._client: httpx.AsyncClient | None = None
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["Shop"]:
+        """Hold the connections open. Users are counted: every SSE connection enters the server's lifespan."""
+        if self._client is None:
+            self._client = self._connect()
+        self._users += 1
+        try:
+            yield self
+        finally:
+            self._users -= 1
+            if self._users == 0:
+                client, self._client = self._client, None
+                with anyio.CancelScope(shield=True):
+                    await client.aclose()
+
+    def _connect(self) -> httpx.AsyncClient:
+        # Without TLS there is no use in loading every root certificate, which takes longer than all the rest.
+        transport = self._transport or AiohttpTransport(
+            verify=self.url.startswith("https:"), limits=httpx.Limits(max_connections=64)
+        )
+        timeout = httpx.Timeout(ATTEMPT_SECONDS, pool=READ_SECONDS)
+        return httpx.AsyncClient(transport=transport, headers=self._headers, timeout=timeout)
+
+    async def get(self, words: Wording, path: str, query: Query, seconds: float = READ_SECONDS) -> Answer:
+        """Read a list, within `seconds` altogether. Raises ShopError."""
+        params = {name: value for name, value in query.items() if value is not None}
+        return await self._call(words, seconds, "GET", path, params=params)
+
+    async def buy(self, body: bytes, key: str) -> Answer:
+        """Place the order that `body` describes, once per `key`, however often it is tried. Raises ShopError.
+
+        A client that goes away cannot stop it half-way: once sent, it is seen through.
+        """
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
+        words = replace(PURCHASE, advice=f"。再试时请用同一个 idempotencyKey：{key}，不会重复购买")
+        with anyio.CancelScope(shield=True):
+            answer = await self._call(words, BUY_SECONDS, "POST", "/purchase", content=body, headers=headers)
+        return answer
+
+    async def _call(self, words: Wording, seconds: float, method: str, path: str, **request: Any) -> Answer:
+        try:
+            with anyio.fail_after(seconds):
+                response = await self._try(method, path, request)
+        except _BusyError as error:
+            response = error.response
+        except (TimeoutError, httpx.RequestError, httpx.InvalidURL) as error:
+            raise ShopError(f"{words.unreachable}: {self._reason(error)}{words.advice}") from error
+        if not response.is_success:
+            raise ShopError(f"{words.refused} ({response.status_code}): {_detail(response)}")
+        try:
+            return Answer(response.content, from_json(response.content), response.headers)
+        except ValueError as error:
+            raise ShopError(f"{words.unreachable}: {self.url} 的回答不是 JSON，请检查 API_URL") from error
+
+    async def _try(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
+        assert self._client is not None, "open the shop first"
+        async for attempt in stamina.retry_context(
+            on=_try_again, attempts=ATTEMPTS, timeout=READ_SECONDS, wait_max=1.0, wait_jitter=0.1
+        ):
+            with attempt:
+                response = await self._client.request(method, self.url + path, **request)
+                if response.status_code in BUSY:
+                    raise _BusyError(response)
+                return response
+        raise AssertionError("stamina ends with a return or an exception")
+
+    def _reason(self, error: Exception) -> str:
+        if isinstance(error, httpx.ConnectError):
+            return f"连接不上 {self.url}，请确认 api.py 已经启动"
+        if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
+            return f"{self.url} 不是有效的地址，请检查 API_URL"
+        if isinstance(error, TimeoutError | httpx.ReadTimeout | httpx.PoolTimeout):
+            return f"{self.url} 没有及时回答，请稍后再试"
+        return f"与 {self.url} 的连接中断，请稍后再试"
+
+
+def _detail(response: httpx.Response) -> str:
+    """Return the service's own words. A validation error names fields, never what was in them."""
+    try:
+        detail = from_json(response.content)["detail"]
+        if isinstance(detail, str):
+            return detail
+        return "；".join(f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in detail)
+    except (ValueError, TypeError, KeyError):  # a proxy's page, not the service's JSON
+        return response.reason_phrase or "没有说明"
