@@ -11,7 +11,7 @@ import hmac
 import json
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -181,7 +181,7 @@ class Chat:
         approvals: Mapping[str, bool] | None = None,
         auto_approve: Collection[str] = (),
         ask: bool = True,
-    ) -> AsyncIterator[Event]:
+    ) -> AsyncGenerator[Event]:
         """Carry the conversation on until the model has answered or a call waits for the user.
 
         Args:

@@ -71,11 +71,12 @@ class ServerDownError(Exception):
 
 @dataclass(frozen=True)
 class ToolResult:
-    """A call's outcome as text; `unknown` when it may or may not have happened."""
+    """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not."""
 
     text: str
     is_error: bool = False
     unknown: bool = False
+    unreachable: bool = False
 
 
 class Connection:
@@ -105,6 +106,12 @@ class Connection:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    async def until_ready(self) -> Client:
+        """Wait until the server is connected; for ever, if it never is."""
+        while self._client is None:
+            await self._changed.wait()
+        return self._client
+
     def reconnect(self) -> None:
         """Connect anew at once, whatever the state."""
         self._wake.set()
@@ -117,7 +124,8 @@ class Connection:
             try:
                 client = await self._ready()
             except ServerDownError as error:
-                return ToolResult(f"服务器 {self.server.name} 现在不可用：{error}", is_error=True)
+                text = f"服务器 {self.server.name} 现在不可用：{error}"
+                return ToolResult(text, is_error=True, unreachable=True)
             try:
                 return _result(await self._send(client, name, args, key, on_progress))
             except MCPError as error:
@@ -169,11 +177,9 @@ class Connection:
             self._wake.set()  # somebody waits: no need to sit out the pause
         try:
             async with asyncio.timeout(READY_TIMEOUT):
-                while self._client is None:
-                    await self._changed.wait()
+                return await self.until_ready()
         except TimeoutError:
             raise ServerDownError(self.error or "还没有连上") from None
-        return self._client
 
     def _lost(self, client: Client) -> None:
         if self._client is client:

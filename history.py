@@ -3,9 +3,47 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_MESSAGES = 2_000
 
 Message = dict[str, Any]  # an OpenAI chat message
+
+
+class Function(BaseModel):
+    """The function of a tool call in a history."""
+
+    name: str
+    arguments: str
+
+
+class HistoryCall(BaseModel):
+    """A tool call in a history."""
+
+    id: str
+    type: Literal["function"] = "function"
+    function: Function
+
+
+class HistoryMessage(BaseModel):
+    """An OpenAI chat message; what else a provider put into it goes back to the provider."""
+
+    model_config = ConfigDict(extra="allow")
+
+    role: Literal["system", "user", "assistant", "tool"]
+    content: str | None = None
+    tool_calls: list[HistoryCall] | None = None
+    tool_call_id: str | None = None
+
+
+History = Annotated[list[HistoryMessage], Field(max_length=MAX_MESSAGES)]
+
+
+def plain(messages: Sequence[HistoryMessage]) -> list[Message]:
+    """Return validated messages as they came."""
+    return [message.model_dump(exclude_unset=True) for message in messages]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,362 @@
+"""The browser's back end: settings, lifespan, routes, streaming, the page."""
+
+import asyncio
+import json
+import logging
+import os
+import secrets
+import sys
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import FileResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from fastapi.staticfiles import StaticFiles
+from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+import chat
+import servers
+from chat import Chat, Model
+from connection import Connection
+from demo import DemoModel
+from guard import Guard
+from history import History, plain
+from provider import OpenAIModel
+from rendering import to_html
+from toolbox import Toolbox, UnknownServerError
+
+log = logging.getLogger(__name__)
+
+PUBLIC = Path(__file__).parent / "public"
+MAX_BODY = 1024 * 1024  # bytes of a request
+HTML_INTERVAL = 0.05  # seconds between two renderings of an answer that is still coming
+SHUTDOWN_TIMEOUT = 3  # seconds for answers in flight; honcho kills after 5
+GREETING_TIMEOUT = 15  # seconds until the greeting comes without the tools
+SECRET_FILE = Path(".web-secret")
+
+# Everything the page needs is its own; what a model or a tool wrote can run, fetch and send nothing.
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
+EVENT_NAMES: dict[type[chat.Event], str] = {
+    chat.Text: "text",
+    chat.ToolCall: "tool_call",
+    chat.Approval: "approval",
+    chat.ToolProgress: "tool_progress",
+    chat.Result: "tool_result",
+    chat.Appended: "message",
+    chat.Failed: "error",
+    chat.Done: "done",
+}
+# The SDK logs a traceback when a server goes away; the connection says so in one line.
+QUIET = {"mcp": logging.CRITICAL, "httpx2": logging.WARNING, "httpx": logging.WARNING}
+
+
+class Settings(BaseSettings):
+    """Where to listen, which servers, which model: flag, environment, `.env`, default, in this order."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_shortcuts={"web_host": "host", "web_port": "port"},
+    )
+
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8002, ge=1, le=65535)
+    web_password: SecretStr | None = None
+    web_secret: SecretStr | None = None
+    cors_origins: str = ""
+    mcp_config_path: Path = Path("mcp.json")
+    openai_api_key: SecretStr | None = None
+    openai_api_base: str | None = None
+    llm_model: str = "deepseek-chat"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What lives as long as the application."""
+
+    toolbox: Toolbox
+    chat: Chat
+
+
+class ChatRequest(BaseModel):
+    """The tutorial's: a question, and what was said before."""
+
+    message: str = Field(min_length=1)
+    history: History = []
+
+
+class StreamRequest(BaseModel):
+    """A conversation to carry on; `autoApprove` holds `server/tool` names."""
+
+    messages: History
+    approvals: dict[str, bool] = {}
+    autoApprove: list[str] = []
+
+
+class CallToolRequest(BaseModel):
+    """A tool to call by hand."""
+
+    server: str
+    name: str
+    args: dict[str, Any] = {}
+
+
+def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
+    """Build the application; `model` stands in for the one that the settings name.
+
+    Raises:
+        ConfigError: `mcp.json` cannot be read.
+    """
+    configured = servers.read(settings.mcp_config_path)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        brain = model or _model(settings)
+        async with Toolbox(configured) as toolbox:
+            services = Services(toolbox, Chat(brain, toolbox, _secret(settings)))
+            greeting = asyncio.create_task(_greet(toolbox, settings.web_port))
+            yield {"services": services}
+            greeting.cancel()
+            await services.chat.finish(SHUTDOWN_TIMEOUT)
+        if isinstance(brain, OpenAIModel):
+            await brain.close()
+
+    app = FastAPI(
+        title="product-mcp", lifespan=lifespan, max_body_size=MAX_BODY, docs_url=None, redoc_url=None
+    )
+    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
+    app.add_middleware(
+        Guard,
+        local=servers.is_loopback(settings.web_host),
+        password=settings.web_password.get_secret_value() if settings.web_password else "",
+        origins=origins,
+        headers=HEADERS,
+    )
+    app.add_exception_handler(RequestValidationError, _name_what_is_wrong)
+    app.include_router(router)
+    app.mount("/static", StaticFiles(directory=PUBLIC))
+    return app
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.state.services
+    return services
+
+
+Injected = Annotated[Services, Depends(_services)]
+router = APIRouter()
+
+
+@router.get("/", include_in_schema=False)
+async def index() -> FileResponse:
+    """Serve the page."""
+    return FileResponse(PUBLIC / "index.html")
+
+
+@router.get("/healthz")
+async def healthz() -> dict[str, str]:
+    """Say that this service answers; a server of `mcp.json` that is down is no fault of it."""
+    return {"status": "ok"}
+
+
+@router.get("/api/status")
+async def status(services: Injected) -> dict[str, Any]:
+    """Say which model answers and how each server is."""
+    model = services.chat.model
+    connections = services.toolbox.connections.values()
+    return {
+        "model": {"name": model.name, "demo": model.demo},
+        "servers": [_describe(connection) for connection in connections],
+    }
+
+
+@router.get("/api/tools")
+async def tools(services: Injected) -> dict[str, Any]:
+    """List the tools of every server, the tutorial's fields first."""
+    return {
+        "tools": [
+            {
+                "server": tool.server,
+                "name": tool.name,
+                "description": tool.description,
+                "input_schema": tool.input_schema,
+                "title": tool.title,
+                "output_schema": tool.output_schema,
+                "annotations": tool.annotations,
+                "readOnly": tool.read_only,
+            }
+            for tool in services.toolbox.tools()
+        ]
+    }
+
+
+@router.post("/api/call-tool")
+async def call_tool(request: CallToolRequest, services: Injected) -> dict[str, Any]:
+    """Call a tool by hand, once: a broken connection does not make it twice."""
+    try:
+        key = secrets.token_urlsafe(16)
+        result = await services.toolbox.call(request.server, request.name, request.args, key=key)
+    except UnknownServerError as error:
+        raise HTTPException(404, str(error)) from error
+    if result.unreachable or result.unknown:
+        raise HTTPException(502, result.text)
+    return {"result": result.text, "isError": result.is_error}
+
+
+@router.post("/api/servers/{name}/reconnect", status_code=204)
+async def reconnect(name: str, services: Injected) -> None:
+    """Connect to a server anew, without waiting for its next try."""
+    try:
+        services.toolbox.connection(name).reconnect()
+    except UnknownServerError as error:
+        raise HTTPException(404, str(error)) from error
+
+
+@router.post("/api/chat")
+async def answer(request: ChatRequest, services: Injected) -> dict[str, Any]:
+    """Answer in one piece, as in the tutorial; the caller is a program, so tools run without asking."""
+    messages = [*plain(request.history), {"role": "user", "content": request.message}]
+    response = ""
+    names: dict[str, str] = {}
+    calls: list[dict[str, str]] = []
+    async for event in services.chat.turn(messages, ask=False):
+        match event:
+            case chat.ToolCall():
+                names[event.id] = event.tool
+            case chat.Result():
+                outcome = "error" if event.isError else "result"
+                calls.append({"name": names[event.id], outcome: event.result, "tool_call_id": event.id})
+            case chat.Appended(message={"role": "assistant", "content": text}):
+                response = text
+            case chat.Failed():
+                raise HTTPException(502, f"LLM/对话处理失败: {event.detail}")
+    return {"response": response, "toolCalls": calls}
+
+
+@router.post("/api/chat/stream", response_class=EventSourceResponse)
+async def stream(request: StreamRequest, services: Injected) -> AsyncIterator[ServerSentEvent]:
+    """Answer as a stream of events; a call that writes waits for the user's word."""
+    turn = services.chat.turn(
+        plain(request.messages), approvals=request.approvals, auto_approve=request.autoApprove
+    )
+    async with aclosing(_with_html(turn)) as events:
+        async for name, data in events:
+            yield ServerSentEvent(event=name, raw_data=json.dumps(data, ensure_ascii=False))
+
+
+async def _with_html(turn: AsyncGenerator[chat.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+    """Name each event, and add the rendered answer: as it comes, not too often, and when it is whole."""
+    text = ""
+    next_rendering = 0.0
+    async with aclosing(turn) as events:
+        async for event in events:
+            if isinstance(event, chat.Text):
+                text += event.delta
+                due = time.monotonic() >= next_rendering
+            else:
+                due = bool(text)
+            if due:
+                began = time.monotonic()
+                yield "html", {"html": to_html(text)}
+                # a long answer takes long to render: never more than a fifth of the time
+                next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
+            if not isinstance(event, chat.Text):
+                text = ""
+            yield EVENT_NAMES[type(event)], asdict(event)
+
+
+def _describe(connection: Connection) -> dict[str, Any]:
+    server = connection.server
+    return {
+        "name": server.name,
+        "transport": server.transport,
+        "url": server.address,
+        "status": connection.status,
+        "error": connection.error,
+        "tools": len(connection.listed),
+        "protocolVersion": connection.protocol_version,
+    }
+
+
+async def _name_what_is_wrong(_: Request, error: Exception) -> Response:
+    """Answer 422 with field and reason, not the input: it may hold what cannot be encoded, or be long."""
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    detail = [{"loc": fault["loc"], "msg": fault["msg"], "type": fault["type"]} for fault in faults]
+    return Response(json.dumps({"detail": detail}), 422, media_type="application/json")
+
+
+def _model(settings: Settings) -> Model:
+    if not settings.openai_api_key and not settings.openai_api_base:
+        return DemoModel()
+    key = (
+        settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
+    )  # Ollama wants none
+    return OpenAIModel(settings.llm_model, key, settings.openai_api_base)
+
+
+def _secret(settings: Settings) -> bytes:
+    """Return the key of the approvals' MAC: given, or made at the first start and kept in a file."""
+    if settings.web_secret:
+        return settings.web_secret.get_secret_value().encode()
+    with suppress(FileExistsError), open(SECRET_FILE, "x", opener=lambda p, f: os.open(p, f, 0o600)) as file:
+        file.write(secrets.token_urlsafe(32))
+    return SECRET_FILE.read_bytes()
+
+
+async def _greet(toolbox: Toolbox, port: int) -> None:
+    """Say where the page is once the tools are there, or after a while without them."""
+    enabled = [c for c in toolbox.connections.values() if c.status != "disabled"]
+    with suppress(TimeoutError):
+        async with asyncio.timeout(GREETING_TIMEOUT):
+            await asyncio.gather(*(connection.until_ready() for connection in enabled))
+    print(f"🛍️ 智能商城助手：请打开 http://localhost:{port}（{len(toolbox.tools())} 个工具）", flush=True)  # noqa: T201
+
+
+def run() -> None:
+    """Serve, with settings from the command line, the environment and `.env`."""
+    try:
+        settings = Settings(_cli_parse_args=True)
+        if not servers.is_loopback(settings.web_host) and not settings.web_password:
+            sys.exit(f"在 {settings.web_host} 上监听需要设置 WEB_PASSWORD")
+        app = create_app(settings)
+    except ValidationError as error:
+        sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+    except servers.ConfigError as error:
+        sys.exit(f"加载 MCP 配置失败: {error}")
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
+    for name, level in QUIET.items():
+        logging.getLogger(name).setLevel(level)
+    uvicorn.run(
+        app,
+        host=settings.web_host,
+        port=settings.web_port,
+        access_log=False,  # the page asks for /api/status every few seconds
+        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+    )
+
+
+if __name__ == "__main__":
+    run()
