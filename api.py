@@ -1,0 +1,298 @@
+"""The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
+
+import asyncio
+import ipaddress
+import json
+import logging
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import uvicorn
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPBearer
+from pydantic import BaseModel, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails, from_json
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import catalog
+import store
+from catalog import CatalogError
+from models import MAX_NAME, InventoryItem, Order, Product, PurchaseRequest, SalesSummary
+from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
+from store import Store, StoreError, StoreUnavailableError
+
+MAX_BODY = 64 * 1024  # bytes
+MAX_ERRORS = 20  # of one request, named in its 422
+RETRY_SECONDS = 1
+
+log = logging.getLogger("uvicorn.error")
+
+
+class Settings(BaseSettings):
+    """Where the service listens and what it keeps its records in."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_shortcuts={"api-host": "host", "api-port": "port"},
+    )
+
+    api_host: str = "127.0.0.1"
+    api_port: int = 8000
+    database_url: str = "sqlite:///shop.db"
+    catalog: Path | None = None
+    api_token: SecretStr | None = None
+
+    @model_validator(mode="after")
+    def _guard_the_network(self) -> "Settings":
+        if self.api_token is None and not _is_loopback(self.api_host):
+            raise ValueError(f"API_HOST={self.api_host} 不是本机地址：必须设置 API_TOKEN")
+        return self
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused: a sentence, or the fields that are wrong."""
+
+    detail: str | list[FieldError]
+
+
+_STATUS: dict[type[StoreError], int] = {
+    store.EmptyPurchaseError: 400,
+    store.UnknownProductError: 404,
+    store.OutOfStockError: 400,
+    store.KeyReusedError: 422,
+}
+_REFUSED = {400: "缺少客户名称或商品，或库存不足", 404: "商品不存在", 413: "请求体超过 64 KiB"}
+_ALWAYS = {401: "缺少或错误的 API_TOKEN", 422: "参数有误", 503: "数据库暂时不可用"}
+
+
+def _documented(descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    return {status: {"model": Problem, "description": text} for status, text in descriptions.items()}
+
+
+class _JsonRequest(Request):
+    async def json(self) -> Any:
+        """Parse what json.loads would crash on or wave through: deep nesting, NaN, lone surrogates."""
+        body = await self.body()
+        try:
+            return from_json(body, allow_inf_nan=False)
+        except ValueError as error:
+            raise json.JSONDecodeError(str(error), "", 0) from error
+
+
+class _JsonRoute(APIRoute):
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handler = super().get_route_handler()
+
+        async def handle(request: Request) -> Response:
+            return await handler(_JsonRequest(request.scope, request.receive))
+
+        return handle
+
+
+router = APIRouter(prefix="/api", responses=_documented(_ALWAYS), route_class=_JsonRoute)
+
+
+async def _store(request: Request) -> Store:
+    opened: Store = request.app.state.store
+    return opened
+
+
+Shop = Annotated[Store, Depends(_store)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(pattern=r"^[!-~]{1,255}$", description="同一个键只下一笔订单：可见字符，最多 255 个"),
+]
+T = TypeVar("T")
+
+
+def _listed(page: Page[T], response: Response) -> list[T]:
+    response.headers["X-Total-Count"] = str(page.total)
+    return page.items
+
+
+@router.get("/products", summary="商品列表")
+async def list_products(
+    query: Annotated[ProductQuery, Query()], shop: Shop, response: Response
+) -> list[Product]:
+    """Products by id. `X-Total-Count` says how many there are in all."""
+    return _listed(await shop.products(query), response)
+
+
+@router.get("/inventory", summary="库存列表")
+async def list_inventory(
+    query: Annotated[InventoryQuery, Query()], shop: Shop, response: Response
+) -> list[InventoryItem]:
+    """What is left of each product."""
+    return _listed(await shop.inventory(query), response)
+
+
+@router.get("/orders", summary="订单列表，最新的在前")
+async def list_orders(query: Annotated[OrderQuery, Query()], shop: Shop, response: Response) -> list[Order]:
+    """Orders, newest first."""
+    return _listed(await shop.orders(query), response)
+
+
+@router.get("/orders/summary", summary="订单汇总")
+async def summarise_orders(
+    query: Annotated[SummaryQuery, Query()], shop: Shop, response: Response
+) -> list[SalesSummary]:
+    """What was sold, by product, customer or day."""
+    return _listed(await shop.summary(query), response)
+
+
+@router.post("/purchase", summary="下单", responses=_documented(_REFUSED), max_body_size=MAX_BODY)
+async def create_purchase(
+    body: PurchaseRequest, shop: Shop, response: Response, idempotency_key: IdempotencyKey = None
+) -> Order:
+    """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order."""
+    purchase = await shop.purchase(body, idempotency_key)
+    if purchase.replayed:
+        response.headers["Idempotent-Replayed"] = "true"
+    return purchase.order
+
+
+health = APIRouter(responses=_documented({503: _ALWAYS[503]}))
+
+
+@health.get("/healthz", summary="服务与数据库是否正常")
+async def healthz(shop: Shop) -> dict[str, str]:
+    """Answer 200 when the database answers."""
+    await shop.ping()
+    return {"status": "ok"}
+
+
+def _problem(status: int, detail: str | list[dict[str, Any]], **headers: str) -> JSONResponse:
+    return JSONResponse({"detail": detail}, status, headers)
+
+
+async def _on_refusal(_: Request, refusal: Exception) -> Response:
+    return (
+        _problem(_STATUS[type(refusal)], str(refusal))
+        if isinstance(refusal, StoreError)
+        else _problem(500, "")
+    )
+
+
+async def _on_unavailable(_: Request, error: Exception) -> Response:
+    log.error("数据库不可用：%s", error)
+    return _problem(503, "数据库暂时不可用，请稍后重试", **{"Retry-After": str(RETRY_SECONDS)})
+
+
+def _printable(part: str | int) -> str | int:
+    # The name of an unknown field comes from the request, and may hold what UTF-8 cannot.
+    return part.encode(errors="backslashreplace").decode()[:MAX_NAME] if isinstance(part, str) else part
+
+
+async def _on_bad_request(_: Request, invalid: Exception) -> Response:
+    """Name the fields, and echo nothing of what was sent."""
+    assert isinstance(invalid, RequestValidationError)
+    errors = invalid.errors()[:MAX_ERRORS]
+    return _problem(
+        422,
+        [
+            {"type": e["type"], "loc": [_printable(part) for part in e["loc"]], "msg": e["msg"]}
+            for e in errors
+        ],
+    )
+
+
+class _TokenGate:
+    """Asks for `Authorization: Bearer …` on everything under /api, before anything is read or parsed."""
+
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._expected = b"Bearer " + token.encode()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/api/"):
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not secrets.compare_digest(given, self._expected):
+                refusal = _problem(401, "缺少或错误的 API_TOKEN", **{"WWW-Authenticate": "Bearer"})
+                return await refusal(scope, receive, send)
+        return await self._app(scope, receive, send)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Make the service; its lifespan opens the shop and closes it."""
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.store = await _open(settings)
+        yield
+        await app.state.store.close()
+
+    app = FastAPI(title="Product API", version="1.0.0", lifespan=lifespan)
+    app.include_router(health)
+    if settings.api_token:
+        app.include_router(router, dependencies=[Depends(HTTPBearer(auto_error=False))])
+        app.add_middleware(_TokenGate, token=settings.api_token.get_secret_value())
+    else:
+        app.include_router(router)
+    app.add_exception_handler(StoreError, _on_refusal)
+    app.add_exception_handler(StoreUnavailableError, _on_unavailable)
+    app.add_exception_handler(RequestValidationError, _on_bad_request)
+    return app
+
+
+async def _open(settings: Settings) -> Store:
+    entries = catalog.load(settings.catalog) if settings.catalog else None
+    return await store.open_store(settings.database_url, entries)
+
+
+async def _check(settings: Settings) -> None:
+    await (await _open(settings)).close()
+
+
+def run() -> None:
+    """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
+    try:
+        settings = Settings(_cli_parse_args=True)
+        asyncio.run(_check(settings))
+    except ValidationError as error:
+        sys.exit("\n".join(_setting(e) for e in error.errors()))
+    except (CatalogError, StoreUnavailableError) as error:
+        sys.exit(f"无法启动：{error}")
+    uvicorn.run(
+        create_app(settings),
+        host=settings.api_host,
+        port=settings.api_port,
+        access_log=False,
+        timeout_graceful_shutdown=2,
+    )
+
+
+def _setting(error: ErrorDetails) -> str:
+    name = "_".join(map(str, error["loc"])).upper()
+    return f"设置有误 {name}：{error['msg']}" if name else error["msg"].removeprefix("Value error, ")
+
+
+if __name__ == "__main__":
+    run()
