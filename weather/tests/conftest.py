@@ -1,16 +1,22 @@
 """A Seniverse on this machine, our server in front of it, and clients of both protocol eras."""
 
 import json
+import os
+import signal
 import socket
+import subprocess
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
 
+import httpx
 import pytest
 import uvicorn
 from mcp.client import Client
@@ -153,3 +159,58 @@ def connect(request: pytest.FixtureRequest) -> Connect:
         return Client(url, mode=request.param, read_timeout_seconds=SECONDS, **options)
 
     return client
+
+
+@dataclass
+class Program:
+    """Our server as a process of its own."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    log: Path
+
+    def wait_until_up(self) -> None:
+        """Block until it answers; fail with its log when it does not."""
+        health = self.url.removesuffix("/mcp") + "/healthz"
+        deadline = time.monotonic() + SECONDS
+        while time.monotonic() < deadline and self.process.poll() is None:
+            with suppress(httpx.TransportError):
+                if httpx.get(health, timeout=2).status_code == 200:
+                    return
+            time.sleep(0.05)
+        pytest.fail(f"{health} did not answer:\n{self.log.read_text()}")
+
+    def interrupt(self) -> None:
+        """Press Ctrl+C."""
+        self.process.send_signal(signal.SIGINT)
+
+
+Start = Callable[..., Program]
+
+
+@pytest.fixture
+def start(fake: FakeSeniverse, tmp_path: Path) -> Iterator[Start]:
+    """Give a function that runs a command with our options, the fake behind it; all end with the test."""
+    programs: list[Program] = []
+
+    def run(*command: str | Path) -> Program:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        log = tmp_path / f"{len(programs)}.log"
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                [*command, "--port", str(port), "--base-url", fake.url],
+                env={"PATH": os.environ["PATH"], "SENIVERSE_API_KEY": KEY, "PYTHONUTF8": "1"},
+                cwd=tmp_path,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        programs.append(Program(process, f"http://localhost:{port}/mcp", log))
+        programs[-1].wait_until_up()
+        return programs[-1]
+
+    yield run
+    for program in programs:
+        program.process.kill()
+        program.process.wait(SECONDS)

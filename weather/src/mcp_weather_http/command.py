@@ -30,7 +30,7 @@ class _WebServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-class _Discreet(logging.Formatter):
+class Discreet(logging.Formatter):
     """Keeps secrets out of the log: Seniverse takes its key in the query, and a library may log a URL."""
 
     def __init__(self, *secrets: str) -> None:
@@ -38,6 +38,7 @@ class _Discreet(logging.Formatter):
         self._forms = {form for s in secrets if s for form in (s, quote(s, safe=""), quote_plus(s))}
 
     def format(self, record: logging.LogRecord) -> str:
+        """Return the whole entry, a traceback included, with every secret starred."""
         line = super().format(record)
         for form in self._forms:
             line = line.replace(form, "***")
@@ -59,7 +60,7 @@ def _is_loopback(host: str) -> bool:
 
 def _set_up_logging(level: str, *secrets: str) -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(_Discreet(*secrets))
+    handler.setFormatter(Discreet(*secrets))
     logging.basicConfig(level=level, handlers=[handler])
     for chatty in ("httpx", "mcp.server.streamable_http"):  # lines for every request that say nothing new
         logging.getLogger(chatty).setLevel(logging.WARNING)

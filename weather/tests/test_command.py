@@ -1,0 +1,99 @@
+"""The command line, as a person in a terminal has it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from anyio.to_thread import run_sync
+from click.testing import CliRunner, Result
+from mcp.client import Client
+from mcp.types import TextContent
+from mcp_weather_http import main
+from mcp_weather_http.command import Discreet
+
+if TYPE_CHECKING:
+    from weather.tests.conftest import FakeSeniverse, Start
+
+KEY = "SBh-3xample_Key"
+SCRIPT = Path(sys.executable).with_name("mcp-streamable-weather")
+NOT_SET = {"SENIVERSE_API_KEY": None, "MCP_TOKEN": None}
+
+
+def invoke(*args: str, **env: str | None) -> Result:
+    return CliRunner().invoke(main, args, env=NOT_SET | env)
+
+
+@pytest.mark.parametrize("args", [(), ("--api-key", ""), ("--api-key", " ")])
+def test_a_missing_key_is_said_and_ends_with_status_2(args: tuple[str, ...]) -> None:
+    result = invoke(*args)
+    assert result.exit_code == 2
+    assert "缺少心知天气的 API 密钥" in result.stderr
+    assert "SENIVERSE_API_KEY" in result.stderr
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "weather.example"])
+def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
+    result = invoke("--api-key", KEY, "--host", host)
+    assert result.exit_code == 2
+    assert "MCP_TOKEN" in result.stderr
+    assert KEY not in result.output
+
+
+@pytest.mark.parametrize("url", ["api.seniverse.com", "ftp://api.seniverse.com", "https://"])
+def test_a_base_url_that_is_none_is_said(url: str) -> None:
+    result = invoke("--api-key", KEY, "--base-url", url)
+    assert result.exit_code == 2
+    assert "--base-url" in result.stderr
+
+
+def test_a_taken_port_ends_it_with_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        result = invoke("--api-key", KEY, "--port", str(taken.getsockname()[1]))
+    assert result.exit_code not in (0, None)
+
+
+def test_the_defaults_are_those_of_the_tutorial() -> None:
+    defaults = {option.name: option.default for option in main.params}
+    expected = {"port": 3000, "host": "127.0.0.1", "log_level": "INFO"}
+    assert {name: defaults[name] for name in expected} == expected
+
+
+def test_the_readme_knows_every_option() -> None:
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    missing = [option.opts[0] for option in main.params if f"`{option.opts[0]}" not in readme]
+    assert missing == []
+
+
+def test_a_secret_is_starred_however_it_is_written() -> None:
+    record = logging.LogRecord("x", logging.INFO, "x", 1, "GET ?key=a+b%%2F &key=%s", ("a b/",), None)
+    assert Discreet("a b/", "").format(record).endswith("GET ?key=*** &key=***")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "command", [[SCRIPT], [sys.executable, "-m", "mcp_weather_http"]], ids=["script", "module"]
+)
+async def test_it_serves_ends_at_once_on_ctrl_c_and_keeps_the_key_to_itself(
+    fake: FakeSeniverse, start: Start, command: list[str | Path]
+) -> None:
+    program = await run_sync(lambda: start(*command, "--log-level", "debug"))
+    async with Client(program.url, read_timeout_seconds=20) as client:
+        assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error
+        fake.may_answer.clear()
+        call = asyncio.create_task(client.call_tool("get-weather", {"city": "beijing"}))
+        await run_sync(fake.wait_for, 2)
+        program.interrupt()
+        [block] = (await call).content
+    assert isinstance(block, TextContent)
+    assert "正在停止" in block.text
+    assert await run_sync(program.process.wait, 20) == 0
+    log = program.log.read_text(encoding="utf-8")
+    assert "Weather MCP server started! 🚀" in log
+    assert "Traceback" not in log
+    assert KEY not in log

@@ -1,0 +1,76 @@
+"""Who may ask: the names of this machine, web pages, tokens; and what a server without sessions answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import httpx
+import httpx2
+import pytest
+from mcp.client.streamable_http import streamable_http_client
+
+if TYPE_CHECKING:
+    from weather.tests.conftest import Connect, Serve
+
+LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
+ACCEPT = {"Accept": "application/json, text/event-stream"}
+
+
+def post(url: str, **headers: str) -> httpx.Response:
+    return httpx.post(url, json=LIST, headers=ACCEPT | headers, timeout=20)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "localhost:3000", "127.0.0.1:8080"])
+def test_this_machine_is_answered_under_all_its_names(serve: Serve, host: str) -> None:
+    assert post(serve(), Host=host).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:3000"])
+def test_another_name_for_this_machine_is_refused(serve: Serve, host: str) -> None:
+    assert post(serve(), Host=host).status_code == 421
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://localhost:6274", 200), ("http://localhost", 200), ("https://evil.example", 403), ("null", 403)],
+)
+def test_only_pages_of_this_machine_may_ask(serve: Serve, origin: str, status: int) -> None:
+    assert post(serve(), Origin=origin).status_code == status
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_there_is_no_session_to_listen_to_or_to_end(serve: Serve, method: str) -> None:
+    response = httpx.request(method, serve(), headers=ACCEPT, timeout=20)
+    assert (response.status_code, response.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    ("json_response", "content_type"), [(False, "text/event-stream"), (True, "application/json")]
+)
+def test_the_answer_is_a_stream_or_one_json_document(
+    serve: Serve, *, json_response: bool, content_type: str
+) -> None:
+    response = post(serve(json_response=json_response))
+    assert response.headers["content-type"].startswith(content_type)
+    assert "get-weather" in response.text
+
+
+@pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic s3cret"}])
+def test_without_the_token_nothing_is_answered(serve: Serve, given: dict[str, str]) -> None:
+    response = post(serve(token="s3cret"), **given)
+    assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
+
+
+@pytest.mark.anyio
+async def test_with_the_token_the_server_answers_under_any_name(serve: Serve, connect: Connect) -> None:
+    url = serve(token="s3cret", loopback=False)
+    headers = {"Authorization": "Bearer s3cret", "Host": "weather.example"}
+    async with (
+        httpx2.AsyncClient(headers=headers) as http,
+        connect(streamable_http_client(url, http_client=http)) as client,
+    ):
+        assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error
+
+
+def test_a_probe_can_see_that_it_is_up(serve: Serve) -> None:
+    assert httpx.get(serve().removesuffix("/mcp") + "/healthz", timeout=20).status_code == 200
