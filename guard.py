@@ -1,78 +1,138 @@
-"""Who may talk to the browser's back end: its own page on this machine, or whoever knows the password."""
+"""Who may talk to the MCP server over HTTP: known hosts and origins, with the token where one is set."""
 
-import base64
-import binascii
 import hmac
-from collections.abc import Collection, Mapping
-from urllib.parse import urlsplit
+import logging
+from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.datastructures import Headers
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
-from servers import is_loopback
+OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+REMEMBERED = 100  # refused hosts that were logged once; more may be someone who makes them up
 
-OPEN_PATHS = frozenset({"/healthz"})
-SAFE_METHODS = frozenset({"GET", "HEAD"})
+logger = logging.getLogger(__name__)
+
+
+class Allowed:
+    """The hosts and origins that are let in.
+
+    An entry is a name or address (any port), `name:port` (that port), or a whole origin such as
+    `https://shop.example.com` (as an origin just this one, and its host). Loopback is always let in.
+    """
+
+    def __init__(self, entries: Iterable[str]) -> None:
+        self._hosts = {_bracketed(name) for name in LOOPBACK}
+        self._pages = set(self._hosts)
+        self._origins: set[str] = set()
+        for entry in filter(None, (entry.strip().rstrip("/").lower() for entry in entries)):
+            scheme, _, host = entry.rpartition("://")
+            self._hosts.add(_bracketed(host))
+            if scheme:
+                self._origins.add(entry)
+            else:
+                self._pages.add(_bracketed(host))
+
+    def host(self, value: str) -> bool:
+        """Tell whether a Host header names this server (with DNS rebinding it names another)."""
+        return not {value.lower(), _without_port(value.lower())}.isdisjoint(self._hosts)
+
+    def origin(self, value: str) -> bool:
+        """Tell whether a page of this origin may call the server."""
+        scheme, _, host = value.lower().partition("://")
+        page = not {host, _without_port(host)}.isdisjoint(self._pages)
+        return value.lower() in self._origins or (page and scheme in {"http", "https"})
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
+
+
+def _without_port(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
 
 
 class Guard:
-    """Check Host, Origin and password before anything else, and put fixed headers on every answer.
+    """Refuses requests for other hosts (421), from other pages (403) and without the token (401).
 
-    A page of another origin cannot use the visitor's browser to buy (Origin), nor can one that points its own
-    name at this machine (Host, DNS rebinding).
+    MCP specification 2025-11-25, Transports, Security Warning: Origin must be validated.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        local: bool,
-        password: str = "",
-        origins: Collection[str] = (),
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Guard `app`; with `local` only this machine's own names are a Host."""
-        self.app = app
-        self.local = local
-        self.password = password
-        self.origins = frozenset(origins)
-        self.headers = dict(headers or {})
+    def __init__(self, app: ASGIApp, allowed: Allowed, token: str) -> None:
+        self._allowed = allowed
+        self._token = token.encode()
+        self._app = _Cors(self._authorized(app), allowed)
+        self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request, or refuse it."""
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http" or scope["path"] == OPEN_PATH:
+            await self._app(scope, receive, send)
             return
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self.headers)
-            await send(message)
-
-        refusal = self._refusal(scope)
-        await (refusal or self.app)(scope, receive, send_with_headers)
-
-    def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
-        host = headers.get("host", "")
-        if self.local and not is_loopback(urlsplit(f"//{host}").hostname or ""):
-            return JSONResponse({"detail": f"不接受的 Host：{host}"}, 421)
-        origin = headers.get("origin")
-        if origin and scope["method"] not in SAFE_METHODS and not self._is_ours(origin, host):
-            return JSONResponse({"detail": f"不接受的 Origin：{origin}"}, 403)
-        if self.password and scope["path"] not in OPEN_PATHS and not self._knows_password(headers):
-            challenge = {"WWW-Authenticate": 'Basic realm="product-mcp", charset="UTF-8"'}
-            return JSONResponse({"detail": "需要密码"}, 401, challenge)
-        return None
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._allowed.host(host):
+            await self._refuse_host(host)(scope, receive, send)
+        elif origin is not None and not self._allowed.origin(origin):
+            await self._refuse_origin(origin)(scope, receive, send)
+        else:
+            await self._app(scope, receive, send)
 
-    def _is_ours(self, origin: str, host: str) -> bool:
-        return urlsplit(origin).netloc == host or origin in self.origins
+    def _refuse_host(self, host: str) -> PlainTextResponse:
+        name = _shown(_without_port(host))
+        advice = f"MCP_ALLOWED_HOSTS={name}"
+        if host not in self._logged and len(self._logged) < REMEMBERED:
+            self._logged.add(host)
+            logger.warning("refused a request for host %s; if that is this server, set %s", name, advice)
+        return PlainTextResponse(
+            f"不认识的主机名 {name}。如果它就是这台服务器（反向代理、容器网络），请设置 {advice}\n", 421
+        )
 
-    def _knows_password(self, headers: Headers) -> bool:
-        scheme, _, credentials = headers.get("authorization", "").partition(" ")
-        try:
-            given = base64.b64decode(credentials, validate=True).partition(b":")[2]
-        except binascii.Error:
-            return False
-        return scheme.lower() == "basic" and hmac.compare_digest(given, self.password.encode())
+    def _refuse_origin(self, origin: str) -> PlainTextResponse:
+        advice = f"MCP_ALLOWED_HOSTS={_shown(origin)}"
+        return PlainTextResponse(f"不接受来自 {_shown(origin)} 的网页。若是您自己的，请设置 {advice}\n", 403)
+
+    def _authorized(self, app: ASGIApp) -> ASGIApp:
+        async def authorized(scope: Scope, receive: Receive, send: Send) -> None:
+            if scope["type"] != "http" or scope["path"] == OPEN_PATH or self._is_known(scope):
+                await app(scope, receive, send)
+                return
+            response = PlainTextResponse(
+                "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>\n",
+                401,
+                {"WWW-Authenticate": 'Bearer realm="product-mcp"'},  # RFC 6750 section 3
+            )
+            await response(scope, receive, send)
+
+        return authorized if self._token else app
+
+    def _is_known(self, scope: Scope) -> bool:
+        scheme, _, given = Headers(scope=scope).get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(
+            given.strip().encode("latin-1"), self._token
+        )
+
+
+class _Cors(CORSMiddleware):
+    """CORS for pages of the allowed origins, such as Inspector's; preflights carry no token."""
+
+    def __init__(self, app: ASGIApp, allowed: Allowed) -> None:
+        super().__init__(
+            app,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("*",),  # Mcp-Param-* cannot be listed
+            expose_headers=("Mcp-Session-Id", "WWW-Authenticate"),
+        )
+        self._allowed = allowed
+
+    def is_allowed_origin(self, origin: str) -> bool:
+        """Ask the same list as the guard."""
+        return self._allowed.origin(origin)
+
+
+def _shown(value: str) -> str:
+    """Return a header's value as it may stand in a log line or an answer."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in value)[:200]

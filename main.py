@@ -1,16 +1,18 @@
 """The MCP server: the shop's four tools over Streamable HTTP, SSE and stdio."""
 
+import contextlib
+import hashlib
 import io
 import logging
+import socket
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any, Literal, Self
 
 import anyio
 import httpx
 import uvicorn
-from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, InputRequiredResult
@@ -21,11 +23,14 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
+from guard import LOOPBACK, Allowed, Guard
 from shop import Shop
+from streams import Events, Sessions, Streams
 from tools import Confirm, Counter, all_tools, complaint
 
 VERSION = "1.0.0"
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
   - 获取产品列表 (get_products)
@@ -110,11 +115,12 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
     """Make the server; `api` replaces the network to the REST service, for tests."""
     counter = Counter(Shop(settings.api_url, settings.api_token, api), settings.mcp_confirm)
 
-    @asynccontextmanager
+    @contextlib.asynccontextmanager
     async def lifespan(_: MCPServer[Counter]) -> AsyncIterator[Counter]:
         async with counter.shop.opened():
             yield counter
 
+    keys = [hashlib.sha256(b"request state:" + settings.mcp_token.encode()).hexdigest()]
     return ShopServer(
         "Product MCP Server",
         title="产品 MCP 服务器",
@@ -122,6 +128,8 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
         instructions=INSTRUCTIONS,
         tools=all_tools(),
         lifespan=lifespan,
+        # Replicas share the token, so that a question asked by one may be answered to another.
+        request_state_security=RequestStateSecurity(keys=keys) if settings.mcp_token else None,
     )
 
 
@@ -133,19 +141,29 @@ async def healthz(_: Request) -> PlainTextResponse:
 def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """Make the HTTP application: Streamable HTTP and SSE on one port, or the one that the settings name."""
     server = create_server(settings, api)
-    checked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
+    unchecked = TransportSecuritySettings(
+        enable_dns_rebinding_protection=False
+    )  # the guard checks all routes
     routes: list[BaseRoute] = [Route("/healthz", healthz)]
     if settings.mcp_transport != "streamable-http":
-        routes += server.sse_app(transport_security=checked).routes
+        routes += server.sse_app(transport_security=unchecked).routes
     if settings.mcp_transport == "sse":
-        return Starlette(routes=routes)
-    app = server.streamable_http_app(
-        streamable_http_path=settings.mcp_path,
-        json_response=settings.mcp_json_response,
-        stateless_http=settings.mcp_stateless,
-        transport_security=checked,
-    )
-    app.router.routes.extend(routes)
+        app = Starlette(routes=routes)
+    else:
+        resumable = not (settings.mcp_stateless or settings.mcp_json_response)
+        app = server.streamable_http_app(
+            streamable_http_path=settings.mcp_path,
+            json_response=settings.mcp_json_response,
+            stateless_http=settings.mcp_stateless,
+            event_store=Events() if resumable else None,
+            retry_interval=RETRY_MILLISECONDS,
+            transport_security=unchecked,
+        )
+        app.router.routes.extend(routes)
+        app.add_middleware(Sessions)
+    own_name = [] if settings.mcp_host in EVERYWHERE else [settings.mcp_host]
+    allowed = Allowed([*settings.mcp_allowed_hosts.split(","), *own_name])
+    app.add_middleware(Guard, allowed=allowed, token=settings.mcp_token)
     return app
 
 
@@ -177,16 +195,25 @@ def _configure_logging(settings: Settings) -> None:
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
 
 
-def _serve_http(settings: Settings) -> None:
-    uvicorn.run(
-        create_app(settings),
-        host=settings.mcp_host,
-        port=settings.mcp_port,
-        log_level=settings.mcp_log_level,
-        access_log=settings.mcp_log_level == "debug",
-        timeout_graceful_shutdown=2,
-        server_header=False,
-    )
+class _HttpServer(uvicorn.Server):
+    """Uvicorn, which ends the open streams before it waits for them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._streams = Streams(create_app(settings))
+        config = uvicorn.Config(
+            self._streams,
+            host=settings.mcp_host,
+            port=settings.mcp_port,
+            log_level=settings.mcp_log_level,
+            access_log=settings.mcp_log_level == "debug",  # it names session ids
+            timeout_graceful_shutdown=2,
+            server_header=False,
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        await self._streams.close()
+        await super().shutdown(sockets)
 
 
 def run() -> None:
@@ -205,7 +232,8 @@ def run() -> None:
         return
     sys.stdout.write(BANNER + addresses(settings))
     sys.stdout.flush()
-    _serve_http(settings)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once all is closed
+        _HttpServer(settings).run()
 
 
 if __name__ == "__main__":
