@@ -55,10 +55,10 @@ class OpenAIModel:
             asked |= {"tools": tools, "tool_choice": "auto"}
         try:
             gathered = _Gathered()
-            stream = await self._connect().chat.completions.create(**asked, stream=True)
-            async for chunk in stream:
-                if text := gathered.take(chunk):
-                    yield text
+            async with await self._connect().chat.completions.create(**asked, stream=True) as stream:
+                async for chunk in stream:
+                    if text := gathered.take(chunk):
+                        yield text
             if gathered.empty:
                 log.info("%s gave no stream; asking for a whole answer", self.name)
                 whole = await self._connect().chat.completions.create(**asked)
@@ -74,7 +74,7 @@ class OpenAIModel:
             raise ModelError(f"模型服务的回答中断了：{error}") from error
         yield gathered.reply()
 
-    async def close(self) -> None:
+    async def aclose(self) -> None:
         """Close the connections to the provider."""
         if self._client is not None:
             await self._client.close()
@@ -130,9 +130,10 @@ class _Gathered:
 
     def take_whole(self, answer: "ChatCompletion") -> str:
         """Add an answer that came in one piece and return its text."""
-        if not answer.choices:
-            return ""
-        choice = answer.choices[0]
+        choices = getattr(answer, "choices", None)  # a page of HTML comes as plain text
+        if not choices:
+            raise ValueError("不是聊天补全的 JSON，请检查 OPENAI_API_BASE")
+        choice = choices[0]
         self.finish = choice.finish_reason
         return self._add(choice.message)
 
@@ -165,7 +166,7 @@ class _Gathered:
         if self.finish == "length" or (self.finish is None and torn):
             finish = "length"
         extra = {"reasoning_content": self.reasoning} if self.reasoning else {}
-        calls = [ToolRequest(call.name, call.arguments) for call in self.calls]
+        calls = tuple(ToolRequest(call.name, call.arguments) for call in self.calls)
         return Reply(self.text, calls, finish, extra)
 
 

@@ -141,7 +141,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
             greeting.cancel()
             await services.chat.finish(SHUTDOWN_TIMEOUT)
         if isinstance(brain, OpenAIModel):
-            await brain.close()
+            await brain.aclose()
 
     app = FastAPI(
         title="product-mcp", lifespan=lifespan, max_body_size=MAX_BODY, docs_url=None, redoc_url=None

@@ -1,0 +1,103 @@
+"""Small servers over real HTTP: any ASGI app on a free port, and a model provider that follows a script."""
+
+import asyncio
+import json
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+
+@asynccontextmanager
+async def serve(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+    """Serve an ASGI app on 127.0.0.1, on a port that the system picks, and give its address."""
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.bind(("127.0.0.1", port))
+    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0, ws="none")
+    server = uvicorn.Server(config)
+    task = asyncio.create_task(server.serve(sockets=[sock]))
+    while not server.started:
+        await asyncio.sleep(0.01)  # noqa: ASYNC110  uvicorn has no event for it
+    try:
+        yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await task
+        sock.close()
+
+
+def chunk(*, finish: str | None = None, usage: bool = False, **delta: Any) -> str:
+    """One `chat.completion.chunk` of a stream, as server-sent event."""
+    choices = [] if usage else [{"index": 0, "delta": delta, "finish_reason": finish}]
+    body = {"id": "1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": choices}
+    return f"data: {json.dumps(body)}\n\n"
+
+
+def piece(
+    index: int | None = 0, id: str | None = None, name: str | None = None, args: str = ""
+) -> dict[str, Any]:
+    """One piece of a tool call in a chunk's delta; what is None is missing."""
+    function = {"arguments": args} | ({"name": name} if name else {})
+    made: dict[str, Any] = {"type": "function", "function": function}
+    if index is not None:
+        made["index"] = index
+    if id is not None:
+        made["id"] = id
+    return made
+
+
+def text_stream(*words: str) -> str:
+    """A whole, well-made answer."""
+    body = "".join(chunk(content=word) for word in words)
+    return f"{body}{chunk(finish='stop')}data: [DONE]\n\n"
+
+
+def call_stream(name: str, args: dict[str, Any]) -> str:
+    """A whole, well-made request for one tool call."""
+    called = chunk(tool_calls=[piece(0, "call_1", name, json.dumps(args))])
+    return f"{called}{chunk(finish='tool_calls')}data: [DONE]\n\n"
+
+
+class ScriptedProvider:
+    """An OpenAI-compatible provider: plays one step a request and keeps what it was asked.
+
+    A step is the text of an event stream, or a response.
+    """
+
+    def __init__(self, *steps: str | Response) -> None:
+        self.steps = list(steps)
+        self.requests: list[dict[str, Any]] = []
+        self.app = Starlette(routes=[Route("/v1/chat/completions", self._answer, methods=["POST"])])
+
+    async def _answer(self, request: Request) -> Response:
+        self.requests.append(await request.json())
+        if not self.steps:
+            return JSONResponse({"error": {"message": "the script is over"}}, 400)
+        step = self.steps.pop(0)
+        return (
+            step
+            if isinstance(step, Response)
+            else StreamingResponse(iter([step]), media_type="text/event-stream")
+        )
+
+
+def whole(content: str) -> Response:
+    """An answer in one piece, from a provider that does not stream."""
+    message = {"role": "assistant", "content": content}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    return JSONResponse(
+        {"id": "1", "object": "chat.completion", "created": 1, "model": "m", "choices": [choice]}
+    )
+
+
+def refusal(status: int, message: str = "no", **headers: str) -> Response:
+    """An error as providers send it."""
+    return JSONResponse({"error": {"message": message}}, status, headers)

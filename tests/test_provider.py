@@ -1,0 +1,128 @@
+from contextlib import aclosing
+
+import pytest
+from starlette.responses import Response
+
+from chat import ModelError, Reply, ToolRequest
+from provider import OpenAIModel
+from tests.serving import ScriptedProvider, chunk, piece, refusal, serve, text_stream, whole
+
+pytestmark = pytest.mark.anyio
+ASK = [{"role": "user", "content": "hi"}]
+DONE = "data: [DONE]\n\n"
+LOOK, BUY = ToolRequest("look", '{"a": 1}'), ToolRequest("buy", '{"b": 2}')
+
+
+async def ask(provider: ScriptedProvider) -> tuple[list[str], Reply]:
+    async with serve(provider.app) as url:
+        model = OpenAIModel("m", "key", f"{url}/v1")
+        async with aclosing(model):
+            parts = [part async for part in model.reply(ASK, [])]
+    reply = parts.pop()
+    assert isinstance(reply, Reply)
+    return [str(part) for part in parts], reply
+
+
+async def test_an_answer_comes_piece_by_piece_and_then_whole() -> None:
+    assert await ask(ScriptedProvider(text_stream("good ", "day"))) == (["good ", "day"], Reply("good day"))
+
+
+async def test_tools_are_offered_only_when_there_are_some() -> None:
+    provider = ScriptedProvider(text_stream("ok"))
+    await ask(provider)
+    assert "tools" not in provider.requests[0]
+
+
+TWO_CALLS = {
+    "well made": chunk(tool_calls=[piece(0, "x", "look", '{"a"'), piece(1, "y", "buy", '{"b"')])
+    + chunk(tool_calls=[piece(0, args=": 1}"), piece(1, args=": 2}")]),
+    "without ids": chunk(tool_calls=[piece(0, None, "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(1, None, "buy", '{"b": 2}')]),
+    "without an index": chunk(
+        tool_calls=[piece(None, "x", "look", '{"a": 1}'), piece(None, "y", "buy", '{"b": 2}')]
+    ),
+    "all with index 0": chunk(tool_calls=[piece(0, "x", "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(0, "y", "buy", '{"b": 2}')]),
+    "all with index 0 and no ids": chunk(tool_calls=[piece(0, None, "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(0, None, "buy", '{"b": 2}')]),
+    "with the name and id repeated": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
+    + chunk(tool_calls=[piece(0, "x", "look", ": 1}")])
+    + chunk(tool_calls=[piece(1, "y", "buy", '{"b": 2}')]),
+    "with empty ids later": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
+    + chunk(tool_calls=[piece(0, "", None, ": 1}"), piece(1, "y", "buy", '{"b": 2}')]),
+}
+
+
+@pytest.mark.parametrize("quirk", TWO_CALLS)
+async def test_two_calls_are_understood_however_they_come(quirk: str) -> None:
+    _, reply = await ask(ScriptedProvider(TWO_CALLS[quirk] + chunk(finish="tool_calls") + DONE))
+    assert reply.calls == (LOOK, BUY)
+    assert reply.finish == "tool_calls"
+
+
+async def test_chunks_without_choices_and_keep_alive_comments_are_passed_over() -> None:
+    stream = ": keep-alive\n\n" + chunk(usage=True) + text_stream("ok")
+    assert (await ask(ScriptedProvider(stream)))[1].text == "ok"
+
+
+async def test_reasoning_is_kept_to_be_sent_back() -> None:
+    stream = chunk(reasoning_content="so ") + chunk(reasoning_content="then") + text_stream("ok")
+    assert (await ask(ScriptedProvider(stream)))[1].extra == {"reasoning_content": "so then"}
+
+
+async def test_a_stream_without_a_finish_reason_ends_well() -> None:
+    _, reply = await ask(ScriptedProvider(chunk(content="ok")))
+    assert (reply.text, reply.finish) == ("ok", "stop")
+
+
+@pytest.mark.parametrize("finish", ["length", None])
+async def test_arguments_that_break_off_are_known_as_cut(finish: str | None) -> None:
+    stream = chunk(tool_calls=[piece(0, "x", "look", '{"a": ')]) + chunk(finish=finish) + DONE
+    assert (await ask(ScriptedProvider(stream)))[1].finish == "length"
+
+
+async def test_a_provider_that_does_not_stream_is_asked_for_a_whole_answer() -> None:
+    assert await ask(ScriptedProvider(whole("ok"), whole("ok"))) == (["ok"], Reply("ok"))
+
+
+async def test_a_busy_provider_is_asked_again_after_the_time_it_names() -> None:
+    busy = refusal(429, **{"Retry-After": "0"})
+    unwell = refusal(503, **{"Retry-After": "0"})
+    assert (await ask(ScriptedProvider(busy, unwell, text_stream("ok"))))[1].text == "ok"
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(401, "OPENAI_API_KEY"), (402, "余额"), (404, "LLM_MODEL"), (400, "不接受")]
+)
+async def test_a_refusal_that_no_retry_mends_says_what_to_do(status: int, advice: str) -> None:
+    provider = ScriptedProvider(refusal(status))
+    with pytest.raises(ModelError, match=advice):
+        await ask(provider)
+    assert len(provider.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        chunk(content="a") + 'data: {"error": {"message": "overloaded"}}\n\n',
+        chunk(content="a") + "data: {broken\n\n",
+    ],
+)
+async def test_an_error_in_the_middle_of_a_stream_is_an_error(stream: str) -> None:
+    with pytest.raises(ModelError, match="中断"):
+        await ask(ScriptedProvider(stream))
+
+
+async def test_an_answer_that_is_no_json_is_an_error() -> None:
+    with pytest.raises(ModelError):
+        await ask(
+            ScriptedProvider(
+                Response("<html>", media_type="text/html"), Response("<html>", media_type="text/html")
+            )
+        )
+
+
+async def test_a_provider_that_is_not_there_is_named() -> None:
+    async with aclosing(OpenAIModel("m", "key", "http://127.0.0.1:9/v1")) as model:
+        with pytest.raises(ModelError, match="OPENAI_API_BASE"):
+            _ = [part async for part in model.reply(ASK, [])]
