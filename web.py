@@ -28,7 +28,7 @@ import servers
 from chat import Chat, Model
 from connection import Connection
 from demo import DemoModel
-from guard import Guard
+from gate import Gate
 from history import History, plain
 from provider import OpenAIModel
 from rendering import to_html
@@ -149,7 +149,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
     app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(
-        Guard,
+        Gate,
         local=servers.is_loopback(settings.web_host),
         password=settings.web_password.get_secret_value() if settings.web_password else "",
         origins=origins,
@@ -355,6 +355,7 @@ def run() -> None:
         port=settings.web_port,
         access_log=False,  # the page asks for /api/status every few seconds
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+        lifespan="on",  # a failure at the start must not go unseen
     )
 
 
