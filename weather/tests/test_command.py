@@ -33,15 +33,15 @@ def invoke(*args: str, **env: str | None) -> Result:
 def test_a_missing_key_is_said_and_ends_with_status_2(args: tuple[str, ...]) -> None:
     result = invoke(*args)
     assert result.exit_code == 2
-    assert "缺少心知天气的 API 密钥" in result.stderr
-    assert "SENIVERSE_API_KEY" in result.stderr
+    assert "缺少心知天气的 API 密钥" in result.output
+    assert "SENIVERSE_API_KEY" in result.output
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "weather.example"])
 def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
     result = invoke("--api-key", KEY, "--host", host)
     assert result.exit_code == 2
-    assert "MCP_TOKEN" in result.stderr
+    assert "MCP_TOKEN" in result.output
     assert KEY not in result.output
 
 
@@ -49,7 +49,7 @@ def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
 def test_a_base_url_that_is_none_is_said(url: str) -> None:
     result = invoke("--api-key", KEY, "--base-url", url)
     assert result.exit_code == 2
-    assert "--base-url" in result.stderr
+    assert "--base-url" in result.output
 
 
 def test_a_taken_port_ends_it_with_an_error() -> None:
@@ -95,5 +95,6 @@ async def test_it_serves_ends_at_once_on_ctrl_c_and_keeps_the_key_to_itself(
     assert await run_sync(program.process.wait, 20) == 0
     log = program.log.read_text(encoding="utf-8")
     assert "Weather MCP server started! 🚀" in log
+    assert f"MCP: {program.url}" in log
     assert "Traceback" not in log
     assert KEY not in log

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import http.client
+import json
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import httpx
@@ -38,6 +41,15 @@ def test_only_pages_of_this_machine_may_ask(serve: Serve, origin: str, status: i
     assert post(serve(), Origin=origin).status_code == status
 
 
+def test_white_space_around_a_header_is_no_part_of_it(serve: Serve) -> None:
+    url = httpx.URL(serve())
+    connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)  # httpx would not send this
+    with closing(connection):
+        headers = ACCEPT | {"Content-Type": "application/json", "MCP-Protocol-Version": "2025-11-25 \t"}
+        connection.request("POST", url.path, json.dumps(LIST), headers)
+        assert connection.getresponse().status == 200
+
+
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_there_is_no_session_to_listen_to_or_to_end(serve: Serve, method: str) -> None:
     response = httpx.request(method, serve(), headers=ACCEPT, timeout=20)
@@ -66,8 +78,8 @@ async def test_with_the_token_the_server_answers_under_any_name(serve: Serve, co
     url = serve(token="s3cret", loopback=False)
     headers = {"Authorization": "Bearer s3cret", "Host": "weather.example"}
     async with (
-        httpx2.AsyncClient(headers=headers) as http,
-        connect(streamable_http_client(url, http_client=http)) as client,
+        httpx2.AsyncClient(headers=headers) as authorised,
+        connect(streamable_http_client(url, http_client=authorised)) as client,
     ):
         assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error
 

@@ -10,7 +10,7 @@ import click
 import uvicorn
 
 from mcp_weather_http.seniverse import BASE_URL, Seniverse
-from mcp_weather_http.server import create_app
+from mcp_weather_http.server import PATH, create_app, logger
 
 LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 GRACE = 5  # seconds that a client which does not take its answer may hold up the end
@@ -24,6 +24,12 @@ class _WebServer(uvicorn.Server):
     def __init__(self, config: uvicorn.Config, seniverse: Seniverse) -> None:
         super().__init__(config)
         self._seniverse = seniverse
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            name = "localhost" if _is_loopback(self.config.host) else self.config.host
+            logger.info("MCP: http://%s:%d%s", name, self.config.port, PATH)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._seniverse.stop()

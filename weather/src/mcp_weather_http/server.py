@@ -150,7 +150,9 @@ class Endpoint:
             refusal = PlainTextResponse("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
             await refusal(scope, receive, send)
         else:
-            await self._manager.handle_request(scope, receive, send)
+            # White space around a value is no part of it (RFC 9110, section 5.5); httptools leaves it there.
+            headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
+            await self._manager.handle_request({**scope, "headers": headers}, receive, send)
 
 
 def create_app(
