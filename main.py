@@ -24,6 +24,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from guard import LOOPBACK, Allowed, Guard
+from prompts import Prompts
 from shop import Shop
 from streams import Events, Sessions, Streams
 from tools import Confirm, Counter, all_tools, complaint
@@ -121,7 +122,7 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
             yield counter
 
     keys = [hashlib.sha256(b"request state:" + settings.mcp_token.encode()).hexdigest()]
-    return ShopServer(
+    server = ShopServer(
         "Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,
@@ -131,6 +132,8 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
         # Replicas share the token, so that a question asked by one may be answered to another.
         request_state_security=RequestStateSecurity(keys=keys) if settings.mcp_token else None,
     )
+    Prompts(counter.shop).add_to(server)
+    return server
 
 
 async def healthz(_: Request) -> PlainTextResponse:
