@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPBearer
 from pydantic import BaseModel, SecretStr, ValidationError, model_validator
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails, from_json, to_json
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -26,7 +26,7 @@ import catalog
 import store
 from catalog import CatalogError
 from models import MAX_NAME, InventoryItem, Order, Product, PurchaseRequest, SalesSummary
-from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
+from queries import InventoryQuery, OrderQuery, Page, PageQuery, ProductQuery, SummaryQuery
 from store import Store, StoreError, StoreUnavailableError
 
 MAX_BODY = 64 * 1024  # bytes
@@ -97,6 +97,17 @@ def _documented(descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]
     return {status: {"model": Problem, "description": text} for status, text in descriptions.items()}
 
 
+class _PlainRoute(APIRoute):
+    """A route that FastAPI documents and Starlette runs, in about half the time.
+
+    The endpoint takes the request and makes the response itself, with pydantic on both sides.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
+        return endpoint
+
+
 class _JsonRequest(Request):
     async def json(self) -> Any:
         """Parse what json.loads would crash on or wave through: deep nesting, NaN, lone surrogates."""
@@ -117,75 +128,92 @@ class _JsonRoute(APIRoute):
         return handle
 
 
-router = APIRouter(prefix="/api", responses=_documented(_ALWAYS), route_class=_JsonRoute)
+reading = APIRouter(prefix="/api", responses=_documented(_ALWAYS), route_class=_PlainRoute)
+buying = APIRouter(prefix="/api", responses=_documented(_ALWAYS | _REFUSED), route_class=_JsonRoute)
+health = APIRouter(responses=_documented({503: _ALWAYS[503]}))
 
 
-async def _store(request: Request) -> Store:
-    opened: Store = request.app.state.store
-    return opened
-
-
-Shop = Annotated[Store, Depends(_store)]
+Q = TypeVar("Q", bound=PageQuery)
 IdempotencyKey = Annotated[
     str | None,
     Header(pattern=r"^[!-~]{1,255}$", description="同一个键只下一笔订单：可见字符，最多 255 个"),
 ]
-T = TypeVar("T")
 
 
-def _listed(page: Page[T], response: Response) -> list[T]:
-    response.headers["X-Total-Count"] = str(page.total)
-    return page.items
+def _shop(request: Request) -> Store:
+    opened: Store = request.app.state.store
+    return opened
 
 
-@router.get("/products", summary="商品列表")
-async def list_products(
-    query: Annotated[ProductQuery, Query()], shop: Shop, response: Response
-) -> list[Product]:
+def _asks(model: type[PageQuery]) -> dict[str, Any]:
+    """Document the fields of a query model as parameters."""
+    fields = model.model_json_schema()["properties"].items()
+    return {"parameters": [{"name": name, "in": "query", "schema": schema} for name, schema in fields]}
+
+
+def _asked(request: Request, model: type[Q]) -> Q:
+    given: dict[str, Any] = dict(request.query_params)
+    if model is InventoryQuery and "productId" in given:
+        given["productId"] = request.query_params.getlist("productId")
+    try:
+        return model.model_validate(given)
+    except ValidationError as error:
+        raise RequestValidationError([e | {"loc": ("query", *e["loc"])} for e in error.errors()]) from error
+
+
+def _list(page: Page[Any]) -> Response:
+    headers = {"X-Total-Count": str(page.total)}
+    return Response(to_json(page.items), media_type="application/json", headers=headers)
+
+
+@reading.get("/products", summary="商品列表", response_model=list[Product], openapi_extra=_asks(ProductQuery))
+async def list_products(request: Request) -> Response:
     """Products by id. `X-Total-Count` says how many there are in all."""
-    return _listed(await shop.products(query), response)
+    return _list(await _shop(request).products(_asked(request, ProductQuery)))
 
 
-@router.get("/inventory", summary="库存列表")
-async def list_inventory(
-    query: Annotated[InventoryQuery, Query()], shop: Shop, response: Response
-) -> list[InventoryItem]:
+@reading.get(
+    "/inventory", summary="库存列表", response_model=list[InventoryItem], openapi_extra=_asks(InventoryQuery)
+)
+async def list_inventory(request: Request) -> Response:
     """What is left of each product."""
-    return _listed(await shop.inventory(query), response)
+    return _list(await _shop(request).inventory(_asked(request, InventoryQuery)))
 
 
-@router.get("/orders", summary="订单列表，最新的在前")
-async def list_orders(query: Annotated[OrderQuery, Query()], shop: Shop, response: Response) -> list[Order]:
+@reading.get(
+    "/orders", summary="订单列表，最新的在前", response_model=list[Order], openapi_extra=_asks(OrderQuery)
+)
+async def list_orders(request: Request) -> Response:
     """Orders, newest first."""
-    return _listed(await shop.orders(query), response)
+    return _list(await _shop(request).orders(_asked(request, OrderQuery)))
 
 
-@router.get("/orders/summary", summary="订单汇总")
-async def summarise_orders(
-    query: Annotated[SummaryQuery, Query()], shop: Shop, response: Response
-) -> list[SalesSummary]:
+@reading.get(
+    "/orders/summary",
+    summary="订单汇总",
+    response_model=list[SalesSummary],
+    openapi_extra=_asks(SummaryQuery),
+)
+async def summarise_orders(request: Request) -> Response:
     """What was sold, by product, customer or day."""
-    return _listed(await shop.summary(query), response)
+    return _list(await _shop(request).summary(_asked(request, SummaryQuery)))
 
 
-@router.post("/purchase", summary="下单", responses=_documented(_REFUSED), max_body_size=MAX_BODY)
+@buying.post("/purchase", summary="下单", max_body_size=MAX_BODY)
 async def create_purchase(
-    body: PurchaseRequest, shop: Shop, response: Response, idempotency_key: IdempotencyKey = None
+    body: PurchaseRequest, request: Request, response: Response, idempotency_key: IdempotencyKey = None
 ) -> Order:
     """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order."""
-    purchase = await shop.purchase(body, idempotency_key)
+    purchase = await _shop(request).purchase(body, idempotency_key)
     if purchase.replayed:
         response.headers["Idempotent-Replayed"] = "true"
     return purchase.order
 
 
-health = APIRouter(responses=_documented({503: _ALWAYS[503]}))
-
-
 @health.get("/healthz", summary="服务与数据库是否正常")
-async def healthz(shop: Shop) -> dict[str, str]:
+async def healthz(request: Request) -> dict[str, str]:
     """Answer 200 when the database answers."""
-    await shop.ping()
+    await _shop(request).ping()
     return {"status": "ok"}
 
 
@@ -250,12 +278,12 @@ def create_app(settings: Settings) -> FastAPI:
         await app.state.store.close()
 
     app = FastAPI(title="Product API", version="1.0.0", lifespan=lifespan)
+    guards = [Depends(HTTPBearer(auto_error=False))] if settings.api_token else []  # for the documentation
+    app.include_router(reading, dependencies=guards)
+    app.include_router(buying, dependencies=guards)
     app.include_router(health)
     if settings.api_token:
-        app.include_router(router, dependencies=[Depends(HTTPBearer(auto_error=False))])
         app.add_middleware(_TokenGate, token=settings.api_token.get_secret_value())
-    else:
-        app.include_router(router)
     app.add_exception_handler(StoreError, _on_refusal)
     app.add_exception_handler(StoreUnavailableError, _on_unavailable)
     app.add_exception_handler(RequestValidationError, _on_bad_request)
@@ -285,6 +313,7 @@ def run() -> None:
         host=settings.api_host,
         port=settings.api_port,
         access_log=False,
+        proxy_headers=False,
         timeout_graceful_shutdown=2,
     )
 
