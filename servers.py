@@ -93,13 +93,16 @@ def _server(name: str, entry: Any, environment: Mapping[str, str]) -> Server:
 def _parse(name: str, entry: dict[str, Any]) -> Server:
     transport = _transport(entry)
     if transport == "stdio":
+        args = entry.get("args") or []
+        if not isinstance(args, list):
+            raise ConfigError('"args" 应当是一个数组')
         return Server(
             name,
             transport,
             command=_text(entry, "command"),
-            args=tuple(str(arg) for arg in entry.get("args") or []),
+            args=tuple(str(arg) for arg in args),
             env=_texts(entry, "env"),
-            cwd=entry.get("cwd"),
+            cwd=_text(entry, "cwd") if entry.get("cwd") else None,
         )
     url = _text(entry, "url" if "url" in entry else "baseUrl")
     if not entry.get("allowInsecure"):
@@ -123,8 +126,8 @@ def _transport(entry: dict[str, Any]) -> Transport:
 def _text(entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value.strip():
-        wanted = '"command"' if key == "command" else '"url" 或 "command"'
-        raise ConfigError(f"缺少 {wanted}")
+        wanted = '"url" 或 "command"' if key in ("url", "baseUrl") else f'"{key}"'
+        raise ConfigError(f"缺少 {wanted}，或它不是文字")
     return value
 
 

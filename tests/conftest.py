@@ -5,8 +5,14 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.processes import Service
+
+
+# A busy machine is slow, which says nothing of the code.
+settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("product-mcp")
 
 
 class Spawn(Protocol):

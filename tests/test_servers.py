@@ -1,0 +1,121 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servers import ConfigError, Server, read
+
+URL = "http://localhost:8083/mcp"
+
+
+def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"s": entry}}))
+    return read(file, environment)[0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "transport"),
+    [
+        ({"url": URL}, "streamable-http"),
+        ({"url": "http://localhost:8083/sse"}, "sse"),
+        ({"url": "http://localhost:8083/sse/"}, "sse"),
+        ({"url": "http://localhost:8083/sse", "type": "http"}, "streamable-http"),
+        ({"baseUrl": URL, "type": "streamableHttp"}, "streamable-http"),
+        ({"url": URL, "transport": "streamable-http"}, "streamable-http"),
+        ({"url": URL, "type": "sse"}, "sse"),
+        ({"command": "npx", "args": ["-y", "x"]}, "stdio"),
+        ({"type": "stdio", "command": "npx"}, "stdio"),
+    ],
+)
+def test_every_dialect_names_its_transport(tmp_path: Path, entry: Any, transport: str) -> None:
+    server = one(tmp_path, entry)
+    assert (server.error, server.transport) == (None, transport)
+
+
+def test_vs_codes_root_comments_and_trailing_commas_are_understood(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text('{ // mine\n "servers": { "a": {"url": "http://localhost/x//y,}", /* no */ }, }, }')
+    assert read(file)[0].url == "http://localhost/x//y,}"
+
+
+def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
+    entry = {
+        "command": "${BIN}",
+        "args": ["${env:ARG}"],
+        "env": {"A": "${MISSING:-default}"},
+        "cwd": "${BIN}/x",
+    }
+    server = one(tmp_path, entry, BIN="run", ARG="now")
+    assert (server.command, server.args, server.env, server.cwd) == (
+        "run",
+        ("now",),
+        {"A": "default"},
+        "run/x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"url": URL, "headers": {"Authorization": "Bearer ${TOKEN}"}}, "TOKEN"),
+        ({"url": URL, "type": "carrier-pigeon"}, "carrier-pigeon"),
+        ({"type": "stdio"}, "command"),
+        ({}, "url"),
+        ({"url": "  "}, "url"),
+        ({"url": "ftp://localhost/mcp"}, "http"),
+        ({"url": "http://shop.example.com/mcp"}, "https"),
+        ({"url": "https://169.254.169.254/latest"}, "169.254.169.254"),
+        ({"url": URL, "headers": ["x"]}, "headers"),
+        ({"command": "x", "args": "-y"}, "args"),
+        ({"command": "x", "cwd": 1}, "cwd"),
+        ({"command": "x", "disabled": True}, "停用"),
+        ("not an object", "对象"),
+    ],
+)
+def test_a_wrong_entry_says_what_to_mend(tmp_path: Path, entry: Any, reason: str) -> None:
+    assert reason in (one(tmp_path, entry).error or "")
+
+
+def test_a_wrong_entry_leaves_the_others_alone(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"bad": {}, "good": {"url": URL}}}))
+    assert [bool(server.error) for server in read(file)] == [True, False]
+
+
+def test_plain_http_elsewhere_can_be_allowed(tmp_path: Path) -> None:
+    assert one(tmp_path, {"url": "http://shop.example.com/mcp", "allowInsecure": True}).error is None
+
+
+def test_what_may_be_secret_is_not_shown(tmp_path: Path) -> None:
+    entry = {"url": "https://me:pw@shop.example.com/mcp?key=secret", "headers": {"Authorization": "secret"}}
+    server = one(tmp_path, entry)
+    assert server.address == "https://shop.example.com/mcp"
+    assert "secret" not in repr(server).replace(server.url, "")
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"servers": 1}', "{}"])
+def test_a_file_that_names_no_servers_is_refused_by_name(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "mcp.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=r"mcp\.json"):
+        read(file)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
+known_keys = st.sampled_from(
+    ["url", "baseUrl", "type", "transport", "command", "args", "env", "cwd", "headers"]
+)
+
+
+@given(st.dictionaries(known_keys, json_values))
+def test_no_entry_whatsoever_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, entry: Any) -> None:
+    server = one(tmp_path_factory.mktemp("any"), entry)
+    assert server.error is not None or server.url or server.command
