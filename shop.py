@@ -110,7 +110,7 @@ class Shop:
     async def get(self, words: Wording, path: str, query: Query, seconds: float = READ_SECONDS) -> Answer:
         """Read a list, within `seconds` altogether. Raises ShopError."""
         params = {name: value for name, value in query.items() if value is not None}
-        return await self._call(words, seconds, "GET", path, params=params)
+        return await self._call(words, seconds, list, "GET", path, params=params)
 
     async def buy(self, body: bytes, key: str) -> Answer:
         """Place the order that `body` describes, once per `key`, however often it is tried. Raises ShopError.
@@ -120,10 +120,14 @@ class Shop:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         words = replace(PURCHASE, advice=f"。再试时请用同一个 idempotencyKey：{key}，不会重复购买")
         with anyio.CancelScope(shield=True):
-            answer = await self._call(words, BUY_SECONDS, "POST", "/purchase", content=body, headers=headers)
+            answer = await self._call(
+                words, BUY_SECONDS, dict, "POST", "/purchase", content=body, headers=headers
+            )
         return answer
 
-    async def _call(self, words: Wording, seconds: float, method: str, path: str, **request: Any) -> Answer:
+    async def _call(
+        self, words: Wording, seconds: float, kind: type, method: str, path: str, **request: Any
+    ) -> Answer:
         try:
             with anyio.fail_after(seconds):
                 response = await self._try(method, path, request)
@@ -133,10 +137,10 @@ class Shop:
             raise ShopError(f"{words.unreachable}: {self._reason(error)}{words.advice}") from error
         if not response.is_success:
             raise ShopError(f"{words.refused} ({response.status_code}): {_detail(response)}")
-        try:
-            return Answer(response.content, from_json(response.content), response.headers)
-        except ValueError as error:
-            raise ShopError(f"{words.unreachable}: {self.url} 的回答不是 JSON，请检查 API_URL") from error
+        data = _json(response)
+        if not isinstance(data, kind):
+            raise ShopError(f"{words.unreachable}: {self.url} 的回答不是商店的，请检查 API_URL{words.advice}")
+        return Answer(response.content, data, response.headers)
 
     async def _try(self, method: str, path: str, request: dict[str, Any]) -> httpx.Response:
         assert self._client is not None, "open the shop first"
@@ -160,12 +164,19 @@ class Shop:
         return f"与 {self.url} 的连接中断，请稍后再试"
 
 
+def _json(response: httpx.Response) -> Any:
+    try:
+        return from_json(response.content)
+    except ValueError:  # a page, or the service of someone else
+        return None
+
+
 def _detail(response: httpx.Response) -> str:
     """Return the service's own words. A validation error names fields, never what was in them."""
     try:
-        detail = from_json(response.content)["detail"]
+        detail = _json(response)["detail"]
         if isinstance(detail, str):
             return detail
         return "；".join(f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in detail)
-    except (ValueError, TypeError, KeyError):  # a proxy's page, not the service's JSON
+    except (TypeError, KeyError):  # a proxy's page, not the service's JSON
         return response.reason_phrase or "没有说明"
