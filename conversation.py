@@ -1,0 +1,242 @@
+"""What the demo model is given: the history with the wish that stands, and the shop's tools that can be called."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from answers import QUESTIONS, bold, plain
+from chat import INTERRUPTED, Message, ToolRequest
+from finder import Shelf
+from models import Product
+from ordering import bare_name, customer, token, words
+from phrases import Goal, Language, budget, first_number, fold, goal, language, pieces, says
+
+READERS = ("get_products", "get_inventory")
+KINDS = ("get_products", "get_inventory", "get_orders", "create_purchase")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a message asks for; `text` is the sentence without the customer; prices are in yuan."""
+
+    goal: Goal
+    text: str
+    customer: str | None = None
+    quantity: int | None = None  # for the lines that name none
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(cls, text: str) -> "Wish":
+        """Read one message by itself."""
+        text = fold(text)
+        low, high = budget(text)
+        name, rest = customer(text)
+        return cls(goal(text), rest, name, low=low, high=high)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one tool call: the tool's own name, what it was called with, its text."""
+
+    kind: str
+    arguments: dict[str, Any]
+    content: str
+
+
+def kind_of(offered: str) -> str:
+    """Return which of the shop's tools an offered name stands for; empty for any other."""
+    return next((kind for kind in KINDS if re.search(rf"(?:^|[_-]){kind}(?:_[0-9a-f]{{8}})?$", offered)), "")
+
+
+def text_of(message: Message) -> str:
+    """Return the text of a message, also when its content comes in parts."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def results(messages: Sequence[Message]) -> list[Result]:
+    """Pair each call of the shop's tools with its result; a call without one was interrupted."""
+    texts = {str(m.get("tool_call_id")): text_of(m) for m in messages if m.get("role") == "tool"}
+    return [
+        Result(kind_of(name), arguments, texts.get(call_id, f"错误: {INTERRUPTED}"))
+        for message in messages
+        if message.get("role") == "assistant"
+        for call_id, name, arguments in _calls(message)
+    ]
+
+
+def _calls(message: Message) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            yield str(call.get("id")), str(function.get("name")), _arguments(function.get("arguments"))
+
+
+def _arguments(text: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A history, parted at the newest message of the user."""
+
+    wish: Wish
+    language: Language
+    earlier: Sequence[Message]
+    results: list[Result]  # of this turn
+    rounds: int  # of calls in this turn
+
+    @classmethod
+    def read(cls, messages: Sequence[Message]) -> "Conversation":
+        """Read the messages from the first to the newest; nothing is kept in between."""
+        wish, spoken, last, bought_for = Wish("hello", ""), None, 0, None
+        for at, message in enumerate(messages):
+            if message.get("role") != "user":
+                continue
+            text = text_of(message)
+            wish = _follow(wish, text, messages[last:at])
+            if wish.goal == "buy" and not wish.customer and bought_for and says("again", text):
+                wish = replace(wish, customer=bought_for)
+            bought_for = wish.customer if wish.goal == "buy" else bought_for
+            spoken, last = language(text) or spoken, at
+        fallback: Language = (
+            "en"
+            if re.search("[a-z]", wish.text, re.IGNORECASE) and not re.search("[一-鿿]", wish.text)
+            else "zh"
+        )
+        turn = messages[last:]
+        rounds = sum(1 for message in turn if any(_calls(message)))
+        return cls(wish, spoken or fallback, messages[:last], results(turn), rounds)
+
+    def of(self, kind: str) -> list[str]:
+        """Return what one tool answered in this turn."""
+        return [result.content for result in self.results if result.kind == kind]
+
+    def known(self) -> Shelf:
+        """Return every product that a tool has told of so far; its stock may be outdated."""
+        known = Shelf()
+        for result in [*results(self.earlier), *self.results]:
+            if result.kind in ("get_products", "get_inventory"):
+                known.add(result.content)
+        return known
+
+    def shown(self) -> tuple[list[Product], list[Product]]:
+        """Return the products of the newest answer that named any: those in bold, and all, as they appear."""
+        known = self.known()
+        for message in reversed(self.earlier):
+            text = text_of(message) if message.get("role") == "assistant" else ""
+            named = [product for product in known.products.values() if _names(text, product)]
+            if named:
+                named.sort(key=lambda product: text.find(plain(product.name)))
+                return [product for product in named if bold(product) in text], named
+        return [], []
+
+
+def _names(text: str, product: Product) -> bool:
+    return bold(product) in text or f"| {plain(product.name)} |" in text
+
+
+def asked(messages: Sequence[Message]) -> tuple[str, str]:
+    """Return what the newest answer asked for, and the words it quoted; both may be empty."""
+    text = next((text_of(m).rstrip() for m in reversed(messages) if m.get("role") == "assistant"), "")
+    what = next((key for key, forms in QUESTIONS.items() if text.endswith(tuple(forms.values()))), "")
+    quoted = re.search(r"[“]([^“”]+)[”]", text)
+    return what, quoted[1] if what and quoted else ""
+
+
+def _follow(before: Wish, text: str, since: Sequence[Message]) -> Wish:
+    """Read a message: a new wish, or the piece that the answer before it had asked for."""
+    new, (what, quoted) = Wish.of(text), asked(since)
+    if before.goal != "buy" or new.goal not in ("unknown", "products", "stock", "recommend", "buy"):
+        return new
+    someone = new.customer or before.customer
+    lone = new.goal == "unknown"
+    if what == "customer" and (new.customer or lone):
+        return replace(before, customer=bare_name(text))
+    if what == "quantity" and (count := first_number(new.text)) and (lone or not words(new.text)):
+        return replace(before, quantity=pieces(count), customer=someone)
+    if what == "product" and "?" not in fold(text):
+        return replace(before, text=_named(before.text, quoted, new.text), customer=someone)
+    return new
+
+
+def _named(text: str, quoted: str, answer: str) -> str:
+    """Put the answer to "which product?" in place of the words that were not clear."""
+    if re.fullmatch(r"[#\s]*[0-9]{1,18}\W*", answer):
+        answer = token(int(re.sub(r"[^0-9]", "", answer)))
+    return text.replace(quoted, f" {answer} ", 1) if quoted and quoted in text else f"{text} {answer}"
+
+
+# --- the tools ---------------------------------------------------------------------------------------------
+
+
+class Shop:
+    """The shop's tools among those that are offered: all of one server, the one that has most of them."""
+
+    def __init__(self, tools: Sequence[dict[str, Any]]) -> None:
+        servers: dict[str, dict[str, tuple[str, set[str]]]] = {}
+        for tool in tools:
+            name, properties, required = _signature(tool)
+            kind = kind_of(name)
+            if kind and _fits(kind, properties, required):
+                servers.setdefault(name.partition(kind)[0], {})[kind] = name, properties
+        self._tools = max(servers.values(), key=len, default={})
+
+    def has(self, kind: str) -> bool:
+        """Tell whether the tool is there."""
+        return kind in self._tools
+
+    def takes(self, kind: str, argument: str) -> bool:
+        """Tell whether the tool is there and has such an argument."""
+        return kind in self._tools and argument in self._tools[kind][1]
+
+    def call(self, kind: str, **arguments: Any) -> ToolRequest:
+        """Write a call with those arguments that the tool's schema has and that say something."""
+        name, properties = self._tools[kind]
+        kept = {key: value for key, value in arguments.items() if key in properties and value is not None}
+        return ToolRequest(name, json.dumps(kept, ensure_ascii=False))
+
+    def purchase(self, customer: str, items: list[dict[str, int]]) -> ToolRequest:
+        """Write the order, in the shape that the tool's schema wants."""
+        order = {"customerName": customer, "items": items}
+        wrapped = "input_data" in self._tools["create_purchase"][1]
+        return self.call("create_purchase", **({"input_data": order} if wrapped else order))
+
+
+_ARGUMENTS = {
+    "get_products": {"query", "minPrice", "maxPrice", "limit", "offset"},
+    "get_inventory": {"productIds", "maxQuantity", "limit", "offset"},
+    "get_orders": {"customerName", "productId", "since", "until", "limit", "offset", "groupBy"},
+    "create_purchase": {"input_data", "customerName", "items"},
+}
+
+
+def _signature(tool: dict[str, Any]) -> tuple[str, set[str], set[str]]:
+    function = tool.get("function")
+    function = function if isinstance(function, dict) else {}
+    schema = function.get("parameters")
+    schema = schema if isinstance(schema, dict) else {}
+    properties, required = schema.get("properties"), schema.get("required")
+    return (
+        str(function.get("name")),
+        set(properties) if isinstance(properties, dict) else set(),
+        {str(name) for name in required} if isinstance(required, list) else set(),
+    )
+
+
+def _fits(kind: str, properties: set[str], required: set[str]) -> bool:
+    if kind == "create_purchase":
+        fits = "input_data" in properties or {"customerName", "items"} <= properties
+        return fits and required <= _ARGUMENTS[kind]
+    return not required

@@ -1,0 +1,353 @@
+"""The stand-in model for a machine without a key: it answers shop questions by calling the tools that are listed.
+
+It keeps nothing: what it knows is in the messages that it is given, so any replica can carry a conversation on.
+It knows no product; names, prices and stock come from tool results, and nothing in a result is read as a request.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import answers
+from chat import Message, Reply, ToolRequest
+from conversation import Conversation, Shop, kind_of
+from finder import SURE, Shelf, about_products, failure, good, mark, matches, read, searches, terms, unnamed
+from models import MAX_LIMIT, GroupBy, Order, Product, SalesSummary
+from ordering import Line, ids, order_lines, words
+from phrases import period, pieces_below, says
+
+MAX_ROUNDS = 6  # of calls for one question; no conversation here needs more than five
+LOW_STOCK = 20  # pieces: what "running low" means where nobody says
+SEARCH_LIMIT = 50  # products that a search in a large catalogue brings
+PIECE = 12  # characters of a delta
+
+Answer = str | list[ToolRequest]
+
+
+class DemoModel:
+    """The model behind the page when no key is set; `today` gives the date in UTC."""
+
+    name = "demo"
+    demo = True
+
+    def __init__(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
+        self._today = today
+
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
+        """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
+        answer = decide(Conversation.read(messages), Shop(tools), self._today())
+        if not isinstance(answer, str):
+            yield Reply("", answer, "tool_calls")
+            return
+        for at in range(0, len(answer), PIECE):
+            yield answer[at : at + PIECE]
+        yield Reply(answer)
+
+
+def decide(talk: Conversation, shop: Shop, today: date) -> Answer:
+    """Return the next calls, or the answer; no call is made twice in one turn."""
+    try:
+        return _Turn(talk, shop, today).answer()
+    except _Decided as decided:
+        answer = decided.answer
+    if isinstance(answer, str):
+        return answer
+    done = {(result.kind, json.dumps(result.arguments, sort_keys=True)) for result in talk.results}
+    new = [call for call in answer if (kind_of(call.name), _sorted(call.arguments)) not in done]
+    return new if new and talk.rounds < MAX_ROUNDS else answers.stuck(talk.language)
+
+
+def _sorted(arguments: str) -> str:
+    return json.dumps(json.loads(arguments), sort_keys=True)
+
+
+def group_of(text: str) -> GroupBy | None:
+    """Tell by what orders are to be summed up."""
+    groups: tuple[GroupBy, ...] = ("day", "customer", "product")
+    return next((group for group in groups if says(group, text)), None)
+
+
+class _Decided(Exception):  # noqa: N818 -- no error: it ends the deciding from within a look-up
+    """What to do now is settled: these calls have to come first, or this sentence is all there is to say."""
+
+    def __init__(self, answer: Answer) -> None:
+        super().__init__()
+        self.answer = answer
+
+
+class _Turn:
+    """One decision: from what is wished, what is known by now, and what can be called."""
+
+    def __init__(self, talk: Conversation, shop: Shop, today: date) -> None:
+        self.talk, self.shop, self.today = talk, shop, today
+        self.wish, self.tongue = talk.wish, talk.language
+
+    def answer(self) -> str:
+        """Return the answer.
+
+        Raises:
+            _Decided: The answer is settled already, or calls have to come first.
+        """
+        steps: dict[str, Callable[[], str]] = {
+            "products": self.products,
+            "stock": self.stock,
+            "recommend": self.recommend,
+            "buy": self.buy,
+            "orders": self.orders,
+            "hello": lambda: answers.hello(self.tongue),
+            "help": lambda: answers.hello(self.tongue),
+            "thanks": lambda: answers.welcome(self.tongue),
+            "cancel": lambda: answers.cancelled(self.tongue),
+        }
+        goal: str = self.wish.goal
+        if goal == "unknown" and about_products(self.wish.text):
+            goal = "products"
+        return steps.get(goal, lambda: answers.not_understood(self.tongue))()
+
+    # --- looking up ----------------------------------------------------------------------------------------
+
+    def ask(self, kind: str, **arguments: Any) -> list[str]:
+        """Return what the tool answered in this turn, after calling it if it has not been called.
+
+        Raises:
+            _Decided: The call has to come first; or the tool is not there or failed, which is said.
+        """
+        contents = self.talk.of(kind)
+        if not contents:
+            raise _Decided([self.call(kind, **arguments)])
+        reason = next((why for content in contents if (why := failure(content))), None)
+        if reason:
+            raise _Decided(answers.failed(self.tongue, reason))
+        return contents
+
+    def call(self, kind: str, **arguments: Any) -> ToolRequest:
+        if not self.shop.has(kind):
+            raise _Decided(answers.not_connected(self.tongue))
+        return self.shop.call(kind, **arguments)
+
+    def look(self, kind: str, texts: Sequence[str]) -> Shelf:
+        """Look up what may be meant: the first page, and in a larger catalogue what the words find."""
+        shelf = Shelf()
+        for content in self.ask(kind):
+            shelf.add(content)
+        if not shelf.more or not self.shop.takes("get_products", "query"):
+            return shelf
+        wish = self.wish
+        asked = [
+            {"query": query, "minPrice": wish.low, "maxPrice": wish.high, "limit": SEARCH_LIMIT}
+            for query in searches(texts) or ([None] if wish.low or wish.high else [])
+        ]
+        searched = [r for r in self.talk.results if r.kind == "get_products" and "limit" in r.arguments]
+        if asked and not searched:
+            raise _Decided([self.call("get_products", **arguments) for arguments in asked])
+        for result in searched:
+            shelf.add(result.content)
+        if kind == "get_inventory":
+            self.count(shelf, texts)
+        return shelf
+
+    def count(self, shelf: Shelf, texts: Sequence[str]) -> None:
+        """Look up how many are left of what a search found."""
+        wanted = [term for text in texts for term in terms(text)]
+        found = [match.product for match in matches(shelf.products.values(), wanted)]
+        unknown = [product.id for product in found or shelf.products.values() if shelf.left(product) is None]
+        if unknown and not any("productIds" in result.arguments for result in self.talk.results):
+            raise _Decided([self.call("get_inventory", productIds=unknown[:SEARCH_LIMIT])])
+
+    def meant(self, shelf: Shelf) -> list[Product] | None:
+        """Find the products that the sentence names, by id, in full, in words or as "it"; None when it names none."""
+        marked = mark(self.wish.text, shelf.products.values())
+        if named := ids(marked):
+            return [shelf.products[product_id] for product_id in named if product_id in shelf.products]
+        if wanted := terms(marked):
+            found = matches(shelf.products.values(), wanted)
+            return good(found)
+        if says("it", self.wish.text):
+            bold, shown = self.talk.shown()
+            return [shelf.products.get(product.id, product) for product in bold or shown] or None
+        return None
+
+    # --- products and stock --------------------------------------------------------------------------------
+
+    def products(self) -> str:
+        shelf = self.look("get_products", [self.wish.text])
+        everything = list(shelf.products.values())
+        if not everything:
+            return answers.empty(self.tongue)
+        found = self.meant(shelf)
+        if found and len(found) == 1:
+            return answers.one_price(self.tongue, found[0])
+        if found == []:
+            return answers.unlike(self.tongue, words(self.wish.text), everything, shelf)
+        return answers.product_list(self.tongue, found or everything, shelf)
+
+    def stock(self) -> str:
+        if says("low", self.wish.text):
+            return self.low_stock()
+        named = ids(self.wish.text)
+        if not named and not words(self.wish.text) and says("it", self.wish.text):
+            named = [product.id for product in self.talk.shown()[0]]
+        if named:
+            shelf = Shelf()
+            for content in self.ask("get_inventory", productIds=named):
+                shelf.add(content)
+            found: list[Product] | None = [shelf.products[i] for i in named if i in shelf.products]
+        else:
+            shelf = self.look("get_inventory", [self.wish.text])
+            found = self.meant(shelf)
+        if found and len(found) == 1:
+            return answers.one_stock(self.tongue, found[0], shelf.left(found[0]))
+        everything = list(shelf.products.values())
+        if found == []:
+            return answers.unlike(self.tongue, words(self.wish.text), everything, shelf)
+        return answers.stock_list(self.tongue, found or everything, shelf)
+
+    def low_stock(self) -> str:
+        limit = pieces_below(self.wish.text)
+        limit = (0 if says("sold out", self.wish.text) else LOW_STOCK) if limit is None else limit
+        shelf = Shelf()
+        for content in self.ask("get_inventory", maxQuantity=limit):
+            shelf.add(content)
+        low = [p for p in shelf.products.values() if (shelf.left(p) or 0) <= limit]
+        low.sort(key=lambda product: (shelf.left(product) or 0, product.id))
+        if (
+            low
+            or len(self.talk.of("get_inventory")) > 1
+            or not self.shop.takes("get_inventory", "maxQuantity")
+        ):
+            lowest = sorted(shelf.products.values(), key=lambda p: (shelf.left(p) or 0, p.id))[:5]
+            return answers.low_stock(self.tongue, limit, low, lowest, shelf)
+        raise _Decided([self.call("get_inventory")])
+
+    # --- recommending --------------------------------------------------------------------------------------
+
+    def recommend(self) -> str:
+        shelf = self.look("get_inventory", [self.wish.text])
+        wanted = terms(self.wish.text)
+        marked = ids(mark(self.wish.text, shelf.products.values()))
+        ranked = [m.product for m in matches(shelf.products.values(), wanted)]
+        fitting = [shelf.products[i] for i in marked if i in shelf.products] or ranked
+        if not wanted and not marked:
+            fitting = list(shelf.products.values())
+        if not shelf.products:
+            return answers.empty(self.tongue)
+        if not fitting:
+            near = self.buyable(list(shelf.products.values()), shelf)
+            return answers.unlike(self.tongue, words(self.wish.text), near, shelf)
+        buyable = self.buyable(fitting, shelf)
+        if not buyable:
+            return self.nearest(fitting, shelf)
+        if not wanted and not marked and len(buyable) > 1:
+            return answers.choice(self.tongue, buyable, shelf)
+        return answers.recommendation(self.tongue, buyable[0], buyable[1:], shelf)
+
+    def buyable(self, products: Sequence[Product], shelf: Shelf) -> list[Product]:
+        """Keep what is within the budget and in stock."""
+        low, high = self.bounds()
+        return [p for p in products if low <= p.price <= high and shelf.left(p) != 0]
+
+    def bounds(self) -> tuple[float, float]:
+        return self.wish.low or 0, float("inf") if self.wish.high is None else self.wish.high
+
+    def nearest(self, fitting: Sequence[Product], shelf: Shelf) -> str:
+        low, high = self.bounds()
+        stocked = [product for product in fitting if shelf.left(product) != 0]
+        if not stocked:
+            return answers.nearest(self.tongue, "no stock", fitting[0], shelf)
+        gap = {p.id: max(low - p.price, p.price - high, 0) for p in stocked}
+        near = min(stocked, key=lambda product: (gap[product.id], product.id))
+        return answers.nearest(self.tongue, "budget", near, shelf)
+
+    # --- buying --------------------------------------------------------------------------------------------
+
+    def buy(self) -> str:
+        if done := self.talk.of("create_purchase"):
+            return self.after(done[-1])
+        lines = order_lines(self.wish.text)
+        shelf = self.talk.known()
+        if any(line.words and line.product_id is None for line in lines):
+            shelf = self.look("get_products", [line.words for line in lines if line.product_id is None])
+            lines = order_lines(mark(self.wish.text, shelf.products.values()))
+        chosen = [
+            (product, line)
+            for line in lines or [Line(None, None, "")]
+            if (product := self.choose(line, shelf))
+        ]
+        items = []
+        for product, line in chosen:
+            items.append({"productId": product.id, "quantity": self.quantity(product, line)})
+        if not self.wish.customer:
+            raise _Decided(
+                answers.ask_customer(
+                    self.tongue, [(p, i["quantity"]) for (p, _), i in zip(chosen, items, strict=True)]
+                )
+            )
+        if not self.shop.has("create_purchase"):
+            raise _Decided(answers.not_connected(self.tongue))
+        raise _Decided([self.shop.purchase(self.wish.customer, items)])
+
+    def choose(self, line: Line, shelf: Shelf) -> Product | None:
+        """Find the product of one line, None for words that are about no product, or ask for it."""
+        if line.product_id is not None:
+            return shelf.products.get(line.product_id) or unnamed(line.product_id)
+        if not line.words:
+            bold, shown = self.talk.shown()
+            if len(bold or shown) == 1:
+                return (bold or shown)[0]
+            raise _Decided(answers.ask_product(self.tongue, "", bold or shown, shelf))
+        found = matches(shelf.products.values(), terms(line.words))
+        sure = good([match for match in found if match.share >= SURE])
+        if len(sure) == 1:
+            return sure[0]
+        candidates = sure or [match.product for match in found]
+        raise _Decided(answers.ask_product(self.tongue, line.words, candidates, shelf))
+
+    def quantity(self, product: Product, line: Line) -> int:
+        """Return how many of a product are ordered, or ask for it."""
+        pieces = line.quantity or self.wish.quantity
+        if pieces:
+            return pieces
+        wrong = line.quantity == 0 or self.wish.quantity == 0
+        raise _Decided(answers.ask_quantity(self.tongue, product, wrong))
+
+    def after(self, content: str) -> str:
+        """Say what came of the purchase: the order and what is left, a refusal, or that nobody knows."""
+        reason = failure(content)
+        if reason:
+            return answers.not_bought(self.tongue, reason)
+        orders = read(content, Order)
+        if not orders:
+            return answers.outcome_unknown(self.tongue)
+        bought = sorted({item.productId for item in orders[0].items})
+        shelf = self.talk.known()
+        shelf.stock.clear()  # from before the purchase
+        if self.shop.has("get_inventory") and not self.talk.of("get_inventory"):
+            raise _Decided([self.call("get_inventory", productIds=bought)])
+        for answer in self.talk.of("get_inventory"):
+            shelf.add(answer)
+        return answers.bought(self.tongue, orders[0], shelf)
+
+    # --- analysing -----------------------------------------------------------------------------------------
+
+    def orders(self) -> str:
+        since, until = period(self.wish.text, self.today)
+        group = group_of(self.wish.text)
+        total = says("total", self.wish.text) and not says("largest", self.wish.text)
+        bounds = {"customerName": self.wish.customer, "since": since, "until": until, "limit": MAX_LIMIT}
+        named = ids(self.wish.text)
+        if group or (total and not named):
+            contents = self.ask("get_orders", groupBy=group or "day", **bounds)
+            rows = [row for content in contents for row in read(content, SalesSummary)]
+            return answers.summary(self.tongue, group, rows)
+        calls = [self.call("get_orders", productId=named[0] if named else None, **bounds)]
+        if not self.talk.of("get_orders"):
+            if self.shop.has("get_products"):
+                calls.append(self.call("get_products"))  # orders carry ids, people read names
+            raise _Decided(calls)
+        found = [order for content in self.ask("get_orders") for order in read(content, Order)]
+        names = {product.id: product.name for product in self.talk.known().products.values()}
+        if says("largest", self.wish.text):
+            found = sorted(found, key=lambda order: (-order.totalAmount, order.id))[:1]
+            return answers.largest_order(self.tongue, found, names)
+        return answers.order_list(self.tongue, found, names)
