@@ -46,7 +46,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = SECONDS
 
     def do_GET(self) -> None:
-        status, body = cast("_Listener", self.server).seniverse.answer(self.path)
+        fake = cast("_Listener", self.server).seniverse
+        status, body = fake.answer(self.path)
         data = body.encode() if isinstance(body, str) else body
         if not data:
             self.close_connection = True
@@ -56,6 +57,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
+            while fake.drips and not fake.may_answer.wait(0.02):
+                self.wfile.write(b" ")
             self.wfile.write(data)
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -78,6 +81,7 @@ class FakeSeniverse:
     asked: list[str] = field(default_factory=list)  # cities, as they came
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     may_answer: threading.Event = field(default_factory=threading.Event)
+    drips: bool = False  # keeps an answer back by sending it drop by drop, instead of not at all
 
     def __post_init__(self) -> None:
         self.may_answer.set()
@@ -93,7 +97,8 @@ class FakeSeniverse:
             return refused(403, "AP010001")
         self.asked.append(query["location"])
         self.arrived.release()
-        self.may_answer.wait(SECONDS)
+        if not self.drips:
+            self.may_answer.wait(SECONDS)
         if self.first:
             return self.first.popleft()
         return self.cities.get(query["location"], refused(404, "AP010010"))

@@ -159,7 +159,11 @@ async def test_a_wrong_key_is_said_without_the_key(
     assert "wr0ng-key" not in f"{result} {log.lines}"
 
 
-async def test_no_answer_in_time_is_said(fake: FakeSeniverse, serve: Serve, connect: Connect) -> None:
+@pytest.mark.parametrize("drips", [False, True], ids=["silence", "drops"])
+async def test_no_answer_in_time_is_said(
+    fake: FakeSeniverse, serve: Serve, connect: Connect, *, drips: bool
+) -> None:
+    fake.drips = drips
     fake.may_answer.clear()
     async with connect(serve(Seniverse(KEY, base_url=fake.url, timeout=0.1))) as client:
         result = await client.call_tool("get-weather", {"city": "北京"})
