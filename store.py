@@ -178,7 +178,11 @@ async def open_store(url: str, catalogue: list[CatalogEntry] | None = None) -> S
 
         return await SqliteStore.open(Path(unquote(rest[1:])), catalogue)
     if scheme in {"postgresql", "postgres"}:
-        from postgres import PostgresStore  # noqa: PLC0415  needs asyncpg, which is an extra
-
+        try:
+            from postgres import PostgresStore  # noqa: PLC0415  needs asyncpg, which is an extra
+        except ModuleNotFoundError as error:
+            raise StoreUnavailableError(
+                "PostgreSQL 需要 asyncpg，请先运行：uv sync --extra postgres"
+            ) from error
         return await PostgresStore.open(url, catalogue)
     raise StoreUnavailableError("DATABASE_URL 应为 sqlite:///文件名 或 postgresql://用户@主机/数据库")

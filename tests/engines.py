@@ -1,0 +1,117 @@
+"""The two engines for the shop's tests: a SQLite file, and a PostgreSQL server that the tests start."""
+
+import asyncio
+import atexit
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+
+from tests.processes import free_port, require
+
+ENGINES = ["sqlite", "postgres"]
+
+
+class PostgresServer:
+    """A server of its own in a temporary folder; as root it runs as an ordinary user, for it refuses root."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._folder = Path(tempfile.mkdtemp(prefix="shop-postgres-"))
+        self._names = itertools.count(1)
+        self._as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            user = _ordinary_user()
+            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._run("initdb", "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        log = self._folder / "log"
+        self._run("pg_ctl", "-w", "-l", str(log), "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run("pg_ctl", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        with suppress(subprocess.CalledProcessError):
+            self.stop("immediate")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """Return the URL of an empty database."""
+        name = f"shop{next(self._names)}"
+        self.query("postgres", f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def url(self, database: str) -> str:
+        return f"postgresql://shop@127.0.0.1:{self.port}/{database}"
+
+    def query(self, database: str, sql: str) -> list[Any]:
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(self.url(database))
+            try:
+                rows: list[Any] = await connection.fetch(sql)
+            finally:
+                await connection.close()
+            return rows
+
+        return asyncio.run(ask())
+
+    def _run(self, program: str, *args: str) -> None:
+        subprocess.run(
+            [_binary(program), "-D", str(self._folder / "data"), *args],
+            check=True,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._as_user,
+        )
+
+
+def _ordinary_user() -> pwd.struct_passwd:
+    with suppress(KeyError):
+        return pwd.getpwnam("postgres")
+    return pwd.getpwnam("nobody")
+
+
+def _binary(program: str) -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+    return str(found[-1]) if found else require(program)
+
+
+@functools.cache
+def postgres() -> PostgresServer:
+    """Return the server of this test run, started by the first test that wants one."""
+    _binary("initdb")
+    server = PostgresServer()
+    atexit.register(server.remove)
+    return server
+
+
+def new_url(engine: str, folder: Path) -> str:
+    """Return the URL of a database that is not there yet, or is empty."""
+    return f"sqlite:///{folder / 'shop.db'}" if engine == "sqlite" else postgres().new_database()
+
+
+@contextmanager
+def stopped_postgres() -> Iterator[None]:
+    """Take the server away for a while."""
+    server = postgres()
+    server.stop("immediate")
+    try:
+        yield
+    finally:
+        server.start()
