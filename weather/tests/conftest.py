@@ -9,7 +9,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -115,18 +115,27 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture
-def fake() -> Iterator[FakeSeniverse]:
-    """Give a Seniverse that listens on a free port."""
+@contextmanager
+def local_seniverse() -> Iterator[FakeSeniverse]:
+    """Give a Seniverse that listens on a free port; KEY opens it."""
     listener = _Listener(("127.0.0.1", 0), _Handler)
     listener.seniverse = FakeSeniverse(f"http://127.0.0.1:{listener.server_port}")
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield listener.seniverse
-    listener.seniverse.may_answer.set()
-    listener.shutdown()
-    listener.server_close()
-    thread.join(SECONDS)
+    try:
+        yield listener.seniverse
+    finally:
+        listener.seniverse.may_answer.set()
+        listener.shutdown()
+        listener.server_close()
+        thread.join(SECONDS)
+
+
+@pytest.fixture
+def fake() -> Iterator[FakeSeniverse]:
+    """Give the Seniverse that the test's server asks."""
+    with local_seniverse() as seniverse:
+        yield seniverse
 
 
 Serve = Callable[..., str]
