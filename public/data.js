@@ -3,8 +3,8 @@ import { h } from "./dom.js";
 import { column, money, number, t, time } from "./i18n.js";
 
 const MAX_ROWS = 100;
-const ORDER = ["id", "productId", "key", "label", "name", "customerName", "items", "price", "quantity", "orders", "totalAmount", "amount", "orderDate"];
-const MONEY = new Set(["price", "totalAmount", "amount"]);
+const ORDER = "id productId key label name customerName items price quantity orders totalAmount amount left orderDate".split(" ");
+const MONEY = ["price", "totalAmount", "amount"];
 const names = new Map(); // product names seen so far, for orders that carry only ids
 
 export function parse(text) {
@@ -25,70 +25,53 @@ export function rows(text) {
 }
 
 function flat({ product, ...row }) {
-  if (!isObject(product)) return product === undefined || product === null ? row : { ...row, product };
+  if (!isObject(product)) return row;
   const { id, ...rest } = product;
-  return { ...rest, ...row, productId: row.productId ?? id };
+  return { productId: id, ...rest, ...row };
 }
 
-/** Remember the names of the products in a list, for orders that carry only ids; answers its flattened rows. */
+/** Flatten rows, and remember the names of their products. */
 export function learn(list) {
-  const flatRows = list.map(flat);
-  for (const row of flatRows) {
-    const id = row.productId ?? (row.price === undefined ? undefined : row.id);
-    if (id !== undefined && typeof row.name === "string") names.set(id, row.name);
-  }
-  return flatRows;
+  return list.map(flat).map((row) => {
+    const id = row.productId ?? ("price" in row ? row.id : undefined);
+    if (id !== undefined && row.name) names.set(id, String(row.name));
+    return row;
+  });
 }
 
 export const productName = (id) => names.get(id) ?? `#${id}`;
-
-const isLine = (item) => isObject(item) && "productId" in item && "quantity" in item;
+export const isLine = (item) => Number.isInteger(item?.productId) && Number.isInteger(item?.quantity);
 
 /** One value as a person reads it. */
 export function cell(key, value) {
-  if (value === null || value === undefined) return "";
-  if (typeof value === "number") return MONEY.has(key) ? money(value) : /id$/i.test(key) ? String(value) : number(value);
+  if (typeof value === "number") return MONEY.includes(key) ? money(value) : /id$/i.test(key) ? String(value) : number(value);
   if (key === "orderDate") return time(value);
-  if (Array.isArray(value) && value.length && value.every(isLine)) {
+  if (Array.isArray(value) && value.every(isLine)) {
     return value.map((item) => `${productName(item.productId)} × ${number(item.quantity)}`).join("\n");
   }
-  return typeof value === "string" ? value : JSON.stringify(value);
+  return typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
-function columnsOf(list) {
-  const keys = new Set(list.flatMap((row) => Object.keys(row)));
-  if (list.every((row) => row.key === row.label)) keys.delete("label");
-  const rank = (key) => (ORDER.includes(key) ? ORDER.indexOf(key) : ORDER.length);
-  return [...keys].sort((a, b) => rank(a) - rank(b));
-}
+/** A frame that scrolls sideways, by keyboard too. */
+export const wide = (...children) => h(".wide", { tabIndex: 0, role: "region", ariaLabel: t("result") }, children);
 
 export function table(list) {
-  if (!list.length) return h("p", { class: "quiet" }, t("emptyList"));
-  const flatRows = learn(list.slice(0, MAX_ROWS));
-  const keys = columnsOf(flatRows);
-  const numeric = (key) => (flatRows.every((row) => typeof row[key] === "number") ? "num" : "");
-  const head = keys.map((key) => h("th", { scope: "col", class: numeric(key) }, column(key)));
-  const body = flatRows.map((row) => h("tr", {}, keys.map((key) => h("td", { class: numeric(key) }, cell(key, row[key])))));
-  const rest = list.length - flatRows.length;
-  return h(
-    "div",
-    { class: "wide", tabindex: "0", role: "region", "aria-label": t("result") },
-    h("table", {}, h("thead", {}, h("tr", {}, head)), h("tbody", {}, body)),
-    rest > 0 ? h("p", { class: "quiet" }, t("rest", { n: rest })) : null,
-  );
+  if (!list.length) return h("p.quiet", t("emptyList"));
+  const shown = learn(list.slice(0, MAX_ROWS));
+  const rank = (key) => ORDER.indexOf(key) + 1 || ORDER.length + 1;
+  const keys = [...new Set(shown.flatMap(Object.keys))].sort((a, b) => rank(a) - rank(b));
+  const numeric = keys.map((key) => (shown.every((row) => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
+  const head = keys.map((key, i) => h(`th${numeric[i]}`, { scope: "col" }, column(key)));
+  const body = shown.map((row) => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
+  const rest = list.length - shown.length;
+  return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", { n: rest })));
 }
 
-export function json(value) {
-  const text = typeof value === "string" ? value : JSON.stringify(value, null, 2);
-  return h("pre", { tabindex: "0" }, text);
-}
+export const json = (value) => h("pre", { tabIndex: 0 }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
 /** A tool's result text as its best picture, with the raw text folded beneath a table. */
 export function show(text) {
   const list = rows(text);
-  if (!list) {
-    const value = parse(text);
-    return json(value === undefined ? String(text) : value);
-  }
-  return h("div", {}, table(list), h("details", { class: "raw" }, h("summary", {}, t("raw")), json(parse(text))));
+  const raw = json(parse(text) ?? text);
+  return list ? h("", table(list), h("details.raw", h("summary", t("raw")), raw)) : raw;
 }

@@ -1,86 +1,64 @@
-// The list of conversations: new, search, open, rename, delete with undo.
-import { $, h, icon, iconButton, toast } from "./dom.js";
+// The list of conversations: new, search, open, rename, delete with undo; and one of them as Markdown.
+import { $, h, icon, iconButton, isEnter, toast } from "./dom.js";
 import { t } from "./i18n.js";
 
-export const titleOf = (item) => item.title || t("untitled");
+export const titleOf = (item) => item.title || t("newChat");
 
-const matches = (item, words) =>
-  !words || titleOf(item).toLowerCase().includes(words) ||
-  item.entries.some(({ message }) => typeof message.content === "string" && message.content.toLowerCase().includes(words));
+/** `act`: current(), open(id), create(), save(item), remove(item). Answers the function that redraws the list. */
+export function makeSidebar(conversations, act) {
+  const search = h("input", { type: "search", oninput: update });
+  const list = h("ul.chats");
+  let renaming = null;
 
-export class Sidebar {
-  #list = h("ul", { class: "chats" });
-  #search = h("input", { type: "search", oninput: () => this.update() });
-  #renaming = null;
-
-  /** `act`: open(id), create(), save(item), remove(item), current(). */
-  constructor(conversations, act) {
-    Object.assign(this, { conversations, act });
+  function has(item, words) {
+    const texts = [titleOf(item), ...item.entries.map(({ message }) => message.content)];
+    return texts.some((text) => String(text).toLowerCase().includes(words));
   }
 
-  label() {
-    this.#search.placeholder = t("search");
-    this.#search.setAttribute("aria-label", t("search"));
-    const create = h("button", { type: "button", class: "btn new", onclick: () => this.act.create() }, icon("plus"), t("newChat"));
-    const brand = h("div", { class: "brand" }, h("img", { src: "/static/icon.svg", alt: "", width: "28", height: "28" }), h("span", {}, t("app")));
-    $("side").replaceChildren(brand, create, this.#search, this.#list);
-    this.update();
+  function update() {
+    search.placeholder = search.ariaLabel = t("search");
+    const create = h("button.btn.new", { onclick: act.create }, icon("plus"), t("newChat"));
+    const items = conversations.newest().filter((item) => item.entries.length && has(item, search.value.trim().toLowerCase()));
+    list.replaceChildren(...items.map((item) => (item === renaming ? field(item) : row(item))));
+    if (!list.firstChild && search.value) list.append(h("li.quiet", t("noMatch")));
+    if (search.isConnected) $("side").querySelector(".new").replaceWith(create);
+    else $("side").append(create, search, list);
+    if (renaming) list.querySelector("input")?.select();
   }
 
-  update() {
-    const words = this.#search.value.trim().toLowerCase();
-    const items = this.conversations.newest().filter((item) => item.entries.length && matches(item, words));
-    this.#list.replaceChildren(...items.map((item) => this.#row(item)));
-    if (!items.length && words) this.#list.append(h("li", { class: "quiet" }, t("noMatch")));
-    this.#list.querySelector("input")?.select();
+  function row(item) {
+    const open = h("button.open", { onclick: () => act.open(item.id) }, titleOf(item));
+    if (item.id === act.current()) open.ariaCurrent = "true";
+    const rename = () => ((renaming = item), update());
+    const remove = () => (act.remove(item), toast(t("removed"), t("undo"), () => act.save(item)));
+    return h("li", open, iconButton("edit", `${t("rename")} ${titleOf(item)}`, rename), iconButton("trash", `${t("remove")} ${titleOf(item)}`, remove));
   }
 
-  #row(item) {
-    if (item.id === this.#renaming) return h("li", {}, this.#renameField(item));
-    const current = item.id === this.act.current();
-    return h(
-      "li",
-      { class: current ? "current" : "" },
-      h("button", { type: "button", class: "open", "aria-current": current ? "true" : null, onclick: () => this.act.open(item.id) }, titleOf(item)),
-      iconButton("edit", `${t("rename")}: ${titleOf(item)}`, () => ((this.#renaming = item.id), this.update())),
-      iconButton("trash", `${t("remove")}: ${titleOf(item)}`, () => this.#remove(item)),
-    );
-  }
-
-  #renameField(item) {
+  function field(item) {
     const end = (keep) => {
-      if (this.#renaming === null) return;
-      this.#renaming = null;
-      if (keep && field.value.trim()) item.title = field.value.trim().slice(0, 120);
-      this.act.save(item);
+      if (!renaming) return;
+      renaming = null;
+      if (keep) item.title = input.value.trim().slice(0, 120) || item.title;
+      act.save(item);
     };
-    const field = h("input", { value: item.title, "aria-label": t("rename"), onblur: () => end(true) });
-    field.addEventListener("keydown", (event) => {
-      if (event.key === "Enter" && !event.isComposing && event.keyCode !== 229) end(true);
-      if (event.key === "Escape") end(false);
-    });
-    return field;
+    const input = h("input", { value: item.title, ariaLabel: t("rename"), onblur: () => end(true) });
+    input.onkeydown = (event) => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter");
+    return h("li", input);
   }
 
-  #remove(item) {
-    this.act.remove(item);
-    toast(t("removed"), t("undo"), () => this.act.save(item));
-  }
+  return update;
 }
 
-/** One conversation for a person: questions, answers, and the calls in between. */
-export function asMarkdown(item) {
-  const parts = [`# ${titleOf(item)}`];
-  for (const { message } of item.entries) {
-    if (message.role === "tool") continue;
-    if (message.content) parts.push(`## ${t(message.role === "user" ? "you" : "assistant")}`, String(message.content));
-    for (const { id } of message.tool_calls ?? []) parts.push(callAsMarkdown(item.calls[id]));
-  }
-  return `${parts.filter(Boolean).join("\n\n")}\n`;
-}
+const fence = (text) => `\`\`\`\`json\n${text}\n\`\`\`\``;
 
-function callAsMarkdown(call) {
-  if (!call) return "";
-  const fence = (text) => `\`\`\`\`json\n${text}\n\`\`\`\``;
-  return [`**${call.server} · ${call.tool}**`, fence(JSON.stringify(call.args)), call.result === undefined ? "" : fence(call.result)].filter(Boolean).join("\n\n");
+/** Questions and answers, and the calls in between. */
+export function asMarkdown({ title, entries, calls }) {
+  const parts = [`# ${title}`];
+  for (const { message: { role, content, tool_calls: asked = [] } } of entries) {
+    if (content && role !== "tool") parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, content);
+    for (const { server, tool, args, result } of asked.map(({ id }) => calls[id] ?? {})) {
+      parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result ?? ""));
+    }
+  }
+  return `${parts.join("\n\n")}\n`;
 }

@@ -1,36 +1,29 @@
-// What the browser keeps: small settings in localStorage, conversations in IndexedDB. Both may fail at any time.
+// What the browser keeps: choices in localStorage, conversations in IndexedDB. Both may fail at any time.
 
-const DATABASE = "product-mcp";
-const STORE = "conversations";
-const OPEN_MS = 2000; // another tab may block an upgrade for ever
+const OPEN_MS = 2000; // another tab may block the database for ever
 
 function readSettings() {
   try {
-    const found = JSON.parse(localStorage.getItem("settings"));
-    return found && typeof found === "object" ? found : {};
+    return { ...JSON.parse(localStorage.getItem("settings")) };
   } catch {
     return {};
   }
 }
 
-const values = readSettings();
+export const settings = readSettings();
 
-export const settings = {
-  get: (key) => values[key],
-  set(key, value) {
-    values[key] = value;
-    try {
-      localStorage.setItem("settings", JSON.stringify(values));
-    } catch {
-      // Forbidden or full: the choice then lasts as long as the page.
-    }
-  },
-  /** Names of the writing tools, as "server/tool", that run without asking. */
-  always: () => (Array.isArray(values.always) ? values.always : []),
-  setAlways(name, on) {
-    this.set("always", [...this.always().filter((other) => other !== name), ...(on ? [name] : [])]);
-  },
-};
+export function set(key, value) {
+  settings[key] = value;
+  try {
+    localStorage.setItem("settings", JSON.stringify(settings));
+  } catch {
+    // Forbidden or full: the choice lasts as long as the page.
+  }
+}
+
+/** The writing tools, as "server/tool", that run without asking. */
+export const always = () => (Array.isArray(settings.always) ? settings.always : []);
+export const setAlways = (name, on) => set("always", [...always().filter((other) => other !== name), ...(on ? [name] : [])]);
 
 const settled = (request) =>
   new Promise((resolve, reject) => {
@@ -39,81 +32,62 @@ const settled = (request) =>
   });
 
 function openDatabase() {
-  return new Promise((resolve, reject) => {
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: "id" });
-    settled(request).then(resolve, reject);
-    setTimeout(() => reject(new Error("IndexedDB does not open")), OPEN_MS);
-  });
+  const request = indexedDB.open("product-mcp", 1);
+  request.onupgradeneeded = () => request.result.createObjectStore("conversations", { keyPath: "id" });
+  const late = new Promise((_, reject) => setTimeout(reject, OPEN_MS, new Error("IndexedDB does not open")));
+  return Promise.race([settled(request), late]);
 }
 
-const usable = (item) =>
-  typeof item?.id === "string" &&
-  Array.isArray(item.entries) &&
-  item.entries.every((entry) => typeof entry?.message?.role === "string");
+const isUsable = (item) => Array.isArray(item.entries) && item.entries.every((entry) => typeof entry?.message?.role === "string");
 
-export function newConversation() {
-  return { id: crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`, title: "", at: Date.now(), entries: [], calls: {}, approvals: {} };
-}
+export const newConversation = () => ({
+  id: `${Date.now()}-${Math.random()}`,
+  title: "",
+  at: Date.now(),
+  entries: [], // {message, html?}: OpenAI messages as they came, and how an answer looked
+  calls: {}, // by id: what the page knows of a tool call
+  approvals: {}, // by id: the user's word
+});
 
-/** All conversations, in memory, written through to IndexedDB while that works. */
+/** All conversations, in memory, written through to IndexedDB while that works; `onproblem` hears when it does not. */
 export class Conversations {
   items = new Map();
   #db = null;
-  #channel = null;
   #onproblem;
 
-  /** `onproblem` hears when nothing can be kept; `onchange(id)` when another tab wrote or removed one. */
-  constructor(onproblem, onchange) {
+  constructor(onproblem) {
     this.#onproblem = onproblem;
-    this.onchange = onchange;
   }
 
   async open() {
     try {
       this.#db = await openDatabase();
-      for (const item of await settled(this.#store("readonly").getAll())) if (usable(item)) this.#keep(item);
-      this.#channel = new BroadcastChannel(DATABASE);
-      this.#channel.onmessage = ({ data }) => this.#reload(data);
+      const kept = await settled(this.#store("readonly").getAll());
+      for (const item of kept.filter(isUsable)) this.items.set(item.id, { ...newConversation(), ...item });
     } catch {
       this.#onproblem();
     }
   }
 
-  #keep(item) {
-    this.items.set(item.id, { ...item, calls: item.calls ?? {}, approvals: item.approvals ?? {} });
-  }
-
   #store(mode) {
-    return this.#db.transaction(STORE, mode).objectStore(STORE);
+    return this.#db.transaction("conversations", mode).objectStore("conversations");
   }
 
-  async #reload(id) {
-    const item = await settled(this.#store("readonly").get(id)).catch(() => null);
-    if (usable(item)) this.#keep(item);
-    else this.items.delete(id);
-    this.onchange(id);
-  }
-
-  newest() {
-    return [...this.items.values()].sort((a, b) => b.at - a.at);
-  }
+  newest = () => [...this.items.values()].sort((a, b) => b.at - a.at);
 
   save(item) {
     this.items.set(item.id, item);
-    return this.#write((store) => store.put(item), item.id);
+    return this.#write("put", item);
   }
 
   remove(id) {
     this.items.delete(id);
-    return this.#write((store) => store.delete(id), id);
+    return this.#write("delete", id);
   }
 
-  async #write(change, id) {
-    if (!this.#db) return;
+  async #write(method, what) {
     try {
-      await settled(change(this.#store("readwrite")));
-      this.#channel?.postMessage(id);
+      if (this.#db) await settled(this.#store("readwrite")[method](what));
     } catch {
       this.#onproblem();
     }

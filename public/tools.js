@@ -5,34 +5,19 @@ import { button, h, icon } from "./dom.js";
 import { t } from "./i18n.js";
 import { refresh, world } from "./world.js";
 
-const DEEPEST = 3; // objects nested further are typed as JSON
-
-const schemaOf = (schema, root) => {
-  if (schema?.$ref?.startsWith("#/$defs/")) return schemaOf(root.$defs?.[schema.$ref.slice(8)] ?? {}, root);
-  const some = (schema?.anyOf ?? schema?.oneOf)?.find((option) => option.type !== "null");
-  return some ? { ...schemaOf(some, root), description: schema.description } : (schema ?? {});
-};
-
-/** A form field for one property: `{element, read()}`; `read` answers undefined when left empty, and throws on bad JSON. */
-function field(name, schema, root, required, depth) {
-  const shape = schemaOf(schema, root);
-  if (shape.type === "object" && shape.properties && depth < DEEPEST) return group(name, shape, root, depth + 1);
-  const input = control(shape);
-  const label = h("span", {}, h("code", {}, name), required ? h("b", { "aria-hidden": "true" }, " *") : "", schema.description ? h("small", {}, schema.description) : "");
-  if (required) input.setAttribute("aria-required", "true");
-  return { element: h("label", { class: "field" }, label, input), read: () => valueOf(name, input.value, shape) };
+/** A schema with its reference followed, and the first real one of its alternatives taken. */
+function resolve(schema, root) {
+  const target = schema.$ref ? root.$defs?.[schema.$ref.split("/").pop()] : schema.anyOf?.find(({ type }) => type !== "null");
+  return target ? { ...resolve(target, root), ...(schema.description && { description: schema.description }) } : schema;
 }
 
-function control({ type, enum: options }) {
-  const choices = options ?? (type === "boolean" ? [true, false] : null);
-  if (choices) return h("select", {}, ["", ...choices].map((option) => h("option", { value: String(option) }, String(option))));
-  if (type === "integer" || type === "number") return h("input", { type: "number", step: type === "integer" ? "1" : "any" });
-  if (type === "string") return h("input", { type: "text" });
-  return h("textarea", { rows: "2", spellcheck: "false", placeholder: type === "array" ? "[ ]" : "JSON" });
+function control({ type, enum: options = type === "boolean" ? [true, false] : null }) {
+  if (options) return h("select", ["", ...options].map((option) => h("option", String(option))));
+  if (type === "integer" || type === "number") return h("input", { type: "number", step: "any" });
+  return type === "string" ? h("input") : h("textarea", { rows: 2, placeholder: type === "array" ? "[ ]" : "{ }" });
 }
 
-function valueOf(name, text, { type, enum: options }) {
-  if (text === "") return undefined;
+function parseField(name, text, { type, enum: options }) {
   if (type === "string" || options?.includes(text)) return text;
   try {
     return JSON.parse(text);
@@ -41,71 +26,58 @@ function valueOf(name, text, { type, enum: options }) {
   }
 }
 
-function group(name, shape, root, depth) {
-  const required = new Set(shape.required ?? []);
-  const fields = Object.entries(shape.properties ?? {}).map(([key, part]) => [key, field(key, part, root, required.has(key), depth)]);
-  const element = h("fieldset", {}, name ? h("legend", {}, h("code", {}, name)) : null, fields.map(([, part]) => part.element));
-  const read = () => Object.fromEntries(fields.map(([key, part]) => [key, part.read()]).filter(([, value]) => value !== undefined));
-  return { element, read };
+/** `[element, read]` for one value; `read` answers undefined when it was left empty, and throws on bad JSON. */
+function field(name, schema, root, required) {
+  const shape = resolve(schema, root);
+  if (shape.properties) return group(name, shape, root);
+  const input = control(shape);
+  input.ariaRequired = required;
+  const about = shape.description ?? "";
+  return [h("label.field", h("code", name, required ? " *" : ""), h("small", about), input), () => (input.value ? parseField(name, input.value, shape) : undefined)];
 }
 
-function runForm(tool) {
-  const output = h("div", { class: "output", role: "status" });
-  const form = group("", { properties: {}, ...tool.input_schema }, tool.input_schema ?? {}, 0);
-  const run = async (event) => {
-    event.preventDefault();
+function group(name, { properties = {}, required = [] }, root) {
+  const fields = Object.entries(properties).map(([key, part]) => [key, ...field(key, part, root, required.includes(key))]);
+  const read = () => Object.fromEntries(fields.map(([key, , value]) => [key, value()]).filter(([, value]) => value !== undefined));
+  return [h("fieldset", name && h("legend", h("code", name)), fields.map(([, element]) => element)), read];
+}
+
+function runForm({ server, name, input_schema: schema }) {
+  const output = h(".output", { role: "status" });
+  const [fields, read] = group("", schema ?? {}, schema);
+  const run = async () => {
     try {
-      const { result, isError } = await callTool(tool.server, tool.name, form.read());
-      output.replaceChildren(isError ? h("p", { class: "bad" }, result) : show(result));
+      const { result, isError } = await callTool(server, name, read());
+      output.replaceChildren(isError ? h("p.bad", result) : show(result));
     } catch (error) {
-      output.replaceChildren(h("p", { class: "bad" }, error.message));
+      output.replaceChildren(h("p.bad", error.message));
     }
   };
-  const submit = h("button", { type: "submit", class: "btn primary" }, t("run"));
-  return h("form", { class: "try", onsubmit: run }, h("h4", {}, t("tryTool")), form.element, submit, output);
+  return h(".try", h("h4", t("tryTool")), fields, button(t("run"), run, ".primary"), output);
 }
 
 function toolCard(tool) {
-  const body = h("div", { class: "card-body" });
+  const body = h(".card-body");
   const fill = () => {
-    if (body.childNodes.length) return;
-    const schemas = [["inputSchema", tool.input_schema], ["outputSchema", tool.output_schema]].filter(([, schema]) => schema);
-    body.append(
-      h("p", {}, tool.description ?? ""),
-      ...schemas.map(([label, schema]) => h("details", { class: "raw" }, h("summary", {}, t(label)), json(schema))),
-      runForm(tool),
-    );
+    if (body.firstChild) return;
+    const schemas = ["input_schema", "output_schema"].filter((key) => tool[key]);
+    body.append(h("p", tool.description ?? ""), ...schemas.map((key) => h("details.raw", h("summary", t(key)), json(tool[key]))), runForm(tool));
   };
-  const summary = h(
-    "summary",
-    {},
-    h("span", { class: "card-title" }, tool.title || tool.name),
-    h("code", {}, tool.name),
-    h("span", { class: `tag ${tool.readOnly ? "" : "warn"}` }, t(tool.readOnly ? "readOnly" : "writes")),
-    h("span", { class: "fold" }, icon("fold")),
-  );
-  return h("details", { class: "card", ontoggle: fill }, summary, body);
+  const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
+  const summary = h("summary", h("span.card-title", tool.title || tool.name), h("code", tool.name), kind, h("span.fold", icon("fold")));
+  return h("details.card", { ontoggle: fill }, summary, body);
 }
 
-function serverBox(server) {
-  const tools = world.tools.filter((tool) => tool.server === server.name);
-  const about = [server.transport, server.protocolVersion, server.url].filter(Boolean).join(" · ");
-  const again = async () => {
-    await reconnect(server.name).catch(() => {}); // the state that follows says what came of it
-    refresh();
-  };
+function serverBox({ name, status, transport, protocolVersion, url, error }) {
+  const again = () => reconnect(name).catch(() => {}).finally(refresh); // the state that follows says what came of it
   return h(
-    "section",
-    { class: "server", "data-status": server.status },
-    h("header", {}, h("i", { class: "dot" }), h("h2", {}, server.name), h("span", { class: "state" }, t(server.status)), server.status === "down" ? button(t("reconnect"), again) : null),
-    h("p", { class: "quiet about" }, about),
-    server.error ? h("p", { class: "bad" }, server.error) : null,
-    tools.map(toolCard),
+    "section.server",
+    { "data-status": status },
+    h("header", h("i.dot"), h("h2", name), h("span.quiet", t(status)), status === "down" && button(t("reconnect"), again)),
+    h("p.quiet", [transport, protocolVersion, url].filter(Boolean).join(" · ")),
+    error && h("p.bad", error),
+    world.tools.filter(({ server }) => server === name).map(toolCard),
   );
 }
 
-/** Draws the servers into `box`; called only when something about them changed. */
-export function drawTools(box) {
-  const boxes = world.servers.map(serverBox);
-  box.replaceChildren(...(boxes.length ? boxes : [h("p", { class: "quiet" }, t("noServers"))]));
-}
+export const drawTools = (box) => box.replaceChildren(...world.servers.map(serverBox), world.servers.length ? "" : t("noServers"));

@@ -1,31 +1,30 @@
 // One answer: posts the conversation, follows the stream, and keeps every message the moment it is complete.
 import { chatEvents } from "./api.js";
 import { lang, t } from "./i18n.js";
-import { settings } from "./store.js";
+import { always } from "./store.js";
 
 /** Ids of the newest assistant message's calls that have no result yet. */
-export function openCalls(item) {
-  const last = item.entries.findLastIndex((entry) => entry.message.role !== "tool");
-  const asked = item.entries[last]?.message.tool_calls ?? [];
-  const answered = new Set(item.entries.slice(last + 1).map((entry) => entry.message.tool_call_id));
-  return asked.map((call) => call.id).filter((id) => !answered.has(id));
+export function openCalls({ entries }) {
+  const last = entries.findLastIndex(({ message }) => message.role !== "tool");
+  const answered = entries.slice(last + 1).map(({ message }) => message.tool_call_id);
+  const asked = (entries[last]?.message.tool_calls ?? []).map((call) => call.id);
+  return asked.filter((id) => !answered.includes(id));
 }
 
-/** Whether a call may have changed something: it was let through, and did not plainly fail. */
-function mayHaveWritten(item, id) {
-  const call = item.calls[id];
-  if (!call || call.readOnly || item.approvals[id] === false) return false;
-  return call.result === undefined ? item.approvals[id] === true || call.auto : !call.isError || call.unknown;
-}
-
-export function stateOf(item, id, live) {
-  const call = item.calls[id];
-  const choice = item.approvals[id];
-  if (choice === false) return "refused";
-  if (call.result !== undefined) return call.unknown ? "unknown" : call.isError ? "failed" : "done";
-  if (call.waiting && choice === undefined) return "waiting";
+export function stateOf({ calls, approvals }, id, live) {
+  const { result, unknown, isError, waiting, auto } = calls[id] ?? {}; // cut off before it was announced
+  if (approvals[id] === false) return "refused";
+  if (result !== undefined) return unknown ? "unknown" : isError ? "failed" : "done";
+  if (waiting && !approvals[id]) return "waiting";
   if (live) return "running";
-  return mayHaveWritten(item, id) ? "unknown" : "halted";
+  return approvals[id] || auto ? "unknown" : "halted";
+}
+
+/** How a conversation stands: `waiting` or `unknown` (a call is), `cut` (the answer is not complete), or `whole`. */
+export function standing(item) {
+  const states = openCalls(item).map((id) => stateOf(item, id, false));
+  const found = ["waiting", "unknown"].find((state) => states.includes(state));
+  return found ?? (states.length || item.entries.at(-1)?.message.role !== "assistant" ? "cut" : "whole");
 }
 
 /**
@@ -33,89 +32,51 @@ export function stateOf(item, id, live) {
  * something, with all results of its round, so that the model knows of it and nothing is bought twice.
  */
 export function mustKeep(item, from) {
-  let keep = from;
-  item.entries.forEach(({ message }, index) => {
-    if (index < from || message.role !== "assistant") return;
-    if (!message.tool_calls?.some((call) => mayHaveWritten(item, call.id))) return;
-    keep = index + 1;
-    while (item.entries[keep]?.message.role === "tool") keep += 1;
-  });
-  return keep;
+  const wrote = ({ id }) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id, false));
+  let keep = item.entries.findLastIndex(({ message }, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
+  while (keep && item.entries[keep]?.message.role === "tool") keep += 1;
+  return keep || from;
 }
 
-export class Turn {
-  #abort = new AbortController();
-  #text = "";
-  #html = "";
-  #reason = "lost";
+/** Follow one answer; `{reason, detail}` is `stop`, `approval`, `rounds`, `stopped`, `error` (with why) or `lost`. */
+export async function runTurn(item, view, save, signal) {
+  const approvals = Object.fromEntries(openCalls(item).map((id) => [id, item.approvals[id]]));
+  const autoApprove = always();
+  const body = { messages: item.entries.map(({ message }) => message), approvals, autoApprove, locale: lang() };
+  let text = "";
+  let html = "";
+  let end = { reason: "lost" };
 
-  /** `view` shows what comes; `save` writes the conversation. */
-  constructor(item, view, save) {
-    Object.assign(this, { item, view, save });
-  }
+  const on = {
+    text: ({ delta }) => view.text((text += delta), html),
+    html: (data) => view.html((html = data.html)),
+    message({ message }) {
+      item.entries.push({ message, html });
+      text = html = "";
+      view.closeProse();
+    },
+    tool_call({ id, ...call }) {
+      const auto = !call.readOnly && autoApprove.includes(`${call.server}/${call.tool}`);
+      item.calls[id] = { ...item.calls[id], ...call, auto, waiting: false };
+    },
+    approval: ({ id }) => (item.calls[id].waiting = true),
+    tool_progress: ({ id, ...progress }) => (item.calls[id].progress = progress),
+    tool_result: ({ id, ...result }) => Object.assign(item.calls[id], result, { waiting: false, progress: null }),
+    error: ({ detail }) => (end = { reason: "error", detail }),
+    done: ({ reason }) => (end = end.detail ? end : { reason }),
+  };
 
-  stop() {
-    this.#abort.abort();
-  }
-
-  /** Follow the stream to its end; answers `stop`, `approval`, `rounds`, `error`, `lost` or `stopped`, and the error. */
-  async run() {
-    const { item } = this;
-    const always = settings.always();
-    const body = {
-      messages: item.entries.map((entry) => entry.message),
-      approvals: Object.fromEntries(openCalls(item).filter((id) => id in item.approvals).map((id) => [id, item.approvals[id]])),
-      autoApprove: always,
-      locale: lang(),
-    };
-    let detail = "";
-    try {
-      for await (const { event, data } of chatEvents(body, this.#abort.signal)) {
-        if (event === "error") detail = data.detail;
-        else this.#take(event, data, always);
-      }
-    } catch (error) {
-      this.#reason = "error";
-      detail = error instanceof TypeError ? t("offline") : error.message;
+  try {
+    for await (const { event, data } of chatEvents(body, signal)) {
+      on[event]?.(data);
+      if (data.id) view.card(data.id);
+      if (/message|tool_call|approval|tool_result/.test(event)) save();
     }
-    if (this.#abort.signal.aborted) this.#keepPartial();
-    return { reason: this.#abort.signal.aborted ? "stopped" : detail ? "error" : this.#reason, detail };
+  } catch (error) {
+    end = { reason: "error", detail: error instanceof TypeError ? t("offline") : error.message };
   }
-
-  #take(event, data, always) {
-    const { view } = this;
-    if (event === "text") view.text((this.#text += data.delta), this.#html !== "");
-    else if (event === "html") view.html((this.#html = data.html));
-    else if (event === "message") this.#message(data.message);
-    else if (event === "done") this.#reason = data.reason;
-    else if (data.id) this.#call(event, data, always);
-  }
-
-  #call(event, { id, ...data }, always) {
-    const { item, view } = this;
-    if (event === "tool_call") {
-      const auto = !data.readOnly && always.includes(`${data.server}/${data.tool}`);
-      item.calls[id] = { ...item.calls[id], ...data, auto, waiting: false };
-    } else if (event === "approval") item.calls[id].waiting = true;
-    else if (event === "tool_progress") item.calls[id].progress = data;
-    else if (event === "tool_result") Object.assign(item.calls[id], data, { waiting: false, progress: undefined });
-    if (event !== "tool_progress") this.save();
-    view.card(id);
-  }
-
-  #message(message) {
-    this.item.entries.push(message.role === "assistant" ? { message, html: this.#html } : { message });
-    if (message.role === "assistant") {
-      this.#text = this.#html = "";
-      this.view.closeProse();
-    }
-    this.save();
-  }
-
-  /** What was read before Stop was pressed stays part of the conversation. */
-  #keepPartial() {
-    if (!this.#text) return;
-    this.item.entries.push({ message: { role: "assistant", content: this.#text }, html: this.#html });
-    this.save();
-  }
+  if (!signal.aborted) return end;
+  if (text) item.entries.push({ message: { role: "assistant", content: text }, html }); // what was read stays
+  save();
+  return { reason: "stopped" };
 }

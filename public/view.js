@@ -1,41 +1,51 @@
 // A conversation on the screen: questions, answers with their cards, and the notes about how an answer ended.
 import { Card } from "./cards.js";
-import { button, h, icon, iconButton } from "./dom.js";
+import { button, h, icon, iconButton, isEnter } from "./dom.js";
 import { t } from "./i18n.js";
 import { renderProse } from "./prose.js";
 import { stateOf } from "./turn.js";
 
-const FOLD_CHARS = 1400;
-const FOLD_LINES = 18;
-const FOLD_OLD_ANSWER = 6000;
+const LONG_QUESTION = 1400; // characters
+const LONG_OLD_ANSWER = 6000;
 
-const isLong = (text) => text.length > FOLD_CHARS || text.split("\n").length > FOLD_LINES;
-const textOf = (message) => (typeof message.content === "string" ? message.content : "");
+const textOf = ({ message }) => (typeof message.content === "string" ? message.content : "");
+
+function fold(body) {
+  const toggle = button(t("more"), () => {
+    const folded = body.classList.toggle("folded");
+    toggle.textContent = t(folded ? "more" : "less");
+    toggle.ariaExpanded = !folded;
+  }, ".link");
+  body.classList.add("folded");
+  toggle.ariaExpanded = false;
+  body.after(toggle);
+}
 
 export class View {
-  root = h("ol", { class: "log" });
+  root = h("ol.log");
   live = false; // a turn is running
   #cards = new Map();
   #answer = null;
   #prose = null;
-  #note = null;
+  #note = h("li.turn");
+  #dots = h(".dots", { ariaHidden: "true" }, h("i"), h("i"), h("i"));
 
   /** `act`: what buttons do (`app.js`). */
   constructor(item, act) {
-    this.item = item;
-    this.act = act;
+    Object.assign(this, { item, act });
     this.render();
   }
 
   /** Build everything anew from the conversation. */
   render() {
     this.#cards.clear();
-    this.#answer = this.#prose = this.#note = null;
+    this.#answer = this.#prose = null;
     this.root.replaceChildren();
-    const last = this.item.entries.findLastIndex((entry) => entry.message.role === "user");
-    this.item.entries.forEach((entry, index) => {
+    const { entries } = this.item;
+    const newest = entries.findLastIndex(({ message }) => message.role === "user");
+    entries.forEach((entry, index) => {
       if (entry.message.role === "user") this.question(entry);
-      else if (entry.message.role === "assistant") this.#stored(entry, index < last);
+      else if (entry.message.role === "assistant") this.#stored(entry, index < newest);
     });
     this.finish();
   }
@@ -43,71 +53,49 @@ export class View {
   question(entry) {
     this.finish();
     this.#answer = null;
-    const text = textOf(entry.message);
-    const body = h("div", { class: "bubble" }, text);
-    const acts = h(
-      "div",
-      { class: "acts" },
-      iconButton("edit", t("edit"), () => this.#edit(turn, entry)),
-      iconButton("copy", t("copy"), () => this.act.copy(text)),
-    );
-    const turn = h("li", { class: "turn mine", "aria-label": t("you") }, body, isLong(text) ? this.#fold(body) : null, acts);
+    const text = textOf(entry);
+    const body = h(".bubble", text);
+    const acts = h(".acts", iconButton("edit", t("edit"), () => this.#edit(turn, entry)), iconButton("copy", t("copy"), () => this.act.copy(text)));
+    const turn = h("li.turn.mine", { ariaLabel: t("you") }, body, acts);
+    if (text.length > LONG_QUESTION || text.split("\n").length > 18) fold(body);
     this.root.append(turn);
   }
 
-  #stored({ message, html }, old) {
-    const text = textOf(message);
-    if (html) this.html(html);
-    else if (text) this.text(text, false);
-    if (old && text.length > FOLD_OLD_ANSWER && this.#prose) this.#prose.after(this.#fold(this.#prose));
+  #stored(entry, old) {
+    const text = textOf(entry);
+    if (entry.html) this.html(entry.html);
+    else if (text) this.text(text);
+    if (old && text.length > LONG_OLD_ANSWER) fold(this.#prose);
     this.closeProse();
-    for (const call of message.tool_calls ?? []) {
-      this.item.calls[call.id] ??= { server: "", tool: call.function?.name ?? "", args: call.function?.arguments, readOnly: true };
-      this.card(call.id);
+    for (const { id, function: { name: tool, arguments: args } = {} } of entry.message.tool_calls ?? []) {
+      this.item.calls[id] ??= { server: "", tool, args, readOnly: true };
+      this.card(id);
     }
   }
 
-  #fold(body) {
-    body.classList.add("folded");
-    const toggle = button(t("more"), () => {
-      const folded = body.classList.toggle("folded");
-      toggle.textContent = t(folded ? "more" : "less");
-      toggle.setAttribute("aria-expanded", String(!folded));
-    }, "link");
-    toggle.setAttribute("aria-expanded", "false");
-    return toggle;
-  }
-
   #edit(turn, entry) {
-    const area = h("textarea", { value: textOf(entry.message), rows: "3", "aria-label": t("edit") });
-    const kept = [...turn.childNodes];
-    const cancel = () => (turn.replaceChildren(...kept), turn.querySelector("button").focus());
+    const area = h("textarea", { value: textOf(entry), rows: 3, ariaLabel: t("edit") });
+    const before = [...turn.childNodes];
+    const cancel = () => turn.replaceChildren(...before);
     const ask = () => area.value.trim() && this.act.edit(this.item.entries.indexOf(entry), area.value.trim());
-    area.addEventListener("keydown", (event) => {
+    area.onkeydown = (event) => {
       if (event.key === "Escape") cancel();
-      if (event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229) {
-        event.preventDefault();
-        ask();
-      }
-    });
-    turn.replaceChildren(h("div", { class: "editor" }, area, h("div", { class: "row" }, button(t("askAgain"), ask, "primary"), button(t("cancel"), cancel))));
+      if (!isEnter(event)) return;
+      event.preventDefault();
+      ask();
+    };
+    turn.replaceChildren(h(".editor", area, h(".row", button(t("askAgain"), ask, ".primary"), button(t("cancel"), cancel))));
     area.focus();
   }
 
   #parts() {
-    if (!this.#answer) {
-      this.#answer = h("li", { class: "turn answer", "aria-label": t("assistant") });
-      this.root.append(this.#answer);
-    }
+    if (!this.#answer) this.root.append((this.#answer = h("li.turn.answer", { ariaLabel: t("assistant") })));
     return this.#answer;
   }
 
   #open() {
-    if (!this.#prose) {
-      this.#prose = h("div", { class: "prose" });
-      this.#parts().append(this.#prose);
-    }
-    this.#thinking(false);
+    this.#dots.remove();
+    if (!this.#prose) this.#parts().append((this.#prose = h(".prose")));
     return this.#prose;
   }
 
@@ -115,7 +103,7 @@ export class View {
     this.#prose = null;
   }
 
-  /** Plain text until the first rendered form arrives. */
+  /** Plain text, until its first rendered form is there. */
   text(whole, rendered) {
     if (!rendered) this.#open().textContent = whole;
   }
@@ -125,17 +113,14 @@ export class View {
   }
 
   card(id) {
-    let card = this.#cards.get(id);
-    if (!card) {
+    if (!this.#cards.has(id)) {
+      const card = new Card(id, () => [this.item.calls[id], stateOf(this.item, id, this.live)], this.act);
       this.closeProse();
-      const look = () => ({ call: this.item.calls[id], state: stateOf(this.item, id, this.live) });
-      card = new Card(id, look, this.act);
       this.#cards.set(id, card);
       this.#parts().append(card.root);
     }
-    card.update();
-    this.#thinking(this.live && ["done", "failed", "refused"].includes(card.look().state));
-    return card;
+    this.#cards.get(id).update();
+    if (this.live) this.#parts().append(this.#dots);
   }
 
   cardOf = (id) => this.#cards.get(id);
@@ -143,50 +128,41 @@ export class View {
   begin() {
     this.live = true;
     this.note();
-    this.#answer?.querySelector(":scope > .acts")?.remove();
-    this.#parts();
-    this.#thinking(true);
-  }
-
-  #thinking(on) {
-    const dots = this.#answer?.querySelector(":scope > .dots");
-    if (on && this.#answer) this.#answer.append(dots ?? h("div", { class: "dots", "aria-hidden": "true" }, h("i"), h("i"), h("i")));
-    else dots?.remove();
+    this.#parts().querySelector(":scope > .acts")?.remove();
+    this.#parts().append(this.#dots);
   }
 
   /** The answer is over, for whatever reason: cards settle, and it can be copied or asked for again. */
   finish() {
     this.live = false;
-    this.#thinking(false);
+    this.#dots.remove();
     this.closeProse();
     for (const card of this.#cards.values()) card.update();
     const answer = this.#answer;
     if (!answer || answer.querySelector(":scope > .acts")) return;
-    if (!answer.childNodes.length) return (this.#answer = null), answer.remove();
-    const copy = iconButton("copy", t("copy"), () => this.act.copy(this.#plain(answer)));
+    if (answer.firstChild) return answer.append(this.#acts(answer));
+    answer.remove();
+    this.#answer = null;
+  }
+
+  #acts(answer) {
     const again = iconButton("again", t("again"), () => this.act.regenerate());
     again.classList.add("again");
-    answer.append(h("div", { class: "acts" }, copy, again));
+    return h(".acts", iconButton("copy", t("copy"), () => this.act.copy(this.#plain(answer))), again);
   }
 
   #plain = (answer) => [...answer.querySelectorAll(":scope > .prose")].map((part) => part.innerText).join("\n\n");
 
-  /** The text of the newest answer, for a screen reader. */
+  /** The newest answer's text, for a screen reader. */
   spoken = () => (this.#answer ? this.#plain(this.#answer).slice(0, 400) : "");
 
-  /** Say how the answer ended, with the buttons that lead on; nothing to say clears it. */
-  note(kind, title, text, label, action) {
-    this.#note?.remove();
-    this.#note = null;
-    if (!kind) return;
-    this.#note = h(
-      "div",
-      { class: `note ${kind}`, role: kind === "error" ? "alert" : null },
-      icon(kind === "error" ? "alert" : "wait"),
-      h("div", {}, title ? h("strong", {}, title) : null, h("p", {}, text), kind === "error" ? h("p", { class: "quiet" }, t("errorHint")) : null),
-      label ? button(label, action) : null,
-    );
-    this.root.append(h("li", { class: "turn" }, this.#note));
-    this.#note = this.#note.parentElement;
+  /** Say how the answer ended, with the button that leads on; nothing to say clears it. */
+  note(text, { error, label, action } = {}) {
+    this.#note.remove();
+    if (!text) return;
+    const why = error && [h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint"))];
+    const box = h(error ? ".note.error" : ".note", { role: error ? "alert" : "note" }, icon(error ? "alert" : "wait"), h("", why || text), label && button(label, action));
+    this.#note.replaceChildren(box);
+    this.root.append(this.#note);
   }
 }
