@@ -1,0 +1,342 @@
+"""The REST service in process, on both engines: the tutorial's answers, and every bad input."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import api
+from tests.engines import ENGINES, new_url
+
+pytestmark = pytest.mark.anyio
+
+BUY = {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}
+
+
+@asynccontextmanager
+async def serving(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+    app = api.create_app(api.Settings(**settings))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://shop") as c,
+    ):
+        yield c
+
+
+@pytest.fixture(params=ENGINES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request.param, tmp_path)
+
+
+@pytest.fixture
+async def client(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with serving(database_url=url) as client:
+        yield client
+
+
+async def test_products_are_the_tutorials_json(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/products")
+    assert answer.headers["X-Total-Count"] == "4"
+    assert answer.text.startswith(
+        '[{"id":1,"name":"智能手表Galaxy","price":1299.0,"description":"健康监测，运动追踪，支持多种应用"}'
+    )
+
+
+async def test_inventory_carries_its_product(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/api/inventory?productId=2&productId=3")
+    product = {
+        "id": 2,
+        "name": "无线蓝牙耳机Pro",
+        "price": 899.0,
+        "description": "主动降噪，30小时续航，IPX7防水",
+    }
+    assert answer.json()[0] == {"productId": 2, "quantity": 50, "product": product}
+    assert [item["productId"] for item in answer.json()] == [2, 3]
+
+
+async def test_a_purchase_is_answered_with_the_order(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/purchase", json=BUY)
+    order = answer.json()
+    assert (answer.status_code, list(order)) == (
+        200,
+        ["customerName", "items", "id", "totalAmount", "orderDate"],
+    )
+    assert (order["totalAmount"], order["items"]) == (1798.0, BUY["items"])
+    assert order["orderDate"].endswith("+00:00")
+    assert (await client.get("/api/orders")).json() == [order]
+
+
+async def test_a_replay_says_so(client: httpx.AsyncClient) -> None:
+    first = await client.post("/api/purchase", json=BUY, headers={"Idempotency-Key": "k"})
+    again = await client.post(
+        "/api/purchase", content=json.dumps(BUY, indent=3), headers=JSON | {"Idempotency-Key": "k"}
+    )
+    assert again.json() == first.json()
+    assert "Idempotent-Replayed" not in first.headers
+    assert again.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_key_used_for_another_order_is_refused(client: httpx.AsyncClient) -> None:
+    await client.post("/api/purchase", json=BUY, headers={"Idempotency-Key": "k"})
+    answer = await client.post(
+        "/api/purchase", json=BUY | {"customerName": "B"}, headers={"Idempotency-Key": "k"}
+    )
+    assert (answer.status_code, answer.json()) == (422, {"detail": "Idempotency-Key 已用于另一笔不同的订单"})
+
+
+@pytest.mark.parametrize("key", [b"", b"two words", b"a" * 256, "钥匙".encode(), b"\x7f"])
+async def test_a_key_is_one_to_255_visible_characters(client: httpx.AsyncClient, key: bytes) -> None:
+    answer = await client.post("/api/purchase", json=BUY, headers={b"Idempotency-Key": key})
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"] == ["header", "idempotency-key"]
+    assert (await client.get("/api/orders")).json() == []
+
+
+async def test_a_key_of_255_characters_is_fine(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/api/purchase", json=BUY, headers={"Idempotency-Key": "~" * 255})).is_success
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "detail"),
+    [
+        ({"items": BUY["items"]}, 400, "请求无效：缺少客户名称或商品"),
+        ({"customerName": "  ", "items": BUY["items"]}, 400, "请求无效：缺少客户名称或商品"),
+        ({"customerName": "A"}, 400, "请求无效：缺少客户名称或商品"),
+        ({"customerName": "A", "items": []}, 400, "请求无效：缺少客户名称或商品"),
+        ({"customerName": "A", "items": [{"productId": 9, "quantity": 1}]}, 404, "商品ID 9 不存在"),
+        (
+            {"customerName": "A", "items": [{"productId": 2, "quantity": 51}]},
+            400,
+            "商品 无线蓝牙耳机Pro 库存不足. 可用: 50",
+        ),
+    ],
+)
+async def test_the_tutorials_refusals(
+    client: httpx.AsyncClient, body: object, status: int, detail: str
+) -> None:
+    answer = await client.post("/api/purchase", json=body)
+    assert (answer.status_code, answer.json()) == (status, {"detail": detail})
+
+
+JSON = {"Content-Type": "application/json"}
+LINE = '{"productId": 1, "quantity": 1}'
+Loc = list[str | int]
+QUANTITY: Loc = ["body", "items", 0, "quantity"]
+PRODUCT: Loc = ["body", "items", 0, "productId"]
+
+
+def order(items: str = f"[{LINE}]", name: str = '"A"', more: str = "") -> str:
+    return f'{{"customerName": {name}, "items": {items}{more}}}'
+
+
+def quantity(value: str) -> str:
+    return order(f'[{{"productId": 1, "quantity": {value}}}]')
+
+
+def product(value: str) -> str:
+    return order(f'[{{"productId": {value}, "quantity": 1}}]')
+
+
+BAD_BODIES: dict[str, tuple[str | bytes, Loc]] = {
+    "quantity true": (quantity("true"), QUANTITY),
+    "quantity text": (quantity('"2"'), QUANTITY),
+    "quantity fraction": (quantity("1.5"), QUANTITY),
+    "quantity 0": (quantity("0"), QUANTITY),
+    "quantity negative": (quantity("-1"), QUANTITY),
+    "quantity null": (quantity("null"), QUANTITY),
+    "quantity too large": (quantity("1000001"), QUANTITY),
+    "quantity 10**24": (quantity(str(10**24)), QUANTITY),
+    "quantity of 5000 digits": (quantity("9" * 5000), ["body"]),
+    "quantity NaN": (quantity("NaN"), ["body"]),
+    "product id 0": (product("0"), PRODUCT),
+    "product id beyond 64 bits": (product(str(2**63)), PRODUCT),
+    "product id text": (product('"1"'), PRODUCT),
+    "unknown field": (order(more=', "discount": 9'), ["body", "discount"]),
+    "unknown field of a line": (order(f'[{LINE[:-1]}, "price": 0}}]'), ["body", "items", 0, "price"]),
+    "unknown field with a NUL": (order(more=', "a\\u0000b": 9'), ["body", "a\x00b"]),
+    "NUL in the name": (order(name='"a\\u0000b"'), ["body", "customerName"]),
+    "lone surrogate in the name": (order(name='"\\ud800"'), ["body"]),
+    "lone surrogate in a field's name": (order(more=', "\\udfff": 1'), ["body"]),
+    "lone surrogate in bytes": (order(name='"\ud800"').encode("utf-8", "surrogatepass"), ["body"]),
+    "name of 101 characters": (order(name=f'"{"名" * 101}"'), ["body", "customerName"]),
+    "name is a number": (order(name="1"), ["body", "customerName"]),
+    "name is null": (order(name="null"), ["body", "customerName"]),
+    "101 lines": (order(f"[{', '.join([LINE] * 101)}]"), ["body", "items"]),
+    "items is an object": (order("{}"), ["body", "items"]),
+    "a line is a number": (order("[1]"), ["body", "items", 0]),
+    "nested body": ("[" * 30_000, ["body"]),
+    "nested objects": ('{"a":' * 10_000, ["body"]),
+    "nested items": (order("[" * 400 + "]" * 400), ["body"]),
+    "broken JSON": ("{", ["body"]),
+    "no JSON": ("hello", ["body"]),
+    "a list": ("[]", ["body"]),
+    "null": ("null", ["body"]),
+    "empty": ("", ["body"]),
+    "invalid UTF-8": (b'{"customerName": "\xff"}', ["body"]),
+    "UTF-16": (order().encode("utf-16"), ["body"]),
+}
+
+
+@pytest.mark.parametrize("case", BAD_BODIES)
+async def test_a_bad_body_is_refused_by_field(client: httpx.AsyncClient, case: str) -> None:
+    body, loc = BAD_BODIES[case]
+    answer = await client.post("/api/purchase", content=body, headers=JSON)
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][: len(loc)] == loc
+    assert (await client.get("/api/orders")).json() == []
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", None])
+async def test_a_purchase_wants_to_be_json_so_that_no_web_page_can_send_one(
+    client: httpx.AsyncClient, kind: str | None
+) -> None:
+    headers = {"Content-Type": kind} if kind else {}
+    answer = await client.post("/api/purchase", content=order(), headers=headers)
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body"])
+
+
+async def test_many_errors_do_not_make_a_long_answer(client: httpx.AsyncClient) -> None:
+    many = {f"field{i}": 1 for i in range(4000)}
+    answer = await client.post("/api/purchase", json=many)
+    assert (answer.status_code, len(answer.json()["detail"])) == (422, api.MAX_ERRORS)
+
+
+async def test_a_long_field_name_is_shortened_in_the_answer(client: httpx.AsyncClient) -> None:
+    answer = await client.post("/api/purchase", json={"x" * 60_000: 1})
+    assert (answer.status_code, len(answer.content) < 1000) == (422, True)
+
+
+BAD_QUERIES = {
+    "products?limit=0": "limit",
+    "products?limit=501": "limit",
+    "products?limit=a": "limit",
+    "products?limit=": "limit",
+    "products?offset=-1": "offset",
+    f"products?offset={2**63}": "offset",
+    "products?minPrice=nan": "minPrice",
+    "products?maxPrice=inf": "maxPrice",
+    "products?maxPrice=1e308": "maxPrice",
+    "products?minPrice=-1": "minPrice",
+    f"products?query={'x' * 101}": "query",
+    "products?query=%00": "query",
+    "products?qurey=x": "qurey",
+    "inventory?productId=x": "productId",
+    f"inventory?productId=1&productId={2**63}": "productId",
+    "inventory?maxQuantity=-1": "maxQuantity",
+    "orders?since=yesterday": "since",
+    "orders?since=": "since",
+    "orders?until=2026-02-30": "until",
+    "orders?since=2026-11-02&until=2026-11-01": "until",
+    "orders?productId=0": "productId",
+    f"orders?productId={10**24}": "productId",
+    "orders?customerName=%00": "customerName",
+    "orders/summary?groupBy=colour": "groupBy",
+    "orders/summary?since=1": "since",
+}
+
+
+@pytest.mark.parametrize("query", BAD_QUERIES)
+async def test_a_bad_query_is_refused_by_field(client: httpx.AsyncClient, query: str) -> None:
+    answer = await client.get(f"/api/{query}")
+    assert answer.status_code == 422
+    assert answer.json()["detail"][0]["loc"][:2] == ["query", BAD_QUERIES[query]]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        f"offset={2**63 - 1}",
+        f"productId={2**63 - 1}",
+        "since=0001-01-01T00:00:00%2B14:00",
+        "until=9999-12-31T23:59:59-12:00",
+        "since=2026-11-21T08:00:00Z&until=2026-11-21",
+        "customerName=%F0%9F%8E%A7",
+        "customerName=%ED%A0%80",
+    ],
+)
+async def test_a_query_at_the_edge_is_answered(client: httpx.AsyncClient, query: str) -> None:
+    assert (await client.get(f"/api/orders?{query}")).json() == []
+
+
+@pytest.mark.parametrize(
+    "name", ["🎧 客户\U00020000", "  padded  ", "é" + "e\u0301", "\u202eابجد", "'; DROP TABLE x;--"]
+)
+async def test_names_come_back_exactly(client: httpx.AsyncClient, name: str) -> None:
+    bought = (await client.post("/api/purchase", json=BUY | {"customerName": name})).json()
+    found = (await client.get("/api/orders", params={"customerName": name})).json()
+    assert [bought["customerName"], found] == [name, [bought]]
+
+
+async def chunks(size: int) -> AsyncIterator[bytes]:
+    for _ in range(0, size, 1024):
+        yield b" " * 1024
+
+
+@pytest.mark.parametrize("chunked", [True, False])
+async def test_a_body_of_65_kib_is_too_large(client: httpx.AsyncClient, chunked: bool) -> None:
+    body = chunks(65 * 1024) if chunked else b" " * 65 * 1024
+    answer = await client.post("/api/purchase", content=body, headers=JSON)
+    assert (answer.status_code, answer.json()) == (413, {"detail": "请求体超过 64 KiB"})
+
+
+async def test_a_body_of_64_kib_is_read(client: httpx.AsyncClient) -> None:
+    assert (await client.post("/api/purchase", content=order().ljust(64 * 1024), headers=JSON)).is_success
+
+
+async def test_the_summary_is_served(client: httpx.AsyncClient) -> None:
+    await client.post("/api/purchase", json=BUY)
+    answer = await client.get("/api/orders/summary", params={"groupBy": "customer"})
+    assert answer.json() == [{"key": "客户A", "label": "客户A", "orders": 1, "quantity": 2, "amount": 1798.0}]
+
+
+async def test_it_says_that_it_is_well(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz")).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+async def test_its_documentation_opens(client: httpx.AsyncClient, path: str) -> None:
+    assert (await client.get(path)).status_code == 200
+
+
+PATHS = [
+    "/api/products",
+    "/api/inventory",
+    "/api/orders",
+    "/api/orders/summary",
+    "/api/purchase",
+    "/api/nowhere",
+]
+
+
+@pytest.mark.parametrize(
+    "header", [None, "Bearer wrong", "secret", "Basic secret", "Bearer", "Bearer sécret"]
+)
+async def test_with_a_token_set_nobody_gets_in_without_it(tmp_path: Path, header: str | None) -> None:
+    headers = {b"Authorization": header.encode()} if header else {}
+    async with serving(database_url=new_url("sqlite", tmp_path), api_token="secret") as client:
+        for path in PATHS:
+            answer = await client.request("POST" if "purchase" in path else "GET", path, headers=headers)
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+
+
+async def test_with_the_token_everything_opens_and_health_needs_none(tmp_path: Path) -> None:
+    async with serving(database_url=new_url("sqlite", tmp_path), api_token="secret") as client:
+        answer = await client.get("/api/products", headers={"Authorization": "Bearer secret"})
+        assert (answer.status_code, (await client.get("/healthz")).status_code) == (200, 200)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "shop.example"])
+def test_off_loopback_it_wants_a_token(host: str) -> None:
+    with pytest.raises(ValueError, match="API_TOKEN"):
+        api.Settings(api_host=host)
+    api.Settings(api_host=host, api_token="secret")
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
+def test_on_loopback_it_wants_none(host: str) -> None:
+    api.Settings(api_host=host)
