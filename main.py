@@ -187,7 +187,8 @@ def addresses(settings: Settings) -> str:
     return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {entry}", "", ""])
 
 
-def _configure_logging(settings: Settings) -> None:
+def configure_logging(settings: Settings) -> None:
+    """Log to standard error, and at INFO nothing that is somebody's business alone."""
     level = settings.mcp_log_level.upper()
     logging.basicConfig(
         level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
@@ -219,24 +220,32 @@ class _HttpServer(uvicorn.Server):
         await super().shutdown(sockets)
 
 
+def read_settings() -> Settings:
+    """Read flags, environment and `.env`. Exits with status 1 or 2 and a message when one is wrong."""
+    try:
+        return Settings(_cli_parse_args=True)
+    except ValidationError as error:
+        problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
+        sys.exit("设置有误：" + "；".join(problems))
+    except SettingsError as error:
+        sys.exit(f"设置有误：{error}")
+
+
 def run() -> None:
-    """Read the settings and serve until stopped. Exits with status 2 when a setting is wrong."""
+    """Read the settings and serve until stopped."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a console of another encoding must not end the server
             stream.reconfigure(errors="replace")
-    try:
-        settings = Settings(_cli_parse_args=True)
-    except (ValidationError, SettingsError) as error:
-        sys.exit(str(error))
-    _configure_logging(settings)
-    if settings.mcp_transport == "stdio":
-        sys.stderr.write(BANNER)
-        anyio.run(create_server(settings).run_stdio_async)
-        return
-    sys.stdout.write(BANNER + addresses(settings))
-    sys.stdout.flush()
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn raises it again once all is closed
-        _HttpServer(settings).run()
+    settings = read_settings()
+    configure_logging(settings)
+    with contextlib.suppress(KeyboardInterrupt):
+        if settings.mcp_transport == "stdio":
+            sys.stderr.write(BANNER)
+            anyio.run(create_server(settings).run_stdio_async)
+        else:
+            sys.stdout.write(BANNER + addresses(settings))
+            sys.stdout.flush()
+            _HttpServer(settings).run()
 
 
 if __name__ == "__main__":

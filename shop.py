@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
+import aiohttp
 import anyio
 import httpx
 import stamina
@@ -155,11 +156,12 @@ class Shop:
         raise AssertionError("stamina ends with a return or an exception")
 
     def _reason(self, error: Exception) -> str:
-        if isinstance(error, httpx.ConnectError):
+        # The transport tells a refused connection as a timeout; what aiohttp said is the cause.
+        if isinstance(error, httpx.ConnectError) or isinstance(error.__cause__, aiohttp.ClientConnectorError):
             return f"连接不上 {self.url}，请确认 api.py 已经启动"
         if isinstance(error, httpx.InvalidURL | httpx.UnsupportedProtocol):
             return f"{self.url} 不是有效的地址，请检查 API_URL"
-        if isinstance(error, TimeoutError | httpx.ReadTimeout | httpx.PoolTimeout):
+        if isinstance(error, TimeoutError | httpx.ReadTimeout) or isinstance(error.__cause__, TimeoutError):
             return f"{self.url} 没有及时回答，请稍后再试"
         return f"与 {self.url} 的连接中断，请稍后再试"
 

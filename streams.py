@@ -153,8 +153,7 @@ class Streams:
                 del self._open[cancel]
                 if not self._open:
                     self._all_done.set()
-        if cancel.cancel_called:
-            await response.finish()
+        await response.finish(cancel.cancel_called)
 
     async def close(self) -> None:
         """End the streams, and after a moment's grace the calls too."""
@@ -188,9 +187,10 @@ class _Response:
             self._complete = not message.get("more_body")
         await self._send(message)
 
-    async def finish(self) -> None:
-        if not self._started:
+    async def finish(self, unanswered: bool) -> None:
+        if unanswered and not self._started:
             await self.send(
                 {"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]}
             )
-        await self.send({"type": "http.response.body", "body": b""})
+        if self._started:  # event streams end without a last word when they see the server stopping
+            await self.send({"type": "http.response.body", "body": b""})
