@@ -1,9 +1,9 @@
 """Open streams: what a cut-off client may still ask for, and how all of them end when the server stops."""
 
-import time
 from collections.abc import Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from time import monotonic
 
 import anyio
 from mcp.server.streamable_http import GET_STREAM_KEY, EventCallback, EventMessage, EventStore
@@ -81,7 +81,7 @@ class Events(EventStore):
         last = isinstance(message, JSONRPCResponse | JSONRPCError)
         self._count += 1
         self._size += len(text)
-        self._events[self._count] = _Event(_session.get(), stream_id, text, last, time.monotonic())
+        self._events[self._count] = _Event(_session.get(), stream_id, text, last, monotonic())
         self._drop_old()
         self._stored.set()
         self._stored = anyio.Event()
@@ -121,7 +121,7 @@ class Events(EventStore):
         events, size, age = self._limits
         while self._events:
             number, event = next(iter(self._events.items()))
-            fresh = event.born >= time.monotonic() - age
+            fresh = event.born >= monotonic() - age
             if fresh and len(self._events) <= events and self._size <= size:
                 return
             del self._events[number]
