@@ -6,15 +6,35 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from answers import QUESTIONS, bold, plain
-from chat import INTERRUPTED, Message, ToolRequest
+from answers import bold, plain
+from chat import INTERRUPTED, ToolRequest
 from finder import Shelf
+from history import Message
 from models import Product
-from ordering import bare_name, customer, token, words
-from phrases import Goal, Language, budget, first_number, fold, goal, language, pieces, says
+from ordering import bare_name, customer, order_lines, token
+from phrases import (
+    CJK,
+    NEW_ORDER,
+    NUMBER,
+    Goal,
+    Language,
+    budget,
+    first_number,
+    fold,
+    goal,
+    language,
+    pieces,
+    says,
+)
+from receipts import QUESTIONS
 
 READERS = ("get_products", "get_inventory")
 KINDS = ("get_products", "get_inventory", "get_orders", "create_purchase")
+_ORDINALS = {word: place for place, word in enumerate(("first", "second", "third", "fourth", "fifth"), 1)}
+_ORDINAL = re.compile(
+    rf"第({NUMBER})[个款种件台](?:商品|产品)?|(?<![a-z])(?:the )?({'|'.join(_ORDINALS)})(?: (?:one|product|item))?(?![a-z])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -25,6 +45,7 @@ class Wish:
     text: str
     customer: str | None = None
     quantity: int | None = None  # for the lines that name none
+    named: tuple[tuple[str, str], ...] = ()  # answers to "which product?": the unclear words, what was said
     low: float | None = None
     high: float | None = None
 
@@ -32,9 +53,15 @@ class Wish:
     def of(cls, text: str) -> "Wish":
         """Read one message by itself."""
         text = fold(text)
-        low, high = budget(text)
-        name, rest = customer(text)
-        return cls(goal(text), rest, name, low=low, high=high)
+        wished, (low, high) = goal(text), budget(text)
+        if wished not in (
+            "buy",
+            "orders",
+            "unknown",
+        ):  # others are about no customer, and "for …" says what for
+            return cls(wished, text, low=low, high=high)
+        name, rest = customer(NEW_ORDER.sub(" ", text) if wished == "buy" else text)
+        return cls(wished, rest, name, low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -110,14 +137,20 @@ class Conversation:
                 wish = replace(wish, customer=bought_for)
             bought_for = wish.customer if wish.goal == "buy" else bought_for
             spoken, last = language(text) or spoken, at
-        fallback: Language = (
-            "en"
-            if re.search("[a-z]", wish.text, re.IGNORECASE) and not re.search("[一-鿿]", wish.text)
-            else "zh"
-        )
+        letters = re.search(r"[a-z]", wish.text, re.IGNORECASE) and not re.search(f"[{CJK}]", wish.text)
         turn = messages[last:]
         rounds = sum(1 for message in turn if any(_calls(message)))
-        return cls(wish, spoken or fallback, messages[:last], results(turn), rounds)
+        talk = cls(wish, spoken or ("en" if letters else "zh"), messages[:last], results(turn), rounds)
+        return replace(talk, wish=replace(wish, text=talk.pointed(wish.text)))
+
+    def pointed(self, text: str) -> str:
+        """Put tokens in place of "the second one", which means the products as the last answer showed them."""
+        found = _ORDINAL.search(text) if self.wish.goal != "orders" else None
+        if not found:
+            return text
+        place = _ORDINALS.get(found[2].lower(), 0) if found[2] else pieces(found[1])
+        shown = self.shown()[1]
+        return text.replace(found[0], token(shown[place - 1].id)) if 0 < place <= len(shown) else text
 
     def of(self, kind: str) -> list[str]:
         """Return what one tool answered in this turn."""
@@ -161,21 +194,22 @@ def _follow(before: Wish, text: str, since: Sequence[Message]) -> Wish:
     if before.goal != "buy" or new.goal not in ("unknown", "products", "stock", "recommend", "buy"):
         return new
     someone = new.customer or before.customer
-    lone = new.goal == "unknown"
-    if what == "customer" and (new.customer or lone):
+    if what == "customer" and (new.customer or new.goal == "unknown"):
         return replace(before, customer=bare_name(text))
-    if what == "quantity" and (count := first_number(new.text)) and (lone or not words(new.text)):
+    if what == "quantity" and (count := first_number(new.text)) and not _names_product(new):
         return replace(before, quantity=pieces(count), customer=someone)
     if what == "product" and "?" not in fold(text):
-        return replace(before, text=_named(before.text, quoted, new.text), customer=someone)
+        return replace(before, named=(*before.named, (quoted, _id_or_words(new.text))), customer=someone)
     return new
 
 
-def _named(text: str, quoted: str, answer: str) -> str:
-    """Put the answer to "which product?" in place of the words that were not clear."""
-    if re.fullmatch(r"[#\s]*[0-9]{1,18}\W*", answer):
-        answer = token(int(re.sub(r"[^0-9]", "", answer)))
-    return text.replace(quoted, f" {answer} ", 1) if quoted and quoted in text else f"{text} {answer}"
+def _names_product(wish: Wish) -> bool:
+    return wish.goal != "unknown" and any(line.words or line.product_id for line in order_lines(wish.text))
+
+
+def _id_or_words(answer: str) -> str:
+    number = re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", answer)
+    return token(int(number[1])) if number else answer
 
 
 # --- the tools ---------------------------------------------------------------------------------------------

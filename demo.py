@@ -10,9 +10,24 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 import answers
-from chat import Message, Reply, ToolRequest
+import receipts
+from chat import Reply, ToolRequest
 from conversation import Conversation, Shop, kind_of
-from finder import SURE, Shelf, about_products, failure, good, mark, matches, read, searches, terms, unnamed
+from finder import (
+    FAIR,
+    SURE,
+    Shelf,
+    about_products,
+    best,
+    failure,
+    mark,
+    matches,
+    read,
+    searches,
+    terms,
+    unnamed,
+)
+from history import Message
 from models import MAX_LIMIT, GroupBy, Order, Product, SalesSummary
 from ordering import Line, ids, order_lines, words
 from phrases import period, pieces_below, says
@@ -162,7 +177,7 @@ class _Turn:
             return [shelf.products[product_id] for product_id in named if product_id in shelf.products]
         if wanted := terms(marked):
             found = matches(shelf.products.values(), wanted)
-            return good(found)
+            return best(found)
         if says("it", self.wish.text):
             bold, shown = self.talk.shown()
             return [shelf.products.get(product.id, product) for product in bold or shown] or None
@@ -226,7 +241,7 @@ class _Turn:
         shelf = self.look("get_inventory", [self.wish.text])
         wanted = terms(self.wish.text)
         marked = ids(mark(self.wish.text, shelf.products.values()))
-        ranked = [m.product for m in matches(shelf.products.values(), wanted)]
+        ranked = best(matches(shelf.products.values(), wanted), FAIR)
         fitting = [shelf.products[i] for i in marked if i in shelf.products] or ranked
         if not wanted and not marked:
             fitting = list(shelf.products.values())
@@ -254,7 +269,7 @@ class _Turn:
         low, high = self.bounds()
         stocked = [product for product in fitting if shelf.left(product) != 0]
         if not stocked:
-            return answers.nearest(self.tongue, "no stock", fitting[0], shelf)
+            return answers.nearest(self.tongue, "stock", fitting[0], shelf)
         gap = {p.id: max(low - p.price, p.price - high, 0) for p in stocked}
         near = min(stocked, key=lambda product: (gap[product.id], product.id))
         return answers.nearest(self.tongue, "budget", near, shelf)
@@ -264,44 +279,55 @@ class _Turn:
     def buy(self) -> str:
         if done := self.talk.of("create_purchase"):
             return self.after(done[-1])
-        lines = order_lines(self.wish.text)
-        shelf = self.talk.known()
-        if any(line.words and line.product_id is None for line in lines):
-            shelf = self.look("get_products", [line.words for line in lines if line.product_id is None])
-            lines = order_lines(mark(self.wish.text, shelf.products.values()))
-        chosen = [
-            (product, line)
-            for line in lines or [Line(None, None, "")]
-            if (product := self.choose(line, shelf))
-        ]
-        items = []
-        for product, line in chosen:
-            items.append({"productId": product.id, "quantity": self.quantity(product, line)})
+        ordered = [(product, self.quantity(product, line)) for line, product in self.choose()]
         if not self.wish.customer:
-            raise _Decided(
-                answers.ask_customer(
-                    self.tongue, [(p, i["quantity"]) for (p, _), i in zip(chosen, items, strict=True)]
-                )
-            )
+            return receipts.ask_customer(self.tongue, ordered)
         if not self.shop.has("create_purchase"):
-            raise _Decided(answers.not_connected(self.tongue))
+            return answers.not_connected(self.tongue)
+        items = [{"productId": product.id, "quantity": pieces} for product, pieces in ordered]
         raise _Decided([self.shop.purchase(self.wish.customer, items)])
 
-    def choose(self, line: Line, shelf: Shelf) -> Product | None:
-        """Find the product of one line, None for words that are about no product, or ask for it."""
+    def choose(self) -> list[tuple[Line, Product]]:
+        """Find the product of each line, or ask for it; remarks that are no line are left out."""
+        shelf = self.talk.known()
+        lines = self.lines(shelf)
+        if any(line.words and line.product_id is None for line in lines):
+            said = [line.words for line in lines] + [answer for _, answer in self.wish.named]
+            shelf = self.look("get_products", said)
+            lines = self.lines(shelf)
+        counted = [line for line in lines if line.quantity is not None or line.product_id is not None]
+        found = []
+        for line in lines:
+            sure = self.candidates(line, shelf, SURE)
+            if len(sure) == 1:
+                found.append((line, sure[0]))
+            elif line in counted or not counted or sure:
+                raise _Decided(
+                    receipts.ask_product(self.tongue, line.words, sure or self.candidates(line, shelf), shelf)
+                )
+        return found
+
+    def lines(self, shelf: Shelf) -> list[Line]:
+        """Split the order into lines, with the answers to "which product?" in place of the unclear words."""
+        lines = order_lines(mark(self.wish.text, shelf.products.values())) or [Line()]
+        return [self.cleared(line, shelf) for line in lines]
+
+    def cleared(self, line: Line, shelf: Shelf) -> Line:
+        named = dict(self.wish.named)
+        while line.product_id is None and line.words in named:
+            said = order_lines(mark(named.pop(line.words), shelf.products.values())) or [Line()]
+            line = Line(line.quantity or said[0].quantity, said[0].product_id, said[0].words)
+        return line
+
+    def candidates(self, line: Line, shelf: Shelf, share: float = 0) -> list[Product]:
+        """Return what a line may mean: by its id, by its words, or without any what is being talked about."""
         if line.product_id is not None:
-            return shelf.products.get(line.product_id) or unnamed(line.product_id)
+            return [shelf.products.get(line.product_id) or unnamed(line.product_id)]
         if not line.words:
             bold, shown = self.talk.shown()
-            if len(bold or shown) == 1:
-                return (bold or shown)[0]
-            raise _Decided(answers.ask_product(self.tongue, "", bold or shown, shelf))
+            return bold or shown
         found = matches(shelf.products.values(), terms(line.words))
-        sure = good([match for match in found if match.share >= SURE])
-        if len(sure) == 1:
-            return sure[0]
-        candidates = sure or [match.product for match in found]
-        raise _Decided(answers.ask_product(self.tongue, line.words, candidates, shelf))
+        return best([match for match in found if match.share >= share])
 
     def quantity(self, product: Product, line: Line) -> int:
         """Return how many of a product are ordered, or ask for it."""
@@ -309,16 +335,16 @@ class _Turn:
         if pieces:
             return pieces
         wrong = line.quantity == 0 or self.wish.quantity == 0
-        raise _Decided(answers.ask_quantity(self.tongue, product, wrong))
+        raise _Decided(receipts.ask_quantity(self.tongue, product, wrong))
 
     def after(self, content: str) -> str:
         """Say what came of the purchase: the order and what is left, a refusal, or that nobody knows."""
         reason = failure(content)
         if reason:
-            return answers.not_bought(self.tongue, reason)
+            return receipts.not_bought(self.tongue, reason)
         orders = read(content, Order)
         if not orders:
-            return answers.outcome_unknown(self.tongue)
+            return receipts.outcome_unknown(self.tongue)
         bought = sorted({item.productId for item in orders[0].items})
         shelf = self.talk.known()
         shelf.stock.clear()  # from before the purchase
@@ -326,7 +352,7 @@ class _Turn:
             raise _Decided([self.call("get_inventory", productIds=bought)])
         for answer in self.talk.of("get_inventory"):
             shelf.add(answer)
-        return answers.bought(self.tongue, orders[0], shelf)
+        return receipts.bought(self.tongue, orders[0], shelf)
 
     # --- analysing -----------------------------------------------------------------------------------------
 
@@ -339,7 +365,7 @@ class _Turn:
         if group or (total and not named):
             contents = self.ask("get_orders", groupBy=group or "day", **bounds)
             rows = [row for content in contents for row in read(content, SalesSummary)]
-            return answers.summary(self.tongue, group, rows)
+            return receipts.summary(self.tongue, group, rows)
         calls = [self.call("get_orders", productId=named[0] if named else None, **bounds)]
         if not self.talk.of("get_orders"):
             if self.shop.has("get_products"):
@@ -349,5 +375,5 @@ class _Turn:
         names = {product.id: product.name for product in self.talk.known().products.values()}
         if says("largest", self.wish.text):
             found = sorted(found, key=lambda order: (-order.totalAmount, order.id))[:1]
-            return answers.largest_order(self.tongue, found, names)
-        return answers.order_list(self.tongue, found, names)
+            return receipts.largest_order(self.tongue, found, names)
+        return receipts.order_list(self.tongue, found, names)

@@ -16,8 +16,10 @@ from phrases import CJK, fold
 M = TypeVar("M", bound=BaseModel)
 
 MAX_STARTS = 50  # brackets that are tried as the beginning of the JSON
+MAX_TERMS = 12  # of a sentence
 MAX_SEARCHES = 6  # phrases and words that are looked up one by one in a large catalogue
-GOOD = 0.75  # of the best score: what is shown beside the best
+GOOD = 0.75  # of the best score: what fits as well as the best
+FAIR = 0.5  # of the best score: what may be recommended beside the best
 SURE = 0.6  # of the words must fit before a product is put into an order
 
 _FAILED = re.compile(r"^\W{0,3}(?:错误[:：]|Error\b|\w*(?:失败|出错)[^\n]{0,20}[:：])", re.MULTILINE)
@@ -181,7 +183,8 @@ def terms(text: str) -> list[Term]:
     for word in words(text).split():
         for run in re.findall(f"[{CJK}]+|[^{CJK}]+", word):
             found.append(Term(run) if re.match(f"[{CJK}]", run) else Term(run, _word(run)))
-    return found[:12]
+    telling = [term for term in found if len(term.said) > 1]
+    return (telling or found)[:MAX_TERMS]
 
 
 def searches(texts: Iterable[str]) -> list[str]:
@@ -225,9 +228,9 @@ def _match(product: Product, wanted: Sequence[Term]) -> Match:
     return Match(product, score, sum(anywhere) / len(wanted) if wanted else 0.0)
 
 
-def good(found: Sequence[Match]) -> list[Product]:
-    """Keep those that fit about as well as the best."""
-    return [match.product for match in found if match.score >= GOOD * found[0].score]
+def best(found: Sequence[Match], share: float = GOOD) -> list[Product]:
+    """Keep those whose score is at least this share of the best one's."""
+    return [match.product for match in found if match.score >= share * found[0].score]
 
 
 def mark(text: str, products: Iterable[Product]) -> str:

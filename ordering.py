@@ -31,7 +31,7 @@ _LETTERS = "[A-Za-zÀ-ÿ0-9.'&-]*"
 _CAPITAL = rf"[A-ZÀ-Þ]{_LETTERS}(?: (?!Buy|Order|Please)[A-ZÀ-Þ]{_LETTERS})*"
 _ENGLISH = rf"(?P<name>(?-i:{_CAPITAL})|[{CJK}]{{2,20}}(?![\w]))"
 _HAN = rf"[\"“「']?(?P<name>(?-i:{_CAPITAL})|[a-z]{_LETTERS}|[0-9]+(?=\D|$)|[{CJK}·]{{1,20}}?{_END})"
-_CALLED = r"(?:名称?|姓名|名字)?(?:叫做?|是|为|[:=\s])*"
+_CALLED = r"(?:名称?|姓名|名字)?(?:叫做?|是|为|[:=\s])*(?:客户)?"
 _SURNAMES = (
     "王李张刘陈杨黄赵吴周徐孙马朱胡郭何林高罗郑梁谢宋唐许韩冯邓曹彭曾萧田董潘袁蔡蒋余于杜叶程魏苏吕丁沈任姚卢"
 )
@@ -42,15 +42,17 @@ _CUSTOMER = [
     for pattern in (
         rf"(?:客户|顾客|买家){_CALLED}{_QUOTED}",
         rf"(?:for|by|of)? ?(?:customer|client|buyer)(?: name)?(?: is|:| =|=| named| called)?\s*{_QUOTED}",
-        rf"(?:[帮给替为]我?)?(?<![按每各个位])(?P<who>客户|顾客|买家){_CALLED}{_HAN}",
+        rf"(?:[帮给替为以]我?给?)?(?<![按每各个位])(?P<who>客户|顾客|买家){_CALLED}{_HAN}(?:的名义)?",
         rf"(?:[帮替代]|给|为)(?:我们?)?[给替为帮]?\s*{_HAN}(?=\s*{_VERB})",
         rf"[以用]\s*{_HAN}(?=的名义)",
         rf"(?:我叫|我是|姓名|名字[叫是]|名叫)[是:\s]*{_HAN}",
         rf"(?:[送寄发]?给|送到)\s*(?P<name>(?-i:{_CAPITAL})|[{CJK}·]{{2,20}})\s*(?:$|[,.!;])",
+        rf"^(?:请|帮我)?(?:查询?|看)?(?:一下|看)?\s*{_PERSON}(?=的?订单|的购买记录|下的)",
         rf"^{_PERSON}\s*(?=(?:想要?|要)\s*(?:买|订|购|{NUMBER})|买[了过])",
-        rf"(?:(?:for|by|of|from|to) )?(?P<who>customer|client|buyer)(?: name)?(?: is|:| =|=| named| called)? *{_ENGLISH}",
+        rf"(?:(?:for|by|(?:on behalf )?of|from|to) )?(?P<who>customer|client|buyer)(?: name)?(?: is|:| =|=| named| called)? *{_ENGLISH}",
         r"for (?P<who>customer|client|buyer) (?P<name>[a-z][\w'-]*)",
         rf"(?:my name is|i'm|i am|name:|name is) {_ENGLISH}",
+        rf"orders? of {_ENGLISH}",
         rf"(?:for|on behalf of|to|by|from) {_ENGLISH}",
         r"(?:for|on behalf of) (?P<name>[a-z][\w'-]+)\s*(?:$|[,.!?;:]|please)",
         rf"(?:did|has|have) {_ENGLISH}(?= (?:buy|order|bought|ordered|purchased?))",
@@ -64,6 +66,9 @@ _NOBODY = re.compile(
     r"gaming|music|home|office|school|today|now|christmas|birthday|fun|free|each|every|everyone|less|more|products?|day|"
     r"date|please|i|i'm|i'd|what|which|who|how|show|list|give|can|could",
     re.IGNORECASE,
+)
+_INTRODUCTION = re.compile(
+    r"^(?:(?:it's|it is|the name is|name is|just|for) |(?:名字)?[他她就]?叫做?|[他她就]?是)", re.IGNORECASE
 )
 _LABEL = re.compile(r"[A-Za-z]|[A-Z]{2}|[A-Z]?[0-9]{1,6}")  # no name by itself: customer A
 
@@ -89,9 +94,7 @@ def bare_name(text: str) -> str | None:
     name, _ = customer(text)
     if name:
         return name
-    text = re.sub(
-        r"^(?:就?叫做?|是|名字?[叫是]|it's|it is|the name is|name is|just|for)\s+|^(?:就?叫做?|是)", "", text
-    )
+    text = _INTRODUCTION.sub("", text)
     return text.strip(" .,!。'\"“”「」")[:MAX_NAME] or None
 
 
@@ -117,7 +120,8 @@ _COUNTS = [
     )
 ]
 _EACH = re.compile(
-    rf"(?:各|每[种样个])\s*[来买要]?\s*({NUMBER})\s*{MEASURE}?|({NUMBER})\s*{MEASURE}?\s*(?:of )?each", re.IGNORECASE
+    rf"(?:各|每[种样个])\s*[来买要]?\s*({NUMBER})\s*{MEASURE}?|({NUMBER})\s*{MEASURE}?\s*(?:of )?each",
+    re.IGNORECASE,
 )
 _BETWEEN = re.compile(
     rf"[,、;&+\n]|(?<![a-z])(?:and|plus|also)(?![a-z])|和|以及|还有|外加|再加|(?<=[{CJK}\s\ue001])[跟与](?=[{CJK}\s\ue000])"
@@ -173,12 +177,22 @@ _FILLER = re.compile(
     "还剩下?|剩余|剩下|库存|数量|价格|价钱|售价|单价|推荐|介绍|一下|[一这那哪](?:[款个些种台件副只块])|几[款个种台件副只块]|"
     "适合|合适|预算|左右|以内|以下|之内|以上|之间|不超过|低于|高于|人民币|块钱|商品|产品|东西|什么|怎么样?|如何|查询|查[一看]?下?|"
     "看看|看一?下|告诉|列出|显示|购买|下单|订购|采购|目前|现在|当前|它们?|刚才|上面|性价比|便宜|可以|能不能|是不是|谢谢|尽快|"
-    "大概|大约|需要|送给|用来|所有|全部|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
+    "大概|大约|需要|那就|就行|就|再|(?<![智功性节万])能|行|送给|用来|所有|全部|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
     "呀|的|了|是|要|想|最|几|多|只|来|[有在给送用和跟与找选挑为](?= |$)|(?:^|(?<= ))[有在给送用和跟与找选挑为]"
 )
-_STOP = frozenset(
-    ["a", "about", "above", "again", "all", "also", "am", "an", "and", "another", "any", "anything", "are", "around", "as", "at", "available", "be", "below", "best", "better", "between", "budget", "buy", "buying", "by", "can", "catalog", "catalogue", "cheap", "cheaper", "cheapest", "cny", "cost", "costs", "could", "currently", "current", "customer", "customers", "do", "does", "dollar", "dollars", "each", "everything", "find", "for", "get", "gift", "gifts", "give", "good", "got", "had", "has", "have", "having", "hello", "hey", "hi", "how", "i", "i'd", "i'll", "i'm", "if", "in", "inventory", "is", "it", "it's", "its", "item", "items", "least", "left", "less", "like", "list", "looking", "low", "many", "max", "maximum", "me", "more", "most", "much", "my", "need", "needs", "no", "not", "now", "of", "offer", "ok", "okay", "on", "one", "ones", "or", "order", "orders", "our", "out", "over", "pcs", "piece", "pieces", "please", "present", "price", "priced", "prices", "product", "products", "purchase", "quantity", "recommend", "remain", "remaining", "right", "rmb", "running", "sale", "sell", "selling", "shop", "should", "show", "so", "some", "something", "stock", "stocks", "store", "suggest", "suitable", "take", "tell", "than", "thank", "thanks", "that", "the", "their", "them", "there", "these", "they", "this", "those", "to", "too", "total", "under", "unit", "units", "up", "us", "usd", "want", "wants", "we", "what", "what's", "which", "who", "will", "with", "within", "would", "yes", "you", "your", "yuan"]
-)
+_STOP_WORDS = """
+a about above again all also am an and another any anything are around as at available be below best
+better between budget buy buying by can catalog catalogue cheap cheaper cheapest cny cost costs could
+currently current customer customers do does dollar dollars each everything find for get gift gifts give
+good got had has have having hello hey hi how i i'd i'll i'm if in inventory is it it's its item items
+least left less like list looking low many max maximum me more most much my need needs no not now of offer
+ok okay on one ones or order orders our out over pcs piece pieces please present price priced prices
+product products purchase quantity recommend remain remaining right rmb running sale sell selling shop
+should show so some something stock stocks store suggest suitable take tell than thank thanks that the
+their them there these they this those to too total under unit units up us usd want wants we what what's
+which who will with within would yes you your yuan
+"""
+_STOP = frozenset(_STOP_WORDS.split())
 _AMOUNT = re.compile(rf"[¥$€]?\s*(?<![\w.]){NUMBER}\s*{YUAN}", re.IGNORECASE)
 
 

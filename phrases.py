@@ -130,10 +130,10 @@ _BROWSE = _any(
 )
 _ORDERS = _any(
     "订单 销量 销售 [卖售]了 卖出 卖得 营业额 成交 谁.{0,4}买 买得最 买了(?:些?什么|多少|哪些|几) 买过 购买记录 "
-    "消费.{0,2}最 花.{0,3}最多 热销 畅销 最受欢迎",
+    "消费.{0,2}最 花.{0,3}最多 热销 畅销 最受欢迎 排[行名]",
     r"orders(?! [0-9])|order history|(?:largest|biggest|last|latest|recent|newest|highest|first|my) order|sales|sold|"
     r"revenue|turnover|best.?sell\w*|most popular|bought|spent|(?:top|best|biggest) (?:customer|buyer|client)s?|"
-    r"who (?:buys|ordered)|purchase history|did .{1,40} (?:buy|order)|sells? (?:best|most)",
+    r"who (?:buys|ordered)|purchase history|did .{1,40} (?:buy|order|sell)|sells? (?:best|most)",
 )
 _BUY = _any(
     rf"买 购 订货 采购 订(?=[0-9一二两三四五六七八九十]) (?:[来拿要]|给我)\s*(?={NUMBER}\s*{MEASURE})",
@@ -145,13 +145,15 @@ _PRICE = _any(
     r"how much (?:is|are|does|do|for|would|will|it)|prices?|costs?",
 )
 _STOCK = _any(
-    "库存 有货 现货 还有(?:多少|几) 还剩 剩余 剩下 缺货 断货 售罄 卖完 够不够 补货",
+    "库存 有货 没货 现货 还有(?:多少|几) 还剩 剩余 剩下 缺货 断货 售罄 卖完 够不够 补货",
     r"stocks?|inventory|availab\w*|(?:run|running) (?:low|out)|sold out|left|remain\w*|restock\w*|how many",
 )
 _RECOMMEND = _any(
-    "推荐 建议 适合 合适 预算 送(?!货) 哪[款个种].{0,3}好 性价比 买什么好 买哪 挑 选(?:一|哪|个)",
-    r"recommend\w*|suggest\w*|budget|looking for|something|suitable|gift|present|which (?:one )?should|what should|"
-    r"advi[cs]e|good for|ideal for|best .{0,30} for",
+    "推荐 建议 预算 哪[款个种].{0,3}好 性价比 买什么好 买哪 挑 选(?:一|哪|个)",
+    r"recommend\w*|suggest\w*|budget|looking for|which (?:one )?should|what should|advi[cs]e",
+)
+_VAGUE = _any(
+    "适合 合适 送(?!货) 礼物", "something|suitable|gift|present|good for|ideal for|best .{0,30} for"
 )
 _WANT = _any(
     "想要 我要 需要 想找 找一?[款个] 有没有 有.{1,20}[吗么]",
@@ -160,7 +162,7 @@ _WANT = _any(
 _CATALOGUE = _any(
     "商品 产品 货品 有哪些 [有卖]些?什么 有啥 卖啥 卖哪些 目录 菜单 清单 在售",
     r"products?|catalog(?:ue)?s?|items?|goods|sell|on (?:sale|offer)|for sale|articles?|what have you got|what's there|"
-    r"what do you (?:have|offer)|do you (?:have|carry|offer)|have you got|what is (?:there|available)",
+    r"what do you (?:have|offer)|in (?:your|the) (?:shop|store)|do you (?:have|carry|offer)|have you got|what is (?:there|available)",
 )
 _HELLO = re.compile(
     r"^(?:你好|您好|嗨|哈喽|在吗|早上好|下午好|晚上好|早|hi|hello|hey|good (?:morning|afternoon|evening)|greetings)"
@@ -176,6 +178,7 @@ _FIRST: tuple[tuple[Goal, re.Pattern[str]], ...] = (
 )
 _LAST: tuple[tuple[Goal, re.Pattern[str]], ...] = (
     ("recommend", _RECOMMEND),
+    ("recommend", _VAGUE),
     ("stock", _STOCK),
     ("products", _PRICE),
     ("recommend", _WANT),
@@ -187,15 +190,16 @@ _LAST: tuple[tuple[Goal, re.Pattern[str]], ...] = (
 
 def goal(text: str) -> Goal:
     """Tell what a sentence wants; the stronger words are looked for first."""
+    limited = budget(text) != (None, None)
     for wished, pattern in _FIRST:
-        if pattern.search(text):
+        if pattern.search(text) and not limited:
             return wished
     if NEW_ORDER.search(text):
         return "buy"
     if _ORDERS.search(text):
         return "orders"
-    limited = budget(text) != (None, None)
-    if _BUY.search(text) and not _PRICE.search(text) and not _RECOMMEND.search(text) and not limited:
+    open_ended = limited or _RECOMMEND.search(text) or (_VAGUE.search(text) and not first_number(text))
+    if _BUY.search(text) and not _PRICE.search(text) and not open_ended:
         return "buy"
     if limited and not _STOCK.search(text):
         return "recommend"
@@ -217,7 +221,7 @@ _SIGNS: dict[Sign, re.Pattern[str]] = {
         r"(?:by|per|each|which|what) (?:products?|items?)|best.?sell\w*|most popular|sells? (?:best|most)",
     ),
     "customer": _any(
-        "按(?:客户|顾客|买家) [每各](?:个|位)?(?:客户|顾客) [哪谁](?:个|位|些)?(?:客户|顾客)?.{0,6}[买消花] 客户排[行名]",
+        "按(?:客户|顾客|买家) [每各](?:个|位)?(?:客户|顾客) [哪谁](?:个|位|些)?(?:客户|顾客)?.{0,6}[买消花] (?:客户|顾客)排[行名]",
         r"(?:by|per|each|which|what|top|best|biggest) (?:customers?|clients?|buyers?)|"
         r"who (?:has |have )?(?:bought|buys|spent|ordered)",
     ),

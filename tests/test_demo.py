@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from chat import Message, Reply
+from chat import Reply
 from demo import DemoModel
+from history import Message
 
 WATCH, BUDS, POWER, LAPTOP = "智能手表Galaxy", "无线蓝牙耳机Pro", "便携式移动电源", "华为MateBook X Pro"
 CATALOGUE = [
@@ -169,7 +170,9 @@ def answer(history: list[Message], tools: list[dict[str, Any]]) -> Reply:
     return last
 
 
-@pytest.mark.parametrize("question", ["有哪些商品？", "你们都卖什么", "What do you sell?", "show me all products"])
+@pytest.mark.parametrize(
+    "question", ["有哪些商品？", "你们都卖什么", "What do you sell?", "show me all products"]
+)
 def test_what_there_is_comes_as_a_table(question: str) -> None:
     shop = FakeShop()
     text = shop.ask(question)
