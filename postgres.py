@@ -111,7 +111,8 @@ class PostgresStore(Store):
 
 
 def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    # The first line only: PostgreSQL's details may quote a row, and a customer's name does not belong in a log.
+    return (str(error) or type(error).__name__).splitlines()[0]
 
 
 async def _fetch(connection: Connection, statement: Statement) -> Sequence[Row]:

@@ -97,10 +97,10 @@ class SqliteStore(Store):
     purchases that wait into one transaction: one disk sync for all, and a savepoint for each.
     """
 
-    def __init__(self, path: Path, busy_seconds: float) -> None:
+    def __init__(self, path: Path) -> None:
         """Take a file that `_prepare` has made ready."""
         self._quick = _Connections(path, 0)
-        self._patient = _Connections(path, busy_seconds)
+        self._patient = _Connections(path, BUSY_SECONDS)
         self._readers = ThreadPoolExecutor(READERS, "shop-reader")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -108,15 +108,14 @@ class SqliteStore(Store):
         self._writer.start()
 
     @classmethod
-    async def open(
-        cls, path: Path, catalogue: list[CatalogEntry] | None = None, busy_seconds: float = BUSY_SECONDS
-    ) -> "SqliteStore":
+    async def open(cls, path: Path, catalogue: list[CatalogEntry] | None = None) -> "SqliteStore":
         """Create or migrate the file and bring the catalogue in, all or nothing."""
-        await asyncio.to_thread(_prepare, path, catalogue, busy_seconds)
-        return cls(path, busy_seconds)
+        await asyncio.to_thread(_prepare, path, catalogue)
+        return cls(path)
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         """Read here when that is quick, else in a thread."""
+        self._check_open()
         if statement.quick:
             # A hop to a thread would cost more than the read. Where the file is busy after all, take the hop.
             with suppress(StoreUnavailableError):
@@ -127,8 +126,7 @@ class SqliteStore(Store):
 
     async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
         """Wait for the writer's next transaction."""
-        if self._closed:
-            raise StoreUnavailableError("the store is closed")
+        self._check_open()
         job = _Job(request, key, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         return await job.answer
@@ -141,6 +139,10 @@ class SqliteStore(Store):
         self._readers.shutdown()
         self._quick.close()
         self._patient.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise StoreUnavailableError("the store is closed")
 
     def _write_until_closed(self) -> None:
         while batch := self._next_batch():
@@ -229,12 +231,12 @@ def _order(connection: sqlite3.Connection, column: str, value: str) -> Order | N
     return queries.to_orders(rows)[0] if rows else None
 
 
-def _prepare(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
+def _prepare(path: Path, catalogue: list[CatalogEntry] | None) -> None:
     """Try until the file is free: of two processes that switch it to WAL at once, SQLite turns one away."""
-    deadline = time.monotonic() + busy_seconds
+    deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
-            _prepare_now(path, catalogue, busy_seconds)
+            _prepare_now(path, catalogue)
         except StoreUnavailableError as error:
             if not _is_busy(error) or time.monotonic() > deadline:
                 raise
@@ -250,11 +252,11 @@ def _is_busy(error: StoreUnavailableError) -> bool:
     )
 
 
-def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
+def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None) -> None:
     try:
         if not path.exists():
             path.touch()
-        connections = _Connections(path, busy_seconds)
+        connections = _Connections(path, BUSY_SECONDS)
     except OSError as error:
         raise StoreUnavailableError(f"{path}: {error.strerror}") from error
     with connections.use() as connection:

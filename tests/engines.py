@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -67,7 +68,8 @@ class PostgresServer:
                 await connection.close()
             return rows
 
-        return asyncio.run(ask())
+        with ThreadPoolExecutor(1) as pool:  # an async test has a loop of its own running here
+            return pool.submit(asyncio.run, ask()).result()
 
     def _run(self, program: str, *args: str) -> None:
         subprocess.run(
