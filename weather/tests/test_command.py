@@ -37,7 +37,7 @@ def test_a_missing_key_is_said_and_ends_with_status_2(args: tuple[str, ...]) -> 
     assert "SENIVERSE_API_KEY" in result.output
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "weather.example"])
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "127.0.0.2", "weather.example"])
 def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
     result = invoke("--api-key", KEY, "--host", host)
     assert result.exit_code == 2
@@ -45,7 +45,9 @@ def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
     assert KEY not in result.output
 
 
-@pytest.mark.parametrize("url", ["api.seniverse.com", "ftp://api.seniverse.com", "https://"])
+@pytest.mark.parametrize(
+    "url", ["api.seniverse.com", "ftp://api.seniverse.com", "https://", "http://a:99999"]
+)
 def test_a_base_url_that_is_none_is_said(url: str) -> None:
     result = invoke("--api-key", KEY, "--base-url", url)
     assert result.exit_code == 2

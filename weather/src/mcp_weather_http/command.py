@@ -1,12 +1,12 @@
 """The command line: what `mcp-streamable-weather` and `python -m mcp_weather_http` run."""
 
-import ipaddress
 import logging
 import socket
 from contextlib import suppress
-from urllib.parse import quote, quote_plus, urlsplit
+from urllib.parse import quote, quote_plus
 
 import click
+import httpx
 import uvicorn
 
 from mcp_weather_http.seniverse import BASE_URL, Seniverse
@@ -52,16 +52,15 @@ class Discreet(logging.Formatter):
 
 
 def _http_url(_: click.Context, __: click.Parameter, value: str) -> str:
-    url = urlsplit(value)
-    if url.scheme not in ("http", "https") or not url.hostname:
-        raise click.BadParameter("需要以 http:// 或 https:// 开头的地址。")
-    return value
+    with suppress(httpx.InvalidURL):
+        url = httpx.URL(value)
+        if url.scheme in ("http", "https") and url.host:
+            return value
+    raise click.BadParameter("需要以 http:// 或 https:// 开头的地址。")
 
 
 def _is_loopback(host: str) -> bool:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return host == "localhost"
+    return host in ("localhost", "127.0.0.1", "::1")  # the names that create_app answers to
 
 
 def _set_up_logging(level: str, *secrets: str) -> None:
