@@ -1,8 +1,8 @@
 // The page's controller: which conversation is open, who may speak, and where the eye and the keyboard are.
-import { $, choice, h, icon, isEnter, toast } from "./dom.js";
+import { $, bind, h, icon, isEnter, toast } from "./dom.js";
 import { label, lang, setLang, starters, t } from "./i18n.js";
-import { demoNote, drawModelNote, drawSettings } from "./settings.js";
-import { drawShop, watchShop } from "./shop.js";
+import { drawAllowed, initSettings } from "./settings.js";
+import { refreshShop, watchShop } from "./shop.js";
 import { makeSidebar, titleOf } from "./sidebar.js";
 import { Conversations, newConversation, set, setAlways, settings } from "./store.js";
 import { drawTools } from "./tools.js";
@@ -17,9 +17,10 @@ const conversations = new Conversations(() => toast(t("notKept")));
 const running = new Map(); // conversation -> the AbortController of its answer
 const views = new Map(); // conversation -> its view: the open one, and those still answering
 const root = document.documentElement;
-const tabs = { shop: h(".tab-body"), tools: h(".tab-body") };
+const left = settings.current; // the conversation that was open when the page was left
 let item = newConversation();
 let atEnd = true;
+let lastTop = 0; // where the conversation was scrolled to
 
 const busy = () => running.has(item);
 const say = (text) => ($("live").textContent = text); // to a screen reader, and nobody else
@@ -44,11 +45,12 @@ function viewOf(mine) {
 function open(mine) {
   for (const shown of views.keys()) if (!running.has(shown)) views.delete(shown);
   item = mine;
-  set("current", mine.id);
-  $("scroll").replaceChildren(mine.entries.length ? viewOf(mine).root : emptyState());
+  set("current", mine.entries.length ? mine.id : "");
+  $("empty").hidden = mine.entries.length > 0;
+  $("scroll").replaceChildren($("empty"), viewOf(mine).root);
   if (!busy()) explain(mine);
   growing.disconnect();
-  growing.observe($("scroll").firstChild);
+  growing.observe(viewOf(mine).root);
   follow(true);
   closeDrawers();
   draw();
@@ -120,7 +122,7 @@ function decide(mine, id, yes, forEver) {
   const { server, tool } = mine.calls[id];
   mine.approvals[id] = yes;
   if (yes && forEver) setAlways(`${server}/${tool}`, true);
-  drawSettings(() => item, speak);
+  drawAllowed();
   conversations.save(mine);
   $("input").focus({ preventScroll: true });
   const waits = standing(mine) === "waiting";
@@ -154,11 +156,6 @@ function edit(mine, index, text) {
 
 // --- the screen -------------------------------------------------------------------------------------------------
 
-function emptyState() {
-  const cards = starters().map(([name, question]) => h("button.starter", { onclick: () => ask(question) }, h("small", name), h("span", question)));
-  return h(".empty", h("h2", t("hello")), h("p", t("helloMore")), h(".starters", cards), world.model.demo && h("section.demo", demoNote()));
-}
-
 /** Keep the end in sight while it grows, but only for someone who is there. */
 function follow(yes) {
   atEnd = yes;
@@ -170,7 +167,9 @@ const growing = new ResizeObserver(() => follow(atEnd));
 
 function onScroll() {
   const { scrollHeight, scrollTop, clientHeight } = $("scroll");
-  atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+  // Only moving up leaves the end: an answer may have grown since the scroll that this event reports.
+  atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop);
+  lastTop = scrollTop;
   $("to-end").hidden = atEnd || !item.entries.length;
 }
 
@@ -194,14 +193,6 @@ function closeDrawers() {
   if (getComputedStyle($("scrim")).display !== "none") root.classList.remove("flip-side", "flip-panel");
 }
 
-function drawPanel() {
-  const chosen = settings.tab === "tools" ? "tools" : "shop";
-  for (const name in tabs) tabs[name].hidden = name !== chosen;
-  const pick = (name) => (set("tab", name), drawPanel(), $("panel").querySelector(":checked").focus());
-  const head = choice(t("panel"), chosen, [["shop", t("tabShop")], ["tools", t("tabTools")]], pick);
-  $("panel").replaceChildren(head, tabs.shop, tabs.tools);
-}
-
 function drawWorld() {
   const { online, model, servers } = world;
   const up = servers.filter(({ status }) => status === "ready").length;
@@ -212,19 +203,21 @@ function drawWorld() {
   $("health").replaceChildren(h("i.dot"), t("nServers", { n: up, m: servers.length }));
   $("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
   $("banner").replaceChildren(...problems.map((text) => h("p", icon("alert"), text)));
-  drawModelNote();
-  drawTools(tabs.tools);
-  drawShop(tabs.shop);
-  if (!item.entries.length) $("scroll").replaceChildren(emptyState());
+  const how = model.demo ? [...document.querySelector(".demo").cloneNode(true).childNodes] : [h("strong", `${t("modelTitle")} ${model.name}`), h("p", t("modelHow"))];
+  $("model-note").replaceChildren(...how);
+  document.querySelector(".demo").hidden = !model.demo;
+  drawTools($("tools"));
+  refreshShop();
 }
 
 /** Draw everything in `language`, or in the one that holds. */
 async function speak(language) {
   await setLang(language);
   label();
-  drawSettings(() => item, speak);
-  drawPanel();
+  $("starters").replaceChildren(...starters().map(([name, question]) => h("button.starter", { onclick: () => ask(question) }, h("small", name), h("span", question))));
+  drawAllowed();
   drawWorld();
+  refreshShop(true);
   for (const [mine, view] of views) if (!running.has(mine)) view.render();
   open(item);
 }
@@ -253,7 +246,12 @@ function listen() {
   $("panel-toggle").onclick = () => root.classList.toggle("flip-panel");
   $("scrim").onclick = closeDrawers;
   document.addEventListener("keydown", ({ key }) => key === "Escape" && closeDrawers());
-  $("health").onclick = () => (set("tab", "tools"), drawPanel(), $("panel").checkVisibility({ visibilityProperty: true }) || $("panel-toggle").click());
+  bind("tab", settings.tab ?? "shop", (tab) => set("tab", tab));
+  $("health").onclick = () => {
+    document.querySelector("[value=tools]").click();
+    if (!$("panel").checkVisibility({ visibilityProperty: true })) $("panel-toggle").click();
+  };
+  initSettings(() => item, speak);
   world.addEventListener("change", drawWorld);
 }
 
@@ -261,9 +259,9 @@ async function main() {
   await speak();
   listen();
   watch();
-  watchShop(tabs.shop);
+  watchShop();
   await conversations.open();
-  const kept = conversations.items.get(settings.current);
+  const kept = conversations.items.get(left);
   if (kept && !item.entries.length) open(kept);
   draw();
   $("input").focus();

@@ -28,7 +28,7 @@ export class Card {
   #shown = "";
   #body = h(".card-body");
   #summary = h("summary");
-  #slot = h("section.slot", { hidden: true });
+  #slot = h(".slot", { role: "group", hidden: true });
 
   constructor(id, look, act) {
     Object.assign(this, { id, look, act });

@@ -30,12 +30,12 @@ export const $ = (id) => document.getElementById(id);
 /** Whether this key ends an entry; the Enter that picks a word in an input method does not (229 is Safari's word for it). */
 export const isEnter = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
-/** A few options of which one holds. */
-export function choice(name, chosen, options, onpick) {
-  const labels = options.map(([value, text]) =>
-    h("label", h("input", { type: "radio", name, value, checked: value === chosen, onchange: () => onpick(value) }), h("span", text)),
-  );
-  return h(".choice", { role: "radiogroup", ariaLabel: name }, labels);
+/** Make index.html's radio buttons of this name show `value`, and say what is picked. */
+export function bind(name, value, onpick) {
+  for (const radio of document.getElementsByName(name)) {
+    radio.checked = radio.value === value;
+    radio.onchange = () => onpick(radio.value);
+  }
 }
 
 let fading = 0;
@@ -49,8 +49,8 @@ export function toast(text, label, action) {
   fading = setTimeout(hide, 7000);
 }
 
-export function download(name, type, text) {
-  const href = URL.createObjectURL(new Blob([text], { type }));
+export function download(name, text) {
+  const href = URL.createObjectURL(new Blob([text]));
   h("a", { href, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(href), 1000);
 }

@@ -48,7 +48,7 @@ export async function fillConfirm(box, call, decide) {
   const always = h("input", { type: "checkbox" });
   const shown = performance.now();
   const choose = (yes) => (event) => (event.detail || performance.now() - shown > DEAF_MS) && decide(yes, always.checked);
-  Object.assign(box, { role: "group", ariaLabel: title });
+  box.ariaLabel = title;
   box.replaceChildren(
     h("header", h("strong", purchase ? title : t("confirmAsk", { name: call.title || call.tool })), h("span.quiet", t(purchase ? "notYet" : "notYetTool"))),
     h("", details),
@@ -65,6 +65,7 @@ export async function fillReceipt(box, call, order, save) {
   }
   const about = `${t("orderNo")} #${order.id} · ${time(order.orderDate)}`;
   const left = (id) => call.stock[id]?.quantity ?? "–";
+  box.ariaLabel = t("receipt");
   box.replaceChildren(h("header", icon("check"), h("strong", t("receipt")), h("span.quiet", about)), h("", bill(order, call.stock, left, order.totalAmount)));
 }
 
@@ -77,5 +78,6 @@ export function fillUnknown(box, call, retry) {
     found.replaceChildren(show(result));
   };
   const buttons = [findTool("get_orders", call.server) && button(t("checkOrders"), check, ".primary"), retry && button(t("unknownRetry"), retry)];
+  box.ariaLabel = t("unknownTitle");
   box.replaceChildren(h("header", icon("alert"), h("strong", t("unknownTitle"))), h("p", t("unknownText")), h(".row", buttons), found);
 }

@@ -1,35 +1,25 @@
-// The two small windows of the head: settings, and what is known about the model.
-import { $, button, choice, download, h } from "./dom.js";
+// The settings' window: language, appearance, tools that may run without asking, export.
+import { $, bind, button, download, h } from "./dom.js";
 import { lang, t } from "./i18n.js";
 import { asMarkdown, titleOf } from "./sidebar.js";
 import { always, set, setAlways, settings } from "./store.js";
-import { world } from "./world.js";
-
-const ENV = "OPENAI_API_KEY=sk-…\nOPENAI_API_BASE=https://api.deepseek.com\nLLM_MODEL=deepseek-chat";
 
 function setTheme(value) {
   set("theme", value);
   document.documentElement.dataset.theme = value;
 }
 
-const section = (title, ...children) => h("section", h("h2", t(title)), children);
-
-/** `item()` is the open conversation; `speak(language)` redraws the page in another one. */
-export function drawSettings(item, speak) {
-  const save = (ending, text) => () => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, "text/plain", text());
-  const takeBack = (name) => () => (setAlways(name, false), drawSettings(item, speak));
-  const allowed = always().map((name) => h("li", h("code", name), button(t("takeBack"), takeBack(name))));
-  $("settings").replaceChildren(
-    section("language", choice(t("language"), lang(), [["zh", "中文"], ["en", "English"]], speak)),
-    section("theme", choice(t("theme"), settings.theme ?? "", [["", t("auto")], ["light", t("light")], ["dark", t("dark")]], setTheme)),
-    section("allowed", allowed.length ? h("ul.plain", allowed) : h("p.quiet", t("allowedNone"))),
-    section("exportAs", h(".row", button("Markdown", save("md", () => asMarkdown(item()))), button("JSON", save("json", () => JSON.stringify(item(), null, 2))))),
-  );
+export function drawAllowed() {
+  const takeBack = (name) => () => (setAlways(name, false), drawAllowed());
+  $("allowed").replaceChildren(...always().map((name) => h("li", h("code", name), button(t("takeBack"), takeBack(name)))));
+  $("none-allowed").hidden = always().length > 0;
 }
 
-export const demoNote = () => [h("strong", t("demoTitle")), h("p", t("demoHow")), h("pre", { tabIndex: 0 }, ENV)];
-
-export function drawModelNote() {
-  const { demo, name } = world.model;
-  $("model-note").replaceChildren(...(demo ? demoNote() : [h("strong", `${t("modelTitle")} ${name}`), h("p", t("modelHow"))]));
+/** `item()` is the open conversation; `speak(language)` redraws the page in another one. */
+export function initSettings(item, speak) {
+  const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
+  bind("lang", lang(), speak);
+  bind("theme", settings.theme ?? "", setTheme);
+  $("export-md").onclick = () => save("md", asMarkdown(item()));
+  $("export-json").onclick = () => save("json", JSON.stringify(item(), null, 2));
 }

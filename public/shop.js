@@ -1,6 +1,6 @@
 // The shop beside the chat: stock, sales, latest orders; read through the same MCP tools as the model uses.
 import { cell, learn } from "./data.js";
-import { choice, h } from "./dom.js";
+import { $, bind, h } from "./dom.js";
 import { money, number, t, time } from "./i18n.js";
 import { set, settings } from "./store.js";
 import { findTool, readRows, world } from "./world.js";
@@ -10,12 +10,8 @@ const LOW_STOCK = 20; // pieces
 const BARS = 8;
 const GROUPS = ["product", "customer", "day"];
 
-const stock = h("ul.bars");
-const sales = h("ul.bars");
-const orders = h("ul.orders");
 let seen = "";
 
-const shopServer = () => world.servers.find(({ name }) => findTool("get_inventory", name) && findTool("get_orders", name))?.name;
 const groupBy = () => (GROUPS.includes(settings.salesBy) ? settings.salesBy : GROUPS[0]);
 
 function bar(label, value, most, figure, kind = "") {
@@ -42,9 +38,10 @@ function salesBars(items) {
 const orderRow = ({ id, customerName, orderDate, items, totalAmount }) =>
   h("li.order", h("", h("strong", customerName), h("span.quiet", `#${id} · ${time(orderDate)}`)), h("", h("span.lines", cell("items", items)), h("b.num", money(totalAmount))));
 
-const fill = (list, rows) => list.replaceChildren(...(rows.length ? rows : [h("li.quiet", t("noOrders"))]));
+const fill = (list, rows) => $(list).replaceChildren(...(rows.length ? rows : [h("li.quiet", t("noOrders"))]));
 
-async function load(server) {
+async function load({ name: server, status }) {
+  if (status !== "ready") throw new Error(status);
   const group = groupBy();
   const [items, newest] = await Promise.all([readRows(server, "get_inventory", {}), readRows(server, "get_orders", { limit: 6 })]);
   const now = JSON.stringify([items, newest, group]);
@@ -52,34 +49,25 @@ async function load(server) {
   const summary = await readRows(server, "get_orders", { groupBy: group });
   seen = now;
   learn(items);
-  fill(stock, stockBars(items));
-  fill(sales, salesBars(summary));
-  fill(orders, newest.map(orderRow));
+  fill("stock", stockBars(items));
+  fill("sales", salesBars(summary));
+  fill("orders", newest.map(orderRow));
 }
 
-/** Put the shop into `box`, and keep it fresh for as long as it is in sight. */
-export function drawShop(box) {
-  const pick = (group) => (set("salesBy", group), refreshShop(box));
-  const groups = choice(t("salesBy"), groupBy(), GROUPS.map((group) => [group, t(`by_${group}`)]), pick);
-  seen = "";
-  box.replaceChildren(
-    h("p.bad", { role: "status" }),
-    h("section", h("h2", t("stock")), stock),
-    h("section", h("header", h("h2", t("sales")), groups), sales),
-    h("section", h("h2", t("orders")), orders),
-  );
-  refreshShop(box);
+/** Read the shop again; `anew` draws it even when nothing changed. */
+export async function refreshShop(anew) {
+  if (anew) seen = "";
+  const server = world.servers.find(({ name }) => findTool("get_inventory", name) && findTool("get_orders", name));
+  let complaint = server ? "" : "noShop";
+  if (server) await load(server).catch(() => (complaint = "stale"));
+  $("shop-note").textContent = complaint && t(complaint);
+  $("shop").classList.toggle("faded", complaint !== "");
 }
 
-async function refreshShop(box) {
-  const server = shopServer();
-  let complaint = server ? "" : t("noShop");
-  if (server) await load(server).catch(() => (complaint = t("stale")));
-  box.firstChild.textContent = complaint;
-  box.classList.toggle("faded", complaint !== "");
+/** Keep the shop fresh for as long as it is in sight. */
+export async function watchShop() {
+  if (!document.hidden && $("shop").checkVisibility({ visibilityProperty: true })) await refreshShop();
+  setTimeout(watchShop, POLL_MS);
 }
 
-export async function watchShop(box) {
-  if (!document.hidden && box.checkVisibility({ visibilityProperty: true })) await refreshShop(box);
-  setTimeout(watchShop, POLL_MS, box);
-}
+bind("sales", groupBy(), (group) => (set("salesBy", group), refreshShop()));

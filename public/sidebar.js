@@ -1,14 +1,14 @@
 // The list of conversations: new, search, open, rename, delete with undo; and one of them as Markdown.
-import { $, h, icon, iconButton, isEnter, toast } from "./dom.js";
+import { $, h, iconButton, isEnter, toast } from "./dom.js";
 import { t } from "./i18n.js";
 
 export const titleOf = (item) => item.title || t("newChat");
 
 /** `act`: current(), open(id), create(), save(item), remove(item). Answers the function that redraws the list. */
 export function makeSidebar(conversations, act) {
-  const search = h("input", { type: "search", oninput: update });
-  const list = h("ul.chats");
   let renaming = null;
+  $("create").onclick = act.create;
+  $("search").oninput = update;
 
   function has(item, words) {
     const texts = [titleOf(item), ...item.entries.map(({ message }) => message.content)];
@@ -16,14 +16,11 @@ export function makeSidebar(conversations, act) {
   }
 
   function update() {
-    search.placeholder = search.ariaLabel = t("search");
-    const create = h("button.btn.new", { onclick: act.create }, icon("plus"), t("newChat"));
-    const items = conversations.newest().filter((item) => item.entries.length && has(item, search.value.trim().toLowerCase()));
-    list.replaceChildren(...items.map((item) => (item === renaming ? field(item) : row(item))));
-    if (!list.firstChild && search.value) list.append(h("li.quiet", t("noMatch")));
-    if (search.isConnected) $("side").querySelector(".new").replaceWith(create);
-    else $("side").append(create, search, list);
-    if (renaming) list.querySelector("input")?.select();
+    const words = $("search").value.trim().toLowerCase();
+    const items = conversations.newest().filter((item) => item.entries.length && has(item, words));
+    $("chats").replaceChildren(...items.map((item) => (item === renaming ? field(item) : row(item))));
+    if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));
+    if (renaming) $("chats").querySelector("input")?.select();
   }
 
   function row(item) {
