@@ -27,6 +27,7 @@ from mcp_types import (
     Implementation,
     RequestParamsMeta,
     TextResourceContents,
+    ToolAnnotations,
 )
 from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
@@ -69,6 +70,15 @@ class ServerDownError(Exception):
     """A server did not come up in time; the message says why."""
 
 
+class _NoAnswerError(Exception):
+    """A call was sent and its answer did not come."""
+
+    def __init__(self, *, broken: bool, never_ran: bool = False) -> None:
+        super().__init__()
+        self.broken = broken  # the connection; otherwise time ran out
+        self.never_ran = never_ran
+
+
 @dataclass(frozen=True)
 class ToolResult:
     """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not."""
@@ -92,7 +102,8 @@ class Connection:
         self._client: Client | None = None
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
         self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
-        self._refusal = ""  # what the last HTTP answer said, when it was no success
+        self._status = 0  # of the last HTTP answer: the SDK's errors do not carry it
+        self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -102,6 +113,8 @@ class Connection:
 
     async def stop(self) -> None:
         """Close the connection and end the task."""
+        self._stopping = True  # a cancellation alone may be lost where the transport is breaking just now
+        self._wake.set()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -117,7 +130,7 @@ class Connection:
         self._wake.set()
 
     async def call(
-        self, name: str, args: dict[str, Any], key: str | None, on_progress: Progress | None, repeatable: bool
+        self, name: str, args: dict[str, Any], key: str | None, on_progress: Progress | None
     ) -> ToolResult:
         """Call a tool, again after a broken connection where that is safe."""
         for attempt in range(1, MAX_SENDS + 1):
@@ -126,22 +139,20 @@ class Connection:
             except ServerDownError as error:
                 text = f"服务器 {self.server.name} 现在不可用：{error}"
                 return ToolResult(text, is_error=True, unreachable=True)
+            repeatable = self._is_repeatable(name)
             try:
                 return _result(await self._send(client, name, args, key, on_progress))
+            except _NoAnswerError as error:
+                if error.broken:
+                    self._lost(client)
+                may_repeat = error.never_ran or (repeatable and error.broken)
+                if attempt == MAX_SENDS or not may_repeat:
+                    return self._no_answer(error, repeatable)
             except MCPError as error:
-                never_ran = error.message == "Session terminated"  # the 404 after a restart
-                if not never_ran and error.code not in (CONNECTION_CLOSED, REQUEST_TIMEOUT):
-                    return ToolResult(_explain(error, self.server, self._refusal), is_error=True)
-                timed_out = error.code == REQUEST_TIMEOUT
-            except (anyio.ClosedResourceError, anyio.BrokenResourceError):
-                never_ran = timed_out = False
+                return ToolResult(_explain(error, self.server, self._status), is_error=True)
             except (ValidationError, RuntimeError) as error:
                 return ToolResult(f"服务器的回答不合规范：{error}", is_error=True)
-            if not timed_out:
-                self._lost(client)
-            if attempt == MAX_SENDS or timed_out or not (repeatable or never_ran):
-                break
-        return self._no_answer(timed_out, repeatable)
+        raise AssertionError("the last attempt returns")
 
     async def _send(
         self,
@@ -155,20 +166,40 @@ class Connection:
             if on_progress is not None:
                 on_progress(progress, total, message)
 
-        return await client.call_tool(
-            name,
-            args,
-            read_timeout_seconds=CALL_TIMEOUT,
-            progress_callback=report if on_progress is not None else None,
-            meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
-        )
+        try:
+            return await client.call_tool(
+                name,
+                args,
+                read_timeout_seconds=CALL_TIMEOUT,
+                progress_callback=report if on_progress is not None else None,
+                meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
+            )
+        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
+            raise _NoAnswerError(broken=True) from error
+        except MCPError as error:
+            handshake = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
+            if handshake and self._status == 404:  # the session is gone: the server was restarted
+                raise _NoAnswerError(broken=True, never_ran=True) from error
+            if error.code == CONNECTION_CLOSED or (error.message in STAND_INS and self._status >= 500):
+                raise _NoAnswerError(broken=True) from error
+            if error.code == REQUEST_TIMEOUT:
+                raise _NoAnswerError(broken=False) from error
+            raise
 
-    def _no_answer(self, timed_out: bool, repeatable: bool) -> ToolResult:
-        what = f"{CALL_TIMEOUT:.0f} 秒内没有回答" if timed_out else "在回答之前断开了连接"
+    def _is_repeatable(self, name: str) -> bool:
+        """Whether a call may be sent twice: it changes nothing, is idempotent, or honours our key."""
+        tool = next((tool for tool in self.listed if tool.name == name), None)
+        hints = (tool and tool.annotations) or ToolAnnotations()
+        keyed = tool is not None and bool((tool.meta or {}).get("idempotency-key"))
+        return bool(hints.read_only_hint or hints.idempotent_hint or keyed)
+
+    def _no_answer(self, error: "_NoAnswerError", repeatable: bool) -> ToolResult:
+        what = "在回答之前断开了连接" if error.broken else f"{CALL_TIMEOUT:.0f} 秒内没有回答"
         text = f"服务器 {self.server.name} {what}"
-        if repeatable and not timed_out:
-            return ToolResult(f"{text}，多次重试也没有成功", is_error=True)
-        return ToolResult(f"{text}，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。", True, True)
+        if error.never_ran or (repeatable and error.broken):
+            return ToolResult(f"{text}，重试也没有成功", is_error=True, unknown=not error.never_ran)
+        text = f"{text}，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。"
+        return ToolResult(text, is_error=True, unknown=True)
 
     async def _ready(self) -> Client:
         if self.status == "disabled":
@@ -196,7 +227,7 @@ class Connection:
     async def _own(self) -> None:
         delay = FIRST_DELAY
         longest = LAST_LOCAL_DELAY if self._is_local() else LAST_DELAY
-        while True:
+        while not self._stopping:
             self._wake.clear()
             try:
                 async with self._open() as client:
@@ -207,7 +238,7 @@ class Connection:
                     await self._watch(client)
                 self._set("connecting")
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
-                self._set("down", _explain(error, self.server, self._refusal))
+                self._set("down", _explain(error, self.server, self._status))
                 delay = FIRST_DELAY if await self._pause(delay) else min(delay * 2, longest)
 
     async def _pause(self, seconds: float) -> bool:
@@ -224,7 +255,7 @@ class Connection:
 
     @asynccontextmanager
     async def _open(self) -> AsyncIterator[Client]:
-        server, self._refusal = self.server, ""
+        server, self._status = self.server, 0
         async with AsyncExitStack() as stack:
             if server.transport == "stdio":
                 transport: Any = StdioServerParameters(
@@ -253,19 +284,19 @@ class Connection:
             limits=httpx2.Limits(keepalive_expiry=KEEPALIVE),
             trust_env=not local,  # a proxy of the machine cannot reach the machine's own servers
             verify=_no_authorities() if local and self.server.url.startswith("http:") else _authorities(),
-            event_hooks={"response": [self._note_refusal]},
+            event_hooks={"response": [self._note_status]},
         )
 
     def _is_local(self) -> bool:
         return bool(self.server.url) and is_loopback(httpx2.URL(self.server.url).host)
 
-    async def _note_refusal(self, response: httpx2.Response) -> None:
-        """Keep what the HTTP status says: the SDK's error does not carry it."""
-        status = response.status_code
-        self._refusal = "" if status < 400 else f"HTTP {status}{REFUSALS.get(status, '')}"
+    async def _note_status(self, response: httpx2.Response) -> None:
+        self._status = response.status_code
 
     async def _watch(self, client: Client) -> None:
         """Return, or raise, when the connection has to be opened anew."""
+        if not self._stopping:
+            self._wake.clear()  # whoever waited for the connection has it
         async with anyio.create_task_group() as group:
             group.start_soon(self._follow, client)
             await self._wake.wait()
@@ -324,8 +355,9 @@ def _text(block: ContentBlock) -> str:
             )
 
 
-def _explain(error: BaseException, server: Server, refusal: str) -> str:
+def _explain(error: BaseException, server: Server, status: int) -> str:
     """Say in a sentence why a connection broke."""
+    refusal = f"HTTP {status}{REFUSALS.get(status, '')}" if status >= 400 else ""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     match error:

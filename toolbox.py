@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from mcp_types import Tool as McpTool
@@ -32,19 +32,11 @@ class Tool:
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None
     annotations: dict[str, Any]
-    meta: dict[str, Any] = field(default_factory=dict)
 
     @property
     def read_only(self) -> bool:
         """Whether the server says that the tool changes nothing; a hint from a stranger."""
         return self.annotations.get("readOnlyHint") is True
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether a call may be sent twice: it changes nothing, is idempotent, or honours our key."""
-        return self.read_only or bool(
-            self.annotations.get("idempotentHint") or self.meta.get("idempotency-key")
-        )
 
 
 class Toolbox:
@@ -83,10 +75,7 @@ class Toolbox:
         Raises:
             UnknownServerError: No server has this name.
         """
-        connection = self.connection(server)
-        tool = next((tool for tool in connection.listed if tool.name == name), None)
-        repeatable = tool is not None and _tool(server, tool, name).repeatable
-        return await connection.call(name, args, key, on_progress, repeatable)
+        return await self.connection(server).call(name, args, key, on_progress)
 
     def connection(self, server: str) -> "Connection":
         """Return a server's connection.
@@ -129,5 +118,4 @@ def _tool(server: str, tool: McpTool, offered: str) -> Tool:
         input_schema=tool.input_schema or {"type": "object", "properties": {}},
         output_schema=tool.output_schema,
         annotations=annotations,
-        meta=dict(tool.meta or {}),
     )

@@ -1,0 +1,345 @@
+import asyncio
+import re
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mcp.server.lowlevel import Server as LowLevelServer
+from mcp.server.mcpserver import Context, MCPServer
+from mcp_types import (
+    CallToolResult,
+    ImageContent,
+    ListToolsResult,
+    PaginatedRequestParams,
+    TextContent,
+    ToolAnnotations,
+)
+from mcp_types import Tool as McpTool
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import connection
+from servers import Server
+from tests.processes import ROOT, free_port
+from tests.serving import serve
+from toolbox import Toolbox, UnknownServerError, offered_names
+
+pytestmark = pytest.mark.anyio
+READ_ONLY = ToolAnnotations(read_only_hint=True)
+
+
+def calculator() -> MCPServer:
+    server: MCPServer = MCPServer("calculator")
+
+    @server.tool(title="Add", annotations=READ_ONLY)
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    @server.tool()
+    async def key(ctx: Context[Any, Any]) -> str:
+        return str((ctx.request_context.meta or {}).get("idempotency-key"))
+
+    @server.tool()
+    async def count(ctx: Context[Any, Any]) -> str:
+        await ctx.report_progress(1, 2, "half")
+        return "counted"
+
+    @server.tool()
+    def fail() -> str:
+        raise ValueError("private")
+
+    return server
+
+
+def both(server: MCPServer) -> ASGIApp:
+    """Streamable HTTP at /mcp and SSE at /sse, as main.py has them."""
+    app = server.streamable_http_app()
+    app.routes.extend(server.sse_app().routes)
+    return app
+
+
+class HandshakeOnly:
+    """A server of before 2026: it does not know `server/discover`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and Headers(scope=scope).get("mcp-protocol-version") == "2026-07-28":
+            await JSONResponse({"detail": "Bad Request"}, 400)(scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+
+
+@asynccontextmanager
+async def boxed(*servers: Server) -> AsyncIterator[Toolbox]:
+    async with Toolbox(servers) as box:
+        for server in servers:
+            await becomes(box, server.name, "ready")
+        yield box
+
+
+async def becomes(box: Toolbox, name: str, *statuses: str) -> None:
+    async with asyncio.timeout(20):
+        while box.connection(name).status not in statuses:  # noqa: ASYNC110  as the page polls
+            await asyncio.sleep(0.01)
+
+
+def at(url: str, name: str = "s", path: str = "/mcp") -> Server:
+    return Server(name, "sse" if path == "/sse" else "streamable-http", url=f"{url}{path}")
+
+
+STDIO = Server("s", "stdio", command=sys.executable, args=(str(ROOT / "tests" / "stdio_server.py"),))
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+async def test_tools_are_listed_and_called_over_http(path: str) -> None:
+    async with serve(both(calculator())) as url, boxed(at(url, path=path)) as box:
+        add = box.tools()[0]
+        assert (add.offered, add.title, add.read_only) == ("s_add", "Add", True)
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+async def test_tools_are_listed_and_called_over_stdio() -> None:
+    async with boxed(STDIO) as box:
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+async def test_a_handshake_server_works_too() -> None:
+    async with serve(HandshakeOnly(both(calculator()))) as url, boxed(at(url)) as box:
+        assert box.connection("s").protocol_version == "2025-11-25"
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+async def test_the_key_travels_with_the_call() -> None:
+    async with serve(both(calculator())) as url, boxed(at(url)) as box:
+        assert (await box.call("s", "key", {}, key="k-1")).text == "k-1"
+
+
+async def test_progress_is_passed_on() -> None:
+    seen: list[tuple[float, float | None, str | None]] = []
+    async with serve(both(calculator())) as url, boxed(at(url)) as box:
+        await box.call("s", "count", {}, on_progress=lambda *told: seen.append(told))
+    assert seen == [(1, 2, "half")]
+
+
+async def test_a_tool_that_fails_and_one_that_is_not_there_are_results() -> None:
+    async with serve(both(calculator())) as url, boxed(at(url)) as box:
+        for name in ("fail", "fly"):
+            assert (await box.call("s", name, {})).is_error
+
+
+async def test_an_unknown_server_is_named() -> None:
+    async with Toolbox([]) as box:
+        with pytest.raises(UnknownServerError, match="服务器 x 不存在"):
+            await box.call("x", "add", {})
+
+
+async def test_two_servers_with_tools_of_one_name_are_told_apart() -> None:
+    async with (
+        serve(both(calculator())) as one,
+        serve(both(calculator())) as two,
+        boxed(at(one, "one"), at(two, "two")) as box,
+    ):
+        assert {"one_add", "two_add"} <= {tool.offered for tool in box.tools()}
+
+
+async def test_dead_and_wrong_entries_disable_only_themselves() -> None:
+    dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
+    wrong = Server("wrong", error="缺少 url")
+    missing = Server("missing", "stdio", command="no-such-command")
+    async with serve(both(calculator())) as url, Toolbox([dead, wrong, missing, at(url)]) as box:
+        await becomes(box, "s", "ready")
+        await becomes(box, "dead", "down")
+        await becomes(box, "missing", "down")
+        assert box.connection("wrong").status == "disabled"
+        assert "no-such-command" in (box.connection("missing").error or "")
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+        for name in ("wrong", "dead"):
+            assert (await box.call(name, "add", {})).unreachable
+
+
+async def test_every_page_of_the_list_is_read() -> None:
+    async def list_tools(_: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
+        page = int(params.cursor or 0) if params else 0
+        tool = McpTool(name=f"tool{page}", input_schema={"type": "object"})
+        return ListToolsResult(tools=[tool], next_cursor=str(page + 1) if page < 4 else None)
+
+    server: LowLevelServer[Any] = LowLevelServer("paged", on_list_tools=list_tools)
+    async with serve(server.streamable_http_app()) as url, boxed(at(url)) as box:
+        assert [tool.name for tool in box.tools()] == [f"tool{page}" for page in range(5)]
+
+
+async def test_a_tool_that_is_added_while_connected_is_seen() -> None:
+    server = calculator()
+
+    @server.tool()
+    async def grow(ctx: Context[Any, Any]) -> str:
+        server.add_tool(lambda: "new", name="grown", description="a new tool")
+        await ctx.notify_tools_changed()
+        return "ok"
+
+    async with serve(both(server)) as url, boxed(at(url)) as box:
+        await box.call("s", "grow", {})
+        async with asyncio.timeout(10):
+            while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  the same
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(
+    "wrap", [both, lambda server: HandshakeOnly(both(server))], ids=["2026", "handshake"]
+)
+async def test_a_call_goes_on_after_a_restart_of_the_server(wrap: Callable[[MCPServer], ASGIApp]) -> None:
+    port = free_port()
+    async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
+        for _ in range(2):
+            async with serve(wrap(calculator()), port):
+                assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+async def test_a_server_that_goes_away_is_seen_without_a_call() -> None:
+    port = free_port()
+    async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
+        async with serve(both(calculator()), port):
+            await becomes(box, "s", "ready")
+        await becomes(box, "s", "down")
+        assert str(port) in (box.connection("s").error or "")
+        assert [tool.name for tool in box.tools()], "its tools are still known: it may be back at once"
+
+
+class TornServer:
+    """Its first call is done, and its answer is lost: as with a killed process, or told by a proxy."""
+
+    def __init__(
+        self, annotations: ToolAnnotations | None, meta: dict[str, Any] | None, at: str = "http.response.body"
+    ) -> None:
+        self.calls = 0
+        self.is_torn = False
+        self.at = at
+        server: MCPServer = MCPServer("torn")
+
+        @server.tool(annotations=annotations, meta=meta)
+        async def work() -> str:
+            self.calls += 1
+            return "done"
+
+        self.app = both(server)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def torn(message: Any) -> None:
+            if self.calls and not self.is_torn and message["type"] == self.at:
+                self.is_torn = True
+                raise ConnectionResetError  # after the work, before the answer
+            await send(message)
+
+        await self.app(scope, receive, torn)
+
+
+@pytest.mark.parametrize("at_message", ["http.response.start", "http.response.body"], ids=["500", "torn"])
+@pytest.mark.parametrize(
+    ("annotations", "meta"),
+    [(READ_ONLY, None), (ToolAnnotations(idempotent_hint=True), None), (None, {"idempotency-key": True})],
+    ids=["read-only", "idempotent", "keyed"],
+)
+async def test_a_call_that_may_be_repeated_is_sent_again_when_its_answer_is_lost(
+    annotations: ToolAnnotations | None, meta: dict[str, Any] | None, at_message: str
+) -> None:
+    torn = TornServer(annotations, meta, at_message)
+    async with serve(torn) as url, boxed(at(url)) as box:
+        assert (await box.call("s", "work", {}, key="k")).text == "done"
+    assert torn.calls == 2
+
+
+async def test_any_other_call_is_not_sent_again_and_its_outcome_is_called_unknown() -> None:
+    torn = TornServer(None, None)
+    async with serve(torn) as url, boxed(at(url)) as box:
+        result = await box.call("s", "work", {}, key="k")
+    assert (torn.calls, result.unknown, result.is_error) == (1, True, True)
+
+
+async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    server: MCPServer = MCPServer("slow")
+
+    @server.tool()
+    async def wait() -> str:
+        await asyncio.sleep(60)
+        return "late"
+
+    monkeypatch.setattr(connection, "CALL_TIMEOUT", 0.3)
+    async with serve(both(server)) as url, boxed(at(url)) as box:
+        result = await box.call("s", "wait", {})
+    assert (result.is_error, result.unknown) == (True, True)
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "Authorization"), (421, "MCP_ALLOWED_HOSTS")])
+async def test_a_refusal_is_explained(status: int, advice: str) -> None:
+    async with serve(JSONResponse({}, status)) as url, Toolbox([at(url)]) as box:
+        await becomes(box, "s", "down")
+        assert advice in (box.connection("s").error or "")
+
+
+async def test_images_are_described_and_empty_results_are_said() -> None:
+    server: MCPServer = MCPServer("media")
+
+    @server.tool()
+    def picture() -> CallToolResult:
+        blocks = [TextContent(text="a cat"), ImageContent(data="AAAA", mime_type="image/png")]
+        return CallToolResult(content=list(blocks))
+
+    @server.tool()
+    def nothing() -> CallToolResult:
+        return CallToolResult(content=[])
+
+    async with serve(both(server)) as url, boxed(at(url)) as box:
+        assert (await box.call("s", "picture", {})).text == "a cat\n[image/png，3 字节]"
+        assert (await box.call("s", "nothing", {})).text == "✅ 操作完成，但没有返回文本内容"
+
+
+async def test_closing_leaves_no_task_behind() -> None:
+    before = asyncio.all_tasks()
+    async with serve(both(calculator())) as url:
+        serving = asyncio.all_tasks()
+        dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
+        async with Toolbox([at(url), dead]) as box:
+            await becomes(box, "s", "ready")
+        ours = {task for task in asyncio.all_tasks() - serving if (task.get_name() or "").startswith("mcp ")}
+        assert not ours
+    assert asyncio.all_tasks() == before
+
+
+async def test_ten_calls_at_once_share_one_connection() -> None:
+    async with serve(both(calculator())) as url, boxed(at(url)) as box:
+        results = await asyncio.gather(*(box.call("s", "add", {"a": n, "b": 0}) for n in range(10)))
+    assert [result.text for result in results] == [str(n) for n in range(10)]
+
+
+names = st.text(min_size=1, max_size=130)
+
+
+@given(st.sets(st.tuples(names, names), max_size=30))
+def test_offered_names_fit_every_provider_and_never_collide(pairs: set[tuple[str, str]]) -> None:
+    offered = offered_names(sorted(pairs))
+    assert len(set(offered.values())) == len(pairs)
+    assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in offered.values())
+
+
+def test_the_same_parts_split_differently_get_different_names() -> None:
+    offered = offered_names([("a", "b_c"), ("a_b", "c")])
+    assert len(set(offered.values())) == 2
+    assert offered == offered_names([("a_b", "c"), ("a", "b_c")])
+
+
+def test_waiting_for_a_server_is_bounded() -> None:
+    async def wait() -> float:
+        async with Toolbox([Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")]) as box:
+            began = time.monotonic()
+            assert (await box.call("dead", "add", {})).unreachable
+            return time.monotonic() - began
+
+    assert asyncio.run(wait()) < connection.READY_TIMEOUT * 10
