@@ -46,7 +46,7 @@ def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["api.seniverse.com", "ftp://api.seniverse.com", "https://", "http://a:99999"]
+    "url", ["api.seniverse.com", "ftp://api.seniverse.com", "https://", "http://a:99999", "http://a\n/"]
 )
 def test_a_base_url_that_is_none_is_said(url: str) -> None:
     result = invoke("--api-key", KEY, "--base-url", url)

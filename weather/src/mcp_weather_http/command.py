@@ -3,7 +3,7 @@
 import logging
 import socket
 from contextlib import suppress
-from urllib.parse import quote, quote_plus
+from urllib.parse import quote, quote_plus, urlsplit
 
 import click
 import httpx
@@ -52,9 +52,10 @@ class Discreet(logging.Formatter):
 
 
 def _http_url(_: click.Context, __: click.Parameter, value: str) -> str:
-    with suppress(httpx.InvalidURL):
+    with suppress(ValueError, httpx.InvalidURL):
         url = httpx.URL(value)
-        if url.scheme in ("http", "https") and url.host:
+        # urlsplit, because httpx takes any number for a port until it connects.
+        if url.scheme in ("http", "https") and url.host and urlsplit(value).port != 0:
             return value
     raise click.BadParameter("需要以 http:// 或 https:// 开头的地址。")
 
