@@ -1,4 +1,4 @@
-"""What the demo model is given: the history with the wish that stands, and the shop's tools that can be called."""
+"""The history that the demo model is given: the wish that stands, what was looked up, what was shown."""
 
 import json
 import re
@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from answers import bold, plain
-from chat import INTERRUPTED, ToolRequest
+from chat import INTERRUPTED, UNCONFIRMED
 from finder import Shelf
 from history import Message
 from models import Product
@@ -32,7 +32,8 @@ READERS = ("get_products", "get_inventory")
 KINDS = ("get_products", "get_inventory", "get_orders", "create_purchase")
 _ORDINALS = {word: place for place, word in enumerate(("first", "second", "third", "fourth", "fifth"), 1)}
 _ORDINAL = re.compile(
-    rf"第({NUMBER})[个款种件台](?:商品|产品)?|(?<![a-z])(?:the )?({'|'.join(_ORDINALS)})(?: (?:one|product|item))?(?![a-z])",
+    rf"第({NUMBER})[个款种件台](?:商品|产品)?"
+    rf"|(?<![a-z])(?:the )?({'|'.join(_ORDINALS)})(?: (?:one|product|item))?(?![a-z])",
     re.IGNORECASE,
 )
 
@@ -144,7 +145,7 @@ class Conversation:
         return replace(talk, wish=replace(wish, text=talk.pointed(wish.text)))
 
     def pointed(self, text: str) -> str:
-        """Put tokens in place of "the second one", which means the products as the last answer showed them."""
+        """Put a token in place of "the second one": the products as the last answer showed them."""
         found = _ORDINAL.search(text) if self.wish.goal != "orders" else None
         if not found:
             return text
@@ -191,8 +192,10 @@ def asked(messages: Sequence[Message]) -> tuple[str, str]:
 def _follow(before: Wish, text: str, since: Sequence[Message]) -> Wish:
     """Read a message: a new wish, or the piece that the answer before it had asked for."""
     new, (what, quoted) = Wish.of(text), asked(since)
-    if before.goal != "buy" or new.goal not in ("unknown", "products", "stock", "recommend", "buy"):
+    if before.goal != "buy" or new.goal in ("orders", "hello", "help", "cancel"):
         return new
+    if says("yes", text) and any(UNCONFIRMED in text_of(m) for m in since if m.get("role") == "tool"):
+        return before
     someone = new.customer or before.customer
     if what == "customer" and (new.customer or new.goal == "unknown"):
         return replace(before, customer=bare_name(text))
@@ -210,67 +213,3 @@ def _names_product(wish: Wish) -> bool:
 def _id_or_words(answer: str) -> str:
     number = re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", answer)
     return token(int(number[1])) if number else answer
-
-
-# --- the tools ---------------------------------------------------------------------------------------------
-
-
-class Shop:
-    """The shop's tools among those that are offered: all of one server, the one that has most of them."""
-
-    def __init__(self, tools: Sequence[dict[str, Any]]) -> None:
-        servers: dict[str, dict[str, tuple[str, set[str]]]] = {}
-        for tool in tools:
-            name, properties, required = _signature(tool)
-            kind = kind_of(name)
-            if kind and _fits(kind, properties, required):
-                servers.setdefault(name.partition(kind)[0], {})[kind] = name, properties
-        self._tools = max(servers.values(), key=len, default={})
-
-    def has(self, kind: str) -> bool:
-        """Tell whether the tool is there."""
-        return kind in self._tools
-
-    def takes(self, kind: str, argument: str) -> bool:
-        """Tell whether the tool is there and has such an argument."""
-        return kind in self._tools and argument in self._tools[kind][1]
-
-    def call(self, kind: str, **arguments: Any) -> ToolRequest:
-        """Write a call with those arguments that the tool's schema has and that say something."""
-        name, properties = self._tools[kind]
-        kept = {key: value for key, value in arguments.items() if key in properties and value is not None}
-        return ToolRequest(name, json.dumps(kept, ensure_ascii=False))
-
-    def purchase(self, customer: str, items: list[dict[str, int]]) -> ToolRequest:
-        """Write the order, in the shape that the tool's schema wants."""
-        order = {"customerName": customer, "items": items}
-        wrapped = "input_data" in self._tools["create_purchase"][1]
-        return self.call("create_purchase", **({"input_data": order} if wrapped else order))
-
-
-_ARGUMENTS = {
-    "get_products": {"query", "minPrice", "maxPrice", "limit", "offset"},
-    "get_inventory": {"productIds", "maxQuantity", "limit", "offset"},
-    "get_orders": {"customerName", "productId", "since", "until", "limit", "offset", "groupBy"},
-    "create_purchase": {"input_data", "customerName", "items"},
-}
-
-
-def _signature(tool: dict[str, Any]) -> tuple[str, set[str], set[str]]:
-    function = tool.get("function")
-    function = function if isinstance(function, dict) else {}
-    schema = function.get("parameters")
-    schema = schema if isinstance(schema, dict) else {}
-    properties, required = schema.get("properties"), schema.get("required")
-    return (
-        str(function.get("name")),
-        set(properties) if isinstance(properties, dict) else set(),
-        {str(name) for name in required} if isinstance(required, list) else set(),
-    )
-
-
-def _fits(kind: str, properties: set[str], required: set[str]) -> bool:
-    if kind == "create_purchase":
-        fits = "input_data" in properties or {"customerName", "items"} <= properties
-        return fits and required <= _ARGUMENTS[kind]
-    return not required

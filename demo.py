@@ -1,7 +1,8 @@
-"""The stand-in model for a machine without a key: it answers shop questions by calling the tools that are listed.
+"""The stand-in model for a machine without a key: it answers by calling the shop's tools that are listed.
 
-It keeps nothing: what it knows is in the messages that it is given, so any replica can carry a conversation on.
-It knows no product; names, prices and stock come from tool results, and nothing in a result is read as a request.
+It keeps nothing: what it knows is in the messages that it is given, so any replica can carry a conversation
+on. It knows no product: names, prices and stock come from tool results, and nothing in a result is read as a
+request.
 """
 
 import json
@@ -11,8 +12,8 @@ from typing import Any
 
 import answers
 import receipts
-from chat import Reply, ToolRequest
-from conversation import Conversation, Shop, kind_of
+from chat import Reply
+from conversation import Conversation, kind_of
 from finder import (
     FAIR,
     SURE,
@@ -22,22 +23,21 @@ from finder import (
     failure,
     mark,
     matches,
+    partial,
     read,
-    searches,
     terms,
     unnamed,
 )
 from history import Message
+from lookup import Answer, Decided, Lookup, Shop
 from models import MAX_LIMIT, GroupBy, Order, Product, SalesSummary
 from ordering import Line, ids, order_lines, words
-from phrases import period, pieces_below, says
+from phrases import orders_wanted, period, pieces_below, says
 
 MAX_ROUNDS = 6  # of calls for one question; no conversation here needs more than five
 LOW_STOCK = 20  # pieces: what "running low" means where nobody says
-SEARCH_LIMIT = 50  # products that a search in a large catalogue brings
+RECENT = 20  # orders that are shown where nobody says how many
 PIECE = 12  # characters of a delta
-
-Answer = str | list[ToolRequest]
 
 
 class DemoModel:
@@ -63,8 +63,8 @@ class DemoModel:
 def decide(talk: Conversation, shop: Shop, today: date) -> Answer:
     """Return the next calls, or the answer; no call is made twice in one turn."""
     try:
-        return _Turn(talk, shop, today).answer()
-    except _Decided as decided:
+        return _Clerk(talk, shop, today).answer()
+    except Decided as decided:
         answer = decided.answer
     if isinstance(answer, str):
         return answer
@@ -83,26 +83,18 @@ def group_of(text: str) -> GroupBy | None:
     return next((group for group in groups if says(group, text)), None)
 
 
-class _Decided(Exception):  # noqa: N818 -- no error: it ends the deciding from within a look-up
-    """What to do now is settled: these calls have to come first, or this sentence is all there is to say."""
-
-    def __init__(self, answer: Answer) -> None:
-        super().__init__()
-        self.answer = answer
-
-
-class _Turn:
+class _Clerk(Lookup):
     """One decision: from what is wished, what is known by now, and what can be called."""
 
     def __init__(self, talk: Conversation, shop: Shop, today: date) -> None:
-        self.talk, self.shop, self.today = talk, shop, today
-        self.wish, self.tongue = talk.wish, talk.language
+        super().__init__(talk, shop)
+        self.today = today
 
     def answer(self) -> str:
         """Return the answer.
 
         Raises:
-            _Decided: The answer is settled already, or calls have to come first.
+            Decided: The answer is settled already, or calls have to come first.
         """
         steps: dict[str, Callable[[], str]] = {
             "products": self.products,
@@ -119,69 +111,6 @@ class _Turn:
         if goal == "unknown" and about_products(self.wish.text):
             goal = "products"
         return steps.get(goal, lambda: answers.not_understood(self.tongue))()
-
-    # --- looking up ----------------------------------------------------------------------------------------
-
-    def ask(self, kind: str, **arguments: Any) -> list[str]:
-        """Return what the tool answered in this turn, after calling it if it has not been called.
-
-        Raises:
-            _Decided: The call has to come first; or the tool is not there or failed, which is said.
-        """
-        contents = self.talk.of(kind)
-        if not contents:
-            raise _Decided([self.call(kind, **arguments)])
-        reason = next((why for content in contents if (why := failure(content))), None)
-        if reason:
-            raise _Decided(answers.failed(self.tongue, reason))
-        return contents
-
-    def call(self, kind: str, **arguments: Any) -> ToolRequest:
-        if not self.shop.has(kind):
-            raise _Decided(answers.not_connected(self.tongue))
-        return self.shop.call(kind, **arguments)
-
-    def look(self, kind: str, texts: Sequence[str]) -> Shelf:
-        """Look up what may be meant: the first page, and in a larger catalogue what the words find."""
-        shelf = Shelf()
-        for content in self.ask(kind):
-            shelf.add(content)
-        if not shelf.more or not self.shop.takes("get_products", "query"):
-            return shelf
-        wish = self.wish
-        asked = [
-            {"query": query, "minPrice": wish.low, "maxPrice": wish.high, "limit": SEARCH_LIMIT}
-            for query in searches(texts) or ([None] if wish.low or wish.high else [])
-        ]
-        searched = [r for r in self.talk.results if r.kind == "get_products" and "limit" in r.arguments]
-        if asked and not searched:
-            raise _Decided([self.call("get_products", **arguments) for arguments in asked])
-        for result in searched:
-            shelf.add(result.content)
-        if kind == "get_inventory":
-            self.count(shelf, texts)
-        return shelf
-
-    def count(self, shelf: Shelf, texts: Sequence[str]) -> None:
-        """Look up how many are left of what a search found."""
-        wanted = [term for text in texts for term in terms(text)]
-        found = [match.product for match in matches(shelf.products.values(), wanted)]
-        unknown = [product.id for product in found or shelf.products.values() if shelf.left(product) is None]
-        if unknown and not any("productIds" in result.arguments for result in self.talk.results):
-            raise _Decided([self.call("get_inventory", productIds=unknown[:SEARCH_LIMIT])])
-
-    def meant(self, shelf: Shelf) -> list[Product] | None:
-        """Find the products that the sentence names, by id, in full, in words or as "it"; None when it names none."""
-        marked = mark(self.wish.text, shelf.products.values())
-        if named := ids(marked):
-            return [shelf.products[product_id] for product_id in named if product_id in shelf.products]
-        if wanted := terms(marked):
-            found = matches(shelf.products.values(), wanted)
-            return best(found)
-        if says("it", self.wish.text):
-            bold, shown = self.talk.shown()
-            return [shelf.products.get(product.id, product) for product in bold or shown] or None
-        return None
 
     # --- products and stock --------------------------------------------------------------------------------
 
@@ -233,7 +162,7 @@ class _Turn:
         ):
             lowest = sorted(shelf.products.values(), key=lambda p: (shelf.left(p) or 0, p.id))[:5]
             return answers.low_stock(self.tongue, limit, low, lowest, shelf)
-        raise _Decided([self.call("get_inventory")])
+        raise Decided([self.call("get_inventory")])
 
     # --- recommending --------------------------------------------------------------------------------------
 
@@ -285,7 +214,7 @@ class _Turn:
         if not self.shop.has("create_purchase"):
             return answers.not_connected(self.tongue)
         items = [{"productId": product.id, "quantity": pieces} for product, pieces in ordered]
-        raise _Decided([self.shop.purchase(self.wish.customer, items)])
+        raise Decided([self.shop.purchase(self.wish.customer, items)])
 
     def choose(self) -> list[tuple[Line, Product]]:
         """Find the product of each line, or ask for it; remarks that are no line are left out."""
@@ -302,7 +231,7 @@ class _Turn:
             if len(sure) == 1:
                 found.append((line, sure[0]))
             elif line in counted or not counted or sure:
-                raise _Decided(
+                raise Decided(
                     receipts.ask_product(self.tongue, line.words, sure or self.candidates(line, shelf), shelf)
                 )
         return found
@@ -335,7 +264,7 @@ class _Turn:
         if pieces:
             return pieces
         wrong = line.quantity == 0 or self.wish.quantity == 0
-        raise _Decided(receipts.ask_quantity(self.tongue, product, wrong))
+        raise Decided(receipts.ask_quantity(self.tongue, product, wrong))
 
     def after(self, content: str) -> str:
         """Say what came of the purchase: the order and what is left, a refusal, or that nobody knows."""
@@ -349,7 +278,7 @@ class _Turn:
         shelf = self.talk.known()
         shelf.stock.clear()  # from before the purchase
         if self.shop.has("get_inventory") and not self.talk.of("get_inventory"):
-            raise _Decided([self.call("get_inventory", productIds=bought)])
+            raise Decided([self.call("get_inventory", productIds=bought)])
         for answer in self.talk.of("get_inventory"):
             shelf.add(answer)
         return receipts.bought(self.tongue, orders[0], shelf)
@@ -357,23 +286,41 @@ class _Turn:
     # --- analysing -----------------------------------------------------------------------------------------
 
     def orders(self) -> str:
-        since, until = period(self.wish.text, self.today)
         group = group_of(self.wish.text)
-        total = says("total", self.wish.text) and not says("largest", self.wish.text)
-        bounds = {"customerName": self.wish.customer, "since": since, "until": until, "limit": MAX_LIMIT}
-        named = ids(self.wish.text)
-        if group or (total and not named):
-            contents = self.ask("get_orders", groupBy=group or "day", **bounds)
-            rows = [row for content in contents for row in read(content, SalesSummary)]
-            return receipts.summary(self.tongue, group, rows)
-        calls = [self.call("get_orders", productId=named[0] if named else None, **bounds)]
+        sum_up = group or (says("total", self.wish.text) and not says("largest", self.wish.text))
+        product_id = self.product_asked(group)
+        if sum_up and product_id is None and self.shop.takes("get_orders", "groupBy"):
+            return self.summary(group)
+        largest = says("largest", self.wish.text)
+        limit = MAX_LIMIT if largest else orders_wanted(self.wish.text) or RECENT
         if not self.talk.of("get_orders"):
-            if self.shop.has("get_products"):
+            calls = [self.call("get_orders", productId=product_id, limit=limit, **self.filters())]
+            if self.shop.has("get_products") and not self.talk.of("get_products"):
                 calls.append(self.call("get_products"))  # orders carry ids, people read names
-            raise _Decided(calls)
-        found = [order for content in self.ask("get_orders") for order in read(content, Order)]
+            raise Decided(calls)
+        contents = self.ask("get_orders")
+        found = [order for content in contents for order in read(content, Order)]
+        more = len(found) >= limit or any(partial(content) for content in contents)
         names = {product.id: product.name for product in self.talk.known().products.values()}
-        if says("largest", self.wish.text):
-            found = sorted(found, key=lambda order: (-order.totalAmount, order.id))[:1]
-            return receipts.largest_order(self.tongue, found, names)
-        return receipts.order_list(self.tongue, found, names)
+        if largest:
+            return receipts.largest_order(self.tongue, found, names, more)
+        return receipts.order_list(self.tongue, found, names, more)
+
+    def filters(self) -> dict[str, str | None]:
+        since, until = period(self.wish.text, self.today)
+        return {"customerName": self.wish.customer, "since": since, "until": until}
+
+    def product_asked(self, group: GroupBy | None) -> int | None:
+        """Return the id of the one product whose orders are asked for."""
+        if named := ids(self.wish.text):
+            return named[0]
+        if group == "product" or not about_products(self.wish.text):
+            return None
+        found = self.meant(self.look("get_products", [self.wish.text])) or []
+        return found[0].id if len(found) == 1 else None
+
+    def summary(self, group: GroupBy | None) -> str:
+        """Have the shop sum the orders up: by day where only the total is wanted."""
+        contents = self.ask("get_orders", groupBy=group or "day", limit=MAX_LIMIT, **self.filters())
+        rows = [row for content in contents for row in read(content, SalesSummary)]
+        return receipts.summary(self.tongue, group, rows)

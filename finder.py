@@ -83,6 +83,12 @@ def read(content: str, model: type[M]) -> list[M]:
     return rows
 
 
+def partial(content: str) -> bool:
+    """Tell whether a list came as its first part only."""
+    found = elements(content)
+    return found is not None and (len(found[0]) >= DEFAULT_LIMIT or not found[1])
+
+
 @dataclass
 class Shelf:
     """What tool results told of products: in their order, with the stock where it is known."""
@@ -101,8 +107,7 @@ class Shelf:
             else:
                 self.products.setdefault(item.productId, unnamed(item.productId))
         self.products |= {product.id: product for product in products}
-        found = elements(content)
-        self.more |= found is not None and (len(found[0]) >= DEFAULT_LIMIT or not found[1])
+        self.more |= partial(content)
 
     def left(self, product: Product) -> int | None:
         """Return how many are left, in pieces; None when nobody said."""
@@ -121,7 +126,7 @@ def _concept(chinese: str, english: str) -> re.Pattern[str]:
     return re.compile(rf"{chinese}|(?<![a-z])(?:{english})(?![a-z])")
 
 
-# Ordinary words that mean the same in both languages; the pattern that a sentence fits is sought in the product.
+# Ordinary words that mean the same: the pattern that a sentence fits is sought in the products.
 CONCEPTS = (
     _concept("耳机|耳塞|耳麦", r"ear(?:buds?|phones?|pods?)|airpods?|head(?:phones?|sets?)"),
     _concept("手表|腕表|手环", r"(?:smart ?)?watch(?:es)?|wristbands?"),
@@ -181,17 +186,19 @@ def terms(text: str) -> list[Term]:
             found.append(Term(said[0], concept, concept.pattern.partition("|")[0]))
             text = concept.sub(" ", text)
     for word in words(text).split():
-        for run in re.findall(f"[{CJK}]+|[^{CJK}]+", word):
-            found.append(Term(run) if re.match(f"[{CJK}]", run) else Term(run, _word(run)))
+        runs = re.findall(f"[{CJK}]+|[^{CJK}]+", word)
+        found += [Term(run) if re.match(f"[{CJK}]", run) else Term(run, _word(run)) for run in runs]
     telling = [term for term in found if len(term.said) > 1]
     return (telling or found)[:MAX_TERMS]
 
 
 def searches(texts: Iterable[str]) -> list[str]:
     """Return what to search a large catalogue for: each phrase as it is, then its words."""
-    found = []
-    for text in texts:
-        found += [words(text), *(word for term in terms(text) for word in (term.said, term.chinese))]
+    found = [
+        query
+        for text in texts
+        for query in (words(text), *(word for term in terms(text) for word in (term.said, term.chinese)))
+    ]
     return [query for query in dict.fromkeys(found) if query][:MAX_SEARCHES]
 
 
@@ -237,7 +244,7 @@ def mark(text: str, products: Iterable[Product]) -> str:
     """Put tokens in place of products that a sentence names in full, the longest name first."""
     for product in sorted(products, key=lambda product: -len(product.name)):
         name = fold(product.name)
-        if len(name) > 1 and not name.isdigit():
-            edges = r"(?<![a-zA-Z0-9])", r"(?![a-zA-Z0-9])"
-            text = re.sub(edges[0] + re.escape(name) + edges[1], token(product.id), text, flags=re.IGNORECASE)
+        if len(name) > 1 and not name.isdigit() and name.lower() in text.lower():
+            whole = rf"(?<![a-zA-Z0-9]){re.escape(name)}(?![a-zA-Z0-9])"
+            text = re.sub(whole, token(product.id), text, flags=re.IGNORECASE)
     return text

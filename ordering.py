@@ -49,7 +49,8 @@ _CUSTOMER = [
         rf"(?:[送寄发]?给|送到)\s*(?P<name>(?-i:{_CAPITAL})|[{CJK}·]{{2,20}})\s*(?:$|[,.!;])",
         rf"^(?:请|帮我)?(?:查询?|看)?(?:一下|看)?\s*{_PERSON}(?=的?订单|的购买记录|下的)",
         rf"^{_PERSON}\s*(?=(?:想要?|要)\s*(?:买|订|购|{NUMBER})|买[了过])",
-        rf"(?:(?:for|by|(?:on behalf )?of|from|to) )?(?P<who>customer|client|buyer)(?: name)?(?: is|:| =|=| named| called)? *{_ENGLISH}",
+        rf"(?:(?:for|by|(?:on behalf )?of|from|to) )?(?P<who>customer|client|buyer)"
+        rf"(?: name)?(?: is|:| =|=| named| called)? *{_ENGLISH}",
         r"for (?P<who>customer|client|buyer) (?P<name>[a-z][\w'-]*)",
         rf"(?:my name is|i'm|i am|name:|name is) {_ENGLISH}",
         rf"orders? of {_ENGLISH}",
@@ -178,7 +179,8 @@ _FILLER = re.compile(
     "适合|合适|预算|左右|以内|以下|之内|以上|之间|不超过|低于|高于|人民币|块钱|商品|产品|东西|什么|怎么样?|如何|查询|查[一看]?下?|"
     "看看|看一?下|告诉|列出|显示|购买|下单|订购|采购|目前|现在|当前|它们?|刚才|上面|性价比|便宜|可以|能不能|是不是|谢谢|尽快|"
     "大概|大约|需要|那就|就行|就|再|(?<![智功性节万])能|行|送给|用来|所有|全部|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
-    "呀|的|了|是|要|想|最|几|多|只|来|[有在给送用和跟与找选挑为](?= |$)|(?:^|(?<= ))[有在给送用和跟与找选挑为]"
+    "呀|的|了|是|要|想|最|几|多|只|来|"
+    "[有在给送用和跟与找选挑为](?= |$)|(?:^|(?<= ))[有在给送用和跟与找选挑为]"
 )
 _STOP_WORDS = """
 a about above again all also am an and another any anything are around as at available be below best

@@ -1,15 +1,17 @@
-"""What a sentence is about, in Chinese or English: read with lists of words, without knowing the shop's products."""
+"""What a sentence is about, in Chinese or English: read with lists of words, knowing no product."""
 
 import re
 import unicodedata
 from datetime import date, timedelta
 from typing import Literal
 
+from models import MAX_LIMIT
+
 Goal = Literal[
     "products", "stock", "recommend", "buy", "orders", "hello", "thanks", "help", "cancel", "unknown"
 ]
 Language = Literal["zh", "en"]
-Sign = Literal["it", "low", "sold out", "product", "customer", "day", "largest", "total", "again"]
+Sign = Literal["it", "low", "sold out", "product", "customer", "day", "largest", "total", "again", "yes"]
 
 MAX_TEXT = 1000  # characters of a sentence that are read
 CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
@@ -111,7 +113,7 @@ def _any(chinese: str, english: str) -> re.Pattern[str]:
 
 
 NEW_ORDER = _any(
-    r"(?<!一)下(?:[一个张笔份]{0,2}订)?单(?!了) (?<!一)下[一个张笔份]{0,2}订单 (?:创建|新建)[一个张笔份]{0,2}(?:采购)?订单",
+    r"(?<!一)下(?:[一个张笔份]{0,2}订)?单(?!了) (?:创建|新建)[一个张笔份]{0,2}(?:采购)?订单",
     r"(?:create|place|make|submit|add) (?:an? |the )?(?:new )?(?:purchase )?order(?: for)?|new order for",
 )
 _CANCEL = _any(
@@ -119,20 +121,21 @@ _CANCEL = _any(
     r"never ?mind|cancel|forget it|don't (?:buy|order|want)|no,? thanks?|no thank you",
 )
 _HELP = _any(
-    "你(?:会|能|可以)(?:做|干|帮|些|为)?我?(?:做|干)?些?什么 你能做 怎么(?:用|买|下单|购买|使用) 如何(?:用|买|下单|购买|使用) "
+    "你(?:会|能|可以)(?:做|干|帮|些|为)?我?(?:做|干)?些?什么 你能做 (?:怎么|如何)(?:用|买|下单|购买|使用) "
     "帮助$ 功能 你是谁",
-    r"what can you|who are you|what are you|how (?:do|can|to|does) .*(?:buy|order|use|work|this)|help me\W*$|^\W*help\W*$|"
-    r"what do you do",
+    r"what can you|who are you|what are you|what do you do|help me\W*$|^\W*help\W*$|"
+    r"how (?:do|can|to|does) .*(?:buy|order|use|work|this)",
 )
 _BROWSE = _any(
     "(?:能|可以)(?:买|购买)(?:些?什么|哪些|啥) 有些?什么(?:可以|能)买",
     r"what (?:can|could) (?:i|we) (?:buy|order|get)|what is there to buy",
 )
 _ORDERS = _any(
-    "订单 销量 销售 [卖售]了 卖出 卖得 营业额 成交 谁.{0,4}买 买得最 买了(?:些?什么|多少|哪些|几) 买过 购买记录 "
-    "消费.{0,2}最 花.{0,3}最多 热销 畅销 最受欢迎 排[行名]",
-    r"orders(?! [0-9])|order history|(?:largest|biggest|last|latest|recent|newest|highest|first|my) order|sales|sold|"
-    r"revenue|turnover|best.?sell\w*|most popular|bought|spent|(?:top|best|biggest) (?:customer|buyer|client)s?|"
+    "订单 销量 销售 [卖售]了 卖出 卖得 营业额 成交 谁.{0,4}买 买得最 "
+    "买了(?:些?什么|多少|哪些|几) 买过 购买记录 消费.{0,2}最 花.{0,3}最多 热销 畅销 最受欢迎 排[行名]",
+    r"orders(?! [0-9])|order history|(?:largest|biggest|last|latest|recent|newest|highest|first|my) order|"
+    r"sales|sold|revenue|turnover|best.?sell\w*|most popular|bought|spent|"
+    r"(?:top|best|biggest) (?:customer|buyer|client)s?|"
     r"who (?:buys|ordered)|purchase history|did .{1,40} (?:buy|order|sell)|sells? (?:best|most)",
 )
 _BUY = _any(
@@ -153,7 +156,8 @@ _RECOMMEND = _any(
     r"recommend\w*|suggest\w*|budget|looking for|which (?:one )?should|what should|advi[cs]e",
 )
 _VAGUE = _any(
-    "适合 合适 送(?!货) 礼物", "something|suitable|gift|present|good for|ideal for|best .{0,30} for"
+    "适合 合适 送(?!货) 礼物",
+    r"something(?! for (?-i:[A-Z]|customer))|suitable|gift|present|good for|ideal for|best .{0,30} for",
 )
 _WANT = _any(
     "想要 我要 需要 想找 找一?[款个] 有没有 有.{1,20}[吗么]",
@@ -161,15 +165,20 @@ _WANT = _any(
 )
 _CATALOGUE = _any(
     "商品 产品 货品 有哪些 [有卖]些?什么 有啥 卖啥 卖哪些 目录 菜单 清单 在售",
-    r"products?|catalog(?:ue)?s?|items?|goods|sell|on (?:sale|offer)|for sale|articles?|what have you got|what's there|"
-    r"what do you (?:have|offer)|in (?:your|the) (?:shop|store)|do you (?:have|carry|offer)|have you got|what is (?:there|available)",
+    r"products?|catalog(?:ue)?s?|items?|goods|sell|on (?:sale|offer)|for sale|articles?|what's there|"
+    r"what do you (?:have|offer)|in (?:your|the) (?:shop|store)|do you (?:have|carry|offer)|have you got|"
+    r"what is (?:there|available)",
 )
 _HELLO = re.compile(
-    r"^(?:你好|您好|嗨|哈喽|在吗|早上好|下午好|晚上好|早|hi|hello|hey|good (?:morning|afternoon|evening)|greetings)"
+    r"^(?:你好|您好|嗨|哈喽|在吗|早上好|下午好|晚上好|早|"
+    r"hi|hello|hey|good (?:morning|afternoon|evening)|greetings)"
     r"(?:$|[\s,.!~呀啊]|there)",
     re.IGNORECASE,
 )
-_THANKS = _any("谢谢 多谢 感谢 辛苦了 再见 拜拜", r"thanks?|thank you|thx|good ?bye|bye|cheers")
+_THANKS = _any(
+    r"^(?:好的?|嗯|行)\W*$ 谢谢 多谢 感谢 辛苦了 再见 拜拜",
+    r"^ok(?:ay)?\W*$|thanks?|thank you|thx|good ?bye|bye|cheers",
+)
 
 _FIRST: tuple[tuple[Goal, re.Pattern[str]], ...] = (
     ("cancel", _CANCEL),
@@ -201,7 +210,7 @@ def goal(text: str) -> Goal:
     open_ended = limited or _RECOMMEND.search(text) or (_VAGUE.search(text) and not first_number(text))
     if _BUY.search(text) and not _PRICE.search(text) and not open_ended:
         return "buy"
-    if limited and not _STOCK.search(text):
+    if limited:
         return "recommend"
     return next((wished for wished, pattern in _LAST if pattern.search(text)), "unknown")
 
@@ -213,15 +222,18 @@ _SIGNS: dict[Sign, re.Pattern[str]] = {
     ),
     "low": _any(
         "缺货 断货 售罄 卖完 补货 不足 快没 少于 低于 不到 紧张",
-        r"(?:run|running) (?:low|out)|low (?:on|in|stock)|sold out|out of stock|less than|fewer than|under|below|restock\w*",
+        r"(?:run|running) (?:low|out)|low (?:on|in|stock)|sold out|out of stock|less than|fewer than|under|"
+        r"below|restock\w*",
     ),
     "sold out": _any("缺货 断货 售罄 卖完", "sold out|out of stock"),
     "product": _any(
-        "按(?:商品|产品|货品) [每各](?:个|种|款)?(?:商品|产品) 哪[个款种些](?:商品|产品)?.{0,6}[卖销] 卖得 热销 畅销 受欢迎",
+        "按(?:商品|产品|货品) [每各](?:个|种|款)?(?:商品|产品) "
+        "哪[个款种些](?:商品|产品)?.{0,6}[卖销] 卖得 热销 畅销 受欢迎",
         r"(?:by|per|each|which|what) (?:products?|items?)|best.?sell\w*|most popular|sells? (?:best|most)",
     ),
     "customer": _any(
-        "按(?:客户|顾客|买家) [每各](?:个|位)?(?:客户|顾客) [哪谁](?:个|位|些)?(?:客户|顾客)?.{0,6}[买消花] (?:客户|顾客)排[行名]",
+        "按(?:客户|顾客|买家) [每各](?:个|位)?(?:客户|顾客) "
+        "[哪谁](?:个|位|些)?(?:客户|顾客)?.{0,6}[买消花] (?:客户|顾客)排[行名]",
         r"(?:by|per|each|which|what|top|best|biggest) (?:customers?|clients?|buyers?)|"
         r"who (?:has |have )?(?:bought|buys|spent|ordered)",
     ),
@@ -230,6 +242,9 @@ _SIGNS: dict[Sign, re.Pattern[str]] = {
     "total": _any(
         "总 一共 合计 共计 营业额 销售额 多少[个笔张]?订单 几[个笔张]订单",
         "totals?|revenue|turnover|how many orders|altogether|how much|overall",
+    ),
+    "yes": re.compile(
+        r"^(?:好|是|确认|确定|对|可以|行|嗯|ok|yes|yep|sure|confirm|go ahead|do it)", re.IGNORECASE
     ),
     "again": _any("再 也 另外 还要", "also|another|again|more|too"),
 }
@@ -255,15 +270,18 @@ _ABOUT = re.compile(
     re.IGNORECASE,
 )
 _ABOVE = re.compile(
-    rf"({NUMBER})\s*{YUAN}?\s*(?:以上|起)|(?:高于|(?<!不)超过|至少|大于|over|above|(?<!no )(?<!not )more than|at least)"
+    rf"({NUMBER})\s*{YUAN}?\s*(?:以上|起)"
+    r"|(?:高于|(?<!不)超过|至少|大于|over|above|(?<!no )(?<!not )more than|at least)"
     rf"\s*{_PRICED}(?!\s*(?:{MEASURE}|pieces))",
     re.IGNORECASE,
 )
 _BELOW = re.compile(
     rf"({NUMBER})\s*{YUAN}?\s*(?:以内|以下|之内|封顶)"
-    rf"|(?:预算|不超过|不高于|低于|少于|最多|不到|小于|budget|under|below|(?:less|more|cheaper) than|up to|at most|within|max)"
+    r"|(?:预算|不超过|不高于|低于|少于|最多|不到|小于|budget|under|below|(?:less|more|cheaper) than|"
+    r"up to|at most|within|max)"
     rf"(?:[是为有:]|\s|of|is|about|大概|大约|只有|around)*{_PRICED}(?!\s*(?:{MEASURE}|pieces))"
-    rf"|{_PRICED}\s*{YUAN}?\s*(?:budget|max|or less|预算)|(?:有|have|got)\s*{_PRICED}\s*{YUAN}|^\s*({NUMBER})\s*(?:元|块)",
+    rf"|{_PRICED}\s*{YUAN}?\s*(?:budget|max|or less|预算)|(?:有|have|got)\s*{_PRICED}\s*{YUAN}"
+    rf"|^\s*({NUMBER})\s*(?:元|块)",
     re.IGNORECASE,
 )
 _MONEY = re.compile(rf"预算|budget|{NUMBER}\s*{YUAN}|[¥$€]", re.IGNORECASE)
@@ -294,6 +312,16 @@ def pieces_below(text: str) -> int | None:
         rf"(?:少于|低于|不到|less than|fewer than|under|below)\s*({NUMBER})", text, re.IGNORECASE
     )
     return max(pieces(found[1]) - 1, 0) if found else None
+
+
+def orders_wanted(text: str) -> int | None:
+    """Find how many orders are to be shown: "the last 5 orders"."""
+    found = re.search(
+        rf"(?:最近|最新|前|last|latest|recent|newest)的?\s*({NUMBER})\s*[个笔张条]?\s*(?:订单|orders)",
+        text,
+        re.IGNORECASE,
+    )
+    return min(pieces(found[1]), MAX_LIMIT) or None if found else None
 
 
 def period(text: str, today: date) -> tuple[str | None, str | None]:

@@ -1,4 +1,4 @@
-"""The demo model's sentences and tables about orders: what it asks before one, says after one, and shows of many."""
+"""The demo model's sentences and tables about orders: before one, after one, and all of them."""
 
 import math
 import re
@@ -20,7 +20,7 @@ QUESTIONS: dict[str, dict[Language, str]] = {
 }
 
 
-# --- before an order -----------------------------------------------------------------------------------------
+# --- before an order --------------------------------------------------------------------------------------
 
 
 def ask_product(language: Language, wanted: str, candidates: Sequence[Product], shelf: Shelf) -> str:
@@ -59,7 +59,7 @@ def ask_customer(language: Language, lines: Sequence[tuple[Product, int]]) -> st
     return say(language, f"{items}。", f"{items}. ") + QUESTIONS["customer"][language]
 
 
-# --- after an order ------------------------------------------------------------------------------------------
+# --- after an order ---------------------------------------------------------------------------------------
 
 
 def bought(language: Language, order: Order, shelf: Shelf) -> str:
@@ -92,7 +92,7 @@ def not_bought(language: Language, reason: str) -> str:
         return say(
             language,
             f"没有下单：**{plain(short[1])}** 库存不足，只剩 {short[2]} 件。可以减少数量再试。",
-            f"Nothing was ordered: only {short[2]} of **{plain(short[1])}** are left. Try a smaller quantity.",
+            f"Nothing was ordered: only {short[2]} of **{plain(short[1])}** are left. Try fewer.",
         )
     return say(language, f"没有下单：{plain(reason)}", f"Nothing was ordered: {plain(reason)}")
 
@@ -102,31 +102,40 @@ def outcome_unknown(language: Language) -> str:
     return say(
         language,
         "这次下单的结果不明：可能已经成功，也可能没有。请先看看“最近的订单”，再决定是否重新下单。",
-        "It is unknown whether the order went through. Please look at “recent orders” before you order again.",
+        "It is unknown whether the order went through. "
+        "Please look at “recent orders” before you order again.",
     )
 
 
-# --- all orders ----------------------------------------------------------------------------------------------
+# --- all orders -------------------------------------------------------------------------------------------
 
 
-def order_list(language: Language, orders: Sequence[Order], names: dict[int, str]) -> str:
-    """Show the newest orders."""
+def order_list(language: Language, orders: Sequence[Order], names: dict[int, str], more: bool) -> str:
+    """Show the newest orders; `more` when there may be others."""
     if not orders:
         return no_orders(language)
     start = say(language, f"共 {len(orders)} 笔订单，最新的在前：", f"{len(orders)} orders, newest first:")
+    if more:
+        start = say(language, f"最新的 {len(orders)} 笔订单：", f"The newest {len(orders)} orders:")
     return f"{start}\n\n{order_table(language, orders, names)}"
 
 
-def largest_order(language: Language, orders: Sequence[Order], names: dict[int, str]) -> str:
-    """Show the order with the highest amount."""
+def largest_order(language: Language, orders: Sequence[Order], names: dict[int, str], more: bool) -> str:
+    """Show the order with the highest amount; `more` when not all orders are known."""
     if not orders:
         return no_orders(language)
+    top = min(orders, key=lambda order: (-order.totalAmount, order.id))
+    among = (
+        say(language, f"在最新的 {len(orders)} 笔订单中，", f"Of the newest {len(orders)} orders: ")
+        if more
+        else ""
+    )
     start = say(
         language,
-        f"金额最大的订单是 {orders[0].id} 号，{total(orders[0].totalAmount)}：",
-        f"The largest order is number {orders[0].id}, {total(orders[0].totalAmount)}:",
+        f"金额最大的订单是 {top.id} 号，{total(top.totalAmount)}：",
+        f"The largest order is number {top.id}, {total(top.totalAmount)}:",
     )
-    return f"{start}\n\n{order_table(language, orders, names)}"
+    return f"{among}{start}\n\n{order_table(language, [top], names)}"
 
 
 def order_table(language: Language, orders: Sequence[Order], names: dict[int, str]) -> str:
