@@ -7,11 +7,12 @@ import itertools
 import os
 import pwd
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,3 +118,25 @@ def stopped_postgres() -> Iterator[None]:
         yield
     finally:
         server.start()
+
+
+def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Read the database behind the service's back."""
+    if not url.startswith("sqlite"):
+        return [tuple(row) for row in postgres().query(url.rpartition("/")[2], sql)]
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def audit(url: str, initial_stock: dict[int, int]) -> None:
+    """Check what must hold at every moment (DESIGN.md, section 3), in the tables themselves."""
+    sold = "SELECT COALESCE(sum(quantity), 0) FROM order_items WHERE product_id = p.id"
+    rows = ask(url, f"SELECT id, stock, stock + ({sold}) FROM products p")
+    assert {row[0]: int(row[2]) for row in rows} == initial_stock
+    assert all(row[1] >= 0 for row in rows)
+    lines = "SELECT sum(quantity * unit_cents) FROM order_items WHERE order_id = o.id"
+    assert ask(url, f"SELECT id FROM orders o WHERE total_cents <> COALESCE(({lines}), -1)") == []
+    assert ask(url, "SELECT (SELECT count(*) FROM orders) - (SELECT sum(n) FROM order_counts)") == [(0,)]
+    if url.startswith("sqlite"):
+        assert ask(url, "PRAGMA integrity_check") == [("ok",)]
+        assert ask(url, "PRAGMA foreign_key_check") == []

@@ -16,7 +16,7 @@ from catalog import CatalogError, load
 from models import OrderItem, PurchaseRequest
 from queries import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from store import Store, StoreUnavailableError, open_store
-from tests.engines import ENGINES, new_url, postgres
+from tests.engines import ENGINES, ask, new_url
 
 pytestmark = pytest.mark.anyio
 TEA: dict[str, Any] = {"id": 7, "name": "茶", "price": 19.99, "description": "绿茶", "quantity": 5}
@@ -125,16 +125,6 @@ def test_prices_become_cents_exactly_whatever_the_editor_that_wrote_them(tmp_pat
     ]
     loaded = load(written(tmp_path, "\ufeff[" + ",".join(entries) + "]"))
     assert [entry.cents for entry in loaded] == [129900, 29, 1999, 110, 10000, 435, 0]
-
-
-def ask(url: str, sql: str) -> Any:
-    if not url.startswith("sqlite"):
-        return postgres().query(url.rpartition("/")[2], sql)
-    connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
-    try:
-        return connection.execute(sql).fetchall()
-    finally:
-        connection.close()
 
 
 def patch_steps(monkeypatch: pytest.MonkeyPatch, change: Callable[[schema.Steps], schema.Steps]) -> None:
