@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         env_ignore_empty=True,
         extra="ignore",
         cli_kebab_case=True,
-        cli_shortcuts={"web_host": "host", "web_port": "port"},
+        cli_shortcuts={"web-host": "host", "web-port": "port"},
     )
 
     web_host: str = "127.0.0.1"
@@ -166,8 +166,21 @@ def _services(request: Request) -> Services:
     return services
 
 
+async def _refuse_half_characters(request: Request) -> None:
+    """Refuse what JSON can spell but UTF-8 cannot (a lone surrogate): no provider and no server takes it."""
+    body = await request.body()
+    if b"\\ud" in body.lower():
+        try:
+            json.dumps(json.loads(body), ensure_ascii=False).encode()
+        except UnicodeEncodeError as error:
+            fault = {"loc": ("body",), "msg": "lone surrogate", "type": "string_unicode"}
+            raise RequestValidationError([fault]) from error
+        except ValueError:
+            return  # no JSON: FastAPI says so
+
+
 Injected = Annotated[Services, Depends(_services)]
-router = APIRouter()
+router = APIRouter(dependencies=[Depends(_refuse_half_characters)])
 
 
 @router.get("/", include_in_schema=False)
@@ -343,7 +356,9 @@ def run() -> None:
             sys.exit(f"在 {settings.web_host} 上监听需要设置 WEB_PASSWORD")
         app = create_app(settings)
     except ValidationError as error:
-        sys.exit("\n".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()))
+        sys.exit(
+            "\n".join(f"设置有误 {'_'.join(map(str, e['loc'])).upper()}：{e['msg']}" for e in error.errors())
+        )
     except servers.ConfigError as error:
         sys.exit(f"加载 MCP 配置失败: {error}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
