@@ -72,6 +72,7 @@ class Guard:
         if scope["type"] != "http" or scope["path"] == OPEN_PATH:
             await self._app(scope, receive, send)
             return
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
         if not self._allowed.host(host):

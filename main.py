@@ -15,7 +15,8 @@ import uvicorn
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
-from mcp.types import CallToolResult, InputRequiredResult
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from starlette.applications import Starlette
@@ -110,6 +111,30 @@ class ShopServer(MCPServer[Counter]):
             if isinstance(error.__cause__, ValidationError):
                 raise ToolError(complaint(error.__cause__)) from error.__cause__
             raise error.__cause__ if isinstance(error.__cause__, ToolError) else error from None
+
+    async def get_prompt(
+        self,
+        name: str,
+        arguments: dict[str, Any] | None = None,
+        context: Context[Counter, Any] | None = None,
+    ) -> GetPromptResult | InputRequiredResult:
+        """Fill in a prompt. Raises MCPError for one that does not exist or lacks an argument."""
+        offered = {prompt.name: prompt for prompt in await self.list_prompts()}
+        if name not in offered:
+            raise MCPError(INVALID_PARAMS, f"没有叫 {name} 的提示词，可用的有：{'、'.join(offered)}")
+        known = offered[name].arguments or []
+        missing = [
+            argument.name
+            for argument in known
+            if argument.required and not (arguments or {}).get(argument.name)
+        ]
+        unknown = set(arguments or {}) - {argument.name for argument in known}
+        if missing or unknown:
+            wrong = [f"缺少 {field}" for field in missing] + [
+                f"没有参数 {field}" for field in sorted(unknown)
+            ]
+            raise MCPError(INVALID_PARAMS, f"提示词 {name} 的参数错误：{'；'.join(wrong)}")
+        return await super().get_prompt(name, arguments, context)
 
 
 def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> MCPServer[Counter]:

@@ -152,6 +152,13 @@ async def test_a_session_from_before_a_restart_gets_404_and_a_sessionless_client
     assert not goes_on.json()["result"].get("isError")
 
 
+async def test_blanks_around_a_header_are_no_part_of_it(api: FakeShop) -> None:
+    routed = MODERN | {"Mcp-Method": " tools/call ", "Mcp-Name": "\tget_products "}
+    async with talking(app_for(api)) as http:
+        answer = await http.post("/mcp", json=modern_call("get_products", {}), headers=routed)
+    assert answer.status_code == 200
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8083", "LOCALHOST:1", "[::1]:8083"])
 async def test_loopback_is_let_in_by_any_of_its_names(api: FakeShop, host: str) -> None:
     async with talking(app_for(api), Host=host, Accept=BOTH) as http:
