@@ -237,7 +237,7 @@ const drawSidebar = makeSidebar(conversations, {
 
 function listen() {
   $("composer").onsubmit = send;
-  $("input").onkeydown = (event) => isEnter(event) && send(event);
+  $("input").addEventListener("keydown", (event) => isEnter(event) && send(event));
   $("input").oninput = grow;
   $("scroll").onscroll = onScroll;
   $("to-end").onclick = () => (follow(true), $("input").focus());

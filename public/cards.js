@@ -34,7 +34,7 @@ export class Card {
     Object.assign(this, { id, look, act });
     this.details = h("details.card", { ontoggle: () => this.#fill() }, this.#summary, this.#body);
     this.root = h(".tool", this.details, this.#slot);
-    this.#slot.onkeydown = ({ key }) => key === "Escape" && look()[1] === "waiting" && act.decide(id, false);
+    this.#slot.addEventListener("keydown", ({ key }) => key === "Escape" && look()[1] === "waiting" && act.decide(id, false));
   }
 
   update() {

@@ -8,7 +8,8 @@ export function h(name, ...rest) {
   if (tag === "button") element.type = "button";
   for (const [key, value] of Object.entries(rest[0]?.constructor === Object ? rest.shift() : {})) {
     if (value === undefined || value === null) continue;
-    if (key in element) element[key] = value;
+    if (typeof value === "function") element.addEventListener(key.slice(2), value); // whose answer, unlike a handler's, cancels nothing
+    else if (key in element) element[key] = value;
     else element.setAttribute(key, value);
   }
   element.append(...rest.flat().filter((child) => child || child === 0));

@@ -39,7 +39,7 @@ export function makeSidebar(conversations, act) {
       act.save(item);
     };
     const input = h("input", { value: item.title, ariaLabel: t("rename"), onblur: () => end(true) });
-    input.onkeydown = (event) => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter");
+    input.addEventListener("keydown", (event) => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter"));
     return h("li", input);
   }
 

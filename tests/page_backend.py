@@ -113,10 +113,16 @@ class Backend:
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    canary_hits: list[str] = field(default_factory=list)
+
+    @property
+    def canary(self) -> str:
+        """Another origin on this machine, which nothing in the page may ever call."""
+        return self.url.replace("127.0.0.1", "localhost") + "/canary"
 
     def reset(self) -> None:
         """Forget what a test said, and stand there with a shop that answers."""
-        self.turns, self.asked, self.failure = [], [], None
+        self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
         self.servers = [server("shop")]
         names = ["get_products", "get_inventory", "get_orders"]
@@ -140,6 +146,11 @@ class Backend:
         steps = self.turns.pop(0) if self.turns else done()
         return StreamingResponse(_events(steps), media_type="text/event-stream")
 
+    def sing(self, request: Request) -> Response:
+        """Note that something was fetched from the other origin."""
+        self.canary_hits.append(str(request.url))
+        return Response("", headers={"Access-Control-Allow-Origin": "*"})
+
     async def call_tool(self, request: Request) -> JSONResponse:
         """Answer `POST /api/call-tool`."""
         body = await request.json()
@@ -155,6 +166,7 @@ class Backend:
             Route("/api/tools", lambda _: JSONResponse({"tools": self.tools})),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
+            Route("/canary/{rest:path}", self.sing, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=ROOT / "public")),
         ]
         return Starlette(routes=routes)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -46,6 +47,7 @@ class Shown:
     """The page in a browser context of its own, and what went wrong in it."""
 
     page: Page
+    strict: bool = True
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -180,16 +182,17 @@ def open_page(browser: Browser) -> Iterator[Open]:
     """Give a function that opens a URL in a fresh context; an error in the page's console fails the test."""
     opened: list[Shown] = []
 
-    def open_(url: str, *, locale: str = "zh-CN", viewport: dict[str, int] = WIDE, **more: object) -> Shown:
-        context = browser.new_context(locale=locale, viewport=viewport, **more)  # type: ignore[arg-type]  # the caller's options go through
-        shown = Shown(context.new_page())
+    def open_(url: str, *, script: str = "", strict: bool = True, **context: Any) -> Shown:
+        fresh = browser.new_context(**{"locale": "zh-CN", "viewport": WIDE, **context})
+        fresh.add_init_script(script)
+        shown = Shown(fresh.new_page(), strict)
+        opened.append(shown)
         shown.page.goto(url)
         expect(shown.page.locator("#health")).to_have_attribute("data-status", re.compile(r".+"))
-        opened.append(shown)
         return shown
 
     yield open_
     for shown in opened:
         shown.page.context.close()
-    if errors := [error for shown in opened for error in shown.errors]:
+    if errors := [error for shown in opened for error in shown.errors if shown.strict]:
         pytest.fail(f"errors in the page's console: {errors}")
