@@ -133,11 +133,15 @@ class Conversation:
             if message.get("role") != "user":
                 continue
             text = text_of(message)
-            wish = _follow(wish, text, messages[last:at])
+            before, wish = wish, _follow(wish, text, messages[last:at])
             if wish.goal == "buy" and not wish.customer and bought_for and says("again", text):
                 wish = replace(wish, customer=bought_for)
             bought_for = wish.customer if wish.goal == "buy" else bought_for
-            spoken, last = language(text) or spoken, at
+            if (
+                not spoken or wish.text != before.text
+            ):  # a name that was asked for does not change the language
+                spoken = language(text) or spoken
+            last = at
         letters = re.search(r"[a-z]", wish.text, re.IGNORECASE) and not re.search(f"[{CJK}]", wish.text)
         turn = messages[last:]
         rounds = sum(1 for message in turn if any(_calls(message)))

@@ -174,25 +174,25 @@ def _line(segment: str, shared: int | None) -> Line:
 # --- the words that describe a product ---------------------------------------------------------------------
 
 _FILLER = re.compile(
-    "请问|请|帮我|帮忙|麻烦|我想要?|想要|想买|我们|你们|店里|咱们|给我|有没有|有货|现货|有哪些|有些?什么|都有|有多少|多少|还有|"
+    "请问|请|商店|情况|清单|列表|目录|在售|(?:库存|价格|价目)表|了解|列一?下|每[个种款]|帮我|帮忙|麻烦|我想要?|想要|想买|我们|你们|店里|咱们|给我|有没有|有货|现货|有哪些|有些?什么|都有|有多少|多少|还有|"
     "还剩下?|剩余|剩下|库存|数量|价格|价钱|售价|单价|推荐|介绍|一下|[一这那哪](?:[款个些种台件副只块])|几[款个种台件副只块]|"
     "适合|合适|预算|左右|以内|以下|之内|以上|之间|不超过|低于|高于|人民币|块钱|商品|产品|东西|什么|怎么样?|如何|查询|查[一看]?下?|"
     "看看|看一?下|告诉|列出|显示|购买|下单|订购|采购|目前|现在|当前|它们?|刚才|上面|性价比|便宜|可以|能不能|是不是|谢谢|尽快|"
-    "大概|大约|需要|那就|就行|就|再|(?<![智功性节万])能|行|送给|用来|所有|全部|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
+    "大概|大约|需要|那就|就行|就|再|(?<![智功性节万])能|行|送给|用来|所有|全部|各|些|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
     "呀|的|了|是|要|想|最|几|多|只|来|"
     "[有在给送用和跟与找选挑为](?= |$)|(?:^|(?<= ))[有在给送用和跟与找选挑为]"
 )
 _STOP_WORDS = """
 a about above again all also am an and another any anything are around as at available be below best
-better between budget buy buying by can catalog catalogue cheap cheaper cheapest cny cost costs could
-currently current customer customers do does dollar dollars each everything find for get gift gifts give
-good got had has have having hello hey hi how i i'd i'll i'm if in inventory is it it's its item items
-least left less like list looking low many max maximum me more most much my need needs no not now of offer
-ok okay on one ones or order orders our out over pcs piece pieces please present price priced prices
-product products purchase quantity recommend remain remaining right rmb running sale sell selling shop
-should show so some something stock stocks store suggest suitable take tell than thank thanks that the
-their them there these they this those to too total under unit units up us usd want wants we what what's
-which who will with within would yes you your yuan
+better between budget buy buying by can catalog catalogue cheap cheaper cheapest check cny cost costs
+could currently current customer customers do does dollar dollars each everything find for get gift gifts
+give good got had has have having hello hey hi how i i'd i'll i'm if in inventory is it it's its item
+items least left less level levels like list look looking low many max maximum me more most much my need
+needs no not now of offer ok okay on one ones or order orders our out overview over pcs piece pieces
+please present price priced prices product products purchase quantity recommend remain remaining right
+rmb running sale see sell selling shop should show so some something stock stocks store suggest suitable
+take tell than thank thanks that the their them there these they this those to too total under unit units
+up us usd want wants we what what's which who will with within would yes you your yuan
 """
 _STOP = frozenset(_STOP_WORDS.split())
 _AMOUNT = re.compile(rf"[¥$€]?\s*(?<![\w.]){NUMBER}\s*{YUAN}", re.IGNORECASE)

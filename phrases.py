@@ -160,14 +160,14 @@ _VAGUE = _any(
     r"something(?! for (?-i:[A-Z]|customer))|suitable|gift|present|good for|ideal for|best .{0,30} for",
 )
 _WANT = _any(
-    "想要 我要 需要 想找 找一?[款个] 有没有 有.{1,20}[吗么]",
+    r"想要 我要 需要 想找 找一?[款个] 有没有 有(?!些?什么|多少).{1,20}(?:吗|么(?:$|\W))",
     r"i(?:'d like| want| need| am after|'m after)|want an?|find me",
 )
 _CATALOGUE = _any(
     "商品 产品 货品 有哪些 [有卖]些?什么 有啥 卖啥 卖哪些 目录 菜单 清单 在售",
     r"products?|catalog(?:ue)?s?|items?|goods|sell|on (?:sale|offer)|for sale|articles?|what's there|"
-    r"what do you (?:have|offer)|in (?:your|the) (?:shop|store)|do you (?:have|carry|offer)|have you got|"
-    r"what is (?:there|available)",
+    r"what (?:do )?you (?:have|offer)|in (?:your|the) (?:shop|store)|do you (?:have|carry|offer)|"
+    r"have you got|what is (?:there|available)",
 )
 _HELLO = re.compile(
     r"^(?:你好|您好|嗨|哈喽|在吗|早上好|下午好|晚上好|早|"
