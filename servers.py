@@ -50,7 +50,7 @@ class Server:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
-def read(path: Path, environment: Mapping[str, str] = os.environ) -> list[Server]:
+def read(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:
     """Read a config file: root `mcpServers` or `servers`, comments and trailing commas allowed.
 
     Raises:
@@ -79,7 +79,7 @@ def _plain_json(text: str) -> str:
     return comma.sub(lambda found: found[0] if found[0].startswith('"') else "", without)
 
 
-def _server(name: str, entry: Any, environment: Mapping[str, str]) -> Server:
+def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Server:
     if not isinstance(entry, dict):
         return Server(name, error="应当是一个对象")
     if entry.get("disabled") is True or entry.get("enabled") is False:
@@ -161,7 +161,7 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-def _expand(value: Any, environment: Mapping[str, str]) -> Any:
+def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
     """Fill in `${env:X}`, `${X}` and `${X:-default}` in every text of an entry."""
     if isinstance(value, dict):
         return {key: _expand(item, environment) for key, item in value.items()}

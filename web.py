@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import uvicorn
+from dotenv import dotenv_values
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
@@ -129,7 +130,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     Raises:
         ConfigError: `mcp.json` cannot be read.
     """
-    configured = servers.read(settings.mcp_config_path)
+    configured = servers.read(settings.mcp_config_path, {**dotenv_values(".env"), **os.environ})
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
