@@ -8,35 +8,35 @@ const MONEY = ["price", "totalAmount", "amount"];
 const names = new Map(); // product names seen so far, for orders that carry only ids
 
 export function parse(text) {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
+	try {
+		return JSON.parse(text);
+	} catch {
+		return undefined;
+	}
 }
 
 const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
 
 /** The list of objects in a result (`[…]` or `{"result": […]}`), else null. */
 export function rows(text) {
-  const value = parse(text);
-  const list = isObject(value) && Object.keys(value).length === 1 ? value.result : value;
-  return Array.isArray(list) && list.every(isObject) ? list : null;
+	const value = parse(text);
+	const list = isObject(value) && Object.keys(value).length === 1 ? value.result : value;
+	return Array.isArray(list) && list.every(isObject) ? list : null;
 }
 
 function flat({ product, ...row }) {
-  if (!isObject(product)) return row;
-  const { id, ...rest } = product;
-  return { productId: id, ...rest, ...row };
+	if (!isObject(product)) return row;
+	const { id, ...rest } = product;
+	return { productId: id, ...rest, ...row };
 }
 
 /** Flatten rows, and remember the names of their products. */
 export function learn(list) {
-  return list.map(flat).map((row) => {
-    const id = row.productId ?? ("price" in row ? row.id : undefined);
-    if (id !== undefined && row.name) names.set(id, String(row.name));
-    return row;
-  });
+	return list.map(flat).map((row) => {
+		const id = row.productId ?? ("price" in row ? row.id : undefined);
+		if (id !== undefined && row.name) names.set(id, String(row.name));
+		return row;
+	});
 }
 
 export const productName = (id) => names.get(id) ?? `#${id}`;
@@ -44,34 +44,34 @@ export const isLine = (item) => Number.isInteger(item?.productId) && Number.isIn
 
 /** One value as a person reads it. */
 export function cell(key, value) {
-  if (typeof value === "number") return MONEY.includes(key) ? money(value) : /id$/i.test(key) ? String(value) : number(value);
-  if (key === "orderDate") return time(value);
-  if (Array.isArray(value) && value.every(isLine)) {
-    return value.map((item) => `${productName(item.productId)} × ${number(item.quantity)}`).join("\n");
-  }
-  return typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
+	if (typeof value === "number") return MONEY.includes(key) ? money(value) : /id$/i.test(key) ? String(value) : number(value);
+	if (key === "orderDate") return time(value);
+	if (Array.isArray(value) && value.every(isLine)) {
+		return value.map((item) => `${productName(item.productId)} × ${number(item.quantity)}`).join("\n");
+	}
+	return typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
 }
 
 /** A frame that scrolls sideways, by keyboard too. */
 export const wide = (...children) => h(".wide", { tabIndex: 0, role: "region", ariaLabel: t("result") }, children);
 
 export function table(list) {
-  if (!list.length) return h("p.quiet", t("emptyList"));
-  const shown = learn(list.slice(0, MAX_ROWS));
-  const rank = (key) => ORDER.indexOf(key) + 1 || ORDER.length + 1;
-  const keys = [...new Set(shown.flatMap(Object.keys))].sort((a, b) => rank(a) - rank(b));
-  const numeric = keys.map((key) => (shown.every((row) => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
-  const head = keys.map((key, i) => h(`th${numeric[i]}`, { scope: "col" }, column(key)));
-  const body = shown.map((row) => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
-  const rest = list.length - shown.length;
-  return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", { n: rest })));
+	if (!list.length) return h("p.quiet", t("emptyList"));
+	const shown = learn(list.slice(0, MAX_ROWS));
+	const rank = (key) => ORDER.indexOf(key) + 1 || ORDER.length + 1;
+	const keys = [...new Set(shown.flatMap(Object.keys))].sort((a, b) => rank(a) - rank(b));
+	const numeric = keys.map((key) => (shown.every((row) => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
+	const head = keys.map((key, i) => h(`th${numeric[i]}`, { scope: "col" }, column(key)));
+	const body = shown.map((row) => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
+	const rest = list.length - shown.length;
+	return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", { n: rest })));
 }
 
 export const json = (value) => h("pre", { tabIndex: 0 }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
 /** A tool's result text as its best picture, with the raw text folded beneath a table. */
 export function show(text) {
-  const list = rows(text);
-  const raw = json(parse(text) ?? text);
-  return list ? h("", table(list), h("details.raw", h("summary", t("raw")), raw)) : raw;
+	const list = rows(text);
+	const raw = json(parse(text) ?? text);
+	return list ? h("", table(list), h("details.raw", h("summary", t("raw")), raw)) : raw;
 }

@@ -1,7 +1,7 @@
 // Before the first paint, so that nothing flashes. Storage may be forbidden.
 try {
-  const { theme } = JSON.parse(localStorage.getItem("settings"));
-  if (theme) document.documentElement.dataset.theme = theme;
+	const { theme } = JSON.parse(localStorage.getItem("settings"));
+	if (theme) document.documentElement.dataset.theme = theme;
 } catch {
-  // The system's scheme it is.
+	// The system's scheme it is.
 }

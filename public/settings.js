@@ -5,21 +5,21 @@ import { asMarkdown, titleOf } from "./sidebar.js";
 import { always, set, setAlways, settings } from "./store.js";
 
 function setTheme(value) {
-  set("theme", value);
-  document.documentElement.dataset.theme = value;
+	set("theme", value);
+	document.documentElement.dataset.theme = value;
 }
 
 export function drawAllowed() {
-  const takeBack = (name) => () => (setAlways(name, false), drawAllowed());
-  $("allowed").replaceChildren(...always().map((name) => h("li", h("code", name), button(t("takeBack"), takeBack(name)))));
-  $("none-allowed").hidden = always().length > 0;
+	const takeBack = (name) => () => (setAlways(name, false), drawAllowed());
+	$("allowed").replaceChildren(...always().map((name) => h("li", h("code", name), button(t("takeBack"), takeBack(name)))));
+	$("none-allowed").hidden = always().length > 0;
 }
 
 /** `item()` is the open conversation; `speak(language)` redraws the page in another one. */
 export function initSettings(item, speak) {
-  const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
-  bind("lang", lang(), speak);
-  bind("theme", settings.theme ?? "", setTheme);
-  $("export-md").onclick = () => save("md", asMarkdown(item()));
-  $("export-json").onclick = () => save("json", JSON.stringify(item(), null, 2));
+	const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
+	bind("lang", lang(), speak);
+	bind("theme", settings.theme ?? "", setTheme);
+	$("export-md").onclick = () => save("md", asMarkdown(item()));
+	$("export-json").onclick = () => save("json", JSON.stringify(item(), null, 2));
 }

@@ -6,56 +6,56 @@ export const titleOf = (item) => item.title || t("newChat");
 
 /** `act`: current(), open(id), create(), save(item), remove(item). Answers the function that redraws the list. */
 export function makeSidebar(conversations, act) {
-  let renaming = null;
-  $("create").onclick = act.create;
-  $("search").oninput = update;
+	let renaming = null;
+	$("create").onclick = act.create;
+	$("search").oninput = update;
 
-  function has(item, words) {
-    const texts = [titleOf(item), ...item.entries.map(({ message }) => message.content)];
-    return texts.some((text) => String(text).toLowerCase().includes(words));
-  }
+	function has(item, words) {
+		const texts = [titleOf(item), ...item.entries.map(({ message }) => message.content)];
+		return texts.some((text) => String(text).toLowerCase().includes(words));
+	}
 
-  function update() {
-    const words = $("search").value.trim().toLowerCase();
-    const items = conversations.newest().filter((item) => item.entries.length && has(item, words));
-    $("chats").replaceChildren(...items.map((item) => (item === renaming ? field(item) : row(item))));
-    if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));
-    if (renaming) $("chats").querySelector("input")?.select();
-  }
+	function update() {
+		const words = $("search").value.trim().toLowerCase();
+		const items = conversations.newest().filter((item) => item.entries.length && has(item, words));
+		$("chats").replaceChildren(...items.map((item) => (item === renaming ? field(item) : row(item))));
+		if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));
+		if (renaming) $("chats").querySelector("input")?.select();
+	}
 
-  function row(item) {
-    const open = h("button.open", { onclick: () => act.open(item.id) }, titleOf(item));
-    if (item.id === act.current()) open.ariaCurrent = "true";
-    const rename = () => ((renaming = item), update());
-    const remove = () => (act.remove(item), toast(t("removed"), t("undo"), () => act.save(item)));
-    return h("li", open, iconButton("edit", `${t("rename")} ${titleOf(item)}`, rename), iconButton("trash", `${t("remove")} ${titleOf(item)}`, remove));
-  }
+	function row(item) {
+		const open = h("button.open", { onclick: () => act.open(item.id) }, titleOf(item));
+		if (item.id === act.current()) open.ariaCurrent = "true";
+		const rename = () => ((renaming = item), update());
+		const remove = () => (act.remove(item), toast(t("removed"), t("undo"), () => act.save(item)));
+		return h("li", open, iconButton("edit", rename, `${t("rename")} ${titleOf(item)}`), iconButton("trash", remove, `${t("remove")} ${titleOf(item)}`));
+	}
 
-  function field(item) {
-    const end = (keep) => {
-      if (!renaming) return;
-      renaming = null;
-      if (keep) item.title = input.value.trim().slice(0, 120) || item.title;
-      act.save(item);
-    };
-    const input = h("input", { value: item.title, ariaLabel: t("rename"), onblur: () => end(true) });
-    input.addEventListener("keydown", (event) => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter"));
-    return h("li", input);
-  }
+	function field(item) {
+		const end = (keep) => {
+			if (!renaming) return;
+			renaming = null;
+			if (keep) item.title = input.value.trim().slice(0, 120) || item.title;
+			act.save(item);
+		};
+		const input = h("input", { value: item.title, ariaLabel: t("rename"), onblur: () => end(true) });
+		input.addEventListener("keydown", (event) => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter"));
+		return h("li", input);
+	}
 
-  return update;
+	return update;
 }
 
 const fence = (text) => `\`\`\`\`json\n${text}\n\`\`\`\``;
 
 /** Questions and answers, and the calls in between. */
 export function asMarkdown({ title, entries, calls }) {
-  const parts = [`# ${title}`];
-  for (const { message: { role, content, tool_calls: asked = [] } } of entries) {
-    if (content && role !== "tool") parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, content);
-    for (const { server, tool, args, result } of asked.map(({ id }) => calls[id] ?? {})) {
-      parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result ?? ""));
-    }
-  }
-  return `${parts.join("\n\n")}\n`;
+	const parts = [`# ${title}`];
+	for (const { message: { role, content, tool_calls: asked = [] } } of entries) {
+		if (content && role !== "tool") parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, content);
+		for (const { server, tool, args, result } of asked.map(({ id }) => calls[id] ?? {})) {
+			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result ?? ""));
+		}
+	}
+	return `${parts.join("\n\n")}\n`;
 }

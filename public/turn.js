@@ -5,78 +5,81 @@ import { always } from "./store.js";
 
 /** Ids of the newest assistant message's calls that have no result yet. */
 export function openCalls({ entries }) {
-  const last = entries.findLastIndex(({ message }) => message.role !== "tool");
-  const answered = entries.slice(last + 1).map(({ message }) => message.tool_call_id);
-  const asked = (entries[last]?.message.tool_calls ?? []).map((call) => call.id);
-  return asked.filter((id) => !answered.includes(id));
+	const last = entries.findLastIndex(({ message }) => message.role !== "tool");
+	const answered = entries.slice(last + 1).map(({ message }) => message.tool_call_id);
+	const asked = entries[last]?.message.tool_calls ?? [];
+	return asked.map(({ id }) => id).filter((id) => !answered.includes(id));
 }
 
+/** How a call stands; one that was let through and has no result is `running` while `live`, and then `unknown`. */
 export function stateOf({ calls, approvals }, id, live) {
-  const { result, unknown, isError, waiting, auto } = calls[id] ?? {}; // cut off before it was announced
-  if (approvals[id] === false) return "refused";
-  if (result !== undefined) return unknown ? "unknown" : isError ? "failed" : "done";
-  if (waiting && !approvals[id]) return "waiting";
-  if (live) return "running";
-  return approvals[id] || auto ? "unknown" : "halted";
+	const { result, unknown, isError, waiting, auto } = calls[id] ?? {}; // cut off before it was announced
+	const word = approvals[id];
+	if (word === false) return "refused";
+	if (result !== undefined) return unknown ? "unknown" : isError ? "failed" : "done";
+	if (waiting && !word) return "waiting";
+	return live ? "running" : word || auto ? "unknown" : "halted";
 }
 
-/** How a conversation stands: `waiting` or `unknown` (a call is), `cut` (the answer is not complete), or `whole`. */
+/** How a conversation stands: a call is `waiting` or `unknown`, its answer is `cut`, it is `whole`, or nothing. */
 export function standing(item) {
-  const states = openCalls(item).map((id) => stateOf(item, id, false));
-  const found = ["waiting", "unknown"].find((state) => states.includes(state));
-  return found ?? (states.length || item.entries.at(-1)?.message.role !== "assistant" ? "cut" : "whole");
+	if (!item.entries.length) return "";
+	const states = openCalls(item).map((id) => stateOf(item, id));
+	const whole = !states.length && item.entries.at(-1).message.role === "assistant";
+	return ["waiting", "unknown"].find((state) => states.includes(state)) ?? (whole ? "whole" : "cut");
 }
 
 /**
- * How many entries must stay when everything from `from` on is asked anew: up to the last step that may have changed
- * something, with all results of its round, so that the model knows of it and nothing is bought twice.
+ * How many entries must stay when all from `from` on is asked anew: up to the last step that may have changed
+ * something, with the results of its round, so that the model knows of it and nothing is bought twice.
  */
 export function mustKeep(item, from) {
-  const wrote = ({ id }) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id, false));
-  let keep = item.entries.findLastIndex(({ message }, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
-  while (keep && item.entries[keep]?.message.role === "tool") keep += 1;
-  return keep || from;
+	const wrote = ({ id }) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id));
+	let keep = item.entries.findLastIndex(({ message }, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
+	while (keep && item.entries[keep]?.message.role === "tool") keep += 1;
+	return keep || from;
 }
 
 /** Follow one answer; `{reason, detail}` is `stop`, `approval`, `rounds`, `stopped`, `error` (with why) or `lost`. */
 export async function runTurn(item, view, save, signal) {
-  const approvals = Object.fromEntries(openCalls(item).map((id) => [id, item.approvals[id]]));
-  const autoApprove = always();
-  const body = { messages: item.entries.map(({ message }) => message), approvals, autoApprove, locale: lang() };
-  let text = "";
-  let html = "";
-  let end = { reason: "lost" };
+	const { calls, entries } = item;
+	const approvals = Object.fromEntries(openCalls(item).map((id) => [id, item.approvals[id]]));
+	const autoApprove = always();
+	const body = { messages: entries.map(({ message }) => message), approvals, autoApprove, locale: lang() };
+	let text = "";
+	let html = "";
+	let end = { reason: "lost" };
 
-  const on = {
-    text: ({ delta }) => view.text((text += delta), html),
-    html: (data) => view.html((html = data.html)),
-    message({ message }) {
-      item.entries.push({ message, html });
-      text = html = "";
-      view.closeProse();
-    },
-    tool_call({ id, ...call }) {
-      const auto = !call.readOnly && autoApprove.includes(`${call.server}/${call.tool}`);
-      item.calls[id] = { ...item.calls[id], ...call, auto, waiting: false };
-    },
-    approval: ({ id }) => (item.calls[id].waiting = true),
-    tool_progress: ({ id, ...progress }) => (item.calls[id].progress = progress),
-    tool_result: ({ id, ...result }) => Object.assign(item.calls[id], result, { waiting: false, progress: null }),
-    error: ({ detail }) => (end = { reason: "error", detail }),
-    done: ({ reason }) => (end = end.detail ? end : { reason }),
-  };
+	const on = {
+		text: ({ delta }) => view.text((text += delta), html),
+		html: (data) => view.html((html = data.html)),
+		message({ message }) {
+			entries.push({ message, html });
+			text = html = "";
+			view.closeProse();
+		},
+		tool_call({ id, ...call }) {
+			const auto = !call.readOnly && autoApprove.includes(`${call.server}/${call.tool}`);
+			calls[id] = { ...calls[id], ...call, auto, waiting: false };
+		},
+		approval: ({ id }) => (calls[id].waiting = true),
+		tool_progress: ({ id, ...progress }) => (calls[id].progress = progress),
+		tool_result: ({ id, ...result }) => Object.assign(calls[id], result, { progress: null }),
+		error: ({ detail }) => (end = { reason: "error", detail }),
+		done: ({ reason }) => (end = end.detail ? end : { reason }),
+	};
 
-  try {
-    for await (const { event, data } of chatEvents(body, signal)) {
-      on[event]?.(data);
-      if (data.id) view.card(data.id);
-      if (/message|tool_call|approval|tool_result/.test(event)) save();
-    }
-  } catch (error) {
-    end = { reason: "error", detail: error instanceof TypeError ? t("offline") : error.message };
-  }
-  if (!signal.aborted) return end;
-  if (text) item.entries.push({ message: { role: "assistant", content: text }, html }); // what was read stays
-  save();
-  return { reason: "stopped" };
+	try {
+		for await (const { event, data } of chatEvents(body, signal)) {
+			on[event]?.(data);
+			if (data.id) view.card(data.id);
+			if (!/text|html|progress/.test(event)) save();
+		}
+	} catch (error) {
+		end = { reason: "error", detail: error instanceof TypeError ? t("offline") : error.message };
+	}
+	if (!signal.aborted) return end;
+	if (text) entries.push({ message: { role: "assistant", content: text }, html }); // what was read stays
+	save();
+	return { reason: "stopped" };
 }

@@ -9,38 +9,38 @@ let seen = null;
 
 /** Read the status, and the tools when it changed; "change" is fired when anything did. */
 export async function refresh() {
-  let now = "";
-  try {
-    const status = await getJson("/api/status");
-    now = JSON.stringify(status);
-    if (now !== seen) Object.assign(world, status, await getJson("/api/tools"), { online: true });
-  } catch {
-    now = "";
-    world.online = false;
-  }
-  if (now === seen) return;
-  seen = now;
-  world.dispatchEvent(new Event("change"));
+	let now = "";
+	try {
+		const status = await getJson("/api/status");
+		now = JSON.stringify(status);
+		if (now !== seen) Object.assign(world, status, await getJson("/api/tools"), { online: true });
+	} catch {
+		now = "";
+		world.online = false;
+	}
+	if (now === seen) return;
+	seen = now;
+	world.dispatchEvent(new Event("change"));
 }
 
 export async function watch() {
-  if (!document.hidden) await refresh();
-  setTimeout(watch, POLL_MS);
+	if (!document.hidden) await refresh();
+	setTimeout(watch, POLL_MS);
 }
 
 export const findTool = (name, server) => world.tools.find((tool) => tool.name === name && tool.server === server);
 
 /** The objects in a tool's result; throws when the tool fails or answers something else. */
 export async function readRows(server, name, args) {
-  const { result, isError } = await callTool(server, name, args);
-  const list = isError ? null : rows(result);
-  if (!list) throw new Error(result);
-  return list;
+	const { result, isError } = await callTool(server, name, args);
+	const list = isError ? null : rows(result);
+	if (!list) throw new Error(result);
+	return list;
 }
 
 /** Name, price and quantity of products by id, from the inventory tool of the same server; nothing without it. */
 export async function readStock(server, ids) {
-  const known = findTool("get_inventory", server)?.input_schema?.properties ?? {};
-  const list = await readRows(server, "get_inventory", known.productIds ? { productIds: [...new Set(ids)] } : {}).catch(() => []);
-  return Object.fromEntries(list.map(({ productId, quantity, product }) => [productId, { ...product, quantity }]));
+	const known = findTool("get_inventory", server)?.input_schema?.properties ?? {};
+	const list = await readRows(server, "get_inventory", known.productIds ? { productIds: [...new Set(ids)] } : {}).catch(() => []);
+	return Object.fromEntries(list.map(({ productId, quantity, product }) => [productId, { ...product, quantity }]));
 }

@@ -1,0 +1,102 @@
+// One conversation: what is asked, answered, decided and kept, and its place on the screen.
+import { toast } from "./dom.js";
+import { t } from "./i18n.js";
+import { setAlways } from "./store.js";
+import { mustKeep, openCalls, runTurn, standing, stateOf } from "./turn.js";
+import { View } from "./view.js";
+
+const TITLE_CHARS = 40;
+
+export class Talk {
+	stop = null; // AbortController of the answer that is coming
+
+	/** `page`: save(item), changed(talk), begun(talk), ended(talk, reason), asked(talk, card). */
+	constructor(item, page) {
+		Object.assign(this, { item, page });
+		this.view = new View(this);
+		this.explain();
+	}
+
+	save = () => this.page.save(this.item);
+
+	ask(text) {
+		this.#settle();
+		this.item.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_CHARS);
+		this.item.entries.push({ message: { role: "user", content: text } });
+		this.view.question(this.item.entries.at(-1));
+		this.answer();
+	}
+
+	/** A new question ends what was still open: the unconfirmed is refused, the interrupted stays unknown. */
+	#settle() {
+		const { item } = this;
+		for (const id of openCalls(item)) {
+			const state = stateOf(item, id);
+			if (state === "waiting") item.approvals[id] = false;
+			if (state !== "unknown") continue;
+			Object.assign(item.calls[id], { result: t("unknownText"), unknown: true });
+			item.entries.push({ message: { role: "tool", tool_call_id: id, content: t("unknownText") } });
+		}
+	}
+
+	/** Let the model go on from where the conversation stands. */
+	answer = async () => {
+		if (this.stop) return;
+		this.stop = new AbortController();
+		this.item.at = Date.now();
+		this.save();
+		this.view.begin();
+		this.page.begun(this);
+		const { reason, detail } = await runTurn(this.item, this.view, this.save, this.stop.signal);
+		this.stop = null;
+		this.view.finish();
+		this.explain(reason, detail);
+		this.page.ended(this, reason);
+	};
+
+	/** Say how the newest answer stands: as it just ended, or as it is found after a reload. */
+	explain(reason, detail) {
+		const state = standing(this.item);
+		const error = reason === "error";
+		const halted = reason === "stopped" ? "stopped" : "interrupted";
+		const on = { label: t(error ? "tryAgain" : "continue"), action: this.answer, error };
+		if (error) this.view.note(detail, on);
+		else if (reason === "rounds") this.view.note(t("rounds"), on);
+		else if (state === "cut") this.view.note(t(halted), on);
+		else if (state === "whole" && reason === "stopped") this.view.note(t(halted));
+	}
+
+	/** The user's word on a waiting call; the answer goes on when none waits any more. */
+	decide(id, yes, forEver) {
+		const { item } = this;
+		if (this.stop || id in item.approvals) return;
+		item.approvals[id] = yes;
+		if (yes && forEver) setAlways(`${item.calls[id].server}/${item.calls[id].tool}`, true);
+		this.save();
+		this.page.changed(this);
+		if (standing(item) !== "waiting") this.answer();
+		else this.view.card(id);
+	}
+
+	edit(entry, text) {
+		this.#settle();
+		const { entries } = this.item;
+		const index = entries.indexOf(entry);
+		const kept = mustKeep(this.item, index) > index;
+		if (kept) toast(t("keptPurchase"));
+		else entries.length = index;
+		this.#reask([{ message: { role: "user", content: text } }]);
+	}
+
+	regenerate() {
+		const { entries } = this.item;
+		entries.length = mustKeep(this.item, entries.findLastIndex(({ message }) => message.role === "user") + 1);
+		this.#reask([]);
+	}
+
+	#reask(added) {
+		this.item.entries.push(...added);
+		this.view.render();
+		this.answer();
+	}
+}
