@@ -169,6 +169,11 @@ class Conversation:
                 known.add(result.content)
         return known
 
+    def bold(self) -> list[str]:
+        """Return what the newest answer with bold text had in bold: names, also where no results came along."""
+        texts = (text_of(m) for m in reversed(self.earlier) if m.get("role") == "assistant")
+        return next((found for text in texts if (found := re.findall(r"\*\*(.+?)\*\*", text))), [])
+
     def shown(self) -> tuple[list[Product], list[Product]]:
         """Return the products of the newest answer that named any: those in bold, and all, as they appear."""
         known = self.known()

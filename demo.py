@@ -220,8 +220,11 @@ class _Clerk(Lookup):
         """Find the product of each line, or ask for it; remarks that are no line are left out."""
         shelf = self.talk.known()
         lines = self.lines(shelf)
-        if any(line.words and line.product_id is None for line in lines):
-            said = [line.words for line in lines] + [answer for _, answer in self.wish.named]
+        unclear = [line.words for line in lines if line.product_id is None]
+        # A history of bare texts has no results: what was talked about is looked up by its name.
+        meant = self.talk.bold() if "" in unclear and not any(self.talk.shown()) else []
+        if any(unclear) or meant:
+            said = [*unclear, *meant, *(answer for _, answer in self.wish.named)]
             shelf = self.look("get_products", said)
             lines = self.lines(shelf)
         counted = [line for line in lines if line.quantity is not None or line.product_id is not None]

@@ -233,6 +233,14 @@ def test_nothing_is_kept_between_two_questions() -> None:
     assert shop.ask("帮客户A买 2 个").endswith("要买哪一种？请说名称或编号。")
 
 
+def test_a_history_of_bare_texts_is_enough_to_know_what_was_recommended() -> None:
+    shop = FakeShop()
+    shop.ask("推荐降噪耳机")
+    shop.history = [m for m in shop.history if m["role"] != "tool" and not m.get("tool_calls")]
+    shop.ask("帮客户A买 2 个")
+    assert bought(shop) == ("客户A", [(2, 2)])
+
+
 def test_a_message_in_parts_is_read() -> None:
     parts = [{"type": "text", "text": "有哪些商品？"}]
     reply = answer([{"role": "user", "content": parts}], offered())
@@ -248,7 +256,7 @@ def test_it_streams_in_small_pieces() -> None:
     assert max(map(len, streamed)) <= 12
 
 
-# --- it never raises, never loops ------------------------------------------------------------------------------
+# --- it never raises, never loops --------------------------------------------------------------------------
 
 PRODUCT = {"id": st.integers(), "name": st.text(), "price": st.floats(), "description": st.text()}
 ITEM = {"productId": st.integers(), "quantity": st.integers(), "product": st.fixed_dictionaries(PRODUCT)}
