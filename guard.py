@@ -64,7 +64,8 @@ class Guard:
     def __init__(self, app: ASGIApp, allowed: Allowed, token: str) -> None:
         self._allowed = allowed
         self._token = token.encode()
-        self._app = _Cors(self._authorized(app), allowed)
+        self._app = self._authorized(app)
+        self._pages = _Cors(self._app, allowed)
         self._logged: set[str] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -80,7 +81,7 @@ class Guard:
         elif origin is not None and not self._allowed.origin(origin):
             await self._refuse_origin(origin)(scope, receive, send)
         else:
-            await self._app(scope, receive, send)
+            await (self._app if origin is None else self._pages)(scope, receive, send)
 
     def _refuse_host(self, host: str) -> PlainTextResponse:
         name = _shown(_without_port(host))

@@ -344,9 +344,24 @@ def strict_tool(function: Callable[..., Any], title: str, annotations: ToolAnnot
     tool = Tool.from_function(function, title=title, description=description, annotations=annotations)
     lenient = tool.fn_metadata
     strict = create_model(lenient.arg_model.__name__, __base__=(_StrictArguments, lenient.arg_model))
-    tool.fn_metadata = _Metadata(arg_model=strict, output_schema=lenient.output_schema)
-    tool.parameters = strict.model_json_schema(schema_generator=_Untitled)
+    tool.fn_metadata = _Metadata(arg_model=strict, output_schema=_flat(lenient.output_schema))
+    tool.parameters = _flat(strict.model_json_schema(schema_generator=_Untitled))
     return tool
+
+
+def _flat(schema: Any) -> Any:
+    """Put definitions in the place of references to them: not every host follows those."""
+    definitions = schema.get("$defs", {})
+
+    def put(node: Any) -> Any:
+        if isinstance(node, list):
+            return [put(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        rest = {key: put(value) for key, value in node.items() if key not in {"$ref", "$defs"}}
+        return put(definitions[node["$ref"].removeprefix("#/$defs/")]) | rest if "$ref" in node else rest
+
+    return put(schema)
 
 
 def complaint(error: ValidationError) -> str:
