@@ -1,13 +1,13 @@
 // The page's controller: which conversation is open, who may speak, and where the eye and the keyboard are.
-import { $, bind, h, icon, isEnter, toast } from "./dom.js";
-import { label, setLang, starters, t } from "./i18n.js";
-import { drawAllowed, initSettings } from "./settings.js";
-import { refreshShop, watchShop } from "./shop.js";
-import { makeSidebar, titleOf } from "./sidebar.js";
-import { Conversations, newConversation, set, settings } from "./store.js";
-import { Talk } from "./talk.js";
-import { drawTools } from "./tools.js";
-import { watch, world } from "./world.js";
+import {$, bind, h, icon, isEnter, toast} from "./dom.js";
+import {label, setLang, starters, t} from "./i18n.js";
+import {drawAllowed, initSettings} from "./settings.js";
+import {refreshShop, watchShop} from "./shop.js";
+import {makeSidebar, titleOf} from "./sidebar.js";
+import {Conversations, newConversation, set, settings} from "./store.js";
+import {Talk} from "./talk.js";
+import {drawTools} from "./tools.js";
+import {watch, world} from "./world.js";
 
 const NEAR_END_PX = 60;
 const SPOKEN_CHARS = 400;
@@ -20,15 +20,15 @@ let talk;
 let atEnd = true;
 let lastTop = 0; // where the conversation was scrolled to
 
-const say = (text) => ($("live").textContent = text); // to a screen reader, and nobody else
+const say = text => ($("live").textContent = text); // to a screen reader, and nobody else
 
 const page = {
-	save: (item) => conversations.save(item),
+	save: item => conversations.save(item),
 	changed: drawAllowed,
 	begun(mine) {
 		if (mine !== talk) return;
 		say(t("thinking"));
-		$("input").focus({ preventScroll: true });
+		$("input").focus({preventScroll: true});
 		follow(true);
 		draw();
 	},
@@ -46,7 +46,7 @@ const page = {
 };
 
 function open(item) {
-	for (const [id, { stop }] of talks) if (!stop) talks.delete(id);
+	for (const [id, {stop}] of talks) if (!stop) talks.delete(id);
 	if (!talks.has(item.id)) talks.set(item.id, new Talk(item, page));
 	talk = talks.get(item.id);
 	$("scroll").replaceChildren($("empty"), talk.view.root);
@@ -58,7 +58,7 @@ function open(item) {
 }
 
 function draw() {
-	const { item, stop } = talk;
+	const {item, stop} = talk;
 	const begun = item.entries.length > 0;
 	$("empty").hidden = begun;
 	$("title").textContent = document.title = begun ? titleOf(item) : t("app");
@@ -80,7 +80,7 @@ function follow(yes) {
 const growing = new ResizeObserver(() => follow(atEnd));
 
 function onScroll() {
-	const { scrollHeight, scrollTop, clientHeight } = $("scroll");
+	const {scrollHeight, scrollTop, clientHeight} = $("scroll");
 	// Only moving up leaves the end: an answer may have grown since the scroll that this event reports.
 	atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop);
 	lastTop = scrollTop;
@@ -97,10 +97,10 @@ function send(event) {
 }
 
 function grow() {
-	const { style, scrollHeight, value } = $("input");
-	style.height = "auto";
-	style.height = `${$("input").scrollHeight || scrollHeight}px`;
-	$("send").disabled = !talk.stop && !value.trim();
+	const input = $("input");
+	input.style.height = "auto";
+	input.style.height = `${input.scrollHeight}px`;
+	$("send").disabled = !talk.stop && !input.value.trim();
 }
 
 function closeDrawers() {
@@ -108,18 +108,18 @@ function closeDrawers() {
 }
 
 function drawWorld() {
-	const { online, model, servers } = world;
-	const up = servers.filter(({ status }) => status === "ready").length;
-	const down = servers.filter(({ status }) => status === "down");
-	const problems = online ? down.map((server) => t("serverDown", server)) : [t("offline")];
+	const {online, model, servers} = world;
+	const up = servers.filter(({status}) => status === "ready").length;
+	const down = servers.filter(({status}) => status === "down");
+	const problems = online ? down.map(server => t("serverDown", server)) : [t("offline")];
 	const [demo] = document.getElementsByClassName("demo");
 	demo.hidden = !model.demo;
 	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");
 	$("model").classList.toggle("warn", Boolean(model.demo));
 	$("model-note").replaceChildren(...(model.demo ? demo.cloneNode(true).childNodes : [model.name ?? "", h("p", t("modelHow"))]));
-	$("health").replaceChildren(h("i.dot"), t("nServers", { n: up, m: servers.length }));
+	$("health").replaceChildren(h("i.dot"), t("nServers", {n: up, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
-	$("banner").replaceChildren(...problems.map((text) => h("p", icon("alert"), text)));
+	$("banner").replaceChildren(...problems.map(text => h("p", icon("alert"), text)));
 	drawTools($("tools"));
 	refreshShop();
 }
@@ -128,8 +128,8 @@ function drawWorld() {
 async function speak(language) {
 	await setLang(language);
 	label();
-	const ask = (question) => () => talk.ask(question);
-	$("starters").replaceChildren(...starters().map(([name, question]) => h("button.starter", { onclick: ask(question) }, h("small", name), question)));
+	const ask = question => () => talk.ask(question);
+	$("starters").replaceChildren(...starters().map(([name, question]) => h("button.starter", {onclick: ask(question)}, h("small", name), question)));
 	drawAllowed();
 	drawWorld();
 	refreshShop(true);
@@ -137,10 +137,10 @@ async function speak(language) {
 }
 
 const drawSidebar = makeSidebar(conversations, {
-	current: () => talk.item.id,
-	open: (id) => open(conversations.items.get(id)),
+	current: () => talk.item,
+	open,
 	create: () => (open(newConversation()), $("input").focus()),
-	save: (item) => (conversations.save(item), draw()),
+	save: item => (conversations.save(item), draw()),
 	remove(item) {
 		talks.get(item.id)?.stop?.abort();
 		conversations.remove(item.id);
@@ -151,7 +151,7 @@ const drawSidebar = makeSidebar(conversations, {
 
 function listen() {
 	$("composer").onsubmit = send;
-	$("input").addEventListener("keydown", (event) => isEnter(event) && send(event));
+	$("input").addEventListener("keydown", event => isEnter(event) && send(event));
 	$("input").oninput = grow;
 	$("scroll").onscroll = onScroll;
 	$("to-end").onclick = () => (follow(true), $("input").focus());
@@ -159,11 +159,11 @@ function listen() {
 	$("side-toggle").onclick = () => root.classList.toggle("flip-side");
 	$("panel-toggle").onclick = () => root.classList.toggle("flip-panel");
 	$("scrim").onclick = closeDrawers;
-	document.addEventListener("keydown", ({ key }) => key === "Escape" && closeDrawers());
-	bind("tab", settings.tab ?? "shop", (tab) => set("tab", tab));
+	document.addEventListener("keydown", ({key}) => key === "Escape" && closeDrawers());
+	bind("tab", settings.tab ?? "shop", tab => set("tab", tab));
 	$("health").onclick = () => {
 		document.querySelector("[value=tools]").click();
-		if (!$("panel").checkVisibility({ visibilityProperty: true })) $("panel-toggle").click();
+		if (!$("panel").checkVisibility({visibilityProperty: true})) $("panel-toggle").click();
 	};
 	initSettings(() => talk.item, speak);
 	world.addEventListener("change", drawWorld);

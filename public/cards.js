@@ -1,14 +1,14 @@
 // A tool call as a card: who, what, how long, folded arguments and result, and what a person must decide.
-import { json, show } from "./data.js";
-import { h, icon } from "./dom.js";
-import { number, t } from "./i18n.js";
-import { fillConfirm, fillReceipt, fillUnknown, orderOf } from "./purchase.js";
-import { stateOf } from "./turn.js";
+import {json, show} from "./data.js";
+import {h, icon} from "./dom.js";
+import {number, t} from "./i18n.js";
+import {fillConfirm, fillReceipt, fillUnknown, orderOf} from "./purchase.js";
+import {stateOf} from "./turn.js";
 
-const ICONS = { running: "spin", waiting: "wait", done: "check", unknown: "alert" };
+const ICONS = {running: "spin", waiting: "wait", done: "check", unknown: "alert"};
 
-function progressBar({ progress, total, message }) {
-	const bar = h("progress", { ariaLabel: t("running"), max: total ?? 1 });
+function progressBar({progress, total, message}) {
+	const bar = h("progress", {ariaLabel: t("running"), max: total ?? 1});
 	if (total) bar.value = progress;
 	return h("span.progress", bar, message);
 }
@@ -17,13 +17,13 @@ export class Card {
 	state = "";
 	#body = h(".card-body");
 	#summary = h("summary");
-	#slot = h(".slot", { role: "group" });
+	#slot = h(".slot", {role: "group"});
 
 	constructor(id, talk) {
-		Object.assign(this, { id, talk });
-		this.details = h("details.card", { ontoggle: () => this.#fill() }, this.#summary, this.#body);
+		Object.assign(this, {id, talk});
+		this.details = h("details.card", {ontoggle: () => this.#fill()}, this.#summary, this.#body);
 		this.root = h(".tool", this.details, this.#slot);
-		this.#slot.addEventListener("keydown", ({ key }) => key === "Escape" && this.state === "waiting" && talk.decide(id, false));
+		this.#slot.addEventListener("keydown", ({key}) => key === "Escape" && this.state === "waiting" && talk.decide(id, false));
 	}
 
 	get call() {
@@ -31,7 +31,7 @@ export class Card {
 	}
 
 	update() {
-		const { call } = this;
+		const {call} = this;
 		const state = stateOf(this.talk.item, this.id, this.talk.stop);
 		this.#summary.replaceChildren(
 			h("span.state-icon", icon(ICONS[state] ?? "x")),
@@ -52,7 +52,7 @@ export class Card {
 	// Filled when opened: five hundred folded cards cost nothing.
 	#fill() {
 		if (!this.details.open || this.#body.firstChild) return;
-		const { args, result } = this.call;
+		const {args, result} = this.call;
 		this.#body.append(h("h4", t("args")), json(args ?? {}));
 		if (result !== undefined) this.#body.append(h("h4", t("result")), show(result));
 	}
@@ -71,6 +71,6 @@ export class Card {
 
 	/** Hand the keyboard to the decision. */
 	focus() {
-		this.#slot.querySelector(".primary")?.focus({ preventScroll: true });
+		this.#slot.querySelector(".primary")?.focus({preventScroll: true});
 	}
 }

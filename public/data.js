@@ -1,21 +1,20 @@
 // Tool results for people: lists as tables, other JSON indented, everything else as it is. All of it is text.
-import { h } from "./dom.js";
-import { column, money, number, t, time } from "./i18n.js";
+import {h} from "./dom.js";
+import {column, money, number, t, time} from "./i18n.js";
 
 const MAX_ROWS = 100;
 const ORDER = "id productId key label name customerName items price quantity orders totalAmount amount left orderDate".split(" ");
 const MONEY = ["price", "totalAmount", "amount"];
 const names = new Map(); // product names seen so far, for orders that carry only ids
 
+/** The value of a JSON text; undefined for any other. */
 export function parse(text) {
 	try {
 		return JSON.parse(text);
-	} catch {
-		return undefined;
-	}
+	} catch {}
 }
 
-const isObject = (value) => value !== null && typeof value === "object" && !Array.isArray(value);
+const isObject = value => value?.constructor === Object;
 
 /** The list of objects in a result (`[…]` or `{"result": […]}`), else null. */
 export function rows(text) {
@@ -24,50 +23,45 @@ export function rows(text) {
 	return Array.isArray(list) && list.every(isObject) ? list : null;
 }
 
-function flat({ product, ...row }) {
-	if (!isObject(product)) return row;
-	const { id, ...rest } = product;
-	return { productId: id, ...rest, ...row };
-}
-
-/** Flatten rows, and remember the names of their products. */
+/** Put what rows say of their product beside the rest, and remember the products' names. */
 export function learn(list) {
-	return list.map(flat).map((row) => {
-		const id = row.productId ?? ("price" in row ? row.id : undefined);
-		if (id !== undefined && row.name) names.set(id, String(row.name));
+	return list.map(({product, ...rest}) => {
+		const {id: productId, ...more} = product ?? {};
+		const row = product ? {productId, ...more, ...rest} : rest;
+		if ("price" in row) names.set(row.productId ?? row.id, `${row.name}`);
 		return row;
 	});
 }
 
-export const productName = (id) => names.get(id) ?? `#${id}`;
-export const isLine = (item) => Number.isInteger(item?.productId) && Number.isInteger(item?.quantity);
+export const productName = id => names.get(id) ?? `#${id}`;
+export const isLine = item => Number.isInteger(item?.productId) && Number.isInteger(item?.quantity);
 
 /** One value as a person reads it. */
 export function cell(key, value) {
 	if (typeof value === "number") return MONEY.includes(key) ? money(value) : /id$/i.test(key) ? String(value) : number(value);
 	if (key === "orderDate") return time(value);
 	if (Array.isArray(value) && value.every(isLine)) {
-		return value.map((item) => `${productName(item.productId)} × ${number(item.quantity)}`).join("\n");
+		return value.map(item => `${productName(item.productId)} × ${number(item.quantity)}`).join("\n");
 	}
-	return typeof value === "string" ? value : value === undefined || value === null ? "" : JSON.stringify(value);
+	return typeof value === "string" ? value : JSON.stringify(value ?? "").replace('""', "");
 }
 
 /** A frame that scrolls sideways, by keyboard too. */
-export const wide = (...children) => h(".wide", { tabIndex: 0, role: "region", ariaLabel: t("result") }, children);
+export const wide = (...children) => h(".wide", {tabIndex: 0, role: "region", ariaLabel: t("result")}, children);
 
 export function table(list) {
 	if (!list.length) return h("p.quiet", t("emptyList"));
 	const shown = learn(list.slice(0, MAX_ROWS));
-	const rank = (key) => ORDER.indexOf(key) + 1 || ORDER.length + 1;
+	const rank = key => ORDER.indexOf(key) + 1 || ORDER.length + 1;
 	const keys = [...new Set(shown.flatMap(Object.keys))].sort((a, b) => rank(a) - rank(b));
-	const numeric = keys.map((key) => (shown.every((row) => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
-	const head = keys.map((key, i) => h(`th${numeric[i]}`, { scope: "col" }, column(key)));
-	const body = shown.map((row) => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
+	const numeric = keys.map(key => (shown.every(row => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
+	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, column(key)));
+	const body = shown.map(row => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
 	const rest = list.length - shown.length;
-	return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", { n: rest })));
+	return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", {n: rest})));
 }
 
-export const json = (value) => h("pre", { tabIndex: 0 }, typeof value === "string" ? value : JSON.stringify(value, null, 2));
+export const json = value => h("pre", {tabIndex: 0}, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
 /** A tool's result text as its best picture, with the raw text folded beneath a table. */
 export function show(text) {

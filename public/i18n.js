@@ -1,5 +1,5 @@
 // Words from zh.json or en.json, and numbers, money and times as each language writes them.
-import { set, settings } from "./store.js";
+import {set, settings} from "./store.js";
 
 let words = {};
 let made = {}; // formatters are slow to make
@@ -15,13 +15,13 @@ export async function setLang(value) {
 
 /** The word for `key`, with `{name}` filled in. */
 export const t = (key, fill = {}) => (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fill[name]);
-export const column = (key) => words.columns[key] ?? key;
+export const column = key => words.columns[key] ?? key;
 export const starters = () => words.starters;
 
 const OPTIONS = {
-	number: { useGrouping: "min2", maximumFractionDigits: 6 },
-	money: { style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2" },
-	time: { month: "short", day: "numeric", hour: "2-digit", minute: "2-digit" },
+	number: {useGrouping: "min2", maximumFractionDigits: 6},
+	money: {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2"},
+	time: {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"},
 };
 
 function format(kind, value) {
@@ -30,9 +30,9 @@ function format(kind, value) {
 	return made[kind].format(value);
 }
 
-export const number = (value) => format("number", value);
-export const money = (value) => format("money", value);
-export const time = (text) => (Number.isNaN(Date.parse(text)) ? String(text) : format("time", new Date(text)));
+export const number = value => format("number", value);
+export const money = value => format("money", value);
+export const time = text => (Date.parse(text) ? format("time", new Date(text)) : text);
 
 /** Put the language into everything in index.html that names a word. */
 export function label() {

@@ -1,10 +1,9 @@
 // The model's markdown, rendered and sanitised by the server, put into the page without jumping.
-import { wide } from "./data.js";
-import { h } from "./dom.js";
+import {wide} from "./data.js";
+import {h} from "./dom.js";
 
 // The server sanitises and the Content-Security-Policy forbids; this list is the third lock.
-const TAGS =
-	/^(A|B|BLOCKQUOTE|BR|CODE|DEL|DIV|EM|H\d|HR|I|KBD|LI|OL|P|PRE|S|SPAN|STRONG|SUB|SUP|TABLE|TBODY|TD|TH|THEAD|TR|UL)$/;
+const TAGS = /^(A|B|BLOCKQUOTE|BR|CODE|DEL|DIV|EM|H\d|HR|I|KBD|LI|OL|P|PRE|S|SPAN|STRONG|SUB|SUP|TABLE|TBODY|TD|TH|THEAD|TR|UL)$/;
 const ATTRIBUTES = ["href", "title", "start"];
 const SAFE_LINK = /^(https?:|mailto:)/i;
 const NUMBER = /^[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?$/;
@@ -12,10 +11,10 @@ const NUMBER = /^[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?$/;
 function clean(root) {
 	for (const element of root.querySelectorAll("*")) {
 		if (!TAGS.test(element.tagName)) element.replaceWith(element.textContent);
-		for (const { name, value } of [...element.attributes]) {
+		for (const {name, value} of [...element.attributes]) {
 			if (!ATTRIBUTES.includes(name) || (name === "href" && !SAFE_LINK.test(value))) element.removeAttribute(name);
 		}
-		if (element.tagName === "A") Object.assign(element, { target: "_blank", rel: "noopener noreferrer" });
+		if (element.href) Object.assign(element, {target: "_blank", rel: "noopener noreferrer"});
 	}
 }
 
@@ -25,8 +24,8 @@ function frame(table) {
 	box.append(table);
 	const lines = [...table.querySelectorAll("tbody tr")];
 	[...table.querySelectorAll("th")].forEach((head, index) => {
-		const column = lines.map((line) => line.children[index]);
-		const numeric = column.every((item) => NUMBER.test(item?.textContent.trim()));
+		const column = lines.map(line => line.children[index]);
+		const numeric = column.every(item => NUMBER.test(item?.textContent.trim()));
 		if (numeric) for (const item of [head, ...column]) item.classList.add("num");
 	});
 }
@@ -39,9 +38,8 @@ export function renderProse(target, html) {
 	template.content.querySelectorAll("table").forEach(frame);
 	for (const block of template.content.querySelectorAll("pre")) block.tabIndex = 0;
 	const next = [...template.content.childNodes];
-	const old = [...target.childNodes];
-	const same = next.findIndex((node, i) => !old[i]?.isEqualNode(node));
-	const from = same < 0 ? next.length : same;
-	for (const node of old.slice(from)) node.remove();
-	target.append(...next.slice(from));
+	let at = 0;
+	while (next[at] && target.childNodes[at]?.isEqualNode(next[at])) at += 1;
+	while (target.childNodes[at]) target.lastChild.remove();
+	target.append(...next.slice(at));
 }

@@ -1,9 +1,9 @@
 // Buying: what is asked for before it happens, the receipt after it, and what to do when nobody knows.
-import { callTool } from "./api.js";
-import { isLine, json, parse, productName, show, table } from "./data.js";
-import { button, h, icon } from "./dom.js";
-import { money, number, t, time } from "./i18n.js";
-import { findTool, readStock } from "./world.js";
+import {callTool} from "./api.js";
+import {isLine, json, parse, productName, show, table} from "./data.js";
+import {button, h, icon} from "./dom.js";
+import {money, number, t, time} from "./i18n.js";
+import {findTool, readStock} from "./world.js";
 
 const DEAF_MS = 400; // an Enter that was meant for the question must not confirm what it brought up
 
@@ -19,23 +19,23 @@ export function orderOf(text) {
 	return typeof order?.totalAmount === "number" ? order : null;
 }
 
-const stockOf = (call, { items }) => readStock(call.server, items.map((item) => item.productId));
+const stockOf = (call, {items}) => readStock(call.server, items.map(item => item.productId));
 
 /** Lines, customer and total; `left(id)` is what remains of a product. */
-function bill({ customerName, items }, stock, left, total) {
-	const lines = items.map(({ productId, quantity }) => {
-		const { name = productName(productId), price } = stock[productId] ?? {};
-		return { name, price, quantity, amount: price && (Math.round(price * 100) * quantity) / 100, left: left(productId) };
+function bill({customerName, items}, stock, left, total) {
+	const lines = items.map(({productId, quantity}) => {
+		const {name = productName(productId), price} = stock[productId] ?? {};
+		return {name, price, quantity, amount: price && (Math.round(price * 100) * quantity) / 100, left: left(productId)};
 	});
-	const sum = total ?? lines.reduce((all, { amount }) => all + amount, 0);
+	const sum = total ?? lines.reduce((all, {amount}) => all + amount, 0);
 	const known = !Number.isNaN(sum);
 	const facts = [h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total", known ? money(sum) : "–")];
-	return [table(lines), h("dl.facts", facts), known || h("p.quiet", t("noPrice"))];
+	return [table(lines), h("dl.facts", facts), known ? "" : h("p.quiet", t("noPrice"))];
 }
 
-function leftAfter({ items }, stock, id) {
+function leftAfter({items}, stock, id) {
 	const left = items.reduce((rest, item) => rest - (item.productId === id && item.quantity), stock[id]?.quantity);
-	return left < 0 ? t("short", { n: number(stock[id].quantity) }) : Number.isNaN(left) ? "–" : left;
+	return left < 0 ? t("short", {n: number(stock[id].quantity)}) : Number.isNaN(left) ? "–" : left;
 }
 
 function fill(box, label, sign, about, ...rest) {
@@ -47,11 +47,11 @@ function fill(box, label, sign, about, ...rest) {
 export async function fillConfirm(box, call, decide) {
 	const purchase = purchaseOf(call.args);
 	const stock = purchase && (await stockOf(call, purchase));
-	const always = h("input", { type: "checkbox" });
+	const always = h("input", {type: "checkbox"});
 	const shown = performance.now();
-	const choose = (yes) => (event) => (event.detail || performance.now() - shown > DEAF_MS) && decide(yes, always.checked);
-	const title = purchase ? t("confirmBuy") : t("confirmAsk", { name: call.title || call.tool });
-	const details = purchase ? bill(purchase, stock, (id) => leftAfter(purchase, stock, id)) : json(call.args);
+	const choose = yes => event => (event.detail || performance.now() - shown > DEAF_MS) && decide(yes, always.checked);
+	const title = purchase ? t("confirmBuy") : t("confirmAsk", {name: call.title || call.tool});
+	const details = purchase ? bill(purchase, stock, id => leftAfter(purchase, stock, id)) : json(call.args);
 	fill(box, title, "", t(purchase ? "notYet" : "notYetTool"), details);
 	const yes = button(t(purchase ? "confirmBuy" : "confirmTool"), choose(true), ".primary");
 	box.append(h("label.check", always, t("always")), h(".row", yes, button(t("cancel"), choose(false))));
@@ -64,16 +64,16 @@ export async function fillReceipt(box, call, order, save) {
 		save();
 	}
 	const about = `${t("orderNo")} #${order.id} · ${time(order.orderDate)}`;
-	fill(box, t("receipt"), "check", about, bill(order, call.stock, (id) => call.stock[id]?.quantity ?? "–", order.totalAmount));
+	fill(box, t("receipt"), "check", about, bill(order, call.stock, id => call.stock[id]?.quantity ?? "–", order.totalAmount));
 }
 
 /** Nobody knows whether the call happened: look at the orders first; `retry` repeats the very same call, or is absent. */
 export function fillUnknown(box, call, retry) {
-	const found = h("", { role: "status" });
-	const { customerName } = purchaseOf(call.args) ?? {};
+	const found = h("", {role: "status"});
+	const {customerName} = purchaseOf(call.args) ?? {};
 	const check = async () => {
-		const args = { limit: 5, ...(customerName && { customerName }) };
-		const { result } = await callTool(call.server, "get_orders", args).catch((error) => ({ result: error.message }));
+		const args = {limit: 5, ...(customerName && {customerName})};
+		const {result} = await callTool(call.server, "get_orders", args).catch(error => ({result: error.message}));
 		found.replaceChildren(show(result));
 	};
 	const look = findTool("get_orders", call.server) && button(t("checkOrders"), check, ".primary");

@@ -1,17 +1,12 @@
 // The settings' window: language, appearance, tools that may run without asking, export.
-import { $, bind, button, download, h } from "./dom.js";
-import { lang, t } from "./i18n.js";
-import { asMarkdown, titleOf } from "./sidebar.js";
-import { always, set, setAlways, settings } from "./store.js";
-
-function setTheme(value) {
-	set("theme", value);
-	document.documentElement.dataset.theme = value;
-}
+import {$, bind, button, download, h} from "./dom.js";
+import {lang, t} from "./i18n.js";
+import {asMarkdown, titleOf} from "./sidebar.js";
+import {always, set, setAlways, settings} from "./store.js";
 
 export function drawAllowed() {
-	const takeBack = (name) => () => (setAlways(name, false), drawAllowed());
-	$("allowed").replaceChildren(...always().map((name) => h("li", h("code", name), button(t("takeBack"), takeBack(name)))));
+	const takeBack = name => () => (setAlways(name, false), drawAllowed());
+	$("allowed").replaceChildren(...always().map(name => h("li", h("code", name), button(t("takeBack"), takeBack(name)))));
 	$("none-allowed").hidden = always().length > 0;
 }
 
@@ -19,7 +14,7 @@ export function drawAllowed() {
 export function initSettings(item, speak) {
 	const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
 	bind("lang", lang(), speak);
-	bind("theme", settings.theme ?? "", setTheme);
+	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (document.documentElement.dataset.theme = theme)));
 	$("export-md").onclick = () => save("md", asMarkdown(item()));
 	$("export-json").onclick = () => save("json", JSON.stringify(item(), null, 2));
 }

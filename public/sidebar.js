@@ -1,8 +1,8 @@
 // The list of conversations: new, search, open, rename, delete with undo; and one of them as Markdown.
-import { $, h, iconButton, isEnter, toast } from "./dom.js";
-import { t } from "./i18n.js";
+import {$, h, iconButton, isEnter, toast} from "./dom.js";
+import {t} from "./i18n.js";
 
-export const titleOf = (item) => item.title || t("newChat");
+export const titleOf = item => item.title || t("newChat");
 
 /** `act`: current(), open(id), create(), save(item), remove(item). Answers the function that redraws the list. */
 export function makeSidebar(conversations, act) {
@@ -10,50 +10,46 @@ export function makeSidebar(conversations, act) {
 	$("create").onclick = act.create;
 	$("search").oninput = update;
 
-	function has(item, words) {
-		const texts = [titleOf(item), ...item.entries.map(({ message }) => message.content)];
-		return texts.some((text) => String(text).toLowerCase().includes(words));
-	}
-
 	function update() {
 		const words = $("search").value.trim().toLowerCase();
-		const items = conversations.newest().filter((item) => item.entries.length && has(item, words));
-		$("chats").replaceChildren(...items.map((item) => (item === renaming ? field(item) : row(item))));
+		const has = item => [titleOf(item), ...item.entries.map(({message}) => message.content)].join("\n").toLowerCase().includes(words);
+		const items = conversations.newest().filter(item => item.entries.length && has(item));
+		$("chats").replaceChildren(...items.map(item => (item === renaming ? field(item) : row(item))));
 		if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));
 		if (renaming) $("chats").querySelector("input")?.select();
 	}
 
 	function row(item) {
-		const open = h("button.open", { onclick: () => act.open(item.id) }, titleOf(item));
-		if (item.id === act.current()) open.ariaCurrent = "true";
+		const title = titleOf(item);
+		const open = h("button.open", {onclick: () => act.open(item), ariaCurrent: item === act.current() || null}, title);
 		const rename = () => ((renaming = item), update());
 		const remove = () => (act.remove(item), toast(t("removed"), t("undo"), () => act.save(item)));
-		return h("li", open, iconButton("edit", rename, `${t("rename")} ${titleOf(item)}`), iconButton("trash", remove, `${t("remove")} ${titleOf(item)}`));
+		return h("li", open, iconButton("edit", rename, `${t("rename")} ${title}`), iconButton("trash", remove, `${t("remove")} ${title}`));
 	}
 
 	function field(item) {
-		const end = (keep) => {
+		const end = keep => {
 			if (!renaming) return;
 			renaming = null;
 			if (keep) item.title = input.value.trim().slice(0, 120) || item.title;
 			act.save(item);
 		};
-		const input = h("input", { value: item.title, ariaLabel: t("rename"), onblur: () => end(true) });
-		input.addEventListener("keydown", (event) => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter"));
+		const input = h("input", {value: item.title, ariaLabel: t("rename"), onblur: () => end(true)});
+		input.addEventListener("keydown", event => (isEnter(event) || event.key === "Escape") && end(event.key === "Enter"));
 		return h("li", input);
 	}
 
 	return update;
 }
 
-const fence = (text) => `\`\`\`\`json\n${text}\n\`\`\`\``;
+const fence = text => `\`\`\`\`json\n${text}\n\`\`\`\``;
 
 /** Questions and answers, and the calls in between. */
-export function asMarkdown({ title, entries, calls }) {
+export function asMarkdown({title, entries, calls}) {
 	const parts = [`# ${title}`];
-	for (const { message: { role, content, tool_calls: asked = [] } } of entries) {
+	for (const {message: {role, content, tool_calls: asked = []}} of entries) {
 		if (content && role !== "tool") parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, content);
-		for (const { server, tool, args, result } of asked.map(({ id }) => calls[id] ?? {})) {
+		for (const {server, tool, args, result} of asked.map(({id}) => calls[id] ?? {})) {
 			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result ?? ""));
 		}
 	}

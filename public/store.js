@@ -1,10 +1,8 @@
 // What the browser keeps: choices in localStorage, conversations in IndexedDB. Both may fail at any time.
 
-const OPEN_MS = 2000; // another tab may block the database for ever
-
 function readSettings() {
 	try {
-		return { ...JSON.parse(localStorage.getItem("settings")) };
+		return {...JSON.parse(localStorage.getItem("settings"))};
 	} catch {
 		return {};
 	}
@@ -22,23 +20,19 @@ export function set(key, value) {
 }
 
 /** The writing tools, as "server/tool", that run without asking. */
-export const always = () => (Array.isArray(settings.always) ? settings.always : []);
-export const setAlways = (name, on) => set("always", [...always().filter((other) => other !== name), ...(on ? [name] : [])]);
+export const always = () => [settings.always ?? []].flat();
+export const setAlways = (name, on) => set("always", [...always().filter(other => other !== name), on ? name : []].flat());
 
-const settled = (request) =>
-	new Promise((resolve, reject) => {
-		request.onsuccess = () => resolve(request.result);
-		request.onerror = () => reject(request.error);
-	});
+const settled = request =>
+	new Promise((onsuccess, onerror) => Object.assign(request, {onsuccess, onerror})).then(() => request.result);
 
 function openDatabase() {
 	const request = indexedDB.open("product-mcp", 1);
-	request.onupgradeneeded = () => request.result.createObjectStore("conversations", { keyPath: "id" });
-	const late = new Promise((_, reject) => setTimeout(reject, OPEN_MS, new Error("IndexedDB does not open")));
-	return Promise.race([settled(request), late]);
+	request.onupgradeneeded = () => request.result.createObjectStore("conversations", {keyPath: "id"});
+	return settled(request);
 }
 
-const isUsable = (item) => Array.isArray(item.entries) && item.entries.every((entry) => typeof entry?.message?.role === "string");
+const isUsable = item => Array.isArray(item.entries) && item.entries.every(entry => typeof entry?.message?.role === "string");
 
 export const newConversation = () => ({
 	id: `${Date.now()}-${Math.random()}`,
@@ -49,47 +43,44 @@ export const newConversation = () => ({
 	approvals: {}, // by id: the user's word
 });
 
-/** All conversations, in memory, written through to IndexedDB while that works; `onproblem` hears when it does not. */
+/** All conversations, in memory, written through to IndexedDB; `onproblem` hears when that fails. */
 export class Conversations {
 	items = new Map();
-	#db = null;
-	#onproblem;
+	#db;
 
 	constructor(onproblem) {
-		this.#onproblem = onproblem;
+		this.onproblem = onproblem;
 	}
 
 	async open() {
 		try {
 			this.#db = await openDatabase();
 			const kept = await settled(this.#store("readonly").getAll());
-			for (const item of kept.filter(isUsable)) this.items.set(item.id, { ...newConversation(), ...item });
+			for (const item of kept.filter(isUsable)) this.items.set(item.id, {...newConversation(), ...item});
 		} catch {
-			this.#onproblem();
+			this.onproblem();
 		}
 	}
 
-	#store(mode) {
-		return this.#db.transaction("conversations", mode).objectStore("conversations");
-	}
+	#store = mode => this.#db.transaction("conversations", mode).objectStore("conversations");
 
 	newest = () => [...this.items.values()].sort((a, b) => b.at - a.at);
 
 	save(item) {
 		this.items.set(item.id, item);
-		return this.#write("put", item);
+		this.#write("put", item);
 	}
 
 	remove(id) {
 		this.items.delete(id);
-		return this.#write("delete", id);
+		this.#write("delete", id);
 	}
 
 	async #write(method, what) {
 		try {
 			if (this.#db) await settled(this.#store("readwrite")[method](what));
 		} catch {
-			this.#onproblem();
+			this.onproblem();
 		}
 	}
 }

@@ -1,9 +1,9 @@
 // One conversation: what is asked, answered, decided and kept, and its place on the screen.
-import { toast } from "./dom.js";
-import { t } from "./i18n.js";
-import { setAlways } from "./store.js";
-import { mustKeep, openCalls, runTurn, standing, stateOf } from "./turn.js";
-import { View } from "./view.js";
+import {toast} from "./dom.js";
+import {t} from "./i18n.js";
+import {setAlways} from "./store.js";
+import {mustKeep, openCalls, runTurn, standing, stateOf} from "./turn.js";
+import {View} from "./view.js";
 
 const TITLE_CHARS = 40;
 
@@ -12,7 +12,7 @@ export class Talk {
 
 	/** `page`: save(item), changed(talk), begun(talk), ended(talk, reason), asked(talk, card). */
 	constructor(item, page) {
-		Object.assign(this, { item, page });
+		Object.assign(this, {item, page});
 		this.view = new View(this);
 		this.explain();
 	}
@@ -22,20 +22,20 @@ export class Talk {
 	ask(text) {
 		this.#settle();
 		this.item.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_CHARS);
-		this.item.entries.push({ message: { role: "user", content: text } });
+		this.item.entries.push({message: {role: "user", content: text}});
 		this.view.question(this.item.entries.at(-1));
 		this.answer();
 	}
 
 	/** A new question ends what was still open: the unconfirmed is refused, the interrupted stays unknown. */
 	#settle() {
-		const { item } = this;
+		const {item} = this;
 		for (const id of openCalls(item)) {
 			const state = stateOf(item, id);
 			if (state === "waiting") item.approvals[id] = false;
 			if (state !== "unknown") continue;
-			Object.assign(item.calls[id], { result: t("unknownText"), unknown: true });
-			item.entries.push({ message: { role: "tool", tool_call_id: id, content: t("unknownText") } });
+			Object.assign(item.calls[id], {result: t("unknownText"), unknown: true});
+			item.entries.push({message: {role: "tool", tool_call_id: id, content: t("unknownText")}});
 		}
 	}
 
@@ -47,7 +47,7 @@ export class Talk {
 		this.save();
 		this.view.begin();
 		this.page.begun(this);
-		const { reason, detail } = await runTurn(this.item, this.view, this.save, this.stop.signal);
+		const {reason, detail} = await runTurn(this.item, this.view, this.save, this.stop.signal);
 		this.stop = null;
 		this.view.finish();
 		this.explain(reason, detail);
@@ -59,7 +59,7 @@ export class Talk {
 		const state = standing(this.item);
 		const error = reason === "error";
 		const halted = reason === "stopped" ? "stopped" : "interrupted";
-		const on = { label: t(error ? "tryAgain" : "continue"), action: this.answer, error };
+		const on = {label: t(error ? "tryAgain" : "continue"), action: this.answer, error};
 		if (error) this.view.note(detail, on);
 		else if (reason === "rounds") this.view.note(t("rounds"), on);
 		else if (state === "cut") this.view.note(t(halted), on);
@@ -68,29 +68,31 @@ export class Talk {
 
 	/** The user's word on a waiting call; the answer goes on when none waits any more. */
 	decide(id, yes, forEver) {
-		const { item } = this;
+		const {item} = this;
 		if (this.stop || id in item.approvals) return;
 		item.approvals[id] = yes;
 		if (yes && forEver) setAlways(`${item.calls[id].server}/${item.calls[id].tool}`, true);
 		this.save();
 		this.page.changed(this);
-		if (standing(item) !== "waiting") this.answer();
-		else this.view.card(id);
+		const waits = standing(item) === "waiting"; // another one, for which this one waits too
+		for (const open of openCalls(item)) item.calls[open].chosen = waits && item.approvals[open];
+		if (waits) this.view.card(id);
+		else this.answer();
 	}
 
 	edit(entry, text) {
 		this.#settle();
-		const { entries } = this.item;
+		const {entries} = this.item;
 		const index = entries.indexOf(entry);
 		const kept = mustKeep(this.item, index) > index;
 		if (kept) toast(t("keptPurchase"));
 		else entries.length = index;
-		this.#reask([{ message: { role: "user", content: text } }]);
+		this.#reask([{message: {role: "user", content: text}}]);
 	}
 
 	regenerate() {
-		const { entries } = this.item;
-		entries.length = mustKeep(this.item, entries.findLastIndex(({ message }) => message.role === "user") + 1);
+		const {entries} = this.item;
+		entries.length = mustKeep(this.item, entries.findLastIndex(({message}) => message.role === "user") + 1);
 		this.#reask([]);
 	}
 

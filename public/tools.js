@@ -1,29 +1,19 @@
 // The servers with their state, and every tool with its description, schemas and a form to run it by hand.
-import { callTool, reconnect } from "./api.js";
-import { json, show } from "./data.js";
-import { button, h, icon } from "./dom.js";
-import { t } from "./i18n.js";
-import { refresh, world } from "./world.js";
+import {callTool, reconnect} from "./api.js";
+import {json, parse, show} from "./data.js";
+import {button, h, icon} from "./dom.js";
+import {t} from "./i18n.js";
+import {refresh, world} from "./world.js";
 
 /** A schema with its reference followed, and the first real one of its alternatives taken. */
 function resolve(schema, root) {
-	const target = schema.$ref ? root.$defs?.[schema.$ref.split("/").pop()] : schema.anyOf?.find(({ type }) => type !== "null");
-	return target ? { ...resolve(target, root), ...(schema.description && { description: schema.description }) } : schema;
+	const target = root.$defs?.[schema.$ref?.split("/").pop()] ?? schema.anyOf?.find(({type}) => type !== "null");
+	return target ? {...schema, ...resolve(target, root), anyOf: null} : schema;
 }
 
-function control({ type, enum: options = type === "boolean" ? [true, false] : null }) {
-	if (options) return h("select", ["", ...options].map((option) => h("option", String(option))));
-	if (type === "integer" || type === "number") return h("input", { type: "number", step: "any" });
-	return type === "string" ? h("input") : h("textarea", { rows: 2, placeholder: type === "array" ? "[ ]" : "{ }" });
-}
-
-function parseField(name, text, { type, enum: options }) {
-	if (type === "string" || options?.includes(text)) return text;
-	try {
-		return JSON.parse(text);
-	} catch {
-		throw new Error(t("badJson", { name }));
-	}
+function control({type, enum: options = type === "boolean" ? [true, false] : null}) {
+	if (options) return h("select", ["", ...options].map(option => h("option", `${option}`)));
+	return type === "array" ? h("textarea", {rows: 2, placeholder: "[ ]"}) : h("input", {type: /integer|number/.test(type) ? "number" : "text", step: "any"});
 }
 
 /** `[element, read]` for one value; `read` answers undefined when it was left empty, and throws on bad JSON. */
@@ -31,23 +21,26 @@ function field(name, schema, root, required) {
 	const shape = resolve(schema, root);
 	if (shape.properties) return group(name, shape, root);
 	const input = control(shape);
-	input.ariaRequired = required;
-	const about = shape.description ?? "";
-	return [h("label.field", h("code", name, required ? " *" : ""), h("small", about), input), () => (input.value ? parseField(name, input.value, shape) : undefined)];
+	const read = () => {
+		const value = shape.type === "string" ? input.value : parse(input.value);
+		if (input.value && value === undefined) throw new Error(t("badJson", {name}));
+		return input.value ? value : undefined;
+	};
+	return [h("label.field", h("code", name, required && " *"), h("small", schema.description), input), read];
 }
 
-function group(name, { properties = {}, required = [] }, root) {
+function group(name, {properties = {}, required = []}, root) {
 	const fields = Object.entries(properties).map(([key, part]) => [key, ...field(key, part, root, required.includes(key))]);
-	const read = () => Object.fromEntries(fields.map(([key, , value]) => [key, value()]).filter(([, value]) => value !== undefined));
-	return [h("fieldset", name && h("legend", h("code", name)), fields.map(([, element]) => element)), read];
+	const read = () => Object.fromEntries(fields.map(([key, , value]) => [key, value()]));
+	return [h("fieldset", h("legend", name), fields.map(([, element]) => element)), read];
 }
 
-function runForm({ server, name, input_schema: schema }) {
-	const output = h(".output", { role: "status" });
-	const [fields, read] = group("", schema ?? {}, schema);
+function runForm({server, name, input_schema: schema}) {
+	const output = h(".output", {role: "status"});
+	const [fields, read] = group("", schema, schema);
 	const run = async () => {
 		try {
-			const { result, isError } = await callTool(server, name, read());
+			const {result, isError} = await callTool(server, name, read());
 			output.replaceChildren(isError ? h("p.bad", result) : show(result));
 		} catch (error) {
 			output.replaceChildren(h("p.bad", error.message));
@@ -57,27 +50,25 @@ function runForm({ server, name, input_schema: schema }) {
 }
 
 function toolCard(tool) {
+	const schemas = ["input_schema", "output_schema"].filter(key => tool[key]);
+	const fill = () =>
+		body.firstChild || body.append(h("p", tool.description), ...schemas.map(key => h("details.raw", h("summary", t(key)), json(tool[key]))), runForm(tool));
 	const body = h(".card-body");
-	const fill = () => {
-		if (body.firstChild) return;
-		const schemas = ["input_schema", "output_schema"].filter((key) => tool[key]);
-		body.append(h("p", tool.description ?? ""), ...schemas.map((key) => h("details.raw", h("summary", t(key)), json(tool[key]))), runForm(tool));
-	};
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
 	const summary = h("summary", h("span.card-title", tool.title || tool.name), h("code", tool.name), kind, h("span.fold", icon("fold")));
-	return h("details.card", { ontoggle: fill }, summary, body);
+	return h("details.card", {ontoggle: fill}, summary, body);
 }
 
-function serverBox({ name, status, transport, protocolVersion, url, error }) {
-	const again = () => reconnect(name).catch(() => {}).finally(refresh); // the state that follows says what came of it
+function serverBox({name, status, transport, protocolVersion, url, error}) {
+	const again = () => reconnect(name).finally(refresh);
 	return h(
 		"section.server",
-		{ "data-status": status },
+		{"data-status": status},
 		h("header", h("i.dot"), h("h2", name), h("span.quiet", t(status)), status === "down" && button(t("reconnect"), again)),
 		h("p.quiet", [transport, protocolVersion, url].filter(Boolean).join(" · ")),
-		error && h("p.bad", error),
-		world.tools.filter(({ server }) => server === name).map(toolCard),
+		h("p.bad", error),
+		world.tools.filter(({server}) => server === name).map(toolCard),
 	);
 }
 
-export const drawTools = (box) => box.replaceChildren(...world.servers.map(serverBox), world.servers.length ? "" : t("noServers"));
+export const drawTools = box => box.replaceChildren(...world.servers.map(serverBox), world.servers.length ? "" : t("noServers"));

@@ -1,32 +1,33 @@
 // One answer: posts the conversation, follows the stream, and keeps every message the moment it is complete.
-import { chatEvents } from "./api.js";
-import { lang, t } from "./i18n.js";
-import { always } from "./store.js";
+import {chatEvents} from "./api.js";
+import {lang, t} from "./i18n.js";
+import {always} from "./store.js";
 
 /** Ids of the newest assistant message's calls that have no result yet. */
-export function openCalls({ entries }) {
-	const last = entries.findLastIndex(({ message }) => message.role !== "tool");
-	const answered = entries.slice(last + 1).map(({ message }) => message.tool_call_id);
+export function openCalls({entries}) {
+	const last = entries.findLastIndex(({message}) => message.role !== "tool");
+	const answered = entries.slice(last + 1).map(({message}) => message.tool_call_id);
 	const asked = entries[last]?.message.tool_calls ?? [];
-	return asked.map(({ id }) => id).filter((id) => !answered.includes(id));
+	return asked.map(({id}) => id).filter(id => !answered.includes(id));
 }
 
 /** How a call stands; one that was let through and has no result is `running` while `live`, and then `unknown`. */
-export function stateOf({ calls, approvals }, id, live) {
-	const { result, unknown, isError, waiting, auto } = calls[id] ?? {}; // cut off before it was announced
+export function stateOf({calls, approvals}, id, live) {
+	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // cut off before it was announced
 	const word = approvals[id];
 	if (word === false) return "refused";
 	if (result !== undefined) return unknown ? "unknown" : isError ? "failed" : "done";
 	if (waiting && !word) return "waiting";
+	if (chosen) return "chosen";
 	return live ? "running" : word || auto ? "unknown" : "halted";
 }
 
 /** How a conversation stands: a call is `waiting` or `unknown`, its answer is `cut`, it is `whole`, or nothing. */
 export function standing(item) {
 	if (!item.entries.length) return "";
-	const states = openCalls(item).map((id) => stateOf(item, id));
+	const states = openCalls(item).map(id => stateOf(item, id));
 	const whole = !states.length && item.entries.at(-1).message.role === "assistant";
-	return ["waiting", "unknown"].find((state) => states.includes(state)) ?? (whole ? "whole" : "cut");
+	return ["waiting", "unknown"].find(state => states.includes(state)) ?? (whole ? "whole" : "cut");
 }
 
 /**
@@ -34,52 +35,52 @@ export function standing(item) {
  * something, with the results of its round, so that the model knows of it and nothing is bought twice.
  */
 export function mustKeep(item, from) {
-	const wrote = ({ id }) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id));
-	let keep = item.entries.findLastIndex(({ message }, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
+	const wrote = ({id}) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id));
+	let keep = item.entries.findLastIndex(({message}, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
 	while (keep && item.entries[keep]?.message.role === "tool") keep += 1;
 	return keep || from;
 }
 
 /** Follow one answer; `{reason, detail}` is `stop`, `approval`, `rounds`, `stopped`, `error` (with why) or `lost`. */
 export async function runTurn(item, view, save, signal) {
-	const { calls, entries } = item;
-	const approvals = Object.fromEntries(openCalls(item).map((id) => [id, item.approvals[id]]));
+	const {calls, entries} = item;
+	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
 	const autoApprove = always();
-	const body = { messages: entries.map(({ message }) => message), approvals, autoApprove, locale: lang() };
+	const body = {messages: entries.map(({message}) => message), approvals, autoApprove, locale: lang()};
 	let text = "";
 	let html = "";
-	let end = { reason: "lost" };
+	let end = {reason: "lost"};
 
 	const on = {
-		text: ({ delta }) => view.text((text += delta), html),
-		html: (data) => view.html((html = data.html)),
-		message({ message }) {
-			entries.push({ message, html });
+		text: ({delta}) => view.text((text += delta), html),
+		html: data => view.html((html = data.html)),
+		message({message}) {
+			entries.push({message, html});
 			text = html = "";
 			view.closeProse();
 		},
-		tool_call({ id, ...call }) {
+		tool_call({id, ...call}) {
 			const auto = !call.readOnly && autoApprove.includes(`${call.server}/${call.tool}`);
-			calls[id] = { ...calls[id], ...call, auto, waiting: false };
+			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
 		},
-		approval: ({ id }) => (calls[id].waiting = true),
-		tool_progress: ({ id, ...progress }) => (calls[id].progress = progress),
-		tool_result: ({ id, ...result }) => Object.assign(calls[id], result, { progress: null }),
-		error: ({ detail }) => (end = { reason: "error", detail }),
-		done: ({ reason }) => (end = end.detail ? end : { reason }),
+		approval: ({id}) => (calls[id].waiting = true),
+		tool_progress: ({id, ...progress}) => (calls[id].progress = progress),
+		tool_result: ({id, ...result}) => Object.assign(calls[id], result, {progress: null}),
+		error: ({detail}) => (end = {reason: "error", detail}),
+		done: ({reason}) => (end = end.detail ? end : {reason}),
 	};
 
 	try {
-		for await (const { event, data } of chatEvents(body, signal)) {
+		for await (const {event, data} of chatEvents(body, signal)) {
 			on[event]?.(data);
 			if (data.id) view.card(data.id);
 			if (!/text|html|progress/.test(event)) save();
 		}
 	} catch (error) {
-		end = { reason: "error", detail: error instanceof TypeError ? t("offline") : error.message };
+		end = {reason: "error", detail: error instanceof TypeError ? t("offline") : error.message};
 	}
 	if (!signal.aborted) return end;
-	if (text) entries.push({ message: { role: "assistant", content: text }, html }); // what was read stays
+	if (text) entries.push({message: {role: "assistant", content: text}, html}); // what was read stays
 	save();
-	return { reason: "stopped" };
+	return {reason: "stopped"};
 }

@@ -1,15 +1,15 @@
 // A conversation on the screen: questions, answers with their cards, and the notes about how an answer ended.
-import { Card } from "./cards.js";
-import { button, h, icon, iconButton, isEnter, toast } from "./dom.js";
-import { t } from "./i18n.js";
-import { renderProse } from "./prose.js";
+import {Card} from "./cards.js";
+import {button, h, icon, iconButton, isEnter, toast} from "./dom.js";
+import {t} from "./i18n.js";
+import {renderProse} from "./prose.js";
 
 const LONG = 1400; // characters of a question that folds
 const LONG_LINES = 18;
 const LONG_ANSWER = 6000; // of one that is not the newest
 
-const textOf = ({ message }) => (typeof message.content === "string" ? message.content : "");
-const copy = (text) => iconButton("copy", () => navigator.clipboard.writeText(text()).then(() => toast(t("copied"))));
+const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
+const copy = text => iconButton("copy", () => navigator.clipboard.writeText(text()).then(() => toast(t("copied"))));
 
 function fold(body) {
 	const turn = () => {
@@ -27,7 +27,7 @@ export class View {
 	#answer = null;
 	#prose = null;
 	#note = h("li.turn");
-	#dots = h(".dots", { ariaHidden: "true" }, h("i"), h("i"), h("i"));
+	#dots = h(".dots", {ariaHidden: "true"}, h("i"), h("i"), h("i"));
 
 	constructor(talk) {
 		this.talk = talk;
@@ -36,8 +36,8 @@ export class View {
 
 	/** Build everything anew from the conversation. */
 	render() {
-		const { entries } = this.talk.item;
-		const newest = entries.findLastIndex(({ message }) => message.role === "user");
+		const {entries} = this.talk.item;
+		const newest = entries.findLastIndex(({message}) => message.role === "user");
 		this.#cards.clear();
 		this.#answer = null;
 		this.root.replaceChildren();
@@ -53,7 +53,7 @@ export class View {
 		this.#answer = null;
 		const text = textOf(entry);
 		const body = h(".bubble", text);
-		const turn = h("li.turn.mine", { ariaLabel: t("you") }, body, h(".acts", iconButton("edit", () => this.#edit(turn, entry)), copy(() => text)));
+		const turn = h("li.turn.mine", {ariaLabel: t("you")}, body, h(".acts", iconButton("edit", () => this.#edit(turn, entry)), copy(() => text)));
 		if (text.length > LONG || text.split("\n").length > LONG_LINES) fold(body);
 		this.root.append(turn);
 	}
@@ -64,18 +64,18 @@ export class View {
 		else if (text) this.text(text);
 		if (old && text.length > LONG_ANSWER) fold(this.#prose);
 		this.closeProse();
-		for (const { id, function: { name: tool, arguments: args } = {} } of entry.message.tool_calls ?? []) {
-			this.talk.item.calls[id] ??= { server: "", tool, args, readOnly: true };
+		for (const {id, function: {name: tool, arguments: args} = {}} of entry.message.tool_calls ?? []) {
+			this.talk.item.calls[id] ??= {server: "", tool, args, readOnly: true};
 			this.card(id);
 		}
 	}
 
 	#edit(turn, entry) {
-		const area = h("textarea", { value: textOf(entry), rows: 3, ariaLabel: t("edit") });
+		const area = h("textarea", {value: textOf(entry), rows: 3, ariaLabel: t("edit")});
 		const before = [...turn.childNodes];
 		const cancel = () => turn.replaceChildren(...before);
 		const ask = () => area.value.trim() && !this.talk.stop && this.talk.edit(entry, area.value.trim());
-		area.onkeydown = (event) => {
+		area.onkeydown = event => {
 			if (event.key === "Escape") cancel();
 			if (!isEnter(event)) return;
 			event.preventDefault();
@@ -86,7 +86,7 @@ export class View {
 	}
 
 	#parts() {
-		if (!this.#answer) this.root.append((this.#answer = h("li.turn.answer", { ariaLabel: t("assistant") })));
+		if (!this.#answer) this.root.append((this.#answer = h("li.turn.answer", {ariaLabel: t("assistant")})));
 		return this.#answer;
 	}
 
@@ -140,12 +140,12 @@ export class View {
 	}
 
 	/** An answer's text, as it is read out or copied. */
-	spoken = (answer = this.#answer) => [...(answer?.querySelectorAll(":scope > .prose") ?? [])].map((part) => part.innerText).join("\n\n");
+	spoken = (answer = this.#answer) => [...(answer?.querySelectorAll(":scope > .prose") ?? [])].map(part => part.innerText).join("\n\n");
 
 	/** Say how the answer ended, with the button that leads on. */
-	note(text, { error, label, action } = {}) {
+	note(text, {error, label, action} = {}) {
 		const why = error && [h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint"))];
-		const box = h(error ? ".note.error" : ".note", { role: error ? "alert" : "note" }, icon(error ? "alert" : "wait"), h("", why || text));
+		const box = h(error ? ".note.error" : ".note", {role: error ? "alert" : "note"}, icon(error ? "alert" : "wait"), h("", why || text));
 		if (label) box.append(button(label, action));
 		this.#note.replaceChildren(box);
 		this.root.append(this.#note);
