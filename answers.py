@@ -40,7 +40,7 @@ def say(language: Language, chinese: str, english: str) -> str:
 
 def plain(text: str, limit: int = 0) -> str:
     """Make a text from outside harmless in a table: one line, shown as it is, cut at `limit` characters."""
-    text = " ".join(text.split())
+    text = " ".join(text.encode("utf-8", "replace").decode().split())  # JSON can hold lone surrogates
     if limit and len(text) > limit:
         text = text[: limit - 1] + "…"
     return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)

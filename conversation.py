@@ -11,7 +11,7 @@ from chat import INTERRUPTED, UNCONFIRMED
 from finder import Shelf
 from history import Message
 from models import Product
-from ordering import bare_name, customer, order_lines, token
+from ordering import bare_name, customer, order_lines, token, words
 from phrases import (
     CJK,
     NEW_ORDER,
@@ -170,7 +170,7 @@ class Conversation:
         return known
 
     def bold(self) -> list[str]:
-        """Return what the newest answer with bold text had in bold: names, also where no results came along."""
+        """Return what the newest answer with bold text had in bold: names, also without results."""
         texts = (text_of(m) for m in reversed(self.earlier) if m.get("role") == "assistant")
         return next((found for text in texts if (found := re.findall(r"\*\*(.+?)\*\*", text))), [])
 
@@ -210,6 +210,8 @@ def _follow(before: Wish, text: str, since: Sequence[Message]) -> Wish:
         return replace(before, customer=bare_name(text))
     if what == "quantity" and (count := first_number(new.text)) and not _names_product(new):
         return replace(before, quantity=pieces(count), customer=someone)
+    if what and new.customer and not words(new.text):
+        return replace(before, customer=new.customer)
     if what == "product" and "?" not in fold(text):
         return replace(before, named=(*before.named, (quoted, _id_or_words(new.text))), customer=someone)
     return new

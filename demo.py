@@ -31,7 +31,7 @@ from finder import (
 from history import Message
 from lookup import Answer, Decided, Lookup, Shop
 from models import MAX_LIMIT, GroupBy, Order, Product, SalesSummary
-from ordering import Line, ids, order_lines, words
+from ordering import Line, ids, names_another, order_lines, words
 from phrases import orders_wanted, period, pieces_below, says
 
 MAX_ROUNDS = 6  # of calls for one question; no conversation here needs more than five
@@ -120,11 +120,21 @@ class _Clerk(Lookup):
         if not everything:
             return answers.empty(self.tongue)
         found = self.meant(shelf)
+        if not shelf.more and (extreme := self.extreme(found or everything)):
+            found = [extreme]
         if found and len(found) == 1:
             return answers.one_price(self.tongue, found[0])
         if found == []:
             return answers.unlike(self.tongue, words(self.wish.text), everything, shelf)
         return answers.product_list(self.tongue, found or everything, shelf)
+
+    def extreme(self, products: Sequence[Product]) -> Product | None:
+        """Return the cheapest or the dearest product, where that is what is asked for."""
+        if says("cheapest", self.wish.text):
+            return min(products, key=lambda product: (product.price, product.id))
+        if says("dearest", self.wish.text):
+            return max(products, key=lambda product: (product.price, -product.id))
+        return None
 
     def stock(self) -> str:
         if says("low", self.wish.text):
@@ -145,7 +155,10 @@ class _Clerk(Lookup):
         everything = list(shelf.products.values())
         if found == []:
             return answers.unlike(self.tongue, words(self.wish.text), everything, shelf)
-        return answers.stock_list(self.tongue, found or everything, shelf)
+        listed = found or everything
+        if says("most", self.wish.text) or says("least", self.wish.text):
+            listed.sort(key=lambda product: shelf.left(product) or 0, reverse=says("most", self.wish.text))
+        return answers.stock_list(self.tongue, listed, shelf)
 
     def low_stock(self) -> str:
         limit = pieces_below(self.wish.text)
@@ -208,6 +221,8 @@ class _Clerk(Lookup):
     def buy(self) -> str:
         if done := self.talk.of("create_purchase"):
             return self.after(done[-1])
+        if self.wish.customer and names_another(self.wish.text):
+            return receipts.one_customer(self.tongue)
         ordered = [(product, self.quantity(product, line)) for line, product in self.choose()]
         if not self.wish.customer:
             return receipts.ask_customer(self.tongue, ordered)

@@ -42,7 +42,7 @@ _CUSTOMER = [
     for pattern in (
         rf"(?:客户|顾客|买家){_CALLED}{_QUOTED}",
         rf"(?:for|by|of)? ?(?:customer|client|buyer)(?: name)?(?: is|:| =|=| named| called)?\s*{_QUOTED}",
-        rf"(?:[帮给替为以]我?给?)?(?<![按每各个位])(?P<who>客户|顾客|买家){_CALLED}{_HAN}(?:的名义)?",
+        rf"(?:[帮给替为以]我?给?)?(?<![按每各个位])(?P<who>客户|顾客|买家|公司名){_CALLED}{_HAN}(?:的名义)?",
         rf"(?:[帮替代]|给|为)(?:我们?)?[给替为帮]?\s*{_HAN}(?=\s*{_VERB})",
         rf"[以用]\s*{_HAN}(?=的名义)",
         rf"(?:我叫|我是|姓名|名字[叫是]|名叫)[是:\s]*{_HAN}",
@@ -56,12 +56,12 @@ _CUSTOMER = [
         rf"orders? of {_ENGLISH}",
         rf"(?:for|on behalf of|to|by|from) {_ENGLISH}",
         r"(?:for|on behalf of) (?P<name>[a-z][\w'-]+)\s*(?:$|[,.!?;:]|please)",
-        rf"(?:did|has|have) {_ENGLISH}(?= (?:buy|order|bought|ordered|purchased?))",
+        rf"(?:did|has|have) {_ENGLISH}(?= (?:buy|order|place|make|spend|bought|ordered|purchased?))",
         rf"^{_ENGLISH}(?= (?:wants?|would like|needs?|is buying|buys|orders?|bought) )",
     )
 ]
 _NOBODY = re.compile(
-    r"我|我们|咱们?|自己|你们?|您|他们?|她们?|它们?|大家|忙|一下|(?:.*(?:什么|谁|哪|多少|几))|"
+    r"我.*|咱们?|自己|你们?|您|他们?|她们?|它们?|大家|忙|一下|(?:.*(?:什么|谁|哪|多少|几))|"
     r"(?:汇总|统计|分析|排|最|消费|有|订单|数|列表|名单|都|们|分|看|查).*|"
     r"me|us|my|myself|him|her|them|it|you|the|an|this|that|all|sale|customers?|running|sports?|work|travel(?:ling)?|"
     r"gaming|music|home|office|school|today|now|christmas|birthday|fun|free|each|every|everyone|less|more|products?|day|"
@@ -89,9 +89,14 @@ def customer(text: str) -> tuple[str | None, str]:
     return None, text
 
 
+def names_another(text: str) -> bool:
+    """Tell whether what is left of a sentence names one more customer."""
+    return re.search(r"(?:客户|顾客) ?[\w]|(?<![a-z])(?:customer|client) \w", text, re.IGNORECASE) is not None
+
+
 def bare_name(text: str) -> str | None:
     """Read the answer to "what is the customer's name?"."""
-    text = fold(text).replace("\x00", "")
+    text = fold(text)
     name, _ = customer(text)
     if name:
         return name
@@ -178,21 +183,22 @@ _FILLER = re.compile(
     "还剩下?|剩余|剩下|库存|数量|价格|价钱|售价|单价|推荐|介绍|一下|[一这那哪](?:[款个些种台件副只块])|几[款个种台件副只块]|"
     "适合|合适|预算|左右|以内|以下|之内|以上|之间|不超过|低于|高于|人民币|块钱|商品|产品|东西|什么|怎么样?|如何|查询|查[一看]?下?|"
     "看看|看一?下|告诉|列出|显示|购买|下单|订购|采购|目前|现在|当前|它们?|刚才|上面|性价比|便宜|可以|能不能|是不是|谢谢|尽快|"
-    "大概|大约|需要|那就|就行|就|再|(?<![智功性节万])能|行|送给|用来|所有|全部|各|些|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
+    "太好了|不错|贵|大概|大约|需要|那就|就行|就|再|(?<![智功性节万])能|行|送给|用来|所有|全部|各|些|这里|这儿|店|都|好|订单|汇总|统计|分析|帮|还|货|卖|买|购|钱|元|我|你|您|吗|呢|吧|啊|"
     "呀|的|了|是|要|想|最|几|多|只|来|"
-    "[有在给送用和跟与找选挑为](?= |$)|(?:^|(?<= ))[有在给送用和跟与找选挑为]"
+    "[有在给送用和跟与找选挑为到](?= |$)|(?:^|(?<= ))[有在给送用和跟与找选挑为到]"
 )
 _STOP_WORDS = """
-a about above again all also am an and another any anything are around as at available be below best
-better between budget buy buying by can catalog catalogue cheap cheaper cheapest check cny cost costs
-could currently current customer customers do does dollar dollars each everything find for get gift gifts
-give good got had has have having hello hey hi how i i'd i'll i'm if in inventory is it it's its item
-items least left less level levels like list look looking low many max maximum me more most much my need
-needs no not now of offer ok okay on one ones or order orders our out overview over pcs piece pieces
-please present price priced prices product products purchase quantity recommend remain remaining right
-rmb running sale see sell selling shop should show so some something stock stocks store suggest suitable
-take tell than thank thanks that the their them there these they this those to too total under unit units
-up us usd want wants we what what's which who will with within would yes you your yuan
+a about above again all alright also am an and another any anything are around as at available be below
+best better between budget buy buying by can catalog catalogue cheap cheaper cheapest check cny compare
+cool cost costs could current currently customer customers do does dollar dollars each everything
+expensive fewest find fine for get gift gifts give good got great had has have having hello hey hi
+highest how i i'd i'll i'm if in inventory is it it's item items its least left less level levels like
+list look looking low lowest many max maximum me more most much my need needs nice no not now of offer ok
+okay on one ones or order orders our out over overview pcs perfect piece pieces please present price
+priced prices product products purchase quantity recommend remain remaining right rmb running sale see
+sell selling shop should show so some something sounds spend stock stocks store suggest suitable take
+tell than thank thanks that the their them then there these they this those to too total under unit units
+up us usd want wants we well what what's which who will with within would yes you your yuan
 """
 _STOP = frozenset(_STOP_WORDS.split())
 _AMOUNT = re.compile(rf"[¥$€]?\s*(?<![\w.]){NUMBER}\s*{YUAN}", re.IGNORECASE)

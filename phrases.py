@@ -11,15 +11,32 @@ Goal = Literal[
     "products", "stock", "recommend", "buy", "orders", "hello", "thanks", "help", "cancel", "unknown"
 ]
 Language = Literal["zh", "en"]
-Sign = Literal["it", "low", "sold out", "product", "customer", "day", "largest", "total", "again", "yes"]
+Sign = Literal[
+    "it",
+    "low",
+    "sold out",
+    "product",
+    "customer",
+    "day",
+    "largest",
+    "total",
+    "cheapest",
+    "dearest",
+    "most",
+    "least",
+    "again",
+    "yes",
+]
 
 MAX_TEXT = 1000  # characters of a sentence that are read
 CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 
 
 def fold(text: str) -> str:
-    """Make full-width signs narrow, and take out the private signs that tokens are made of."""
-    return re.sub("[\ue000\ue001]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT])).strip()
+    """Make full-width signs narrow; take out what no one writes and what tokens are made of."""
+    return re.sub(
+        "[\x00\ud800-\udfff\ue000\ue001]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT])
+    ).strip()
 
 
 # --- numbers -----------------------------------------------------------------------------------------------
@@ -117,8 +134,8 @@ NEW_ORDER = _any(
     r"(?:create|place|make|submit|add) (?:an? |the )?(?:new )?(?:purchase )?order(?: for)?|new order for",
 )
 _CANCEL = _any(
-    "算了 不买了 不要了 取消 先不",
-    r"never ?mind|cancel|forget it|don't (?:buy|order|want)|no,? thanks?|no thank you",
+    "算了 不买了 不要了 取消 先不 退货 退款",
+    r"never ?mind|cancel|refunds?|returns?|forget it|don't (?:buy|order|want)|no,? thanks?|no thank you",
 )
 _HELP = _any(
     "你(?:会|能|可以)(?:做|干|帮|些|为)?我?(?:做|干)?些?什么 你能做 (?:怎么|如何)(?:用|买|下单|购买|使用) "
@@ -132,7 +149,7 @@ _BROWSE = _any(
 )
 _ORDERS = _any(
     "订单 销量 销售 [卖售]了 卖出 卖得 营业额 成交 谁.{0,4}买 买得最 "
-    "买了(?:些?什么|多少|哪些|几) 买过 购买记录 消费.{0,2}最 花.{0,3}最多 热销 畅销 最受欢迎 排[行名]",
+    "买了(?:些?什么|多少|哪些|几) 买过 购买记录 消费 花[了费] 花.{0,3}最多 热销 畅销 最受欢迎 排[行名]",
     r"orders(?! [0-9])|order history|(?:largest|biggest|last|latest|recent|newest|highest|first|my) order|"
     r"sales|sold|revenue|turnover|best.?sell\w*|most popular|bought|spent|"
     r"(?:top|best|biggest) (?:customer|buyer|client)s?|"
@@ -148,7 +165,7 @@ _PRICE = _any(
     r"how much (?:is|are|does|do|for|would|will|it)|prices?|costs?",
 )
 _STOCK = _any(
-    "库存 有货 没货 现货 还有(?:多少|几) 还剩 剩余 剩下 缺货 断货 售罄 卖完 够不够 补货",
+    "库存 有货 没货 现货 还有(?:多少|几) 还剩 剩余 剩下 缺货 断货 售罄 卖完 够 补货",
     r"stocks?|inventory|availab\w*|(?:run|running) (?:low|out)|sold out|left|remain\w*|restock\w*|how many",
 )
 _RECOMMEND = _any(
@@ -217,8 +234,8 @@ def goal(text: str) -> Goal:
 
 _SIGNS: dict[Sign, re.Pattern[str]] = {
     "it": _any(
-        "它 [这那该][个款件种台] 刚才 上面 还有货 还剩 够不够",
-        "it|its|that|this|they|them|these|those|one|left|in stock",
+        r"它 [这那该][个款件种台] 刚才 上面 还有货 还剩 够不够 ^\W*(?:多少钱|什么价|价格|有货|有现货)",
+        r"it|its|that|this|they|them|these|those|one|left|in stock|how many do you have|how much\W*$",
     ),
     "low": _any(
         "缺货 断货 售罄 卖完 补货 不足 快没 少于 低于 不到 紧张",
@@ -239,6 +256,10 @@ _SIGNS: dict[Sign, re.Pattern[str]] = {
     ),
     "day": _any("按(?:天|日) [每各][天日]", "(?:by|per|each|every) (?:day|date)|daily"),
     "largest": _any("最大 最高 最贵 金额最多", "largest|biggest|highest|most expensive"),
+    "cheapest": _any("最便宜 最低价 价格最低", "cheapest|least expensive|lowest price"),
+    "dearest": _any("最贵 价格最高", "most expensive|dearest|highest price"),
+    "most": _any("最多", "most"),
+    "least": _any("最少", "least|lowest|fewest"),
     "total": _any(
         "总 一共 合计 共计 营业额 销售额 多少[个笔张]?订单 几[个笔张]订单",
         "totals?|revenue|turnover|how many orders|altogether|how much|overall",
@@ -329,14 +350,25 @@ def period(text: str, today: date) -> tuple[str | None, str | None]:
     if dates := re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         open_end = len(dates) == 1 and _any("以来 之后 以后 起", "since|after|from").search(text)
         return min(dates), None if open_end else max(dates)
-    if _any("昨[天日]", "yesterday").search(text):
-        return ((yesterday := (today - timedelta(1)).isoformat()), yesterday)
     if days := re.search(rf"(?:最近|过去|近|last|past)\s*({NUMBER})\s*(?:天|日|days?)", text, re.IGNORECASE):
         return (today - timedelta(min(pieces(days[1]), 3650))).isoformat(), None
-    begins = (
-        (_any("今[天日]", "today"), today),
-        (_any("[本这]个?(?:周|星期)", "this week"), today - timedelta(today.weekday())),
-        (_any("[本这]个?月", "this month"), today.replace(day=1)),
-        (_any("今年", "this year"), today.replace(month=1, day=1)),
+    if (month := re.search(r"([0-9]{1,2})月", text)) and 1 <= int(month[1]) <= 12:
+        return _month(today.year - (int(month[1]) > today.month), int(month[1]))
+    monday, first = today - timedelta(today.weekday()), today.replace(day=1)
+    spans = (
+        (_any("今[天日]", "today"), today, None),
+        (_any("昨[天日]", "yesterday"), today - timedelta(1), today - timedelta(1)),
+        (_any("[本这]个?(?:周|星期)", "this week"), monday, None),
+        (_any("上个?(?:周|星期)", "last week"), monday - timedelta(7), monday - timedelta(1)),
+        (_any("[本这]个?月", "this month"), first, None),
+        (_any("上个?月", "last month"), (first - timedelta(1)).replace(day=1), first - timedelta(1)),
+        (_any("今年", "this year"), first.replace(month=1), None),
     )
-    return next((day.isoformat() for pattern, day in begins if pattern.search(text)), None), None
+    found = next(((since, until) for pattern, since, until in spans if pattern.search(text)), (None, None))
+    since, until = (day.isoformat() if day else None for day in found)
+    return since, until
+
+
+def _month(year: int, month: int) -> tuple[str, str]:
+    after = date(year + month // 12, month % 12 + 1, 1)
+    return date(year, month, 1).isoformat(), (after - timedelta(1)).isoformat()

@@ -35,6 +35,15 @@ def ask_product(language: Language, wanted: str, candidates: Sequence[Product], 
     return text + QUESTIONS["product"][language]
 
 
+def one_customer(language: Language) -> str:
+    """Say that an order is for one customer."""
+    return say(
+        language,
+        "一笔订单只能给一个客户，请一个一个地说。",
+        "An order is for one customer; please name one at a time.",
+    )
+
+
 def ask_quantity(language: Language, product: Product, wrong: bool) -> str:
     """Ask how many are wanted."""
     rule = say(
@@ -66,7 +75,7 @@ def bought(language: Language, order: Order, shelf: Shelf) -> str:
     """Confirm an order: its number, its lines, its total, and what is left now."""
     text = say(
         language,
-        f"下单成功！订单号 {order.id}，客户 {plain(order.customerName)}，合计 {total(order.totalAmount)}。",
+        f"已为{plain(order.customerName)}下单成功：订单号 {order.id}，合计 {total(order.totalAmount)}。",
         f"Done! Order number {order.id} for {plain(order.customerName)}, total {total(order.totalAmount)}.",
     )
     lines = [
@@ -183,12 +192,16 @@ def summary(language: Language, group: str | None, rows: Sequence[SalesSummary])
             f"{count} orders in all, {quantity} pieces, {total(amount)}.",
         )
     rows = rows if group == "day" else sorted(rows, key=lambda row: (-row.amount, row.key))
+    start = ""
+    if group != "day" and len(rows) > 1:
+        top, most = plain(rows[0].label), total(rows[0].amount)
+        start = say(language, f"金额最高的是 {top}，{most}：", f"{top} comes first with {most}:") + "\n\n"
     end = say(
         language,
         f"合计 {quantity} 件，{total(amount)}。",
         f"In all {quantity} pieces, {total(amount)}.",
     )
-    return f"{summary_table(language, group, rows)}\n\n{end}"
+    return f"{start}{summary_table(language, group, rows)}\n\n{end}"
 
 
 def summary_table(language: Language, group: str, rows: Sequence[SalesSummary]) -> str:

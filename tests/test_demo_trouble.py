@@ -247,6 +247,17 @@ def test_a_message_in_parts_is_read() -> None:
     assert [call.name for call in reply.calls] == ["product-mcp_get_products"]
 
 
+def test_a_lone_surrogate_goes_no_further() -> None:
+    shop = FakeShop([(1, "bro\ud800ken", 1.0, "", 1)])
+    assert "bro?ken" in shop.ask("what do you sell?")
+    shop.ask("buy 1 of product 1 for To\ud800m")
+    assert bought(shop) == ("Tom", [(1, 1)])
+
+
+def test_an_order_is_for_one_customer() -> None:
+    assert "一笔订单只能给一个客户" in FakeShop().ask("帮客户A和客户B各买一个耳机")
+
+
 def test_it_streams_in_small_pieces() -> None:
     async def pieces() -> list[str | Reply]:
         return [part async for part in DemoModel().reply([{"role": "user", "content": "hello"}], [])]
