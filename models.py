@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 MAX_QUANTITY = 1_000_000
 MAX_LINES = 100
 MAX_NAME = 100
-MAX_ID = 2**63 - 1  # what both databases hold
+MAX_ID = 2**53 - 1  # what a JSON number carries exactly in every language (RFC 8259, section 6)
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 

@@ -13,6 +13,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
 from models import (
@@ -57,6 +58,7 @@ _MOMENT = WithJsonSchema(
 Since = Annotated[str, AfterValidator(lambda text: _utc(text, time.min)), _MOMENT]
 Until = Annotated[str, AfterValidator(lambda text: _utc(text, time.max)), _MOMENT]
 ProductId = Annotated[int, Field(ge=1, le=MAX_ID)]
+Quantity = Annotated[int, Field(ge=0, le=MAX_ID)]
 Price = Annotated[float, Field(ge=0, le=MAX_PRICE, allow_inf_nan=False)]
 
 
@@ -75,24 +77,30 @@ class ProductQuery(PageQuery):
     query: Text = Field(
         default="", max_length=MAX_NAME, description="名称或描述包含的词，空格分隔，不分大小写"
     )
-    minPrice: Price | None = Field(default=None, description="最低价格，元")
-    maxPrice: Price | None = Field(default=None, description="最高价格，元")
+    minPrice: Price | SkipJsonSchema[None] = Field(default=None, description="最低价格，元")
+    maxPrice: Price | SkipJsonSchema[None] = Field(default=None, description="最高价格，元")
 
 
 class InventoryQuery(PageQuery):
     """Whose stock."""
 
     productId: list[ProductId] = Field(default=[], max_length=MAX_LIMIT, description="商品 ID，可重复")
-    maxQuantity: int | None = Field(default=None, ge=0, le=MAX_ID, description="库存不多于此数，件")
+    maxQuantity: Quantity | SkipJsonSchema[None] = Field(default=None, description="库存不多于此数，件")
 
 
 class PeriodQuery(PageQuery):
     """Whose orders, and from when: both ends belong to the period, a date means the whole day in UTC."""
 
-    customerName: Text | None = Field(default=None, max_length=MAX_NAME, description="客户名称，完全一致")
-    productId: ProductId | None = Field(default=None, description="含此商品 ID 的订单")
-    since: Since | None = Field(default=None, description="不早于，ISO 8601 日期或时间，默认 UTC")
-    until: Until | None = Field(default=None, description="不晚于，ISO 8601 日期或时间，默认 UTC")
+    customerName: Text | SkipJsonSchema[None] = Field(
+        default=None, max_length=MAX_NAME, description="客户名称，完全一致"
+    )
+    productId: ProductId | SkipJsonSchema[None] = Field(default=None, description="含此商品 ID 的订单")
+    since: Since | SkipJsonSchema[None] = Field(
+        default=None, description="不早于，ISO 8601 日期或时间，默认 UTC"
+    )
+    until: Until | SkipJsonSchema[None] = Field(
+        default=None, description="不晚于，ISO 8601 日期或时间，默认 UTC"
+    )
 
     @field_validator("until")
     @classmethod
