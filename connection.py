@@ -1,14 +1,12 @@
 """One MCP server: a task of its own opens the connection, keeps it, and opens it again; calls go through."""
 
 import asyncio
-import json
 import logging
 import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal, cast
 
@@ -23,16 +21,15 @@ from mcp_types import (
     CONNECTION_CLOSED,
     REQUEST_TIMEOUT,
     CallToolResult,
-    ContentBlock,
     Implementation,
     RequestParamsMeta,
-    TextResourceContents,
     ToolAnnotations,
 )
 from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import ValidationError
 
+from results import ToolResult, read_result
 from servers import Server, is_loopback
 
 log = logging.getLogger(__name__)
@@ -79,16 +76,6 @@ class _NoAnswerError(Exception):
         self.never_ran = never_ran
 
 
-@dataclass(frozen=True)
-class ToolResult:
-    """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not."""
-
-    text: str
-    is_error: bool = False
-    unknown: bool = False
-    unreachable: bool = False
-
-
 class Connection:
     """One server: a task of its own opens the connection, keeps it, and opens it again."""
 
@@ -119,6 +106,11 @@ class Connection:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
+    @property
+    def retry_in(self) -> float | None:
+        """Seconds until the next attempt, while the server is down."""
+        return None if self.retry_at is None else max(0.0, round(self.retry_at - time.monotonic(), 1))
+
     async def until_ready(self) -> Client:
         """Wait until the server is connected; for ever, if it never is."""
         while self._client is None:
@@ -141,7 +133,7 @@ class Connection:
                 return ToolResult(text, is_error=True, unreachable=True)
             repeatable = self._is_repeatable(name)
             try:
-                return _result(await self._send(client, name, args, key, on_progress))
+                return read_result(await self._send(client, name, args, key, on_progress))
             except _NoAnswerError as error:
                 if error.broken:
                     self._lost(client)
@@ -331,28 +323,6 @@ async def _list_tools(client: Client) -> list[McpTool]:
         if not cursor:
             break
     return tools
-
-
-def _result(result: CallToolResult) -> ToolResult:
-    text = "\n".join(_text(block) for block in result.content)
-    if not text and result.structured_content is not None:
-        text = json.dumps(result.structured_content, ensure_ascii=False)
-    return ToolResult(text or "✅ 操作完成，但没有返回文本内容", is_error=bool(result.is_error))
-
-
-def _text(block: ContentBlock) -> str:
-    match block.type:
-        case "text":
-            return block.text
-        case "image" | "audio":
-            return f"[{block.mime_type}，{len(block.data) * 3 // 4} 字节]"
-        case "resource_link":
-            return f"[{block.name} {block.uri}]"
-        case "resource":
-            inner = block.resource
-            return (
-                inner.text if isinstance(inner, TextResourceContents) else f"[{inner.uri}，{inner.mime_type}]"
-            )
 
 
 def _explain(error: BaseException, server: Server, status: int) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_MESSAGES = 2_000
+MAX_OLD_RESULT = 200  # characters that stay of an older tool result when the context overflows
 
 Message = dict[str, Any]  # an OpenAI chat message
 
@@ -100,6 +101,21 @@ def unanswered(history: Sequence[Message]) -> list[tuple[Call, bool]]:
         for call in calls_of(message)
         if call.id not in answered
     ]
+
+
+def shorten(history: Sequence[Message]) -> list[Message]:
+    """Cut the tool results before the newest question, which a model that overflows can best do without."""
+    newest = max((i for i, message in enumerate(history) if message["role"] == "user"), default=0)
+    return [
+        {**message, "content": _cut(message["content"])}
+        if message["role"] == "tool" and i < newest
+        else message
+        for i, message in enumerate(history)
+    ]
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_OLD_RESULT else f"{text[:MAX_OLD_RESULT]}…（已省略）"
 
 
 def calls_of(message: Message) -> list[Call]:

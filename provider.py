@@ -2,13 +2,14 @@
 
 import json
 import logging
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import httpx
 
-from chat import ModelError, Reply, ToolRequest
+from chat import ContextOverflowError, ModelError, Reply, ToolRequest
 from history import Message
 
 if TYPE_CHECKING:  # it takes as long to import as all the rest of web.py: only when a model is asked
@@ -17,9 +18,16 @@ if TYPE_CHECKING:  # it takes as long to import as all the rest of web.py: only 
 
 log = logging.getLogger(__name__)
 
+TOOLLESS = "（模型 {} 不支持工具调用，下面的回答没有查询过商店。）\n\n"
 CONNECT_TIMEOUT = 10.0  # seconds
 SILENCE_TIMEOUT = 120.0  # seconds without a byte; a model that reasons may be long in coming
 RETRIES = 2  # of a request that was refused with 408, 409, 429 or 5xx, after the Retry-After it names
+
+OVERFLOW = re.compile(
+    r"context.{0,20}(length|window|size)|too many tokens|prompt is too long|maximum.{0,20}tokens",
+    re.IGNORECASE,
+)
+NO_TOOLS = re.compile(r"(not|n't|no endpoints).{0,40}(support|allow).{0,20}(tool|function)", re.IGNORECASE)
 
 ADVICE = {
     400: "模型服务不接受这次请求",
@@ -41,6 +49,7 @@ class OpenAIModel:
         self._api_key = api_key
         self._base_url = base_url
         self._client: openai.AsyncOpenAI | None = None
+        self._has_tools = True
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
         """Ask the model, streaming; one that answers a stream with a whole answer is understood too.
@@ -51,11 +60,13 @@ class OpenAIModel:
         import openai  # noqa: PLC0415  see above
 
         asked: dict[str, Any] = {"model": self.name, "messages": messages}
-        if tools:
+        if tools and self._has_tools:
             asked |= {"tools": tools, "tool_choice": "auto"}
+        gathered = _Gathered()
         try:
-            gathered = _Gathered()
-            async with await self._connect().chat.completions.create(**asked, stream=True) as stream:
+            async with await self._open(asked) as stream:
+                if tools and not self._has_tools:
+                    yield gathered.add(TOOLLESS.format(self.name))
                 async for chunk in stream:
                     if text := gathered.take(chunk):
                         yield text
@@ -65,6 +76,10 @@ class OpenAIModel:
                 if text := gathered.take_whole(whole):
                     yield text
         except openai.APIStatusError as error:
+            if OVERFLOW.search(f"{error.code} {error.message}"):
+                raise ContextOverflowError(
+                    f"对话太长，模型读不下了，请开始新对话：{error.message[:300]}"
+                ) from error
             raise ModelError(_advice(error.status_code, error.message)) from error
         except openai.APITimeoutError as error:
             raise ModelError("模型服务没有及时回答，请稍后再试") from error
@@ -73,6 +88,21 @@ class OpenAIModel:
         except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:  # within a stream, or no JSON
             raise ModelError(f"模型服务的回答中断了：{error}") from error
         yield gathered.reply()
+
+    async def _open(self, asked: dict[str, Any]) -> "openai.AsyncStream[ChatCompletionChunk]":
+        """Begin a stream; a model that refuses tools is asked without them, from then on."""
+        import openai  # noqa: PLC0415  see above
+
+        completions = self._connect().chat.completions
+        try:
+            stream: openai.AsyncStream[ChatCompletionChunk] = await completions.create(**asked, stream=True)
+        except openai.APIStatusError as error:
+            if "tools" not in asked or not NO_TOOLS.search(error.message):
+                raise
+            self._has_tools = False
+            del asked["tools"], asked["tool_choice"]
+            stream = await completions.create(**asked, stream=True)
+        return stream
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""
@@ -142,7 +172,11 @@ class _Gathered:
             self._add_call(piece, position)
         # DeepSeek's field, taken over by others: it has to come back in the next request
         self.reasoning += getattr(delta, "reasoning_content", None) or ""
-        text: str = delta.content or ""
+        return self.add(delta.content or "")
+
+    def add(self, text: str) -> str:
+        """Add text of the answer and return it; half a character, which JSON can spell, becomes a mark."""
+        text = text.encode(errors="replace").decode()
         self.text += text
         return text
 

@@ -1,14 +1,20 @@
 """What `mcp.json` says: which MCP servers there are and how to reach each, in every dialect."""
 
+import asyncio
 import ipaddress
 import json
+import logging
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
+
+log = logging.getLogger(__name__)
+
+POLL_INTERVAL = 1.0  # seconds between two looks at the file
 
 Transport = Literal["streamable-http", "sse", "stdio"]
 
@@ -69,6 +75,31 @@ def read(path: Path, environment: Mapping[str, str | None] = os.environ) -> list
     if not isinstance(entries, dict):
         raise ConfigError(f'{path} 里没有 "mcpServers"')
     return [_server(name, entry, environment) for name, entry in entries.items()]
+
+
+async def changes(
+    path: Path, environment: Callable[[], Mapping[str, str | None]]
+) -> AsyncGenerator[list[Server]]:
+    """Yield what the file says each time it is edited; a broken edit is logged and passed over."""
+    before = _stamp(path)
+    while True:
+        await asyncio.sleep(POLL_INTERVAL)
+        now = _stamp(path)
+        if now == before:
+            continue
+        before = now
+        try:
+            yield read(path, environment())
+        except ConfigError as error:
+            log.warning("%s；仍使用之前的配置", error)
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None  # editors replace a file by another: for a moment there is none
+    return status.st_mtime_ns, status.st_size
 
 
 def _plain_json(text: str) -> str:

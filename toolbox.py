@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -10,7 +11,8 @@ from typing import Any
 
 from mcp_types import Tool as McpTool
 
-from connection import Connection, Progress, ToolResult
+from connection import Connection, Progress
+from results import ToolResult
 from servers import Server
 
 MAX_OFFERED = 64  # characters of a tool's name: OpenAI's limit, and the others'
@@ -34,6 +36,12 @@ class Tool:
     annotations: dict[str, Any]
 
     @property
+    def fingerprint(self) -> str:
+        """A hash of all that a user goes by who allows the tool for good: it changes when the tool does."""
+        seen = [self.description, self.input_schema, self.annotations]
+        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
     def read_only(self) -> bool:
         """Whether the server says that the tool changes nothing; a hint from a stranger."""
         return self.annotations.get("readOnlyHint") is True
@@ -52,6 +60,18 @@ class Toolbox:
 
     async def __aexit__(self, *_: object) -> None:
         await asyncio.gather(*(connection.stop() for connection in self.connections.values()))
+
+    async def update(self, servers: Iterable[Server]) -> None:
+        """Take over an edited configuration; a server whose entry is the same keeps its connection."""
+        before, self.connections = self.connections, {}
+        for server in servers:
+            old = before.get(server.name)
+            if old is not None and old.server == server:
+                self.connections[server.name] = before.pop(server.name)
+            else:
+                self.connections[server.name] = Connection(server)
+                self.connections[server.name].start()
+        await asyncio.gather(*(connection.stop() for connection in before.values()))
 
     def tools(self) -> list[Tool]:
         """Return every tool that is known, also those of a server that is down for the moment."""

@@ -24,7 +24,7 @@ from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-import chat
+import events
 import servers
 from chat import Chat, Model
 from connection import Connection
@@ -56,16 +56,6 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-cache",
-}
-EVENT_NAMES: dict[type[chat.Event], str] = {
-    chat.Text: "text",
-    chat.ToolCall: "tool_call",
-    chat.Approval: "approval",
-    chat.ToolProgress: "tool_progress",
-    chat.Result: "tool_result",
-    chat.Appended: "message",
-    chat.Failed: "error",
-    chat.Done: "done",
 }
 # The SDK logs a traceback when a server goes away; the connection says so in one line.
 QUIET = {"mcp": logging.CRITICAL, "httpx2": logging.WARNING, "httpx": logging.WARNING}
@@ -109,11 +99,12 @@ class ChatRequest(BaseModel):
 
 
 class StreamRequest(BaseModel):
-    """A conversation to carry on; `autoApprove` holds `server/tool` names."""
+    """A conversation to carry on, and what the user lets run: see `Chat.turn`."""
 
     messages: History
     approvals: dict[str, bool] = {}
     autoApprove: list[str] = []
+    askFirst: list[str] = []
 
 
 class CallToolRequest(BaseModel):
@@ -130,16 +121,20 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     Raises:
         ConfigError: `mcp.json` cannot be read.
     """
-    configured = servers.read(settings.mcp_config_path, {**dotenv_values(".env"), **os.environ})
+    configured = servers.read(settings.mcp_config_path, _environment())
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         brain = model or _model(settings)
         async with Toolbox(configured) as toolbox:
             services = Services(toolbox, Chat(brain, toolbox, _secret(settings)))
-            greeting = asyncio.create_task(_greet(toolbox, settings.web_port))
+            background = [
+                asyncio.create_task(_greet(toolbox, settings.web_port)),
+                asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
+            ]
             yield {"services": services}
-            greeting.cancel()
+            for task in background:
+                task.cancel()
             await services.chat.finish(SHUTDOWN_TIMEOUT)
         if isinstance(brain, OpenAIModel):
             await brain.aclose()
@@ -221,6 +216,7 @@ async def tools(services: Injected) -> dict[str, Any]:
                 "output_schema": tool.output_schema,
                 "annotations": tool.annotations,
                 "readOnly": tool.read_only,
+                "fingerprint": tool.fingerprint,
             }
             for tool in services.toolbox.tools()
         ]
@@ -258,14 +254,14 @@ async def answer(request: ChatRequest, services: Injected) -> dict[str, Any]:
     calls: list[dict[str, str]] = []
     async for event in services.chat.turn(messages, ask=False):
         match event:
-            case chat.ToolCall():
+            case events.ToolCall():
                 names[event.id] = event.tool
-            case chat.Result():
+            case events.Result():
                 outcome = "error" if event.isError else "result"
                 calls.append({"name": names[event.id], outcome: event.result, "tool_call_id": event.id})
-            case chat.Appended(message={"role": "assistant", "content": text}):
+            case events.Appended(message={"role": "assistant", "content": text}):
                 response = text
-            case chat.Failed():
+            case events.Failed():
                 raise HTTPException(502, f"LLM/对话处理失败: {event.detail}")
     return {"response": response, "toolCalls": calls}
 
@@ -274,20 +270,23 @@ async def answer(request: ChatRequest, services: Injected) -> dict[str, Any]:
 async def stream(request: StreamRequest, services: Injected) -> AsyncIterator[ServerSentEvent]:
     """Answer as a stream of events; a call that writes waits for the user's word."""
     turn = services.chat.turn(
-        plain(request.messages), approvals=request.approvals, auto_approve=request.autoApprove
+        plain(request.messages),
+        approvals=request.approvals,
+        auto_approve=request.autoApprove,
+        ask_first=request.askFirst,
     )
-    async with aclosing(_with_html(turn)) as events:
-        async for name, data in events:
+    async with aclosing(_with_html(turn)) as named:
+        async for name, data in named:
             yield ServerSentEvent(event=name, raw_data=json.dumps(data, ensure_ascii=False))
 
 
-async def _with_html(turn: AsyncGenerator[chat.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+async def _with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Name each event, and add the rendered answer: as it comes, not too often, and when it is whole."""
     text = ""
     next_rendering = 0.0
-    async with aclosing(turn) as events:
-        async for event in events:
-            if isinstance(event, chat.Text):
+    async with aclosing(turn) as told:
+        async for event in told:
+            if isinstance(event, events.Text):
                 text += event.delta
                 due = time.monotonic() >= next_rendering
             else:
@@ -297,9 +296,9 @@ async def _with_html(turn: AsyncGenerator[chat.Event]) -> AsyncGenerator[tuple[s
                 yield "html", {"html": to_html(text)}
                 # a long answer takes long to render: never more than a fifth of the time
                 next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
-            if not isinstance(event, chat.Text):
+            if not isinstance(event, events.Text):
                 text = ""
-            yield EVENT_NAMES[type(event)], asdict(event)
+            yield event.event, asdict(event)
 
 
 def _describe(connection: Connection) -> dict[str, Any]:
@@ -312,6 +311,7 @@ def _describe(connection: Connection) -> dict[str, Any]:
         "error": connection.error,
         "tools": len(connection.listed),
         "protocolVersion": connection.protocol_version,
+        "retryIn": connection.retry_in,
     }
 
 
@@ -340,13 +340,26 @@ def _secret(settings: Settings) -> bytes:
     return SECRET_FILE.read_bytes()
 
 
+def _environment() -> dict[str, str | None]:
+    return {**dotenv_values(".env"), **os.environ}
+
+
+async def _follow_config(toolbox: Toolbox, path: Path) -> None:
+    async for configured in servers.changes(path, _environment):
+        await toolbox.update(configured)
+
+
 async def _greet(toolbox: Toolbox, port: int) -> None:
     """Say where the page is once the tools are there, or after a while without them."""
     enabled = [c for c in toolbox.connections.values() if c.status != "disabled"]
     with suppress(TimeoutError):
         async with asyncio.timeout(GREETING_TIMEOUT):
             await asyncio.gather(*(connection.until_ready() for connection in enabled))
-    print(f"🛍️ 智能商城助手：请打开 http://localhost:{port}（{len(toolbox.tools())} 个工具）", flush=True)  # noqa: T201
+    down = "".join(
+        f"，{c.server.name}：{c.error}" for c in toolbox.connections.values() if c.status != "ready"
+    )
+    tools = f"{len(toolbox.tools())} 个工具{down}"
+    print(f"🛍️ 智能商城助手：请打开 http://localhost:{port}（{tools}）", flush=True)  # noqa: T201
 
 
 def run() -> None:

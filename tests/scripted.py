@@ -4,8 +4,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from chat import Reply, ToolRequest
-from connection import Progress, ToolResult
+from connection import Progress
 from history import Message
+from results import ToolResult
 from toolbox import Tool
 
 Step = Reply | Exception | Callable[[list[Message]], Reply]

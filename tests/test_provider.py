@@ -3,12 +3,13 @@ from contextlib import aclosing
 import pytest
 from starlette.responses import Response
 
-from chat import ModelError, Reply, ToolRequest
+from chat import ContextOverflowError, ModelError, Reply, ToolRequest
 from provider import OpenAIModel
 from tests.serving import ScriptedProvider, chunk, piece, refusal, serve, text_stream, whole
 
 pytestmark = pytest.mark.anyio
 ASK = [{"role": "user", "content": "hi"}]
+TOOL = {"type": "function", "function": {"name": "look", "description": "", "parameters": {"type": "object"}}}
 DONE = "data: [DONE]\n\n"
 LOOK, BUY = ToolRequest("look", '{"a": 1}'), ToolRequest("buy", '{"b": 2}')
 
@@ -126,3 +127,26 @@ async def test_a_provider_that_is_not_there_is_named() -> None:
     async with aclosing(OpenAIModel("m", "key", "http://127.0.0.1:9/v1")) as model:
         with pytest.raises(ModelError, match="OPENAI_API_BASE"):
             _ = [part async for part in model.reply(ASK, [])]
+
+
+async def test_a_model_without_tools_answers_without_them_and_says_so() -> None:
+    no_tools = refusal(400, "registry/llama2 does not support tools")
+    provider = ScriptedProvider(no_tools, text_stream("hello"), text_stream("again"))
+    async with serve(provider.app) as url, aclosing(OpenAIModel("llama2", "key", f"{url}/v1")) as model:
+        answers = []
+        for _ in range(2):
+            parts = [part async for part in model.reply(ASK, [TOOL])]
+            answers.append(str(parts[-1].text) if isinstance(parts[-1], Reply) else "")
+    assert ["tools" in request for request in provider.requests] == [True, False, False]
+    assert all("llama2 不支持工具调用" in answer for answer in answers)
+    assert answers[0].endswith("hello")
+
+
+async def test_a_context_that_is_too_long_is_told_apart() -> None:
+    provider = ScriptedProvider(refusal(400, "This model's maximum context length is 8192 tokens."))
+    with pytest.raises(ContextOverflowError):
+        await ask(provider)
+
+
+async def test_half_a_character_becomes_a_mark() -> None:
+    assert (await ask(ScriptedProvider(text_stream("a\ud800b"))))[1].text == "a?b"

@@ -1,4 +1,6 @@
+import asyncio
 import json
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -6,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servers import ConfigError, Server, read
+import servers
+from servers import ConfigError, Server, changes, read
 
 URL = "http://localhost:8083/mcp"
 
@@ -104,6 +107,23 @@ def test_a_file_that_names_no_servers_is_refused_by_name(tmp_path: Path, text: s
         file.write_text(text)
     with pytest.raises(ConfigError, match=r"mcp\.json"):
         read(file)
+
+
+@pytest.mark.anyio
+async def test_edits_are_seen_and_one_that_cannot_be_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(servers, "POLL_INTERVAL", 0.01)
+    file = tmp_path / "mcp.json"
+    file.write_text("{}")
+    async with asyncio.timeout(10), aclosing(changes(file, dict)) as edits:
+        seen = asyncio.ensure_future(anext(edits))
+        await asyncio.sleep(0)
+        file.write_text("{ half an edit")
+        while "JSON" not in caplog.text:  # noqa: ASYNC110  the log is what there is to see
+            await asyncio.sleep(0.01)
+        file.write_text(json.dumps({"mcpServers": {"new": {"url": URL}}}))
+        assert [server.name for server in await seen] == ["new"]
 
 
 json_values = st.recursive(

@@ -25,6 +25,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import connection
+from results import Media
 from servers import Server
 from tests.processes import ROOT, free_port
 from tests.serving import serve
@@ -297,7 +298,8 @@ async def test_images_are_described_and_empty_results_are_said() -> None:
         return CallToolResult(content=[])
 
     async with serve(both(server)) as url, boxed(at(url)) as box:
-        assert (await box.call("s", "picture", {})).text == "a cat\n[image/png，3 字节]"
+        cat = await box.call("s", "picture", {})
+        assert (cat.text, cat.media) == ("a cat\n[image/png，3 字节]", (Media("image/png", "AAAA"),))
         assert (await box.call("s", "nothing", {})).text == "✅ 操作完成，但没有返回文本内容"
 
 
@@ -317,6 +319,28 @@ async def test_ten_calls_at_once_share_one_connection() -> None:
     async with serve(both(calculator())) as url, boxed(at(url)) as box:
         results = await asyncio.gather(*(box.call("s", "add", {"a": n, "b": 0}) for n in range(10)))
     assert [result.text for result in results] == [str(n) for n in range(10)]
+
+
+async def test_an_edited_file_is_taken_in_and_untouched_servers_keep_their_connection() -> None:
+    async with (
+        serve(both(calculator())) as one,
+        serve(both(calculator())) as two,
+        boxed(at(one, "one")) as box,
+    ):
+        kept = box.connection("one")
+        await box.update([at(one, "one"), at(two, "two")])
+        await becomes(box, "two", "ready")
+        assert box.connection("one") is kept
+        await box.update([at(two, "two")])
+        assert [tool.server for tool in box.tools()] == ["two"] * 4
+        with pytest.raises(UnknownServerError):
+            await box.call("one", "add", {})
+
+
+async def test_a_server_that_is_down_says_when_it_is_tried_again() -> None:
+    async with Toolbox([Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")]) as box:
+        await becomes(box, "dead", "down")
+        assert 0 <= (box.connection("dead").retry_in or 0) <= connection.LAST_DELAY
 
 
 names = st.text(min_size=1, max_size=130)
