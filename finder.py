@@ -245,6 +245,6 @@ def mark(text: str, products: Iterable[Product]) -> str:
     for product in sorted(products, key=lambda product: -len(product.name)):
         name = fold(product.name)
         if len(name) > 1 and not name.isdigit() and name.lower() in text.lower():
-            whole = rf"(?<![a-zA-Z0-9]){re.escape(name)}(?![a-zA-Z0-9])"
+            whole = rf"(?<![a-zA-Z0-9]){re.escape(name)}(?:e?s)?(?![a-zA-Z0-9])"
             text = re.sub(whole, token(product.id), text, flags=re.IGNORECASE)
     return text

@@ -49,9 +49,11 @@ _WORDS = {
     **{"couple": 2, "dozen": 12, "hundred": 100, "thousand": 1000},
 }
 _WORD = rf"(?<![a-z])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})(?![a-z])"
+_HAN_DIGIT = "[零〇一二两三四五六七八九十百千万]"
+# Bounded, so that a long row of digits costs no search from each of them on; never a part of a number.
 NUMBER = (
-    r"(?:-?(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)(?:\.[0-9]+)?(?:\s?k\b|[百千万])?"
-    rf"|[零〇一二两三四五六七八九十百千万]+|{_WORD}(?:[\s-]+{_WORD})*)"
+    r"(?:(?<![0-9.])-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?![0-9])(?:\.[0-9]{1,9}(?![0-9]))?(?:\s?k\b|[百千万])?"
+    rf"|(?<!{_HAN_DIGIT}){_HAN_DIGIT}{{1,12}}(?!{_HAN_DIGIT})|{_WORD}(?:[\s-]{_WORD}){{0,4}})"
 )
 MEASURE = "(?:[个台件只副条部套份盒双支把本箱包对瓶张枚块](?!钱))"
 

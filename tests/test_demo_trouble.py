@@ -168,6 +168,21 @@ def test_a_catalogue_of_thousands_is_searched() -> None:
     assert bought(shop) == ("Tom", [(3000, 2)])
 
 
+def test_a_name_with_and_in_it_is_one_product() -> None:
+    shop = FakeShop([(4, "Salt and Pepper Set", 12.0, "", 5)])
+    shop.ask("buy 2 Salt and Pepper Sets for Ann")
+    assert bought(shop) == ("Ann", [(4, 2)])
+
+
+@pytest.mark.parametrize(
+    "number", ["1000000000000000000001", "1" * 16 + ".5", "1.0000000000001", "一" * 13, "-2"]
+)
+def test_a_part_of_a_number_is_never_taken_for_the_quantity(number: str) -> None:
+    shop = FakeShop()
+    assert shop.ask(f"帮客户A买 {number} 个商品 1").endswith("要买几件？")
+    assert shop.orders == []
+
+
 def test_a_large_catalogue_is_shown_in_part_and_it_says_so() -> None:
     shop = FakeShop([(n, f"Article {n}", 1.0, "", 1) for n in range(1, 200)])
     text = shop.ask("what do you sell?")
