@@ -17,7 +17,7 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -87,6 +87,17 @@ class Settings(BaseSettings):
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
     api_token: str = Field("", description="bearer token for the REST service")
 
+    @field_validator("api_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        try:
+            url = httpx.URL(value)
+        except httpx.InvalidURL as error:
+            raise ValueError(f"不是有效的地址: {error}") from error
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
+        return value
+
     @model_validator(mode="after")
     def _guard_other_addresses(self) -> Self:
         if self.mcp_transport != "stdio" and self.mcp_host not in LOOPBACK and not self.mcp_token:
@@ -151,6 +162,7 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
         "Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,
+        log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
         instructions=INSTRUCTIONS,
         tools=all_tools(),
         lifespan=lifespan,

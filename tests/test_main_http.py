@@ -396,19 +396,34 @@ async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("args", "env", "said"),
     [
-        (["--host", "0.0.0.0"], {}, "MCP_TOKEN"),
         (["--port", "http"], {}, "port"),
         ([], {"MCP_PORT": "99999"}, "mcp_port"),
         (["--transport", "carrier-pigeon"], {}, "mcp_transport"),
         (["--unknown"], {}, "--unknown"),
+        ([], {"API_URL": "localhost:8000/api"}, "api_url"),
+        ([], {"API_URL": "http://localhost:port/api"}, "api_url"),
     ],
 )
 def test_a_wrong_setting_ends_it_with_a_message(
-    spawn: Spawn, args: list[str], env: dict[str, str], said: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    args: list[str],
+    env: dict[str, str],
+    said: str,
 ) -> None:
-    service = spawn("main.py", *args, env=env)
-    assert service.process.wait(30) not in {0, -signal.SIGTERM}
-    assert said in service.log.read_text()
+    monkeypatch.setattr(sys, "argv", ["main.py", *args])
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main.read_settings()
+    assert ended.value.code != 0
+    assert said in f"{ended.value.code}{capsys.readouterr().err}"
+
+
+def test_an_address_that_others_reach_needs_the_token(spawn: Spawn) -> None:
+    service = spawn("main.py", "--host", "0.0.0.0")
+    assert service.process.wait(30) == 1
+    assert "MCP_TOKEN" in service.log.read_text()
     assert "Traceback" not in service.log.read_text()
 
 
