@@ -28,7 +28,8 @@ from guard import LOOPBACK, Allowed, Guard
 from prompts import Prompts
 from shop import Shop
 from streams import Events, Sessions, Streams
-from tools import Confirm, Counter, all_tools, complaint
+from strict import complaint
+from tools import Confirm, Counter, all_tools
 
 VERSION = "1.0.0"
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to

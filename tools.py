@@ -1,21 +1,16 @@
 """The four tools: their arguments, strict and bounded, and the shop's JSON passed through as it came."""
 
 import hashlib
-import inspect
-import json
 import uuid
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.mcpserver.utilities.func_metadata import ArgModelBase, FuncMetadata
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from mcp_types.version import is_version_at_least
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
 from models import (
@@ -32,6 +27,7 @@ from models import (
     Text,
 )
 from shop import INVENTORY, LOOK_SECONDS, ORDERS, PRODUCTS, PURCHASE, Answer, Shop, ShopError
+from strict import strict_tool
 
 LARGEST_RESULT = 200_000  # bytes; more than a model can read, and hosts cut it blindly
 LONGEST_KEY = 200
@@ -82,18 +78,21 @@ MaxQuantity = Annotated[
     int | None, _about("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
 ]
 CustomerName = Annotated[Text | None, _about("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)]
-ProductId = Annotated[int | None, _about("只要含有这个商品 ID 的订单；不能与 groupBy 同用", ge=1, le=MAX_ID)]
-Since = Annotated[
-    Text | None, _about("最早的下单时间，含，ISO 8601，如 2026-11-01T00:00:00+08:00", max_length=40)
+ProductId = Annotated[
+    int | None,
+    _about("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID),
 ]
-Until = Annotated[
-    Text | None, _about("最晚的下单时间，ISO 8601，如 2026-11-30T23:59:59+08:00", max_length=40)
-]
+_MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
+Since = Annotated[Text | None, _about(f"不早于此时，{_MOMENT}", max_length=40)]
+Until = Annotated[Text | None, _about(f"不晚于此时，{_MOMENT}；只有日期则含当天", max_length=40)]
 Grouping = Annotated[
     GroupBy | None,
     _about("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用"),
 ]
-Limit = Annotated[int | None, _about(f"最多返回多少条，1 到 {MAX_LIMIT}", ge=1, le=MAX_LIMIT)]
+Limit = Annotated[
+    int | None,
+    _about(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多", ge=1, le=MAX_LIMIT),
+]
 Offset = Annotated[int | None, _about("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]
 
 
@@ -191,14 +190,17 @@ async def get_orders(
     要合计、排名或趋势时填 groupBy，由数据库汇总为 key、label、
     orders（订单数）、quantity（件数）、amount（人民币元），不要自己逐单相加。
     """
-    wanted: dict[str, str | int | None] = {"customerName": customerName, "since": since, "until": until}
-    if groupBy is None:
-        wanted |= {"productId": productId, "limit": limit, "offset": offset}
-        return listed(await _shop(ctx).get(ORDERS, "/orders", wanted), offset)
-    if productId is not None:
-        raise ToolError("参数错误：productId 不能与 groupBy 同用，请用 groupBy=product 后取所要的商品")
-    answer = await _shop(ctx).get(ORDERS, "/orders/summary", wanted | {"groupBy": groupBy})
-    return listed(answer, offset, limit)
+    wanted = {
+        "customerName": customerName,
+        "productId": productId,
+        "since": since,
+        "until": until,
+        "limit": limit,
+        "offset": offset,
+        "groupBy": groupBy,
+    }
+    path = "/orders/summary" if groupBy else "/orders"
+    return listed(await _shop(ctx).get(ORDERS, path, wanted), offset)
 
 
 async def ask_buyer(input_data: PurchaseInput, ctx: Ctx) -> Elicit[Agreement] | None:
@@ -286,21 +288,20 @@ def purchase_key(meta: Any, purchase: PurchaseInput) -> str:
     return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def listed(answer: Answer, offset: int | None, limit: int | None = None) -> CallToolResult:
-    """Pass a list on as it came; beyond `limit` or `LARGEST_RESULT` it is cut at an element, with a note."""
-    items, start = answer.data, offset or 0
-    page = items if limit is None else items[start : start + limit]
-    shown = page if len(answer.body) <= LARGEST_RESULT else _fitting(page)
-    if shown is items:
+def listed(answer: Answer, offset: int | None) -> CallToolResult:
+    """Pass a list on as it came; above `LARGEST_RESULT` it is cut at an element, with a note."""
+    items = answer.data
+    if len(answer.body) <= LARGEST_RESULT:
         text = TextContent(type="text", text=answer.body.decode())
         return CallToolResult(content=[text], structured_content={"result": items})
-    content = [TextContent(type="text", text=to_json(shown).decode())]
-    structured = {"result": shown}
-    end = start + len(shown)
-    if len(shown) < len(page) or (limit is not None and end < len(items)):
-        structured["note"] = f"只返回了第 {start + 1} 到 {end} 条，其余的请用 offset={end} 再取"
-        content.append(TextContent(type="text", text=structured["note"]))
-    return CallToolResult(content=content, structured_content=structured)
+    shown = _fitting(items)
+    start, end = (offset or 0) + 1, (offset or 0) + len(shown)
+    note = f"结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
+    texts = (to_json(shown).decode(), note)
+    return CallToolResult(
+        content=[TextContent(type="text", text=text) for text in texts],
+        structured_content={"result": shown, "note": note},
+    )
 
 
 def _fitting(items: list[Any]) -> list[Any]:
@@ -311,66 +312,6 @@ def _fitting(items: list[Any]) -> list[Any]:
         if size > LARGEST_RESULT and count:
             return items[:count]
     return items
-
-
-class _StrictArguments(ArgModelBase):
-    model_config = ConfigDict(strict=True, extra="forbid")
-
-
-class _Untitled(GenerateJsonSchema):
-    def field_title_should_be_set(self, _: Any) -> bool:
-        return False  # "Maxprice" tells a model nothing, and hosts show it in their forms
-
-
-class _Metadata(FuncMetadata):
-    """Arguments as they are; results are not validated again, since they are the service's own."""
-
-    def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
-        # Some hosts write an object or a list as JSON text. Only there: a customer "null" keeps that name.
-        written = {name for name in ("input_data", "productIds") if isinstance(data.get(name), str)}
-        return data | {name: _parsed(data[name]) for name in written}
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def strict_tool(function: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
-    """Make a tool that refuses unknown arguments and wrong types, which the SDK by itself lets pass."""
-    description = inspect.cleandoc(function.__doc__ or "")
-    tool = Tool.from_function(function, title=title, description=description, annotations=annotations)
-    lenient = tool.fn_metadata
-    strict = create_model(lenient.arg_model.__name__, __base__=(_StrictArguments, lenient.arg_model))
-    tool.fn_metadata = _Metadata(arg_model=strict, output_schema=_flat(lenient.output_schema))
-    tool.parameters = _flat(strict.model_json_schema(schema_generator=_Untitled))
-    return tool
-
-
-def _flat(schema: Any) -> Any:
-    """Put definitions in the place of references to them: not every host follows those."""
-    definitions = schema.get("$defs", {})
-
-    def put(node: Any) -> Any:
-        if isinstance(node, list):
-            return [put(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        rest = {key: put(value) for key, value in node.items() if key not in {"$ref", "$defs"}}
-        return put(definitions[node["$ref"].removeprefix("#/$defs/")]) | rest if "$ref" in node else rest
-
-    return put(schema)
-
-
-def complaint(error: ValidationError) -> str:
-    """Say what is wrong with the arguments: the fields and the rules, not the values."""
-    problems = (
-        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
-    )
-    return "参数错误：" + "；".join(problems)
 
 
 _READS = ToolAnnotations(
