@@ -251,7 +251,11 @@ def empty(language: Language) -> str:
 
 def unlike(language: Language, wanted: str, products: Sequence[Product], shelf: Shelf) -> str:
     """Say that nothing fits the words, and show what there is."""
-    said = say(language, f"没有找到“{plain(wanted, 40)}”。", f"I found nothing for “{plain(wanted, 40)}”.")
+    said = say(language, "没有找到这个商品。", "I found no such product.")
+    if wanted:
+        said = say(
+            language, f"没有找到“{plain(wanted, 40)}”。", f"I found nothing for “{plain(wanted, 40)}”."
+        )
     if not products:
         return said
     there = say(language, "现有的商品：", "This is what there is:")

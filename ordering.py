@@ -130,7 +130,9 @@ _EACH = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(
-    rf"[,、;&+\n]|(?<![a-z])(?:and|plus|also)(?![a-z])|和|以及|还有|外加|再加|(?<=[{CJK}\s\ue001])[跟与](?=[{CJK}\s\ue000])"
+    r"(?<![0-9]),|,(?![0-9]{3}(?![0-9]))|[、;&+\n]"
+    r"|(?<![a-z])(?:and|plus|also)(?![a-z])|和|以及|还有|外加|再加"
+    rf"|(?<=[{CJK}\s\ue001])[跟与](?=[{CJK}\s\ue000])"
     r"|[.!?](?=\s|$)",
     re.IGNORECASE,
 )

@@ -720,3 +720,62 @@ def test_an_order_can_be_given_up(question: str) -> None:
     text = shop.ask(question)
     assert shop.calls == []
     assert "没有下单" in text or "nothing was ordered" in text
+
+
+@pytest.mark.parametrize(
+    ("question", "since", "until"),
+    [
+        ("2026-11-01 以来的订单", "2026-11-01", None),
+        ("orders from 2026-11-01 to 2026-11-05", "2026-11-01", "2026-11-05"),
+        ("12月的订单", "2025-12-01", "2025-12-31"),
+        ("上个月的订单", "2026-10-01", "2026-10-31"),
+        ("orders of this week", "2026-11-16", None),
+        ("今年的订单", "2026-01-01", None),
+    ],
+)
+def test_a_period_becomes_its_days(question: str, since: str, until: str | None) -> None:
+    shop = FakeShop()
+    shop.ask(question)
+    assert (shop.calls[0][1].get("since"), shop.calls[0][1].get("until")) == (since, until)
+
+
+@pytest.mark.parametrize(
+    ("written", "pieces"),
+    [
+        ("一百二十", 120),
+        ("一千零五", 1005),
+        ("两万", 20_000),
+        ("twenty-five", 25),
+        ("two hundred", 200),
+        ("1,200", 1200),
+    ],
+)
+def test_numbers_are_read_as_people_write_them(written: str, pieces: int) -> None:
+    shop = FakeShop([(1, "Schraube", 0.1, "", 100_000)])
+    shop.ask(
+        f"帮客户A买 {written} 个商品 1" if written[0] > "z" else f"buy {written} of product 1 for customer A"
+    )
+    assert shop.orders[0]["items"] == [{"productId": 1, "quantity": pieces}]
+
+
+def test_the_cheapest_and_the_dearest_are_named() -> None:
+    shop = FakeShop()
+    assert f"**{POWER}**" in shop.ask("最便宜的商品是什么")
+    assert f"**{LAPTOP}**" in shop.ask("which is the most expensive product?")
+
+
+def test_the_stock_can_be_ranked() -> None:
+    text = FakeShop().ask("哪个商品库存最多")
+    assert text.index(POWER) < text.index(LAPTOP) < text.index(WATCH) < text.index(BUDS)
+
+
+def test_a_shop_without_products_says_so() -> None:
+    shop = FakeShop([])
+    assert shop.ask("有哪些商品？") == "商店里现在没有商品。"
+    assert shop.ask("recommend a watch") == "The shop has no products right now."
+
+
+def test_an_id_that_the_shop_does_not_have_is_said() -> None:
+    shop = FakeShop()
+    assert "没有找到" in shop.ask("商品 99 多少钱")
+    assert "没有找到" in shop.ask("商品 99 还有货吗")
