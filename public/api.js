@@ -1,4 +1,5 @@
 // The page's only way to the back end: JSON requests, and server-sent events read from a fetch.
+import {parse} from "./data.js";
 
 async function send(path, body, signal) {
 	const post = {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body), signal};
@@ -9,12 +10,8 @@ async function send(path, body, signal) {
 
 async function detailOf(response) {
 	const text = await response.text();
-	try {
-		const {detail} = JSON.parse(text);
-		return typeof detail === "string" ? detail : JSON.stringify(detail);
-	} catch {
-		return `HTTP ${response.status} ${text.slice(0, 200)}`;
-	}
+	const detail = parse(text)?.detail ?? `HTTP ${response.status} ${text.slice(0, 200)}`;
+	return typeof detail === "string" ? detail : JSON.stringify(detail);
 }
 
 export const getJson = async path => (await send(path)).json();

@@ -1,6 +1,6 @@
 // The page's controller: which conversation is open, who may speak, and where the eye and the keyboard are.
 import {$, bind, h, icon, isEnter, toast} from "./dom.js";
-import {label, setLang, starters, t} from "./i18n.js";
+import {label, setLang, t, words} from "./i18n.js";
 import {drawAllowed, initSettings} from "./settings.js";
 import {refreshShop, watchShop} from "./shop.js";
 import {makeSidebar, titleOf} from "./sidebar.js";
@@ -12,7 +12,7 @@ import {watch, world} from "./world.js";
 const NEAR_END_PX = 60;
 const SPOKEN_CHARS = 400;
 
-const conversations = new Conversations(() => toast(t("notKept")));
+const kept = new Conversations(() => toast(t("notKept")));
 const talks = new Map(); // by id: the open one, and those still answering
 const root = document.documentElement;
 const left = settings.current; // the conversation that was open when the page was left
@@ -20,15 +20,16 @@ let talk;
 let atEnd = true;
 let lastTop = 0; // where the conversation was scrolled to
 
+const [input, submit, scroll, empty, toEnd] = ["input", "send", "scroll", "empty", "to-end"].map($);
 const say = text => ($("live").textContent = text); // to a screen reader, and nobody else
 
 const page = {
-	save: item => conversations.save(item),
+	save: item => kept.save(item),
 	changed: drawAllowed,
 	begun(mine) {
 		if (mine !== talk) return;
 		say(t("thinking"));
-		$("input").focus({preventScroll: true});
+		input.focus({preventScroll: true});
 		follow(true);
 		draw();
 	},
@@ -36,12 +37,12 @@ const page = {
 		if (mine === talk && reason === "stop") say(t("answered") + mine.view.spoken().slice(0, SPOKEN_CHARS));
 		draw();
 	},
-	/** A confirmation is on the screen: the keyboard goes there, unless something is being typed. */
+	// The keyboard goes to the confirmation, unless something is being typed.
 	asked(mine, card) {
 		if (mine !== talk) return;
 		follow(atEnd);
 		say(t("askedYou") + (card.call.title || card.call.tool));
-		if ([document.body, $("input"), $("send")].includes(document.activeElement) && !$("input").value) card.focus();
+		if ([document.body, input, submit].includes(document.activeElement) && !input.value) card.focus();
 	},
 };
 
@@ -49,7 +50,7 @@ function open(item) {
 	for (const [id, {stop}] of talks) if (!stop) talks.delete(id);
 	if (!talks.has(item.id)) talks.set(item.id, new Talk(item, page));
 	talk = talks.get(item.id);
-	$("scroll").replaceChildren($("empty"), talk.view.root);
+	scroll.replaceChildren(empty, talk.view.root);
 	growing.disconnect();
 	growing.observe(talk.view.root);
 	closeDrawers();
@@ -60,12 +61,12 @@ function open(item) {
 function draw() {
 	const {item, stop} = talk;
 	const begun = item.entries.length > 0;
-	$("empty").hidden = begun;
+	empty.hidden = begun;
 	$("title").textContent = document.title = begun ? titleOf(item) : t("app");
 	set("current", begun ? item.id : "");
-	$("send").replaceChildren(icon(stop ? "stop" : "send"));
-	$("send").ariaLabel = $("send").title = t(stop ? "stop" : "send");
-	$("send").classList.toggle("stop", Boolean(stop));
+	submit.replaceChildren(icon(stop ? "stop" : "send"));
+	submit.ariaLabel = submit.title = t(stop ? "stop" : "send");
+	submit.classList.toggle("stop", !!stop);
 	grow();
 	drawSidebar();
 }
@@ -73,34 +74,33 @@ function draw() {
 /** Keep the end in sight while it grows, but only for someone who is there. */
 function follow(yes) {
 	atEnd = yes;
-	if (yes && $("empty").hidden) $("scroll").scrollTop = $("scroll").scrollHeight;
-	$("to-end").hidden = yes || !$("empty").hidden;
+	if (yes && empty.hidden) scroll.scrollTop = scroll.scrollHeight;
+	toEnd.hidden = yes || !empty.hidden;
 }
 
 const growing = new ResizeObserver(() => follow(atEnd));
 
 function onScroll() {
-	const {scrollHeight, scrollTop, clientHeight} = $("scroll");
-	// Only moving up leaves the end: an answer may have grown since the scroll that this event reports.
+	const {scrollHeight, scrollTop, clientHeight} = scroll;
+	// Only moving up leaves the end: the answer may have grown since the scroll that this reports.
 	atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop);
 	lastTop = scrollTop;
-	$("to-end").hidden = atEnd || !$("empty").hidden;
+	toEnd.hidden = atEnd || !empty.hidden;
 }
 
 function send(event) {
 	event.preventDefault();
-	const text = $("input").value.trim();
+	const text = input.value.trim();
 	if (talk.stop && event.type === "submit") talk.stop.abort();
 	if (talk.stop || !text) return;
-	$("input").value = "";
+	input.value = "";
 	talk.ask(text);
 }
 
 function grow() {
-	const input = $("input");
 	input.style.height = "auto";
 	input.style.height = `${input.scrollHeight}px`;
-	$("send").disabled = !talk.stop && !input.value.trim();
+	submit.disabled = !talk.stop && !input.value.trim();
 }
 
 function closeDrawers() {
@@ -115,7 +115,7 @@ function drawWorld() {
 	const [demo] = document.getElementsByClassName("demo");
 	demo.hidden = !model.demo;
 	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");
-	$("model").classList.toggle("warn", Boolean(model.demo));
+	$("model").classList.toggle("warn", !!model.demo);
 	$("model-note").replaceChildren(...(model.demo ? demo.cloneNode(true).childNodes : [model.name ?? "", h("p", t("modelHow"))]));
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: up, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
@@ -124,26 +124,25 @@ function drawWorld() {
 	refreshShop();
 }
 
-/** Draw everything in `language`, or in the one that holds. */
 async function speak(language) {
 	await setLang(language);
 	label();
 	const ask = question => () => talk.ask(question);
-	$("starters").replaceChildren(...starters().map(([name, question]) => h("button.starter", {onclick: ask(question)}, h("small", name), question)));
+	$("starters").replaceChildren(...words.starters.map(([name, question]) => h("button.starter", {onclick: ask(question)}, h("small", name), question)));
 	drawAllowed();
 	drawWorld();
 	refreshShop(true);
 	open(talk?.item ?? newConversation());
 }
 
-const drawSidebar = makeSidebar(conversations, {
+const drawSidebar = makeSidebar(kept, {
 	current: () => talk.item,
 	open,
-	create: () => (open(newConversation()), $("input").focus()),
-	save: item => (conversations.save(item), draw()),
+	create: () => (open(newConversation()), input.focus()),
+	save: item => (kept.save(item), draw()),
 	remove(item) {
 		talks.get(item.id)?.stop?.abort();
-		conversations.remove(item.id);
+		kept.remove(item.id);
 		if (item === talk.item) open(newConversation());
 		else draw();
 	},
@@ -151,11 +150,11 @@ const drawSidebar = makeSidebar(conversations, {
 
 function listen() {
 	$("composer").onsubmit = send;
-	$("input").addEventListener("keydown", event => isEnter(event) && send(event));
-	$("input").oninput = grow;
-	$("scroll").onscroll = onScroll;
-	$("to-end").onclick = () => (follow(true), $("input").focus());
-	// On a wide screen the class hides the column, on a narrow one it pulls out the drawer (style.css).
+	input.addEventListener("keydown", event => isEnter(event) && send(event));
+	input.oninput = grow;
+	scroll.onscroll = onScroll;
+	toEnd.onclick = () => (follow(true), input.focus());
+	// Wide, the class hides a column; narrow, it pulls out a drawer.
 	$("side-toggle").onclick = () => root.classList.toggle("flip-side");
 	$("panel-toggle").onclick = () => root.classList.toggle("flip-panel");
 	$("scrim").onclick = closeDrawers;
@@ -166,19 +165,18 @@ function listen() {
 		if (!$("panel").checkVisibility({visibilityProperty: true})) $("panel-toggle").click();
 	};
 	initSettings(() => talk.item, speak);
-	world.addEventListener("change", drawWorld);
 }
 
 async function main() {
 	await speak();
 	listen();
-	watch();
+	watch(drawWorld);
 	watchShop();
-	await conversations.open();
-	const kept = conversations.items.get(left);
-	if (kept && !talk.item.entries.length) open(kept);
+	await kept.open();
+	const last = kept.items.get(left);
+	if (last && !talk.item.entries.length) open(last);
 	drawSidebar();
-	$("input").focus();
+	input.focus();
 }
 
 main();

@@ -1,4 +1,4 @@
-// A tool call as a card: who, what, how long, folded arguments and result, and what a person must decide.
+// A tool call as a card: who, what, how long, folded details, and what a person must decide.
 import {json, show} from "./data.js";
 import {h, icon} from "./dom.js";
 import {number, t} from "./i18n.js";
@@ -7,11 +7,8 @@ import {stateOf} from "./turn.js";
 
 const ICONS = {running: "spin", waiting: "wait", done: "check", unknown: "alert"};
 
-function progressBar({progress, total, message}) {
-	const bar = h("progress", {ariaLabel: t("running"), max: total ?? 1});
-	if (total) bar.value = progress;
-	return h("span.progress", bar, message);
-}
+const progressBar = ({progress, total, message}) =>
+	h("span.progress", h("progress", {ariaLabel: t("running"), max: total ?? 1, value: total && progress}), message);
 
 export class Card {
 	state = "";
@@ -38,7 +35,6 @@ export class Card {
 			h("span.card-title", call.title || call.tool),
 			h("code", `${call.server} · ${call.tool}`),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${number(call.ms)} ms`),
-			h("span.fold", icon("fold")),
 			call.progress ? progressBar(call.progress) : "",
 		);
 		if (state === this.state) return;
@@ -69,7 +65,6 @@ export class Card {
 		fillConfirm(slot, call, decide).then(() => talk.page.asked(talk, this));
 	}
 
-	/** Hand the keyboard to the decision. */
 	focus() {
 		this.#slot.querySelector(".primary")?.focus({preventScroll: true});
 	}

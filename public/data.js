@@ -1,6 +1,6 @@
 // Tool results for people: lists as tables, other JSON indented, everything else as it is. All of it is text.
 import {h} from "./dom.js";
-import {column, money, number, t, time} from "./i18n.js";
+import {money, number, t, time, words} from "./i18n.js";
 
 const MAX_ROWS = 100;
 const ORDER = "id productId key label name customerName items price quantity orders totalAmount amount left orderDate".split(" ");
@@ -36,7 +36,6 @@ export function learn(list) {
 export const productName = id => names.get(id) ?? `#${id}`;
 export const isLine = item => Number.isInteger(item?.productId) && Number.isInteger(item?.quantity);
 
-/** One value as a person reads it. */
 export function cell(key, value) {
 	if (typeof value === "number") return MONEY.includes(key) ? money(value) : /id$/i.test(key) ? String(value) : number(value);
 	if (key === "orderDate") return time(value);
@@ -46,7 +45,6 @@ export function cell(key, value) {
 	return typeof value === "string" ? value : JSON.stringify(value ?? "").replace('""', "");
 }
 
-/** A frame that scrolls sideways, by keyboard too. */
 export const wide = (...children) => h(".wide", {tabIndex: 0, role: "region", ariaLabel: t("result")}, children);
 
 export function table(list) {
@@ -55,7 +53,7 @@ export function table(list) {
 	const rank = key => ORDER.indexOf(key) + 1 || ORDER.length + 1;
 	const keys = [...new Set(shown.flatMap(Object.keys))].sort((a, b) => rank(a) - rank(b));
 	const numeric = keys.map(key => (shown.every(row => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
-	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, column(key)));
+	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, words.columns[key] ?? key));
 	const body = shown.map(row => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
 	const rest = list.length - shown.length;
 	return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", {n: rest})));
@@ -63,7 +61,6 @@ export function table(list) {
 
 export const json = value => h("pre", {tabIndex: 0}, typeof value === "string" ? value : JSON.stringify(value, null, 2));
 
-/** A tool's result text as its best picture, with the raw text folded beneath a table. */
 export function show(text) {
 	const list = rows(text);
 	const raw = json(parse(text) ?? text);

@@ -7,13 +7,12 @@ import {findTool, readStock} from "./world.js";
 
 const DEAF_MS = 400; // an Enter that was meant for the question must not confirm what it brought up
 
-/** The purchase in a call's arguments, by its shape: `{customerName, items}`; else null. */
+/** The purchase in arguments, by its shape, or null. */
 export function purchaseOf(args) {
 	const body = args?.input_data ?? args;
 	return typeof body?.customerName === "string" && body.items?.length && body.items.every?.(isLine) ? body : null;
 }
 
-/** The order in a result's text, by its shape; else null. */
 export function orderOf(text) {
 	const order = purchaseOf(parse(text));
 	return typeof order?.totalAmount === "number" ? order : null;
@@ -21,7 +20,6 @@ export function orderOf(text) {
 
 const stockOf = (call, {items}) => readStock(call.server, items.map(item => item.productId));
 
-/** Lines, customer and total; `left(id)` is what remains of a product. */
 function bill({customerName, items}, stock, left, total) {
 	const lines = items.map(({productId, quantity}) => {
 		const {name = productName(productId), price} = stock[productId] ?? {};
@@ -29,8 +27,8 @@ function bill({customerName, items}, stock, left, total) {
 	});
 	const sum = total ?? lines.reduce((all, {amount}) => all + amount, 0);
 	const known = !Number.isNaN(sum);
-	const facts = [h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total", known ? money(sum) : "–")];
-	return [table(lines), h("dl.facts", facts), known ? "" : h("p.quiet", t("noPrice"))];
+	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total", known ? money(sum) : "–"));
+	return [table(lines), facts, known ? "" : h("p.quiet", t("noPrice"))];
 }
 
 function leftAfter({items}, stock, id) {
@@ -38,9 +36,9 @@ function leftAfter({items}, stock, id) {
 	return left < 0 ? t("short", {n: number(stock[id].quantity)}) : Number.isNaN(left) ? "–" : left;
 }
 
-function fill(box, label, sign, about, ...rest) {
+function fill(box, label, sign, about, what) {
 	box.ariaLabel = label;
-	box.replaceChildren(h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)), h("", ...rest));
+	box.replaceChildren(h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)), h("", what));
 }
 
 /** The question before a writing call; `decide(yes, always)` hears the answer. */
@@ -48,8 +46,8 @@ export async function fillConfirm(box, call, decide) {
 	const purchase = purchaseOf(call.args);
 	const stock = purchase && (await stockOf(call, purchase));
 	const always = h("input", {type: "checkbox"});
-	const shown = performance.now();
-	const choose = yes => event => (event.detail || performance.now() - shown > DEAF_MS) && decide(yes, always.checked);
+	const shown = Date.now();
+	const choose = yes => event => (event.detail || Date.now() - shown > DEAF_MS) && decide(yes, always.checked);
 	const title = purchase ? t("confirmBuy") : t("confirmAsk", {name: call.title || call.tool});
 	const details = purchase ? bill(purchase, stock, id => leftAfter(purchase, stock, id)) : json(call.args);
 	fill(box, title, "", t(purchase ? "notYet" : "notYetTool"), details);
@@ -57,7 +55,7 @@ export async function fillConfirm(box, call, decide) {
 	box.append(h("label.check", always, t("always")), h(".row", yes, button(t("cancel"), choose(false))));
 }
 
-/** The order as a receipt. The stock left is read once, right after the purchase, and kept with the call. */
+/** The order as a receipt; the stock left is that right after the purchase. */
 export async function fillReceipt(box, call, order, save) {
 	if (!call.stock) {
 		call.stock = await stockOf(call, order);
@@ -67,7 +65,7 @@ export async function fillReceipt(box, call, order, save) {
 	fill(box, t("receipt"), "check", about, bill(order, call.stock, id => call.stock[id]?.quantity ?? "–", order.totalAmount));
 }
 
-/** Nobody knows whether the call happened: look at the orders first; `retry` repeats the very same call, or is absent. */
+/** Nobody knows whether the call happened; `retry`, where there is one, repeats the very same call. */
 export function fillUnknown(box, call, retry) {
 	const found = h("", {role: "status"});
 	const {customerName} = purchaseOf(call.args) ?? {};

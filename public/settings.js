@@ -10,7 +10,6 @@ export function drawAllowed() {
 	$("none-allowed").hidden = always().length > 0;
 }
 
-/** `item()` is the open conversation; `speak(language)` redraws the page in another one. */
 export function initSettings(item, speak) {
 	const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
 	bind("lang", lang(), speak);

@@ -13,29 +13,26 @@ let seen = "";
 
 const groupBy = () => settings.salesBy ?? "product";
 
-function bar(label, value, most, figure, kind = "") {
-	const row = h(`li.bar-row${kind && ".low"}`, h("span.bar-name", label, kind && h("span.tag.warn", t(kind))), h("b.num", figure), h("span.track", h("i")));
-	row.style.setProperty("--share", most ? value / most : 0);
+function bar(item, of, most, name, small, kind = "") {
+	const label = h("span.bar-name", `${name}`, h("small", small), kind && h("span.tag.warn", t(kind)));
+	const row = h(`li.bar-row${kind && ".low"}`, label, h("b.num", cell(of, item[of])), h("span.track", h("i")));
+	row.style.setProperty("--share", item[of] / most || 0);
 	return row;
 }
 
-function stockBars(items) {
-	const most = Math.max(...items.map(item => item.quantity));
-	return items.map(({productId, quantity, product}) => {
-		const label = [product?.name ?? `#${productId}`, h("small", cell("price", product?.price))];
-		return bar(label, quantity, most, number(quantity), quantity > LOW_STOCK ? "" : quantity ? "low" : "soldOut");
-	});
-}
+const bars = (items, of, ...rest) => {
+	const most = Math.max(...items.map(item => item[of]));
+	return items.map(item => bar(item, of, most, ...rest.map(read => read(item))));
+};
 
-function salesBars(items) {
-	const most = Math.max(...items.map(item => item.amount));
-	const order = groupBy() === "day" ? (a, b) => (a.key < b.key ? 1 : -1) : (a, b) => b.amount - a.amount;
-	const label = item => [item.label, h("small", t("pieces", {n: number(item.quantity)}))];
-	return items.sort(order).slice(0, BARS).map(item => bar(label(item), item.amount, most, money(item.amount)));
-}
+const nameOf = ({productId, product}) => product?.name ?? `#${productId}`;
+const priceOf = ({product}) => cell("price", product?.price);
+const warning = ({quantity}) => (quantity > LOW_STOCK ? "" : quantity ? "low" : "soldOut");
+const piecesOf = ({quantity}) => t("pieces", {n: number(quantity)});
+const order = (a, b) => (groupBy() === "day" ? (a.key < b.key ? 1 : -1) : b.amount - a.amount);
 
 const orderRow = ({id, customerName, orderDate, items, totalAmount}) =>
-	h("li.order", h("", h("strong", customerName), h("span.quiet", `#${id} · ${time(orderDate)}`)), h("", h("span.lines", cell("items", items)), h("b.num", money(totalAmount))));
+	h("li.order", h("", h("strong", `${customerName}`), h("span.quiet", `#${id} · ${time(orderDate)}`)), h("", h("span.lines", cell("items", items)), h("b.num", money(totalAmount))));
 
 const fill = (list, rows) => $(list).replaceChildren(...(rows.length ? rows : [h("li.quiet", t("noOrders"))]));
 
@@ -48,12 +45,11 @@ async function load({name: server, status}) {
 	const summary = await readRows(server, "get_orders", {groupBy: group});
 	seen = now;
 	learn(items);
-	fill("stock", stockBars(items));
-	fill("sales", salesBars(summary));
+	fill("stock", bars(items, "quantity", nameOf, priceOf, warning));
+	fill("sales", bars(summary.sort(order).slice(0, BARS), "amount", item => item.label, piecesOf));
 	fill("orders", newest.map(orderRow));
 }
 
-/** Read the shop again; `anew` draws it even when nothing changed. */
 export async function refreshShop(anew) {
 	if (anew) seen = "";
 	const server = world.servers.find(({name}) => findTool("get_inventory", name) && findTool("get_orders", name));
@@ -63,7 +59,6 @@ export async function refreshShop(anew) {
 	$("shop").classList.toggle("faded", complaint !== "");
 }
 
-/** Keep the shop fresh for as long as it is in sight. */
 export async function watchShop() {
 	if (!document.hidden && $("shop").checkVisibility({visibilityProperty: true})) await refreshShop();
 	setTimeout(watchShop, POLL_MS);

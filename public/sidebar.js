@@ -4,8 +4,8 @@ import {t} from "./i18n.js";
 
 export const titleOf = item => item.title || t("newChat");
 
-/** `act`: current(), open(id), create(), save(item), remove(item). Answers the function that redraws the list. */
-export function makeSidebar(conversations, act) {
+/** Answers the function that redraws the list. */
+export function makeSidebar(kept, act) {
 	let renaming = null;
 	$("create").onclick = act.create;
 	$("search").oninput = update;
@@ -13,7 +13,7 @@ export function makeSidebar(conversations, act) {
 	function update() {
 		const words = $("search").value.trim().toLowerCase();
 		const has = item => [titleOf(item), ...item.entries.map(({message}) => message.content)].join("\n").toLowerCase().includes(words);
-		const items = conversations.newest().filter(item => item.entries.length && has(item));
+		const items = kept.newest().filter(item => item.entries.length && has(item));
 		$("chats").replaceChildren(...items.map(item => (item === renaming ? field(item) : row(item))));
 		if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));
 		if (renaming) $("chats").querySelector("input")?.select();
@@ -44,7 +44,6 @@ export function makeSidebar(conversations, act) {
 
 const fence = text => `\`\`\`\`json\n${text}\n\`\`\`\``;
 
-/** Questions and answers, and the calls in between. */
 export function asMarkdown({title, entries, calls}) {
 	const parts = [`# ${title}`];
 	for (const {message: {role, content, tool_calls: asked = []}} of entries) {

@@ -19,7 +19,6 @@ export function set(key, value) {
 	}
 }
 
-/** The writing tools, as "server/tool", that run without asking. */
 export const always = () => [settings.always ?? []].flat();
 export const setAlways = (name, on) => set("always", [...always().filter(other => other !== name), on ? name : []].flat());
 
@@ -38,12 +37,12 @@ export const newConversation = () => ({
 	id: `${Date.now()}-${Math.random()}`,
 	title: "",
 	at: Date.now(),
-	entries: [], // {message, html?}: OpenAI messages as they came, and how an answer looked
-	calls: {}, // by id: what the page knows of a tool call
-	approvals: {}, // by id: the user's word
+	entries: [], // {message, html}: OpenAI messages as they came, and how an answer looked
+	calls: {}, // by id, as are the approvals
+	approvals: {},
 });
 
-/** All conversations, in memory, written through to IndexedDB; `onproblem` hears when that fails. */
+/** All of them in memory, written through to IndexedDB; `onproblem` hears when that fails. */
 export class Conversations {
 	items = new Map();
 	#db;

@@ -39,7 +39,6 @@ export class Talk {
 		}
 	}
 
-	/** Let the model go on from where the conversation stands. */
 	answer = async () => {
 		if (this.stop) return;
 		this.stop = new AbortController();
@@ -54,16 +53,14 @@ export class Talk {
 		this.page.ended(this, reason);
 	};
 
-	/** Say how the newest answer stands: as it just ended, or as it is found after a reload. */
+	/** Say how the newest answer stands: just now, or after a reload. */
 	explain(reason, detail) {
 		const state = standing(this.item);
-		const error = reason === "error";
-		const halted = reason === "stopped" ? "stopped" : "interrupted";
-		const on = {label: t(error ? "tryAgain" : "continue"), action: this.answer, error};
-		if (error) this.view.note(detail, on);
-		else if (reason === "rounds") this.view.note(t("rounds"), on);
-		else if (state === "cut") this.view.note(t(halted), on);
-		else if (state === "whole" && reason === "stopped") this.view.note(t(halted));
+		const stopped = reason === "stopped";
+		if (reason === "error") this.view.note(detail, t("tryAgain"), this.answer, true);
+		else if (reason === "rounds") this.view.note(t("rounds"), t("continue"), this.answer);
+		else if (state === "cut") this.view.note(t(stopped ? "stopped" : "interrupted"), t("continue"), this.answer);
+		else if (stopped && state === "whole") this.view.note(t("stopped"));
 	}
 
 	/** The user's word on a waiting call; the answer goes on when none waits any more. */
@@ -86,18 +83,15 @@ export class Talk {
 		const index = entries.indexOf(entry);
 		const kept = mustKeep(this.item, index) > index;
 		if (kept) toast(t("keptPurchase"));
-		else entries.length = index;
-		this.#reask([{message: {role: "user", content: text}}]);
+		this.#reask(kept ? entries.length : index, {message: {role: "user", content: text}});
 	}
 
 	regenerate() {
-		const {entries} = this.item;
-		entries.length = mustKeep(this.item, entries.findLastIndex(({message}) => message.role === "user") + 1);
-		this.#reask([]);
+		this.#reask(mustKeep(this.item, this.item.entries.findLastIndex(({message}) => message.role === "user") + 1));
 	}
 
-	#reask(added) {
-		this.item.entries.push(...added);
+	#reask(kept, ...added) {
+		this.item.entries.splice(kept, Infinity, ...added);
 		this.view.render();
 		this.answer();
 	}

@@ -1,7 +1,7 @@
-// The servers with their state, and every tool with its description, schemas and a form to run it by hand.
+// The servers with their state, and every tool with its schemas and a form to run it by hand.
 import {callTool, reconnect} from "./api.js";
 import {json, parse, show} from "./data.js";
-import {button, h, icon} from "./dom.js";
+import {button, h} from "./dom.js";
 import {t} from "./i18n.js";
 import {refresh, world} from "./world.js";
 
@@ -13,10 +13,10 @@ function resolve(schema, root) {
 
 function control({type, enum: options = type === "boolean" ? [true, false] : null}) {
 	if (options) return h("select", ["", ...options].map(option => h("option", `${option}`)));
-	return type === "array" ? h("textarea", {rows: 2, placeholder: "[ ]"}) : h("input", {type: /integer|number/.test(type) ? "number" : "text", step: "any"});
+	return h("input", {placeholder: type === "array" ? "[ ]" : ""});
 }
 
-/** `[element, read]` for one value; `read` answers undefined when it was left empty, and throws on bad JSON. */
+/** `[element, read]` for one value; `read` throws on bad JSON. */
 function field(name, schema, root, required) {
 	const shape = resolve(schema, root);
 	if (shape.properties) return group(name, shape, root);
@@ -55,7 +55,7 @@ function toolCard(tool) {
 		body.firstChild || body.append(h("p", tool.description), ...schemas.map(key => h("details.raw", h("summary", t(key)), json(tool[key]))), runForm(tool));
 	const body = h(".card-body");
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
-	const summary = h("summary", h("span.card-title", tool.title || tool.name), h("code", tool.name), kind, h("span.fold", icon("fold")));
+	const summary = h("summary", h("span.card-title", tool.title || tool.name), h("code", tool.name), kind);
 	return h("details.card", {ontoggle: fill}, summary, body);
 }
 

@@ -11,7 +11,6 @@ export function openCalls({entries}) {
 	return asked.map(({id}) => id).filter(id => !answered.includes(id));
 }
 
-/** How a call stands; one that was let through and has no result is `running` while `live`, and then `unknown`. */
 export function stateOf({calls, approvals}, id, live) {
 	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // cut off before it was announced
 	const word = approvals[id];
@@ -22,7 +21,7 @@ export function stateOf({calls, approvals}, id, live) {
 	return live ? "running" : word || auto ? "unknown" : "halted";
 }
 
-/** How a conversation stands: a call is `waiting` or `unknown`, its answer is `cut`, it is `whole`, or nothing. */
+/** A call is `waiting` or `unknown`, the answer is `cut`, or all is `whole`; "" for nothing. */
 export function standing(item) {
 	if (!item.entries.length) return "";
 	const states = openCalls(item).map(id => stateOf(item, id));
@@ -30,10 +29,7 @@ export function standing(item) {
 	return ["waiting", "unknown"].find(state => states.includes(state)) ?? (whole ? "whole" : "cut");
 }
 
-/**
- * How many entries must stay when all from `from` on is asked anew: up to the last step that may have changed
- * something, with the results of its round, so that the model knows of it and nothing is bought twice.
- */
+/** How many entries stay when all from `from` on is asked anew: whatever may have bought something, lest it be bought twice. */
 export function mustKeep(item, from) {
 	const wrote = ({id}) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id));
 	let keep = item.entries.findLastIndex(({message}, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
@@ -41,7 +37,7 @@ export function mustKeep(item, from) {
 	return keep || from;
 }
 
-/** Follow one answer; `{reason, detail}` is `stop`, `approval`, `rounds`, `stopped`, `error` (with why) or `lost`. */
+/** Follow one answer; its end is `stop`, `approval`, `rounds`, `stopped`, `lost` or `error`, with the detail. */
 export async function runTurn(item, view, save, signal) {
 	const {calls, entries} = item;
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));

@@ -1,12 +1,10 @@
-// A conversation on the screen: questions, answers with their cards, and the notes about how an answer ended.
+// A conversation on the screen: questions, answers with their cards, and how an answer ended.
 import {Card} from "./cards.js";
 import {button, h, icon, iconButton, isEnter, toast} from "./dom.js";
 import {t} from "./i18n.js";
 import {renderProse} from "./prose.js";
 
-const LONG = 1400; // characters of a question that folds
-const LONG_LINES = 18;
-const LONG_ANSWER = 6000; // of one that is not the newest
+const LONG = /^(.{1400}|(.*\n){18})/s; // a question that folds
 
 const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
 const copy = text => iconButton("copy", () => navigator.clipboard.writeText(text()).then(() => toast(t("copied"))));
@@ -24,8 +22,8 @@ function fold(body) {
 export class View {
 	root = h("ol.log");
 	#cards = new Map();
-	#answer = null;
-	#prose = null;
+	#answer;
+	#prose;
 	#note = h("li.turn");
 	#dots = h(".dots", {ariaHidden: "true"}, h("i"), h("i"), h("i"));
 
@@ -34,17 +32,15 @@ export class View {
 		this.render();
 	}
 
-	/** Build everything anew from the conversation. */
 	render() {
 		const {entries} = this.talk.item;
-		const newest = entries.findLastIndex(({message}) => message.role === "user");
 		this.#cards.clear();
 		this.#answer = null;
 		this.root.replaceChildren();
-		entries.forEach((entry, index) => {
+		for (const entry of entries) {
 			if (entry.message.role === "user") this.question(entry);
-			else if (entry.message.role === "assistant") this.#stored(entry, index < newest);
-		});
+			else if (entry.message.role === "assistant") this.#stored(entry);
+		}
 		this.finish();
 	}
 
@@ -54,15 +50,13 @@ export class View {
 		const text = textOf(entry);
 		const body = h(".bubble", text);
 		const turn = h("li.turn.mine", {ariaLabel: t("you")}, body, h(".acts", iconButton("edit", () => this.#edit(turn, entry)), copy(() => text)));
-		if (text.length > LONG || text.split("\n").length > LONG_LINES) fold(body);
+		if (LONG.test(text)) fold(body);
 		this.root.append(turn);
 	}
 
-	#stored(entry, old) {
-		const text = textOf(entry);
+	#stored(entry) {
 		if (entry.html) this.html(entry.html);
-		else if (text) this.text(text);
-		if (old && text.length > LONG_ANSWER) fold(this.#prose);
+		else if (textOf(entry)) this.text(textOf(entry));
 		this.closeProse();
 		for (const {id, function: {name: tool, arguments: args} = {}} of entry.message.tool_calls ?? []) {
 			this.talk.item.calls[id] ??= {server: "", tool, args, readOnly: true};
@@ -77,23 +71,21 @@ export class View {
 		const ask = () => area.value.trim() && !this.talk.stop && this.talk.edit(entry, area.value.trim());
 		area.onkeydown = event => {
 			if (event.key === "Escape") cancel();
-			if (!isEnter(event)) return;
-			event.preventDefault();
-			ask();
+			if (isEnter(event)) ask(event.preventDefault());
 		};
 		turn.replaceChildren(h(".editor", area, h(".row", button(t("askAgain"), ask, ".primary"), button(t("cancel"), cancel))));
 		area.focus();
 	}
 
-	#parts() {
+	#add(part) {
 		if (!this.#answer) this.root.append((this.#answer = h("li.turn.answer", {ariaLabel: t("assistant")})));
-		return this.#answer;
+		this.#answer.append(part);
+		return part;
 	}
 
 	#open() {
 		this.#dots.remove();
-		if (!this.#prose) this.#parts().append((this.#prose = h(".prose")));
-		return this.#prose;
+		return (this.#prose ??= this.#add(h(".prose")));
 	}
 
 	closeProse() {
@@ -111,22 +103,21 @@ export class View {
 
 	card(id) {
 		if (!this.#cards.has(id)) {
-			const card = new Card(id, this.talk);
 			this.closeProse();
-			this.#cards.set(id, card);
-			this.#parts().append(card.root);
+			this.#cards.set(id, new Card(id, this.talk));
+			this.#add(this.#cards.get(id).root);
 		}
 		this.#cards.get(id).update();
-		if (this.talk.stop) this.#parts().append(this.#dots);
+		if (this.talk.stop) this.#add(this.#dots);
 	}
 
 	begin() {
 		this.#note.remove();
-		this.#parts().querySelector(":scope > .acts")?.remove();
-		this.#parts().append(this.#dots);
+		this.#answer?.querySelector(":scope > .acts")?.remove();
+		this.#add(this.#dots);
 	}
 
-	/** The answer is over, for whatever reason: cards settle, and it can be copied or asked for again. */
+	/** The answer is over, for whatever reason. */
 	finish() {
 		const answer = this.#answer;
 		this.#dots.remove();
@@ -139,15 +130,12 @@ export class View {
 		this.#answer = null;
 	}
 
-	/** An answer's text, as it is read out or copied. */
 	spoken = (answer = this.#answer) => [...(answer?.querySelectorAll(":scope > .prose") ?? [])].map(part => part.innerText).join("\n\n");
 
-	/** Say how the answer ended, with the button that leads on. */
-	note(text, {error, label, action} = {}) {
-		const why = error && [h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint"))];
-		const box = h(error ? ".note.error" : ".note", {role: error ? "alert" : "note"}, icon(error ? "alert" : "wait"), h("", why || text));
-		if (label) box.append(button(label, action));
-		this.#note.replaceChildren(box);
+	note(text, label, action, error) {
+		const why = error ? [h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint"))] : text;
+		const kind = error ? {role: "alert", className: "note error"} : {className: "note"};
+		this.#note.replaceChildren(h("", kind, icon(error ? "alert" : "wait"), h("", why), label && button(label, action)));
 		this.root.append(this.#note);
 	}
 }
