@@ -111,6 +111,8 @@ class Settings(BaseSettings):
 class ShopServer(MCPServer[Counter]):
     """The SDK's server, whose failures read as the tutorial's sentences and nothing else."""
 
+    shop: Shop
+
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[Counter, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
@@ -149,7 +151,7 @@ class ShopServer(MCPServer[Counter]):
         return await super().get_prompt(name, arguments, context)
 
 
-def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> MCPServer[Counter]:
+def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> ShopServer:
     """Make the server; `api` replaces the network to the REST service, for tests."""
     counter = Counter(Shop(settings.api_url, settings.api_token, api), settings.mcp_confirm)
 
@@ -170,7 +172,8 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
         # Replicas share the token, so that a question asked by one may be answered to another.
         request_state_security=RequestStateSecurity(keys=keys) if settings.mcp_token else None,
     )
-    Prompts(counter.shop).add_to(server)
+    server.shop = counter.shop
+    Prompts(server.shop).add_to(server)
     return server
 
 
@@ -202,6 +205,7 @@ def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) 
         )
         app.router.routes.extend(routes)
         app.add_middleware(Sessions)
+    app.state.shop = server.shop
     own_name = [] if settings.mcp_host in EVERYWHERE else [settings.mcp_host]
     allowed = Allowed([*settings.mcp_allowed_hosts.split(","), *own_name])
     app.add_middleware(Guard, allowed=allowed, token=settings.mcp_token)
@@ -233,15 +237,18 @@ def configure_logging(settings: Settings) -> None:
     )
     if level != "DEBUG":
         # At INFO these name session ids, arguments and URLs with customers in them.
-        for name in ("mcp", "httpx", "stamina", "sse_starlette"):
+        for name in ("mcp", "httpx", "sse_starlette"):
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+        logging.getLogger("stamina").setLevel(logging.ERROR)  # "retry_scheduled" tells nobody anything
 
 
 class _HttpServer(uvicorn.Server):
     """Uvicorn, which ends the open streams before it waits for them."""
 
     def __init__(self, settings: Settings) -> None:
-        self._streams = Streams(create_app(settings))
+        app = create_app(settings)
+        self._shop: Shop = app.state.shop
+        self._streams = Streams(app)
         config = uvicorn.Config(
             self._streams,
             host=settings.mcp_host,
@@ -255,6 +262,7 @@ class _HttpServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         await self._streams.close()
+        self._shop.give_up()
         await super().shutdown(sockets)
 
 

@@ -1,5 +1,6 @@
 """The shop's REST service as the MCP server sees it: one helper that calls, retries, and says what failed."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -25,6 +26,9 @@ LONGEST_WAIT = 5.0  # a Retry-After above this is not waited for
 BUSY = frozenset({502, 503, 504})  # a gateway's or the service's own "try again"
 
 Query = Mapping[str, Any]  # None means: not asked for
+
+
+logger = logging.getLogger(__name__)
 
 
 class ShopError(ToolError):
@@ -89,6 +93,7 @@ class Shop:
         # are of no use here, and a third to the time of a call.
         self._transport: httpx.AsyncBaseTransport | None = None
         self._users = 0
+        self._purchases: set[anyio.CancelScope] = set()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Shop"]:
@@ -121,9 +126,18 @@ class Shop:
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         request = self._request("POST", "/purchase", headers, body)
         words = replace(PURCHASE, advice=f"。再试时请用同一个 idempotencyKey：{key}，不会重复购买")
-        with anyio.CancelScope(shield=True):
-            answer = await self._call(words, BUY_SECONDS, dict, request)
-        return answer
+        with anyio.CancelScope(shield=True) as purchase:
+            self._purchases.add(purchase)
+            try:
+                return await self._call(words, BUY_SECONDS, dict, request)
+            finally:
+                self._purchases.discard(purchase)
+        raise ShopError(f"{words.unreachable}: 服务器正在停止{words.advice}")
+
+    def give_up(self) -> None:
+        """Stop waiting for purchases under way, since the server stops; each happens or not, as a whole."""
+        for purchase in self._purchases:
+            purchase.cancel()
 
     def _request(
         self,
@@ -142,7 +156,9 @@ class Shop:
         except _BusyError as error:
             response = error.response
         except (TimeoutError, httpx.RequestError) as error:
-            raise ShopError(f"{words.unreachable}: {self._reason(error)}{words.advice}") from error
+            reason = self._reason(error)
+            logger.warning("%s %s: %s", request.method, request.url.path, reason)
+            raise ShopError(f"{words.unreachable}: {reason}{words.advice}") from error
         if not response.is_success:
             raise ShopError(f"{words.refused} ({response.status_code}): {_detail(response)}")
         data = _json(response)

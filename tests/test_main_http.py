@@ -349,11 +349,20 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
     service.wait_until_up(f"{base}/healthz")
     async with httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=10) as http:
         session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
+        listen = {"jsonrpc": "2.0", "id": 9, "method": "subscriptions/listen"}
+        wanted = {"_meta": ENVELOPE, "notifications": {"toolsListChanged": True}}
         async with (
             http.stream("GET", "/sse") as sse,
+            http.stream(
+                "POST",
+                "/mcp",
+                json=listen | {"params": wanted},
+                headers=MODERN | {"Mcp-Method": "subscriptions/listen"},
+            ) as changes,
             http.stream("GET", "/mcp", headers={"Mcp-Session-Id": session}) as events,
         ):
-            assert sse.status_code == events.status_code == 200
+            assert sse.status_code == events.status_code == changes.status_code == 200
+            assert changes.headers["content-type"].startswith("text/event-stream")
             service.process.send_signal(signal_number)
             assert await anyio.to_thread.run_sync(service.process.wait, 5) in {0, -signal_number}
     log = service.log.read_text()
@@ -362,6 +371,36 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
     assert f"http://localhost:{port}/sse" in log
     assert "ERROR" not in log
     assert "Traceback" not in log
+
+
+async def test_it_ends_at_once_in_the_middle_of_a_purchase_that_hangs(spawn: Spawn) -> None:
+    async def hang(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            asked.set()
+            await anyio.sleep_forever()
+
+    asked = anyio.Event()
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as silent,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(silent.serve, hang)
+        env = {"API_URL": f"http://127.0.0.1:{silent.extra(anyio.abc.SocketAttribute.local_port)}/api"}
+        port = free_port()
+        service = spawn("main.py", "--port", str(port), env=env)
+        await anyio.to_thread.run_sync(service.wait_until_up, f"http://127.0.0.1:{port}/healthz")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
+            group.start_soon(
+                lambda: http.post("/mcp", json=modern_call("create_purchase", TWO_BUDS), headers=routed)
+            )
+            with anyio.fail_after(10):
+                await asked.wait()
+            service.process.terminate()
+            await anyio.to_thread.run_sync(service.process.wait, 5)
+            group.cancel_scope.cancel()
+    assert "ERROR" not in service.log.read_text()
+    assert "Traceback" not in service.log.read_text()
 
 
 async def test_a_call_without_the_service_says_so_and_the_log_holds_no_error(spawn: Spawn) -> None:
