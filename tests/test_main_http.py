@@ -24,7 +24,7 @@ import main
 from streams import Streams
 from tests.conftest import Spawn
 from tests.processes import ROOT, free_port
-from tests.test_main import NAMES, TWO_BUDS, FakeShop, keyed, text_of
+from tests.test_main import NAMES, TWO_BUDS, FakeShop, Person, keyed, text_of
 
 pytestmark = pytest.mark.anyio
 
@@ -299,6 +299,23 @@ async def test_a_client_that_goes_away_in_the_middle_does_not_stop_its_purchase(
             assert (await http.get("/healthz")).status_code == 200  # the server has seen it close
             shop.go_on.set()
             await shop.done.wait()
+
+
+@pytest.mark.parametrize("setting", ["mcp_json_response", "mcp_stateless"])
+@pytest.mark.parametrize(("mode", "confirm", "asked_and_bought"), [
+    ("legacy", "auto", (0, 1)),
+    ("legacy", "always", (0, 0)),
+    ("auto", "always", (1, 1)),
+])  # fmt: skip
+async def test_where_there_is_no_way_back_only_2026_clients_are_asked(
+    api: FakeShop, setting: str, mode: str, confirm: str, asked_and_bought: tuple[int, int]
+) -> None:
+    person = Person("accept")
+    app = app_for(api, mcp_confirm=confirm, **{setting: True})
+    async with serving(app) as url, Client(f"{url}/mcp", mode=mode, elicitation_callback=person) as client:
+        result = await client.call_tool("create_purchase", TWO_BUDS)
+    assert (len(person.asked), len(api.purchases())) == asked_and_bought
+    assert bool(result.is_error) is not bool(api.purchases())
 
 
 async def test_a_repeated_purchase_finds_the_first_one(tmp_path: Path) -> None:
