@@ -1,0 +1,1 @@
+"""The side-by-side measurements: `uv run --group bench python -m benchmarks`."""

@@ -1,0 +1,26 @@
+"""A chat turn with three tool calls, with a model that answers at once."""
+
+from benchmarks.measure import Show, in_turns
+from benchmarks.results import Goal, Result, better, result
+from benchmarks.services import Stage, until_tools
+from benchmarks.tool_call import posts, tutorial
+
+ROUNDS = 5
+TURNS = {"tutorial": 4, "ours": 30}  # a round
+GOAL = 12.0
+QUESTION = {"message": "有哪些商品？", "history": []}
+
+
+async def measure(stage: Stage, show: Show) -> Result:
+    """Measure the median of one turn after another."""
+    api = await stage.api()
+    mcp = await stage.mcp(api)
+    ours = await stage.contender("our_web", env=stage.web_settings(mcp))
+    await until_tools(ours)
+    chains = {"tutorial": await tutorial(stage), "ours": [api, mcp, ours]}
+    contenders = {
+        name: await posts(chain, "/api/chat", QUESTION, TURNS[name]) for name, chain in chains.items()
+    }
+    measured = await in_turns(contenders, ROUNDS, show)
+    goal = Goal("a chat turn with 3 tool calls", better(measured["ours"], measured["tutorial"], "ms"), GOAL)
+    return result("chat turn, 3 tools, model at once", "ms", measured, [goal])

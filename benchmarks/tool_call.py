@@ -1,0 +1,51 @@
+"""One tool call by hand, from the web client through MCP and REST to the records and back."""
+
+from benchmarks.measure import Contender, Show, in_turns, one_by_one
+from benchmarks.results import Goal, Result, better, result
+from benchmarks.services import Service, Stage
+from benchmarks.wire import Connection, request
+
+ROUNDS = 5
+CALLS = {"tutorial": 8, "ours": 60}  # a round
+GOAL = 15.0
+CALL = {"server": "product-mcp", "name": "get_products", "args": {}}
+
+
+async def tutorial(stage: Stage) -> list[Service]:
+    """Start the three services of the tutorial's way, the browser's back end last."""
+    api = await stage.contender("tutorial_api")
+    server = await stage.contender("tutorial_server", f"{api.url}/api")
+    return [api, server, await stage.contender("tutorial_web", f"{server.url}/sse")]
+
+
+async def ours(stage: Stage) -> list[Service]:
+    """Start our three services, the browser's back end last."""
+    api = await stage.api()
+    mcp = await stage.mcp(api)
+    return [api, mcp, await stage.web(mcp)]
+
+
+async def posts(services: list[Service], path: str, body: object, count: int) -> Contender:
+    """Make a burst of the same POST to the last of the services, over one connection."""
+    service = services[-1]
+    connection = await Connection.open(service.address)
+    data = request(service.address, "POST", path, body)
+    first = await connection.ask("POST", path, body)
+    assert "智能手表" in first.body.decode(), first.body
+
+    async def call() -> None:
+        answer = await connection.send(data)
+        assert answer.status == 200, answer.body
+
+    return Contender(lambda: one_by_one(call, count), services, [connection])
+
+
+async def measure(stage: Stage, show: Show) -> Result:
+    """Measure the median of one call after another."""
+    chains = {"tutorial": await tutorial(stage), "ours": await ours(stage)}
+    contenders = {
+        name: await posts(chain, "/api/call-tool", CALL, CALLS[name]) for name, chain in chains.items()
+    }
+    measured = await in_turns(contenders, ROUNDS, show)
+    goal = Goal("a tool call from the web client", better(measured["ours"], measured["tutorial"], "ms"), GOAL)
+    return result("tool call, web to database", "ms", measured, [goal])
