@@ -117,6 +117,12 @@ class Connection:
             await self._changed.wait()
         return self._client
 
+    async def settled(self) -> Status:
+        """Wait until the first attempt to connect has succeeded or failed, and return which."""
+        while self.status == "connecting":
+            await self._changed.wait()
+        return self.status
+
     def reconnect(self) -> None:
         """Connect anew at once, whatever the state."""
         self._wake.set()

@@ -1,8 +1,18 @@
 """The model's markdown as HTML that is safe to show: rendered, then sanitised, for it is hostile."""
 
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import asdict
+from typing import Any
+
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+
+import events
+
+HTML_INTERVAL = 0.05  # seconds between two renderings of an answer that is still coming
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 _markdown.disable("image")  # a remote image tells its host who reads; the alternative text stays readable
@@ -40,3 +50,24 @@ def to_html(markdown: str) -> str:
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={"a": {"target": "_blank"}},
     )
+
+
+async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+    """Name each event, and add the rendered answer: as it comes, not too often, and when it is whole."""
+    text = ""
+    next_rendering = 0.0
+    async with aclosing(turn) as told:
+        async for event in told:
+            if isinstance(event, events.Text):
+                text += event.delta
+                due = time.monotonic() >= next_rendering
+            else:
+                due = bool(text)
+            if due:
+                began = time.monotonic()
+                yield "html", {"html": to_html(text)}
+                # a long answer takes long to render: never more than a fifth of the time
+                next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
+            if not isinstance(event, events.Text):
+                text = ""
+            yield event.event, asdict(event)

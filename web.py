@@ -6,10 +6,9 @@ import logging
 import os
 import secrets
 import sys
-import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,8 +21,9 @@ from fastapi.responses import FileResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
+import doctor
 import events
 import servers
 from chat import Chat, Model
@@ -32,14 +32,13 @@ from demo import DemoModel
 from gate import Gate
 from history import History, plain
 from provider import OpenAIModel
-from rendering import to_html
+from rendering import with_html
 from toolbox import Toolbox, UnknownServerError
 
 log = logging.getLogger(__name__)
 
 PUBLIC = Path(__file__).parent / "public"
 MAX_BODY = 1024 * 1024  # bytes of a request
-HTML_INTERVAL = 0.05  # seconds between two renderings of an answer that is still coming
 SHUTDOWN_TIMEOUT = 3  # seconds for answers in flight; honcho kills after 5
 GREETING_TIMEOUT = 15  # seconds until the greeting comes without the tools
 SECRET_FILE = Path(".web-secret")
@@ -81,6 +80,9 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = None
     openai_api_base: str | None = None
     llm_model: str = "deepseek-chat"
+    check: CliImplicitFlag[bool] = Field(
+        default=False, exclude=True
+    )  # only a flag: look at everything, then end
 
 
 @dataclass(frozen=True)
@@ -275,30 +277,9 @@ async def stream(request: StreamRequest, services: Injected) -> AsyncIterator[Se
         auto_approve=request.autoApprove,
         ask_first=request.askFirst,
     )
-    async with aclosing(_with_html(turn)) as named:
+    async with aclosing(with_html(turn)) as named:
         async for name, data in named:
             yield ServerSentEvent(event=name, raw_data=json.dumps(data, ensure_ascii=False))
-
-
-async def _with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-    """Name each event, and add the rendered answer: as it comes, not too often, and when it is whole."""
-    text = ""
-    next_rendering = 0.0
-    async with aclosing(turn) as told:
-        async for event in told:
-            if isinstance(event, events.Text):
-                text += event.delta
-                due = time.monotonic() >= next_rendering
-            else:
-                due = bool(text)
-            if due:
-                began = time.monotonic()
-                yield "html", {"html": to_html(text)}
-                # a long answer takes long to render: never more than a fifth of the time
-                next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
-            if not isinstance(event, events.Text):
-                text = ""
-            yield event.event, asdict(event)
 
 
 def _describe(connection: Connection) -> dict[str, Any]:
@@ -362,12 +343,25 @@ async def _greet(toolbox: Toolbox, port: int) -> None:
     print(f"🛍️ 智能商城助手：请打开 http://localhost:{port}（{tools}）", flush=True)  # noqa: T201
 
 
+async def _check(settings: Settings) -> int:
+    brain = _model(settings)
+    async with Toolbox(servers.read(settings.mcp_config_path, _environment())) as toolbox:
+        findings = await doctor.examine(toolbox, brain)
+    if isinstance(brain, OpenAIModel):
+        await brain.aclose()
+    return doctor.report(findings)
+
+
 def run() -> None:
     """Serve, with settings from the command line, the environment and `.env`."""
     try:
         settings = Settings(_cli_parse_args=True)
         if not servers.is_loopback(settings.web_host) and not settings.web_password:
             sys.exit(f"在 {settings.web_host} 上监听需要设置 WEB_PASSWORD")
+        for name, level in QUIET.items():
+            logging.getLogger(name).setLevel(level)
+        if settings.check:
+            sys.exit(asyncio.run(_check(settings)))
         app = create_app(settings)
     except ValidationError as error:
         sys.exit(
@@ -376,8 +370,6 @@ def run() -> None:
     except servers.ConfigError as error:
         sys.exit(f"加载 MCP 配置失败: {error}")
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
-    for name, level in QUIET.items():
-        logging.getLogger(name).setLevel(level)
     uvicorn.run(
         app,
         host=settings.web_host,

@@ -1,0 +1,74 @@
+"""`python web.py --check`: what works, what does not, and what to do about it, as a table."""
+
+import asyncio
+import sys
+from dataclasses import dataclass
+from typing import TextIO
+
+from chat import Model, ModelError
+from connection import Connection
+from toolbox import Toolbox
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One line of the table; `advice` says what to do where something is wrong."""
+
+    what: str
+    ok: bool
+    says: str
+    advice: str = ""
+
+
+async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
+    """Look at every server and at the model, side by side."""
+    servers = [_server(connection) for connection in toolbox.connections.values()]
+    return list(await asyncio.gather(_model(model), *servers))
+
+
+def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
+    """Print the table and return the exit status: 1 if anything is down."""
+    for finding in findings:
+        out.write(f"{'✅' if finding.ok else '❌'} {finding.what}：{finding.says}\n")
+        if finding.advice:
+            out.write(f"   → {finding.advice}\n")
+    return 0 if all(finding.ok for finding in findings) else 1
+
+
+async def _server(connection: Connection) -> Finding:
+    server = connection.server
+    what = f"服务器 {server.name}"
+    if connection.status == "disabled":
+        return Finding(what, False, connection.error or "已停用", "请修改 mcp.json 中的这一项")
+    if await connection.settled() == "down":
+        return Finding(what, False, connection.error or "没有连上", _advice(connection))
+    tools = len(connection.listed)
+    return Finding(what, True, f"{server.address}，{tools} 个工具，协议 {connection.protocol_version}")
+
+
+def _advice(connection: Connection) -> str:
+    server, error = connection.server, connection.error or ""
+    if "HTTP 421" in error:
+        host = server.address.split("/")[2].rsplit(":", 1)[0]
+        return f"请在服务器那边设置 MCP_ALLOWED_HOSTS={host}"
+    if "HTTP 401" in error:
+        return '请在 mcp.json 中写明 "headers": {"Authorization": "Bearer ${MCP_TOKEN}"}，并设置 MCP_TOKEN'
+    if server.transport == "stdio":
+        return f"请检查命令能否单独运行：{server.command}"
+    if "启动了吗" in error:
+        return "请启动它；本项目的 MCP 服务器是：uv run python main.py"
+    return "请检查地址、网络和服务器的日志"
+
+
+async def _model(model: Model) -> Finding:
+    what = f"模型 {model.name}"
+    if model.demo:
+        return Finding(what, True, "内置演示模型；接入自己的模型请设置 OPENAI_API_KEY")
+    try:
+        async for _ in model.reply([{"role": "user", "content": "回答“好”即可。"}], []):
+            pass
+    except ModelError as error:
+        return Finding(
+            what, False, str(error), "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL"
+        )
+    return Finding(what, True, "有回答")

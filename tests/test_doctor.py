@@ -1,0 +1,64 @@
+import io
+from pathlib import Path
+
+import pytest
+from mcp.server.mcpserver import MCPServer
+from starlette.responses import JSONResponse
+
+from chat import Model, ModelError
+from demo import DemoModel
+from doctor import Finding, examine, report
+from servers import Server
+from tests.conftest import Spawn
+from tests.processes import free_port
+from tests.scripted import ScriptedModel, says
+from tests.serving import serve
+from toolbox import Toolbox
+
+pytestmark = pytest.mark.anyio
+
+
+async def look(server: Server, model: Model | None = None) -> list[Finding]:
+    async with Toolbox([server]) as box:
+        return await examine(box, model or DemoModel())
+
+
+async def test_what_works_is_said_to_work() -> None:
+    async with serve(MCPServer("s").streamable_http_app()) as url:
+        findings = await look(Server("s", url=f"{url}/mcp"), ScriptedModel(says("好")))
+    out = io.StringIO()
+    assert report(findings, out) == 0
+    assert out.getvalue().count("✅") == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "advice"), [(421, "MCP_ALLOWED_HOSTS=127.0.0.1"), (401, "Authorization"), (500, "日志")]
+)
+async def test_a_refusal_comes_with_what_to_do(status: int, advice: str) -> None:
+    async with serve(JSONResponse({}, status)) as url:
+        findings = await look(Server("s", url=f"{url}/mcp"))
+    out = io.StringIO()
+    assert report(findings, out) == 1
+    assert advice in out.getvalue()
+
+
+async def test_a_server_that_is_not_running_comes_with_the_command_that_starts_it() -> None:
+    findings = await look(Server("s", url=f"http://127.0.0.1:{free_port()}/mcp"))
+    assert "uv run python main.py" in findings[1].advice
+
+
+async def test_a_missing_command_and_a_wrong_entry_are_named() -> None:
+    assert "nonesuch" in (await look(Server("s", "stdio", command="nonesuch")))[1].advice
+    assert (await look(Server("s", error="缺少 url")))[1].says == "缺少 url"
+
+
+async def test_a_model_that_does_not_answer_is_a_finding() -> None:
+    findings = await look(Server("s", error="x"), ScriptedModel(ModelError("余额不足")))
+    assert (findings[0].ok, findings[0].says) == (False, "余额不足")
+
+
+def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {"s": {"url": "http://127.0.0.1:9/mcp"}}}')
+    service = spawn("web.py", "--check")
+    assert service.process.wait(30) == 1
+    assert "❌ 服务器 s" in service.log.read_text()
