@@ -111,7 +111,7 @@ class PostgresStore(Store):
 
 
 def _reason(error: Exception) -> str:
-    # The first line only: PostgreSQL's details may quote a row, and a customer's name does not belong in a log.
+    # The first line only: what follows may quote a row, and a customer's name does not belong in a log.
     return (str(error) or type(error).__name__).splitlines()[0]
 
 
@@ -138,10 +138,11 @@ async def _place(connection: Connection, request: PurchaseRequest, key: str | No
     total = check_lines(request, found)
     now = queries.iso(datetime.now(UTC))
     order_id: int | None = await connection.fetchval(
-        """INSERT INTO orders (customer, total_cents, ordered_at, idempotency_key) VALUES ($1, $2, $3, $4)
-            ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
         request.customerName,
         total,
+        wanted.total(),
         now,
         key,
     )
@@ -168,7 +169,8 @@ async def _write_lines(
     wanted = wanted_stock(request)
     await connection.execute(
         """UPDATE products SET stock = stock - n
-            FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n) WHERE id = product_id AND stock >= n""",
+            FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)
+            WHERE id = product_id AND stock >= n""",
         list(wanted),
         list(wanted.values()),
     )

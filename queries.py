@@ -256,28 +256,34 @@ def order_by(column: str, value: int | str) -> Statement:
     return Statement(_ORDER_LINES.format(orders=f"(SELECT * FROM orders WHERE {column} = ?1)"), [value])
 
 
-_GROUPS = {  # what to group by: its key and its label
-    "product": ("p.id", "p.name"),
-    "customer": ("o.customer", "o.customer"),
-    "day": ("substr(o.ordered_at, 1, 10)", "substr(o.ordered_at, 1, 10)"),
-}
-
-
 def summary(query: SummaryQuery) -> tuple[Statement, Statement]:
     """Return the statements for one page of sums, largest or newest first, and for the number of all."""
     where = _period_conditions(query)
+    key = {"product": "i.product_id", "customer": "o.customer", "day": "substr(o.ordered_at, 1, 10)"}[
+        query.groupBy
+    ]
+    if query.groupBy == "product" or query.productId is not None:
+        sold, sums = _sold_lines(query, where)
+    else:  # an order's own sums: there are fewer orders than lines
+        sold, sums = (
+            "FROM orders o",
+            "count(*), CAST(sum(o.units) AS BIGINT), CAST(sum(o.total_cents) AS BIGINT)",
+        )
+    label = "(SELECT name FROM products WHERE id = i.product_id)" if query.groupBy == "product" else key
+    order = "1 DESC" if query.groupBy == "day" else "5 DESC, 1"
+    count = Statement(f"SELECT count(DISTINCT {key}) {sold} {where}", where.args.copy())
+    page = f"""SELECT CAST({key} AS TEXT), {label}, {sums} {sold} {where}
+        GROUP BY {key} ORDER BY {order} {where.page(query)}"""
+    return Statement(page, where.args), count
+
+
+def _sold_lines(query: SummaryQuery, where: _Where) -> tuple[str, str]:
+    needs_orders = bool(where.conditions) or query.groupBy != "product"
     if query.productId is not None:
         where.add("i.product_id = {}", query.productId)
-    key, label = _GROUPS[query.groupBy]
-    sold = f"""FROM order_items i JOIN orders o ON o.id = i.order_id JOIN products p ON p.id = i.product_id
-        {where}"""
-    count = Statement(f"SELECT count(DISTINCT {key}) {sold}", where.args.copy())
-    order = "1 DESC" if query.groupBy == "day" else "5 DESC, 1"
-    page = f"""
-        SELECT CAST({key} AS TEXT), {label}, count(DISTINCT o.id), CAST(sum(i.quantity) AS BIGINT),
-            CAST(sum(i.quantity * i.unit_cents) AS BIGINT)
-        {sold} GROUP BY {key}, {label} ORDER BY {order} {where.page(query)}"""
-    return Statement(page, where.args), count
+    sold = "FROM order_items i" + (" JOIN orders o ON o.id = i.order_id" if needs_orders else "")
+    amount = "CAST(sum(i.quantity * i.unit_cents) AS BIGINT)"
+    return sold, f"count(DISTINCT i.order_id), CAST(sum(i.quantity) AS BIGINT), {amount}"
 
 
 def to_product(row: Row) -> Product:

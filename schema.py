@@ -22,6 +22,7 @@ SQLITE: Steps = [
             id INTEGER PRIMARY KEY AUTOINCREMENT,
             customer TEXT NOT NULL,
             total_cents INTEGER NOT NULL,
+            units INTEGER NOT NULL,
             ordered_at TEXT NOT NULL,
             idempotency_key TEXT UNIQUE
         )""",
@@ -37,7 +38,7 @@ SQLITE: Steps = [
     [
         "CREATE INDEX orders_newest ON orders (ordered_at, id)",
         "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
-        "CREATE INDEX items_of_product ON order_items (product_id, order_id)",
+        "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
         "CREATE TABLE order_counts (slot INTEGER PRIMARY KEY, n INTEGER NOT NULL)",
         "INSERT INTO order_counts SELECT 0, count(*) FROM orders",
         """CREATE TRIGGER order_added AFTER INSERT ON orders
@@ -61,6 +62,7 @@ POSTGRES: Steps = [
             id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
             customer TEXT NOT NULL,
             total_cents BIGINT NOT NULL,
+            units BIGINT NOT NULL,
             ordered_at TEXT COLLATE "C" NOT NULL,
             idempotency_key TEXT UNIQUE
         )""",
@@ -76,7 +78,7 @@ POSTGRES: Steps = [
     [
         "CREATE INDEX orders_newest ON orders (ordered_at, id)",
         "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
-        "CREATE INDEX items_of_product ON order_items (product_id, order_id)",
+        "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
         # Sixteen rows, lest every purchase waits for the one before it to let go of the counter.
         "CREATE TABLE order_counts (slot BIGINT PRIMARY KEY, n BIGINT NOT NULL)",
         """INSERT INTO order_counts

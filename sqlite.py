@@ -209,8 +209,11 @@ def _place(connection: sqlite3.Connection, request: PurchaseRequest, key: str | 
     found = {id_: Stocked(*row) for id_, row in rows.items() if row}
     total = check_lines(request, found)
     now = queries.iso(datetime.now(UTC))
-    insert = "INSERT INTO orders (customer, total_cents, ordered_at, idempotency_key) VALUES (?, ?, ?, ?)"
-    order_id = connection.execute(insert, (request.customerName, total, now, key)).lastrowid
+    order_id = connection.execute(
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
+            VALUES (?, ?, ?, ?, ?)""",
+        (request.customerName, total, wanted.total(), now, key),
+    ).lastrowid
     assert order_id is not None
     connection.executemany(
         "INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents) VALUES (?, ?, ?, ?, ?)",

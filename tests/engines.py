@@ -136,6 +136,8 @@ def audit(url: str, initial_stock: dict[int, int]) -> None:
     assert all(row[1] >= 0 for row in rows)
     lines = "SELECT sum(quantity * unit_cents) FROM order_items WHERE order_id = o.id"
     assert ask(url, f"SELECT id FROM orders o WHERE total_cents <> COALESCE(({lines}), -1)") == []
+    units = "SELECT sum(quantity) FROM order_items WHERE order_id = o.id"
+    assert ask(url, f"SELECT id FROM orders o WHERE units <> COALESCE(({units}), -1)") == []
     assert ask(url, "SELECT (SELECT count(*) FROM orders) - (SELECT sum(n) FROM order_counts)") == [(0,)]
     if url.startswith("sqlite"):
         assert ask(url, "PRAGMA integrity_check") == [("ok",)]
