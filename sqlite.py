@@ -190,14 +190,15 @@ def _deliver(batch: list[_Job], answers: Sequence[Purchase | Exception]) -> None
 
 
 def _try_to_place(connection: sqlite3.Connection, job: _Job) -> Purchase | StoreError:
+    answer: Purchase | StoreError
     connection.execute("SAVEPOINT job")
     try:
-        return _place(connection, job.request, job.key)
+        answer = _place(connection, job.request, job.key)
     except StoreError as refusal:
         connection.execute("ROLLBACK TO job")
-        return refusal
-    finally:
-        connection.execute("RELEASE job")
+        answer = refusal
+    connection.execute("RELEASE job")
+    return answer
 
 
 def _place(connection: sqlite3.Connection, request: PurchaseRequest, key: str | None) -> Purchase:
