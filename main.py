@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import io
+import json
 import logging
 import socket
 import sys
@@ -214,19 +215,17 @@ def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) 
 
 def addresses(settings: Settings) -> str:
     """Return what to paste into a host's mcp.json, and the URLs by themselves."""
-    name = settings.mcp_host if settings.mcp_host not in LOOPBACK else "localhost"
-    base = f"http://{f'[{name}]' if ':' in name else name}:{settings.mcp_port}"
-    urls = {"Streamable HTTP": base + settings.mcp_path, "SSE": base + "/sse"}
+    local = settings.mcp_host in {*LOOPBACK, *EVERYWHERE}
+    base = f"http://{'localhost' if local else settings.mcp_host}:{settings.mcp_port}"
+    urls = {"streamable-http": base + settings.mcp_path, "sse": base + "/sse"}
     if settings.mcp_transport != "all":
-        urls = {
-            name: url
-            for name, url in urls.items()
-            if name.lower().replace(" ", "-") == settings.mcp_transport
-        }
-    best = next(iter(urls.values()))
-    lines = [f"  {name + ':':<16} {url}" for name, url in urls.items()]
-    entry = f'{{"mcpServers": {{"product-mcp": {{"url": "{best}"}}}}}}'
-    return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {entry}", "", ""])
+        urls = {settings.mcp_transport: urls[settings.mcp_transport]}
+    entry: dict[str, Any] = {"url": next(iter(urls.values()))}
+    if settings.mcp_token:
+        entry["headers"] = {"Authorization": "Bearer <MCP_TOKEN>"}
+    lines = [f"  {transport + ':':<16} {url}" for transport, url in urls.items()]
+    pasted = json.dumps({"mcpServers": {"product-mcp": entry}})
+    return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {pasted}", "", ""])
 
 
 def configure_logging(settings: Settings) -> None:

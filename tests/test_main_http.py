@@ -22,7 +22,7 @@ from starlette.types import ASGIApp
 import api as rest
 import main
 from streams import Streams
-from tests.conftest import Spawn
+from tests.processes import Spawn
 from tests.processes import ROOT, free_port
 from tests.test_main import NAMES, TWO_BUDS, FakeShop, Person, keyed, text_of
 
@@ -354,6 +354,27 @@ async def test_the_services_refusals_come_through(
         result = await client.call_tool("create_purchase", {"input_data": order})
     assert result.is_error
     assert text_of(result).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("settings", "printed"),
+    [
+        ({}, '{"mcpServers": {"product-mcp": {"url": "http://localhost:8083/mcp"}}}'),
+        ({"mcp_transport": "sse", "mcp_port": 9000}, '"url": "http://localhost:9000/sse"'),
+        (
+            {"mcp_host": "0.0.0.0", "mcp_token": "s3cret"},
+            '"headers": {"Authorization": "Bearer <MCP_TOKEN>"}',
+        ),
+        (
+            {"mcp_host": "shop.lan", "mcp_token": "s3cret", "mcp_path": "/x"},
+            '"url": "http://shop.lan:8083/x"',
+        ),
+    ],
+)
+def test_the_addresses_can_be_pasted_as_they_are(settings: dict[str, Any], printed: str) -> None:
+    said = main.addresses(main.Settings(**settings))
+    assert printed in said
+    assert "s3cret" not in said
 
 
 @pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
