@@ -2,23 +2,16 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.processes import Service
-
+from tests.processes import Service, Spawn
+from tests.suite import Suite
 
 # A busy machine is slow, which says nothing of the code.
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("product-mcp")
-
-
-class Spawn(Protocol):
-    """Starts one of our files as a process, in the test's temporary folder."""
-
-    def __call__(self, file: str, *args: str, env: dict[str, str] | None = None) -> Service: ...
 
 
 @pytest.fixture
@@ -40,3 +33,9 @@ def spawn(tmp_path: Path) -> Iterator[Spawn]:
     yield start
     for service in started:
         service.stop()
+
+
+@pytest.fixture
+def suite(tmp_path: Path, spawn: Spawn) -> Suite:
+    """Give the three services, to be started on free ports in the test's temporary folder."""
+    return Suite(tmp_path, spawn)

@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import httpx
 import pytest
@@ -80,3 +81,9 @@ class Service:
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
+
+
+class Spawn(Protocol):
+    """Starts one of our files as a process, in the test's temporary folder."""
+
+    def __call__(self, file: str, *args: str, env: dict[str, str] | None = None) -> Service: ...

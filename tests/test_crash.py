@@ -13,9 +13,8 @@ import anyio
 import httpx
 import pytest
 
-from tests.conftest import Spawn
 from tests.engines import ENGINES, ask, audit, new_url
-from tests.processes import Service, free_port
+from tests.processes import Service, Spawn, free_port
 
 pytestmark = pytest.mark.anyio
 

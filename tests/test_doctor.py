@@ -9,8 +9,7 @@ from chat import Model, ModelError
 from demo import DemoModel
 from doctor import Finding, examine, report
 from servers import Server
-from tests.conftest import Spawn
-from tests.processes import free_port
+from tests.processes import Spawn, free_port
 from tests.scripted import ScriptedModel, says
 from tests.serving import serve
 from toolbox import Toolbox

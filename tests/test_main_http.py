@@ -22,8 +22,7 @@ from starlette.types import ASGIApp
 import api as rest
 import main
 from streams import Streams
-from tests.processes import Spawn
-from tests.processes import ROOT, free_port
+from tests.processes import ROOT, Spawn, free_port
 from tests.test_main import NAMES, TWO_BUDS, FakeShop, Person, keyed, text_of
 
 pytestmark = pytest.mark.anyio

@@ -19,8 +19,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 import streams
-from tests.conftest import Spawn
-from tests.processes import free_port
+from tests.processes import Spawn, free_port
 from tests.test_main import TWO_BUDS, FakeShop, Person, keyed, text_of
 from tests.test_main_http import BOTH, HELLO, SlowShop, app_for, serving, talking
 

@@ -21,9 +21,8 @@ import sqlite
 import store
 from models import PurchaseRequest
 from queries import OrderQuery
-from tests.conftest import Spawn
 from tests.engines import new_url, postgres, stopped_postgres
-from tests.processes import free_port
+from tests.processes import Spawn, free_port
 
 pytestmark = pytest.mark.anyio
 BUY = {"customerName": "秘密客户", "items": [{"productId": 3, "quantity": 1}]}

@@ -9,8 +9,7 @@ from schemathesis import GenerationMode
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 
-from tests.conftest import Spawn
-from tests.processes import free_port
+from tests.processes import Spawn, free_port
 
 CONFIG = {
     # NUL is refused (tests/test_api.py); a JSON schema has no short way to say so.

@@ -16,8 +16,7 @@ from demo import DemoModel
 from provider import OpenAIModel
 from rendering import to_html
 from servers import ConfigError
-from tests.conftest import Spawn
-from tests.processes import free_port
+from tests.processes import Spawn, free_port
 from tests.scripted import ScriptedModel, calls, says
 from tests.serving import serve
 from web import MAX_BODY, Settings, create_app
