@@ -213,6 +213,8 @@ def running() -> Iterator[Backend]:
         if not thread.is_alive():
             raise RuntimeError("the scripted back end did not start")
         threading.Event().wait(0.01)
-    yield backend
-    serving.should_exit = True
-    thread.join()
+    try:
+        yield backend
+    finally:
+        serving.should_exit = True
+        thread.join()
