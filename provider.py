@@ -3,7 +3,7 @@
 import json
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -51,7 +51,9 @@ class OpenAIModel:
         self._client: openai.AsyncOpenAI | None = None
         self._has_tools = True
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
+    async def reply(
+        self, messages: list[Message], tools: list[dict[str, Any]]
+    ) -> AsyncGenerator[str | Reply]:
         """Ask the model, streaming; one that answers a stream with a whole answer is understood too.
 
         Raises:

@@ -89,6 +89,22 @@ class ScriptedProvider:
         )
 
 
+class Silence(StreamingResponse):
+    """A stream that begins and then says nothing more; `left` is set when the client goes away."""
+
+    def __init__(self, beginning: str) -> None:
+        self.left = asyncio.Event()
+
+        async def body() -> AsyncIterator[str]:
+            try:
+                yield beginning
+                await asyncio.Event().wait()
+            finally:
+                self.left.set()
+
+        super().__init__(body(), media_type="text/event-stream")
+
+
 def whole(content: str) -> Response:
     """An answer in one piece, from a provider that does not stream."""
     message = {"role": "assistant", "content": content}

@@ -1,5 +1,7 @@
 import asyncio
 import json
+import subprocess
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
@@ -15,6 +17,7 @@ from connection import Progress
 from events import Event
 from history import Message, mend, unanswered
 from results import Media, ToolResult
+from tests.processes import ROOT
 from tests.scripted import FakeTools, ScriptedModel, calls, roles, says, tool
 
 pytestmark = pytest.mark.anyio
@@ -404,3 +407,11 @@ async def test_any_history_is_carried_on_with_every_call_answered_once(history: 
     sent = model.requests[0]
     assert not unanswered(sent)
     assert json.dumps(sent)
+
+
+def test_the_loop_and_the_toolbox_can_be_taken_without_fastapi_and_without_settings() -> None:
+    code = "import sys, chat, provider, toolbox; print({'fastapi', 'pydantic_settings'} & set(sys.modules))"
+    printed = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout == "set()\n"

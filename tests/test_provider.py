@@ -1,11 +1,13 @@
+import asyncio
 from contextlib import aclosing
 
 import pytest
 from starlette.responses import Response
 
+import provider
 from chat import ContextOverflowError, ModelError, Reply, ToolRequest
 from provider import OpenAIModel
-from tests.serving import ScriptedProvider, chunk, piece, refusal, serve, text_stream, whole
+from tests.serving import ScriptedProvider, Silence, chunk, piece, refusal, serve, text_stream, whole
 
 pytestmark = pytest.mark.anyio
 ASK = [{"role": "user", "content": "hi"}]
@@ -14,8 +16,8 @@ DONE = "data: [DONE]\n\n"
 LOOK, BUY = ToolRequest("look", '{"a": 1}'), ToolRequest("buy", '{"b": 2}')
 
 
-async def ask(provider: ScriptedProvider) -> tuple[list[str], Reply]:
-    async with serve(provider.app) as url:
+async def ask(scripted: ScriptedProvider) -> tuple[list[str], Reply]:
+    async with serve(scripted.app) as url:
         model = OpenAIModel("m", "key", f"{url}/v1")
         async with aclosing(model):
             parts = [part async for part in model.reply(ASK, [])]
@@ -29,9 +31,9 @@ async def test_an_answer_comes_piece_by_piece_and_then_whole() -> None:
 
 
 async def test_tools_are_offered_only_when_there_are_some() -> None:
-    provider = ScriptedProvider(text_stream("ok"))
-    await ask(provider)
-    assert "tools" not in provider.requests[0]
+    scripted = ScriptedProvider(text_stream("ok"))
+    await ask(scripted)
+    assert "tools" not in scripted.requests[0]
 
 
 TWO_CALLS = {
@@ -96,10 +98,10 @@ async def test_a_busy_provider_is_asked_again_after_the_time_it_names() -> None:
     ("status", "advice"), [(401, "OPENAI_API_KEY"), (402, "余额"), (404, "LLM_MODEL"), (400, "不接受")]
 )
 async def test_a_refusal_that_no_retry_mends_says_what_to_do(status: int, advice: str) -> None:
-    provider = ScriptedProvider(refusal(status))
+    scripted = ScriptedProvider(refusal(status))
     with pytest.raises(ModelError, match=advice):
-        await ask(provider)
-    assert len(provider.requests) == 1
+        await ask(scripted)
+    assert len(scripted.requests) == 1
 
 
 @pytest.mark.parametrize(
@@ -131,22 +133,39 @@ async def test_a_provider_that_is_not_there_is_named() -> None:
 
 async def test_a_model_without_tools_answers_without_them_and_says_so() -> None:
     no_tools = refusal(400, "registry/llama2 does not support tools")
-    provider = ScriptedProvider(no_tools, text_stream("hello"), text_stream("again"))
-    async with serve(provider.app) as url, aclosing(OpenAIModel("llama2", "key", f"{url}/v1")) as model:
+    scripted = ScriptedProvider(no_tools, text_stream("hello"), text_stream("again"))
+    async with serve(scripted.app) as url, aclosing(OpenAIModel("llama2", "key", f"{url}/v1")) as model:
         answers = []
         for _ in range(2):
             parts = [part async for part in model.reply(ASK, [TOOL])]
             answers.append(str(parts[-1].text) if isinstance(parts[-1], Reply) else "")
-    assert ["tools" in request for request in provider.requests] == [True, False, False]
+    assert ["tools" in request for request in scripted.requests] == [True, False, False]
     assert all("llama2 不支持工具调用" in answer for answer in answers)
     assert answers[0].endswith("hello")
 
 
 async def test_a_context_that_is_too_long_is_told_apart() -> None:
-    provider = ScriptedProvider(refusal(400, "This model's maximum context length is 8192 tokens."))
+    scripted = ScriptedProvider(refusal(400, "This model's maximum context length is 8192 tokens."))
     with pytest.raises(ContextOverflowError):
-        await ask(provider)
+        await ask(scripted)
 
 
 async def test_half_a_character_becomes_a_mark() -> None:
     assert (await ask(ScriptedProvider(text_stream("a\ud800b"))))[1].text == "a?b"
+
+
+async def test_a_provider_that_goes_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "SILENCE_TIMEOUT", 0.2)
+    monkeypatch.setattr(provider, "RETRIES", 0)
+    with pytest.raises(ModelError, match=r"中断|没有及时"):
+        await ask(ScriptedProvider(Silence(chunk(content="so "))))
+
+
+async def test_leaving_ends_the_request_to_the_provider() -> None:
+    silence = Silence(chunk(content="so "))
+    async with serve(ScriptedProvider(silence).app) as url:
+        model = OpenAIModel("m", "key", f"{url}/v1")
+        async with aclosing(model), aclosing(model.reply(ASK, [])) as parts:
+            assert await anext(parts) == "so "
+        async with asyncio.timeout(5):
+            await silence.left.wait()

@@ -1,9 +1,11 @@
 import asyncio
+import os
 import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -303,8 +305,8 @@ async def test_images_are_described_and_empty_results_are_said() -> None:
         assert (await box.call("s", "nothing", {})).text == "✅ 操作完成，但没有返回文本内容"
 
 
-async def test_closing_leaves_no_task_behind() -> None:
-    before = asyncio.all_tasks()
+async def test_closing_leaves_no_task_and_no_socket_behind() -> None:
+    before, sockets = asyncio.all_tasks(), open_sockets()
     async with serve(both(calculator())) as url:
         serving = asyncio.all_tasks()
         dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
@@ -313,6 +315,13 @@ async def test_closing_leaves_no_task_behind() -> None:
         ours = {task for task in asyncio.all_tasks() - serving if (task.get_name() or "").startswith("mcp ")}
         assert not ours
     assert asyncio.all_tasks() == before
+    assert open_sockets() <= sockets
+
+
+def open_sockets() -> set[str]:
+    """This process's sockets, where Linux tells them."""
+    links = [link for link in Path("/proc/self/fd").glob("*") if link.is_symlink()]
+    return {target for target in map(os.path.realpath, links) if "socket:" in target}
 
 
 async def test_ten_calls_at_once_share_one_connection() -> None:

@@ -1,7 +1,8 @@
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from rendering import to_html
 from servers import ConfigError
 from tests.processes import Spawn, free_port
 from tests.scripted import ScriptedModel, calls, says
-from tests.serving import serve
+from tests.serving import ScriptedProvider, Silence, chunk, serve
 from web import MAX_BODY, Settings, create_app
 
 pytestmark = pytest.mark.anyio
@@ -44,11 +45,13 @@ def made(folder: Path, **settings: Any) -> Settings:
 
 
 @asynccontextmanager
-async def client(folder: Path, *steps: Any, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
+async def client(
+    folder: Path, *steps: Any, model: Model | None = None, **settings: Any
+) -> AsyncIterator[httpx.AsyncClient]:
     """The whole back end over real HTTP, its model scripted, one real MCP server behind it."""
     async with serve(shop().streamable_http_app()) as url:
         (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{url}/mcp"}}}))
-        app = create_app(made(folder, **settings), ScriptedModel(*steps))
+        app = create_app(made(folder, **settings), model or ScriptedModel(*steps))
         async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
             auth = ("", settings["web_password"]) if "web_password" in settings else None
             while (await http.get("/api/status", auth=auth)).json()["servers"][0]["status"] != "ready":
@@ -150,6 +153,21 @@ async def test_a_purchase_in_the_stream_waits_for_a_click_and_is_then_made(tmp_p
 async def test_a_model_that_fails_is_an_error_event(tmp_path: Path) -> None:
     async with client(tmp_path, ModelError("no key")) as http:
         assert await stream(http, ASK) == [("error", {"detail": "no key"}), ("done", {"reason": "error"})]
+
+
+async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path) -> None:
+    silence = Silence(chunk(content="so "))
+    async with (
+        serve(ScriptedProvider(silence).app) as url,
+        aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model,
+        client(tmp_path, model=model) as http,
+    ):
+        async with http.stream("POST", "/api/chat/stream", json=ASK) as response:
+            async for line in response.aiter_lines():
+                if "so " in line:
+                    break  # the page's Stop: the connection is closed
+        async with asyncio.timeout(5):
+            await silence.left.wait()
 
 
 @pytest.mark.parametrize(
