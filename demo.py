@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
-import answers
-import receipts
+import demo_answers as answers
+import demo_receipts as receipts
 from chat import Reply
-from conversation import Conversation, kind_of
-from finder import (
+from demo_conversation import Conversation, kind_of
+from demo_finder import (
     FAIR,
     SURE,
     Shelf,
@@ -28,11 +28,11 @@ from finder import (
     terms,
     unnamed,
 )
+from demo_lookup import Answer, Decided, Lookup, Shop
+from demo_ordering import Line, ids, names_another, order_lines, words
+from demo_phrases import orders_wanted, period, pieces_below, says
 from history import Message
-from lookup import Answer, Decided, Lookup, Shop
 from models import MAX_LIMIT, GroupBy, Order, Product, SalesSummary
-from ordering import Line, ids, names_another, order_lines, words
-from phrases import orders_wanted, period, pieces_below, says
 
 MAX_ROUNDS = 6  # of calls for one question; no conversation here needs more than five
 LOW_STOCK = 20  # pieces: what "running low" means where nobody says

@@ -6,13 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from answers import bold, plain
 from chat import INTERRUPTED, UNCONFIRMED
-from finder import Shelf
-from history import Message
-from models import Product
-from ordering import bare_name, customer, order_lines, token, words
-from phrases import (
+from demo_answers import bold, plain
+from demo_finder import Shelf
+from demo_ordering import bare_name, customer, order_lines, token, words
+from demo_phrases import (
     CJK,
     NEW_ORDER,
     NUMBER,
@@ -26,7 +24,9 @@ from phrases import (
     pieces,
     says,
 )
-from receipts import QUESTIONS
+from demo_receipts import QUESTIONS
+from history import Message
+from models import Product
 
 READERS = ("get_products", "get_inventory")
 KINDS = ("get_products", "get_inventory", "get_orders", "create_purchase")

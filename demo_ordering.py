@@ -3,8 +3,8 @@
 import re
 from dataclasses import dataclass
 
+from demo_phrases import CJK, MEASURE, NEW_ORDER, NUMBER, YUAN, fold, number, pieces
 from models import MAX_NAME
-from phrases import CJK, MEASURE, NEW_ORDER, NUMBER, YUAN, fold, number, pieces
 
 TOKEN = re.compile("\ue000([0-9]+)\ue001")
 

@@ -4,11 +4,11 @@ import math
 import re
 from collections.abc import Sequence
 
-from answers import MAX_ROWS, bold, plain, price, product_table, say, table, total
 from chat import DECLINED, INTERRUPTED, UNCONFIRMED
-from finder import Shelf
+from demo_answers import MAX_ROWS, bold, plain, price, product_table, say, table, total
+from demo_finder import Shelf
+from demo_phrases import Language
 from models import Order, Product, SalesSummary
-from phrases import Language
 
 QUESTIONS: dict[str, dict[Language, str]] = {
     "customer": {"zh": "客户叫什么名字？", "en": "What is the customer's name?"},

@@ -4,13 +4,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-import answers
+import demo_answers as answers
 from chat import ToolRequest
-from conversation import Conversation, kind_of
-from finder import Shelf, best, failure, mark, matches, searches, terms
+from demo_conversation import Conversation, kind_of
+from demo_finder import Shelf, best, failure, mark, matches, searches, terms
+from demo_ordering import ids
+from demo_phrases import says
 from models import Product
-from ordering import ids
-from phrases import says
 
 SEARCH_LIMIT = 50  # products that a search in a large catalogue brings
 

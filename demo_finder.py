@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from demo_ordering import token, words
+from demo_phrases import CJK, fold
 from models import DEFAULT_LIMIT, InventoryItem, Product
-from ordering import token, words
-from phrases import CJK, fold
 
 M = TypeVar("M", bound=BaseModel)
 

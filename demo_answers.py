@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from finder import Shelf
+from demo_finder import Shelf
+from demo_phrases import Language
 from models import Product
-from phrases import Language
 
 MAX_ROWS = 20  # of a table; more is counted, not shown
 MAX_CELL = 60  # characters of a description in a table
