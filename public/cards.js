@@ -35,7 +35,7 @@ export class Card {
 			h("span.card-title", call.title || call.tool),
 			h("code", `${call.server} · ${call.tool}`),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${number(call.ms)} ms`),
-			call.progress ? progressBar(call.progress) : "",
+			call.progress && state === "running" ? progressBar(call.progress) : "",
 		);
 		if (state === this.state) return;
 		this.root.dataset.state = this.state = state;

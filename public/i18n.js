@@ -26,6 +26,6 @@ export function label() {
 	for (const item of document.querySelectorAll("[data-label]")) {
 		item.ariaLabel = t(item.dataset.label);
 		if (item.matches("button")) item.title = item.ariaLabel;
-		if (item.matches("textarea")) item.placeholder = item.ariaLabel;
+		if ("placeholder" in item) item.placeholder = item.ariaLabel;
 	}
 }

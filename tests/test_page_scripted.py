@@ -1,6 +1,8 @@
 """The page in Chromium, in front of a back end that says whatever a test wants: slow, broken, hostile."""
 
 import json
+import os
+import subprocess
 import threading
 import time
 
@@ -8,7 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.page_backend import ORDER, PRODUCTS, PURCHASE_ARGS, Backend, buys, call, done, result, says, server, tool
-from tests.page_browser import PHONE, Open
+from tests.page_browser import PHONE, Open, Shown
+from tests.processes import ROOT, require
 
 pytest_plugins = ["tests.page_browser"]
 
@@ -243,7 +246,7 @@ def test_a_new_question_leaves_the_waiting_purchase_undone(backend: Backend, ope
     assert backend.asked[-1]["approvals"] == {}
 
 
-def _bought(backend: Backend, open_page: Open) -> object:
+def _bought(backend: Backend, open_page: Open) -> Shown:
     shown = open_page(backend.url)
     backend.say(buys())
     shown.ask("买 2 个")
@@ -537,8 +540,6 @@ def test_five_hundred_messages_open_at_the_end(backend: Backend, open_page: Open
 
 
 def test_script_and_style_stay_small() -> None:
-    from tests.processes import ROOT
-
     files = [*ROOT.glob("public/*.js"), *ROOT.glob("public/*.css")]
     assert sum(file.stat().st_size for file in files) < 60 * 1024
 
@@ -551,3 +552,76 @@ def test_nothing_comes_from_elsewhere(backend: Backend, open_page: Open) -> None
     shown.ask("一")
     assert fetched
     assert all(url.startswith(backend.url) for url in fetched)
+
+
+def test_two_waiting_calls_go_on_together_once_both_are_decided(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    function = {"name": "shop_create_purchase", "arguments": json.dumps(PURCHASE_ARGS)}
+    asked = [{"id": call_id, "type": "function", "function": function} for call_id in ("a", "b")]
+    message = [("message", {"message": {"role": "assistant", "content": "", "tool_calls": asked}})]
+    both = [step for call_id in ("a", "b") for step in buys(call_id)[1:3]]
+    backend.say(message, both, done("approval"))
+    shown.ask("买两次")
+    shown.button("确认购买").first.click()
+    expect(shown.page.locator('.tool[data-state="chosen"]')).to_have_count(1)
+    assert len(backend.asked) == 1
+    backend.say(result("a", ORDER), result("b", "已取消", failed=True), done())
+    shown.button("取消").click()
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+    assert backend.asked[1]["approvals"] == {"a": True, "b": False}
+
+
+def test_names_in_a_result_that_pose_as_markup_stay_text(backend: Backend, open_page: Open) -> None:
+    sly = {"innerHTML": "<img src=x>", "title": "sly"}
+    backend.run["get_orders"] = lambda args: [] if "groupBy" in args else [{**ORDER, "customerName": sly}]
+    backend.run["get_inventory"] = lambda _: [{"productId": 1, "quantity": 1, "product": {"id": 1, "name": sly, "price": 1}}]
+    shown = open_page(backend.url)
+    expect(shown.page.locator(".order")).to_be_visible()
+    expect(shown.page.locator("#panel img")).to_have_count(0)
+
+
+@pytest.fixture(scope="session")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The source of axe-core, from npm: asked for where CI runs, used where it can be had."""
+    npm = require("npm")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--silent", "axe-core@4"]
+    got = subprocess.run(command, cwd=folder, timeout=100, check=False, capture_output=True)
+    script = folder / "node_modules" / "axe-core" / "axe.min.js"
+    if got.returncode or not script.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"axe-core cannot be installed: {got.stderr.decode()}")
+        pytest.skip("axe-core cannot be installed here")
+    return script.read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(backend: Backend, open_page: Open, axe: str, scheme: str) -> None:
+    backend.model["demo"] = True
+    backend.servers.append(server("weather", "down", "连接被拒绝"))
+    shown = open_page(backend.url, color_scheme=scheme)
+    found = _audit(shown, axe)
+    backend.say(says("看", "<h2>题</h2><table><tr><th>a</th></tr><tr><td>1</td></tr></table><pre>x</pre>"), buys())
+    shown.ask("一")
+    shown.card.locator("summary").first.click()
+    found += _audit(shown, axe)
+    shown.page.get_by_text("工具", exact=True).click()
+    shown.page.locator(".server .card summary").first.click()
+    shown.button("设置").click()
+    found += _audit(shown, axe)
+    shown.page.keyboard.press("Escape")
+    backend.failure = (500, "坏了")
+    shown.button("取消").click()
+    shown.settle()
+    assert found + _audit(shown, axe) == []
+
+
+def _audit(shown: Shown, axe: str) -> list[str]:
+    shown.page.wait_for_timeout(300)  # colours in transition have the wrong contrast
+    shown.page.evaluate(axe)
+    violations = shown.page.evaluate("axe.run().then((report) => report.violations)")
+    return [
+        f"{fault['id']}: {fault['nodes'][0]['html']} {fault['nodes'][0]['failureSummary']}"
+        for fault in violations
+        if fault["impact"] in ("serious", "critical")
+    ]
