@@ -159,7 +159,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     return app
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # not `def`: that would cost a thread hop
     services: Services = request.state.services
     return services
 
