@@ -34,6 +34,7 @@ from tools import Confirm, Counter, all_tools
 
 VERSION = "1.0.0"
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
 RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
@@ -88,6 +89,13 @@ class Settings(BaseSettings):
     mcp_token: str = Field("", description="bearer token that clients must send")
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
     api_token: str = Field("", description="bearer token for the REST service")
+
+    @field_validator("mcp_path")
+    @classmethod
+    def _is_a_path_of_its_own(cls, value: str) -> str:
+        if value in TAKEN_PATHS:
+            raise ValueError(f"{value} 已有别的用途，请换一个路径，例如 /mcp")
+        return value
 
     @field_validator("api_url")
     @classmethod

@@ -65,7 +65,7 @@ class Prompts:
         """Ask for an analysis of the orders, with the summary at hand."""
         if groupBy not in GROUPS:
             raise MCPError(INVALID_PARAMS, "groupBy 应为 product、customer 或 day")
-        query = {"groupBy": groupBy, "customerName": customerName or None}
+        query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
         summary = await self._text(ORDERS, "/orders/summary", query)
         whose = f"客户 {customerName} 的" if customerName else "全部"
         return (
@@ -122,7 +122,7 @@ class Prompts:
         return [f"{price:g}" for price in sorted({product["price"] for product in products})]
 
     async def _customers(self) -> list[str]:
-        query = {"groupBy": "customer"}
+        query = {"groupBy": "customer", "limit": MAX_LIMIT}
         return [
             row["label"]
             for row in (await self._shop.get(ORDERS, "/orders/summary", query, LOOK_SECONDS)).data

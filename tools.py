@@ -235,10 +235,10 @@ async def create_purchase(
     await ctx.report_progress(2, 3, "提交订单")
     body = to_json({"customerName": input_data.customerName, "items": input_data.items})
     answer = await _shop(ctx).buy(body, key)
-    await ctx.report_progress(3, 3, f"订单 {answer.data['id']} 已创建")
-    return CallToolResult(
-        content=[TextContent(type="text", text=answer.body.decode())], structured_content=answer.data
-    )
+    await ctx.report_progress(3, 3, f"订单 {answer.data.get('id')} 已创建")
+    replayed = {"idempotent-replayed": True} if "idempotent-replayed" in answer.headers else None
+    text = TextContent(type="text", text=answer.body.decode())
+    return CallToolResult(content=[text], structured_content=answer.data, meta=replayed)
 
 
 def _shop(ctx: Ctx) -> Shop:

@@ -329,6 +329,8 @@ async def test_a_repeated_purchase_finds_the_first_one(tmp_path: Path) -> None:
         for name in NAMES[:3]:
             assert not (await client.call_tool(name, {})).is_error
     assert text_of(first) == text_of(again)
+    assert "idempotent-replayed" not in (first.meta or {})
+    assert "idempotent-replayed" in (again.meta or {})
     assert json.loads(text_of(stock))[0]["quantity"] == 48
     assert json.loads(text_of(sold))[0]["quantity"] == 2
 
@@ -476,6 +478,8 @@ async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
         ([], {"MCP_PORT": "99999"}, "mcp_port"),
         (["--transport", "carrier-pigeon"], {}, "mcp_transport"),
         (["--unknown"], {}, "--unknown"),
+        (["--path", "/sse"], {}, "mcp_path"),
+        (["--path", "mcp"], {}, "mcp_path"),
         ([], {"API_URL": "localhost:8000/api"}, "api_url"),
         ([], {"API_URL": "http://localhost:port/api"}, "api_url"),
     ],
