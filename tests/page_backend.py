@@ -1,9 +1,9 @@
-"""A scripted back end that serves the real page: what the page does with any answer, however slow or hostile."""
+"""A scripted back end that serves the real page, for answers however slow, broken or hostile."""
 
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,10 +19,12 @@ from tests.processes import ROOT, free_port
 
 # Spelt out here, so that a slip in web.py's own policy does not pass unnoticed.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
+HELD_SECONDS = 8.0  # how long an event that no test sets holds an answer back
 Step = tuple[str, dict[str, Any]] | threading.Event | bytes
 PRODUCTS = [
     {"id": 1, "name": "智能手表Galaxy", "price": 1299.0, "description": "健康监测"},
@@ -133,7 +135,7 @@ class Backend:
             "get_orders": lambda args: [] if "groupBy" in args else [ORDER],
         }
 
-    def say(self, *parts: list[Step]) -> None:
+    def say(self, *parts: Sequence[Step]) -> None:
         """Answer the next request with these events; a `threading.Event` among them is waited for."""
         self.turns.append([step for part in parts for step in part])
 
@@ -188,8 +190,7 @@ def server(name: str, status: str = "ready", error: str | None = None) -> dict[s
 async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
     for step in steps:
         if isinstance(step, threading.Event):
-            while not step.is_set():
-                await asyncio.sleep(0.01)  # a thread of our own would outlive a client that goes away
+            await asyncio.to_thread(step.wait, HELD_SECONDS)
         elif isinstance(step, bytes):
             yield step
         else:

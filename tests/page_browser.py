@@ -160,9 +160,11 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The real services with the demo model; the tests share their stock."""
     require("chromium")
     stack = Stack(tmp_path_factory.mktemp("shop"))
-    stack.start("api", "main", "web")
-    yield stack
-    stack.stop()
+    try:
+        stack.start("api", "main", "web")
+        yield stack
+    finally:
+        stack.stop()
 
 
 @pytest.fixture(scope="session")

@@ -64,7 +64,12 @@ class Studio:
     def with_the_shop(self, shop: Stack) -> None:
         """The states that the real services and the demo model bring about."""
         self.empty(shop.url)
-        for customer, product, quantity in [("林小姐", 1, 3), ("王先生", 4, 12), ("客户B", 3, 20), ("客户C", 1, 85)]:
+        for customer, product, quantity in [
+            ("林小姐", 1, 3),
+            ("王先生", 4, 12),
+            ("客户B", 3, 20),
+            ("客户C", 1, 85),
+        ]:
             shop.buy(customer, product, quantity)
         self.purchase(shop.url, "phone", ZH, viewport=PHONE)
         self.purchase(shop.url, "360-dark", ZH, viewport=NARROW, color_scheme="dark")
@@ -91,7 +96,10 @@ class Studio:
         wait = threading.Event()
         shown = self.open(backend.url)
         text = "<p>我先查一下商品和最近的订单，再给你建议。</p>"
-        progress = ("tool_progress", {"id": "b", "progress": 60, "total": 100, "message": "已读取 60 / 100 笔订单"})
+        progress = (
+            "tool_progress",
+            {"id": "b", "progress": 60, "total": 100, "message": "已读取 60 / 100 笔订单"},
+        )
         looks = [*call("a", "get_products", {"maxPrice": 1000}), *result("a", page_backend.PRODUCTS)]
         backend.say([("html", {"html": text})], looks, call("b", "get_orders", {}), [progress, wait])
         shown.begin("预算 1000 元以内有什么推荐？")
@@ -100,7 +108,10 @@ class Studio:
         shown.button("停止").click()
         shown.settle()
         wait.set()
-        backend.say([("error", {"detail": "模型服务拒绝了密钥 (401)：请检查 .env 中的 OPENAI_API_KEY"})], done("error"))
+        backend.say(
+            [("error", {"detail": "模型服务拒绝了密钥 (401)：请检查 .env 中的 OPENAI_API_KEY"})],
+            done("error"),
+        )
         shown.ask("再试一次")
         self.take(shown, "error-zh")
         backend.servers.append(server("weather", "down", "All connection attempts failed"))
