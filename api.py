@@ -63,12 +63,10 @@ def _with_header(name: str, description: str, kind: str) -> dict[int | str, dict
 
 reading = APIRouter(
     prefix="/api",
-    route_class=intake.PlainRoute,
     responses=refusals.documented(401, 422, 503) | _with_header("X-Total-Count", "整个列表的长度", "integer"),
 )
 buying = APIRouter(
     prefix="/api",
-    route_class=intake.PlainRoute,
     responses=refusals.documented(400, 401, 404, 413, 422, 503)
     | _with_header("Idempotent-Replayed", "true：此键已下过单", "string"),
 )
@@ -161,6 +159,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(reading, dependencies=guards)
     app.include_router(buying, dependencies=guards)
     app.include_router(health)
+    app.router.routes[:0] = [*intake.plain_routes(reading), *intake.plain_routes(buying)]
     if settings.api_token:
         app.add_middleware(refusals.TokenGate, token=settings.api_token.get_secret_value())
     refusals.install(app)

@@ -1,12 +1,13 @@
 """What comes in over REST: pydantic parses it and describes it, FastAPI shows the description."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from fastapi import HTTPException, Request, Response
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from starlette.routing import BaseRoute, Route
 
 from models import PurchaseRequest
 from queries import InventoryQuery, PageQuery
@@ -23,16 +24,14 @@ IdempotencyKey = Annotated[
 _KEY: TypeAdapter[str] = TypeAdapter(IdempotencyKey)
 
 
-class PlainRoute(APIRoute):
-    """A route that FastAPI documents and Starlette runs, in less than half the time.
+def plain_routes(router: APIRouter) -> list[BaseRoute]:
+    """Return the endpoints of a router as Starlette's routes, to be put before FastAPI's own.
 
-    The endpoint takes the request and makes the response itself, with pydantic on both sides.
+    FastAPI's routes then only document: what they do with a request costs more than all the rest. The
+    endpoints take the request and make the response themselves, with pydantic on both sides.
     """
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Return the endpoint as it is."""
-        endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
-        return endpoint
+    documented = [route for route in router.routes if isinstance(route, APIRoute)]
+    return [Route(route.path, route.endpoint, methods=route.methods) for route in documented]
 
 
 def query_parameters(model: type[PageQuery]) -> dict[str, Any]:
@@ -58,6 +57,8 @@ def _parameter(name: str, where: str, schema: dict[str, Any]) -> dict[str, Any]:
 
 def query(request: Request, model: type[Q]) -> Q:
     """Read the query of the URL. Raise `RequestValidationError` naming the parameter."""
+    if not request.scope["query_string"]:
+        return model()
     given: dict[str, Any] = dict(request.query_params)
     if model is InventoryQuery and "productId" in given:
         given["productId"] = request.query_params.getlist("productId")

@@ -6,12 +6,13 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import queries
 import schema
@@ -30,6 +31,8 @@ from store import (
     wanted_stock,
 )
 
+T = TypeVar("T")
+
 MAX_BATCH = 256  # orders in one transaction
 READERS = 4
 BUSY_SECONDS = 5.0  # how long to wait for another process that writes
@@ -40,27 +43,27 @@ class _Connections:
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self._path = path
+        self._name = str(path)
         self._busy_seconds = busy_seconds
         self._idle: list[sqlite3.Connection] = []
         self._inode = path.stat().st_ino
 
-    @contextmanager
-    def use(self) -> Iterator[sqlite3.Connection]:
-        """Lend a connection; on an error of the engine drop it, and raise `StoreUnavailableError`."""
+    def lend(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Do the work with a connection; where that fails drop it, and raise `StoreUnavailableError`."""
         connection: sqlite3.Connection | None = None
-        healthy = False
+        done = False
         try:
             self._check_file()
             connection = self._take()
-            yield connection
-            healthy = not connection.in_transaction
+            result = work(connection)
+            done = True
         except (sqlite3.Error, OSError) as error:
             raise StoreUnavailableError(f"{self._path}: {error}") from error
         finally:
-            if connection and healthy:
-                self._idle.append(connection)
-            elif connection:
+            if connection and not done:
                 connection.close()
+        self._idle.append(connection)
+        return result
 
     def close(self) -> None:
         while self._idle:
@@ -68,7 +71,7 @@ class _Connections:
 
     def _check_file(self) -> None:
         # SQLite goes on writing into a file that was deleted, and acknowledged orders would go with it.
-        if os.stat(self._path).st_ino != self._inode:
+        if os.stat(self._name).st_ino != self._inode:
             raise OSError("replaced by another file; start the service again")
 
     def _take(self) -> sqlite3.Connection:
@@ -165,18 +168,13 @@ class SqliteStore(Store):
 
     def _write(self, batch: list[_Job]) -> Sequence[Purchase | Exception]:
         try:
-            with self._patient.use() as connection:
-                connection.execute("BEGIN IMMEDIATE")
-                answers = [_try_to_place(connection, job) for job in batch]
-                connection.execute("COMMIT")
-                return answers
+            return self._patient.lend(lambda connection: _place_all(connection, batch))
         except Exception as error:  # noqa: BLE001  the thread's outer edge: whatever it is, the buyers must hear
             return [error] * len(batch)
 
 
 def _read(connections: _Connections, statement: Statement) -> list[Row]:
-    with connections.use() as connection:
-        return connection.execute(statement.sql, statement.args).fetchall()
+    return connections.lend(lambda connection: connection.execute(statement.sql, statement.args).fetchall())
 
 
 def _deliver(batch: list[_Job], answers: Sequence[Purchase | Exception]) -> None:
@@ -187,6 +185,13 @@ def _deliver(batch: list[_Job], answers: Sequence[Purchase | Exception]) -> None
             job.answer.set_exception(answer)
         else:
             job.answer.set_result(answer)
+
+
+def _place_all(connection: sqlite3.Connection, batch: list[_Job]) -> list[Purchase | StoreError]:
+    connection.execute("BEGIN IMMEDIATE")
+    answers = [_try_to_place(connection, job) for job in batch]
+    connection.execute("COMMIT")
+    return answers
 
 
 def _try_to_place(connection: sqlite3.Connection, job: _Job) -> Purchase | StoreError:
@@ -263,13 +268,16 @@ def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None) -> None:
         connections = _Connections(path, BUSY_SECONDS)
     except OSError as error:
         raise StoreUnavailableError(f"{path}: {error.strerror}") from error
-    with connections.use() as connection:
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("BEGIN IMMEDIATE")
-        _migrate(connection)
-        _import(connection, catalogue)
-        connection.execute("COMMIT")
+    connections.lend(lambda connection: _fill(connection, catalogue))
     connections.close()
+
+
+def _fill(connection: sqlite3.Connection, catalogue: list[CatalogEntry] | None) -> None:
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("BEGIN IMMEDIATE")
+    _migrate(connection)
+    _import(connection, catalogue)
+    connection.execute("COMMIT")
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
