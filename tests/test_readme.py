@@ -77,6 +77,19 @@ def test_each_curl_does_what_it_shows(suite: Suite) -> None:
         assert '"totalAmount":899.0' in done.stdout
 
 
+def test_the_four_modes_of_the_tutorial_answer_as_shown(suite: Suite) -> None:
+    suite.start("api", "main")
+    suite.up("api", "main")
+    script = next(block for block in blocks("bash") if block.startswith("MCP="))
+    shown = script.replace("localhost:8083", f"localhost:{suite.mcp}")
+    done = subprocess.run(
+        ["bash", "-ec", shown], cwd=suite.folder, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert "Galaxy" in done.stdout  # stateless
+    assert done.stdout.count("notifications/progress") >= 6  # two steps: made, in the session, and again
+    assert done.stdout.count('\\"totalAmount\\":299.0') == 3
+
+
 def test_each_file_and_setting_that_is_named_exists() -> None:
     for link in re.findall(r"\]\(([^)#:]+)\)", README):
         assert (ROOT / link).exists(), link
