@@ -56,7 +56,7 @@ export async function refreshShop(anew) {
 	let complaint = server ? "" : "noShop";
 	if (server) await load(server).catch(() => (complaint = "stale"));
 	$("shop-note").textContent = complaint && t(complaint);
-	$("shop").classList.toggle("faded", complaint !== "");
+	$("shop").className = `tab-body ${complaint}`;
 }
 
 export async function watchShop() {

@@ -9,7 +9,8 @@ let changed;
 let seen = "";
 
 export async function refresh() {
-	const fresh = await Promise.all(["/api/status", "/api/tools"].map(getJson)).catch(() => [{online: false}]);
+	const read = async () => [await getJson("/api/status"), await getJson("/api/tools")]; // who is ready has its tools
+	const fresh = await read().catch(() => [{online: false}]);
 	const now = JSON.stringify(fresh, (key, value) => (key === "retryIn" ? "" : value)); // that one only counts down
 	if (now === seen) return;
 	seen = now;

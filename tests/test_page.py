@@ -123,3 +123,16 @@ def test_the_panel_is_a_drawer_on_a_phone(shop: Stack, open_page: Open) -> None:
     expect(shown.page.locator("#panel .bar-row").first).to_be_visible()
     shown.page.keyboard.press("Escape")
     expect(shown.page.locator("#panel")).not_to_be_visible()
+
+
+def test_a_conversation_survives_a_restart_of_all_services(shop: Stack, open_page: Open) -> None:
+    shown = open_page(shop.url)
+    shown.ask(f"帮客户D买 1 个{EARPHONES}")
+    expect(shown.button("确认购买")).to_be_visible()
+    shop.stop()
+    expect(shown.page.locator("#banner")).to_contain_text("web.py")
+    shop.start("api", "main", "web")
+    expect(shown.page.locator("#banner")).to_be_empty(timeout=20_000)
+    shown.page.reload()
+    shown.button("确认购买").click()
+    expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text("客户D")
