@@ -14,6 +14,11 @@ settings.register_profile("product-mcp", deadline=None, suppress_health_check=[H
 settings.load_profile("product-mcp")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the page's tests last: Playwright keeps its event loop running, beside which no other can run."""
+    items.sort(key=lambda item: item.path.name.startswith("test_page"))
+
+
 @pytest.fixture
 def anyio_backend() -> str:
     """Async tests run on asyncio, as the services do."""
