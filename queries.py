@@ -45,7 +45,8 @@ def _utc(text: str, rest_of_day: time) -> str:
     """Return a date or date-time (ISO 8601; UTC where no offset is given) as it is stored."""
     if len(text) == len("2026-01-31"):
         return iso(datetime.combine(date.fromisoformat(text), rest_of_day, UTC))
-    moment = datetime.fromisoformat(text)
+    # A plus that nobody escaped has become a space on its way through a URL.
+    moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
     try:
         return iso(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
     except OverflowError:  # an offset that leads out of the years 1 to 9999
