@@ -1,4 +1,4 @@
-// The page's controller: which conversation is open, who may speak, and where the eye and the keyboard are.
+// The page's controller: which conversation is open, and where the eye and the keyboard are.
 import {$, bind, h, icon, isEnter, toast} from "./dom.js";
 import {label, setLang, t, words} from "./i18n.js";
 import {drawAllowed, initSettings} from "./settings.js";
@@ -15,16 +15,16 @@ const SPOKEN_CHARS = 400;
 const kept = new Conversations(() => toast(t("notKept")));
 const talks = new Map(); // by id: the open one, and those still answering
 const root = document.documentElement;
-const left = settings.current; // the conversation that was open when the page was left
+const left = settings.current; // what was open when the page was left
 let talk;
 let atEnd = true;
-let lastTop = 0; // where the conversation was scrolled to
+let lastTop = 0;
 
 const [input, submit, scroll, empty, toEnd] = ["input", "send", "scroll", "empty", "to-end"].map($);
 const say = text => ($("live").textContent = text); // to a screen reader, and nobody else
 
 const page = {
-	save: item => kept.save(item),
+	save: item => item.removed || kept.save(item),
 	changed: drawAllowed,
 	begun(mine) {
 		if (mine !== talk) return;
@@ -139,8 +139,13 @@ const drawSidebar = makeSidebar(kept, {
 	current: () => talk.item,
 	open,
 	create: () => (open(newConversation()), input.focus()),
-	save: item => (kept.save(item), draw()),
+	save(item) {
+		item.removed = false;
+		kept.save(item);
+		draw();
+	},
 	remove(item) {
+		item.removed = true; // its answer may still be ending
 		talks.get(item.id)?.stop?.abort();
 		kept.remove(item.id);
 		if (item === talk.item) open(newConversation());

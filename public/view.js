@@ -7,7 +7,7 @@ import {renderProse} from "./prose.js";
 const LONG = /^(.{1400}|(.*\n){18})/s; // a question that folds
 
 const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
-const copy = text => iconButton("copy", () => navigator.clipboard.writeText(text()).then(() => toast(t("copied"))));
+const copy = text => iconButton("copy", () => navigator.clipboard?.writeText(text()).then(() => toast(t("copied"))));
 
 function fold(body) {
 	const turn = () => {

@@ -268,3 +268,33 @@ def _audit(shown: Shown, axe: str) -> list[str]:
         for fault in violations
         if fault["impact"] in ("serious", "critical")
     ]
+
+
+def test_a_conversation_deleted_while_it_answers_stays_deleted(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say([("text", {"delta": "慢慢说"}), threading.Event()])
+    shown.begin("一")
+    expect(shown.answer).to_contain_text("慢慢说")
+    shown.button("删除 一").click()
+    expect(shown.page.locator("#empty")).to_be_visible()
+    shown.ask("二")
+    expect(shown.page.locator("#chats .open")).to_have_text(["二"])
+    shown.page.reload()
+    expect(shown.page.locator("#chats .open")).to_have_text(["二"])
+
+
+def test_a_broken_conversation_in_storage_is_passed_over(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    shown.ask("好的")
+    broken = """() => new Promise((resolve) => {
+      indexedDB.open("product-mcp", 1).onsuccess = ({target}) => {
+        const change = target.result.transaction("conversations", "readwrite");
+        for (const [id, entries] of [["x", "none"], ["y", [null]], ["z", undefined]]) {
+          change.objectStore("conversations").put({id, entries});
+        }
+        change.oncomplete = resolve;
+      };
+    })"""
+    shown.page.evaluate(broken)
+    shown.page.reload()
+    expect(shown.page.locator("#chats .open")).to_have_text(["好的"])
