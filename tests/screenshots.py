@@ -71,6 +71,7 @@ class Studio:
             ("客户C", 1, 85),
         ]:
             shop.buy(customer, product, quantity)
+        self.purchase(shop.url, "en", EN, locale="en-GB")  # confirm-en is the README's docs/page.png
         self.purchase(shop.url, "phone", ZH, viewport=PHONE)
         self.purchase(shop.url, "360-dark", ZH, viewport=NARROW, color_scheme="dark")
         self.purchase(shop.url, "en-dark", EN, locale="en-GB", color_scheme="dark")
