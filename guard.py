@@ -74,14 +74,16 @@ class Guard:
             await self._app(scope, receive, send)
             return
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
-        headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
+        headers = dict(scope["headers"])
+        host, origin = headers.get(b"host", b"").decode("latin-1"), headers.get(b"origin")
         if not self._allowed.host(host):
             await self._refuse_host(host)(scope, receive, send)
-        elif origin is not None and not self._allowed.origin(origin):
-            await self._refuse_origin(origin)(scope, receive, send)
+        elif origin is None:
+            await self._app(scope, receive, send)
+        elif not self._allowed.origin(origin.decode("latin-1")):
+            await self._refuse_origin(origin.decode("latin-1"))(scope, receive, send)
         else:
-            await (self._app if origin is None else self._pages)(scope, receive, send)
+            await self._pages(scope, receive, send)
 
     def _refuse_host(self, host: str) -> PlainTextResponse:
         name = _shown(_without_port(host))

@@ -264,6 +264,7 @@ class _HttpServer(uvicorn.Server):
             access_log=settings.mcp_log_level == "debug",  # it names session ids
             timeout_graceful_shutdown=2,
             server_header=False,
+            proxy_headers=False,  # nothing here asks who the client is
         )
         super().__init__(config)
 

@@ -1,7 +1,8 @@
 """The shop's REST service as the MCP server sees it: one helper that calls, retries, and says what failed."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -22,6 +23,7 @@ READ_SECONDS = 14.0  # ... and one read alone stay under the 15 s after which a 
 ATTEMPT_SECONDS = 5.0
 TIMEOUTS = {"timeout": httpx.Timeout(ATTEMPT_SECONDS, pool=READ_SECONDS).as_dict()}
 ATTEMPTS = 4
+PATIENCE = 0.25  # seconds that a read waits for the same read before it
 LONGEST_WAIT = 5.0  # a Retry-After above this is not waited for
 BUSY = frozenset({502, 503, 504})  # a gateway's or the service's own "try again"
 
@@ -94,6 +96,11 @@ class Shop:
         self._transport: httpx.AsyncBaseTransport | None = None
         self._users = 0
         self._purchases: set[anyio.CancelScope] = set()
+        self._readings: set[asyncio.Task[httpx.Response]] = set()
+        self._next: dict[
+            str, asyncio.Task[httpx.Response]
+        ] = {}  # by path: begins when the one before is done
+        self._under_way: dict[str, asyncio.Task[httpx.Response]] = {}
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Shop"]:
@@ -111,12 +118,17 @@ class Shop:
             if self._users == 0:
                 transport, self._transport = self._transport, None
                 with anyio.CancelScope(shield=True):
+                    for reading in self._readings:
+                        reading.cancel()
+                    await asyncio.gather(*self._readings, return_exceptions=True)
+                    self._next.clear()
+                    self._under_way.clear()
                     await transport.aclose()
 
     async def get(self, words: Wording, path: str, query: Query, seconds: float = READ_SECONDS) -> Answer:
         """Read a list, within `seconds` altogether. Raises ShopError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
-        return await self._call(words, seconds, list, self._request("GET", f"{path}?{asked}"))
+        return await self._call(words, seconds, list, self._together(f"{path}?{asked}"))
 
     async def buy(self, body: bytes, key: str) -> Answer:
         """Place the order that `body` describes, once per `key`, however often it is tried. Raises ShopError.
@@ -129,7 +141,7 @@ class Shop:
         with anyio.CancelScope(shield=True) as purchase:
             self._purchases.add(purchase)
             try:
-                return await self._call(words, BUY_SECONDS, dict, request)
+                return await self._call(words, BUY_SECONDS, dict, self._try(request))
             finally:
                 self._purchases.discard(purchase)
         raise ShopError(f"{words.unreachable}: 服务器正在停止{words.advice}")
@@ -149,15 +161,17 @@ class Shop:
         headers = {**self._headers, **headers}
         return httpx.Request(method, self.url + path, headers=headers, content=body, extensions=TIMEOUTS)
 
-    async def _call(self, words: Wording, seconds: float, kind: type, request: httpx.Request) -> Answer:
+    async def _call(
+        self, words: Wording, seconds: float, kind: type, answering: Awaitable[httpx.Response]
+    ) -> Answer:
         try:
             with anyio.fail_after(seconds):
-                response = await self._try(request)
+                response = await answering
         except _BusyError as error:
             response = error.response
         except (TimeoutError, httpx.RequestError) as error:
             reason = self._reason(error)
-            logger.warning("%s %s: %s", request.method, request.url.path, reason)
+            logger.warning("%s: %s", words.unreachable, reason)
             raise ShopError(f"{words.unreachable}: {reason}{words.advice}") from error
         if not response.is_success:
             raise ShopError(f"{words.refused} ({response.status_code}): {_detail(response)}")
@@ -165,6 +179,35 @@ class Shop:
         if not isinstance(data, kind):
             raise ShopError(f"{words.unreachable}: {self.url} 的回答不是商店的，请检查 API_URL{words.advice}")
         return Answer(response.content, data, response.headers)
+
+    async def _together(self, path: str) -> httpx.Response:
+        """Read once for all who ask for the same at the same time.
+
+        Only a read that has not begun is shared. One that is under way may have seen the shop as it was
+        before the caller's own purchase, so the caller waits for the next, as do all who come meanwhile.
+        """
+        reading = self._next.get(path)
+        if reading is None:
+            reading = self._next[path] = asyncio.create_task(self._read(path))
+            self._readings.add(reading)
+            reading.add_done_callback(self._forget)
+        return await asyncio.shield(reading)  # a caller that goes away takes nothing from the others
+
+    async def _read(self, path: str) -> httpx.Response:
+        if path in self._under_way:
+            await asyncio.wait([self._under_way[path]], timeout=PATIENCE)
+        reading = self._under_way[path] = self._next.pop(path)
+        try:
+            with anyio.fail_after(READ_SECONDS):
+                return await self._try(self._request("GET", path))
+        finally:
+            if self._under_way.get(path) is reading:
+                del self._under_way[path]
+
+    def _forget(self, reading: asyncio.Task[httpx.Response]) -> None:
+        self._readings.discard(reading)
+        if not reading.cancelled():
+            reading.exception()  # whoever still waits gets it; without this asyncio logs it when nobody does
 
     async def _try(self, request: httpx.Request) -> httpx.Response:
         assert self._transport is not None, "open the shop first"

@@ -41,7 +41,8 @@ class Sessions:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        session = _Session(Headers(scope=scope).get("mcp-session-id"))
+        given = dict(scope["headers"]).get(b"mcp-session-id")
+        session = _Session(given.decode("latin-1") if given else None)
         _session.set(session)
 
         async def named(message: Message) -> None:
@@ -49,7 +50,7 @@ class Sessions:
                 session.id = Headers(raw=message["headers"]).get("mcp-session-id")
             await send(message)
 
-        await self.app(scope, receive, named)
+        await self.app(scope, receive, send if given else named)
 
 
 @dataclass
