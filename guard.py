@@ -24,16 +24,16 @@ class Allowed:
     """
 
     def __init__(self, entries: Iterable[str]) -> None:
-        self._hosts = {_bracketed(name) for name in LOOPBACK}
+        self._hosts = {bracketed(name) for name in LOOPBACK}
         self._pages = set(self._hosts)
         self._origins: set[str] = set()
         for entry in filter(None, (entry.strip().rstrip("/").lower() for entry in entries)):
             scheme, _, host = entry.rpartition("://")
-            self._hosts.add(_bracketed(host))
+            self._hosts.add(bracketed(host))
             if scheme:
                 self._origins.add(entry)
             else:
-                self._pages.add(_bracketed(host))
+                self._pages.add(bracketed(host))
 
     def host(self, value: str) -> bool:
         """Tell whether a Host header names this server (with DNS rebinding it names another)."""
@@ -46,7 +46,8 @@ class Allowed:
         return value.lower() in self._origins or (page and scheme in {"http", "https"})
 
 
-def _bracketed(host: str) -> str:
+def bracketed(host: str) -> str:
+    """Return a host as it stands in a URL: an IPv6 address in brackets."""
     return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
 
 

@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import logging
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -18,14 +19,14 @@ from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
-from guard import LOOPBACK, Allowed, Guard
+from guard import LOOPBACK, Allowed, Guard, bracketed
 from prompts import Prompts
 from shop import Shop
 from streams import Events, Sessions, Streams
@@ -86,9 +87,9 @@ class Settings(BaseSettings):
         "auto", description="ask the user before buying: auto is where the client can"
     )
     mcp_allowed_hosts: str = Field("", description="names of a proxy or container network, by commas")
-    mcp_token: str = Field("", description="bearer token that clients must send")
+    mcp_token: SecretStr = Field(SecretStr(""), description="bearer token that clients must send")
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
-    api_token: str = Field("", description="bearer token for the REST service")
+    api_token: SecretStr = Field(SecretStr(""), description="bearer token for the REST service")
 
     @field_validator("mcp_path")
     @classmethod
@@ -162,14 +163,17 @@ class ShopServer(MCPServer[Counter]):
 
 def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> ShopServer:
     """Make the server; `api` replaces the network to the REST service, for tests."""
-    counter = Counter(Shop(settings.api_url, settings.api_token, api), settings.mcp_confirm)
+    counter = Counter(
+        Shop(settings.api_url, settings.api_token.get_secret_value(), api), settings.mcp_confirm
+    )
 
     @contextlib.asynccontextmanager
     async def lifespan(_: MCPServer[Counter]) -> AsyncIterator[Counter]:
         async with counter.shop.opened():
             yield counter
 
-    keys = [hashlib.sha256(b"request state:" + settings.mcp_token.encode()).hexdigest()]
+    token = settings.mcp_token.get_secret_value()
+    keys = [hashlib.sha256(b"request state:" + token.encode()).hexdigest()]
     server = ShopServer(
         "Product MCP Server",
         title="产品 MCP 服务器",
@@ -179,7 +183,7 @@ def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = Non
         tools=all_tools(),
         lifespan=lifespan,
         # Replicas share the token, so that a question asked by one may be answered to another.
-        request_state_security=RequestStateSecurity(keys=keys) if settings.mcp_token else None,
+        request_state_security=RequestStateSecurity(keys=keys) if token else None,
     )
     server.shop = counter.shop
     Prompts(server.shop).add_to(server)
@@ -194,9 +198,8 @@ async def healthz(_: Request) -> PlainTextResponse:
 def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> Starlette:
     """Make the HTTP application: Streamable HTTP and SSE on one port, or the one that the settings name."""
     server = create_server(settings, api)
-    unchecked = TransportSecuritySettings(
-        enable_dns_rebinding_protection=False
-    )  # the guard checks all routes
+    # Off, since the guard checks every route, and says what to set.
+    unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     routes: list[BaseRoute] = [Route("/healthz", healthz)]
     if settings.mcp_transport != "streamable-http":
         routes += server.sse_app(transport_security=unchecked).routes
@@ -217,14 +220,14 @@ def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) 
     app.state.shop = server.shop
     own_name = [] if settings.mcp_host in EVERYWHERE else [settings.mcp_host]
     allowed = Allowed([*settings.mcp_allowed_hosts.split(","), *own_name])
-    app.add_middleware(Guard, allowed=allowed, token=settings.mcp_token)
+    app.add_middleware(Guard, allowed=allowed, token=settings.mcp_token.get_secret_value())
     return app
 
 
 def addresses(settings: Settings) -> str:
     """Return what to paste into a host's mcp.json, and the URLs by themselves."""
     local = settings.mcp_host in {*LOOPBACK, *EVERYWHERE}
-    base = f"http://{'localhost' if local else settings.mcp_host}:{settings.mcp_port}"
+    base = f"http://{'localhost' if local else bracketed(settings.mcp_host)}:{settings.mcp_port}"
     urls = {"streamable-http": base + settings.mcp_path, "sse": base + "/sse"}
     if settings.mcp_transport != "all":
         urls = {settings.mcp_transport: urls[settings.mcp_transport]}
@@ -295,6 +298,9 @@ def run() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         if settings.mcp_transport == "stdio":
             sys.stderr.write(BANNER)
+            signal.signal(
+                signal.SIGINT, signal.SIG_DFL
+            )  # a thread waits for input, and would hold up the end
             anyio.run(create_server(settings).run_stdio_async)
         else:
             sys.stdout.write(BANNER + addresses(settings))

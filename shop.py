@@ -97,9 +97,8 @@ class Shop:
         self._users = 0
         self._purchases: set[anyio.CancelScope] = set()
         self._readings: set[asyncio.Task[httpx.Response]] = set()
-        self._next: dict[
-            str, asyncio.Task[httpx.Response]
-        ] = {}  # by path: begins when the one before is done
+        # By path: a read that begins when the same one before it is done, and that one.
+        self._next: dict[str, asyncio.Task[httpx.Response]] = {}
         self._under_way: dict[str, asyncio.Task[httpx.Response]] = {}
 
     @asynccontextmanager

@@ -464,6 +464,19 @@ async def test_over_stdio_nothing_but_the_protocol_is_written(tmp_path: Path) ->
     assert all(answer["jsonrpc"] == "2.0" for answer in answers)
 
 
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+async def test_over_stdio_too_it_ends_at_once(tmp_path: Path, signal_number: signal.Signals) -> None:
+    command = [sys.executable, str(ROOT / "main.py"), "--transport", "stdio"]
+    async with await anyio.open_process(command, cwd=tmp_path) as process:
+        assert process.stdin
+        assert process.stdout
+        await process.stdin.send(json.dumps(HELLO).encode() + b"\n")
+        with anyio.fail_after(30):
+            await process.stdout.receive()
+            process.send_signal(signal_number)
+            assert await process.wait() == -signal_number
+
+
 async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
     args = [str(ROOT / "main.py"), "--transport", "stdio"]
     with anyio.fail_after(30):
