@@ -24,6 +24,7 @@ PARTS: dict[str, Callable[[Stage, Show], Awaitable[Result]]] = {
     "tool-call": tool_call.measure,
     "chat-turn": chat_turn.measure,
     "mcp": mcp_calls.measure,
+    "mcp-bare": mcp_calls.measure_bare,
     "mcp-handshake": mcp_calls.measure_handshake,
     "products": rest.measure_products,
     "purchase": rest.measure_purchase,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 SINCE = datetime(2026, 1, 1, tzinfo=UTC)
 BETWEEN = timedelta(seconds=20)
-CUSTOMERS = 1_000
+ORDERS_OF_A_CUSTOMER = 20
 PRODUCTS = 4
 UNIT_CENTS = 10_100
 BUSY_SECONDS = 30.0
@@ -24,14 +24,15 @@ def _fill(file: Path, orders: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone()[0]
         connection.executemany(
-            "INSERT INTO orders (id, customer, total_cents, ordered_at) VALUES (?, ?, ?, ?)",
+            "INSERT INTO orders (id, customer, total_cents, units, ordered_at) VALUES (?, ?, ?, 2, ?)",
             (
-                (number, f"客户 {number % CUSTOMERS}", 2 * UNIT_CENTS, _moment(number))
+                (number, f"客户 {number // ORDERS_OF_A_CUSTOMER}", 2 * UNIT_CENTS, _moment(number))
                 for number in range(first, first + orders)
             ),
         )
         connection.executemany(
-            "INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents) VALUES (?, ?, ?, 1, ?)",
+            """INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents)
+                VALUES (?, ?, ?, 1, ?)""",
             (
                 (number, line, (number + line) % PRODUCTS + 1, UNIT_CENTS)
                 for number in range(first, first + orders)

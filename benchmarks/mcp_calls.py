@@ -1,51 +1,90 @@
-"""`get_products` through MCP, 300 calls at once: FastMCP 4, the SDK with an empty tool, and ours."""
+"""`get_products` through MCP, 300 calls at once: FastMCP 4, the SDK with an empty tool, and ours.
 
+The SDK's own client makes the calls, as a host does. It costs as much as the servers do, so the same is
+measured with a bare client too, where the differences between the servers show more.
+"""
+
+import asyncio
+import time
 from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any
 
+from mcp import Client
+
 from benchmarks.mcp_wire import HandshakeClient, McpClient, ModernClient
-from benchmarks.measure import Contender, Show, in_turns, side_by_side
-from benchmarks.results import Goal, Result, better, result
+from benchmarks.measure import Contender, Sample, Show, in_turns, side_by_side
+from benchmarks.results import Goal, Measured, Result, better, result
 from benchmarks.services import Service, Stage
 
-ROUNDS = 5
+ROUNDS = 7
+BARE_ROUNDS = 5
 AT_ONCE = 300
-CALLS = 600  # a round
+BARE_CALLS = 600  # a round
 TOOL = "get_products"
 OF_FASTMCP, OF_EMPTY = 1.6, 0.75
+TITLE = "get_products by MCP, 300 at once"
 
 Open = Callable[..., Coroutine[Any, Any, McpClient]]
 
 
-async def calls(service: Service, open_client: Open) -> Contender:
-    """Connect so many clients, and make a burst of calls by all of them at once."""
-    clients = [await open_client(service.address, TOOL) for _ in range(AT_ONCE)]
-    return Contender(lambda: side_by_side([client.call for client in clients], CALLS), [service], clients)
-
-
-async def _measure(stage: Stage, show: Show, open_client: Open, title: str, goals: bool) -> Result:
+async def _services(stage: Stage) -> dict[str, Service]:
     api = await stage.api()
-    services = {
+    return {
         "FastMCP 4": await stage.contender("fastmcp_server", f"{api.url}/api"),
         "empty tool": await stage.contender("empty_server"),
         "ours": await stage.mcp(api),
     }
-    contenders = {name: await calls(service, open_client) for name, service in services.items()}
-    measured = await in_turns(contenders, ROUNDS, show)
-    of_peer = better(measured["ours"], measured["FastMCP 4"], "/s")
-    of_floor = better(measured["ours"], measured["empty tool"], "/s")
-    reach = [
-        Goal("get_products through MCP, against FastMCP 4", of_peer, OF_FASTMCP),
-        Goal("get_products through MCP, against an empty tool", of_floor, OF_EMPTY),
+
+
+def _goals(measured: Measured) -> list[Goal]:
+    ours = measured["ours"]
+    return [
+        Goal(f"{TITLE}, against FastMCP 4", better(ours, measured["FastMCP 4"], "/s"), OF_FASTMCP),
+        Goal(f"{TITLE}, against an empty tool", better(ours, measured["empty tool"], "/s"), OF_EMPTY),
     ]
-    return result(title, "/s", measured, reach if goals else [])
+
+
+async def _at_once(client: Client) -> Sample:
+    each: list[float] = []
+
+    async def call() -> None:
+        began = time.perf_counter()
+        answer = await client.call_tool(TOOL, {})
+        assert not answer.is_error, answer
+        each.append(time.perf_counter() - began)
+
+    began = time.perf_counter()
+    await asyncio.gather(*(call() for _ in range(AT_ONCE)))
+    return Sample(each, time.perf_counter() - began)
 
 
 async def measure(stage: Stage, show: Show) -> Result:
-    """Measure calls a second on the 2026-07-28 wire."""
-    return await _measure(stage, show, ModernClient.open, "get_products by MCP, 300 at once", goals=True)
+    """Measure calls a second of the SDK's client, which speaks 2026-07-28."""
+    async with AsyncExitStack() as stack:
+        contenders = {}
+        for name, service in (await _services(stage)).items():
+            client = await stack.enter_async_context(Client(f"{service.url}/mcp"))
+            contenders[name] = Contender(partial(_at_once, client), [service], [])
+        measured = await in_turns(contenders, ROUNDS, show)
+    return result(TITLE, "/s", measured, _goals(measured))
+
+
+async def _measure_bare(stage: Stage, show: Show, open_client: Open, title: str) -> Result:
+    contenders = {}
+    for name, service in (await _services(stage)).items():
+        clients = [await open_client(service.address, TOOL) for _ in range(AT_ONCE)]
+        calls = [client.call for client in clients]
+        contenders[name] = Contender(partial(side_by_side, calls, BARE_CALLS), [service], clients)
+    return result(title, "/s", await in_turns(contenders, BARE_ROUNDS, show))
+
+
+async def measure_bare(stage: Stage, show: Show) -> Result:
+    """Measure calls a second on the 2026-07-28 wire, with a client that costs next to nothing."""
+    return await _measure_bare(stage, show, ModernClient.open, "the same, bare client, 2026-07-28")
 
 
 async def measure_handshake(stage: Stage, show: Show) -> Result:
-    """Measure calls a second in handshake sessions (2025-11-25)."""
-    return await _measure(stage, show, HandshakeClient.open, "the same, 300 sessions of 2025-11-25", goals=False)
+    """Measure the same in handshake sessions."""
+    return await _measure_bare(stage, show, HandshakeClient.open, "the same, bare client, 2025-11-25")

@@ -156,4 +156,3 @@ class SseClient:
         """Close the stream."""
         self._posting.close()
         self._listening.close()
-

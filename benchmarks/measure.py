@@ -1,4 +1,4 @@
-"""How it is measured: bursts of requests, the contenders in turns (A B A B …), and what is made of the times."""
+"""How it is measured: bursts of requests, and the contenders in turns (A B A B …)."""
 
 import asyncio
 import statistics
@@ -90,9 +90,7 @@ async def side_by_side(calls: Sequence[Call], count: int) -> Sample:
     return Sample(each, time.perf_counter() - began)
 
 
-async def in_turns(
-    contenders: Mapping[str, Contender], rounds: int, show: Show
-) -> dict[str, list[Sample]]:
+async def in_turns(contenders: Mapping[str, Contender], rounds: int, show: Show) -> dict[str, list[Sample]]:
     """Measure each contender once a round, so that drift of the machine hits all alike.
 
     The round before the first only warms up.

@@ -76,5 +76,7 @@ async def measure_orders(stage: Stage, show: Show) -> Result:
         contenders[name] = await requests(service, "GET", "/api/orders", count=ORDER_READS, connections=1)
     measured = await in_turns(contenders, ROUNDS, show)
     few, many = measured.values()
-    goal = Goal("GET /api/orders, 100,000 orders against 100", better(few, many, "ms"), ORDERS_GOAL, at_most=True)
+    goal = Goal(
+        "GET /api/orders, 100,000 orders against 100", better(few, many, "ms"), ORDERS_GOAL, at_most=True
+    )
     return result("GET /api/orders, one by one", "ms", measured, [goal])

@@ -12,7 +12,7 @@ Unit = Literal["ms", "/s", "s"]
 
 @dataclass(frozen=True)
 class Line:
-    """One contender: its median, how much better than the first, and of one request p95 and CPU time in ms."""
+    """One contender: its median, how much better than the first is; of one request p95 and CPU time in ms."""
 
     contender: str
     median: float

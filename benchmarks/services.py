@@ -1,4 +1,4 @@
-"""The services under measurement: each a process on a free port, in a temporary folder, ended with the part."""
+"""The services under measurement: each a process on a free port, ended with its part."""
 
 import asyncio
 import json
@@ -190,5 +190,5 @@ def stage(folder: Path) -> Iterator[Stage]:
 async def until_tools(web: Service, tools: int = 4) -> None:
     """Wait until a browser's back end lists the tools of its MCP server."""
     async with asyncio.timeout(START_SECONDS), Connection.opened(web.address) as connection:
-        while len((await connection.ask("GET", "/api/tools")).json()["tools"]) < tools:
-            await asyncio.sleep(LOOK_SECONDS)  # the list comes when it comes
+        while len((await connection.ask("GET", "/api/tools")).json()["tools"]) < tools:  # noqa: ASYNC110  not our process
+            await asyncio.sleep(LOOK_SECONDS)

@@ -37,7 +37,9 @@ class Answer:
         return json.loads(self.body)
 
 
-def request(address: Address, method: str, path: str, body: Any = None, headers: Headers | None = None) -> bytes:
+def request(
+    address: Address, method: str, path: str, body: Any = None, headers: Headers | None = None
+) -> bytes:
     """Return a request's bytes; made once, they are sent as often as one likes."""
     content = b"" if body is None else json.dumps(body, ensure_ascii=False).encode()
     lines = {"Host": f"{address.host}:{address.port}", "Content-Length": str(len(content))}

@@ -1,4 +1,4 @@
-"""The tutorial's way of a browser's back end: a new SSE session for every tool call, one call after another."""
+"""The tutorial's way of a browser's back end: a new SSE session for every tool call, one after another."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ async def chat(_: ChatRequest) -> dict[str, Any]:
     """Answer with the results of the three tools that a model without any delay asks for."""
     calls = []
     for number, name in enumerate(NAMES):
-        calls.append({"name": name, "result": await call(name, {}), "tool_call_id": f"call_{number}"})  # noqa: PERF401  the await makes each wait for the one before
+        calls.append({"name": name, "result": await call(name, {}), "tool_call_id": f"call_{number}"})
     return {"response": ANSWER, "toolCalls": calls}
 
 

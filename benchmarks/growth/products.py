@@ -1,0 +1,48 @@
+"""Cost against the number of products in the catalogue."""
+
+from functools import partial
+
+from benchmarks.growth.table import Table
+from benchmarks.mcp_wire import ModernClient
+from benchmarks.measure import Contender, Show, in_turns, one_by_one
+from benchmarks.rest import PURCHASE, requests
+from benchmarks.results import value
+from benchmarks.services import Stage
+
+SIZES = (4, 10, 100, 1_000, 10_000)
+ROUNDS = 3
+REQUESTS = 100  # a round
+READS = {
+    "first 100": "/api/products",
+    "search": "/api/products?query=galaxy",
+    "stock of one": "/api/inventory?productId=3",
+}
+
+
+async def measure(stage: Stage, show: Show) -> Table:
+    """Measure medians in ms, one request after another; each size is a chain of services of its own."""
+    contenders: dict[tuple[int, str], Contender] = {}
+    for size in SIZES:
+        show(f"starting with {size:,} products")
+        api = await stage.api(catalogue=stage.catalogue(size))
+        for name, path in READS.items():
+            contenders[size, name] = await requests(api, "GET", path, count=REQUESTS, connections=1)
+        buying = await requests(api, "POST", "/api/purchase", PURCHASE, count=REQUESTS, connections=1)
+        contenders[size, "purchase"] = buying
+        mcp = await stage.mcp(api)
+        client = await ModernClient.open(mcp.address, "get_products")
+        contenders[size, "first 100 by MCP"] = Contender(
+            partial(one_by_one, client.call, REQUESTS), [mcp], [client]
+        )
+    measured = await in_turns(
+        {f"{n:,} products, {what}": c for (n, what), c in contenders.items()}, ROUNDS, show
+    )
+    medians = {
+        key: sorted(value(sample, "ms") for sample in samples)[ROUNDS // 2]
+        for key, samples in zip(contenders, measured.values(), strict=True)
+    }
+    columns = list(dict.fromkeys(name for _, name in contenders))
+    rows = [(size, [medians[size, name] for name in columns]) for size in SIZES]
+    return Table(
+        "products", "Products in the catalogue", "products", [f"{name}, ms" for name in columns], rows
+    )
