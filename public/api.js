@@ -1,4 +1,4 @@
-// The page's only way to the back end: JSON requests, and server-sent events read from a fetch.
+// The page's only way to the back end.
 import {parse} from "./data.js";
 
 async function send(path, body, signal) {
@@ -17,10 +17,10 @@ async function detailOf(response) {
 export const getJson = async path => (await send(path)).json();
 export const reconnect = server => send(`/api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
-/** Run a tool by hand: `{result: text, isError}`; throws when its server cannot be reached. */
+/** Answers `{result: text, isError}`; throws when the server is out of reach. */
 export const callTool = async (server, name, args) => (await send("/api/call-tool", {server, name, args})).json();
 
-/** Yield `{event, data}` of one chat turn: server-sent events, which the network may cut anywhere. */
+/** Server-sent events as `{event, data}`; the network may cut them anywhere. */
 export async function* chatEvents(body, signal) {
 	const response = await send("/api/chat/stream", body, signal);
 	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

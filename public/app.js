@@ -1,5 +1,5 @@
 // The page's controller: which conversation is open, and where the eye and the keyboard are.
-import {$, bind, h, icon, isEnter, toast} from "./dom.js";
+import {$, bind, h, icon, isEnter, root, toast} from "./dom.js";
 import {label, setLang, t, words} from "./i18n.js";
 import {drawAllowed, initSettings} from "./settings.js";
 import {refreshShop, watchShop} from "./shop.js";
@@ -13,15 +13,14 @@ const NEAR_END_PX = 60;
 const SPOKEN_CHARS = 400;
 
 const kept = new Conversations(() => toast(t("notKept")));
-const talks = new Map(); // by id: the open one, and those still answering
-const root = document.documentElement;
+const talks = new Map(); // the open one, and those still answering
 const left = settings.current; // what was open when the page was left
 let talk;
 let atEnd = true;
 let lastTop = 0;
 
 const [input, submit, scroll, empty, toEnd] = ["input", "send", "scroll", "empty", "to-end"].map($);
-const say = text => ($("live").textContent = text); // to a screen reader, and nobody else
+const say = text => ($("live").textContent = text); // to a screen reader
 
 const page = {
 	save: item => item.removed || kept.save(item),
@@ -71,7 +70,6 @@ function draw() {
 	drawSidebar();
 }
 
-/** Keep the end in sight while it grows, but only for someone who is there. */
 function follow(yes) {
 	atEnd = yes;
 	if (yes && empty.hidden) scroll.scrollTop = scroll.scrollHeight;
@@ -82,7 +80,7 @@ const growing = new ResizeObserver(() => follow(atEnd));
 
 function onScroll() {
 	const {scrollHeight, scrollTop, clientHeight} = scroll;
-	// Only moving up leaves the end: the answer may have grown since the scroll that this reports.
+	// Only moving up leaves the end: the answer may have grown meanwhile.
 	atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop);
 	lastTop = scrollTop;
 	toEnd.hidden = atEnd || !empty.hidden;

@@ -1,4 +1,4 @@
-// A tool call as a card: who, what, how long, folded details, and what a person must decide.
+// A tool call as a card, with what a person must decide.
 import {json, show} from "./data.js";
 import {h, icon} from "./dom.js";
 import {number, t} from "./i18n.js";

@@ -1,4 +1,4 @@
-// Tool results for people: lists as tables, other JSON indented, everything else as it is. All of it is text.
+// Tool results for people: lists as tables, other JSON indented. All of it stays text.
 import {h} from "./dom.js";
 import {money, number, t, time, words} from "./i18n.js";
 
@@ -7,7 +7,6 @@ const ORDER = "id productId key label name customerName items price quantity ord
 const MONEY = ["price", "totalAmount", "amount"];
 const names = new Map(); // product names seen so far, for orders that carry only ids
 
-/** The value of a JSON text; undefined for any other. */
 export function parse(text) {
 	try {
 		return JSON.parse(text);
@@ -23,7 +22,7 @@ export function rows(text) {
 	return Array.isArray(list) && list.every(isObject) ? list : null;
 }
 
-/** Put what rows say of their product beside the rest, and remember the products' names. */
+/** Flatten rows, and remember their products' names. */
 export function learn(list) {
 	return list.map(({product, ...rest}) => {
 		const {id: productId, ...more} = product ?? {};

@@ -25,6 +25,7 @@ export function icon(name) {
 
 export const iconButton = (name, onclick, title = t(name)) => h(`button.icon.${name}`, {title, ariaLabel: title, onclick}, icon(name));
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, {onclick}, label);
+export const root = document.documentElement;
 export const $ = id => document.getElementById(id);
 
 // The Enter that picks a word in an input method is none (229 in Safari).

@@ -2,6 +2,4 @@
 try {
 	const {theme} = JSON.parse(localStorage.getItem("settings"));
 	if (theme) document.documentElement.dataset.theme = theme;
-} catch {
-	// The system's scheme it is.
-}
+} catch {}

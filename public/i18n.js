@@ -1,4 +1,5 @@
-// Words from zh.json or en.json, and numbers, money and times as each language writes them.
+// Words from zh.json or en.json; numbers, money and times by locale.
+import {root} from "./dom.js";
 import {set, settings} from "./store.js";
 
 export let words = {};
@@ -8,12 +9,12 @@ export const lang = () => settings.lang || (navigator.language.startsWith("zh") 
 export async function setLang(value) {
 	if (value) set("lang", value);
 	words = await (await fetch(`/static/${lang()}.json`)).json();
-	document.documentElement.lang = lang() === "zh" ? "zh-CN" : "en";
+	root.lang = lang() === "zh" ? "zh-CN" : "en";
 }
 
 export const t = (key, fill = {}) => (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fill[name]);
 
-const format = (value, options) => value.toLocaleString(document.documentElement.lang, options);
+const format = (value, options) => value.toLocaleString(root.lang, options);
 const YUAN = {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2"};
 const MINUTE = {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"};
 

@@ -15,10 +15,10 @@ function frame(table) {
 	}
 }
 
-/** Show `html` in `target`; what is there and unchanged is not touched, so selections and scrolling stay. */
+/** What is unchanged is not touched, so selections and scrolling stay. */
 export function renderProse(target, html) {
 	const template = h("template");
-	// The server sanitises, the Content-Security-Policy forbids, and a browser that can sanitises once more.
+	// The server sanitises, the CSP forbids, and a browser that can sanitises once more.
 	if (template.setHTML) template.setHTML(html);
 	else template.innerHTML = html;
 	for (const table of template.content.querySelectorAll("table")) frame(table);

@@ -1,11 +1,11 @@
-// Buying: what is asked for before it happens, the receipt after it, and what to do when nobody knows.
+// Buying: the question before, the receipt after, and what to do when nobody knows.
 import {callTool} from "./api.js";
 import {isLine, json, parse, productName, show, table} from "./data.js";
 import {button, h, icon} from "./dom.js";
 import {money, number, t, time} from "./i18n.js";
 import {findTool, readStock} from "./world.js";
 
-const DEAF_MS = 400; // an Enter that was meant for the question must not confirm what it brought up
+const DEAF_MS = 400; // an Enter meant for the question must not buy
 
 /** The purchase in arguments, by its shape, or null. */
 export function purchaseOf(args) {
@@ -41,7 +41,6 @@ function fill(box, label, sign, about, what) {
 	box.replaceChildren(h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)), h("", what));
 }
 
-/** The question before a writing call; `decide(yes, always)` hears the answer. */
 export async function fillConfirm(box, call, decide) {
 	const purchase = purchaseOf(call.args);
 	const stock = purchase && (await stockOf(call, purchase));
@@ -55,7 +54,7 @@ export async function fillConfirm(box, call, decide) {
 	box.append(h("label.check", always, t("always")), h(".row", yes, button(t("cancel"), choose(false))));
 }
 
-/** The order as a receipt; the stock left is that right after the purchase. */
+/** A receipt shows the stock as it was right after the purchase. */
 export async function fillReceipt(box, call, order, save) {
 	if (!call.stock) {
 		call.stock = await stockOf(call, order);
@@ -65,7 +64,7 @@ export async function fillReceipt(box, call, order, save) {
 	fill(box, t("receipt"), "check", about, bill(order, call.stock, id => call.stock[id]?.quantity ?? "–", order.totalAmount));
 }
 
-/** Nobody knows whether the call happened; `retry`, where there is one, repeats the very same call. */
+/** Nobody knows whether the call happened; `retry` repeats the very same one. */
 export function fillUnknown(box, call, retry) {
 	const found = h("", {role: "status"});
 	const {customerName} = purchaseOf(call.args) ?? {};

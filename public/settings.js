@@ -1,5 +1,5 @@
 // The settings' window: language, appearance, tools that may run without asking, export.
-import {$, bind, button, download, h} from "./dom.js";
+import {$, bind, button, download, h, root} from "./dom.js";
 import {lang, t} from "./i18n.js";
 import {asMarkdown, titleOf} from "./sidebar.js";
 import {always, set, setAlways, settings} from "./store.js";
@@ -13,7 +13,7 @@ export function drawAllowed() {
 export function initSettings(item, speak) {
 	const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
 	bind("lang", lang(), speak);
-	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (document.documentElement.dataset.theme = theme)));
+	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (root.dataset.theme = theme)));
 	$("export-md").onclick = () => save("md", asMarkdown(item()));
 	$("export-json").onclick = () => save("json", JSON.stringify(item(), null, 2));
 }

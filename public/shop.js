@@ -1,4 +1,4 @@
-// The shop beside the chat: stock, sales, latest orders; read through the same MCP tools as the model uses.
+// The shop beside the chat, read through the same MCP tools as the model uses.
 import {cell, learn} from "./data.js";
 import {$, bind, h} from "./dom.js";
 import {money, number, t, time} from "./i18n.js";

@@ -1,10 +1,9 @@
-// The list of conversations: new, search, open, rename, delete with undo; and one of them as Markdown.
+// The list of conversations, and one of them as Markdown.
 import {$, h, iconButton, isEnter, toast} from "./dom.js";
 import {t} from "./i18n.js";
 
 export const titleOf = item => item.title || t("newChat");
 
-/** Answers the function that redraws the list. */
 export function makeSidebar(kept, act) {
 	let renaming = null;
 	$("create").onclick = act.create;

@@ -14,9 +14,7 @@ export function set(key, value) {
 	settings[key] = value;
 	try {
 		localStorage.setItem("settings", JSON.stringify(settings));
-	} catch {
-		// Forbidden or full: the choice lasts as long as the page.
-	}
+	} catch {} // then it lasts as long as the page
 }
 
 export const always = () => [settings.always ?? []].flat();
@@ -42,7 +40,7 @@ export const newConversation = () => ({
 	approvals: {},
 });
 
-/** All of them in memory, written through to IndexedDB; `onproblem` hears when that fails. */
+/** All in memory, written through to IndexedDB; `onproblem` hears when that fails. */
 export class Conversations {
 	items = new Map();
 	#db;

@@ -1,4 +1,4 @@
-// One conversation: what is asked, answered, decided and kept, and its place on the screen.
+// One conversation: what is asked, answered and decided.
 import {toast} from "./dom.js";
 import {t} from "./i18n.js";
 import {setAlways} from "./store.js";
@@ -10,7 +10,6 @@ const TITLE_CHARS = 40;
 export class Talk {
 	stop = null; // AbortController of the answer that is coming
 
-	/** `page`: save(item), changed(talk), begun(talk), ended(talk, reason), asked(talk, card). */
 	constructor(item, page) {
 		Object.assign(this, {item, page});
 		this.view = new View(this);
@@ -53,7 +52,6 @@ export class Talk {
 		this.page.ended(this, reason);
 	};
 
-	/** Say how the newest answer stands: just now, or after a reload. */
 	explain(reason, detail) {
 		const state = standing(this.item);
 		const stopped = reason === "stopped";
@@ -63,7 +61,6 @@ export class Talk {
 		else if (stopped && state === "whole") this.view.note(t("stopped"));
 	}
 
-	/** The user's word on a waiting call; the answer goes on when none waits any more. */
 	decide(id, yes, forEver) {
 		const {item} = this;
 		if (this.stop || id in item.approvals) return;
@@ -71,7 +68,7 @@ export class Talk {
 		if (yes && forEver) setAlways(`${item.calls[id].server}/${item.calls[id].tool}`, true);
 		this.save();
 		this.page.changed(this);
-		const waits = standing(item) === "waiting"; // another one, for which this one waits too
+		const waits = standing(item) === "waiting"; // then this one waits too
 		for (const open of openCalls(item)) item.calls[open].chosen = waits && item.approvals[open];
 		if (waits) this.view.card(id);
 		else this.answer();

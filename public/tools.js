@@ -5,7 +5,7 @@ import {button, h} from "./dom.js";
 import {t} from "./i18n.js";
 import {refresh, world} from "./world.js";
 
-/** A schema with its reference followed, and the first real one of its alternatives taken. */
+/** Follow a reference; of alternatives, take the first real one. */
 function resolve(schema, root) {
 	const target = root.$defs?.[schema.$ref?.split("/").pop()] ?? schema.anyOf?.find(({type}) => type !== "null");
 	return target ? {...schema, ...resolve(target, root), anyOf: null} : schema;

@@ -1,4 +1,4 @@
-// One answer: posts the conversation, follows the stream, and keeps every message the moment it is complete.
+// One answer: follows its stream, and keeps every message the moment it is complete.
 import {chatEvents} from "./api.js";
 import {lang, t} from "./i18n.js";
 import {always} from "./store.js";
@@ -12,7 +12,7 @@ export function openCalls({entries}) {
 }
 
 export function stateOf({calls, approvals}, id, live) {
-	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // cut off before it was announced
+	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // never announced
 	const word = approvals[id];
 	if (word === false) return "refused";
 	if (result !== undefined) return unknown ? "unknown" : isError ? "failed" : "done";
@@ -21,7 +21,7 @@ export function stateOf({calls, approvals}, id, live) {
 	return live ? "running" : word || auto ? "unknown" : "halted";
 }
 
-/** A call is `waiting` or `unknown`, the answer is `cut`, or all is `whole`; "" for nothing. */
+/** A call is `waiting` or `unknown`, the answer is `cut`, or all is `whole`. */
 export function standing(item) {
 	if (!item.entries.length) return "";
 	const states = openCalls(item).map(id => stateOf(item, id));
@@ -29,7 +29,7 @@ export function standing(item) {
 	return ["waiting", "unknown"].find(state => states.includes(state)) ?? (whole ? "whole" : "cut");
 }
 
-/** How many entries stay when all from `from` on is asked anew: whatever may have bought something, lest it be bought twice. */
+/** How many entries stay when `from` is asked anew: all that may have bought something, lest it be bought twice. */
 export function mustKeep(item, from) {
 	const wrote = ({id}) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id));
 	let keep = item.entries.findLastIndex(({message}, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
@@ -37,7 +37,7 @@ export function mustKeep(item, from) {
 	return keep || from;
 }
 
-/** Follow one answer; its end is `stop`, `approval`, `rounds`, `stopped`, `lost` or `error`, with the detail. */
+/** Follow one answer to its reason: the server's, or `stopped`, `lost`, `error` with a detail. */
 export async function runTurn(item, view, save, signal) {
 	const {calls, entries} = item;
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));

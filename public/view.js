@@ -4,7 +4,7 @@ import {button, h, icon, iconButton, isEnter, toast} from "./dom.js";
 import {t} from "./i18n.js";
 import {renderProse} from "./prose.js";
 
-const LONG = /^(.{1400}|(.*\n){18})/s; // a question that folds
+const LONG = /^(.{1400}|([^\n]*\n){18})/s; // a question that folds
 
 const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
 const copy = text => iconButton("copy", () => navigator.clipboard?.writeText(text()).then(() => toast(t("copied"))));
@@ -92,7 +92,6 @@ export class View {
 		this.#prose = null;
 	}
 
-	/** Plain text, until its first rendered form is there. */
 	text(whole, rendered) {
 		if (!rendered) this.#open().textContent = whole;
 	}
@@ -117,7 +116,6 @@ export class View {
 		this.#add(this.#dots);
 	}
 
-	/** The answer is over, for whatever reason. */
 	finish() {
 		const answer = this.#answer;
 		this.#dots.remove();

@@ -1,4 +1,4 @@
-// What the back end says about itself: the model, the servers, their tools. Polled while the page is visible.
+// What the back end says about itself: model, servers, tools. Polled while the page is visible.
 import {callTool, getJson} from "./api.js";
 import {rows} from "./data.js";
 
@@ -18,7 +18,6 @@ export async function refresh() {
 	changed();
 }
 
-/** Keep `world` fresh while the page is visible; `then` hears of changes. */
 export async function watch(then) {
 	changed = then;
 	if (!document.hidden) await refresh();
@@ -33,7 +32,7 @@ export async function readRows(server, name, args) {
 	return rows(result);
 }
 
-/** Name, price and quantity of products by id, from the server's inventory; nothing without one. */
+/** Name, price and quantity by product id; empty where there is no inventory. */
 export async function readStock(server, ids) {
 	const known = findTool("get_inventory", server)?.input_schema?.properties ?? {};
 	const list = await readRows(server, "get_inventory", known.productIds ? {productIds: [...new Set(ids)]} : {}).catch(() => []);
