@@ -28,6 +28,7 @@ class PostgresServer:
 
     def __init__(self) -> None:
         self.port = free_port()
+        self._url = f"postgresql://shop@127.0.0.1:{self.port}/postgres"
         self._folder = Path(tempfile.mkdtemp(prefix="shop-postgres-"))
         self._names = itertools.count(1)
         self._as_user: dict[str, Any] = {}
@@ -52,17 +53,14 @@ class PostgresServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def new_database(self) -> str:
-        """Return the URL of an empty database."""
+        """Return the URL of an empty schema: that is made in a moment, and a database is not."""
         name = f"shop{next(self._names)}"
-        self.query("postgres", f"CREATE DATABASE {name}")
-        return self.url(name)
+        self.query(self._url, f"CREATE SCHEMA {name}")
+        return f"{self._url}?search_path={name}"
 
-    def url(self, database: str) -> str:
-        return f"postgresql://shop@127.0.0.1:{self.port}/{database}"
-
-    def query(self, database: str, sql: str) -> list[Any]:
+    def query(self, url: str, sql: str) -> list[Any]:
         async def ask() -> list[Any]:
-            connection = await asyncpg.connect(self.url(database))
+            connection = await asyncpg.connect(url)
             try:
                 rows: list[Any] = await connection.fetch(sql)
             finally:
@@ -123,7 +121,7 @@ def stopped_postgres() -> Iterator[None]:
 def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
     """Read the database behind the service's back."""
     if not url.startswith("sqlite"):
-        return [tuple(row) for row in postgres().query(url.rpartition("/")[2], sql)]
+        return [tuple(row) for row in postgres().query(url, sql)]
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
         return connection.execute(sql).fetchall()
 
