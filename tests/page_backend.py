@@ -148,6 +148,13 @@ class Backend:
         steps = self.turns.pop(0) if self.turns else done()
         return StreamingResponse(_events(steps), media_type="text/event-stream")
 
+    def reconnect(self, request: Request) -> Response:
+        """Answer as if the server had only waited for this."""
+        for entry in self.servers:
+            if entry["name"] == request.path_params["name"]:
+                entry.update(status="ready", error=None)
+        return Response(status_code=204)
+
     def sing(self, request: Request) -> Response:
         """Note that something was fetched from the other origin."""
         self.canary_hits.append(str(request.url))
@@ -168,6 +175,7 @@ class Backend:
             Route("/api/tools", lambda _: JSONResponse({"tools": self.tools})),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
+            Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
             Route("/canary/{rest:path}", self.sing, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=ROOT / "public")),
         ]

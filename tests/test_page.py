@@ -97,6 +97,18 @@ def test_a_tool_runs_by_hand_from_its_form(shop: Stack, open_page: Open) -> None
     expect(tool.locator(".output")).to_contain_text(EARPHONES)
 
 
+def test_a_nested_form_buys_by_hand(shop: Stack, open_page: Open) -> None:
+    shown = open_page(shop.url)
+    shown.page.locator("#health").click()
+    tool = shown.page.locator(".server .card").filter(has_text="create_purchase")
+    tool.locator("summary").first.click()
+    tool.get_by_label(re.compile("^customerName")).fill("手动客户")
+    tool.get_by_label(re.compile("^items")).fill('[{"productId": 3, "quantity": 1}]')
+    tool.get_by_role("button", name="运行").click()
+    expect(tool.locator(".output")).to_contain_text("299")
+    assert shop.orders()[0]["customerName"] == "手动客户"
+
+
 def test_the_demo_model_says_what_it_is_and_how_to_set_a_key(shop: Stack, open_page: Open) -> None:
     shown = open_page(shop.url, locale="en-US")
     expect(shown.page.locator(".empty")).to_contain_text("OPENAI_API_KEY")

@@ -136,6 +136,18 @@ def test_a_server_that_is_down_is_named_with_its_reason(backend: Backend, open_p
     expect(shown.page.locator("#health")).to_contain_text("1/2")
 
 
+def test_a_server_that_is_down_can_be_reconnected(backend: Backend, open_page: Open) -> None:
+    backend.servers.append(server("weather", "down", "Connection refused"))
+    shown = open_page(backend.url)
+    shown.page.locator("#health").click()
+    box = shown.page.locator(".server").filter(has_text="weather")
+    expect(box).to_contain_text("streamable-http · 2026-07-28")
+    expect(box).to_contain_text("Connection refused")
+    box.get_by_role("button", name="重新连接").click()
+    expect(box).to_contain_text("已连接")
+    expect(shown.page.locator("#banner")).to_be_empty()
+
+
 def test_without_indexeddb_and_with_broken_settings_the_page_still_answers(
     backend: Backend, open_page: Open
 ) -> None:

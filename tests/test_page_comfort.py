@@ -298,3 +298,12 @@ def test_a_broken_conversation_in_storage_is_passed_over(backend: Backend, open_
     shown.page.evaluate(broken)
     shown.page.reload()
     expect(shown.page.locator("#chats .open")).to_have_text(["好的"])
+
+
+@pytest.mark.parametrize(("locale", "when"), [("zh-CN", "11月21日 16:00"), ("en-US", "Nov 21, 04:00 PM")])
+def test_times_and_money_are_written_by_locale(
+    backend: Backend, open_page: Open, locale: str, when: str
+) -> None:
+    shown = open_page(backend.url, locale=locale, timezone_id="Asia/Shanghai")
+    expect(shown.page.locator(".order")).to_contain_text(when)
+    expect(shown.page.locator(".order")).to_contain_text("¥1798.00")
