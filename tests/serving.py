@@ -21,7 +21,8 @@ async def serve(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
-    config = uvicorn.Config(app, log_level="critical", timeout_graceful_shutdown=0, ws="none")
+    # No log settings: they are the whole process's, and other tests read the log.
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=0, ws="none")
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
