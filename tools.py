@@ -9,7 +9,7 @@ from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, Elicitati
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
-from mcp_types.version import is_version_at_least
+from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic_core import to_json
 
