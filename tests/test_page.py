@@ -2,7 +2,7 @@
 
 import re
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.page_browser import PHONE, Open, Stack
 
@@ -67,6 +67,25 @@ def test_a_conversation_and_its_waiting_purchase_survive_a_reload(shop: Stack, o
     expect(shown.page.locator(".prose tbody tr")).to_have_count(4)
     shown.button("确认购买").click()
     expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text("客户B")
+
+
+def test_a_purchase_whose_answer_is_lost_is_unknown_and_bought_once(shop: Stack, open_page: Open) -> None:
+    shown = open_page(shop.url)
+    orders = len(shop.orders())
+    shown.ask(f"帮客户E买 1 个{EARPHONES}")
+
+    def lose(route: Route) -> None:
+        route.fetch()
+        route.abort()
+
+    shown.page.route("**/api/chat/stream", lose)
+    shown.button("确认购买").click()
+    expect(shown.card).to_have_attribute("data-state", "unknown")
+    assert len(shop.orders()) == orders + 1
+    shown.page.unroute_all()
+    shown.button("重试（同一笔，只会成交一次）").click()
+    expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text(f"订单号 #{orders + 1}")
+    assert len(shop.orders()) == orders + 1
 
 
 def test_orders_are_analysed_in_a_table(shop: Stack, open_page: Open) -> None:
