@@ -24,6 +24,8 @@ AT_ONCE = 300
 BARE_CALLS = 600  # a round
 TOOL = "get_products"
 OF_FASTMCP, OF_EMPTY = 1.6, 0.75
+SMALLEST = 4  # products: all of them are in every answer
+UNLIKE = "ours, no two calls alike"
 TITLE = "get_products by MCP, 300 at once"
 
 Open = Callable[..., Coroutine[Any, Any, McpClient]]
@@ -39,24 +41,25 @@ async def _services(stage: Stage) -> dict[str, Service]:
 
 
 def _goals(measured: Measured) -> list[Goal]:
-    ours = measured["ours"]
+    bounds = {"FastMCP 4": OF_FASTMCP, "empty tool": OF_EMPTY}
     return [
-        Goal(f"{TITLE}, against FastMCP 4", better(ours, measured["FastMCP 4"], "/s"), OF_FASTMCP),
-        Goal(f"{TITLE}, against an empty tool", better(ours, measured["empty tool"], "/s"), OF_EMPTY),
+        Goal(f"{who}, by MCP, against {peer}", better(measured[who], measured[peer], "/s"), bound)
+        for who in ("ours", UNLIKE)
+        for peer, bound in bounds.items()
     ]
 
 
-async def _at_once(client: Client) -> Sample:
+async def _at_once(client: Client, alike: bool) -> Sample:
     each: list[float] = []
 
-    async def call() -> None:
+    async def call(number: int) -> None:
         began = time.perf_counter()
-        answer = await client.call_tool(TOOL, {})
+        answer = await client.call_tool(TOOL, {} if alike else {"limit": SMALLEST + number})
         assert not answer.is_error, answer
         each.append(time.perf_counter() - began)
 
     began = time.perf_counter()
-    await asyncio.gather(*(call() for _ in range(AT_ONCE)))
+    await asyncio.gather(*(call(number) for number in range(AT_ONCE)))
     return Sample(each, time.perf_counter() - began)
 
 
@@ -66,17 +69,28 @@ async def measure(stage: Stage, show: Show) -> Result:
         contenders = {}
         for name, service in (await _services(stage)).items():
             client = await stack.enter_async_context(Client(f"{service.url}/mcp"))
-            contenders[name] = Contender(partial(_at_once, client), [service], [])
+            contenders[name] = Contender(partial(_at_once, client, alike=True), [service], [])
+        # Ours reads once for all who ask the same at the same time; here no two ask the same.
+        contenders[UNLIKE] = Contender(partial(_at_once, client, alike=False), [service], [])
         measured = await in_turns(contenders, ROUNDS, show)
     return result(TITLE, "/s", measured, _goals(measured))
+
+
+async def _bare(service: Service, open_client: Open, *, alike: bool = True) -> Contender:
+    clients = [
+        await open_client(service.address, TOOL, {} if alike else {"limit": SMALLEST + number})
+        for number in range(AT_ONCE)
+    ]
+    return Contender(
+        partial(side_by_side, [client.call for client in clients], BARE_CALLS), [service], clients
+    )
 
 
 async def _measure_bare(stage: Stage, show: Show, open_client: Open, title: str) -> Result:
     contenders = {}
     for name, service in (await _services(stage)).items():
-        clients = [await open_client(service.address, TOOL) for _ in range(AT_ONCE)]
-        calls = [client.call for client in clients]
-        contenders[name] = Contender(partial(side_by_side, calls, BARE_CALLS), [service], clients)
+        contenders[name] = await _bare(service, open_client)
+    contenders[UNLIKE] = await _bare(service, open_client, alike=False)
     return result(title, "/s", await in_turns(contenders, BARE_ROUNDS, show))
 
 

@@ -13,6 +13,8 @@ ENVELOPE = {
     "io.modelcontextprotocol/clientInfo": CLIENT,
     "io.modelcontextprotocol/clientCapabilities": {},
 }
+Arguments = dict[str, Any]
+NONE: Arguments = {}
 INITIALIZE = {"protocolVersion": HANDSHAKE, "clientInfo": CLIENT, "capabilities": {}}
 
 
@@ -45,7 +47,7 @@ def _check(body: bytes) -> None:
 class ModernClient:
     """2026-07-28: no session; a request by itself, over a connection that is kept, JSON as answer."""
 
-    def __init__(self, connection: Connection, path: str, tool: str) -> None:
+    def __init__(self, connection: Connection, path: str, tool: str, arguments: Arguments) -> None:
         self._connection = connection
         headers = {
             "Accept": BOTH,
@@ -53,13 +55,15 @@ class ModernClient:
             "Mcp-Method": "tools/call",
             "Mcp-Name": tool,
         }
-        params = {"name": tool, "arguments": {}, "_meta": ENVELOPE}
+        params = {"name": tool, "arguments": arguments, "_meta": ENVELOPE}
         self._call = request(connection.address, "POST", path, _message("tools/call", params), headers)
 
     @classmethod
-    async def open(cls, address: Address, tool: str, path: str = "/mcp") -> "ModernClient":
+    async def open(
+        cls, address: Address, tool: str, arguments: Arguments = NONE, path: str = "/mcp"
+    ) -> "ModernClient":
         """Connect; there is nothing to shake hands about."""
-        return cls(await Connection.open(address), path, tool)
+        return cls(await Connection.open(address), path, tool, arguments)
 
     async def call(self) -> None:
         """Call the tool. Raises BadAnswerError."""
@@ -78,15 +82,21 @@ class HandshakeClient:
     """2025-11-25: a session with its own event stream, and an event stream as the answer to each request."""
 
     def __init__(
-        self, connection: Connection, listening: Connection, path: str, headers: Headers, tool: str
+        self,
+        connection: Connection,
+        listening: Connection,
+        path: str,
+        headers: Headers,
+        call: dict[str, Any],
     ) -> None:
         self._connection, self._listening = connection, listening
         self._path, self._headers = path, headers
-        params = {"name": tool, "arguments": {}}
-        self._call = request(connection.address, "POST", path, _message("tools/call", params, 2), headers)
+        self._call = request(connection.address, "POST", path, _message("tools/call", call, 2), headers)
 
     @classmethod
-    async def open(cls, address: Address, tool: str, path: str = "/mcp") -> "HandshakeClient":
+    async def open(
+        cls, address: Address, tool: str, arguments: Arguments = NONE, path: str = "/mcp"
+    ) -> "HandshakeClient":
         """Shake hands, and listen as every SDK's client does."""
         connection = await Connection.open(address)
         headers = {"Accept": BOTH}
@@ -96,7 +106,7 @@ class HandshakeClient:
         await connection.ask("POST", path, _message("notifications/initialized", {}, None), headers)
         listening = await Connection.open(address)
         await listening.start("GET", path, headers=headers)
-        return cls(connection, listening, path, headers, tool)
+        return cls(connection, listening, path, headers, {"name": tool, "arguments": arguments})
 
     async def call(self) -> None:
         """Call the tool. Raises BadAnswerError."""
