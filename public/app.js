@@ -101,8 +101,15 @@ function grow() {
 	submit.disabled = !talk.stop && !input.value.trim();
 }
 
+const drawerOpen = () => $("scrim").checkVisibility();
+
+function flip(name) {
+	root.classList.toggle(`flip-${name}`);
+	if (drawerOpen()) $(name).querySelector("button,:checked").focus();
+}
+
 function closeDrawers() {
-	if (getComputedStyle($("scrim")).display !== "none") root.classList.remove("flip-side", "flip-panel");
+	if (drawerOpen()) root.classList.remove("flip-side", "flip-panel");
 }
 
 function drawWorld() {
@@ -157,9 +164,7 @@ function listen() {
 	input.oninput = grow;
 	scroll.onscroll = onScroll;
 	toEnd.onclick = () => (follow(true), input.focus());
-	// Wide, the class hides a column; narrow, it pulls out a drawer.
-	$("side-toggle").onclick = () => root.classList.toggle("flip-side");
-	$("panel-toggle").onclick = () => root.classList.toggle("flip-panel");
+	for (const name of ["side", "panel"]) $(`${name}-toggle`).onclick = () => flip(name);
 	$("scrim").onclick = closeDrawers;
 	document.addEventListener("keydown", ({key}) => key === "Escape" && closeDrawers());
 	bind("tab", settings.tab ?? "shop", tab => set("tab", tab));
