@@ -9,9 +9,11 @@ import asyncio
 import base64
 import hmac
 import json
+import logging
 import re
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -19,13 +21,16 @@ from typing import Any, Literal, Protocol
 
 from connection import Progress
 from events import Appended, Approval, Done, Event, Failed, Result, Text, ToolCall, ToolProgress
-from history import Call, Message, mend, shorten, unanswered
+from history import Call, Message, mend, sendable, shorten, unanswered
 from results import ToolResult
-from toolbox import Tool
+from toolbox import MAX_OFFERED, Tool, UnknownServerError
+
+log = logging.getLogger(__name__)
 
 MAX_ROUNDS = 10
 MAX_AT_ONCE = 8  # calls of one round that run side by side
 MAX_MALFORMED = 2  # how often arguments that are no JSON go back to the model
+MAX_REMEMBERED = 1_000  # writing calls whose outcome is still known here
 MAX_RESULT = 20_000  # characters of a result that the model gets to read; the page gets all
 
 SYSTEM_PROMPT = (
@@ -40,6 +45,8 @@ UNCONFIRMED = "用户没有确认这次操作，没有执行。"
 INTERRUPTED = "这次调用被中断，没有结果。"
 NOT_GENUINE = "确认与这次调用不符，没有执行。"
 CUT_OFF = "模型的输出在参数中间被截断，没有执行。"
+UNSURE = "这次调用被中断，可能已经执行，也可能没有。请先查询再决定是否重试。"
+TOO_LONG = "\n\n（回答太长，在这里被截断。）"
 
 
 @dataclass(frozen=True)
@@ -86,6 +93,10 @@ class Model(Protocol):
 class Tools(Protocol):
     """What the loop wants of a toolbox."""
 
+    async def settled(self) -> None:
+        """Wait, for a moment, until the tools are listed."""
+        ...
+
     def tools(self) -> list[Tool]:
         """Return the tools that can be called now or soon."""
         ...
@@ -110,7 +121,7 @@ class Chat:
         self.model = model
         self.toolbox = toolbox
         self._secret = secret
-        self._writing: set[asyncio.Task[ToolResult]] = set()
+        self._writing: OrderedDict[str, asyncio.Task[ToolResult]] = OrderedDict()
 
     async def turn(
         self,
@@ -149,34 +160,48 @@ class Chat:
 
     async def finish(self, seconds: float) -> None:
         """Wait until the writing calls in flight are done, at most so long."""
-        if self._writing:
-            await asyncio.wait(self._writing, timeout=seconds)
+        running = [task for task in self._writing.values() if not task.done()]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+
+    def has_begun(self, call: Call) -> bool:
+        """Whether this process has begun this writing call, in whatever turn."""
+        return call.id in self._writing
 
     async def execute(
         self, call: Call, tool: Tool, args: dict[str, Any], on_progress: Progress
     ) -> ToolResult:
-        """Run a call; one that writes goes on although its turn is cancelled."""
-        running = self.toolbox.call(tool.server, tool.name, args, key=call.id, on_progress=on_progress)
+        """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
         if tool.read_only:
-            return await running
-        task = asyncio.ensure_future(running)
-        self._writing.add(task)
-        task.add_done_callback(self._writing.discard)
+            return await self._call(call, tool, args, on_progress)
+        task = self._writing.get(call.id)
+        if task is None:
+            task = asyncio.create_task(self._call(call, tool, args, on_progress))
+            self._writing[call.id] = task
+            if len(self._writing) > MAX_REMEMBERED and next(iter(self._writing.values())).done():
+                self._writing.popitem(last=False)
         return await asyncio.shield(task)
+
+    async def _call(self, call: Call, tool: Tool, args: dict[str, Any], on_progress: Progress) -> ToolResult:
+        try:
+            return await self.toolbox.call(tool.server, tool.name, args, key=call.id, on_progress=on_progress)
+        except UnknownServerError as error:  # mcp.json was edited in the middle of the turn
+            return ToolResult(str(error), is_error=True, unreachable=True)
 
     def mint(self, request: ToolRequest) -> Call:
         """Give a call that the model wants an id of ours: 37 characters, of OpenAI's 40."""
+        # What is no name goes into no history: some providers would refuse every later request for it.
+        name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.name)[:MAX_OFFERED] or "unknown"
         nonce = secrets.token_urlsafe(12)
-        return Call(
-            f"call_{nonce}{self._mac(nonce, request.name, request.arguments)}",
-            request.name,
-            request.arguments,
-        )
+        return Call(self._id(nonce, name, request.arguments), name, request.arguments)
 
     def is_genuine(self, call: Call) -> bool:
         """Whether this id was minted for exactly this call."""
-        nonce, mac = call.id[5:21], call.id[21:]
-        return hmac.compare_digest(mac.encode(), self._mac(nonce, call.name, call.arguments).encode())
+        expected = self._id(call.id[5:21], call.name, call.arguments)
+        return hmac.compare_digest(call.id.encode(), expected.encode())
+
+    def _id(self, nonce: str, name: str, arguments: str) -> str:
+        return f"call_{nonce}{self._mac(nonce, name, arguments)}"
 
     def _mac(self, *parts: str) -> str:
         text = json.dumps(parts).encode()
@@ -218,11 +243,17 @@ class _Turn:
         except ModelError as error:
             self.emit(Failed(str(error)))
             reason = "error"
+        except Exception:  # the task's outer edge: the page must hear an end, whatever it was
+            log.exception("a turn broke")
+            self.emit(Failed("内部错误，请再试一次；详情见服务日志"))
+            reason = "error"
         self.emit(Done(reason))
 
     async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
-        if await self._run(unanswered(self.history)):
-            return "approval"
+        if pending := unanswered(self.history):
+            await self.chat.toolbox.settled()  # right after a start the tools are not listed yet
+            if await self._run(pending):
+                return "approval"
         malformed = 0
         for _ in range(MAX_ROUNDS):
             calls, finish = await self._answer(
@@ -239,13 +270,19 @@ class _Turn:
     async def _answer(self, tools: list[Tool]) -> tuple[list[Call], str]:
         """Let the model answer, remember what it said, and return the calls that it wants."""
         try:
-            reply = await self._ask_model(mend(self.history), tools)
+            reply = await self._ask_model(sendable(mend(self.history)), tools)
         except ContextOverflowError:
-            reply = await self._ask_model(shorten(mend(self.history)), tools)
+            reply = await self._ask_model(shorten(sendable(mend(self.history))), tools)
         if not reply.calls and tools and CALL_IN_PROSE.search(reply.text):
             raise ModelError("模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。")
         calls = [self.chat.mint(request) for request in reply.calls] if tools else []
-        message: Message = {"role": "assistant", "content": reply.text, **reply.extra}
+        text = reply.text
+        if not text and not calls:
+            raise ModelError("模型没有给出回答，请再试一次")
+        if reply.finish == "length" and not calls:
+            self.emit(Text(TOO_LONG))
+            text += TOO_LONG
+        message: Message = {"role": "assistant", "content": text, **reply.extra}
         if calls:
             message["tool_calls"] = [call.wire() for call in calls]
         self._append(message)
@@ -283,7 +320,7 @@ class _Turn:
             elif verdict == "run" and tool is not None:
                 running.append(self._execute(call, tool))
             else:
-                self._settle(call, ToolResult(verdict, is_error=True), 0)
+                self._settle(call, ToolResult(verdict, is_error=True, unknown=verdict == UNSURE), 0)
         await asyncio.gather(*running)
         return waiting
 
@@ -299,9 +336,12 @@ class _Turn:
         word = self.rules.approvals.get(call.id)
         if word is False:
             return DECLINED
-        if word is True or not asks:
-            return "run" if self.chat.is_genuine(call) else NOT_GENUINE
-        return "wait" if current else UNCONFIRMED
+        if word is not True and asks:
+            return "wait" if current else UNCONFIRMED
+        if not self.chat.is_genuine(call):
+            return NOT_GENUINE
+        # Without a word of the user on this very call, it runs only now, not when the talk has gone on.
+        return "run" if word is True or current or self.chat.has_begun(call) else UNSURE
 
     async def _execute(self, call: Call, tool: Tool) -> None:
         def report(progress: float, total: float | None, message: str | None) -> None:

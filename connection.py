@@ -6,13 +6,15 @@ import random
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextvars import ContextVar
 from functools import cache
 from typing import Any, Literal, cast
 
 import anyio
 import httpx2
 from mcp import Client, StdioServerParameters
+from mcp.client.session import IncomingMessage
 from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import SubscriptionLost
@@ -24,12 +26,12 @@ from mcp_types import (
     Implementation,
     RequestParamsMeta,
     ToolAnnotations,
+    ToolListChangedNotification,
 )
 from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import ValidationError
 
-from results import ToolResult, read_result
+from results import STAND_INS, ToolResult, explain, read_result
 from servers import Server, is_loopback
 
 log = logging.getLogger(__name__)
@@ -45,19 +47,14 @@ KEEPALIVE = 4.0  # seconds; servers close idle connections after 5 (uvicorn, Nod
 MAX_PAGES = 100  # of one server's list of tools
 MAX_SENDS = 3  # of one call that may be sent again
 
-MAX_OFFERED = 64  # characters of a tool's name: OpenAI's limit, and the others'
 CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
-STAND_INS = (
-    "Server returned an error response",
-    "Not Found",
-    "Session terminated",
-)  # the SDK's, for a status
-REFUSALS = {
-    401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
-    403: "：服务器拒绝了这个来源",
-    404: "：这个地址上没有 MCP 服务，请检查 URL 的路径",
-    421: "：服务器不接受这个 Host，请把它加进服务器的 MCP_ALLOWED_HOSTS",
+NO_ANSWER = {
+    "lost": "在回答之前断开了连接",
+    "refused": "暂时不能回答 (HTTP 5xx)",
+    "late": "没有及时回答",
 }
+# The HTTP statuses of one call's requests, in order: the SDK sends in tasks that copy the caller's context.
+_statuses: ContextVar[list[int]] = ContextVar("statuses")
 
 Status = Literal["connecting", "ready", "down", "disabled"]
 Progress = Callable[[float, float | None, str | None], None]
@@ -70,9 +67,9 @@ class ServerDownError(Exception):
 class _NoAnswerError(Exception):
     """A call was sent and its answer did not come."""
 
-    def __init__(self, *, broken: bool, never_ran: bool = False) -> None:
+    def __init__(self, what: Literal["lost", "refused", "late"], *, never_ran: bool = False) -> None:
         super().__init__()
-        self.broken = broken  # the connection; otherwise time ran out
+        self.what = what  # the connection is lost; a 5xx; time ran out
         self.never_ran = never_ran
 
 
@@ -91,6 +88,8 @@ class Connection:
         self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
         self._status = 0  # of the last HTTP answer: the SDK's errors do not carry it
         self._stopping = False
+        self._in_flight = 0  # calls
+        self._stale = asyncio.Event()  # set when the server says that its tools have changed
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -137,19 +136,21 @@ class Connection:
             except ServerDownError as error:
                 text = f"服务器 {self.server.name} 现在不可用：{error}"
                 return ToolResult(text, is_error=True, unreachable=True)
-            repeatable = self._is_repeatable(name)
+            repeatable = self._is_repeatable(name, key)
             try:
                 return read_result(await self._send(client, name, args, key, on_progress))
             except _NoAnswerError as error:
-                if error.broken:
+                if error.what == "lost":
                     self._lost(client)
-                may_repeat = error.never_ran or (repeatable and error.broken)
+                may_repeat = error.never_ran or (repeatable and error.what != "late")
                 if attempt == MAX_SENDS or not may_repeat:
                     return self._no_answer(error, repeatable)
             except MCPError as error:
-                return ToolResult(_explain(error, self.server, self._status), is_error=True)
-            except (ValidationError, RuntimeError) as error:
-                return ToolResult(f"服务器的回答不合规范：{error}", is_error=True)
+                return ToolResult(explain(error, self.server, self._status), is_error=True)
+            except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
+                log.info("%s: %s: %s", self.server.name, name, error)
+                text = "服务器的回答不合规范，这次操作可能已经执行。"
+                return ToolResult(text, is_error=True, unknown=not repeatable)
         raise AssertionError("the last attempt returns")
 
     async def _send(
@@ -164,6 +165,9 @@ class Connection:
             if on_progress is not None:
                 on_progress(progress, total, message)
 
+        statuses: list[int] = []
+        _statuses.set(statuses)
+        self._in_flight += 1
         try:
             return await client.call_tool(
                 name,
@@ -173,28 +177,31 @@ class Connection:
                 meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
             )
         except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise _NoAnswerError(broken=True) from error
+            raise _NoAnswerError("lost") from error
         except MCPError as error:
             handshake = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
-            if handshake and self._status == 404:  # the session is gone: the server was restarted
-                raise _NoAnswerError(broken=True, never_ran=True) from error
-            if error.code == CONNECTION_CLOSED or (error.message in STAND_INS and self._status >= 500):
-                raise _NoAnswerError(broken=True) from error
+            if handshake and statuses[:1] == [404]:  # the session is gone: the server was restarted
+                raise _NoAnswerError("lost", never_ran=True) from error
+            if error.code == CONNECTION_CLOSED:
+                raise _NoAnswerError("lost") from error
             if error.code == REQUEST_TIMEOUT:
-                raise _NoAnswerError(broken=False) from error
+                raise _NoAnswerError("late") from error
+            if error.message in STAND_INS and statuses and statuses[0] >= 500:
+                raise _NoAnswerError("refused") from error
             raise
+        finally:
+            self._in_flight -= 1
 
-    def _is_repeatable(self, name: str) -> bool:
-        """Whether a call may be sent twice: it changes nothing, is idempotent, or honours our key."""
+    def _is_repeatable(self, name: str, key: str | None) -> bool:
+        """Whether a call may be sent twice: it changes nothing, is idempotent, or honours its key."""
         tool = next((tool for tool in self.listed if tool.name == name), None)
         hints = (tool and tool.annotations) or ToolAnnotations()
-        keyed = tool is not None and bool((tool.meta or {}).get("idempotency-key"))
+        keyed = key is not None and tool is not None and bool((tool.meta or {}).get("idempotency-key"))
         return bool(hints.read_only_hint or hints.idempotent_hint or keyed)
 
     def _no_answer(self, error: "_NoAnswerError", repeatable: bool) -> ToolResult:
-        what = "在回答之前断开了连接" if error.broken else f"{CALL_TIMEOUT:.0f} 秒内没有回答"
-        text = f"服务器 {self.server.name} {what}"
-        if error.never_ran or (repeatable and error.broken):
+        text = f"服务器 {self.server.name} {NO_ANSWER[error.what]}"
+        if error.never_ran or (repeatable and error.what != "late"):
             return ToolResult(f"{text}，重试也没有成功", is_error=True, unknown=not error.never_ran)
         text = f"{text}，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。"
         return ToolResult(text, is_error=True, unknown=True)
@@ -224,7 +231,6 @@ class Connection:
 
     async def _own(self) -> None:
         delay = FIRST_DELAY
-        longest = LAST_LOCAL_DELAY if self._is_local() else LAST_DELAY
         while not self._stopping:
             self._wake.clear()
             try:
@@ -236,7 +242,8 @@ class Connection:
                     await self._watch(client)
                 self._set("connecting")
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
-                self._set("down", _explain(error, self.server, self._status))
+                self._set("down", explain(error, self.server, self._status))
+                longest = LAST_LOCAL_DELAY if self._is_local() else LAST_DELAY
                 delay = FIRST_DELAY if await self._pause(delay) else min(delay * 2, longest)
 
     async def _pause(self, seconds: float) -> bool:
@@ -263,9 +270,16 @@ class Connection:
                 transport = sse_client(server.url, dict(server.headers), httpx_client_factory=self._http)
             else:
                 http = await stack.enter_async_context(self._http(dict(server.headers)))
-                transport = streamable_http_client(server.url, http_client=http)
+                # A server that never answers the closing DELETE would hold us; a session ends by itself.
+                transport = streamable_http_client(server.url, http_client=http, terminate_on_close=False)
             patience = START_TIMEOUT if server.transport == "stdio" else CONNECT_TIMEOUT
-            client = Client(transport, read_timeout_seconds=patience, cache=None, client_info=CLIENT_INFO)
+            client = Client(
+                transport,
+                read_timeout_seconds=patience,
+                cache=None,
+                client_info=CLIENT_INFO,
+                message_handler=self._hear,
+            )
             yield await stack.enter_async_context(client)
 
     def _http(
@@ -286,10 +300,16 @@ class Connection:
         )
 
     def _is_local(self) -> bool:
-        return bool(self.server.url) and is_loopback(httpx2.URL(self.server.url).host)
+        return is_loopback(self.server.host)
 
     async def _note_status(self, response: httpx2.Response) -> None:
         self._status = response.status_code
+        if (statuses := _statuses.get(None)) is not None:
+            statuses.append(response.status_code)
+
+    async def _hear(self, message: IncomingMessage) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            self._stale.set()
 
     async def _watch(self, client: Client) -> None:
         """Return, or raise, when the connection has to be opened anew."""
@@ -314,43 +334,25 @@ class Connection:
                 except MCPError:
                     subscribes = False
             else:
-                await asyncio.sleep(POLL_INTERVAL)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._stale.wait(), POLL_INTERVAL)
+                self._stale.clear()
+                if self._in_flight:
+                    continue  # a server that is busy with a call is not dead because it is slow to list
             self.listed = await _list_tools(client)
             await asyncio.sleep(FIRST_DELAY)
 
 
 async def _list_tools(client: Client) -> list[McpTool]:
-    tools: list[McpTool] = []
+    tools: dict[str, McpTool] = {}  # by name: one that is listed twice must not be offered twice
     cursor = None
     for _ in range(MAX_PAGES):
         page = await client.list_tools(cursor=cursor)
-        tools += page.tools
+        tools |= {tool.name: tool for tool in page.tools}
         cursor = page.next_cursor
         if not cursor:
             break
-    return tools
-
-
-def _explain(error: BaseException, server: Server, status: int) -> str:
-    """Say in a sentence why a connection broke."""
-    refusal = f"HTTP {status}{REFUSALS.get(status, '')}" if status >= 400 else ""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    match error:
-        case httpx2.ConnectError():
-            return f"连不上 {server.address}，服务器启动了吗？"
-        case httpx2.TimeoutException() | TimeoutError():
-            return f"{server.address} 没有及时回答"
-        case httpx2.TransportError():
-            return f"与 {server.address} 的连接断开了"
-        case FileNotFoundError() | PermissionError():
-            return f"无法运行命令 {server.command}：{error.strerror}"
-        case MCPError(code=code) if code == CONNECTION_CLOSED:
-            return refusal or f"{server.address} 断开了连接"
-        case MCPError(message=message):
-            return refusal if refusal and message in STAND_INS else message
-        case _:
-            return refusal or f"{type(error).__name__}: {error}"
+    return list(tools.values())
 
 
 @cache

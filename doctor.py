@@ -7,6 +7,7 @@ from typing import TextIO
 
 from chat import Model, ModelError
 from connection import Connection
+from servers import SWITCHED_OFF
 from toolbox import Toolbox
 
 
@@ -38,6 +39,8 @@ def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
 async def _server(connection: Connection) -> Finding:
     server = connection.server
     what = f"服务器 {server.name}"
+    if connection.error == SWITCHED_OFF:
+        return Finding(what, True, SWITCHED_OFF)
     if connection.status == "disabled":
         return Finding(what, False, connection.error or "已停用", "请修改 mcp.json 中的这一项")
     if await connection.settled() == "down":
@@ -49,8 +52,7 @@ async def _server(connection: Connection) -> Finding:
 def _advice(connection: Connection) -> str:
     server, error = connection.server, connection.error or ""
     if "HTTP 421" in error:
-        host = server.address.split("/")[2].rsplit(":", 1)[0]
-        return f"请在服务器那边设置 MCP_ALLOWED_HOSTS={host}"
+        return f"请在服务器那边设置 MCP_ALLOWED_HOSTS={server.host}"
     if "HTTP 401" in error:
         return '请在 mcp.json 中写明 "headers": {"Authorization": "Bearer ${MCP_TOKEN}"}，并设置 MCP_TOKEN'
     if server.transport == "stdio":

@@ -1,10 +1,9 @@
 """Who may talk to the browser's back end: its own page on this machine, or whoever knows the password."""
 
 import base64
-import binascii
 import hmac
 from collections.abc import Collection, Mapping
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
@@ -56,23 +55,33 @@ class Gate:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self.local and not is_loopback(urlsplit(f"//{host}").hostname or ""):
+        if self.local and not is_loopback(_split(f"//{host}").hostname or ""):
             return JSONResponse({"detail": f"不接受的 Host：{host}"}, 421)
         origin = headers.get("origin")
         if origin and scope["method"] not in SAFE_METHODS and not self._is_ours(origin, host):
             return JSONResponse({"detail": f"不接受的 Origin：{origin}"}, 403)
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            return None  # a preflight carries no password, and changes nothing
         if self.password and scope["path"] not in OPEN_PATHS and not self._knows_password(headers):
             challenge = {"WWW-Authenticate": 'Basic realm="product-mcp", charset="UTF-8"'}
             return JSONResponse({"detail": "需要密码"}, 401, challenge)
         return None
 
     def _is_ours(self, origin: str, host: str) -> bool:
-        return urlsplit(origin).netloc == host or origin in self.origins
+        return _split(origin).netloc == host or origin in self.origins
 
     def _knows_password(self, headers: Headers) -> bool:
         scheme, _, credentials = headers.get("authorization", "").partition(" ")
         try:
             given = base64.b64decode(credentials, validate=True).partition(b":")[2]
-        except binascii.Error:
+        except ValueError:
             return False
         return scheme.lower() == "basic" and hmac.compare_digest(given, self.password.encode())
+
+
+def _split(url: str) -> SplitResult:
+    """Split what a header claims to be a URL; nonsense is nobody's."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")

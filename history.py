@@ -3,12 +3,17 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 MAX_MESSAGES = 2_000
-MAX_OLD_RESULT = 200  # characters that stay of an older tool result when the context overflows
+MAX_DEPTH = 64  # of nested lists and objects
+MAX_OLD_RESULT, MAX_NEW_RESULT = (
+    200,
+    4_000,
+)  # characters that stay of a tool result when the context overflows
 
 Message = dict[str, Any]  # an OpenAI chat message
 
@@ -47,6 +52,36 @@ def plain(messages: Sequence[HistoryMessage]) -> list[Message]:
     return [message.model_dump(exclude_unset=True) for message in messages]
 
 
+def is_sane(value: Any, depth: int = 0) -> bool:
+    """Whether every JSON writer can write this: not too deep, finite, 64-bit, no half characters.
+
+    Python's parser reads more than that: `NaN`, `1e999`, a lone surrogate.
+    """
+    if depth > MAX_DEPTH:
+        return False
+    match value:
+        case dict():
+            return all(is_sane(k) and is_sane(v, depth + 1) for k, v in value.items())
+        case list():
+            return all(is_sane(item, depth + 1) for item in value)
+        case str():
+            return _is_encodable(value)
+        case float():
+            return isfinite(value)
+        case int():
+            return -(2**63) <= value < 2**64
+        case _:
+            return True
+
+
+def _is_encodable(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass(frozen=True)
 class Call:
     """A tool call in the history, under its id of ours."""
@@ -56,12 +91,12 @@ class Call:
     arguments: str
 
     def args(self) -> dict[str, Any] | None:
-        """Return the arguments, or None when they are no JSON object; an empty text is an empty object."""
+        """Return the arguments, or None when they are no sane JSON object; no text is an empty object."""
         try:
             args = json.loads(self.arguments or "{}")
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
-        return args if isinstance(args, dict) else None
+        return args if isinstance(args, dict) and is_sane(args) else None
 
     def wire(self) -> dict[str, Any]:
         """Return the call as an assistant message carries it."""
@@ -76,19 +111,38 @@ def mend(messages: Sequence[Message]) -> list[Message]:
     """Put each tool result right behind its call, once, and drop what no provider accepts.
 
     A history that was stopped, reloaded or answered late has results out of place; an unanswered call stays.
+    A call that stands there twice stands for one.
     """
-    results = {
-        message.get("tool_call_id"): message
-        for message in reversed(messages)
-        if message.get("role") == "tool"
-    }
+    answers = [message for message in messages if message.get("role") == "tool"]
+    results = {message.get("tool_call_id"): message for message in reversed(answers)}  # the first one counts
+    seen: set[str] = set()
     mended: list[Message] = []
     for message in messages:
-        role = message.get("role")
-        if role == "user" or (role == "assistant" and (message.get("content") or message.get("tool_calls"))):
-            mended.append(message)
-            mended += [results[call.id] for call in calls_of(message) if call.id in results]
+        if message.get("role") not in ("user", "assistant"):
+            continue
+        calls = list({call.id: call for call in calls_of(message) if call.id not in seen}.values())
+        seen |= {call.id for call in calls}
+        kept = {key: value for key, value in message.items() if key != "tool_calls"}
+        if calls:
+            kept["tool_calls"] = [call.wire() for call in calls]
+        if kept.get("content") or calls:
+            mended.append(kept)
+            mended += [results[call.id] for call in calls if call.id in results]
     return mended
+
+
+def sendable(history: Sequence[Message]) -> list[Message]:
+    """Return the history with every call's arguments valid JSON: some providers refuse all else, for ever."""
+    return [
+        {**message, "tool_calls": [_with_valid_arguments(call).wire() for call in calls_of(message)]}
+        if message.get("tool_calls")
+        else message
+        for message in history
+    ]
+
+
+def _with_valid_arguments(call: Call) -> Call:
+    return Call(call.id, call.name, (call.arguments or "{}") if call.args() is not None else "{}")
 
 
 def unanswered(history: Sequence[Message]) -> list[tuple[Call, bool]]:
@@ -104,18 +158,19 @@ def unanswered(history: Sequence[Message]) -> list[tuple[Call, bool]]:
 
 
 def shorten(history: Sequence[Message]) -> list[Message]:
-    """Cut the tool results before the newest question, which a model that overflows can best do without."""
-    newest = max((i for i, message in enumerate(history) if message["role"] == "user"), default=0)
+    """Cut the tool results, those of older rounds the most: what an overflowing model can best do without."""
+    last = max((i for i, message in enumerate(history) if message.get("tool_calls")), default=0)
     return [
-        {**message, "content": _cut(message["content"])}
-        if message["role"] == "tool" and i < newest
+        _cut(message, MAX_OLD_RESULT if i < last else MAX_NEW_RESULT)
+        if message["role"] == "tool"
         else message
         for i, message in enumerate(history)
     ]
 
 
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_OLD_RESULT else f"{text[:MAX_OLD_RESULT]}…（已省略）"
+def _cut(message: Message, length: int) -> Message:
+    text = message.get("content") or ""
+    return message if len(text) <= length else {**message, "content": f"{text[:length]}…（已省略）"}
 
 
 def calls_of(message: Message) -> list[Call]:

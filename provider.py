@@ -1,5 +1,7 @@
 """Any OpenAI-compatible model behind the loop's seam; the quirks of providers end here."""
 
+import asyncio
+import importlib
 import json
 import logging
 import re
@@ -27,7 +29,10 @@ OVERFLOW = re.compile(
     r"context.{0,20}(length|window|size)|too many tokens|prompt is too long|maximum.{0,20}tokens",
     re.IGNORECASE,
 )
-NO_TOOLS = re.compile(r"(not|n't|no endpoints).{0,40}(support|allow).{0,20}(tool|function)", re.IGNORECASE)
+NO_TOOLS = re.compile(
+    r"(does not|doesn't|endpoints found that) support (the use of )?(tools?|function calling|functions)\b",
+    re.IGNORECASE,
+)
 
 ADVICE = {
     400: "模型服务不接受这次请求",
@@ -59,6 +64,7 @@ class OpenAIModel:
         Raises:
             ModelError: With a sentence that says what to do.
         """
+        await asyncio.to_thread(importlib.import_module, "openai")  # two seconds, the first time
         import openai  # noqa: PLC0415  see above
 
         asked: dict[str, Any] = {"model": self.name, "messages": messages}
@@ -78,7 +84,7 @@ class OpenAIModel:
                 if text := gathered.take_whole(whole):
                     yield text
         except openai.APIStatusError as error:
-            if OVERFLOW.search(f"{error.code} {error.message}"):
+            if error.status_code != 429 and OVERFLOW.search(f"{error.code} {error.message}"):
                 raise ContextOverflowError(
                     f"对话太长，模型读不下了，请开始新对话：{error.message[:300]}"
                 ) from error
@@ -86,7 +92,8 @@ class OpenAIModel:
         except openai.APITimeoutError as error:
             raise ModelError("模型服务没有及时回答，请稍后再试") from error
         except openai.APIConnectionError as error:
-            raise ModelError(f"连不上模型服务 {self._connect().base_url}，请检查 OPENAI_API_BASE") from error
+            host = self._connect().base_url.host  # of the address no more: it may hold a password
+            raise ModelError(f"连不上模型服务 {host}，请检查 OPENAI_API_BASE") from error
         except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:  # within a stream, or no JSON
             raise ModelError(f"模型服务的回答中断了：{error}") from error
         yield gathered.reply()
@@ -152,33 +159,31 @@ class _Gathered:
     def take(self, chunk: "ChatCompletionChunk") -> str:
         """Add a chunk and return its text; keep-alive chunks have no choices."""
         self.empty = False
-        if not chunk.choices:
+        choices = getattr(chunk, "choices", None)  # a stray `data: null` comes as None
+        if not choices:
             return ""
-        choice = chunk.choices[0]
-        self.finish = choice.finish_reason or self.finish
-        if choice.delta is None:  # some send a last choice with nothing but a finish reason
-            return ""
-        return self._add(choice.delta)
+        self.finish = choices[0].finish_reason or self.finish
+        return self._add(choices[0].delta)
 
     def take_whole(self, answer: "ChatCompletion") -> str:
         """Add an answer that came in one piece and return its text."""
         choices = getattr(answer, "choices", None)  # a page of HTML comes as plain text
         if not choices:
-            raise ValueError("不是聊天补全的 JSON，请检查 OPENAI_API_BASE")
-        choice = choices[0]
-        self.finish = choice.finish_reason
-        return self._add(choice.message)
+            problem = getattr(answer, "error", None) or "不是聊天补全的 JSON，请检查 OPENAI_API_BASE"
+            raise ValueError(str(problem)[:300])
+        self.finish = choices[0].finish_reason
+        return self._add(choices[0].message)
 
     def _add(self, delta: Any) -> str:
-        for position, piece in enumerate(delta.tool_calls or ()):
+        """Add a delta or a message; some send a last one that is null."""
+        for position, piece in enumerate(getattr(delta, "tool_calls", None) or ()):
             self._add_call(piece, position)
         # DeepSeek's field, taken over by others: it has to come back in the next request
-        self.reasoning += getattr(delta, "reasoning_content", None) or ""
-        return self.add(delta.content or "")
+        self.reasoning += _text(getattr(delta, "reasoning_content", None))
+        return self.add(_text(getattr(delta, "content", None)))
 
     def add(self, text: str) -> str:
-        """Add text of the answer and return it; half a character, which JSON can spell, becomes a mark."""
-        text = text.encode(errors="replace").decode()
+        """Add text of the answer and return it."""
         self.text += text
         return text
 
@@ -186,17 +191,20 @@ class _Gathered:
         """Add a piece of a call. The index may be missing or always 0, and so may the id."""
         index = getattr(piece, "index", None)
         index = position if index is None else index
-        name = (piece.function.name if piece.function else None) or ""
+        name = _text(getattr(piece.function, "name", None))
+        arguments = _text(getattr(piece.function, "arguments", None))
         call = self.open.get(index)
-        if call is None or _is_another(call, piece.id, name):
+        if call is None or _is_another(call, piece.id, name, arguments):
             call = self.open[index] = _Fragments(piece.id)
             self.calls.append(call)
         if name and call.name != name:
             call.name += name
-        call.arguments += (piece.function.arguments if piece.function else None) or ""
+        call.arguments += arguments
 
     def reply(self) -> Reply:
         """Return the whole answer; one that ended in the middle of arguments counts as cut off."""
+        if self.finish == "content_filter":
+            raise ModelError("模型服务的内容审查拦下了这个回答")
         torn = any(call.arguments and not call.is_whole() for call in self.calls)
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if self.calls else "stop"
         if self.finish == "length" or (self.finish is None and torn):
@@ -206,11 +214,27 @@ class _Gathered:
         return Reply(self.text, calls, finish, extra)
 
 
-def _is_another(call: _Fragments, piece_id: str | None, name: str) -> bool:
+def _is_another(call: _Fragments, piece_id: str | None, name: str, arguments: str) -> bool:
     """Whether a piece with this index begins a new call."""
-    if piece_id and call.id:
-        return piece_id != call.id
-    return bool(name and call.name and (call.is_whole() or (not call.arguments and name != call.name)))
+    if piece_id and call.id and piece_id != call.id:
+        return True
+    if name and call.is_whole() and arguments.lstrip().startswith("{"):
+        return True  # ids may repeat, but no call goes on after its arguments have ended
+    return bool(name and call.name and name != call.name and not piece_id and not call.arguments)
+
+
+def _text(value: Any) -> str:
+    """Return what should be a text and may come as parts (Mistral) or as an object (Ollama's dialects)."""
+    match value:
+        case None:
+            text = ""
+        case str():
+            text = value
+        case list():
+            text = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+    return text.encode(errors="replace").decode()  # half a character, which JSON can spell, becomes a mark
 
 
 def _advice(status: int, message: str) -> str:

@@ -1,5 +1,6 @@
 """The model's markdown as HTML that is safe to show: rendered, then sanitised, for it is hostile."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,6 +13,7 @@ from markdown_it.rules_core import StateCore
 
 import events
 
+QUICK = 2_000  # characters that are rendered sooner than a thread is asked to
 HTML_INTERVAL = 0.05  # seconds between two renderings of an answer that is still coming
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
@@ -65,7 +67,8 @@ async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[
                 due = bool(text)
             if due:
                 began = time.monotonic()
-                yield "html", {"html": to_html(text)}
+                html = to_html(text) if len(text) < QUICK else await asyncio.to_thread(to_html, text)
+                yield "html", {"html": html}
                 # a long answer takes long to render: never more than a fifth of the time
                 next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
             if not isinstance(event, events.Text):

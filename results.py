@@ -1,9 +1,25 @@
-"""What came of a tool call, as text for a model and a person, and what was pictures or sound."""
+"""What came of a tool call or of a connection, as text for a model and a person."""
 
 import json
 from dataclasses import dataclass
 
-from mcp_types import CallToolResult, ContentBlock, TextResourceContents
+import httpx2
+from mcp.shared.exceptions import MCPError
+from mcp_types import CONNECTION_CLOSED, CallToolResult, ContentBlock, TextResourceContents
+
+from servers import Server
+
+STAND_INS = (
+    "Server returned an error response",
+    "Not Found",
+    "Session terminated",
+)  # the SDK's, for a status
+REFUSALS = {
+    401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
+    403: "：服务器拒绝了这个来源",
+    404: "：这个地址上没有 MCP 服务，请检查 URL 的路径",
+    421: "：服务器不接受这个 Host，请把它加进服务器的 MCP_ALLOWED_HOSTS",
+}
 
 EMPTY = "✅ 操作完成，但没有返回文本内容"
 
@@ -49,3 +65,25 @@ def _text(block: ContentBlock) -> str:
             return (
                 inner.text if isinstance(inner, TextResourceContents) else f"[{inner.uri}，{inner.mime_type}]"
             )
+
+
+def explain(error: BaseException, server: Server, status: int) -> str:
+    """Say in a sentence why a connection broke."""
+    refusal = f"HTTP {status}{REFUSALS.get(status, '')}" if status >= 400 else ""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    match error:
+        case httpx2.ConnectError():
+            return f"连不上 {server.address}，服务器启动了吗？"
+        case httpx2.TimeoutException() | TimeoutError():
+            return f"{server.address} 没有及时回答"
+        case httpx2.TransportError():
+            return f"与 {server.address} 的连接断开了"
+        case FileNotFoundError() | PermissionError():
+            return f"无法运行命令 {server.command}：{error.strerror}"
+        case MCPError(code=code) if code == CONNECTION_CLOSED:
+            return refusal or f"{server.address} 断开了连接"
+        case MCPError(message=message):
+            return refusal if refusal and message in STAND_INS else message
+        case _:  # not its text, which may hold a URL with a password
+            return refusal or f"与 {server.address} 的连接失败（{type(error).__name__}）"

@@ -6,14 +6,18 @@ import json
 import logging
 import os
 import re
+import socket
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit, urlunsplit
 
+import httpx2
+
 log = logging.getLogger(__name__)
 
+SWITCHED_OFF = "在配置里被停用"
 POLL_INTERVAL = 1.0  # seconds between two looks at the file
 
 Transport = Literal["streamable-http", "sse", "stdio"]
@@ -39,7 +43,7 @@ class Server:
 
     name: str
     transport: Transport = "streamable-http"
-    url: str = ""
+    url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     command: str = ""
     args: tuple[str, ...] = field(default=(), repr=False)
@@ -55,6 +59,11 @@ class Server:
         parts = urlsplit(self.url)
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
+    @property
+    def host(self) -> str:
+        """The host name or address in the URL; empty for a command."""
+        return urlsplit(self.url).hostname or ""
+
 
 def read(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:
     """Read a config file: root `mcpServers` or `servers`, comments and trailing commas allowed.
@@ -67,7 +76,7 @@ def read(path: Path, environment: Mapping[str, str | None] = os.environ) -> list
         root = json.loads(_plain_json(text))
     except OSError as error:
         raise ConfigError(f"读不到 {path}：{error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ConfigError(f"{path} 不是合法的 JSON：{error}") from error
     entries = None
     if isinstance(root, dict):
@@ -114,7 +123,7 @@ def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Ser
     if not isinstance(entry, dict):
         return Server(name, error="应当是一个对象")
     if entry.get("disabled") is True or entry.get("enabled") is False:
-        return Server(name, error="在配置里被停用")
+        return Server(name, error=SWITCHED_OFF)
     try:
         return _parse(name, cast("dict[str, Any]", _expand(entry, environment)))
     except ConfigError as error:
@@ -135,9 +144,8 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
             env=_texts(entry, "env"),
             cwd=_text(entry, "cwd") if entry.get("cwd") else None,
         )
-    url = _text(entry, "url" if "url" in entry else "baseUrl")
-    if not entry.get("allowInsecure"):
-        _refuse_insecure(url)
+    url = _text(entry, "url" if "url" in entry else "baseUrl").strip()
+    _refuse_bad_url(url, plain_http=entry.get("allowInsecure") is True)
     return Server(name, transport, url=url, headers=_texts(entry, "headers"))
 
 
@@ -151,12 +159,13 @@ def _transport(entry: dict[str, Any]) -> Transport:
     if "command" in entry:
         return "stdio"
     url = entry.get("url", entry.get("baseUrl", ""))
-    return "sse" if urlsplit(str(url)).path.rstrip("/").endswith("/sse") else "streamable-http"
+    path = re.split(r"[?#]", str(url))[0]
+    return "sse" if path.rstrip("/").endswith("/sse") else "streamable-http"
 
 
 def _text(entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
         wanted = '"url" 或 "command"' if key in ("url", "baseUrl") else f'"{key}"'
         raise ConfigError(f"缺少 {wanted}，或它不是文字")
     return value
@@ -166,22 +175,41 @@ def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
     value = entry.get(key) or {}
     if not isinstance(value, dict):
         raise ConfigError(f'"{key}" 应当是一个对象')
-    return {str(k): str(v) for k, v in value.items()}
+    texts = {str(k): str(v) for k, v in value.items()}
+    for name, text in texts.items():
+        if "\0" in text or (key == "headers" and not (text.isascii() and text.isprintable())):
+            raise ConfigError(f'"{key}" 里的 {name} 含有不能发送的字符')
+    return texts
 
 
-def _refuse_insecure(url: str) -> None:
-    """Refuse plain http off this machine, and the link-local addresses where clouds keep their secrets."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ConfigError(f"URL 应当以 http:// 或 https:// 开头：{parts.scheme or url}")
+def _refuse_bad_url(url: str, *, plain_http: bool) -> None:
+    """Refuse what is no URL, plain http off this machine, and the addresses where clouds keep their secrets.
+
+    The message never quotes the URL, which may hold a password.
+    """
     try:
-        address = ipaddress.ip_address(parts.hostname)
-    except ValueError:
-        address = None
-    if address is not None and address.is_link_local:
-        raise ConfigError(f"{parts.hostname} 是链路本地地址，不允许")
-    if parts.scheme == "http" and not is_loopback(parts.hostname):
+        httpx2.URL(url)
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except (ValueError, httpx2.InvalidURL):
+        raise ConfigError("URL 写法不对，请检查主机名和端口") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError("URL 应当以 http:// 或 https:// 开头")
+    if _is_link_local(host):
+        raise ConfigError(f"{host} 是链路本地地址，不允许")
+    if parts.scheme == "http" and not plain_http and not is_loopback(host):
         raise ConfigError('本机以外的地址要用 https，或写明 "allowInsecure": true')
+
+
+def _is_link_local(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:  # the other spellings that a resolver takes: 2852039166, 0xa9fea9fe
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_link_local
 
 
 def is_loopback(host: str) -> bool:
@@ -208,4 +236,6 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
             raise ConfigError(f"环境变量 {name} 没有设置")
         return filled
 
+    if "${input:" in value:
+        raise ConfigError("${input:…} 只有 VS Code 会问，请改用 ${env:变量名}")
     return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", fill, value)

@@ -37,10 +37,17 @@ def _parsed(text: str) -> Any:
         return text
 
 
-def strict_tool(function: Callable[..., Any], title: str, annotations: ToolAnnotations) -> Tool:
+def strict_tool(
+    function: Callable[..., Any],
+    title: str,
+    annotations: ToolAnnotations,
+    meta: dict[str, Any] | None = None,
+) -> Tool:
     """Make a tool that refuses unknown arguments and wrong types, which the SDK by itself lets pass."""
     description = inspect.cleandoc(function.__doc__ or "")
-    tool = Tool.from_function(function, title=title, description=description, annotations=annotations)
+    tool = Tool.from_function(
+        function, title=title, description=description, annotations=annotations, meta=meta
+    )
     lenient = tool.fn_metadata
     strict = create_model(lenient.arg_model.__name__, __base__=(_StrictArguments, lenient.arg_model))
     tool.fn_metadata = _Metadata(arg_model=strict, output_schema=_flat(lenient.output_schema))

@@ -6,12 +6,13 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from mcp_types import Tool as McpTool
 
-from connection import Connection, Progress
+from connection import READY_TIMEOUT, Connection, Progress
 from results import ToolResult
 from servers import Server
 
@@ -73,6 +74,12 @@ class Toolbox:
                 self.connections[server.name].start()
         await asyncio.gather(*(connection.stop() for connection in before.values()))
 
+    async def settled(self) -> None:
+        """Wait, for a moment, until every server has answered once or has been found down."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(READY_TIMEOUT):
+                await asyncio.gather(*(connection.settled() for connection in self.connections.values()))
+
     def tools(self) -> list[Tool]:
         """Return every tool that is known, also those of a server that is down for the moment."""
         pairs = [(c.server.name, tool) for c in self.connections.values() for tool in c.listed]
@@ -114,17 +121,17 @@ def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str
 
     Names that are too long or would collide end in a hash of the pair: the same from run to run.
     """
-    plain = {pair: re.sub(r"[^a-zA-Z0-9_-]", "_", "_".join(pair)) for pair in pairs}
-    counts = Counter(plain.values())
-    return {
-        pair: name if len(name) <= MAX_OFFERED and counts[name] == 1 else _hashed(pair, name)
-        for pair, name in plain.items()
-    }
+    names = {pair: re.sub(r"[^a-zA-Z0-9_-]", "_", "_".join(pair)) for pair in pairs}
+    for digits in (8, 16, 32):  # more than once: a tool may be called like another's hash
+        counts = Counter(names.values())
+        wrong = [pair for pair, name in names.items() if len(name) > MAX_OFFERED or counts[name] > 1]
+        names |= {pair: _hashed(pair, names[pair], digits) for pair in wrong}
+    return names
 
 
-def _hashed(pair: tuple[str, str], name: str) -> str:
-    digest = hashlib.sha256("\0".join(pair).encode()).hexdigest()[:8]
-    return f"{name[: MAX_OFFERED - 9]}_{digest}"
+def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
+    digest = hashlib.sha256("\0".join(pair).encode(errors="surrogatepass")).hexdigest()[:digits]
+    return f"{name[: MAX_OFFERED - digits - 1]}_{digest}"
 
 
 def _tool(server: str, tool: McpTool, offered: str) -> Tool:

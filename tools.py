@@ -329,5 +329,6 @@ def all_tools() -> list[Tool]:
         strict_tool(get_products, "获取产品列表", _READS),
         strict_tool(get_inventory, "获取库存列表", _READS),
         strict_tool(get_orders, "获取订单列表", _READS),
-        strict_tool(create_purchase, "创建采购订单", _WRITES),
+        # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
+        strict_tool(create_purchase, "创建采购订单", _WRITES, {"idempotency-key": True}),
     ]

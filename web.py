@@ -17,20 +17,21 @@ from dotenv import dotenv_values
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.staticfiles import StaticFiles
-from pydantic import BaseModel, Field, SecretStr, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 import doctor
 import events
+import keyfile
 import servers
 from chat import Chat, Model
 from connection import Connection
 from demo import DemoModel
 from gate import Gate
-from history import History, plain
+from history import History, is_sane, plain
 from provider import OpenAIModel
 from rendering import with_html
 from toolbox import Toolbox, UnknownServerError
@@ -41,7 +42,6 @@ PUBLIC = Path(__file__).parent / "public"
 MAX_BODY = 1024 * 1024  # bytes of a request
 SHUTDOWN_TIMEOUT = 3  # seconds for answers in flight; honcho kills after 5
 GREETING_TIMEOUT = 15  # seconds until the greeting comes without the tools
-SECRET_FILE = Path(".web-secret")
 
 # Everything the page needs is its own; what a model or a tool wrote can run, fetch and send nothing.
 CONTENT_SECURITY_POLICY = (
@@ -93,14 +93,25 @@ class Services:
     chat: Chat
 
 
-class ChatRequest(BaseModel):
+class Body(BaseModel):
+    """A request's JSON, which may hold nothing that could not be written out again."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_sane(cls, data: Any) -> Any:
+        if not is_sane(data):
+            raise ValueError("half characters, numbers beyond 64 bits and very deep nesting are not accepted")
+        return data
+
+
+class ChatRequest(Body):
     """The tutorial's: a question, and what was said before."""
 
     message: str = Field(min_length=1)
     history: History = []
 
 
-class StreamRequest(BaseModel):
+class StreamRequest(Body):
     """A conversation to carry on, and what the user lets run: see `Chat.turn`."""
 
     messages: History
@@ -109,7 +120,7 @@ class StreamRequest(BaseModel):
     askFirst: list[str] = []
 
 
-class CallToolRequest(BaseModel):
+class CallToolRequest(Body):
     """A tool to call by hand."""
 
     server: str
@@ -124,12 +135,13 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
         ConfigError: `mcp.json` cannot be read.
     """
     configured = servers.read(settings.mcp_config_path, _environment())
+    secret = settings.web_secret.get_secret_value().encode() if settings.web_secret else keyfile.kept()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         brain = model or _model(settings)
         async with Toolbox(configured) as toolbox:
-            services = Services(toolbox, Chat(brain, toolbox, _secret(settings)))
+            services = Services(toolbox, Chat(brain, toolbox, secret))
             background = [
                 asyncio.create_task(_greet(toolbox, settings.web_port)),
                 asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
@@ -144,7 +156,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     app = FastAPI(
         title="product-mcp", lifespan=lifespan, max_body_size=MAX_BODY, docs_url=None, redoc_url=None
     )
-    origins = [origin.strip() for origin in settings.cors_origins.split(",") if origin.strip()]
+    origins = [origin.strip().rstrip("/") for origin in settings.cors_origins.split(",") if origin.strip()]
     app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(
         Gate,
@@ -164,21 +176,8 @@ async def _services(request: Request) -> Services:  # not `def`: that would cost
     return services
 
 
-async def _refuse_half_characters(request: Request) -> None:
-    """Refuse what JSON can spell but UTF-8 cannot (a lone surrogate): no provider and no server takes it."""
-    body = await request.body()
-    if b"\\ud" in body.lower():
-        try:
-            json.dumps(json.loads(body), ensure_ascii=False).encode()
-        except UnicodeEncodeError as error:
-            fault = {"loc": ("body",), "msg": "lone surrogate", "type": "string_unicode"}
-            raise RequestValidationError([fault]) from error
-        except ValueError:
-            return  # no JSON: FastAPI says so
-
-
 Injected = Annotated[Services, Depends(_services)]
-router = APIRouter(dependencies=[Depends(_refuse_half_characters)])
+router = APIRouter()
 
 
 @router.get("/", include_in_schema=False)
@@ -248,7 +247,7 @@ async def reconnect(name: str, services: Injected) -> None:
 
 
 @router.post("/api/chat")
-async def answer(request: ChatRequest, services: Injected) -> dict[str, Any]:
+async def answer(request: ChatRequest, services: Injected) -> Any:
     """Answer in one piece, as in the tutorial; the caller is a program, so tools run without asking."""
     messages = [*plain(request.history), {"role": "user", "content": request.message}]
     response = ""
@@ -263,8 +262,8 @@ async def answer(request: ChatRequest, services: Injected) -> dict[str, Any]:
                 calls.append({"name": names[event.id], outcome: event.result, "tool_call_id": event.id})
             case events.Appended(message={"role": "assistant", "content": text}):
                 response = text
-            case events.Failed():
-                raise HTTPException(502, f"LLM/对话处理失败: {event.detail}")
+            case events.Failed():  # what was done by then is told: a caller that tries again must know
+                return JSONResponse({"detail": f"LLM/对话处理失败: {event.detail}", "toolCalls": calls}, 502)
     return {"response": response, "toolCalls": calls}
 
 
@@ -310,15 +309,6 @@ def _model(settings: Settings) -> Model:
         settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
     )  # Ollama wants none
     return OpenAIModel(settings.llm_model, key, settings.openai_api_base)
-
-
-def _secret(settings: Settings) -> bytes:
-    """Return the key of the approvals' MAC: given, or made at the first start and kept in a file."""
-    if settings.web_secret:
-        return settings.web_secret.get_secret_value().encode()
-    with suppress(FileExistsError), open(SECRET_FILE, "x", opener=lambda p, f: os.open(p, f, 0o600)) as file:
-        file.write(secrets.token_urlsafe(32))
-    return SECRET_FILE.read_bytes()
 
 
 def _environment() -> dict[str, str | None]:
@@ -369,6 +359,8 @@ def run() -> None:
         )
     except servers.ConfigError as error:
         sys.exit(f"加载 MCP 配置失败: {error}")
+    except keyfile.KeyFileError as error:
+        sys.exit(str(error))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
     uvicorn.run(
         app,

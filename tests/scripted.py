@@ -52,6 +52,9 @@ class FakeTools:
         self._tools = {tool.offered: (tool, run) for tool, run in tools}
         self.called: list[tuple[str, dict[str, Any], str | None]] = []
 
+    async def settled(self) -> None:
+        pass
+
     def tools(self) -> list[Tool]:
         return [tool for tool, _ in self._tools.values()]
 

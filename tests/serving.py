@@ -43,7 +43,7 @@ def chunk(*, finish: str | None = None, usage: bool = False, **delta: Any) -> st
 
 
 def piece(
-    index: int | None = 0, id: str | None = None, name: str | None = None, args: str = ""
+    index: int | None = 0, id: str | None = None, name: str | None = None, args: Any = ""
 ) -> dict[str, Any]:
     """One piece of a tool call in a chunk's delta; what is None is missing."""
     function = {"arguments": args} | ({"name": name} if name else {})

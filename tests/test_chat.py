@@ -19,6 +19,7 @@ from history import Message, mend, unanswered
 from results import Media, ToolResult
 from tests.processes import ROOT
 from tests.scripted import FakeTools, ScriptedModel, calls, roles, says, tool
+from toolbox import UnknownServerError
 
 pytestmark = pytest.mark.anyio
 SECRET = b"a secret of the tests"
@@ -92,7 +93,7 @@ async def test_an_approved_call_runs_once_under_its_own_id_as_key() -> None:
     for _ in range(2):  # the same approved history, sent twice
         resumed = await take(talk, history, approvals={call_id: True})
         assert only(resumed, events.Result)[0].result == "bought"
-    assert tools.called == [("buy", {"n": 2}, call_id)] * 2
+    assert tools.called == [("buy", {"n": 2}, call_id)]
     assert len(call_id) <= 40
 
 
@@ -176,20 +177,115 @@ async def test_a_tool_that_calls_itself_harmless_asks_where_the_user_wants_it() 
 
 
 async def test_an_overflowing_context_is_tried_once_more_with_older_results_shortened() -> None:
-    history = [*after(await take(looked(), [HELLO]), [HELLO]), {"role": "user", "content": "and now?"}]
-    model = ScriptedModel(ContextOverflowError("too long"), says("short enough"))
-    told = await take(Chat(model, shop(), SECRET), history)
-    assert told[-1] == events.Done("stop")
-    whole, shortened = (next(m for m in request if m["role"] == "tool") for request in model.requests)
-    assert (len(whole["content"]) > 5_000, len(shortened["content"]) < 500) == (True, True)
-    again = Chat(ScriptedModel(ContextOverflowError("x"), ContextOverflowError("too long")), shop(), SECRET)
-    assert (await take(again, history))[0] == events.Failed("too long")
-
-
-def looked() -> Chat:
-    """A conversation whose one tool result is long."""
     tools = FakeTools((tool("look", read_only=True), answering("x" * 6_000)))
-    return Chat(ScriptedModel(calls(("shop_look", "{}")), says("much")), tools, SECRET)
+    look = calls(("shop_look", "{}"))
+    overflow = ContextOverflowError("too long")
+    model = ScriptedModel(look, look, overflow, says("short enough"))
+    told = await take(Chat(model, tools, SECRET), [HELLO])
+    assert told[-1] == events.Done("stop")
+    lengths = [[len(m["content"]) for m in asked if m["role"] == "tool"] for asked in model.requests[2:]]
+    assert [length > 6_000 for length in lengths[0]] == [True, True]
+    assert (lengths[1][0] < 300, 3_000 < lengths[1][1] < 5_000) == (True, True)
+    again = Chat(ScriptedModel(overflow, overflow), shop(), SECRET)
+    assert (await take(again, [HELLO]))[0] == events.Failed("too long")
+
+
+async def test_the_same_call_twice_in_a_history_runs_once() -> None:
+    tools, model = shop(), ScriptedModel(calls(BUY), says("done"))
+    talk = Chat(model, tools, SECRET)
+    told = await take(talk, [HELLO])
+    history, call_id = after(told, [HELLO]), only(told, events.Approval)[0].id
+    history[-1]["tool_calls"] *= 3
+    resumed = await take(talk, [*history, history[-1]], approvals={call_id: True})
+    assert len(only(resumed, events.Result)) == len(tools.called) == 1
+
+
+async def test_two_answers_to_the_same_approval_at_the_same_moment_buy_once() -> None:
+    tools, model = shop(), ScriptedModel(calls(BUY), says("done"), says("done"))
+    talk = Chat(model, tools, SECRET)
+    told = await take(talk, [HELLO])
+    history, call_id = after(told, [HELLO]), only(told, events.Approval)[0].id
+    both = await asyncio.gather(*(take(talk, history, approvals={call_id: True}) for _ in range(2)))
+    assert [only(resumed, events.Result)[0].result for resumed in both] == ["bought", "bought"]
+    assert len(tools.called) == 1
+
+
+@pytest.mark.parametrize("options", [{"auto_approve": ["shop/buy"]}, {"ask": False}])
+async def test_an_old_call_that_nobody_confirmed_does_not_run_later_by_itself(
+    options: dict[str, Any],
+) -> None:
+    tools, model = shop(), ScriptedModel(calls(BUY), says("forgotten"))
+    talk = Chat(model, tools, SECRET)
+    history = [*after(await take(talk, [HELLO]), [HELLO]), {"role": "user", "content": "no, forget it"}]
+    told = await take(talk, history, **options)
+    assert only(told, events.Result)[0].unknown
+    assert not tools.called
+
+
+async def test_an_id_with_another_beginning_is_not_genuine() -> None:
+    tools, model = shop(), ScriptedModel(calls(BUY), says("no"))
+    talk = Chat(model, tools, SECRET)
+    told = await take(talk, [HELLO])
+    history = after(told, [HELLO])
+    evil = history[-1]["tool_calls"][0]["id"] = "evil_" + only(told, events.Approval)[0].id[5:]
+    await take(talk, history, approvals={evil: True})
+    assert not tools.called
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"a": ' * 10_000 + "1" + "}" * 10_000,
+        '{"a": ' * 100 + "1" + "}" * 100,
+        '{"n": "\\ud800"}',
+        '{"n": NaN}',
+        '{"n": 1e999}',
+        "[]",
+    ],
+    ids=["bottomless", "deep", "half a character", "NaN", "infinite", "a list"],
+)
+async def test_arguments_that_no_server_could_take_are_refused(arguments: str) -> None:
+    model = ScriptedModel(calls(("shop_look", arguments)), says("sorry"))
+    tools = shop()
+    told = await take(Chat(model, tools, SECRET), [HELLO])
+    assert only(told, events.Result)[0].isError
+    assert told[-1] == events.Done("stop")
+    assert not tools.called
+
+
+async def test_what_a_model_wrote_badly_goes_back_to_it_mended() -> None:
+    model = ScriptedModel(calls(("functions.look me", '{"n": '), ("", "")), says("sorry"))
+    await take(Chat(model, shop(), SECRET), [HELLO])
+    sent = model.requests[1][2]["tool_calls"]
+    assert [call["function"]["name"] for call in sent] == ["functions_look_me", "unknown"]
+    assert [json.loads(call["function"]["arguments"]) for call in sent] == [{}, {}]
+
+
+async def test_a_turn_that_breaks_still_ends() -> None:
+    async def broken(args: dict[str, Any], on_progress: Progress | None) -> ToolResult:
+        raise ZeroDivisionError
+
+    model = ScriptedModel(calls(("shop_look", "{}")))
+    told = await take(Chat(model, FakeTools((tool("look", read_only=True), broken)), SECRET), [HELLO])
+    assert isinstance(told[-2], events.Failed)
+    assert told[-1] == events.Done("error")
+
+
+async def test_a_server_that_leaves_the_configuration_in_a_turn_is_a_result() -> None:
+    async def gone(args: dict[str, Any], on_progress: Progress | None) -> ToolResult:
+        raise UnknownServerError("服务器 shop 不存在")
+
+    model = ScriptedModel(calls(("shop_look", "{}")), says("gone"))
+    told = await take(Chat(model, FakeTools((tool("look", read_only=True), gone)), SECRET), [HELLO])
+    assert "shop" in only(told, events.Result)[0].result
+    assert told[-1] == events.Done("stop")
+
+
+async def test_an_empty_answer_is_an_error_and_a_cut_one_says_so() -> None:
+    told = await take(Chat(ScriptedModel(says("")), shop(), SECRET), [HELLO])
+    assert isinstance(only(told, events.Failed)[0], events.Failed)
+    told = await take(Chat(ScriptedModel(Reply("so", finish="length")), shop(), SECRET), [HELLO])
+    assert after(told, [])[0]["content"] == f"so{chat.TOO_LONG}"
 
 
 @pytest.mark.parametrize(
@@ -396,12 +492,6 @@ def test_a_mended_history_has_every_result_right_behind_its_call(history: list[M
 
 @given(messages)
 async def test_any_history_is_carried_on_with_every_call_answered_once(history: list[Message]) -> None:
-    distinct: set[str] = set()
-    for message in history:  # ids repeat only in histories that are not ours
-        made = [call for call in message.get("tool_calls", ()) if call["id"] not in distinct]
-        distinct |= {call["id"] for call in made}
-        if "tool_calls" in message:
-            message["tool_calls"] = made
     model = ScriptedModel(says("ok"))
     await take(Chat(model, shop(), SECRET), history)
     sent = model.requests[0]

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 from chat import Model, ModelError
 from demo import DemoModel
 from doctor import Finding, examine, report
-from servers import Server
+from servers import SWITCHED_OFF, Server
 from tests.processes import Spawn, free_port
 from tests.scripted import ScriptedModel, says
 from tests.serving import serve
@@ -49,6 +49,10 @@ async def test_a_server_that_is_not_running_comes_with_the_command_that_starts_i
 async def test_a_missing_command_and_a_wrong_entry_are_named() -> None:
     assert "nonesuch" in (await look(Server("s", "stdio", command="nonesuch")))[1].advice
     assert (await look(Server("s", error="缺少 url")))[1].says == "缺少 url"
+
+
+async def test_a_server_that_was_switched_off_is_no_fault() -> None:
+    assert (await look(Server("s", error=SWITCHED_OFF)))[1].ok
 
 
 async def test_a_model_that_does_not_answer_is_a_finding() -> None:

@@ -49,7 +49,7 @@ HELLO = {
 async def serving(app: ASGIApp) -> AsyncIterator[str]:
     """Serve an application on a free port, in this event loop, and give its URL."""
     port = free_port()
-    server = uvicorn.Server(uvicorn.Config(Streams(app), port=port, log_level="warning", lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(Streams(app), port=port, log_config=None, lifespan="on"))
     stopped = anyio.Event()
 
     async def serve() -> None:

@@ -2,7 +2,7 @@ import asyncio
 from contextlib import aclosing
 
 import pytest
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 import provider
 from chat import ContextOverflowError, ModelError, Reply, ToolRequest
@@ -51,6 +51,10 @@ TWO_CALLS = {
     "with the name and id repeated": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
     + chunk(tool_calls=[piece(0, "x", "look", ": 1}")])
     + chunk(tool_calls=[piece(1, "y", "buy", '{"b": 2}')]),
+    "with the same id and index twice": chunk(tool_calls=[piece(0, "x", "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(0, "x", "buy", '{"b": 2}')]),
+    "with arguments as an object": chunk(tool_calls=[piece(0, "x", "look", {"a": 1})])
+    + chunk(tool_calls=[piece(1, "y", "buy", {"b": 2})]),
     "with empty ids later": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
     + chunk(tool_calls=[piece(0, "", None, ": 1}"), piece(1, "y", "buy", '{"b": 2}')]),
 }
@@ -66,6 +70,49 @@ async def test_two_calls_are_understood_however_they_come(quirk: str) -> None:
 async def test_chunks_without_choices_and_keep_alive_comments_are_passed_over() -> None:
     stream = ": keep-alive\n\n" + chunk(usage=True) + text_stream("ok")
     assert (await ask(ScriptedProvider(stream)))[1].text == "ok"
+
+
+@pytest.mark.parametrize("stray", ["null", '"text"', "7", "[]", '{"choices": [{"delta": null, "index": 0}]}'])
+async def test_a_stray_chunk_is_passed_over(stray: str) -> None:
+    assert (await ask(ScriptedProvider(f"data: {stray}\n\n" + text_stream("ok"))))[1].text == "ok"
+
+
+async def test_content_in_parts_is_put_together() -> None:
+    stream = chunk(content=[{"type": "text", "text": "good "}, {"type": "text", "text": "day"}]) + DONE
+    assert (await ask(ScriptedProvider(stream)))[1].text == "good day"
+
+
+@pytest.mark.parametrize("message", ["model overloaded"])
+async def test_an_error_that_comes_as_a_success_is_told(message: str) -> None:
+    wrong = JSONResponse({"error": {"message": message}})
+    with pytest.raises(ModelError, match=message):
+        await ask(ScriptedProvider(wrong, wrong))
+
+
+async def test_a_filtered_answer_is_said_to_be_filtered() -> None:
+    with pytest.raises(ModelError, match="审查"):
+        await ask(ScriptedProvider(chunk(content="so") + chunk(finish="content_filter") + DONE))
+
+
+@pytest.mark.parametrize(
+    "message", ["does not support parallel tool calls", "Rate limit: too many tokens per minute"]
+)
+async def test_refusals_that_sound_alike_are_told_apart(message: str) -> None:
+    status = 429 if "Rate" in message else 400
+    busy = refusal(status, message, **{"Retry-After": "0.01"})
+    scripted = ScriptedProvider(busy, busy, busy)
+    with pytest.raises(ModelError) as told:
+        async with serve(scripted.app) as url, aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model:
+            _ = [part async for part in model.reply(ASK, [TOOL])]
+    assert not isinstance(told.value, ContextOverflowError)
+    assert all("tools" in request for request in scripted.requests)
+
+
+async def test_a_password_in_the_address_is_not_told() -> None:
+    async with aclosing(OpenAIModel("m", "key", "http://me:SECRET@127.0.0.1:9/v1?key=SECRET")) as model:
+        with pytest.raises(ModelError) as told:
+            _ = [part async for part in model.reply(ASK, [])]
+    assert "SECRET" not in str(told.value)
 
 
 async def test_reasoning_is_kept_to_be_sent_back() -> None:

@@ -72,6 +72,19 @@ def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
         ({"url": "ftp://localhost/mcp"}, "http"),
         ({"url": "http://shop.example.com/mcp"}, "https"),
         ({"url": "https://169.254.169.254/latest"}, "169.254.169.254"),
+        ({"url": "http://169.254.169.254/latest", "allowInsecure": True}, "链路本地"),
+        ({"url": "https://[::ffff:169.254.169.254]/"}, "链路本地"),
+        ({"url": "https://2852039166/"}, "链路本地"),
+        ({"url": "http://shop.example.com/mcp", "allowInsecure": "false"}, "https"),
+        ({"url": "http://["}, "URL"),
+        ({"url": "http://localhost:abc/mcp"}, "URL"),
+        ({"url": "http://localhost:99999/mcp"}, "URL"),
+        ({"url": "https://℀.com"}, "URL"),
+        ({"url": "http://local\nhost/"}, "URL"),
+        ({"url": "shop.example.com/mcp?api_key=x"}, "http"),
+        ({"url": URL, "headers": {"Authorization": "密"}}, "Authorization"),
+        ({"url": URL, "headers": {"X": "${input:key}"}}, "input"),
+        ({"command": "a\0b"}, "command"),
         ({"url": URL, "headers": ["x"]}, "headers"),
         ({"command": "x", "args": "-y"}, "args"),
         ({"command": "x", "cwd": 1}, "cwd"),
@@ -97,10 +110,14 @@ def test_what_may_be_secret_is_not_shown(tmp_path: Path) -> None:
     entry = {"url": "https://me:pw@shop.example.com/mcp?key=secret", "headers": {"Authorization": "secret"}}
     server = one(tmp_path, entry)
     assert server.address == "https://shop.example.com/mcp"
-    assert "secret" not in repr(server).replace(server.url, "")
+    assert "secret" not in repr(server)
 
 
-@pytest.mark.parametrize("text", [None, "", "{", "[]", '{"servers": 1}', "{}"])
+def test_a_url_that_is_wrong_is_not_quoted(tmp_path: Path) -> None:
+    assert "SECRET" not in (one(tmp_path, {"url": "//me:SECRET@x?key=SECRET"}).error or "")
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[" * 100_000, "[]", '{"servers": 1}', "{}"])
 def test_a_file_that_names_no_servers_is_refused_by_name(tmp_path: Path, text: str | None) -> None:
     file = tmp_path / "mcp.json"
     if text is not None:
@@ -135,7 +152,10 @@ known_keys = st.sampled_from(
 )
 
 
-@given(st.dictionaries(known_keys, json_values))
+urls = st.text(max_size=30).map("http://localhost".__add__) | st.text(max_size=30).map("http://".__add__)
+
+
+@given(st.dictionaries(known_keys, json_values | urls))
 def test_no_entry_whatsoever_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, entry: Any) -> None:
     server = one(tmp_path_factory.mktemp("any"), entry)
     assert server.error is not None or server.url or server.command

@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +257,141 @@ async def test_a_call_that_may_be_repeated_is_sent_again_when_its_answer_is_lost
     async with serve(torn) as url, boxed(at(url)) as box:
         assert (await box.call("s", "work", {}, key="k")).text == "done"
     assert torn.calls == 2
+
+
+async def test_a_keyed_tool_that_was_called_without_a_key_is_not_sent_again() -> None:
+    torn = TornServer(None, {"idempotency-key": True})
+    async with serve(torn) as url, boxed(at(url)) as box:
+        assert (await box.call("s", "work", {})).unknown
+    assert torn.calls == 1
+
+
+class GoneSession(TornServer):
+    """A handshake server that is killed after the work; restarted, it answers the resumption with 404."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if self.is_torn and scope["type"] == "http":
+            await JSONResponse({}, 404)(scope, receive, send)
+            return
+
+        async def primed(message: Any) -> None:
+            if self.calls and message["type"] == "http.response.body":
+                self.is_torn = True
+                await send({**message, "body": b"id: 1\ndata:\n\n", "more_body": True})
+                raise ConnectionResetError
+            await send(message)
+
+        await HandshakeOnly(self.app)(scope, receive, primed)
+
+
+async def test_a_404_to_the_resumption_of_a_torn_call_does_not_make_it_run_again() -> None:
+    torn = GoneSession(None, None)
+    async with serve(torn) as url, boxed(at(url)) as box:
+        assert (await box.call("s", "work", {})).unknown
+        assert torn.calls == 1
+
+
+async def test_a_502_of_one_call_leaves_the_calls_beside_it_alone() -> None:
+    may_end = asyncio.Event()
+    server: MCPServer = MCPServer("s")
+
+    @server.tool()
+    async def slow() -> str:
+        await may_end.wait()
+        return "done"
+
+    app = both(server)
+
+    async def gateway(scope: Scope, receive: Receive, send: Send) -> None:
+        name = Headers(scope=scope).get("mcp-name") if scope["type"] == "http" else None
+        await (JSONResponse({}, 502) if name == "broken" else app)(scope, receive, send)
+
+    async with serve(gateway) as url, boxed(at(url)) as box:
+        running = asyncio.ensure_future(box.call("s", "slow", {}))
+        assert (await box.call("s", "broken", {})).unknown
+        may_end.set()
+        assert (await running).text == "done"
+
+
+async def test_a_busy_handshake_server_is_not_given_up_while_it_works(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connection, "POLL_INTERVAL", 0.05)
+    working, may_end = asyncio.Event(), asyncio.Event()
+    server: MCPServer = MCPServer("busy")
+
+    @server.tool()
+    async def work() -> str:
+        working.set()
+        await may_end.wait()
+        return "done"
+
+    lists = 0
+    app = HandshakeOnly(both(server))
+
+    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+        async def heard() -> Any:
+            nonlocal lists
+            message = await receive()
+            lists += b"tools/list" in message.get("body", b"")
+            return message
+
+        await app(scope, heard, send)
+
+    async with serve(counting) as url, boxed(at(url)) as box:
+        running = asyncio.ensure_future(box.call("s", "work", {}))
+        await working.wait()
+        before = lists
+        with suppress(TimeoutError):  # six intervals
+            await asyncio.wait_for(asyncio.shield(running), 0.3)
+        assert lists <= before + 1
+        may_end.set()
+        assert (await running).text == "done"
+
+
+async def test_a_server_that_never_answers_the_goodbye_does_not_hold_us() -> None:
+    app = HandshakeOnly(both(calculator()))
+
+    async def rude(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "DELETE":
+            await asyncio.sleep(60)
+        await app(scope, receive, send)
+
+    async with serve(rude) as url, asyncio.timeout(10), boxed(at(url)) as box:
+        await box.call("s", "add", {"a": 1, "b": 2})
+
+
+async def test_a_handshake_server_tells_of_changed_tools() -> None:
+    server = calculator()
+
+    @server.tool()
+    async def grow(ctx: Context[Any, Any]) -> str:
+        server.add_tool(lambda: "new", name="grown", description="a new tool")
+        await ctx.session.send_tool_list_changed()
+        return "ok"
+
+    async with serve(HandshakeOnly(both(server))) as url, boxed(at(url)) as box:
+        await box.call("s", "grow", {})
+        async with asyncio.timeout(5):  # sooner than the poll
+            while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  as the page polls
+                await asyncio.sleep(0.01)
+
+
+async def test_a_tool_that_is_listed_twice_is_offered_once() -> None:
+    async def list_tools(_: Any, params: PaginatedRequestParams | None) -> ListToolsResult:
+        again = McpTool(name="same", input_schema={"type": "object"})
+        return ListToolsResult(tools=[again], next_cursor=None if params and params.cursor else "more")
+
+    server: LowLevelServer[Any] = LowLevelServer("twice", on_list_tools=list_tools)
+    async with serve(server.streamable_http_app()) as url, boxed(at(url)) as box:
+        assert [tool.offered for tool in box.tools()] == ["s_same"]
+
+
+def test_a_tool_that_is_named_like_the_hash_of_another_cannot_take_its_place() -> None:
+    victim = ("s", "x" * 80)
+    hashed = offered_names([victim])[victim]
+    offered = offered_names([victim, ("s", hashed.removeprefix("s_"))])
+    assert len(set(offered.values())) == 2
 
 
 async def test_any_other_call_is_not_sent_again_and_its_outcome_is_called_unknown() -> None:

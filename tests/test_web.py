@@ -12,6 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
+import keyfile
 from chat import Model, ModelError
 from demo import DemoModel
 from provider import OpenAIModel
@@ -125,7 +126,8 @@ async def test_the_tutorials_chat_answers_in_one_piece_and_runs_tools_without_as
 async def test_a_model_that_fails_is_no_answer_of_the_chat(tmp_path: Path) -> None:
     async with client(tmp_path, ModelError("no key")) as http:
         answer = await http.post("/api/chat", json={"message": "hi"})
-    assert (answer.status_code, answer.json()) == (502, {"detail": "LLM/对话处理失败: no key"})
+    assert answer.status_code == 502
+    assert answer.json() == {"detail": "LLM/对话处理失败: no key", "toolCalls": []}
 
 
 async def test_a_stream_brings_text_html_and_the_message_to_remember(tmp_path: Path) -> None:
@@ -178,6 +180,8 @@ async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path) -> 
         (b'{"messages": 1}', "messages"),
         (b'{"messages": [{"role": "robot"}]}', "role"),
         (b'{"messages": [{"role": "user", "content": "\\ud800"}]}', "body"),
+        (b'{"messages": [{"role": "user", "content": "x", "more": NaN}]}', "body"),
+        (b'{"messages": [{"role": "user", "content": "x", "more": %s}]}' % (b"[" * 100 + b"]" * 100), "body"),
         (b'{"messages": [{"role": "assistant", "tool_calls": [{"id": "x"}]}]}', "function"),
         (b'{"messages": [], "approvals": {"x": "perhaps"}}', "approvals"),
         (b'{"messages": [%s]}' % b",".join([b'{"role": "user", "content": "x"}'] * 2001), "messages"),
@@ -213,6 +217,8 @@ async def test_only_json_is_accepted(tmp_path: Path) -> None:
         ({"Host": "evil.example"}, 421),
         ({"Origin": "https://friend.example"}, 200),
         ({"Host": "localhost"}, 200),
+        ({"Host": "["}, 421),
+        ({"Origin": "http://["}, 403),
     ],
 )
 async def test_a_page_from_elsewhere_can_buy_nothing(
@@ -230,9 +236,29 @@ async def test_with_a_password_everything_but_the_health_check_wants_it(tmp_path
             assert (refused.status_code, refused.headers["www-authenticate"][:5]) == (401, "Basic")
         assert (await http.get("/healthz")).status_code == 200
         right = base64.b64encode("any:open sesame：芝麻".encode()).decode()
-        for credentials, status in ((f"Basic {right}", 200), ("Basic !", 401), (f"Bearer {right}", 401)):
-            answer = await http.get("/api/status", headers={"Authorization": credentials})
+        for credentials, status in (
+            (f"Basic {right}", 200),
+            ("Basic !", 401),
+            ("Basic \xe9", 401),
+            (f"Bearer {right}", 401),
+        ):
+            answer = await http.get("/api/status", headers={b"Authorization": credentials.encode("latin-1")})
             assert answer.status_code == status
+
+
+async def test_an_accepted_origin_may_ask_before_it_sends_the_password(tmp_path: Path) -> None:
+    async with client(tmp_path, web_password="x", cors_origins="https://friend.example/") as http:
+        preflight = {"Origin": "https://friend.example", "Access-Control-Request-Method": "POST"}
+        answer = await http.options("/api/call-tool", headers=preflight)
+        assert answer.headers["access-control-allow-origin"] == "https://friend.example"
+        assert (await http.post("/api/call-tool", json={"server": "shop", "name": "look"})).status_code == 401
+
+
+async def test_what_was_done_before_a_model_failed_is_told(tmp_path: Path) -> None:
+    async with client(tmp_path, calls(("shop_buy", '{"n": 2}')), ModelError("overloaded")) as http:
+        answer = await http.post("/api/chat", json={"message": "buy 2"})
+    assert answer.status_code == 502
+    assert answer.json()["toolCalls"][0]["result"] == "bought 2"
 
 
 async def test_the_page_may_load_nothing_from_elsewhere(tmp_path: Path) -> None:
@@ -315,6 +341,16 @@ def test_the_secret_of_approvals_is_kept_between_starts(tmp_path: Path, spawn: S
         secrets.append((tmp_path / ".web-secret").read_bytes())
     assert secrets[0] == secrets[1]
     assert (tmp_path / ".web-secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_key_file_that_is_cut_off_is_not_taken(tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    assert keyfile.kept(file) == keyfile.kept(file)
+    file.write_bytes(b"")
+    with pytest.raises(keyfile.KeyFileError, match="WEB_SECRET"):
+        keyfile.kept(file)
+    with pytest.raises(keyfile.KeyFileError, match="WEB_SECRET"):
+        keyfile.kept(tmp_path / "no-such-folder" / "key")
 
 
 @pytest.mark.parametrize(
