@@ -48,9 +48,11 @@ export class Card {
 	// Filled when opened: five hundred folded cards cost nothing.
 	#fill() {
 		if (!this.details.open || this.#body.firstChild) return;
-		const {args, result} = this.call;
+		const {args, result, media = []} = this.call;
 		this.#body.append(h("h4", t("args")), json(args ?? {}));
 		if (result !== undefined) this.#body.append(h("h4", t("result")), show(result));
+		const pictures = media.filter(({mime_type: type}) => type.startsWith("image/"));
+		this.#body.append(...pictures.map(({mime_type: type, data}) => Object.assign(new Image(), {src: `data:${type};base64,${data}`, alt: t("result")})));
 	}
 
 	#decide(call, state) {

@@ -6,7 +6,7 @@ import {always, set, setAlways, settings} from "./store.js";
 
 export function drawAllowed() {
 	const takeBack = name => () => (setAlways(name, false), drawAllowed());
-	$("allowed").replaceChildren(...always().map(name => h("li", h("code", name), button(t("takeBack"), takeBack(name)))));
+	$("allowed").replaceChildren(...always().map(name => h("li", h("code", name.split("@")[0]), button(t("takeBack"), takeBack(name)))));
 	$("none-allowed").hidden = always().length > 0;
 }
 

@@ -2,7 +2,7 @@
 import {toast} from "./dom.js";
 import {t} from "./i18n.js";
 import {setAlways} from "./store.js";
-import {mustKeep, openCalls, runTurn, standing, stateOf} from "./turn.js";
+import {asAllowed, mustKeep, openCalls, runTurn, standing, stateOf} from "./turn.js";
 import {View} from "./view.js";
 
 const TITLE_CHARS = 40;
@@ -65,7 +65,7 @@ export class Talk {
 		const {item} = this;
 		if (this.stop || id in item.approvals) return;
 		item.approvals[id] = yes;
-		if (yes && forEver) setAlways(`${item.calls[id].server}/${item.calls[id].tool}`, true);
+		if (yes && forEver) setAlways(asAllowed(item.calls[id]), true);
 		this.save();
 		this.page.changed(this);
 		const waits = standing(item) === "waiting"; // then this one waits too

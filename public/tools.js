@@ -3,6 +3,7 @@ import {callTool, reconnect} from "./api.js";
 import {json, parse, show} from "./data.js";
 import {button, h} from "./dom.js";
 import {t} from "./i18n.js";
+import {set, settings} from "./store.js";
 import {refresh, world} from "./world.js";
 
 /** Follow a reference; of alternatives, take the first real one. */
@@ -49,10 +50,19 @@ function runForm({server, name, input_schema: schema}) {
 	return h(".try", h("h4", t("tryTool")), fields, button(t("run"), run, ".primary"), output);
 }
 
+// A server says of itself that a tool only reads: whether that counts is the user's choice.
+function askFirst({server, name}) {
+	const tool = `${server}/${name}`;
+	const others = () => (settings.askFirst ?? []).filter(other => other !== tool);
+	const checked = settings.askFirst?.includes(tool);
+	const box = h("input", {type: "checkbox", checked, onchange: () => set("askFirst", [...others(), box.checked ? tool : []].flat())});
+	return h("label.check", box, t("askFirst"));
+}
+
 function toolCard(tool) {
 	const schemas = ["input_schema", "output_schema"].filter(key => tool[key]);
 	const fill = () =>
-		body.firstChild || body.append(h("p", tool.description), ...schemas.map(key => h("details.raw", h("summary", t(key)), json(tool[key]))), runForm(tool));
+		body.firstChild || body.append(h("p", tool.description), ...(tool.readOnly ? [askFirst(tool)] : []), ...schemas.map(key => h("details.raw", h("summary", t(key)), json(tool[key]))), runForm(tool));
 	const body = h(".card-body");
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
 	const summary = h("summary", h("span.card-title", tool.title || tool.name), h("code", tool.name), kind);

@@ -1,7 +1,10 @@
 // One answer: follows its stream, and keeps every message the moment it is complete.
 import {chatEvents} from "./api.js";
 import {lang, t} from "./i18n.js";
-import {always} from "./store.js";
+import {always, settings} from "./store.js";
+
+/** A tool as the user allowed it: should its definition change, it is another. */
+export const asAllowed = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
 
 /** Ids of the newest assistant message's calls that have no result yet. */
 export function openCalls({entries}) {
@@ -42,7 +45,8 @@ export async function runTurn(item, view, save, signal) {
 	const {calls, entries} = item;
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
 	const autoApprove = always();
-	const body = {messages: entries.map(({message}) => message), approvals, autoApprove, locale: lang()};
+	const askFirst = settings.askFirst ?? [];
+	const body = {messages: entries.map(({message}) => message), approvals, autoApprove, askFirst, locale: lang()};
 	let text = "";
 	let html = "";
 	let end = {reason: "lost"};
@@ -56,7 +60,7 @@ export async function runTurn(item, view, save, signal) {
 			view.closeProse();
 		},
 		tool_call({id, ...call}) {
-			const auto = !call.readOnly && autoApprove.includes(`${call.server}/${call.tool}`);
+			const auto = !call.readOnly && autoApprove.includes(asAllowed(call));
 			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
 		},
 		approval: ({id}) => (calls[id].waiting = true),

@@ -69,6 +69,7 @@ def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = Tru
         "title": name,
         "args": args,
         "readOnly": read_only,
+        "fingerprint": "f1",
     }
     return [("message", {"message": asked}), ("tool_call", shown)]
 

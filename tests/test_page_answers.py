@@ -243,3 +243,27 @@ def test_names_in_a_result_that_pose_as_markup_stay_text(backend: Backend, open_
     shown = open_page(backend.url)
     expect(shown.page.locator(".order")).to_be_visible()
     expect(shown.page.locator("#panel img")).to_have_count(0)
+
+
+def test_a_tool_that_only_reads_asks_first_where_the_user_wants_it(backend: Backend, open_page: Open) -> None:
+    backend.tools = [tool("get_secret")]
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    shown.page.locator("details", has_text="get_secret").first.locator("summary").first.click()
+    shown.page.get_by_label("运行前先问我").check()
+    backend.say(call("c1", "get_secret", {}), [("approval", {"id": "c1"})], done("approval"))
+    shown.ask("秘密")
+    assert backend.asked[-1]["askFirst"] == ["shop/get_secret"]
+    expect(shown.button("确认执行")).to_be_visible()
+
+
+def test_a_picture_of_a_result_is_shown(backend: Backend, open_page: Open) -> None:
+    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    media = [{"mime_type": "image/png", "data": pixel}, {"mime_type": "text/html", "data": ""}]
+    shown = open_page(backend.url)
+    backend.say(call("c1", "picture", {}), result("c1", "a cat", media=media), says("好"), done())
+    shown.ask("图")
+    shown.card.locator("summary").click()
+    picture = shown.card.locator("img")
+    expect(picture).to_have_count(1)
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
