@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -76,10 +77,12 @@ class ScriptedProvider:
     def __init__(self, *steps: str | Response) -> None:
         self.steps = list(steps)
         self.requests: list[dict[str, Any]] = []
+        self.times: list[float] = []  # time.monotonic() of each request
         self.app = Starlette(routes=[Route("/v1/chat/completions", self._answer, methods=["POST"])])
 
     async def _answer(self, request: Request) -> Response:
         self.requests.append(await request.json())
+        self.times.append(time.monotonic())
         if not self.steps:
             return JSONResponse({"error": {"message": "the script is over"}}, 400)
         step = self.steps.pop(0)

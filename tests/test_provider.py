@@ -136,9 +136,9 @@ async def test_a_provider_that_does_not_stream_is_asked_for_a_whole_answer() -> 
 
 
 async def test_a_busy_provider_is_asked_again_after_the_time_it_names() -> None:
-    busy = refusal(429, **{"Retry-After": "0"})
-    unwell = refusal(503, **{"Retry-After": "0"})
-    assert (await ask(ScriptedProvider(busy, unwell, text_stream("ok"))))[1].text == "ok"
+    scripted = ScriptedProvider(refusal(429, **{"Retry-After": "2"}), refusal(503), text_stream("ok"))
+    assert (await ask(scripted))[1].text == "ok"
+    assert scripted.times[1] - scripted.times[0] >= 2  # what it would wait by itself is less
 
 
 @pytest.mark.parametrize(
