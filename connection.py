@@ -24,6 +24,7 @@ from mcp_types import (
     REQUEST_TIMEOUT,
     CallToolResult,
     Implementation,
+    Prompt,
     RequestParamsMeta,
     ToolAnnotations,
     ToolListChangedNotification,
@@ -81,6 +82,7 @@ class Connection:
         self.status: Status = "disabled" if server.error else "connecting"
         self.error = server.error
         self.listed: list[McpTool] = []
+        self.prompts: list[Prompt] = []
         self.protocol_version: str | None = None
         self.retry_at: float | None = None  # time.monotonic() of the next attempt, while down
         self._client: Client | None = None
@@ -152,6 +154,21 @@ class Connection:
                 text = "服务器的回答不合规范，这次操作可能已经执行。"
                 return ToolResult(text, is_error=True, unknown=not repeatable)
         raise AssertionError("the last attempt returns")
+
+    async def prompt(self, name: str, args: dict[str, str]) -> str:
+        """Return a prompt's text.
+
+        Raises:
+            ServerDownError: The server is down, or refuses; the message says why.
+        """
+        client = await self._ready()
+        try:
+            prompt = await client.get_prompt(name, args)
+        except (MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError, ValueError) as error:
+            raise ServerDownError(explain(error, self.server, self._status)) from error
+        return "\n\n".join(
+            message.content.text for message in prompt.messages if message.content.type == "text"
+        )
 
     async def _send(
         self,
@@ -236,6 +253,7 @@ class Connection:
             try:
                 async with self._open() as client:
                     self.listed = await _list_tools(client)
+                    self.prompts = await _list_prompts(client)
                     self.protocol_version = client.protocol_version
                     self._set("ready", client=client)
                     delay = FIRST_DELAY
@@ -353,6 +371,12 @@ async def _list_tools(client: Client) -> list[McpTool]:
         if not cursor:
             break
     return list(tools.values())
+
+
+async def _list_prompts(client: Client) -> list[Prompt]:
+    if not client.server_capabilities.prompts:
+        return []
+    return (await client.list_prompts()).prompts  # one page: they are offered to people, who do not read more
 
 
 @cache

@@ -86,6 +86,20 @@ class Toolbox:
         names = offered_names([(server, tool.name) for server, tool in pairs])
         return [_tool(server, tool, names[server, tool.name]) for server, tool in pairs]
 
+    def prompts(self) -> list[dict[str, str]]:
+        """Return the prompts that need no arguments: something for a person to begin with."""
+        return [
+            {
+                "server": name,
+                "name": prompt.name,
+                "title": prompt.title or prompt.name,
+                "description": prompt.description or "",
+            }
+            for name, connection in self.connections.items()
+            for prompt in connection.prompts
+            if not any(argument.required for argument in prompt.arguments or ())
+        ]
+
     async def call(
         self,
         server: str,

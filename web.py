@@ -28,7 +28,7 @@ import events
 import keyfile
 import servers
 from chat import Chat, Model
-from connection import Connection
+from connection import Connection, ServerDownError
 from demo import DemoModel
 from gate import Gate
 from history import History, is_sane, plain
@@ -128,6 +128,14 @@ class CallToolRequest(Body):
     args: dict[str, Any] = {}
 
 
+class GetPromptRequest(Body):
+    """A prompt to fill in."""
+
+    server: str
+    name: str
+    args: dict[str, str] = {}
+
+
 def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     """Build the application; `model` stands in for the one that the settings name.
 
@@ -205,7 +213,7 @@ async def status(services: Injected) -> dict[str, Any]:
 
 @router.get("/api/tools")
 async def tools(services: Injected) -> dict[str, Any]:
-    """List the tools of every server, the tutorial's fields first."""
+    """List the tools of every server, the tutorial's fields first, and prompts to begin with."""
     return {
         "tools": [
             {
@@ -220,8 +228,20 @@ async def tools(services: Injected) -> dict[str, Any]:
                 "fingerprint": tool.fingerprint,
             }
             for tool in services.toolbox.tools()
-        ]
+        ],
+        "prompts": services.toolbox.prompts(),
     }
+
+
+@router.post("/api/get-prompt")
+async def get_prompt(request: GetPromptRequest, services: Injected) -> dict[str, str]:
+    """Return a prompt's text, filled in by its server."""
+    try:
+        return {"text": await services.toolbox.connection(request.server).prompt(request.name, request.args)}
+    except UnknownServerError as error:
+        raise HTTPException(404, str(error)) from error
+    except ServerDownError as error:
+        raise HTTPException(502, str(error)) from error
 
 
 @router.post("/api/call-tool")

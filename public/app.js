@@ -1,4 +1,5 @@
 // The page's controller: which conversation is open, and where the eye and the keyboard are.
+import {promptText} from "./api.js";
 import {$, bind, h, icon, isEnter, root, toast} from "./dom.js";
 import {label, setLang, t, words} from "./i18n.js";
 import {drawAllowed, initSettings} from "./settings.js";
@@ -125,15 +126,23 @@ function drawWorld() {
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: up, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
 	$("banner").replaceChildren(...problems.map(text => h("p", icon("alert"), text)));
+	drawStarters();
 	drawTools($("tools"));
 	refreshShop();
+}
+
+function drawStarters() {
+	const starter = (name, question, onclick) => h("button.starter", {onclick}, h("small", name), question);
+	const use = prompt => () => promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
+	$("starters").replaceChildren(
+		...words.starters.map(([name, question]) => starter(name, question, () => talk.ask(question))),
+		...world.prompts.map(({title, description, ...prompt}) => starter(title, description, use(prompt))),
+	);
 }
 
 async function speak(language) {
 	await setLang(language);
 	label();
-	const ask = question => () => talk.ask(question);
-	$("starters").replaceChildren(...words.starters.map(([name, question]) => h("button.starter", {onclick: ask(question)}, h("small", name), question)));
 	drawAllowed();
 	drawWorld();
 	refreshShop(true);

@@ -2,12 +2,12 @@
 import {$, bind, button, download, h, root} from "./dom.js";
 import {lang, t} from "./i18n.js";
 import {asMarkdown, titleOf} from "./sidebar.js";
-import {always, set, setAlways, settings} from "./store.js";
+import {enlist, listed, set, settings} from "./store.js";
 
 export function drawAllowed() {
-	const takeBack = name => () => (setAlways(name, false), drawAllowed());
-	$("allowed").replaceChildren(...always().map(name => h("li", h("code", name.split("@")[0]), button(t("takeBack"), takeBack(name)))));
-	$("none-allowed").hidden = always().length > 0;
+	const takeBack = name => () => (enlist("always", name, false), drawAllowed());
+	$("allowed").replaceChildren(...listed("always").map(name => h("li", h("code", name.split("@")[0]), button(t("takeBack"), takeBack(name)))));
+	$("none-allowed").hidden = listed("always").length > 0;
 }
 
 export function initSettings(item, speak) {

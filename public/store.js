@@ -17,8 +17,9 @@ export function set(key, value) {
 	} catch {} // then it lasts as long as the page
 }
 
-export const always = () => [settings.always ?? []].flat();
-export const setAlways = (name, on) => set("always", [...always().filter(other => other !== name), on ? name : []].flat());
+/** Lists of tools: `always` allowed, `askFirst`. */
+export const listed = key => [settings[key] ?? []].flat();
+export const enlist = (key, name, on) => set(key, [...listed(key).filter(other => other !== name), on ? name : []].flat());
 
 const settled = request =>
 	new Promise((onsuccess, onerror) => Object.assign(request, {onsuccess, onerror})).then(() => request.result);

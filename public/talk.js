@@ -1,7 +1,7 @@
 // One conversation: what is asked, answered and decided.
 import {toast} from "./dom.js";
 import {t} from "./i18n.js";
-import {setAlways} from "./store.js";
+import {enlist} from "./store.js";
 import {asAllowed, mustKeep, openCalls, runTurn, standing, stateOf} from "./turn.js";
 import {View} from "./view.js";
 
@@ -65,7 +65,7 @@ export class Talk {
 		const {item} = this;
 		if (this.stop || id in item.approvals) return;
 		item.approvals[id] = yes;
-		if (yes && forEver) setAlways(asAllowed(item.calls[id]), true);
+		if (yes && forEver) enlist("always", asAllowed(item.calls[id]), true);
 		this.save();
 		this.page.changed(this);
 		const waits = standing(item) === "waiting"; // then this one waits too

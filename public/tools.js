@@ -3,7 +3,7 @@ import {callTool, reconnect} from "./api.js";
 import {json, parse, show} from "./data.js";
 import {button, h} from "./dom.js";
 import {t} from "./i18n.js";
-import {set, settings} from "./store.js";
+import {enlist, listed} from "./store.js";
 import {refresh, world} from "./world.js";
 
 /** Follow a reference; of alternatives, take the first real one. */
@@ -50,12 +50,11 @@ function runForm({server, name, input_schema: schema}) {
 	return h(".try", h("h4", t("tryTool")), fields, button(t("run"), run, ".primary"), output);
 }
 
-// A server says of itself that a tool only reads: whether that counts is the user's choice.
+// That it only reads is its server's word: the user decides.
 function askFirst({server, name}) {
 	const tool = `${server}/${name}`;
-	const others = () => (settings.askFirst ?? []).filter(other => other !== tool);
-	const checked = settings.askFirst?.includes(tool);
-	const box = h("input", {type: "checkbox", checked, onchange: () => set("askFirst", [...others(), box.checked ? tool : []].flat())});
+	const checked = listed("askFirst").includes(tool);
+	const box = h("input", {type: "checkbox", checked, onchange: () => enlist("askFirst", tool, box.checked)});
 	return h("label.check", box, t("askFirst"));
 }
 

@@ -1,9 +1,9 @@
 // One answer: follows its stream, and keeps every message the moment it is complete.
 import {chatEvents} from "./api.js";
 import {lang, t} from "./i18n.js";
-import {always, settings} from "./store.js";
+import {listed} from "./store.js";
 
-/** A tool as the user allowed it: should its definition change, it is another. */
+/** A tool as it was allowed; changed, it is another. */
 export const asAllowed = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
 
 /** Ids of the newest assistant message's calls that have no result yet. */
@@ -44,9 +44,9 @@ export function mustKeep(item, from) {
 export async function runTurn(item, view, save, signal) {
 	const {calls, entries} = item;
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
-	const autoApprove = always();
-	const askFirst = settings.askFirst ?? [];
-	const body = {messages: entries.map(({message}) => message), approvals, autoApprove, askFirst, locale: lang()};
+	const autoApprove = listed("always");
+	const messages = entries.map(({message}) => message);
+	const body = {messages, approvals, autoApprove, askFirst: listed("askFirst"), locale: lang()};
 	let text = "";
 	let html = "";
 	let end = {reason: "lost"};

@@ -4,7 +4,7 @@ import {rows} from "./data.js";
 
 const POLL_MS = 2500;
 
-export const world = {online: true, model: {}, servers: [], tools: []};
+export const world = {online: true, model: {}, servers: [], tools: [], prompts: []};
 let changed;
 let seen = "";
 

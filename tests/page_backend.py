@@ -115,6 +115,7 @@ class Backend:
     model: dict[str, Any] = field(default_factory=lambda: {"name": "scripted", "demo": False})
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[dict[str, Any]] = field(default_factory=list)
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     canary_hits: list[str] = field(default_factory=list)
 
@@ -127,7 +128,7 @@ class Backend:
         """Forget what a test said, and stand there with a shop that answers."""
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
-        self.servers = [server("shop")]
+        self.servers, self.prompts = [server("shop")], []
         names = ["get_products", "get_inventory", "get_orders"]
         self.tools = [*map(tool, names), tool("create_purchase", read_only=False)]
         self.run = {
@@ -173,7 +174,8 @@ class Backend:
         routes = [
             Route("/", lambda _: FileResponse(ROOT / "public/index.html", headers=HEADERS)),
             Route("/api/status", lambda _: JSONResponse({"model": self.model, "servers": self.servers})),
-            Route("/api/tools", lambda _: JSONResponse({"tools": self.tools})),
+            Route("/api/tools", lambda _: JSONResponse({"tools": self.tools, "prompts": self.prompts})),
+            Route("/api/get-prompt", lambda _: JSONResponse({"text": "filled in"}), methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),

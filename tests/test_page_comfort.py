@@ -206,6 +206,16 @@ def test_five_hundred_messages_open_at_the_end(backend: Backend, open_page: Open
     expect(shown.page.locator(".mine")).to_have_count(250)
 
 
+def test_prompts_of_the_servers_are_starters_too(backend: Backend, open_page: Open) -> None:
+    told = {"server": "shop", "name": "p", "title": "补货检查", "description": "列出快卖完的商品"}
+    backend.prompts = [told]
+    shown = open_page(backend.url)
+    expect(shown.page.locator(".starter")).to_have_count(8)
+    backend.say(says("好"), done())
+    shown.page.locator(".starter", has_text="补货检查").click()
+    expect(shown.page.locator(".mine")).to_contain_text("filled in")
+
+
 def test_script_and_style_stay_small() -> None:
     files = [*ROOT.glob("public/*.js"), *ROOT.glob("public/*.css")]
     assert sum(file.stat().st_size for file in files) < 60 * 1024

@@ -38,6 +38,14 @@ def shop() -> MCPServer:
     def buy(n: int) -> str:
         return f"bought {n}"
 
+    @server.prompt()
+    def wish(whom: str) -> str:
+        return f"wish {whom} well"
+
+    @server.prompt(title="Greet", description="greets")
+    def greet(name: str = "you") -> str:
+        return f"greet {name}"
+
     return server
 
 
@@ -97,6 +105,17 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
         assert wrong.json()["isError"] is True
         missing = await http.post("/api/call-tool", json={"server": "x", "name": "buy"})
         assert (missing.status_code, missing.json()) == (404, {"detail": "服务器 x 不存在"})
+
+
+async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        listed = (await http.get("/api/tools")).json()["prompts"]
+        greet = {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"}
+        assert listed == [greet]
+        wanted = {"server": "shop", "name": "greet", "args": {"name": "me"}}
+        assert (await http.post("/api/get-prompt", json=wanted)).json() == {"text": "greet me"}
+        for wrong, status in (({"server": "x"}, 404), ({"name": "x"}, 502)):
+            assert (await http.post("/api/get-prompt", json=wanted | wrong)).status_code == status
 
 
 async def test_a_server_that_cannot_be_reached_is_a_bad_gateway(tmp_path: Path) -> None:
