@@ -15,7 +15,7 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from mcp_types import TextContent
 
-from tests.processes import OURS, ROOT, free_port
+from tests.processes import OURS, ROOT, free_port, require
 from tests.serving import ScriptedProvider, call_stream, serve, text_stream
 from tests.suite import Browser, Suite, until
 from weather.tests.conftest import KEY, local_seniverse
@@ -182,7 +182,9 @@ async def _both_ready(browser: Browser) -> bool:
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
     """What git would check out, so that nothing that lies about is needed."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        [require("git"), "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
     for name in listed.splitlines():
         source = ROOT / name
         if source.is_file():

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import servers
-from tests.processes import ROOT
+from tests.processes import ROOT, require
 from tests.suite import Suite
 
 README = (ROOT / "README.md").read_text()
@@ -69,21 +69,30 @@ def test_each_configuration_can_be_pasted(tmp_path: Path, text: str) -> None:
 
 
 def test_each_curl_does_what_it_shows(suite: Suite) -> None:
+    require("curl")
     suite.start("api")
     suite.up("api")
     for script in (block for block in blocks("bash") if block.startswith("curl localhost:8000")):
         shown = script.replace("localhost:8000", f"localhost:{suite.api}")
-        done = subprocess.run(["bash", "-ec", shown], capture_output=True, text=True, timeout=30, check=True)
+        done = subprocess.run(
+            [require("bash"), "-ec", shown], capture_output=True, text=True, timeout=30, check=True
+        )
         assert '"totalAmount":899.0' in done.stdout
 
 
 def test_the_four_modes_of_the_tutorial_answer_as_shown(suite: Suite) -> None:
+    require("curl")
     suite.start("api", "main")
     suite.up("api", "main")
     script = next(block for block in blocks("bash") if block.startswith("MCP="))
     shown = script.replace("localhost:8083", f"localhost:{suite.mcp}")
     done = subprocess.run(
-        ["bash", "-ec", shown], cwd=suite.folder, capture_output=True, text=True, timeout=60, check=True
+        [require("bash"), "-ec", shown],
+        cwd=suite.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
     assert "Galaxy" in done.stdout  # stateless
     assert done.stdout.count("notifications/progress") >= 6  # two steps: made, in the session, and again
