@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.security import HTTPBearer
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails, to_json
@@ -22,6 +23,8 @@ from catalog import CatalogError
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
 from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
 from store import Store, StoreUnavailableError, open_store
+
+LOOPBACK = ["localhost", "127.0.0.1", "::1", "[::1]"]
 
 
 class Settings(BaseSettings):
@@ -49,7 +52,7 @@ class Settings(BaseSettings):
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost":
+    if host in LOOPBACK:
         return True
     try:
         return ipaddress.ip_address(host).is_loopback
@@ -162,6 +165,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.routes[:0] = [*intake.plain_routes(reading), *intake.plain_routes(buying)]
     if settings.api_token:
         app.add_middleware(refusals.TokenGate, token=settings.api_token.get_secret_value())
+    else:  # or a web page whose name points at this machine could read and buy (DNS rebinding)
+        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False)
     refusals.install(app)
     return app
 

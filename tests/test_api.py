@@ -25,7 +25,7 @@ async def serving(**settings: Any) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
-        httpx.AsyncClient(transport=transport, base_url="http://shop") as c,
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as c,
     ):
         yield c
 
@@ -343,3 +343,15 @@ def test_off_loopback_it_wants_a_token(host: str) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.8.8.8"])
 def test_on_loopback_it_wants_none(host: str) -> None:
     api.Settings(api_host=host)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [("evil.example", 400), ("localhost:8000", 200), ("127.0.0.1:8000", 200), ("[::1]:8000", 200)],
+)
+async def test_without_a_token_only_names_of_this_machine_are_answered(
+    tmp_path: Path, host: str, status: int
+) -> None:
+    async with serving(database_url=new_url("sqlite", tmp_path)) as client:
+        answer = await client.get("/api/products", headers={"Host": host})
+        assert answer.status_code == status
