@@ -22,6 +22,7 @@ from benchmarks.services import Stage, stage
 
 PARTS: dict[str, Callable[[Stage, Show], Awaitable[Result]]] = {
     "tool-call": tool_call.measure,
+    "tool-client": tool_call.measure_client,
     "chat-turn": chat_turn.measure,
     "mcp": mcp_calls.measure,
     "mcp-bare": mcp_calls.measure_bare,

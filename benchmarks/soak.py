@@ -31,6 +31,7 @@ QUESTIONS = ("有哪些商品？", "还有多少库存？", "我预算 1000 元�
 BUYER = "客户甲"
 PAGE = 500
 CENT = 0.01
+SHOWN = 1_000  # characters of a log before a traceback
 
 
 @dataclass
@@ -182,9 +183,10 @@ async def soak(services: Stage, minutes: float) -> int:
     print(f"done: {dict(it.done)}\nerrors: {it.errors[:20]}\nbooks: {wrong or 'true'}")
     for service in (api, mcp, web):
         log = service.log.read_text()
-        print(
-            f"{service.name}: {log.count('Traceback')} tracebacks, {len(log.splitlines())} lines in the log"
-        )
+        before, traceback, after = log.partition("Traceback")
+        print(f"{service.name}: {log.count('Traceback')} tracebacks")
+        if traceback:
+            print(before[-SHOWN:] + traceback + after[: 4 * SHOWN])
     return len(it.errors) + len(wrong)
 
 

@@ -1,14 +1,20 @@
-"""One tool call by hand, from the web client through MCP and REST to the records and back."""
+"""One tool call: by hand through the browser's back end, and by the MCP client within it alone."""
 
+from pathlib import Path
+
+import servers
+from benchmarks.contenders import tutorial_web
 from benchmarks.measure import Contender, Show, in_turns, one_by_one
 from benchmarks.results import Goal, Result, better, result
 from benchmarks.services import Service, Stage
 from benchmarks.wire import Connection, request
+from toolbox import Toolbox
 
 ROUNDS = 5
 CALLS = {"tutorial": 8, "ours": 60}  # a round
 GOAL = 15.0
-CALL = {"server": "product-mcp", "name": "get_products", "args": {}}
+SERVER, TOOL = "product-mcp", "get_products"
+CALL = {"server": SERVER, "name": TOOL, "args": {}}
 
 
 async def tutorial(stage: Stage) -> list[Service]:
@@ -47,5 +53,30 @@ async def measure(stage: Stage, show: Show) -> Result:
         name: await posts(chain, "/api/call-tool", CALL, CALLS[name]) for name, chain in chains.items()
     }
     measured = await in_turns(contenders, ROUNDS, show)
+    goal = Goal(
+        "a tool call by POST to the web service", better(measured["ours"], measured["tutorial"], "ms"), GOAL
+    )
+    return result("tool call, POST to the web service", "ms", measured, [goal])
+
+
+async def measure_client(stage: Stage, show: Show) -> Result:
+    """Measure the same without the browser's request: the MCP client of either way, in this process."""
+    api, server, _ = await tutorial(stage)
+    our_api, our_mcp, _ = await ours(stage)
+    settings = stage.web_settings(our_mcp)
+    async with Toolbox(servers.read(Path(settings["MCP_CONFIG_PATH"]))) as toolbox:
+        await toolbox.connection(SERVER).until_ready()
+
+        async def theirs() -> None:
+            assert "智能手表" in await tutorial_web.call(f"{server.url}/sse", TOOL, {})
+
+        async def call() -> None:
+            assert "智能手表" in (await toolbox.call(SERVER, TOOL, {})).text
+
+        contenders = {
+            "tutorial": Contender(lambda: one_by_one(theirs, CALLS["tutorial"]), [api, server], []),
+            "ours": Contender(lambda: one_by_one(call, CALLS["ours"]), [our_api, our_mcp], []),
+        }
+        measured = await in_turns(contenders, ROUNDS, show)
     goal = Goal("a tool call from the web client", better(measured["ours"], measured["tutorial"], "ms"), GOAL)
-    return result("tool call, web to database", "ms", measured, [goal])
+    return result("tool call, MCP client to database", "ms", measured, [goal])

@@ -29,9 +29,9 @@ class ChatRequest(BaseModel):
     history: list[dict[str, Any]] = []
 
 
-async def call(name: str, args: dict[str, Any]) -> str:
+async def call(url: str, name: str, args: dict[str, Any]) -> str:
     """Open a session, call the tool, close the session."""
-    async with sse_client(argument(2)) as streams, ClientSession(*streams) as session:
+    async with sse_client(url) as streams, ClientSession(*streams) as session:
         await session.initialize()
         result = await session.call_tool(name, args)
     return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
@@ -40,7 +40,7 @@ async def call(name: str, args: dict[str, Any]) -> str:
 @app.post("/api/call-tool")
 async def call_tool(request: CallToolRequest) -> dict[str, Any]:
     """Call a tool by hand."""
-    return {"result": await call(request.name, request.args)}
+    return {"result": await call(argument(2), request.name, request.args)}
 
 
 @app.post("/api/chat")
@@ -48,7 +48,9 @@ async def chat(_: ChatRequest) -> dict[str, Any]:
     """Answer with the results of the three tools that a model without any delay asks for."""
     calls = []
     for number, name in enumerate(NAMES):
-        calls.append({"name": name, "result": await call(name, {}), "tool_call_id": f"call_{number}"})
+        calls.append(
+            {"name": name, "result": await call(argument(2), name, {}), "tool_call_id": f"call_{number}"}
+        )
     return {"response": ANSWER, "toolCalls": calls}
 
 
