@@ -21,6 +21,7 @@ import intake
 import refusals
 from catalog import CatalogError
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
+from onewrite import OneWrite
 from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
 from store import Store, StoreUnavailableError, open_store
 
@@ -193,6 +194,7 @@ def run() -> None:
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
+        http=OneWrite,
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,

@@ -27,6 +27,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 
 from guard import LOOPBACK, Allowed, Guard, bracketed
+from onewrite import OneWrite
 from prompts import Prompts
 from shop import Shop
 from streams import Events, Sessions, Streams
@@ -263,6 +264,7 @@ class _HttpServer(uvicorn.Server):
             self._streams,
             host=settings.mcp_host,
             port=settings.mcp_port,
+            http=OneWrite,
             log_level=settings.mcp_log_level,
             access_log=settings.mcp_log_level == "debug",  # it names session ids
             timeout_graceful_shutdown=2,

@@ -32,6 +32,7 @@ from connection import Connection, ServerDownError
 from demo import DemoModel
 from gate import Gate
 from history import History, is_sane, plain
+from onewrite import OneWrite
 from provider import OpenAIModel
 from rendering import with_html
 from toolbox import Toolbox, UnknownServerError
@@ -386,6 +387,7 @@ def run() -> None:
         app,
         host=settings.web_host,
         port=settings.web_port,
+        http=OneWrite,
         access_log=False,  # the page asks for /api/status every few seconds
         timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
         lifespan="on",  # a failure at the start must not go unseen

@@ -17,13 +17,13 @@ from starlette.types import ASGIApp
 
 
 @asynccontextmanager
-async def serve(app: ASGIApp, port: int = 0) -> AsyncIterator[str]:
+async def serve(app: ASGIApp, port: int = 0, **options: Any) -> AsyncIterator[str]:
     """Serve an ASGI app on 127.0.0.1, on a port that the system picks, and give its address."""
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     # No log settings: they are the whole process's, and other tests read the log.
-    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=0, ws="none")
+    config = uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=0, ws="none", **options)
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
