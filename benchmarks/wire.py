@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import httptools
 
 Headers = dict[str, str]
 ANSWER_SECONDS = 120.0
+IDLE_SECONDS = 3.0  # after which a lost connection says nothing against the server
 
 
 class Address(NamedTuple):
@@ -57,6 +59,7 @@ class Connection(asyncio.Protocol):
         self.piece = asyncio.Event()  # set when a part of the body has come, or the end
         self.body = b""
         self.complete = False
+        self._used = time.monotonic()
         self._headers: Headers = {}
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
@@ -101,7 +104,14 @@ class Connection(asyncio.Protocol):
     async def send(self, data: bytes) -> Answer:
         """Send a request's bytes and return the whole answer. Raises EOFError when the connection ends."""
         await self.keep()
-        status = await self._send(data)
+        try:
+            status = await self._send(data)
+        except EOFError:  # the server closed an idle connection just while we wrote
+            if time.monotonic() - self._used < IDLE_SECONDS:
+                raise
+            await self.keep()
+            status = await self._send(data)
+        self._used = time.monotonic()
         assert self._ended is not None
         await self._ended
         return Answer(status, self._headers, self.body)

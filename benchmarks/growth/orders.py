@@ -22,7 +22,7 @@ async def _contenders(service: Service) -> dict[str, Contender]:
     reads = {
         "newest 100": ("/api/orders", REQUESTS),
         "one customer's 20": (one_customer, REQUESTS),
-        "deep page": ("/api/orders?limit=20&offset=80", REQUESTS),
+        "fifth page of 20": ("/api/orders?limit=20&offset=80", REQUESTS),
         "summary of all": ("/api/orders/summary", SUMMARIES),
     }
     found = {
