@@ -167,7 +167,9 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.api_token:
         app.add_middleware(refusals.TokenGate, token=settings.api_token.get_secret_value())
     else:  # or a web page whose name points at this machine could read and buy (DNS rebinding)
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=LOOPBACK, www_redirect=False)
+        app.add_middleware(
+            TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, settings.api_host], www_redirect=False
+        )
     refusals.install(app)
     return app
 

@@ -355,3 +355,8 @@ async def test_without_a_token_only_names_of_this_machine_are_answered(
     async with serving(database_url=new_url("sqlite", tmp_path)) as client:
         answer = await client.get("/api/products", headers={"Host": host})
         assert answer.status_code == status
+
+
+async def test_the_address_that_the_service_listens_on_is_a_name_of_it(tmp_path: Path) -> None:
+    async with serving(database_url=new_url("sqlite", tmp_path), api_host="127.0.0.2") as client:
+        assert (await client.get("/api/products", headers={"Host": "127.0.0.2:8000"})).status_code == 200
