@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal, Self
 
 import anyio
-import httpx
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
 from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
@@ -25,11 +24,12 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
+from yarl import URL
 
 from guard import LOOPBACK, Allowed, Guard, bracketed
 from onewrite import OneWrite
 from prompts import Prompts
-from shop import Shop
+from shop import Send, Shop
 from streams import Events, Sessions, Streams
 from strict import complaint
 from tools import Confirm, Counter, all_tools
@@ -103,8 +103,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         try:
-            url = httpx.URL(value)
-        except httpx.InvalidURL as error:
+            url = URL(value)
+        except ValueError as error:
             raise ValueError(f"不是有效的地址: {error}") from error
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
@@ -162,10 +162,10 @@ class ShopServer(MCPServer[Counter]):
         return await super().get_prompt(name, arguments, context)
 
 
-def create_server(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> ShopServer:
-    """Make the server; `api` replaces the network to the REST service, for tests."""
+def create_server(settings: Settings, send: Send | None = None) -> ShopServer:
+    """Make the server; `send` replaces the network to the REST service, for tests."""
     counter = Counter(
-        Shop(settings.api_url, settings.api_token.get_secret_value(), api), settings.mcp_confirm
+        Shop(settings.api_url, settings.api_token.get_secret_value(), send), settings.mcp_confirm
     )
 
     @contextlib.asynccontextmanager
@@ -196,9 +196,9 @@ async def healthz(_: Request) -> PlainTextResponse:
     return PlainTextResponse("ok")
 
 
-def create_app(settings: Settings, api: httpx.AsyncBaseTransport | None = None) -> Starlette:
+def create_app(settings: Settings, send: Send | None = None) -> Starlette:
     """Make the HTTP application: Streamable HTTP and SSE on one port, or the one that the settings name."""
-    server = create_server(settings, api)
+    server = create_server(settings, send)
     # Off, since the guard checks every route, and says what to set.
     unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     routes: list[BaseRoute] = [Route("/healthz", healthz)]
@@ -248,7 +248,7 @@ def configure_logging(settings: Settings) -> None:
     )
     if level != "DEBUG":
         # At INFO these name session ids, arguments and URLs with customers in them.
-        for name in ("mcp", "httpx", "sse_starlette"):
+        for name in ("mcp", "sse_starlette"):
             logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
         logging.getLogger("stamina").setLevel(logging.ERROR)  # "retry_scheduled" tells nobody anything
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -11,17 +11,20 @@ from urllib.parse import urlencode
 
 import aiohttp
 import anyio
-import httpx
 import stamina
-from httpx_aiohttp import AiohttpTransport
 from mcp.server.mcpserver.exceptions import ToolError
 from pydantic_core import from_json
+from yarl import URL
 
 LOOK_SECONDS = 4.0  # a preview and a purchase together ...
 BUY_SECONDS = 10.0
 READ_SECONDS = 14.0  # ... and one read alone stay under the 15 s after which a client gives up
 ATTEMPT_SECONDS = 5.0
-TIMEOUTS = {"timeout": httpx.Timeout(ATTEMPT_SECONDS, pool=READ_SECONDS).as_dict()}
+TIMEOUTS = aiohttp.ClientTimeout(
+    connect=READ_SECONDS, sock_connect=ATTEMPT_SECONDS, sock_read=ATTEMPT_SECONDS
+)
+CONNECTIONS = 64
+KEEPALIVE = 4.0  # seconds; the service closes idle connections after 5, and we must be first
 ATTEMPTS = 4
 PATIENCE = 0.25  # seconds that a read waits for the same read before it
 LONGEST_WAIT = 5.0  # a Retry-After above this is not waited for
@@ -53,27 +56,51 @@ PURCHASE = Wording("创建采购订单失败", "请求创建采购订单时出�
 
 
 @dataclass(frozen=True)
+class Request:
+    """What the service is asked."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes | None = None
+
+
+@dataclass(frozen=True)
+class Response:
+    """What the service said; the names of `headers` are found in any case."""
+
+    status: int
+    reason: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+# Raises aiohttp.ClientError, and TimeoutError.
+Send = Callable[[Request], Awaitable[Response]]
+
+
+@dataclass(frozen=True)
 class Answer:
     """What the service said: its bytes, the same parsed, and its headers."""
 
     body: bytes
     data: Any
-    headers: httpx.Headers
+    headers: Mapping[str, str]
 
 
 class _BusyError(Exception):
     """The service asks to be tried again; carries its answer, in case it stays so."""
 
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__(response.status_code)
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
         self.response = response
 
 
 def _try_again(error: Exception) -> bool | float:
     """Tell stamina whether to try again, and after how many seconds where the service says so."""
     if not isinstance(error, _BusyError):
-        return isinstance(error, httpx.TransportError)
-    wait = error.response.headers.get("retry-after", "")
+        return isinstance(error, aiohttp.ClientError | TimeoutError)
+    wait = error.response.headers.get("Retry-After", "")
     if not (wait.isascii() and wait.isdigit()):  # a date (RFC 9110 10.2.3) or nothing: our own backoff serves
         return True
     return float(wait) if float(wait) <= LONGEST_WAIT else False
@@ -82,32 +109,32 @@ def _try_again(error: Exception) -> bool | float:
 class Shop:
     """Calls the REST service at `url`; open it with `async with shop.opened()` before use.
 
-    `transport` replaces the network, for tests.
+    `send` replaces the network, for tests.
     """
 
-    def __init__(self, url: str, token: str = "", transport: httpx.AsyncBaseTransport | None = None) -> None:
+    def __init__(self, url: str, token: str = "", send: Send | None = None) -> None:
         self.url = url.rstrip("/")
+        self._base = str(URL(self.url))  # as it goes over the wire
         self._headers = {"Accept": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
-        self._given = transport
-        # Requests go to the transport itself: httpx's client adds redirects, cookies and authentication that
-        # are of no use here, and a third to the time of a call.
-        self._transport: httpx.AsyncBaseTransport | None = None
+        self._send = send or self._exchange
+        self._session: aiohttp.ClientSession | None = None
         self._users = 0
         self._purchases: set[anyio.CancelScope] = set()
-        self._readings: set[asyncio.Task[httpx.Response]] = set()
+        self._readings: set[asyncio.Task[Response]] = set()
         # By path: a read that begins when the same one before it is done, and that one.
-        self._next: dict[str, asyncio.Task[httpx.Response]] = {}
-        self._under_way: dict[str, asyncio.Task[httpx.Response]] = {}
+        self._next: dict[str, asyncio.Task[Response]] = {}
+        self._under_way: dict[str, asyncio.Task[Response]] = {}
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Shop"]:
         """Hold the connections open. Users are counted: every SSE connection enters the server's lifespan."""
-        if self._transport is None:
-            # Without TLS there is no use in loading the root certificates, which takes longer than the rest.
-            self._transport = self._given or AiohttpTransport(
-                verify=self.url.startswith("https:"), limits=httpx.Limits(max_connections=64)
+        if self._users == 0:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=CONNECTIONS, keepalive_timeout=KEEPALIVE),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                timeout=TIMEOUTS,
             )
         self._users += 1
         try:
@@ -115,14 +142,15 @@ class Shop:
         finally:
             self._users -= 1
             if self._users == 0:
-                transport, self._transport = self._transport, None
+                session, self._session = self._session, None
                 with anyio.CancelScope(shield=True):
                     for reading in self._readings:
                         reading.cancel()
                     await asyncio.gather(*self._readings, return_exceptions=True)
                     self._next.clear()
                     self._under_way.clear()
-                    await transport.aclose()
+                    if session is not None:
+                        await session.close()
 
     async def get(self, words: Wording, path: str, query: Query, seconds: float = READ_SECONDS) -> Answer:
         """Read a list, within `seconds` altogether. Raises ShopError."""
@@ -156,30 +184,29 @@ class Shop:
         path: str,
         headers: Mapping[str, str] = MappingProxyType({}),
         body: bytes | None = None,
-    ) -> httpx.Request:
-        headers = {**self._headers, **headers}
-        return httpx.Request(method, self.url + path, headers=headers, content=body, extensions=TIMEOUTS)
+    ) -> Request:
+        return Request(method, self._base + path, {**self._headers, **headers}, body)
 
     async def _call(
-        self, words: Wording, seconds: float, kind: type, answering: Awaitable[httpx.Response]
+        self, words: Wording, seconds: float, kind: type, answering: Awaitable[Response]
     ) -> Answer:
         try:
             with anyio.fail_after(seconds):
                 response = await answering
         except _BusyError as error:
             response = error.response
-        except (TimeoutError, httpx.RequestError) as error:
+        except (TimeoutError, aiohttp.ClientError) as error:
             reason = self._reason(error)
             logger.warning("%s: %s", words.unreachable, reason)
             raise ShopError(f"{words.unreachable}: {reason}{words.advice}") from error
-        if not response.is_success:
-            raise ShopError(f"{words.refused} ({response.status_code}): {_detail(response)}")
+        if response.status // 100 != 2:
+            raise ShopError(f"{words.refused} ({response.status}): {_detail(response)}")
         data = _json(response)
         if not isinstance(data, kind):
             raise ShopError(f"{words.unreachable}: {self.url} 的回答不是商店的，请检查 API_URL{words.advice}")
-        return Answer(response.content, data, response.headers)
+        return Answer(response.body, data, response.headers)
 
-    async def _together(self, path: str) -> httpx.Response:
+    async def _together(self, path: str) -> Response:
         """Read once for all who ask for the same at the same time.
 
         Only a read that has not begun is shared. One that is under way may have seen the shop as it was
@@ -192,7 +219,7 @@ class Shop:
             reading.add_done_callback(self._forget)
         return await asyncio.shield(reading)  # a caller that goes away takes nothing from the others
 
-    async def _read(self, path: str) -> httpx.Response:
+    async def _read(self, path: str) -> Response:
         if path in self._under_way:
             await asyncio.wait([self._under_way[path]], timeout=PATIENCE)
         reading = self._under_way[path] = self._next.pop(path)
@@ -203,44 +230,46 @@ class Shop:
             if self._under_way.get(path) is reading:
                 del self._under_way[path]
 
-    def _forget(self, reading: asyncio.Task[httpx.Response]) -> None:
+    def _forget(self, reading: asyncio.Task[Response]) -> None:
         self._readings.discard(reading)
         if not reading.cancelled():
             reading.exception()  # whoever still waits gets it; without this asyncio logs it when nobody does
 
-    async def _try(self, request: httpx.Request) -> httpx.Response:
-        assert self._transport is not None, "open the shop first"
+    async def _try(self, request: Request) -> Response:
         async for attempt in stamina.retry_context(
             on=_try_again, attempts=ATTEMPTS, timeout=READ_SECONDS, wait_max=1.0, wait_jitter=0.1
         ):
             with attempt:
-                response = await self._transport.handle_async_request(request)
-                try:
-                    await response.aread()
-                finally:
-                    await response.aclose()
-                if response.status_code in BUSY:
+                response = await self._send(request)
+                if response.status in BUSY:
                     raise _BusyError(response)
                 return response
         raise AssertionError("stamina ends with a return or an exception")
 
+    async def _exchange(self, request: Request) -> Response:
+        assert self._session is not None, "open the shop first"
+        url = URL(request.url, encoded=True)
+        async with self._session.request(
+            request.method, url, headers=request.headers, data=request.body, allow_redirects=False
+        ) as answer:
+            return Response(answer.status, answer.reason or "", answer.headers, await answer.read())
+
     def _reason(self, error: Exception) -> str:
-        # The transport tells a refused connection as a timeout; what aiohttp said is the cause.
-        if isinstance(error, httpx.ConnectError) or isinstance(error.__cause__, aiohttp.ClientConnectorError):
+        if isinstance(error, aiohttp.ClientConnectorError):
             return f"连接不上 {self.url}，请确认 api.py 已经启动"
-        if isinstance(error, TimeoutError | httpx.ReadTimeout) or isinstance(error.__cause__, TimeoutError):
+        if isinstance(error, TimeoutError):
             return f"{self.url} 没有及时回答，请稍后再试"
         return f"与 {self.url} 的连接中断，请稍后再试"
 
 
-def _json(response: httpx.Response) -> Any:
+def _json(response: Response) -> Any:
     try:
-        return from_json(response.content)
+        return from_json(response.body)
     except ValueError:  # a page, or the service of someone else
         return None
 
 
-def _detail(response: httpx.Response) -> str:
+def _detail(response: Response) -> str:
     """Return the service's own words. A validation error names fields, never what was in them."""
     try:
         detail = _json(response)["detail"]
@@ -248,4 +277,4 @@ def _detail(response: httpx.Response) -> str:
             return detail
         return "；".join(f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in detail)
     except (TypeError, KeyError):  # a proxy's page, not the service's JSON
-        return response.reason_phrase or "没有说明"
+        return response.reason or "没有说明"

@@ -22,6 +22,7 @@ from mcp.types import (
 import main
 import shop
 import tools
+from tests.rest_transport import through
 
 pytestmark = pytest.mark.anyio
 
@@ -49,7 +50,7 @@ class FakeShop:
             "/api/orders/summary": lambda _: httpx.Response(200, json=SUMMARY),
             "/api/purchase": self._buy,
         }
-        self.transport = httpx.MockTransport(self._answer)
+        self.send = through(httpx.MockTransport(self._answer))
 
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         await anyio.lowlevel.checkpoint()
@@ -106,7 +107,7 @@ def era(request: pytest.FixtureRequest) -> str:
 
 
 def connect(api: FakeShop, era: str = "auto", person: Person | None = None, **settings: Any) -> Client:
-    server = main.create_server(main.Settings(**settings), api.transport)
+    server = main.create_server(main.Settings(**settings), api.send)
     return Client(server, mode=era, elicitation_callback=person, read_timeout_seconds=20)
 
 
@@ -327,7 +328,7 @@ async def test_a_service_that_hangs_is_given_up(api: FakeShop, monkeypatch: pyte
         await anyio.sleep_forever()
         raise AssertionError
 
-    api.transport = httpx.MockTransport(hang)
+    api.send = through(httpx.MockTransport(hang))
     result = await call(
         api, "create_purchase", {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "k-1"}}
     )

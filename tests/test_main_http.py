@@ -23,6 +23,7 @@ import api as rest
 import main
 from streams import Streams
 from tests.processes import ROOT, Spawn, free_port
+from tests.rest_transport import through
 from tests.test_main import NAMES, TWO_BUDS, FakeShop, Person, keyed, text_of
 
 pytestmark = pytest.mark.anyio
@@ -79,7 +80,7 @@ async def talking(app: ASGIApp, **headers: str) -> AsyncIterator[httpx.AsyncClie
 
 
 def app_for(api: FakeShop, **settings: Any) -> ASGIApp:
-    return main.create_app(main.Settings(**settings), api.transport)
+    return main.create_app(main.Settings(**settings), api.send)
 
 
 @pytest.fixture
@@ -161,7 +162,7 @@ async def test_a_session_from_before_a_restart_gets_404_and_a_sessionless_client
 
 async def test_blanks_around_a_header_are_no_part_of_it(api: FakeShop) -> None:
     routed = MODERN | {"Mcp-Method": " tools/call ", "Mcp-Name": "\tget_products "}
-    app = main.create_app(main.Settings(), api.transport)
+    app = main.create_app(main.Settings(), api.send)
     in_process = httpx.ASGITransport(app)  # httpx refuses to send such headers over a real connection
     async with (
         app.router.lifespan_context(app),
@@ -249,7 +250,7 @@ async def test_the_log_at_info_holds_no_token_key_session_or_customer(
 ) -> None:
     settings = main.Settings(mcp_token="t0ken-of-mcp", api_token="t0ken-of-api")
     main.configure_logging(settings)
-    app = main.create_app(settings, api.transport)
+    app = main.create_app(settings, api.send)
     authorized = {"Authorization": "Bearer t0ken-of-mcp"}
     with caplog.at_level(logging.INFO):
         async with talking(app, Accept=BOTH, **authorized) as http:
@@ -271,7 +272,7 @@ class SlowShop(FakeShop):
     def __init__(self) -> None:
         super().__init__()
         self.started, self.go_on, self.done = anyio.Event(), anyio.Event(), anyio.Event()
-        self.transport = httpx.MockTransport(self._slowly)
+        self.send = through(httpx.MockTransport(self._slowly))
 
     async def _slowly(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -319,7 +320,7 @@ async def test_where_there_is_no_way_back_only_2026_clients_are_asked(
 
 async def test_a_repeated_purchase_finds_the_first_one(tmp_path: Path) -> None:
     service = rest.create_app(rest.Settings(database_url=f"sqlite:///{tmp_path}/shop.db"))
-    server = main.create_server(main.Settings(), httpx.ASGITransport(service))
+    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
     async with service.router.lifespan_context(service), Client(server) as client:
         first = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
         again = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
@@ -350,7 +351,7 @@ async def test_the_services_refusals_come_through(
     tmp_path: Path, order: dict[str, Any], sentence: str
 ) -> None:
     service = rest.create_app(rest.Settings(database_url=f"sqlite:///{tmp_path}/shop.db"))
-    server = main.create_server(main.Settings(), httpx.ASGITransport(service))
+    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
     async with service.router.lifespan_context(service), Client(server) as client:
         result = await client.call_tool("create_purchase", {"input_data": order})
     assert result.is_error

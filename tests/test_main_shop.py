@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from shop import PRODUCTS, Answer, Shop, ShopError
+from tests.rest_transport import through
 
 pytestmark = pytest.mark.anyio
 
@@ -45,7 +46,7 @@ def service() -> Service:
 @asynccontextmanager
 async def opened(service: Service) -> AsyncIterator[Shop]:
     with anyio.fail_after(10):
-        async with Shop("http://shop/api", transport=httpx.MockTransport(service)).opened() as shop:
+        async with Shop("http://shop/api", send=through(httpx.MockTransport(service))).opened() as shop:
             yield shop
 
 

@@ -18,6 +18,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+import shop
 import streams
 from tests.processes import Spawn, free_port
 from tests.test_main import TWO_BUDS, FakeShop, Person, keyed, text_of
@@ -232,11 +233,9 @@ async def http_shop(api: FakeShop) -> AsyncIterator[str]:
     """Serve the shop made by hand over real HTTP."""
 
     async def answer(request: Request) -> Response:
-        asked = httpx.Request(
-            request.method, str(request.url), headers=request.headers.raw, content=await request.body()
-        )
-        given = await api.transport.handle_async_request(asked)
-        return Response(given.content, given.status_code, media_type="application/json")
+        asked = shop.Request(request.method, str(request.url), request.headers, await request.body())
+        given = await api.send(asked)
+        return Response(given.body, given.status, media_type="application/json")
 
     app = Starlette(routes=[Route("/api/{rest:path}", answer, methods=["GET", "POST"])])
     async with serving(app) as url:
