@@ -355,9 +355,11 @@ class Connection:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._stale.wait(), POLL_INTERVAL)
                 self._stale.clear()
-                if self._in_flight:
-                    continue  # a server that is busy with a call is not dead because it is slow to list
-            self.listed = await _list_tools(client)
+            try:
+                self.listed = await _list_tools(client)
+            except MCPError as error:
+                if error.code != REQUEST_TIMEOUT or not self._in_flight:
+                    raise  # but a server that is busy with a call is not dead because it is slow to list
             await asyncio.sleep(FIRST_DELAY)
 
 

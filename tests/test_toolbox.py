@@ -4,7 +4,7 @@ import re
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -317,7 +317,9 @@ async def test_a_busy_handshake_server_is_not_given_up_while_it_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(connection, "POLL_INTERVAL", 0.05)
-    working, may_end = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(connection, "CONNECT_TIMEOUT", 0.5)
+    monkeypatch.setattr(connection, "FIRST_DELAY", 0.05)
+    working, asked_twice, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
     server: MCPServer = MCPServer("busy")
 
     @server.tool()
@@ -329,22 +331,24 @@ async def test_a_busy_handshake_server_is_not_given_up_while_it_works(
     lists = 0
     app = HandshakeOnly(both(server))
 
-    async def counting(scope: Scope, receive: Receive, send: Send) -> None:
+    async def one_at_a_time(scope: Scope, receive: Receive, send: Send) -> None:
         async def heard() -> Any:
             nonlocal lists
             message = await receive()
-            lists += b"tools/list" in message.get("body", b"")
+            if working.is_set() and b"tools/list" in message.get("body", b""):
+                lists += 1
+                if lists == 2:
+                    asked_twice.set()  # so the first was given up, and with it not the call
+                await may_end.wait()
             return message
 
         await app(scope, heard, send)
 
-    async with serve(counting) as url, boxed(at(url)) as box:
+    async with serve(one_at_a_time) as url, boxed(at(url)) as box:
         running = asyncio.ensure_future(box.call("s", "work", {}))
         await working.wait()
-        before = lists
-        with suppress(TimeoutError):  # six intervals
-            await asyncio.wait_for(asyncio.shield(running), 0.3)
-        assert lists <= before + 1
+        async with asyncio.timeout(10):
+            await asked_twice.wait()
         may_end.set()
         assert (await running).text == "done"
 
@@ -361,20 +365,23 @@ async def test_a_server_that_never_answers_the_goodbye_does_not_hold_us() -> Non
         await box.call("s", "add", {"a": 1, "b": 2})
 
 
-async def test_a_handshake_server_tells_of_changed_tools() -> None:
-    server = calculator()
+async def test_a_handshake_server_tells_of_changed_tools_even_within_a_call() -> None:
+    server, may_end = calculator(), asyncio.Event()
 
     @server.tool()
     async def grow(ctx: Context[Any, Any]) -> str:
         server.add_tool(lambda: "new", name="grown", description="a new tool")
         await ctx.session.send_tool_list_changed()
+        await may_end.wait()
         return "ok"
 
     async with serve(HandshakeOnly(both(server))) as url, boxed(at(url)) as box:
-        await box.call("s", "grow", {})
+        running = asyncio.ensure_future(box.call("s", "grow", {}))
         async with asyncio.timeout(5):  # sooner than the poll
             while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  as the page polls
                 await asyncio.sleep(0.01)
+        may_end.set()
+        assert (await running).text == "ok"
 
 
 async def test_a_tool_that_is_listed_twice_is_offered_once() -> None:
