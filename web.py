@@ -5,6 +5,7 @@ import json
 import logging
 import os
 import secrets
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -17,29 +18,29 @@ from dotenv import dotenv_values
 from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import FileResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from fastapi.staticfiles import StaticFiles
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 import doctor
 import events
 import keyfile
+import pagefiles
 import servers
 from chat import Chat, Model
-from connection import Connection, ServerDownError
+from connection import ServerDownError
 from demo import DemoModel
 from gate import Gate
 from history import History, is_sane, plain
 from onewrite import OneWrite
+from overview import Overview
 from provider import OpenAIModel
 from rendering import with_html
 from toolbox import Toolbox, UnknownServerError
 
 log = logging.getLogger(__name__)
 
-PUBLIC = Path(__file__).parent / "public"
 MAX_BODY = 1024 * 1024  # bytes of a request
 SHUTDOWN_TIMEOUT = 3  # seconds for answers in flight; honcho kills after 5
 GREETING_TIMEOUT = 15  # seconds until the greeting comes without the tools
@@ -92,6 +93,7 @@ class Services:
 
     toolbox: Toolbox
     chat: Chat
+    overview: Overview
 
 
 class Body(BaseModel):
@@ -145,12 +147,14 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     """
     configured = servers.read(settings.mcp_config_path, _environment())
     secret = settings.web_secret.get_secret_value().encode() if settings.web_secret else keyfile.kept()
+    stopping = asyncio.Event()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
         brain = model or _model(settings)
         async with Toolbox(configured) as toolbox:
-            services = Services(toolbox, Chat(brain, toolbox, secret))
+            overview = Overview(brain, toolbox, stopping)
+            services = Services(toolbox, Chat(brain, toolbox, secret), overview)
             background = [
                 asyncio.create_task(_greet(toolbox, settings.web_port)),
                 asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
@@ -165,6 +169,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     app = FastAPI(
         title="product-mcp", lifespan=lifespan, max_body_size=MAX_BODY, docs_url=None, redoc_url=None
     )
+    app.state.stopping = stopping
     origins = [origin.strip().rstrip("/") for origin in settings.cors_origins.split(",") if origin.strip()]
     app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(
@@ -176,7 +181,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     )
     app.add_exception_handler(RequestValidationError, _name_what_is_wrong)
     app.include_router(router)
-    app.mount("/static", StaticFiles(directory=PUBLIC))
+    app.include_router(pagefiles.router)
     return app
 
 
@@ -189,12 +194,6 @@ Injected = Annotated[Services, Depends(_services)]
 router = APIRouter()
 
 
-@router.get("/", include_in_schema=False)
-async def index() -> FileResponse:
-    """Serve the page."""
-    return FileResponse(PUBLIC / "index.html")
-
-
 @router.get("/healthz")
 async def healthz() -> dict[str, str]:
     """Say that this service answers; a server of `mcp.json` that is down is no fault of it."""
@@ -204,34 +203,20 @@ async def healthz() -> dict[str, str]:
 @router.get("/api/status")
 async def status(services: Injected) -> dict[str, Any]:
     """Say which model answers and how each server is."""
-    model = services.chat.model
-    connections = services.toolbox.connections.values()
-    return {
-        "model": {"name": model.name, "demo": model.demo},
-        "servers": [_describe(connection) for connection in connections],
-    }
+    return services.overview.status()
 
 
 @router.get("/api/tools")
 async def tools(services: Injected) -> dict[str, Any]:
     """List the tools of every server, the tutorial's fields first, and prompts to begin with."""
-    return {
-        "tools": [
-            {
-                "server": tool.server,
-                "name": tool.name,
-                "description": tool.description,
-                "input_schema": tool.input_schema,
-                "title": tool.title,
-                "output_schema": tool.output_schema,
-                "annotations": tool.annotations,
-                "readOnly": tool.read_only,
-                "fingerprint": tool.fingerprint,
-            }
-            for tool in services.toolbox.tools()
-        ],
-        "prompts": services.toolbox.prompts(),
-    }
+    return services.overview.tools()
+
+
+@router.get("/api/watch", response_class=EventSourceResponse)
+async def watch(services: Injected) -> AsyncIterator[ServerSentEvent]:
+    """Tell what `/api/status` and `/api/tools` say, at once and at every change: the page need not ask."""
+    async for state in services.overview.changes():
+        yield ServerSentEvent(event="state", raw_data=json.dumps(state, ensure_ascii=False))
 
 
 @router.post("/api/get-prompt")
@@ -302,20 +287,6 @@ async def stream(request: StreamRequest, services: Injected) -> AsyncIterator[Se
             yield ServerSentEvent(event=name, raw_data=json.dumps(data, ensure_ascii=False))
 
 
-def _describe(connection: Connection) -> dict[str, Any]:
-    server = connection.server
-    return {
-        "name": server.name,
-        "transport": server.transport,
-        "url": server.address,
-        "status": connection.status,
-        "error": connection.error,
-        "tools": len(connection.listed),
-        "protocolVersion": connection.protocol_version,
-        "retryIn": connection.retry_in,
-    }
-
-
 async def _name_what_is_wrong(_: Request, error: Exception) -> Response:
     """Answer 422 with field and reason, not the input: it may hold what cannot be encoded, or be long."""
     faults = error.errors() if isinstance(error, RequestValidationError) else []
@@ -363,6 +334,27 @@ async def _check(settings: Settings) -> int:
     return doctor.report(findings)
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn, which ends the streams that pages follow before it waits for them."""
+
+    def __init__(self, app: FastAPI, settings: Settings) -> None:
+        self._stopping: asyncio.Event = app.state.stopping
+        config = uvicorn.Config(
+            app,
+            host=settings.web_host,
+            port=settings.web_port,
+            http=OneWrite,
+            access_log=False,  # the page reads the shop every second
+            timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
+            lifespan="on",  # a failure at the start must not go unseen
+        )
+        super().__init__(config)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
+
 def run() -> None:
     """Serve, with settings from the command line, the environment and `.env`."""
     try:
@@ -383,15 +375,11 @@ def run() -> None:
     except keyfile.KeyFileError as error:
         sys.exit(str(error))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
-    uvicorn.run(
-        app,
-        host=settings.web_host,
-        port=settings.web_port,
-        http=OneWrite,
-        access_log=False,  # the page asks for /api/status every few seconds
-        timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
-        lifespan="on",  # a failure at the start must not go unseen
-    )
+    server = _Server(app, settings)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when all has ended well
+        server.run()
+    if not server.started:
+        sys.exit(3)  # as uvicorn.run does
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@ import {parse} from "./data.js";
 
 async function send(path, body, signal) {
 	const post = {method: "POST", headers: {"content-type": "application/json"}, body: JSON.stringify(body), signal};
-	const response = await fetch(path, body ? post : {});
+	const response = await fetch(path, body ? post : {signal});
 	if (!response.ok) throw new Error(await detailOf(response));
 	return response;
 }
@@ -14,7 +14,6 @@ async function detailOf(response) {
 	return typeof detail === "string" ? detail : JSON.stringify(detail);
 }
 
-export const getJson = async path => (await send(path)).json();
 export const reconnect = server => send(`/api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
 /** Answers `{result: text, isError}`; throws when the server is out of reach. */
@@ -23,8 +22,8 @@ export const callTool = async (server, name, args) => (await send("/api/call-too
 export const promptText = async prompt => (await (await send("/api/get-prompt", prompt)).json()).text;
 
 /** Server-sent events as `{event, data}`; the network may cut them anywhere. */
-export async function* chatEvents(body, signal) {
-	const response = await send("/api/chat/stream", body, signal);
+export async function* events(path, body, signal) {
+	const response = await send(path, body, signal);
 	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = "";
 	for (let part = await reader.read(); !part.done; part = await reader.read()) {

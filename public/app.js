@@ -128,7 +128,6 @@ function drawWorld() {
 	$("banner").replaceChildren(...problems.map(text => h("p", icon("alert"), text)));
 	drawStarters();
 	drawTools($("tools"));
-	refreshShop();
 }
 
 function drawStarters() {
@@ -144,9 +143,9 @@ async function speak(language) {
 	await setLang(language);
 	label();
 	drawAllowed();
-	drawWorld();
-	refreshShop(true);
 	open(talk?.item ?? newConversation());
+	drawWorld();
+	if (language) refreshShop(true);
 }
 
 const drawSidebar = makeSidebar(kept, {
@@ -185,9 +184,12 @@ function listen() {
 }
 
 async function main() {
+	watch(() => {
+		refreshShop();
+		if (talk) drawWorld(); // else the words are still on their way
+	});
 	await speak();
 	listen();
-	watch(drawWorld);
 	watchShop();
 	await kept.open();
 	const last = kept.items.get(left);

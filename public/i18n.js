@@ -1,15 +1,20 @@
 // Words from zh.json or en.json; numbers, money and times by locale.
 import {root} from "./dom.js";
-import {set, settings} from "./store.js";
+import {set} from "./store.js";
 
 export let words = {};
+let spoken;
+export const firstWords = new Promise(resolve => (spoken = resolve));
 
-export const lang = () => settings.lang || (navigator.language.startsWith("zh") ? "zh" : "en");
+export const lang = () => root.lang.slice(0, 2);
 
 export async function setLang(value) {
-	if (value) set("lang", value);
+	if (value) {
+		set("lang", value);
+		root.lang = value === "zh" ? "zh-CN" : value;
+	}
 	words = await (await fetch(`/static/${lang()}.json`)).json();
-	root.lang = lang() === "zh" ? "zh-CN" : "en";
+	spoken();
 }
 
 export const t = (key, fill = {}) => (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fill[name]);

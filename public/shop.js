@@ -1,11 +1,12 @@
 // The shop beside the chat, read through the same MCP tools as the model uses.
 import {cell, learn} from "./data.js";
 import {$, bind, h} from "./dom.js";
-import {money, number, t, time} from "./i18n.js";
+import {firstWords, money, number, t, time} from "./i18n.js";
 import {set, settings} from "./store.js";
 import {findTool, readRows, world} from "./world.js";
 
 const POLL_MS = 1200; // with the answer's own time, within two seconds of a purchase made anywhere
+const RETRY_MS = 200; // once it answers again, that shows at once
 const LOW_STOCK = 20; // pieces
 const BARS = 8;
 
@@ -39,10 +40,12 @@ const fill = (list, rows) => $(list).replaceChildren(...(rows.length ? rows : [h
 async function load({name: server, status}) {
 	if (status !== "ready") throw new Error(status);
 	const group = groupBy();
-	const [items, newest] = await Promise.all([readRows(server, "get_inventory", {}), readRows(server, "get_orders", {limit: 6})]);
+	const sum = () => readRows(server, "get_orders", {groupBy: group});
+	const asked = [readRows(server, "get_inventory", {}), readRows(server, "get_orders", {limit: 6}), seen ? null : sum()];
+	const [items, newest, first] = await Promise.all([...asked, firstWords]);
 	const now = JSON.stringify([items, newest, group]);
 	if (now === seen) return;
-	const summary = await readRows(server, "get_orders", {groupBy: group});
+	const summary = first ?? (await sum());
 	seen = now;
 	learn(items);
 	fill("stock", bars(items, "quantity", nameOf, priceOf, warning));
@@ -55,13 +58,16 @@ export async function refreshShop(anew) {
 	const server = world.servers.find(({name}) => findTool("get_inventory", name) && findTool("get_orders", name));
 	let complaint = server ? "" : "noShop";
 	if (server) await load(server).catch(() => (complaint = "stale"));
+	await firstWords;
 	$("shop-note").textContent = complaint && t(complaint);
 	$("shop").className = `tab-body ${complaint}`;
 }
 
 export async function watchShop() {
-	if (!document.hidden && $("shop").checkVisibility({visibilityProperty: true})) await refreshShop();
-	setTimeout(watchShop, POLL_MS);
+	for (;;) {
+		await new Promise(resolve => setTimeout(resolve, $("shop-note").textContent ? RETRY_MS : POLL_MS));
+		if (!document.hidden && $("shop").checkVisibility({visibilityProperty: true})) await refreshShop();
+	}
 }
 
 bind("sales", groupBy(), group => (set("salesBy", group), refreshShop()));

@@ -4,7 +4,7 @@ import {json, parse, show} from "./data.js";
 import {button, h} from "./dom.js";
 import {t} from "./i18n.js";
 import {enlist, listed} from "./store.js";
-import {refresh, world} from "./world.js";
+import {world} from "./world.js";
 
 /** Follow a reference; of alternatives, take the first real one. */
 function resolve(schema, root) {
@@ -69,7 +69,7 @@ function toolCard(tool) {
 }
 
 function serverBox({name, status, transport, protocolVersion, url, error}) {
-	const again = () => reconnect(name).finally(refresh);
+	const again = () => reconnect(name).catch(() => {});
 	return h(
 		"section.server",
 		{"data-status": status},

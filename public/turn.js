@@ -1,6 +1,6 @@
 // One answer: follows its stream, and keeps every message the moment it is complete.
-import {chatEvents} from "./api.js";
-import {lang, t} from "./i18n.js";
+import {events} from "./api.js";
+import {t} from "./i18n.js";
 import {listed} from "./store.js";
 
 /** A tool as it was allowed; changed, it is another. */
@@ -46,7 +46,7 @@ export async function runTurn(item, view, save, signal) {
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
 	const autoApprove = listed("always");
 	const messages = entries.map(({message}) => message);
-	const body = {messages, approvals, autoApprove, askFirst: listed("askFirst"), locale: lang()};
+	const body = {messages, approvals, autoApprove, askFirst: listed("askFirst")};
 	let text = "";
 	let html = "";
 	let end = {reason: "lost"};
@@ -71,7 +71,7 @@ export async function runTurn(item, view, save, signal) {
 	};
 
 	try {
-		for await (const {event, data} of chatEvents(body, signal)) {
+		for await (const {event, data} of events("/api/chat/stream", body, signal)) {
 			on[event]?.(data);
 			if (data.id) view.card(data.id);
 			if (!/text|html|progress/.test(event)) save();

@@ -1,27 +1,31 @@
-// What the back end says about itself: model, servers, tools. Polled while the page is visible.
-import {callTool, getJson} from "./api.js";
+// What the back end says about itself, now and at every change: model, servers, tools.
+import {callTool, events} from "./api.js";
 import {rows} from "./data.js";
 
-const POLL_MS = 2500;
+const RETRY_MS = 200; // it is back within 300 ms of the service
 
 export const world = {online: true, model: {}, servers: [], tools: [], prompts: []};
-let changed;
-let seen = "";
 
-export async function refresh() {
-	const read = async () => [await getJson("/api/status"), await getJson("/api/tools")]; // who is ready has its tools
-	const fresh = await read().catch(() => [{online: false}]);
-	const now = JSON.stringify(fresh, (key, value) => (key === "retryIn" ? "" : value)); // that one only counts down
-	if (now === seen) return;
-	seen = now;
-	Object.assign(world, {online: true}, ...fresh);
-	changed();
-}
-
-export async function watch(then) {
-	changed = then;
-	if (!document.hidden) await refresh();
-	setTimeout(watch, POLL_MS, then);
+/** Tell `changed` for ever. A hidden page lets go: all tabs together have six connections to one host. */
+export async function watch(changed) {
+	let seen = "";
+	let hearing;
+	const hear = state => {
+		const now = JSON.stringify(state, (key, value) => (key === "retryIn" ? "" : value)); // that one only counts down
+		if (now !== seen) changed(Object.assign(world, state));
+		seen = now;
+	};
+	const visible = () => new Promise(resolve => document.addEventListener("visibilitychange", resolve, {once: true}));
+	document.addEventListener("visibilitychange", () => document.hidden && hearing?.abort());
+	for (;;) {
+		while (document.hidden) await visible();
+		hearing = new AbortController();
+		try {
+			for await (const {data} of events("/api/watch", null, hearing.signal)) hear({online: true, ...data});
+		} catch {}
+		if (!hearing.signal.aborted) hear({online: false});
+		await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+	}
 }
 
 export const findTool = (name, server) => world.tools.find(tool => tool.name === name && tool.server === server);

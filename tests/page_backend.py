@@ -118,6 +118,7 @@ class Backend:
     prompts: list[dict[str, Any]] = field(default_factory=list)
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     canary_hits: list[str] = field(default_factory=list)
+    ended: bool = False
 
     @property
     def canary(self) -> str:
@@ -150,6 +151,19 @@ class Backend:
         steps = self.turns.pop(0) if self.turns else done()
         return StreamingResponse(_events(steps), media_type="text/event-stream")
 
+    async def watch(self, _: Request) -> Response:
+        """Answer `GET /api/watch`: tell the page what a test has changed."""
+        return StreamingResponse(self._states(), media_type="text/event-stream")
+
+    async def _states(self) -> AsyncIterator[bytes]:
+        seen = ""
+        while not self.ended:
+            state = {"model": self.model, "servers": self.servers, "tools": self.tools}
+            now = json.dumps(state | {"prompts": self.prompts})
+            yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
+            seen = now
+            await asyncio.sleep(0.02)
+
     def reconnect(self, request: Request) -> Response:
         """Answer as if the server had only waited for this."""
         for entry in self.servers:
@@ -173,8 +187,7 @@ class Backend:
         """Build the application: the page, and the routes that it uses."""
         routes = [
             Route("/", lambda _: FileResponse(ROOT / "public/index.html", headers=HEADERS)),
-            Route("/api/status", lambda _: JSONResponse({"model": self.model, "servers": self.servers})),
-            Route("/api/tools", lambda _: JSONResponse({"tools": self.tools, "prompts": self.prompts})),
+            Route("/api/watch", self.watch),
             Route("/api/get-prompt", lambda _: JSONResponse({"text": "filled in"}), methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
@@ -228,5 +241,5 @@ def running() -> Iterator[Backend]:
     try:
         yield backend
     finally:
-        serving.should_exit = True
+        backend.ended = serving.should_exit = True
         thread.join()

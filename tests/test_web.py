@@ -394,3 +394,51 @@ def test_tables_code_and_aligned_columns_are_rendered() -> None:
     html = to_html("| a | b |\n| --- | ---: |\n| x | 1 |\n\n```python\nprint(1 < 2)\n```")
     assert '<td align="right">1</td>' in html
     assert '<code class="language-python">print(1 &lt; 2)' in html
+
+
+async def watched(http: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
+    """What a page hears that follows the state."""
+    async with http.stream("GET", "/api/watch") as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                yield json.loads(line.removeprefix("data: "))
+
+
+async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> None:
+    async with client(tmp_path) as http, aclosing(watched(http)) as states:
+        first = await anext(states)
+        assert [server["status"] for server in first["servers"]] == ["ready"]
+        assert [tool["name"] for tool in first["tools"]] == ["look", "buy"]
+        config = json.loads((tmp_path / "mcp.json").read_text())
+        config["mcpServers"]["wrong"] = {}
+        (tmp_path / "mcp.json").write_text(json.dumps(config))
+        changed = await anext(states)
+        assert [server["status"] for server in changed["servers"]] == ["ready", "disabled"]
+
+
+def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spawn) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    port = free_port()
+    service = spawn("web.py", "--port", str(port))
+    service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/api/watch") as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: state"
+        service.process.terminate()
+        assert not [line for line in lines if line.startswith("event")]
+    service.stop()
+    assert "ERROR" not in service.log.read_text()
+
+
+async def test_a_file_of_the_page_that_the_browser_has_is_not_sent_again(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        first = await http.get("/static/app.js")
+        assert first.headers["content-type"].startswith("text/javascript")
+        again = await http.get("/static/app.js", headers={"If-None-Match": first.headers["etag"]})
+        assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["x.js", "%2e%2e%2fweb.py", "..%5cweb.py", "%00.js", "web.py"])
+async def test_nothing_but_the_pages_files_is_served(tmp_path: Path, path: str) -> None:
+    async with client(tmp_path) as http:
+        assert (await http.get(f"/static/{path}")).status_code == 404

@@ -1,0 +1,81 @@
+"""What the page is told of its back end: model, servers, tools and prompts, and every change of them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Any
+
+from chat import Model
+from connection import Connection
+from toolbox import Toolbox
+
+LOOK_INTERVAL = 0.05  # seconds between two looks at the connections; one takes microseconds
+
+
+class Overview:
+    """The state of a toolbox and its model; `stopping` ends all who follow it."""
+
+    def __init__(self, model: Model, toolbox: Toolbox, stopping: asyncio.Event) -> None:
+        self._model = model
+        self._toolbox = toolbox
+        self._stopping = stopping
+
+    def status(self) -> dict[str, Any]:
+        """Say which model answers and how each server is."""
+        return {
+            "model": {"name": self._model.name, "demo": self._model.demo},
+            "servers": [_describe(connection) for connection in self._toolbox.connections.values()],
+        }
+
+    def tools(self) -> dict[str, Any]:
+        """List the tools of every server, the tutorial's fields first, and prompts to begin with."""
+        return {
+            "tools": [
+                {
+                    "server": tool.server,
+                    "name": tool.name,
+                    "description": tool.description,
+                    "input_schema": tool.input_schema,
+                    "title": tool.title,
+                    "output_schema": tool.output_schema,
+                    "annotations": tool.annotations,
+                    "readOnly": tool.read_only,
+                    "fingerprint": tool.fingerprint,
+                }
+                for tool in self._toolbox.tools()
+            ],
+            "prompts": self._toolbox.prompts(),
+        }
+
+    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+        """Tell everything now, and again whenever some of it has changed.
+
+        A look at short intervals also sees what nobody announces: an edited `mcp.json`, a new list of tools.
+        """
+        seen = None
+        while not self._stopping.is_set():
+            now = [_state(connection) for connection in self._toolbox.connections.values()]
+            if now != seen:
+                seen = now
+                yield self.status() | self.tools()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), LOOK_INTERVAL)
+
+
+def _state(connection: Connection) -> tuple[Any, ...]:
+    """Return what is compared; lists are replaced, never changed, so that equal ones are the same."""
+    return (connection.server, connection.status, connection.error, connection.listed, connection.prompts)
+
+
+def _describe(connection: Connection) -> dict[str, Any]:
+    server = connection.server
+    return {
+        "name": server.name,
+        "transport": server.transport,
+        "url": server.address,
+        "status": connection.status,
+        "error": connection.error,
+        "tools": len(connection.listed),
+        "protocolVersion": connection.protocol_version,
+        "retryIn": connection.retry_in,
+    }
