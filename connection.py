@@ -32,6 +32,7 @@ from mcp_types import (
 from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from carrier import AiohttpTransport
 from results import STAND_INS, ToolResult, explain, read_result
 from servers import Server, is_loopback
 
@@ -307,13 +308,15 @@ class Connection:
         auth: httpx2.Auth | None = None,
     ) -> httpx2.AsyncClient:
         local = self._is_local()
+        plain = local and self.server.url.startswith("http:")
         return httpx2.AsyncClient(
             headers=headers,
             auth=auth,
             timeout=timeout or httpx2.Timeout(CALL_TIMEOUT, connect=CONNECT_TIMEOUT, read=None),
             limits=httpx2.Limits(keepalive_expiry=KEEPALIVE),
             trust_env=not local,  # a proxy of the machine cannot reach the machine's own servers
-            verify=_no_authorities() if local and self.server.url.startswith("http:") else _authorities(),
+            verify=True if plain else _authorities(),
+            transport=AiohttpTransport(KEEPALIVE) if plain else None,
             event_hooks={"response": [self._note_status]},
         )
 
@@ -384,10 +387,3 @@ async def _list_prompts(client: Client) -> list[Prompt]:
 @cache
 def _authorities() -> ssl.SSLContext:
     return ssl.create_default_context()  # some 40 ms: once, not for each connection
-
-
-@cache
-def _no_authorities() -> ssl.SSLContext:
-    return ssl.SSLContext(
-        ssl.PROTOCOL_TLS_CLIENT
-    )  # for plain http on this machine: trusts nobody, costs nothing
