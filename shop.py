@@ -191,7 +191,7 @@ class Shop:
         self, words: Wording, seconds: float, kind: type, answering: Awaitable[Response]
     ) -> Answer:
         try:
-            with anyio.fail_after(seconds):
+            async with asyncio.timeout(seconds):
                 response = await answering
         except _BusyError as error:
             response = error.response
@@ -224,7 +224,7 @@ class Shop:
             await asyncio.wait([self._under_way[path]], timeout=PATIENCE)
         reading = self._under_way[path] = self._next.pop(path)
         try:
-            with anyio.fail_after(READ_SECONDS):
+            async with asyncio.timeout(READ_SECONDS):
                 return await self._try(self._request("GET", path))
         finally:
             if self._under_way.get(path) is reading:
