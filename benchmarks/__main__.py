@@ -8,6 +8,7 @@ import platform
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -53,13 +54,21 @@ def progress(part: str) -> Show:
     return lambda what: print(f"{line}{part}: {what}", end="", file=sys.stderr, flush=True)
 
 
-async def run(names: list[str]) -> list[Result]:
-    """Run the parts one after another, each with services and a folder of its own."""
-    results = []
+async def run(names: list[str]) -> tuple[list[Result], list[str]]:
+    """Run the parts one after another, each with services and a folder of its own.
+
+    Returns the results, and the names of the parts that failed; their tracebacks are printed, and the minutes
+    that the others took are not lost.
+    """
+    results, failed = [], []
     for name in names:
-        with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, stage(Path(folder)) as services:
-            results.append(await PARTS[name](services, progress(name)))
-    return results
+        try:
+            with tempfile.TemporaryDirectory(prefix="benchmarks-") as folder, stage(Path(folder)) as services:
+                results.append(await PARTS[name](services, progress(name)))
+        except Exception:  # noqa: BLE001  the outer edge of a part
+            traceback.print_exc()
+            failed.append(name)
+    return results, failed
 
 
 def main() -> None:
@@ -71,11 +80,13 @@ def main() -> None:
     if unknown := set(given.part) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
     about, began = machine(), time.monotonic()
-    results = uvloop.run(run(given.part or list(PARTS)))
+    results, failed = uvloop.run(run(given.part or list(PARTS)))
     print(f"\n\n{as_text(results)}\n\n{time.monotonic() - began:.0f} s", flush=True)
     if given.json:
         found = about | {"results": [result.as_json() for result in results]}
         given.json.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
+    if failed:
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":

@@ -12,17 +12,18 @@ from benchmarks.services import Service, Stage
 SIZES = (100, 1_000, 10_000, 100_000, 1_000_000)
 ROUNDS = 3
 REQUESTS = 100  # a round
-SUMMARIES = 1
+SUMMARIES, LAST_PAGES = 1, 10
 CUSTOMER = "客户 3"  # has twenty orders, however many there are
 MIB = 2**20
 
 
-async def _contenders(service: Service) -> dict[str, Contender]:
+async def _contenders(service: Service, size: int) -> dict[str, Contender]:
     one_customer = f"/api/orders?customerName={quote(CUSTOMER)}"
     reads = {
         "newest 100": ("/api/orders", REQUESTS),
         "one customer's 20": (one_customer, REQUESTS),
         "fifth page of 20": ("/api/orders?limit=20&offset=80", REQUESTS),
+        "last page of 20": (f"/api/orders?limit=20&offset={size - 20}", LAST_PAGES),
         "summary of all": ("/api/orders/summary", SUMMARIES),
     }
     found = {
@@ -43,7 +44,7 @@ async def measure(stage: Stage, show: Show) -> Table:
         show(f"writing {size:,} orders")
         services[size] = await stage.api(f"orders-{size}.db")
         await fill(stage.folder / f"orders-{size}.db", size)
-        for name, contender in (await _contenders(services[size])).items():
+        for name, contender in (await _contenders(services[size], size)).items():
             contenders[size, name] = contender
     measured = await in_turns(
         {f"{n:,} orders, {what}": c for (n, what), c in contenders.items()}, ROUNDS, show
