@@ -86,18 +86,25 @@ class Toolbox:
         names = offered_names([(server, tool.name) for server, tool in pairs])
         return [_tool(server, tool, names[server, tool.name]) for server, tool in pairs]
 
-    def prompts(self) -> list[dict[str, str]]:
-        """Return the prompts that need no arguments: something for a person to begin with."""
+    def prompts(self) -> list[dict[str, Any]]:
+        """Return the servers' prompts, each with the arguments that it is filled in with."""
         return [
             {
                 "server": name,
                 "name": prompt.name,
                 "title": prompt.title or prompt.name,
                 "description": prompt.description or "",
+                "arguments": [
+                    {
+                        "name": argument.name,
+                        "description": argument.description or "",
+                        "required": bool(argument.required),
+                    }
+                    for argument in prompt.arguments or ()
+                ],
             }
             for name, connection in self.connections.items()
             for prompt in connection.prompts
-            if not any(argument.required for argument in prompt.arguments or ())
         ]
 
     async def call(

@@ -7,13 +7,23 @@ import {refreshShop, watchShop} from "./shop.js";
 import {makeSidebar, titleOf} from "./sidebar.js";
 import {Conversations, newConversation, set, settings} from "./store.js";
 import {Talk} from "./talk.js";
-import {drawTools} from "./tools.js";
+import {drawTools, fillPrompt} from "./tools.js";
 import {watch, world} from "./world.js";
 
 const NEAR_END_PX = 60;
 const SPOKEN_CHARS = 400;
 
-const kept = new Conversations(() => toast(t("notKept")));
+const kept = new Conversations({
+	onproblem: () => toast(t("notKept")),
+	isOurs: id => talks.get(id)?.stop,
+	async onchange(id) {
+		const {scrollTop} = scroll;
+		await talks.get(id)?.adopt(kept.items.get(id));
+		scroll.scrollTop = scrollTop;
+		draw();
+		follow(atEnd);
+	},
+});
 const talks = new Map(); // the open one, and those still answering
 const left = settings.current; // what was open when the page was left
 let talk;
@@ -87,13 +97,15 @@ function onScroll() {
 	toEnd.hidden = atEnd || !empty.hidden;
 }
 
-function send(event) {
+async function send(event) {
 	event.preventDefault();
 	const text = input.value.trim();
 	if (talk.stop && event.type === "submit") talk.stop.abort();
 	if (talk.stop || !text) return;
 	input.value = "";
-	talk.ask(text);
+	if ((await talk.ask(text)) || input.value) return;
+	input.value = text; // another tab is answering
+	grow();
 }
 
 function grow() {
@@ -132,11 +144,21 @@ function drawWorld() {
 
 function drawStarters() {
 	const starter = (name, question, onclick) => h("button.starter", {onclick}, h("small", name), question);
-	const use = prompt => () => promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
 	$("starters").replaceChildren(
 		...words.starters.map(([name, question]) => starter(name, question, () => talk.ask(question))),
-		...world.prompts.map(({title, description, ...prompt}) => starter(title, description, use(prompt))),
+		...world.prompts.map(prompt => starter(prompt.title, prompt.description, () => begin(prompt))),
 	);
+}
+
+/** One without arguments is asked as it is; another is filled in first, and can still be changed. */
+function begin({title, description, ...prompt}) {
+	const write = text => {
+		input.value = text;
+		grow();
+		input.focus();
+	};
+	if (prompt.arguments.length) fillPrompt({title, description, ...prompt}, write);
+	else promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
 }
 
 async function speak(language) {

@@ -29,7 +29,7 @@ export class Card {
 
 	update() {
 		const {call} = this;
-		const state = stateOf(this.talk.item, this.id, this.talk.stop);
+		const state = stateOf(this.talk.item, this.id, this.talk.live);
 		this.#summary.replaceChildren(
 			h("span.state-icon", icon(ICONS[state] ?? "x")),
 			h("span.card-title", call.title || call.tool),

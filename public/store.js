@@ -41,23 +41,54 @@ export const newConversation = () => ({
 	approvals: {},
 });
 
-/** All in memory, written through to IndexedDB; `onproblem` hears when that fails. */
+const {locks} = navigator; // there are none where the page came over plain HTTP from elsewhere
+
+/** Run `work` unless another tab is at this conversation; returns whether it ran. */
+export async function alone(id, work) {
+	const within = async lock => {
+		if (lock) await work();
+		return !!lock;
+	};
+	return locks ? locks.request(id, {ifAvailable: true}, within) : within(true);
+}
+
+export const isTaken = async id => !!(await locks?.query())?.held.some(({name}) => name === id);
+export const untilFree = id => locks.request(id, () => {});
+
+/**
+ * All in memory, written through to IndexedDB: `onproblem` hears when that fails.
+ * What another tab wrote is taken over, and `onchange` hears of it, unless `isOurs`: then this tab writes it all.
+ */
 export class Conversations {
 	items = new Map();
 	#db;
+	#tabs = new BroadcastChannel("conversations");
 
-	constructor(onproblem) {
-		this.onproblem = onproblem;
+	constructor(hooks) {
+		Object.assign(this, hooks);
 	}
 
 	async open() {
 		try {
 			this.#db = await openDatabase();
 			const kept = await settled(this.#store("readonly").getAll());
-			for (const item of kept.filter(isUsable)) this.items.set(item.id, {...newConversation(), ...item});
+			for (const item of kept.filter(isUsable)) this.#take(item);
+			this.#tabs.onmessage = ({data}) => this.#adopt(data);
 		} catch {
 			this.onproblem();
 		}
+	}
+
+	#take(item) {
+		this.items.set(item.id, Object.assign(this.items.get(item.id) ?? newConversation(), item));
+	}
+
+	async #adopt(id) {
+		const item = await settled(this.#store("readonly").get(id));
+		if (this.isOurs(id)) return;
+		if (item) this.#take(item);
+		else this.items.delete(id);
+		this.onchange(id);
 	}
 
 	#store = mode => this.#db.transaction("conversations", mode).objectStore("conversations");
@@ -66,7 +97,7 @@ export class Conversations {
 
 	save(item) {
 		this.items.set(item.id, item);
-		this.#write("put", item);
+		this.#write("put", item, item.id);
 	}
 
 	remove(id) {
@@ -74,9 +105,11 @@ export class Conversations {
 		this.#write("delete", id);
 	}
 
-	async #write(method, what) {
+	async #write(method, what, id = what) {
 		try {
-			if (this.#db) await settled(this.#store("readwrite")[method](what));
+			if (!this.#db) return;
+			await settled(this.#store("readwrite")[method](what));
+			this.#tabs.postMessage(id);
 		} catch {
 			this.onproblem();
 		}

@@ -1,7 +1,7 @@
 // One conversation: what is asked, answered and decided.
 import {toast} from "./dom.js";
 import {t} from "./i18n.js";
-import {enlist} from "./store.js";
+import {alone, enlist, isTaken, untilFree} from "./store.js";
 import {asAllowed, mustKeep, openCalls, runTurn, standing, stateOf} from "./turn.js";
 import {View} from "./view.js";
 
@@ -14,16 +14,35 @@ export class Talk {
 		Object.assign(this, {item, page});
 		this.view = new View(this);
 		this.explain();
+		isTaken(item.id).then(taken => taken && this.adopt());
+	}
+
+	/** Whether calls without a result may still get one. */
+	get live() {
+		return this.stop || this.elsewhere;
+	}
+
+	/** Show what another tab made of it, and that it is still at it. */
+	async adopt(item = this.item) {
+		const before = this.elsewhere;
+		const elsewhere = await isTaken(item.id);
+		if (this.stop) return;
+		Object.assign(this, {item, elsewhere});
+		this.view.render();
+		this.explain();
+		if (elsewhere && !before) untilFree(item.id).then(() => this.adopt());
 	}
 
 	save = () => this.page.save(this.item);
 
+	/** Answers true at the end, and nothing when another tab is at it. */
 	ask(text) {
-		this.#settle();
-		this.item.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_CHARS);
-		this.item.entries.push({message: {role: "user", content: text}});
-		this.view.question(this.item.entries.at(-1));
-		this.answer();
+		return this.#answer(() => {
+			this.#settle();
+			this.item.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_CHARS);
+			this.item.entries.push({message: {role: "user", content: text}});
+			this.view.question(this.item.entries.at(-1));
+		});
 	}
 
 	/** A new question ends what was still open: the unconfirmed is refused, the interrupted stays unknown. */
@@ -38,24 +57,34 @@ export class Talk {
 		}
 	}
 
-	answer = async () => {
+	answer = () => this.#answer(() => {});
+
+	/** One tab at a time: else two answers would be written over each other. */
+	async #answer(change) {
 		if (this.stop) return;
 		this.stop = new AbortController();
-		this.item.at = Date.now();
-		this.save();
-		this.view.begin();
-		this.page.begun(this);
-		const {reason, detail} = await runTurn(this.item, this.view, this.save, this.stop.signal);
+		let end;
+		const ours = await alone(this.item.id, async () => {
+			change();
+			this.item.at = Date.now();
+			this.save();
+			this.view.begin();
+			this.page.begun(this);
+			end = await runTurn(this.item, this.view, this.save, this.stop.signal);
+		});
 		this.stop = null;
+		if (!ours) return toast(t("elsewhere"));
 		this.view.finish();
-		this.explain(reason, detail);
-		this.page.ended(this, reason);
-	};
+		this.explain(end.reason, end.detail);
+		this.page.ended(this, end.reason);
+		return true;
+	}
 
 	explain(reason, detail) {
 		const state = standing(this.item);
 		const stopped = reason === "stopped";
-		if (reason === "error") this.view.note(detail, t("tryAgain"), this.answer, true);
+		if (this.elsewhere) this.view.note(t("elsewhere"));
+		else if (reason === "error") this.view.note(detail, t("tryAgain"), this.answer, true);
 		else if (reason === "rounds") this.view.note(t("rounds"), t("continue"), this.answer);
 		else if (state === "cut") this.view.note(t(stopped ? "stopped" : "interrupted"), t("continue"), this.answer);
 		else if (stopped && state === "whole") this.view.note(t("stopped"));
@@ -75,21 +104,25 @@ export class Talk {
 	}
 
 	edit(entry, text) {
-		this.#settle();
-		const {entries} = this.item;
-		const index = entries.indexOf(entry);
-		const kept = mustKeep(this.item, index) > index;
-		if (kept) toast(t("keptPurchase"));
-		this.#reask(kept ? entries.length : index, {message: {role: "user", content: text}});
+		this.#reask(() => {
+			this.#settle();
+			const {entries} = this.item;
+			const index = entries.indexOf(entry);
+			const kept = mustKeep(this.item, index) > index;
+			if (kept) toast(t("keptPurchase"));
+			entries.splice(kept ? entries.length : index, Infinity, {message: {role: "user", content: text}});
+		});
 	}
 
 	regenerate() {
-		this.#reask(mustKeep(this.item, this.item.entries.findLastIndex(({message}) => message.role === "user") + 1));
+		const {entries} = this.item;
+		this.#reask(() => entries.splice(mustKeep(this.item, entries.findLastIndex(({message}) => message.role === "user") + 1)));
 	}
 
-	#reask(kept, ...added) {
-		this.item.entries.splice(kept, Infinity, ...added);
-		this.view.render();
-		this.answer();
+	#reask(change) {
+		this.#answer(() => {
+			change();
+			this.view.render();
+		});
 	}
 }

@@ -1,5 +1,5 @@
 // The servers with their state, and every tool with its schemas and a form to run it by hand.
-import {callTool, reconnect} from "./api.js";
+import {callTool, promptText, reconnect} from "./api.js";
 import {json, parse, show} from "./data.js";
 import {button, h} from "./dom.js";
 import {t} from "./i18n.js";
@@ -36,18 +36,40 @@ function group(name, {properties = {}, required = []}, root) {
 	return [h("fieldset", h("legend", name), fields.map(([, element]) => element)), read];
 }
 
-function runForm({server, name, input_schema: schema}) {
+/** A form for a schema; what `run` makes of the values is shown below it. */
+function form(title, schema, run) {
 	const output = h(".output", {role: "status"});
 	const [fields, read] = group("", schema, schema);
-	const run = async () => {
+	const onsubmit = async event => {
+		event.preventDefault();
 		try {
-			const {result, isError} = await callTool(server, name, read());
-			output.replaceChildren(isError ? h("p.bad", result) : show(result));
+			output.replaceChildren(await run(read()));
 		} catch (error) {
 			output.replaceChildren(h("p.bad", error.message));
 		}
 	};
-	return h(".try", h("h4", t("tryTool")), fields, button(t("run"), run, ".primary"), output);
+	return h("form.try", {onsubmit}, h("h4", title), fields, h("button.btn.primary", {type: "submit"}, t("run")), output);
+}
+
+const runForm = ({server, name, input_schema: schema}) =>
+	form(t("tryTool"), schema, async args => {
+		const {result, isError} = await callTool(server, name, args);
+		return isError ? h("p.bad", result) : show(result);
+	});
+
+/** Ask for a prompt's arguments; `use` gets its text. */
+export function fillPrompt({title, description, arguments: asked, ...prompt}, use) {
+	const properties = Object.fromEntries(asked.map(({name, description: about}) => [name, {type: "string", description: about}]));
+	const filled = async args => {
+		const text = await promptText({...prompt, args});
+		window.close();
+		use(text); // last, for the focus
+	};
+	const body = form(description, {properties, required: asked.filter(({required}) => required).map(({name}) => name)}, filled);
+	body.querySelectorAll("input").forEach((input, i) => (input.required = asked[i].required));
+	const window = h("dialog.pop", {ariaLabel: title, onclose: () => window.remove()}, h("h3", title), body);
+	document.body.append(window);
+	window.showModal();
 }
 
 // That it only reads is its server's word: the user decides.

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 
 from tests.processes import ROOT, free_port
 
@@ -52,6 +53,11 @@ def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any
         "readOnly": read_only,
         **more,
     }
+
+
+def prompt(title: str, *arguments: dict[str, Any]) -> dict[str, Any]:
+    """Give a prompt as `/api/tools` lists it."""
+    return {"server": "shop", "name": "p", "title": title, "description": "", "arguments": list(arguments)}
 
 
 def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = True) -> list[Step]:
@@ -125,6 +131,11 @@ class Backend:
         """Another origin on this machine, which nothing in the page may ever call."""
         return self.url.replace("127.0.0.1", "localhost") + "/canary"
 
+    @staticmethod
+    def size(asked: dict[str, Any]) -> int:
+        """Give the bytes of a request, as the page wrote it."""
+        return len(json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode())
+
     def reset(self) -> None:
         """Forget what a test said, and stand there with a shop that answers."""
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
@@ -176,6 +187,12 @@ class Backend:
         self.canary_hits.append(str(request.url))
         return Response("", headers={"Access-Control-Allow-Origin": "*"})
 
+    async def get_prompt(self, request: Request) -> JSONResponse:
+        """Answer `POST /api/get-prompt`."""
+        return JSONResponse(
+            {"text": " ".join(["filled in", *(await request.json()).get("args", {}).values()])}
+        )
+
     async def call_tool(self, request: Request) -> JSONResponse:
         """Answer `POST /api/call-tool`."""
         body = await request.json()
@@ -188,7 +205,7 @@ class Backend:
         routes = [
             Route("/", lambda _: FileResponse(ROOT / "public/index.html", headers=HEADERS)),
             Route("/api/watch", self.watch),
-            Route("/api/get-prompt", lambda _: JSONResponse({"text": "filled in"}), methods=["POST"]),
+            Route("/api/get-prompt", self.get_prompt, methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
@@ -223,23 +240,30 @@ async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def running() -> Iterator[Backend]:
-    """Serve a back end on a free port from a thread."""
-    port = free_port()
-    backend = Backend(f"http://127.0.0.1:{port}")
-    backend.reset()
-    config = uvicorn.Config(
-        backend.app(), port=port, log_level="error", ws="none", timeout_graceful_shutdown=1
-    )
-    serving = uvicorn.Server(config)
-    thread = threading.Thread(target=serving.run)
+def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an app from a thread, for tests that are not async, and give its address."""
+    port = port or free_port()
+    config = uvicorn.Config(app, port=port, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
     thread.start()
-    while not serving.started:
+    while not server.started:
         if not thread.is_alive():
             raise RuntimeError("the scripted back end did not start")
         threading.Event().wait(0.01)
     try:
-        yield backend
+        yield f"http://127.0.0.1:{port}"
     finally:
-        backend.ended = serving.should_exit = True
+        server.should_exit = True
         thread.join()
+
+
+@contextmanager
+def running() -> Iterator[Backend]:
+    """Serve a back end on a free port from a thread."""
+    backend = Backend()
+    backend.reset()
+    with serving(backend.app()) as url:
+        backend.url = url
+        yield backend
+        backend.ended = True

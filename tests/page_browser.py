@@ -117,8 +117,8 @@ class Stack:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.web}"
 
-    def start(self, *names: str) -> None:
-        """Start these services and wait until they answer, the page's tools included."""
+    def start(self, *names: str, **settings: str) -> None:
+        """Start these services and wait until they answer."""
         servers = {"product-mcp": {"type": "http", "url": f"http://127.0.0.1:{self.mcp}/mcp"}}
         (self.folder / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
         env = {
@@ -129,7 +129,7 @@ class Stack:
         }
         ports = {"api": self.api, "main": self.mcp, "web": self.web}
         for name in names:
-            self.running[name] = Service.start(self.folder, f"{name}.py", env=env)
+            self.running[name] = Service.start(self.folder, f"{name}.py", env=env | settings)
         for name in names:
             self.running[name].wait_until_up(f"http://127.0.0.1:{ports[name]}/healthz")
 

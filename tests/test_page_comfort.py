@@ -14,6 +14,7 @@ from tests.page_backend import (
     buys,
     call,
     done,
+    prompt,
     result,
     says,
     server,
@@ -207,13 +208,31 @@ def test_five_hundred_messages_open_at_the_end(backend: Backend, open_page: Open
 
 
 def test_prompts_of_the_servers_are_starters_too(backend: Backend, open_page: Open) -> None:
-    told = {"server": "shop", "name": "p", "title": "补货检查", "description": "列出快卖完的商品"}
-    backend.prompts = [told]
+    backend.prompts = [prompt("补货检查")]
     shown = open_page(backend.url)
     expect(shown.page.locator(".starter")).to_have_count(8)
     backend.say(says("好"), done())
     shown.page.locator(".starter", has_text="补货检查").click()
     expect(shown.page.locator(".mine")).to_contain_text("filled in")
+
+
+def test_a_prompt_with_arguments_is_filled_in_and_goes_into_the_composer(
+    backend: Backend, open_page: Open
+) -> None:
+    wanted = {"name": "preference", "description": "喜好", "required": True}
+    backend.prompts = [prompt("推荐", wanted, {"name": "budget", "description": "预算", "required": False})]
+    shown = open_page(backend.url)
+    shown.page.locator(".starter", has_text="推荐").last.click()
+    form = shown.page.get_by_role("dialog", name="推荐")
+    expect(form.get_by_label("preference")).to_be_focused()
+    shown.page.keyboard.press("Enter")
+    expect(form).to_be_visible()
+    form.get_by_label("preference").fill("降噪")
+    shown.page.keyboard.press("Enter")
+    expect(shown.input).to_have_value("filled in 降噪")
+    expect(shown.input).to_be_focused()
+    expect(form).to_have_count(0)
+    assert backend.asked == []
 
 
 def test_script_and_style_stay_small() -> None:

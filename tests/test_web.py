@@ -110,8 +110,11 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
 async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
     async with client(tmp_path) as http:
         listed = (await http.get("/api/tools")).json()["prompts"]
+        whom = {"name": "whom", "description": "", "required": True}
+        you = {"name": "name", "description": "", "required": False}
+        wish = {"server": "shop", "name": "wish", "title": "wish", "description": "", "arguments": [whom]}
         greet = {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"}
-        assert listed == [greet]
+        assert listed == [wish, greet | {"arguments": [you]}]
         wanted = {"server": "shop", "name": "greet", "args": {"name": "me"}}
         assert (await http.post("/api/get-prompt", json=wanted)).json() == {"text": "greet me"}
         for wrong, status in (({"server": "x"}, 404), ({"name": "x"}, 502)):
