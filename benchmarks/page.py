@@ -1,0 +1,159 @@
+"""The page in a real Chromium: first paint and ready, opened with a cold cache and after a service came back.
+
+Ready is: the composer sends, the starters are there, the servers' state and tools and the stock are shown.
+"""
+
+import asyncio
+import shutil
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from playwright.async_api import Browser, Page, async_playwright
+
+from benchmarks.measure import MILLISECOND, Ratio, Sample, Show
+from benchmarks.results import Goal, Result, result
+from benchmarks.services import ROOT, START_SECONDS, Service, Stage, free_port
+from benchmarks.wire import Connection
+
+ROUNDS = 15
+RESTARTS = 4
+GOAL_MS = 300.0
+LOOK_SECONDS = 0.005
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+PAINT, READY = "first paint", "ready"
+
+# Notes the moment, on the clock that all processes share, at which a frame with the ready page is drawn.
+NOTE_READY = """
+window.readyAt = [];
+const ready = () =>
+  document.getElementById("composer")?.onsubmit &&
+  document.querySelector("#health[data-status=ready]") &&
+  document.querySelectorAll(".starter").length >= 7 &&
+  document.querySelectorAll(".server .card").length >= 4 &&
+  document.querySelectorAll("#stock .bar-row").length >= 4 &&
+  !document.getElementById("shop-note").textContent;
+window.isReady = false;
+const look = () => {
+  const is = !!ready();
+  if (is && !isReady) requestAnimationFrame(() => readyAt.push(performance.timeOrigin + performance.now()));
+  isReady = is;
+};
+new MutationObserver(look).observe(document, {childList: true, subtree: true, attributes: true});
+"""
+UNTIL = """want => new Promise(resolve => {
+  const reached = () => want.ready === isReady && readyAt.length >= want.times;
+  const look = () => (reached() ? resolve() : setTimeout(look, 5));
+  look();
+})"""
+TIMES = """() => [
+  performance.getEntriesByName("first-contentful-paint")[0].startTime,
+  readyAt[0] - performance.timeOrigin,
+]"""
+
+
+@asynccontextmanager
+async def _opened(browser: Browser, web: Service) -> AsyncIterator[Page]:
+    """Open the page in a context of its own, whose cache is empty, and wait until it is ready."""
+    context = await browser.new_context(locale="zh-CN", viewport={"width": 1440, "height": 900})
+    try:
+        page = await context.new_page()
+        await page.add_init_script(NOTE_READY)
+        await page.goto(web.url)
+        await _until(page, ready=True, times=1)
+        yield page
+    finally:
+        await context.close()
+
+
+async def _until(page: Page, **want: Any) -> None:
+    async with asyncio.timeout(START_SECONDS):
+        await page.evaluate(UNTIL, want)
+
+
+async def _cold(browser: Browser, web: Service) -> tuple[float, float]:
+    """Return the milliseconds from the start of the navigation to the first paint, and to ready."""
+    async with _opened(browser, web) as page:
+        paint, ready = await page.evaluate(TIMES)
+        return paint, ready
+
+
+async def _known(web: Service) -> float:
+    """Wait until the back end knows its server, and return the time in milliseconds."""
+    await web.until_up()
+    async with asyncio.timeout(START_SECONDS), Connection.opened(web.address) as connection:
+        while True:
+            servers = (await connection.ask("GET", "/api/status")).json()["servers"]
+            if all(server["status"] == "ready" for server in servers):
+                return time.time() / MILLISECOND
+            await asyncio.sleep(LOOK_SECONDS)  # not our process
+
+
+class _Services:
+    """The three services, of which two can be started again under their old ports."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self.running: dict[str, Service] = {}
+        self._settings: dict[str, tuple[int, dict[str, str]]] = {}
+
+    async def start(self) -> None:
+        """Start all three."""
+        api = await self._stage.api()
+        self._settings["main"] = (free_port(), {"API_URL": f"{api.url}/api"})
+        mcp = await self._again("main")
+        self._settings["web"] = (free_port(), self._stage.web_settings(mcp))
+        await self._again("web")
+
+    async def _again(self, name: str) -> Service:
+        port, env = self._settings[name]
+        command = [str(ROOT / f"{name}.py"), "--port", str(port)]
+        self.running[name] = self._stage.start(*command, name=name, port=port, env=env)
+        await self.running[name].until_up()
+        return self.running[name]
+
+    async def back(self, name: str, page: Page, times: int) -> float:
+        """Restart a service, and return the milliseconds from its being up to the page's being ready."""
+        self.running[name].stop()
+        await _until(page, ready=False, times=times - 1)
+        await self._again(name)
+        known = await _known(self.running["web"])
+        await _until(page, ready=True, times=times)
+        ready: float = await page.evaluate("() => readyAt.at(-1)")
+        return max(0.0, ready - known)
+
+
+def _sampled(milliseconds: list[float]) -> list[Sample]:
+    return [Sample([each * MILLISECOND], each * MILLISECOND) for each in milliseconds]
+
+
+async def measure(stage: Stage, show: Show) -> Result:
+    """Open the page again and again, then let it live through restarts; skipped without Chromium."""
+    title = "the page in Chromium"
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        show("skipped: chromium is not installed\n")
+        return Result(title, "ms", [], [])
+    services = _Services(stage)
+    found: dict[str, list[float]] = {PAINT: [], READY: []}
+    async with AsyncExitStack() as stack:
+        await services.start()
+        playwright = await stack.enter_async_context(async_playwright())
+        browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        stack.push_async_callback(browser.close)
+        for turn in range(ROUNDS + 1):  # the first only warms up the browser
+            show(f"cold cache, round {turn}/{ROUNDS}")
+            paint, ready = await _cold(browser, services.running["web"])
+            if turn:
+                found[PAINT].append(paint)
+                found[READY].append(ready)
+        page = await stack.enter_async_context(_opened(browser, services.running["web"]))
+        for turn in range(2 * RESTARTS):
+            name = ("web", "main")[turn % 2]
+            show(f"restart {turn + 1}/{2 * RESTARTS}")
+            took = await services.back(name, page, turn + 2)
+            found.setdefault(f"ready again after {name}.py", []).append(took)
+    goals = [Goal(f"page: {what}", Ratio.of(times), GOAL_MS, True, "ms") for what, times in found.items()]
+    cold = {what: _sampled(found[what]) for what in (PAINT, READY)}
+    return result(title, "ms", cold, goals)
