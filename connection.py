@@ -5,11 +5,11 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
-from typing import Any, Literal, cast
+from typing import Any, Literal, TypeVar, cast
 
 import anyio
 import httpx2
@@ -20,7 +20,6 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
 from mcp_types import (
-    CONNECTION_CLOSED,
     REQUEST_TIMEOUT,
     CallToolResult,
     Implementation,
@@ -33,7 +32,7 @@ from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from carrier import AiohttpTransport
-from results import STAND_INS, ToolResult, explain, read_result
+from results import NoAnswerError, ToolResult, explain, read_result, unanswered
 from servers import Server, is_loopback
 
 log = logging.getLogger(__name__)
@@ -50,29 +49,16 @@ MAX_PAGES = 100  # of one server's list of tools
 MAX_SENDS = 3  # of one call that may be sent again
 
 CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
-NO_ANSWER = {
-    "lost": "在回答之前断开了连接",
-    "refused": "暂时不能回答 (HTTP 5xx)",
-    "late": "没有及时回答",
-}
 # The HTTP statuses of one call's requests, in order: the SDK sends in tasks that copy the caller's context.
 _statuses: ContextVar[list[int]] = ContextVar("statuses")
 
+R = TypeVar("R")
 Status = Literal["connecting", "ready", "down", "disabled"]
 Progress = Callable[[float, float | None, str | None], None]
 
 
 class ServerDownError(Exception):
     """A server did not come up in time; the message says why."""
-
-
-class _NoAnswerError(Exception):
-    """A call was sent and its answer did not come."""
-
-    def __init__(self, what: Literal["lost", "refused", "late"], *, never_ran: bool = False) -> None:
-        super().__init__()
-        self.what = what  # the connection is lost; a 5xx; time ran out
-        self.never_ran = never_ran
 
 
 class Connection:
@@ -142,7 +128,7 @@ class Connection:
             repeatable = self._is_repeatable(name, key)
             try:
                 return read_result(await self._send(client, name, args, key, on_progress))
-            except _NoAnswerError as error:
+            except NoAnswerError as error:
                 if error.what == "lost":
                     self._lost(client)
                 may_repeat = error.never_ran or (repeatable and error.what != "late")
@@ -162,14 +148,21 @@ class Connection:
         Raises:
             ServerDownError: The server is down, or refuses; the message says why.
         """
-        client = await self._ready()
-        try:
-            prompt = await client.get_prompt(name, args)
-        except (MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError, ValueError) as error:
-            raise ServerDownError(explain(error, self.server, self._status)) from error
-        return "\n\n".join(
-            message.content.text for message in prompt.messages if message.content.type == "text"
-        )
+        for attempt in range(1, MAX_SENDS + 1):
+            client = await self._ready()
+            try:
+                prompt = await self._answer(client, client.get_prompt(name, args))
+            except NoAnswerError as error:
+                if error.what == "lost":
+                    self._lost(client)
+                if error.what == "late" or attempt == MAX_SENDS:
+                    raise ServerDownError(f"服务器 {self.server.name} {error}") from error
+            except (MCPError, ValueError) as error:
+                raise ServerDownError(explain(error, self.server, self._status)) from error
+            else:
+                texts = [m.content.text for m in prompt.messages if m.content.type == "text"]
+                return "\n\n".join(texts)
+        raise AssertionError("the last attempt returns or raises")
 
     async def _send(
         self,
@@ -183,29 +176,26 @@ class Connection:
             if on_progress is not None:
                 on_progress(progress, total, message)
 
+        call = client.call_tool(
+            name,
+            args,
+            read_timeout_seconds=CALL_TIMEOUT,
+            progress_callback=report if on_progress is not None else None,
+            meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
+        )
+        return await self._answer(client, call)
+
+    async def _answer(self, client: Client, request: Awaitable[R]) -> R:
+        """Await what a request of the SDK returns, and tell an answer that says no from none at all."""
         statuses: list[int] = []
         _statuses.set(statuses)
         self._in_flight += 1
         try:
-            return await client.call_tool(
-                name,
-                args,
-                read_timeout_seconds=CALL_TIMEOUT,
-                progress_callback=report if on_progress is not None else None,
-                meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
-            )
-        except (anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
-            raise _NoAnswerError("lost") from error
-        except MCPError as error:
+            return await request
+        except (MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             handshake = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
-            if handshake and statuses[:1] == [404]:  # the session is gone: the server was restarted
-                raise _NoAnswerError("lost", never_ran=True) from error
-            if error.code == CONNECTION_CLOSED:
-                raise _NoAnswerError("lost") from error
-            if error.code == REQUEST_TIMEOUT:
-                raise _NoAnswerError("late") from error
-            if error.message in STAND_INS and statuses and statuses[0] >= 500:
-                raise _NoAnswerError("refused") from error
+            if (none := unanswered(error, statuses, handshake=handshake)) is not None:
+                raise none from error
             raise
         finally:
             self._in_flight -= 1
@@ -217,8 +207,8 @@ class Connection:
         keyed = key is not None and tool is not None and bool((tool.meta or {}).get("idempotency-key"))
         return bool(hints.read_only_hint or hints.idempotent_hint or keyed)
 
-    def _no_answer(self, error: "_NoAnswerError", repeatable: bool) -> ToolResult:
-        text = f"服务器 {self.server.name} {NO_ANSWER[error.what]}"
+    def _no_answer(self, error: NoAnswerError, repeatable: bool) -> ToolResult:
+        text = f"服务器 {self.server.name} {error}"
         if error.never_ran or (repeatable and error.what != "late"):
             return ToolResult(f"{text}，重试也没有成功", is_error=True, unknown=not error.never_ran)
         text = f"{text}，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。"

@@ -1,19 +1,32 @@
-"""What came of a tool call or of a connection, as text for a model and a person."""
+"""What came of a request or of a connection, as text for a model and a person."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import httpx2
 from mcp.shared.exceptions import MCPError
-from mcp_types import CONNECTION_CLOSED, CallToolResult, ContentBlock, TextResourceContents
+from mcp_types import (
+    CONNECTION_CLOSED,
+    PARSE_ERROR,
+    REQUEST_TIMEOUT,
+    CallToolResult,
+    ContentBlock,
+    TextResourceContents,
+)
 
 from servers import Server
 
-STAND_INS = (
-    "Server returned an error response",
-    "Not Found",
-    "Session terminated",
-)  # the SDK's, for a status
+# What the SDK says where the server said nothing: for a status, and for an answer that is none.
+STAND_INS = ("Server returned an error response", "Not Found", "Session terminated")
+NONSENSE = ("Unexpected content type", "server answered a request with 202")
+UNANSWERED = {
+    "lost": "在回答之前断开了连接",
+    "refused": "暂时不能回答 (HTTP 5xx)",
+    "late": "没有及时回答",
+    "garbled": "的回答无法读懂",
+}
 REFUSALS = {
     401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
     403: "：服务器拒绝了这个来源",
@@ -41,6 +54,35 @@ class ToolResult:
     unknown: bool = False
     unreachable: bool = False
     media: tuple[Media, ...] = ()
+
+
+class NoAnswerError(Exception):
+    """A request was sent and its answer did not come; `never_ran` where it was refused before any work."""
+
+    def __init__(
+        self, what: Literal["lost", "refused", "late", "garbled"], *, never_ran: bool = False
+    ) -> None:
+        super().__init__(UNANSWERED[what])
+        self.what = what  # the connection is lost; a 5xx; time ran out; what came is no MCP
+        self.never_ran = never_ran
+
+
+def unanswered(error: Exception, statuses: Sequence[int], *, handshake: bool) -> NoAnswerError | None:
+    """Tell a request that got no answer, by the HTTP statuses of its attempts, from one that was refused."""
+    first = statuses[0] if statuses else 0
+    if not isinstance(error, MCPError):
+        return NoAnswerError("lost")
+    if handshake and first == 404:  # the session is gone: the server was restarted
+        return NoAnswerError("lost", never_ran=True)
+    if error.code == CONNECTION_CLOSED:
+        return NoAnswerError("lost")
+    if error.code == REQUEST_TIMEOUT:
+        return NoAnswerError("late")
+    if error.message in STAND_INS and first >= 500:
+        return NoAnswerError("refused")
+    if 200 <= first < 300 and (error.code == PARSE_ERROR or error.message.startswith(NONSENSE)):
+        return NoAnswerError("garbled")
+    return None
 
 
 def read_result(result: CallToolResult) -> ToolResult:

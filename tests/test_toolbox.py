@@ -23,7 +23,7 @@ from mcp_types import (
 )
 from mcp_types import Tool as McpTool
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import connection
@@ -206,6 +206,25 @@ async def test_a_call_goes_on_after_a_restart_of_the_server(wrap: Callable[[MCPS
                 assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
 
 
+@pytest.mark.parametrize(
+    "wrap", [both, lambda server: HandshakeOnly(both(server))], ids=["2026", "handshake"]
+)
+async def test_a_prompt_is_filled_in_after_a_restart_of_the_server(
+    wrap: Callable[[MCPServer], ASGIApp],
+) -> None:
+    server: MCPServer = MCPServer("greeter")
+
+    @server.prompt()
+    def greet(name: str) -> str:
+        return f"greet {name}"
+
+    port = free_port()
+    async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
+        for _ in range(2):
+            async with serve(wrap(server), port):
+                assert await box.connection("s").prompt("greet", {"name": "me"}) == "greet me"
+
+
 async def test_a_server_that_goes_away_is_seen_without_a_call() -> None:
     port = free_port()
     async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
@@ -264,6 +283,49 @@ async def test_a_keyed_tool_that_was_called_without_a_key_is_not_sent_again() ->
     async with serve(torn) as url, boxed(at(url)) as box:
         assert (await box.call("s", "work", {})).unknown
     assert torn.calls == 1
+
+
+class GarblingServer(TornServer):
+    """Its first call is done, and what stands between puts nonsense in the place of its answer."""
+
+    def __init__(self, meta: dict[str, Any] | None, nonsense: Response) -> None:
+        super().__init__(None, meta)
+        self.nonsense = nonsense
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def withheld(_: Any) -> None:
+            return
+
+        name = Headers(scope=scope).get("mcp-name") if scope["type"] == "http" else None
+        if name != "work" or self.calls:
+            await self.app(scope, receive, send)
+        else:
+            await self.app(scope, receive, withheld)
+            await self.nonsense(scope, receive, send)
+
+
+@pytest.mark.parametrize("meta", [None, {"idempotency-key": True}], ids=["plain", "keyed"])
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        HTMLResponse("<html>"),
+        Response("not JSON", media_type="application/json"),
+        Response("data: not JSON\n\n", media_type="text/event-stream"),
+        Response(status_code=202),
+        Response(status_code=204),
+    ],
+    ids=["html", "no json", "no json in a stream", "202", "204"],
+)
+async def test_a_call_whose_answer_is_nonsense_may_have_run(
+    nonsense: Response, meta: dict[str, Any] | None
+) -> None:
+    server = GarblingServer(meta, nonsense)
+    async with serve(server) as url, boxed(at(url)) as box:
+        result = await box.call("s", "work", {}, key="k")
+    if meta is None:
+        assert result.unknown
+        assert "无法读懂" in result.text
+    assert (server.calls, result.text == "done") == ((1, False) if meta is None else (2, True))
 
 
 class GoneSession(TornServer):
