@@ -137,7 +137,7 @@ function drawWorld() {
 	$("model-note").replaceChildren(...(model.demo ? demo.cloneNode(true).childNodes : [model.name ?? "", h("p", t("modelHow"))]));
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: up, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
-	$("banner").replaceChildren(...problems.map(text => h("p", icon("alert"), text)));
+	$("banner").replaceChildren(...problems.map(text => h("p", icon("unknown"), text)));
 	drawStarters();
 	drawTools($("tools"));
 }

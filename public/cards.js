@@ -5,8 +5,6 @@ import {number, t} from "./i18n.js";
 import {fillConfirm, fillReceipt, fillUnknown, orderOf} from "./purchase.js";
 import {stateOf} from "./turn.js";
 
-const ICONS = {running: "spin", waiting: "wait", done: "check", unknown: "alert"};
-
 const progressBar = ({progress, total, message}) =>
 	h("span.progress", h("progress", {ariaLabel: t("running"), max: total ?? 1, value: total && progress}), message);
 
@@ -31,7 +29,7 @@ export class Card {
 		const {call} = this;
 		const state = stateOf(this.talk.item, this.id, this.talk.live);
 		this.#summary.replaceChildren(
-			h("span.state-icon", icon(ICONS[state] ?? "x")),
+			h("span.state-icon", icon(state)),
 			h("span.card-title", call.title || call.tool),
 			h("code", `${call.server} · ${call.tool}`),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${number(call.ms)} ms`),

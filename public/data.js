@@ -3,7 +3,6 @@ import {h} from "./dom.js";
 import {money, number, t, time, words} from "./i18n.js";
 
 const MAX_ROWS = 100;
-const ORDER = "id productId key label name customerName items price quantity orders totalAmount amount left orderDate".split(" ");
 const MONEY = ["price", "totalAmount", "amount"];
 const names = new Map(); // product names seen so far, for orders that carry only ids
 
@@ -49,8 +48,8 @@ export const wide = (...children) => h(".wide", {tabIndex: 0, role: "region", ar
 export function table(list) {
 	if (!list.length) return h("p.quiet", t("emptyList"));
 	const shown = learn(list.slice(0, MAX_ROWS));
-	const rank = key => ORDER.indexOf(key) + 1 || ORDER.length + 1;
-	const keys = [...new Set(shown.flatMap(Object.keys))].sort((a, b) => rank(a) - rank(b));
+	const known = Object.keys(words.columns);
+	const keys = [...new Set([...known, ...shown.flatMap(Object.keys)])].filter(key => shown.some(row => key in row));
 	const numeric = keys.map(key => (shown.every(row => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
 	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, words.columns[key] ?? key));
 	const body = shown.map(row => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));

@@ -18,7 +18,7 @@ export function h(name, ...rest) {
 }
 
 export function icon(name) {
-	const svg = $(`i-${name}`).cloneNode(true);
+	const svg = ($(`i-${name}`) ?? $("i-x")).cloneNode(true);
 	svg.removeAttribute("id");
 	return svg;
 }

@@ -61,7 +61,7 @@ export async function fillReceipt(box, call, order, save) {
 		save();
 	}
 	const about = `${t("orderNo")} #${order.id} · ${time(order.orderDate)}`;
-	fill(box, t("receipt"), "check", about, bill(order, call.stock, id => call.stock[id]?.quantity ?? "–", order.totalAmount));
+	fill(box, t("receipt"), "done", about, bill(order, call.stock, id => call.stock[id]?.quantity ?? "–", order.totalAmount));
 }
 
 /** Nobody knows whether the call happened; `retry` repeats the very same one. */
@@ -74,6 +74,6 @@ export function fillUnknown(box, call, retry) {
 		found.replaceChildren(show(result));
 	};
 	const look = findTool("get_orders", call.server) && button(t("checkOrders"), check, ".primary");
-	fill(box, t("unknownTitle"), "alert", "", h("p", t("unknownText")));
+	fill(box, t("unknownTitle"), "unknown", "", h("p", t("unknownText")));
 	box.append(h(".row", look, retry && button(t("unknownRetry"), retry)), found);
 }

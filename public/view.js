@@ -133,7 +133,7 @@ export class View {
 	note(text, label, action, error) {
 		const why = error ? [h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint"))] : text;
 		const kind = error ? {role: "alert", className: "note error"} : {className: "note"};
-		this.#note.replaceChildren(h("", kind, icon(error ? "alert" : "wait"), h("", why), label && button(label, action)));
+		this.#note.replaceChildren(h("", kind, icon(error ? "unknown" : "waiting"), h("", why), label && button(label, action)));
 		this.root.append(this.#note);
 	}
 }
