@@ -1,7 +1,6 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
 import asyncio
-import ipaddress
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +9,6 @@ from typing import Any
 
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.security import HTTPBearer
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails, to_json
@@ -20,12 +18,11 @@ import catalog
 import intake
 import refusals
 from catalog import CatalogError
+from loopback import is_loopback
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
 from onewrite import OneWrite
 from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
 from store import Store, StoreUnavailableError, open_store
-
-LOOPBACK = ["localhost", "127.0.0.1", "::1", "[::1]"]
 
 
 class Settings(BaseSettings):
@@ -47,18 +44,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _guard_the_network(self) -> "Settings":
-        if self.api_token is None and not _is_loopback(self.api_host):
+        if self.api_token is None and not is_loopback(self.api_host):
             raise ValueError(f"API_HOST={self.api_host} 不是本机地址：必须设置 API_TOKEN")
         return self
-
-
-def _is_loopback(host: str) -> bool:
-    if host in LOOPBACK:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _with_header(name: str, description: str, kind: str) -> dict[int | str, dict[str, Any]]:
@@ -67,14 +55,15 @@ def _with_header(name: str, description: str, kind: str) -> dict[int | str, dict
 
 reading = APIRouter(
     prefix="/api",
-    responses=refusals.documented(401, 422, 503) | _with_header("X-Total-Count", "整个列表的长度", "integer"),
+    responses=refusals.documented(401, 421, 422, 503)
+    | _with_header("X-Total-Count", "整个列表的长度", "integer"),
 )
 buying = APIRouter(
     prefix="/api",
-    responses=refusals.documented(400, 401, 404, 413, 422, 503)
+    responses=refusals.documented(400, 401, 404, 413, 421, 422, 503)
     | _with_header("Idempotent-Replayed", "true：此键已下过单", "string"),
 )
-health = APIRouter(responses=refusals.documented(503))
+health = APIRouter(responses=refusals.documented(421, 503))
 
 
 def _shop(request: Request) -> Store:
@@ -166,10 +155,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.router.routes[:0] = [*intake.plain_routes(reading), *intake.plain_routes(buying)]
     if settings.api_token:
         app.add_middleware(refusals.TokenGate, token=settings.api_token.get_secret_value())
-    else:  # or a web page whose name points at this machine could read and buy (DNS rebinding)
-        app.add_middleware(
-            TrustedHostMiddleware, allowed_hosts=[*LOOPBACK, settings.api_host], www_redirect=False
-        )
+    else:
+        app.add_middleware(refusals.HostGate)
     refusals.install(app)
     return app
 

@@ -22,11 +22,14 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         """Send a request and return the head of the answer, whose body streams."""
         if self._session is None:
             self._session = self._open()
+        url = URL(str(request.url), encoded=True).with_user(
+            None
+        )  # httpx2 has made a header of user and password
         limits = request.extensions.get("timeout", {})
         with _told_as_httpx2():
             response = await self._session.request(
                 request.method,
-                URL(str(request.url), encoded=True),
+                url,
                 headers=request.headers.multi_items(),
                 data=await request.aread() or None,
                 allow_redirects=False,

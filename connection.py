@@ -32,8 +32,9 @@ from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from carrier import AiohttpTransport
+from loopback import is_loopback
 from results import NoAnswerError, ToolResult, explain, read_result, unanswered
-from servers import Server, is_loopback
+from servers import Server
 
 log = logging.getLogger(__name__)
 

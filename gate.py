@@ -9,7 +9,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from servers import is_loopback
+from loopback import is_own_name
 
 OPEN_PATHS = frozenset({"/healthz"})
 SAFE_METHODS = frozenset({"GET", "HEAD"})
@@ -55,7 +55,7 @@ class Gate:
     def _refusal(self, scope: Scope) -> JSONResponse | None:
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        if self.local and not is_loopback(_split(f"//{host}").hostname or ""):
+        if self.local and not is_own_name(host):
             return JSONResponse({"detail": f"不接受的 Host：{host}"}, 421)
         origin = headers.get("origin")
         if origin and scope["method"] not in SAFE_METHODS and not self._is_ours(origin, host):

@@ -68,7 +68,10 @@ def query(request: Request, model: type[Q]) -> Q:
 def idempotency_key(request: Request) -> str | None:
     """Read the header. Raise `RequestValidationError`."""
     given = request.headers.get("Idempotency-Key")
-    return given if given is None else _checked(("header", "Idempotency-Key"), _KEY.validate_python, given)
+    if given is None:
+        return None
+    given = given.strip(" \t")  # blanks around a value are no part of it (RFC 9110 section 5.5)
+    return _checked(("header", "Idempotency-Key"), _KEY.validate_python, given)
 
 
 async def body(request: Request, model: type[B]) -> B:

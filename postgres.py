@@ -170,7 +170,7 @@ async def _write_lines(
     await connection.execute(
         """UPDATE products SET stock = stock - n
             FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)
-            WHERE id = product_id AND stock >= n""",
+            WHERE id = product_id""",  # locked, and checked; else the table's own CHECK refuses
         list(wanted),
         list(wanted.values()),
     )

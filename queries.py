@@ -220,7 +220,7 @@ ORDER BY o.ordered_at DESC, o.id DESC, i.line"""
 
 
 def _is_quick(where: _Where, query: PageQuery) -> bool:
-    return not where.conditions and query.offset == 0
+    return not where.conditions and query.offset == 0 and query.limit <= DEFAULT_LIMIT
 
 
 def _catalogue(columns: str, where: _Where, query: PageQuery) -> tuple[Statement, Statement]:

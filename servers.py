@@ -15,6 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from loopback import is_loopback
+
 log = logging.getLogger(__name__)
 
 SWITCHED_OFF = "在配置里被停用"
@@ -31,6 +33,7 @@ TYPES: dict[str, Transport] = {
     "sse": "sse",
     "stdio": "stdio",
 }
+URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # ... Cherry Studio, Windsurf, Gemini CLI
 
 
 class ConfigError(Exception):
@@ -122,7 +125,7 @@ def _plain_json(text: str) -> str:
 def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Server:
     if not isinstance(entry, dict):
         return Server(name, error="应当是一个对象")
-    if entry.get("disabled") is True or entry.get("enabled") is False:
+    if entry.get("disabled") is True or any(entry.get(key) is False for key in ("enabled", "isActive")):
         return Server(name, error=SWITCHED_OFF)
     try:
         return _parse(name, cast("dict[str, Any]", _expand(entry, environment)))
@@ -144,7 +147,7 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
             env=_texts(entry, "env"),
             cwd=_text(entry, "cwd") if entry.get("cwd") else None,
         )
-    url = _text(entry, "url" if "url" in entry else "baseUrl").strip()
+    url = _text(entry, _url_key(entry)).strip()
     _refuse_bad_url(url, plain_http=entry.get("allowInsecure") is True)
     return Server(name, transport, url=url, headers=_texts(entry, "headers"))
 
@@ -158,15 +161,18 @@ def _transport(entry: dict[str, Any]) -> Transport:
             raise ConfigError(f'不认识的 type "{given}"，可用：http、sse、stdio') from None
     if "command" in entry:
         return "stdio"
-    url = entry.get("url", entry.get("baseUrl", ""))
-    path = re.split(r"[?#]", str(url))[0]
+    path = re.split(r"[?#]", str(entry.get(_url_key(entry), "")))[0]
     return "sse" if path.rstrip("/").endswith("/sse") else "streamable-http"
+
+
+def _url_key(entry: dict[str, Any]) -> str:
+    return next((key for key in URL_KEYS if key in entry), "url")
 
 
 def _text(entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        wanted = '"url" 或 "command"' if key in ("url", "baseUrl") else f'"{key}"'
+        wanted = '"url" 或 "command"' if key in URL_KEYS else f'"{key}"'
         raise ConfigError(f"缺少 {wanted}，或它不是文字")
     return value
 
@@ -210,14 +216,6 @@ def _is_link_local(host: str) -> bool:
         except OSError:
             return False
     return (getattr(address, "ipv4_mapped", None) or address).is_link_local
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
 
 
 def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:

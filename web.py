@@ -33,6 +33,7 @@ from connection import ServerDownError
 from demo import DemoModel
 from gate import Gate
 from history import History, is_sane, plain
+from loopback import is_loopback
 from onewrite import OneWrite
 from overview import Overview
 from provider import OpenAIModel
@@ -174,7 +175,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     app.add_middleware(CORSMiddleware, allow_origins=origins, allow_methods=["*"], allow_headers=["*"])
     app.add_middleware(
         Gate,
-        local=servers.is_loopback(settings.web_host),
+        local=is_loopback(settings.web_host),
         password=settings.web_password.get_secret_value() if settings.web_password else "",
         origins=origins,
         headers=HEADERS,
@@ -359,7 +360,7 @@ def run() -> None:
     """Serve, with settings from the command line, the environment and `.env`."""
     try:
         settings = Settings(_cli_parse_args=True)
-        if not servers.is_loopback(settings.web_host) and not settings.web_password:
+        if not is_loopback(settings.web_host) and not settings.web_password:
             sys.exit(f"在 {settings.web_host} 上监听需要设置 WEB_PASSWORD")
         for name, level in QUIET.items():
             logging.getLogger(name).setLevel(level)

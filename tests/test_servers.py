@@ -28,6 +28,8 @@ def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
         ({"url": "http://localhost:8083/sse/"}, "sse"),
         ({"url": "http://localhost:8083/sse", "type": "http"}, "streamable-http"),
         ({"baseUrl": URL, "type": "streamableHttp"}, "streamable-http"),
+        ({"serverUrl": "http://localhost:8083/sse"}, "sse"),
+        ({"httpUrl": URL}, "streamable-http"),
         ({"url": URL, "transport": "streamable-http"}, "streamable-http"),
         ({"url": URL, "type": "sse"}, "sse"),
         ({"command": "npx", "args": ["-y", "x"]}, "stdio"),
@@ -89,6 +91,8 @@ def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
         ({"command": "x", "args": "-y"}, "args"),
         ({"command": "x", "cwd": 1}, "cwd"),
         ({"command": "x", "disabled": True}, "停用"),
+        ({"command": "x", "enabled": False}, "停用"),
+        ({"command": "x", "isActive": False}, "停用"),
         ("not an object", "对象"),
     ],
 )

@@ -225,6 +225,21 @@ async def test_a_prompt_is_filled_in_after_a_restart_of_the_server(
                 assert await box.connection("s").prompt("greet", {"name": "me"}) == "greet me"
 
 
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+async def test_user_and_password_of_a_url_are_sent_as_a_header(path: str) -> None:
+    seen: set[str | None] = set()
+    app = both(calculator())
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            seen.add(Headers(scope=scope).get("authorization"))
+        await app(scope, receive, send)
+
+    async with serve(noting) as url, boxed(at(url.replace("//", "//me:pw@"), path=path)) as box:
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+    assert seen == {"Basic bWU6cHc="}
+
+
 async def test_a_server_that_goes_away_is_seen_without_a_call() -> None:
     port = free_port()
     async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
