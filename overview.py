@@ -47,6 +47,12 @@ class Overview:
             "prompts": self._toolbox.prompts(),
         }
 
+    def _told(self) -> dict[str, Any]:
+        state = self.status() | self.tools()
+        for server in state["servers"]:
+            del server["retryIn"]  # it only counts down
+        return state
+
     async def changes(self) -> AsyncIterator[dict[str, Any]]:
         """Tell everything now, and again whenever some of it has changed.
 
@@ -57,7 +63,7 @@ class Overview:
             now = [_state(connection) for connection in self._toolbox.connections.values()]
             if now != seen:
                 seen = now
-                yield self.status() | self.tools()
+                yield self._told()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_INTERVAL)
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from mcp_types import PromptArgument
 from mcp_types import Tool as McpTool
 
 from connection import READY_TIMEOUT, Connection, Progress
@@ -87,21 +88,14 @@ class Toolbox:
         return [_tool(server, tool, names[server, tool.name]) for server, tool in pairs]
 
     def prompts(self) -> list[dict[str, Any]]:
-        """Return the servers' prompts, each with the arguments that it is filled in with."""
+        """Return the servers' prompts, the arguments of each as a schema like a tool's."""
         return [
             {
                 "server": name,
                 "name": prompt.name,
                 "title": prompt.title or prompt.name,
                 "description": prompt.description or "",
-                "arguments": [
-                    {
-                        "name": argument.name,
-                        "description": argument.description or "",
-                        "required": bool(argument.required),
-                    }
-                    for argument in prompt.arguments or ()
-                ],
+                "input_schema": _schema(prompt.arguments or ()),
             }
             for name, connection in self.connections.items()
             for prompt in connection.prompts
@@ -153,6 +147,14 @@ def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str
 def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
     digest = hashlib.sha256("\0".join(pair).encode(errors="surrogatepass")).hexdigest()[:digits]
     return f"{name[: MAX_OFFERED - digits - 1]}_{digest}"
+
+
+def _schema(arguments: Sequence[PromptArgument]) -> dict[str, Any]:
+    properties = {
+        argument.name: {"type": "string", "description": argument.description or ""} for argument in arguments
+    }
+    required = [argument.name for argument in arguments if argument.required]
+    return {"type": "object", "properties": properties, "required": required}
 
 
 def _tool(server: str, tool: McpTool, offered: str) -> Tool:

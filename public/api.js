@@ -19,7 +19,7 @@ export const reconnect = server => send(`/api/servers/${encodeURIComponent(serve
 /** Answers `{result: text, isError}`; throws when the server is out of reach. */
 export const callTool = async (server, name, args) => (await send("/api/call-tool", {server, name, args})).json();
 
-export const promptText = async prompt => (await (await send("/api/get-prompt", prompt)).json()).text;
+export const promptText = async ({server, name}, args) => (await (await send("/api/get-prompt", {server, name, args})).json()).text;
 
 /** Server-sent events as `{event, data}`; the network may cut them anywhere. */
 export async function* events(path, body, signal) {

@@ -2,7 +2,7 @@
 import {promptText} from "./api.js";
 import {$, bind, h, icon, isEnter, root, toast} from "./dom.js";
 import {label, setLang, t, words} from "./i18n.js";
-import {drawAllowed, initSettings} from "./settings.js";
+import {initSettings} from "./settings.js";
 import {refreshShop, watchShop} from "./shop.js";
 import {makeSidebar, titleOf} from "./sidebar.js";
 import {Conversations, newConversation, set, settings} from "./store.js";
@@ -35,7 +35,6 @@ const say = text => ($("live").textContent = text); // to a screen reader
 
 const page = {
 	save: item => item.removed || kept.save(item),
-	changed: drawAllowed,
 	begun(mine) {
 		if (mine !== talk) return;
 		say(t("thinking"));
@@ -103,9 +102,7 @@ async function send(event) {
 	if (talk.stop && event.type === "submit") talk.stop.abort();
 	if (talk.stop || !text) return;
 	input.value = "";
-	if ((await talk.ask(text)) || input.value) return;
-	input.value = text; // another tab is answering
-	grow();
+	if (!(await talk.ask(text)) && !input.value) write(text);
 }
 
 function grow() {
@@ -151,20 +148,20 @@ function drawStarters() {
 }
 
 /** One without arguments is asked as it is; another is filled in first, and can still be changed. */
-function begin({title, description, ...prompt}) {
-	const write = text => {
-		input.value = text;
-		grow();
-		input.focus();
-	};
-	if (prompt.arguments.length) fillPrompt({title, description, ...prompt}, write);
+function begin(prompt) {
+	if (Object.keys(prompt.input_schema.properties).length) fillPrompt(prompt, write);
 	else promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
+}
+
+function write(text) {
+	input.value = text;
+	grow();
+	input.focus();
 }
 
 async function speak(language) {
 	await setLang(language);
 	label();
-	drawAllowed();
 	open(talk?.item ?? newConversation());
 	drawWorld();
 	if (language) refreshShop(true);

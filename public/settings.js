@@ -4,7 +4,7 @@ import {lang, t} from "./i18n.js";
 import {asMarkdown, titleOf} from "./sidebar.js";
 import {enlist, listed, set, settings} from "./store.js";
 
-export function drawAllowed() {
+function drawAllowed() {
 	const takeBack = name => () => (enlist("always", name, false), drawAllowed());
 	$("allowed").replaceChildren(...listed("always").map(name => h("li", h("code", name.split("@")[0]), button(t("takeBack"), takeBack(name)))));
 	$("none-allowed").hidden = listed("always").length > 0;
@@ -12,6 +12,7 @@ export function drawAllowed() {
 
 export function initSettings(item, speak) {
 	const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
+	$("settings").onbeforetoggle = drawAllowed;
 	bind("lang", lang(), speak);
 	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (root.dataset.theme = theme)));
 	$("export-md").onclick = () => save("md", asMarkdown(item()));

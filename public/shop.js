@@ -14,16 +14,14 @@ let seen = "";
 
 const groupBy = () => settings.salesBy ?? "product";
 
-function bar(item, of, most, name, small, kind = "") {
+function bar(item, of, max, name, small, kind = "") {
 	const label = h("span.bar-name", `${name}`, h("small", small), kind && h("span.tag.warn", t(kind)));
-	const row = h(`li.bar-row${kind && ".low"}`, label, h("b.num", cell(of, item[of])), h("span.track", h("i")));
-	row.style.setProperty("--share", item[of] / most || 0);
-	return row;
+	return h(`li.bar-row${kind && ".low"}`, label, h("b.num", cell(of, item[of])), h("progress", {max, value: item[of], ariaHidden: "true"}));
 }
 
 const bars = (items, of, ...rest) => {
-	const most = Math.max(...items.map(item => item[of]));
-	return items.map(item => bar(item, of, most, ...rest.map(read => read(item))));
+	const max = Math.max(1, ...items.map(item => item[of]));
+	return items.map(item => bar(item, of, max, ...rest.map(read => read(item))));
 };
 
 const nameOf = ({productId, product}) => product?.name ?? `#${productId}`;

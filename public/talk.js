@@ -96,7 +96,6 @@ export class Talk {
 		item.approvals[id] = yes;
 		if (yes && forEver) enlist("always", asAllowed(item.calls[id]), true);
 		this.save();
-		this.page.changed(this);
 		const waits = standing(item) === "waiting"; // then this one waits too
 		for (const open of openCalls(item)) item.calls[open].chosen = waits && item.approvals[open];
 		if (waits) this.view.card(id);

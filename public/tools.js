@@ -1,7 +1,7 @@
 // The servers with their state, and every tool with its schemas and a form to run it by hand.
 import {callTool, promptText, reconnect} from "./api.js";
 import {json, parse, show} from "./data.js";
-import {button, h} from "./dom.js";
+import {$, button, h} from "./dom.js";
 import {t} from "./i18n.js";
 import {enlist, listed} from "./store.js";
 import {world} from "./world.js";
@@ -20,8 +20,9 @@ function control({type, enum: options = type === "boolean" ? [true, false] : nul
 /** `[element, read]` for one value; `read` throws on bad JSON. */
 function field(name, schema, root, required) {
 	const shape = resolve(schema, root);
-	if (shape.properties) return group(name, shape, root);
+	if (shape.properties) return group(name, shape, root, required);
 	const input = control(shape);
+	input.required = required;
 	const read = () => {
 		const value = shape.type === "string" ? input.value : parse(input.value);
 		if (input.value && value === undefined) throw new Error(t("badJson", {name}));
@@ -30,8 +31,8 @@ function field(name, schema, root, required) {
 	return [h("label.field", h("code", name, required && " *"), h("small", schema.description), input), read];
 }
 
-function group(name, {properties = {}, required = []}, root) {
-	const fields = Object.entries(properties).map(([key, part]) => [key, ...field(key, part, root, required.includes(key))]);
+function group(name, {properties = {}, required = []}, root, needed) {
+	const fields = Object.entries(properties).map(([key, part]) => [key, ...field(key, part, root, needed && required.includes(key))]);
 	const read = () => Object.fromEntries(fields.map(([key, , value]) => [key, value()]));
 	return [h("fieldset", h("legend", name), fields.map(([, element]) => element)), read];
 }
@@ -39,7 +40,7 @@ function group(name, {properties = {}, required = []}, root) {
 /** A form for a schema; what `run` makes of the values is shown below it. */
 function form(title, schema, run) {
 	const output = h(".output", {role: "status"});
-	const [fields, read] = group("", schema, schema);
+	const [fields, read] = group("", schema, schema, true);
 	const onsubmit = async event => {
 		event.preventDefault();
 		try {
@@ -57,18 +58,15 @@ const runForm = ({server, name, input_schema: schema}) =>
 		return isError ? h("p.bad", result) : show(result);
 	});
 
-/** Ask for a prompt's arguments; `use` gets its text. */
-export function fillPrompt({title, description, arguments: asked, ...prompt}, use) {
-	const properties = Object.fromEntries(asked.map(({name, description: about}) => [name, {type: "string", description: about}]));
-	const filled = async args => {
-		const text = await promptText({...prompt, args});
+export function fillPrompt(prompt, use) {
+	const window = $("prompt");
+	const run = async args => {
+		const text = await promptText(prompt, args);
 		window.close();
 		use(text); // last, for the focus
 	};
-	const body = form(description, {properties, required: asked.filter(({required}) => required).map(({name}) => name)}, filled);
-	body.querySelectorAll("input").forEach((input, i) => (input.required = asked[i].required));
-	const window = h("dialog.pop", {ariaLabel: title, onclose: () => window.remove()}, h("h3", title), body);
-	document.body.append(window);
+	window.ariaLabel = prompt.title;
+	window.replaceChildren(h("h3", prompt.title), form(prompt.description, prompt.input_schema, run));
 	window.showModal();
 }
 

@@ -25,7 +25,7 @@ export class View {
 	#answer;
 	#prose;
 	#note = h("li.turn");
-	#dots = h(".dots", {ariaHidden: "true"}, h("i"), h("i"), h("i"));
+	#dots = h(".dots", {ariaHidden: "true"}, "•••");
 
 	constructor(talk) {
 		this.talk = talk;

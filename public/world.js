@@ -11,7 +11,7 @@ export async function watch(changed) {
 	let seen = "";
 	let hearing;
 	const hear = state => {
-		const now = JSON.stringify(state, (key, value) => (key === "retryIn" ? "" : value)); // that one only counts down
+		const now = JSON.stringify(state);
 		if (now !== seen) changed(Object.assign(world, state));
 		seen = now;
 	};

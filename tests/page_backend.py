@@ -55,9 +55,11 @@ def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any
     }
 
 
-def prompt(title: str, *arguments: dict[str, Any]) -> dict[str, Any]:
+def prompt(title: str, *required: str, **properties: str) -> dict[str, Any]:
     """Give a prompt as `/api/tools` lists it."""
-    return {"server": "shop", "name": "p", "title": title, "description": "", "arguments": list(arguments)}
+    described = {name: {"type": "string", "description": about} for name, about in properties.items()}
+    schema = {"type": "object", "properties": described, "required": list(required)}
+    return {"server": "shop", "name": "p", "title": title, "description": "", "input_schema": schema}
 
 
 def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = True) -> list[Step]:

@@ -1,7 +1,7 @@
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -110,11 +110,13 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
 async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
     async with client(tmp_path) as http:
         listed = (await http.get("/api/tools")).json()["prompts"]
-        whom = {"name": "whom", "description": "", "required": True}
-        you = {"name": "name", "description": "", "required": False}
-        wish = {"server": "shop", "name": "wish", "title": "wish", "description": "", "arguments": [whom]}
-        greet = {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"}
-        assert listed == [wish, greet | {"arguments": [you]}]
+        wish, greet = [prompt.pop("input_schema") for prompt in listed]
+        assert (wish["required"], greet["required"]) == (["whom"], [])
+        assert greet["properties"] == {"name": {"type": "string", "description": ""}}
+        assert listed == [
+            {"server": "shop", "name": "wish", "title": "wish", "description": ""},
+            {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"},
+        ]
         wanted = {"server": "shop", "name": "greet", "args": {"name": "me"}}
         assert (await http.post("/api/get-prompt", json=wanted)).json() == {"text": "greet me"}
         for wrong, status in (({"server": "x"}, 404), ({"name": "x"}, 502)):
@@ -399,7 +401,7 @@ def test_tables_code_and_aligned_columns_are_rendered() -> None:
     assert '<code class="language-python">print(1 &lt; 2)' in html
 
 
-async def watched(http: httpx.AsyncClient) -> AsyncIterator[dict[str, Any]]:
+async def watched(http: httpx.AsyncClient) -> AsyncGenerator[dict[str, Any]]:
     """What a page hears that follows the state."""
     async with http.stream("GET", "/api/watch") as response:
         async for line in response.aiter_lines():
