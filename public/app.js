@@ -7,7 +7,7 @@ import {refreshShop, watchShop} from "./shop.js";
 import {makeSidebar, titleOf} from "./sidebar.js";
 import {Conversations, newConversation, set, settings} from "./store.js";
 import {Talk} from "./talk.js";
-import {drawTools, fillPrompt} from "./tools.js";
+import {drawTools, forms} from "./tools.js";
 import {watch, world} from "./world.js";
 
 const NEAR_END_PX = 60;
@@ -149,7 +149,7 @@ function drawStarters() {
 
 /** One without arguments is asked as it is; another is filled in first, and can still be changed. */
 function begin(prompt) {
-	if (Object.keys(prompt.input_schema.properties).length) fillPrompt(prompt, write);
+	if (Object.keys(prompt.input_schema.properties).length) forms().then(({fillPrompt}) => fillPrompt(prompt, write));
 	else promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
 }
 

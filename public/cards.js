@@ -2,7 +2,6 @@
 import {json, show} from "./data.js";
 import {h, icon} from "./dom.js";
 import {number, t} from "./i18n.js";
-import {fillConfirm, fillReceipt, fillUnknown, orderOf} from "./purchase.js";
 import {stateOf} from "./turn.js";
 
 const progressBar = ({progress, total, message}) =>
@@ -53,16 +52,20 @@ export class Card {
 		this.#body.append(...pictures.map(({mime_type: type, data}) => Object.assign(new Image(), {src: `data:${type};base64,${data}`, alt: t("result")})));
 	}
 
-	#decide(call, state) {
+	async #decide(call, state) {
 		const [slot, talk] = [this.#slot, this.talk];
-		const order = state === "done" && !call.readOnly && orderOf(call.result);
-		slot.className = `slot ${order ? "receipt" : state}`;
+		slot.className = `slot ${state}`;
 		slot.replaceChildren();
-		if (order) fillReceipt(slot, call, order, talk.save);
-		if (state === "unknown") fillUnknown(slot, call, call.result === undefined && talk.answer);
+		if (!["waiting", "unknown", "done"].includes(state) || (call.readOnly && state === "done")) return;
+		const buying = await import("./purchase.js"); // most answers do without
+		if (state !== this.state) return;
+		const order = state === "done" && buying.orderOf(call.result);
+		if (order) slot.className = "slot receipt";
+		if (order) buying.fillReceipt(slot, call, order, talk.save);
+		if (state === "unknown") buying.fillUnknown(slot, call, call.result === undefined && talk.answer);
 		if (state !== "waiting") return;
-		const decide = (yes, forEver) => talk.decide(this.id, yes, forEver);
-		fillConfirm(slot, call, decide).then(() => talk.page.asked(talk, this));
+		await buying.fillConfirm(slot, call, (yes, forEver) => talk.decide(this.id, yes, forEver));
+		talk.page.asked(talk, this);
 	}
 
 	focus() {

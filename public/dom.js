@@ -31,6 +31,22 @@ export const $ = id => document.getElementById(id);
 // The Enter that picks a word in an input method is none (229 in Safari).
 export const isEnter = event => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
+/** Change a text where it stands: Enter takes it, leaving or Escape does not. */
+export function editInPlace(box, text, label, take) {
+	const field = h("span.field", {role: "textbox", contentEditable: "plaintext-only", ariaLabel: label, ariaMultiLine: true}, text);
+	field.onblur = () => field.replaceWith(box);
+	field.onkeydown = event => {
+		if (!isEnter(event) && event.key !== "Escape") return;
+		event.preventDefault();
+		const words = field.innerText.trim();
+		field.blur();
+		if (words && isEnter(event)) take(words);
+	};
+	box.replaceWith(field);
+	field.focus();
+	getSelection().selectAllChildren(field);
+}
+
 export function bind(name, value, onpick) {
 	for (const radio of document.getElementsByName(name)) {
 		radio.checked = radio.value === value;

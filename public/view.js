@@ -1,23 +1,13 @@
 // A conversation on the screen: questions, answers with their cards, and how an answer ended.
 import {Card} from "./cards.js";
-import {button, h, icon, iconButton, isEnter, toast} from "./dom.js";
+import {button, editInPlace, h, icon, iconButton, toast} from "./dom.js";
 import {t} from "./i18n.js";
 import {renderProse} from "./prose.js";
 
-const LONG = /^(.{1400}|([^\n]*\n){18})/s; // a question that folds
+const LONG = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // the beginning of a question that folds
 
 const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
 const copy = text => iconButton("copy", () => navigator.clipboard?.writeText(text()).then(() => toast(t("copied"))));
-
-function fold(body) {
-	const turn = () => {
-		toggle.ariaExpanded = !body.classList.toggle("folded");
-		toggle.textContent = t(toggle.ariaExpanded === "true" ? "less" : "more");
-	};
-	const toggle = button("", turn, ".link");
-	body.after(toggle);
-	turn();
-}
 
 export class View {
 	root = h("ol.log");
@@ -48,10 +38,10 @@ export class View {
 		this.finish();
 		this.#answer = null;
 		const text = textOf(entry);
-		const body = h(".bubble", text);
-		const turn = h("li.turn.mine", {ariaLabel: t("you")}, body, h(".acts", iconButton("edit", () => this.#edit(turn, entry)), copy(() => text)));
-		if (LONG.test(text)) fold(body);
-		this.root.append(turn);
+		const [begin] = LONG.exec(text) ?? [];
+		const body = begin ? h("details.bubble", h("summary", begin), text.slice(begin.length)) : h(".bubble", text);
+		const edit = () => !this.talk.live && editInPlace(body, text, t("edit"), words => this.talk.edit(entry, words));
+		this.root.append(h("li.turn.mine", {ariaLabel: t("you")}, body, h(".acts", iconButton("edit", edit), copy(() => text))));
 	}
 
 	#stored(entry) {
@@ -62,19 +52,6 @@ export class View {
 			this.talk.item.calls[id] ??= {server: "", tool, args, readOnly: true};
 			this.card(id);
 		}
-	}
-
-	#edit(turn, entry) {
-		const area = h("textarea", {value: textOf(entry), rows: 3, ariaLabel: t("edit")});
-		const before = [...turn.childNodes];
-		const cancel = () => turn.replaceChildren(...before);
-		const ask = () => area.value.trim() && !this.talk.stop && this.talk.edit(entry, area.value.trim());
-		area.onkeydown = event => {
-			if (event.key === "Escape") cancel();
-			if (isEnter(event)) ask(event.preventDefault());
-		};
-		turn.replaceChildren(h(".editor", area, h(".row", button(t("askAgain"), ask, ".primary"), button(t("cancel"), cancel))));
-		area.focus();
 	}
 
 	#add(part) {

@@ -149,8 +149,8 @@ def test_editing_a_question_that_bought_asks_anew_at_the_end(backend: Backend, o
     shown = _bought(backend, open_page)
     shown.page.locator(".mine").hover()
     shown.button("编辑后重新提问").click()
-    shown.page.locator(".editor textarea").fill("买 3 个")
-    shown.button("提问").click()
+    shown.page.get_by_role("textbox", name="编辑").fill("买 3 个")
+    shown.page.keyboard.press("Enter")
     expect(shown.page.locator("#toast")).to_contain_text("已经生效")
     shown.settle()
     assert [message["role"] for message in backend.asked[-1]["messages"]] == [
@@ -170,8 +170,9 @@ def test_editing_another_question_forgets_what_came_after_it(backend: Backend, o
     shown.ask("二")
     shown.page.locator(".mine").first.hover()
     shown.button("编辑后重新提问").first.click()
-    shown.page.locator(".editor textarea").fill("新的一")
-    shown.page.locator(".editor textarea").press("Enter")
+    shown.page.get_by_role("textbox", name="编辑").fill("新的一")
+    shown.page.keyboard.press("Enter")
+    expect(shown.page.locator(".mine")).to_have_text(["新的一"])
     shown.settle()
     assert [message["content"] for message in backend.asked[-1]["messages"]] == ["新的一"]
 
