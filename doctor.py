@@ -5,10 +5,13 @@ import sys
 from dataclasses import dataclass
 from typing import TextIO
 
-from chat import Model, ModelError
+from chat import MAX_TOOLS, Model, ModelError, Reply
 from connection import Connection
 from servers import SWITCHED_OFF
 from toolbox import Toolbox
+
+QUESTION = "请调用一次 check 工具。"
+CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
 
 
 @dataclass(frozen=True)
@@ -24,7 +27,12 @@ class Finding:
 async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
     """Look at every server and at the model, side by side."""
     servers = [_server(connection) for connection in toolbox.connections.values()]
-    return list(await asyncio.gather(_model(model), *servers))
+    findings = await asyncio.gather(_model(model), *servers)
+    tools = len(toolbox.tools())
+    if tools > MAX_TOOLS:
+        says = f"共 {tools} 个，模型只能得到前 {MAX_TOOLS} 个"
+        findings.append(Finding("工具", False, says, "请在 mcp.json 里停用用不到的服务器"))
+    return findings
 
 
 def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
@@ -66,11 +74,16 @@ async def _model(model: Model) -> Finding:
     what = f"模型 {model.name}"
     if model.demo:
         return Finding(what, True, "内置演示模型；接入自己的模型请设置 OPENAI_API_KEY")
+    called = False
     try:
-        async for _ in model.reply([{"role": "user", "content": "回答“好”即可。"}], []):
-            pass
+        async for part in model.reply(
+            [{"role": "user", "content": QUESTION}], [{"type": "function", "function": CHECK}]
+        ):
+            called = isinstance(part, Reply) and bool(part.calls)
     except ModelError as error:
         return Finding(
             what, False, str(error), "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL"
         )
-    return Finding(what, True, "有回答")
+    if not called:
+        return Finding(what, False, "有回答，但没有调用工具", "请换一个支持工具调用的模型 (LLM_MODEL)")
+    return Finding(what, True, "有回答，会调用工具")

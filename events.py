@@ -1,11 +1,15 @@
 """What a turn of the conversation tells, as typed events; `event` is the name on the wire."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from history import Message
-from results import Media
+
+if TYPE_CHECKING:  # it brings the MCP SDK, which who talks without tools does not need
+    from results import Media
+
+Progress = Callable[[float, float | None, str | None], None]  # how far a call is: progress, total, message
 
 
 @dataclass(frozen=True)
@@ -64,7 +68,7 @@ class Result:
     isError: bool
     ms: int
     unknown: bool
-    media: Sequence[Media] = ()
+    media: Sequence["Media"] = ()
 
 
 @dataclass(frozen=True)

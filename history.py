@@ -1,8 +1,8 @@
 """A conversation as OpenAI chat messages: mended, and asked which of its tool calls lack a result."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Annotated, Any, Literal
 
@@ -10,10 +10,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 MAX_MESSAGES = 2_000
 MAX_DEPTH = 64  # of nested lists and objects
-MAX_OLD_RESULT, MAX_NEW_RESULT = (
-    200,
-    4_000,
-)  # characters that stay of a tool result when the context overflows
+MAX_RESULT = 20_000  # characters of a tool result that the model gets to read; the page gets all
+# Characters that stay of a tool result when the context overflows.
+MAX_OLD_RESULT, MAX_NEW_RESULT = 200, 4_000
 
 Message = dict[str, Any]  # an OpenAI chat message
 
@@ -31,6 +30,7 @@ class HistoryCall(BaseModel):
     id: str
     type: Literal["function"] = "function"
     function: Function
+    extra_content: dict[str, Any] | None = None  # Gemini's signature, which it wants back
 
 
 class HistoryMessage(BaseModel):
@@ -84,11 +84,12 @@ def _is_encodable(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call in the history, under its id of ours."""
+    """A tool call in the history, under its id of ours; `signed` goes back to its provider unchanged."""
 
     id: str
     name: str
     arguments: str
+    signed: Mapping[str, Any] | None = None
 
     def args(self) -> dict[str, Any] | None:
         """Return the arguments, or None when they are no sane JSON object; no text is an empty object."""
@@ -100,11 +101,24 @@ class Call:
 
     def wire(self) -> dict[str, Any]:
         """Return the call as an assistant message carries it."""
-        return {
+        made = {
             "id": self.id,
             "type": "function",
             "function": {"name": self.name, "arguments": self.arguments},
         }
+        return made | {"extra_content": self.signed} if self.signed else made
+
+
+def answered(call: Call, result: str) -> Message:
+    """Return a call's result as a message: marked as data, and cut where it is too long to read."""
+    total = len(result)
+    if total > MAX_RESULT:
+        result = (
+            f"{result[:MAX_RESULT]}\n（结果共 {total} 个字符，只给出前 {MAX_RESULT} 个；请缩小查询范围。）"
+        )
+    text = result.replace("</tool_result", "<\\/tool_result")
+    content = f'<tool_result tool="{call.name}">\n{text}\n</tool_result>'
+    return {"role": "tool", "tool_call_id": call.id, "content": content}
 
 
 def mend(messages: Sequence[Message]) -> list[Message]:
@@ -142,7 +156,7 @@ def sendable(history: Sequence[Message]) -> list[Message]:
 
 
 def _with_valid_arguments(call: Call) -> Call:
-    return Call(call.id, call.name, (call.arguments or "{}") if call.args() is not None else "{}")
+    return replace(call, arguments=(call.arguments or "{}") if call.args() is not None else "{}")
 
 
 def unanswered(history: Sequence[Message]) -> list[tuple[Call, bool]]:
@@ -176,6 +190,11 @@ def _cut(message: Message, length: int) -> Message:
 def calls_of(message: Message) -> list[Call]:
     """Return the tool calls of a message, in order."""
     return [
-        Call(str(call.get("id")), str(call["function"]["name"]), str(call["function"]["arguments"]))
+        Call(
+            id=str(call.get("id")),
+            name=str(call["function"]["name"]),
+            arguments=str(call["function"]["arguments"]),
+            signed=call.get("extra_content"),
+        )
         for call in message.get("tool_calls") or ()
     ]

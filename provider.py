@@ -1,36 +1,46 @@
-"""Any OpenAI-compatible model behind the loop's seam; the quirks of providers end here."""
+"""Any OpenAI-compatible model behind the loop's seam: asked, asked again, and its refusals explained."""
 
 import asyncio
 import importlib
-import json
 import logging
 import re
+import time
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
-import httpx
+import stamina
 
-from chat import ContextOverflowError, ModelError, Reply, ToolRequest
+from chat import ContextOverflowError, ModelError, Reply
 from history import Message
+from loopback import is_loopback
+from provider_answer import Answer
+from provider_request import acceptable, for_model
 
 if TYPE_CHECKING:  # it takes as long to import as all the rest of web.py: only when a model is asked
     import openai
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+    from openai.types.chat import ChatCompletionChunk
 
 log = logging.getLogger(__name__)
 
+OPENAI = "https://api.openai.com/v1"
 TOOLLESS = "（模型 {} 不支持工具调用，下面的回答没有查询过商店。）\n\n"
+TOOLLESS_TIME = 300.0  # seconds until a model that refused tools is offered some again: it may have passed
 CONNECT_TIMEOUT = 10.0  # seconds
-SILENCE_TIMEOUT = 120.0  # seconds without a byte; a model that reasons may be long in coming
-RETRIES = 2  # of a request that was refused with 408, 409, 429 or 5xx, after the Retry-After it names
+SILENCE_TIMEOUT = 120.0  # seconds until an answer begins, all tries together; then, without a byte of it
+RETRIES = 2  # of a request that was refused with 408, 409, 429 or 5xx, or found no connection
+LONGEST_PAUSE = 20.0  # seconds before another try; who is told to wait longer is told so, not kept waiting
 
 OVERFLOW = re.compile(
-    r"context.{0,20}(length|window|size)|too many tokens|prompt is too long|maximum.{0,20}tokens",
+    r"context.{0,20}(length|window|size|limit)|too many tokens|(prompt|input|request) (is )?too (long|large)"
+    r"|maximum.{0,20}tokens|max message tokens|range of input length|input length.{0,20}exceed",
     re.IGNORECASE,
 )
 NO_TOOLS = re.compile(
-    r"(does not|doesn't|endpoints found that) support (the use of )?(tools?|function calling|functions)\b",
+    r"(does not|doesn't|endpoints found that) support "
+    r"(the use of )?(tools?|tool use|function calling|functions)\b"
+    r"|(tools?`?|tool calling|tool use|function calling) (is|are) not (supported|enabled)"
+    r"|--enable-auto-tool-choice",
     re.IGNORECASE,
 )
 
@@ -52,9 +62,9 @@ class OpenAIModel:
     def __init__(self, name: str, api_key: str, base_url: str | None = None) -> None:
         self.name = name
         self._api_key = api_key
-        self._base_url = base_url
+        self._base_url = base_url or OPENAI  # said to the SDK, which would ask the environment else
         self._client: openai.AsyncOpenAI | None = None
-        self._has_tools = True
+        self._toolless_until = 0.0  # time.monotonic()
 
     async def reply(
         self, messages: list[Message], tools: list[dict[str, Any]]
@@ -67,177 +77,132 @@ class OpenAIModel:
         await asyncio.to_thread(importlib.import_module, "openai")  # two seconds, the first time
         import openai  # noqa: PLC0415  see above
 
-        asked: dict[str, Any] = {"model": self.name, "messages": messages}
-        if tools and self._has_tools:
-            asked |= {"tools": tools, "tool_choice": "auto"}
-        gathered = _Gathered()
+        answer = Answer(self.name)
         try:
-            async with await self._open(asked) as stream:
-                if tools and not self._has_tools:
-                    yield gathered.add(TOOLLESS.format(self.name))
+            async with await self._begin(messages, tools) as stream:
+                if tools and not self._takes_tools():
+                    yield answer.say(TOOLLESS.format(self.name))
                 async for chunk in stream:
-                    if text := gathered.take(chunk):
+                    if text := answer.take(chunk):
                         yield text
-            if gathered.empty:
+            if not answer.has_begun:
                 log.info("%s gave no stream; asking for a whole answer", self.name)
-                whole = await self._connect().chat.completions.create(**asked)
-                if text := gathered.take_whole(whole):
+                if text := answer.take_whole(await self._create(self._asked(messages, tools))):
                     yield text
-        except openai.APIStatusError as error:
-            if error.status_code != 429 and OVERFLOW.search(f"{error.code} {error.message}"):
-                raise ContextOverflowError(
-                    f"对话太长，模型读不下了，请开始新对话：{error.message[:300]}"
-                ) from error
-            raise ModelError(_advice(error.status_code, error.message)) from error
-        except openai.APITimeoutError as error:
-            raise ModelError("模型服务没有及时回答，请稍后再试") from error
-        except openai.APIConnectionError as error:
-            host = self._connect().base_url.host  # of the address no more: it may hold a password
-            raise ModelError(f"连不上模型服务 {host}，请检查 OPENAI_API_BASE") from error
-        except (openai.OpenAIError, httpx.HTTPError, ValueError) as error:  # within a stream, or no JSON
-            raise ModelError(f"模型服务的回答中断了：{error}") from error
-        yield gathered.reply()
-
-    async def _open(self, asked: dict[str, Any]) -> "openai.AsyncStream[ChatCompletionChunk]":
-        """Begin a stream; a model that refuses tools is asked without them, from then on."""
-        import openai  # noqa: PLC0415  see above
-
-        completions = self._connect().chat.completions
-        try:
-            stream: openai.AsyncStream[ChatCompletionChunk] = await completions.create(**asked, stream=True)
-        except openai.APIStatusError as error:
-            if "tools" not in asked or not NO_TOOLS.search(error.message):
-                raise
-            self._has_tools = False
-            del asked["tools"], asked["tool_choice"]
-            stream = await completions.create(**asked, stream=True)
-        return stream
+        except (openai.OpenAIError, TimeoutError, ValueError) as error:  # ValueError: it is no JSON
+            raise self._explained(error, answer.has_begun) from error
+        if text := answer.rest():
+            yield text
+        yield answer.reply()
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""
         if self._client is not None:
             await self._client.close()
 
+    def _takes_tools(self) -> bool:
+        return time.monotonic() >= self._toolless_until
+
+    def _asked(self, messages: list[Message], tools: list[dict[str, Any]]) -> dict[str, Any]:
+        with_tools = bool(tools) and self._takes_tools()
+        asked: dict[str, Any] = {
+            "model": self.name,
+            "messages": for_model(self.name, messages, with_tools=with_tools),
+        }
+        if with_tools:
+            asked |= {"tools": [acceptable(tool) for tool in tools], "tool_choice": "auto"}
+        return asked
+
+    async def _begin(
+        self, messages: list[Message], tools: list[dict[str, Any]]
+    ) -> "openai.AsyncStream[ChatCompletionChunk]":
+        """Begin a stream; a model that refuses tools is asked without them, for some minutes."""
+        import openai  # noqa: PLC0415  see above
+
+        asked = self._asked(messages, tools)
+        try:
+            stream: openai.AsyncStream[ChatCompletionChunk] = await self._create(asked | {"stream": True})
+        except openai.APIStatusError as error:
+            if "tools" not in asked or not NO_TOOLS.search(error.message):
+                raise
+            self._toolless_until = time.monotonic() + TOOLLESS_TIME
+            stream = await self._create(self._asked(messages, tools) | {"stream": True})
+        return stream
+
+    async def _create(self, asked: dict[str, Any]) -> Any:
+        """Send a request, again where that may help; within one bound, however often and long it waits."""
+        async with asyncio.timeout(SILENCE_TIMEOUT):
+            async for attempt in stamina.retry_context(
+                on=_try_again, attempts=RETRIES + 1, timeout=None, wait_initial=0.5, wait_jitter=0.5
+            ):
+                with attempt:
+                    return await self._connect().chat.completions.create(**asked)
+        raise AssertionError("stamina ends with a return or an exception")
+
     def _connect(self) -> "openai.AsyncOpenAI":
         if self._client is None:
             import openai  # noqa: PLC0415  see above
 
-            patience = openai.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT)
+            is_local = is_loopback(urlsplit(self._base_url).hostname or "")
             self._client = openai.AsyncOpenAI(
-                api_key=self._api_key, base_url=self._base_url, timeout=patience, max_retries=RETRIES
+                api_key=self._api_key,
+                base_url=self._base_url,
+                timeout=openai.Timeout(SILENCE_TIMEOUT, connect=CONNECT_TIMEOUT),
+                max_retries=0,
+                # A proxy of the environment cannot reach a model on this machine.
+                http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if is_local else None,
             )
         return self._client
 
+    def _explained(self, error: Exception, has_begun: bool) -> ModelError:
+        """Say in a sentence what went wrong, and what to do."""
+        import openai  # noqa: PLC0415  see above
 
-@dataclass
-class _Fragments:
-    """A tool call as it comes in, piece by piece."""
+        broke_off = "模型服务的回答中断了"
+        if isinstance(error, openai.APIError) and not has_begun and _is_overflow(error):
+            return ContextOverflowError(f"对话太长，模型读不下了，请开始新对话：{error.message[:300]}")
+        if has_begun and isinstance(error, openai.APIConnectionError):  # a timeout is one, too
+            return ModelError(f"{broke_off}，请再试一次")
+        match error:
+            case openai.APIStatusError():
+                return ModelError(_advice(error))
+            case openai.APITimeoutError() | TimeoutError():
+                return ModelError("模型服务没有及时回答，请稍后再试")
+            case openai.APIConnectionError():
+                host = urlsplit(self._base_url).hostname  # of the address no more: it may hold a password
+                return ModelError(f"连不上模型服务 {host}，请检查 OPENAI_API_BASE")
+        return ModelError(f"{broke_off}：{error}")
 
-    id: str | None
-    name: str = ""
-    arguments: str = ""
 
-    def is_whole(self) -> bool:
-        try:
-            json.loads(self.arguments)
-        except ValueError:
+def _try_again(error: Exception) -> bool | float:
+    """Tell stamina whether to try again, and after how many seconds where the provider says so."""
+    import openai  # noqa: PLC0415  see above
+
+    if isinstance(error, openai.APIStatusError):
+        if error.code == "insufficient_quota":  # a 429 of OpenAI's that no waiting mends
             return False
-        return True
+        seconds = _retry_after(error)
+        if error.status_code in (408, 409, 429) or error.status_code >= 500:
+            return (seconds or True) if (seconds or 0) <= LONGEST_PAUSE else False
+        return False
+    return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 
-@dataclass
-class _Gathered:
-    """An answer as it comes in."""
-
-    text: str = ""
-    reasoning: str = ""
-    calls: list[_Fragments] = field(default_factory=list)
-    open: dict[int, _Fragments] = field(default_factory=dict)
-    finish: str | None = None
-    empty: bool = True
-
-    def take(self, chunk: "ChatCompletionChunk") -> str:
-        """Add a chunk and return its text; keep-alive chunks have no choices."""
-        self.empty = False
-        choices = getattr(chunk, "choices", None)  # a stray `data: null` comes as None
-        if not choices:
-            return ""
-        self.finish = choices[0].finish_reason or self.finish
-        return self._add(choices[0].delta)
-
-    def take_whole(self, answer: "ChatCompletion") -> str:
-        """Add an answer that came in one piece and return its text."""
-        choices = getattr(answer, "choices", None)  # a page of HTML comes as plain text
-        if not choices:
-            problem = getattr(answer, "error", None) or "不是聊天补全的 JSON，请检查 OPENAI_API_BASE"
-            raise ValueError(str(problem)[:300])
-        self.finish = choices[0].finish_reason
-        return self._add(choices[0].message)
-
-    def _add(self, delta: Any) -> str:
-        """Add a delta or a message; some send a last one that is null."""
-        for position, piece in enumerate(getattr(delta, "tool_calls", None) or ()):
-            self._add_call(piece, position)
-        # DeepSeek's field, taken over by others: it has to come back in the next request
-        self.reasoning += _text(getattr(delta, "reasoning_content", None))
-        return self.add(_text(getattr(delta, "content", None)))
-
-    def add(self, text: str) -> str:
-        """Add text of the answer and return it."""
-        self.text += text
-        return text
-
-    def _add_call(self, piece: Any, position: int) -> None:
-        """Add a piece of a call. The index may be missing or always 0, and so may the id."""
-        index = getattr(piece, "index", None)
-        index = position if index is None else index
-        name = _text(getattr(piece.function, "name", None))
-        arguments = _text(getattr(piece.function, "arguments", None))
-        call = self.open.get(index)
-        if call is None or _is_another(call, piece.id, name, arguments):
-            call = self.open[index] = _Fragments(piece.id)
-            self.calls.append(call)
-        if name and call.name != name:
-            call.name += name
-        call.arguments += arguments
-
-    def reply(self) -> Reply:
-        """Return the whole answer; one that ended in the middle of arguments counts as cut off."""
-        if self.finish == "content_filter":
-            raise ModelError("模型服务的内容审查拦下了这个回答")
-        torn = any(call.arguments and not call.is_whole() for call in self.calls)
-        finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if self.calls else "stop"
-        if self.finish == "length" or (self.finish is None and torn):
-            finish = "length"
-        extra = {"reasoning_content": self.reasoning} if self.reasoning else {}
-        calls = tuple(ToolRequest(call.name, call.arguments) for call in self.calls)
-        return Reply(self.text, calls, finish, extra)
+def _retry_after(error: "openai.APIStatusError") -> float | None:
+    """Return the seconds that the provider wants to be left alone; a date, which none sends, is not read."""
+    named = error.response.headers.get("Retry-After", "")
+    return float(named) if re.fullmatch(r"\d{1,6}(\.\d*)?", named) else None
 
 
-def _is_another(call: _Fragments, piece_id: str | None, name: str, arguments: str) -> bool:
-    """Whether a piece with this index begins a new call."""
-    if piece_id and call.id and piece_id != call.id:
-        return True
-    if name and call.is_whole() and arguments.lstrip().startswith("{"):
-        return True  # ids may repeat, but no call goes on after its arguments have ended
-    return bool(name and call.name and name != call.name and not piece_id and not call.arguments)
+def _is_overflow(error: "openai.APIError") -> bool:
+    is_busy = getattr(error, "status_code", None) == 429  # "too many tokens per minute"
+    return not is_busy and bool(OVERFLOW.search(f"{error.code} {error.message}"))
 
 
-def _text(value: Any) -> str:
-    """Return what should be a text and may come as parts (Mistral) or as an object (Ollama's dialects)."""
-    match value:
-        case None:
-            text = ""
-        case str():
-            text = value
-        case list():
-            text = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
-        case _:
-            text = json.dumps(value, ensure_ascii=False)
-    return text.encode(errors="replace").decode()  # half a character, which JSON can spell, becomes a mark
-
-
-def _advice(status: int, message: str) -> str:
+def _advice(error: "openai.APIStatusError") -> str:
+    status, seconds = error.status_code, _retry_after(error)
+    when = f" {seconds:.0f} 秒后" if seconds else "稍后"
     if status >= 500:
-        return f"模型服务暂时不可用 ({status})，请稍后再试"
-    return f"{ADVICE.get(status, '模型服务拒绝了这次请求')} ({status})：{message[:300]}"
+        return f"模型服务暂时不可用 ({status})，请{when}再试"
+    advice = ADVICE.get(status, "模型服务拒绝了这次请求").replace("稍后", when)
+    return f"{advice} ({status})：{error.message[:300]}"

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
 from chat import Reply, ToolRequest
-from connection import Progress
+from events import Progress
 from history import Message
 from results import ToolResult
 from toolbox import Tool

@@ -13,8 +13,7 @@ from hypothesis import strategies as st
 import chat
 import events
 from chat import Chat, ContextOverflowError, ModelError, Reply
-from connection import Progress
-from events import Event
+from events import Event, Progress
 from history import Message, mend, unanswered
 from results import Media, ToolResult
 from tests.processes import ROOT
@@ -210,6 +209,39 @@ async def test_two_answers_to_the_same_approval_at_the_same_moment_buy_once() ->
     assert len(tools.called) == 1
 
 
+async def test_an_approved_call_that_never_reached_its_server_runs_when_it_is_sent_again() -> None:
+    outcomes = [ToolResult("down", is_error=True, unreachable=True), ToolResult("bought")]
+
+    async def buy(args: dict[str, Any], on_progress: Progress | None) -> ToolResult:
+        return outcomes.pop(0)
+
+    talk = Chat(
+        ScriptedModel(calls(BUY), says("no"), says("yes")),
+        FakeTools((tool("buy", read_only=False), buy)),
+        SECRET,
+    )
+    told = await take(talk, [HELLO])
+    history, call_id = after(told, [HELLO]), only(told, events.Approval)[0].id
+    results = [
+        only(await take(talk, history, approvals={call_id: True}), events.Result)[0].result for _ in range(2)
+    ]
+    assert results == ["down", "bought"]
+
+
+async def test_an_outcome_is_told_whole_once_and_kept_in_short() -> None:
+    bulky = answering("x" * 100_000, media=(Media("image/png", "AAAA"),))
+    model = ScriptedModel(calls(BUY), says("done"), says("done"))
+    talk = Chat(model, FakeTools((tool("buy", read_only=False), bulky)), SECRET)
+    told = await take(talk, [HELLO])
+    history, call_id = after(told, [HELLO]), only(told, events.Approval)[0].id
+    first, again = [
+        only(await take(talk, history, approvals={call_id: True}), events.Result)[0] for _ in range(2)
+    ]
+    assert (len(first.result), len(first.media)) == (100_000, 1)
+    assert len(again.result) < 5_000
+    assert not again.media
+
+
 @pytest.mark.parametrize("options", [{"auto_approve": ["shop/buy"]}, {"ask": False}])
 async def test_an_old_call_that_nobody_confirmed_does_not_run_later_by_itself(
     options: dict[str, Any],
@@ -262,13 +294,26 @@ async def test_what_a_model_wrote_badly_goes_back_to_it_mended() -> None:
 
 
 async def test_a_turn_that_breaks_still_ends() -> None:
+    told = await take(Chat(ScriptedModel(ZeroDivisionError()), shop(), SECRET), [HELLO])
+    assert isinstance(told[-2], events.Failed)
+    assert told[-1] == events.Done("error")
+
+
+async def test_a_call_that_breaks_leaves_the_others_of_its_round_their_results() -> None:
     async def broken(args: dict[str, Any], on_progress: Progress | None) -> ToolResult:
         raise ZeroDivisionError
 
-    model = ScriptedModel(calls(("shop_look", "{}")))
-    told = await take(Chat(model, FakeTools((tool("look", read_only=True), broken)), SECRET), [HELLO])
-    assert isinstance(told[-2], events.Failed)
-    assert told[-1] == events.Done("error")
+    tools = FakeTools(
+        (tool("look", read_only=True), answering("[1]")),
+        (tool("find", read_only=True), broken),
+        (tool("buy", read_only=False), broken),
+    )
+    model = ScriptedModel(calls(("shop_find", "{}"), BUY, ("shop_look", "{}")), says("sorry"))
+    told = await take(Chat(model, tools, SECRET), [HELLO], ask=False)
+    outcomes = {result.result: result.unknown for result in only(told, events.Result)}
+    assert outcomes == {chat.BROKEN: True, "[1]": False}  # of the two that broke, the second may have bought
+    assert [result.isError for result in only(told, events.Result)].count(True) == 2
+    assert told[-1] == events.Done("stop")
 
 
 async def test_a_server_that_leaves_the_configuration_in_a_turn_is_a_result() -> None:
@@ -372,6 +417,25 @@ async def test_rounds_end_at_ten_with_an_answer_without_tools() -> None:
     assert told[-1] == events.Done("rounds")
     assert model.tools[-1] == []
     assert after(told, [])[-1]["content"] == "that is all I know"
+
+
+@pytest.mark.parametrize("last", [says(""), calls(("shop_look", "{}"))], ids=["silence", "another call"])
+async def test_a_model_without_a_last_word_has_one_said_for_it(last: Reply) -> None:
+    model = ScriptedModel(*[calls(("shop_look", "{}"))] * chat.MAX_ROUNDS, last)
+    told = await take(Chat(model, shop(), SECRET), [HELLO])
+    assert told[-1] == events.Done("rounds")
+    assert after(told, [])[-1] == {"role": "assistant", "content": chat.NO_MORE_ROUNDS}
+    assert only(told, events.Text)[-1].delta == chat.NO_MORE_ROUNDS
+
+
+async def test_a_model_is_offered_so_many_tools_and_told_of_the_others() -> None:
+    many = [(tool(f"t{n}", read_only=True), answering("")) for n in range(chat.MAX_TOOLS + 2)]
+    model = ScriptedModel(says("ok"))
+    await take(Chat(model, FakeTools(*many), SECRET), [HELLO])
+    assert [offered["function"]["name"] for offered in model.tools[0]] == [
+        f"shop_t{n}" for n in range(chat.MAX_TOOLS)
+    ]
+    assert "2 个工具" in model.requests[0][0]["content"]
 
 
 async def test_an_unknown_tool_is_a_result_for_the_model() -> None:
@@ -499,8 +563,15 @@ async def test_any_history_is_carried_on_with_every_call_answered_once(history: 
     assert json.dumps(sent)
 
 
-def test_the_loop_and_the_toolbox_can_be_taken_without_fastapi_and_without_settings() -> None:
-    code = "import sys, chat, provider, toolbox; print({'fastapi', 'pydantic_settings'} & set(sys.modules))"
+@pytest.mark.parametrize(
+    ("rooms", "unwanted"),
+    [
+        ("chat, demo, provider", {"mcp", "mcp_types", "httpx2", "openai"}),
+        ("chat, provider, toolbox", {"fastapi", "pydantic_settings"}),
+    ],
+)
+def test_the_loop_and_the_toolbox_bring_nothing_that_they_do_not_need(rooms: str, unwanted: set[str]) -> None:
+    code = f"import sys, {rooms}; print({unwanted} & set(sys.modules))"
     printed = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )

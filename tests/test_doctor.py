@@ -5,12 +5,12 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
 
-from chat import Model, ModelError
+from chat import MAX_TOOLS, Model, ModelError
 from demo import DemoModel
 from doctor import Finding, examine, report
 from servers import SWITCHED_OFF, Server
 from tests.processes import Spawn, free_port
-from tests.scripted import ScriptedModel, says
+from tests.scripted import ScriptedModel, calls, says
 from tests.serving import serve
 from toolbox import Toolbox
 
@@ -24,7 +24,7 @@ async def look(server: Server, model: Model | None = None) -> list[Finding]:
 
 async def test_what_works_is_said_to_work() -> None:
     async with serve(MCPServer("s").streamable_http_app()) as url:
-        findings = await look(Server("s", url=f"{url}/mcp"), ScriptedModel(says("好")))
+        findings = await look(Server("s", url=f"{url}/mcp"), ScriptedModel(calls(("check", "{}"))))
     out = io.StringIO()
     assert report(findings, out) == 0
     assert out.getvalue().count("✅") == 2
@@ -58,6 +58,24 @@ async def test_a_server_that_was_switched_off_is_no_fault() -> None:
 async def test_a_model_that_does_not_answer_is_a_finding() -> None:
     findings = await look(Server("s", error="x"), ScriptedModel(ModelError("余额不足")))
     assert (findings[0].ok, findings[0].says) == (False, "余额不足")
+
+
+async def test_a_model_that_does_not_call_tools_is_a_finding() -> None:
+    model = ScriptedModel(says("好"))
+    findings = await look(Server("s", error="x"), model)
+    assert model.tools[0]
+    assert not findings[0].ok
+    assert "工具" in findings[0].says
+
+
+async def test_more_tools_than_a_model_is_offered_are_a_finding() -> None:
+    many = MCPServer("s")
+    for number in range(MAX_TOOLS + 1):
+        many.add_tool(lambda: None, name=f"t{number}")
+    async with serve(many.streamable_http_app()) as url:
+        findings = await look(Server("s", url=f"{url}/mcp"))
+    assert "129" in findings[-1].says
+    assert not findings[-1].ok
 
 
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:
