@@ -143,7 +143,7 @@ function drawStarters() {
 	const starter = (name, question, onclick) => h("button.starter", {onclick}, h("small", name), question);
 	$("starters").replaceChildren(
 		...words.starters.map(([name, question]) => starter(name, question, () => talk.ask(question))),
-		...world.prompts.map(prompt => starter(prompt.title, prompt.description, () => begin(prompt))),
+		...world.prompts.map(prompt => starter(`${prompt.title} · ${prompt.server}`, prompt.description, () => begin(prompt))),
 	);
 }
 

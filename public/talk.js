@@ -41,6 +41,7 @@ export class Talk {
 			this.#settle();
 			this.item.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_CHARS);
 			this.item.entries.push({message: {role: "user", content: text}});
+			this.view.finish();
 			this.view.question(this.item.entries.at(-1));
 		});
 	}

@@ -31,11 +31,11 @@ export class View {
 			if (entry.message.role === "user") this.question(entry);
 			else if (entry.message.role === "assistant") this.#stored(entry);
 		}
-		this.finish();
+		this.#close();
 	}
 
 	question(entry) {
-		this.finish();
+		this.#close();
 		this.#answer = null;
 		const text = textOf(entry);
 		const [begin] = LONG.exec(text) ?? [];
@@ -94,10 +94,14 @@ export class View {
 	}
 
 	finish() {
+		for (const card of this.#cards.values()) card.update();
+		this.#close();
+	}
+
+	#close() {
 		const answer = this.#answer;
 		this.#dots.remove();
 		this.closeProse();
-		for (const card of this.#cards.values()) card.update();
 		if (!answer || answer.querySelector(":scope > .acts")) return;
 		const again = iconButton("again", () => this.talk.stop || this.talk.regenerate());
 		if (answer.firstChild) return answer.append(h(".acts", copy(() => this.spoken(answer)), again));

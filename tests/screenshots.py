@@ -104,7 +104,7 @@ class Studio:
         looks = [*call("a", "get_products", {"maxPrice": 1000}), *result("a", page_backend.PRODUCTS)]
         backend.say([("html", {"html": text})], looks, call("b", "get_orders", {}), [progress, wait])
         shown.begin("预算 1000 元以内有什么推荐？")
-        shown.page.locator("progress").wait_for()
+        shown.card.locator("progress").wait_for()
         self.take(shown, "streaming-zh")
         shown.button("停止").click()
         shown.settle()

@@ -21,7 +21,7 @@ from tests.page_backend import (
     server,
 )
 from tests.page_browser import PHONE, Open, Shown
-from tests.processes import ROOT, require
+from tests.processes import require
 
 pytest_plugins = ["tests.page_browser"]
 
