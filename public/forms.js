@@ -1,7 +1,7 @@
 // What is filled in by hand: a tool with its schemas, a prompt's arguments.
 import {callTool, promptText} from "./api.js";
 import {json, parse, show} from "./data.js";
-import {$, h} from "./dom.js";
+import {$, button, h} from "./dom.js";
 import {t} from "./i18n.js";
 import {enlist, listed} from "./store.js";
 
@@ -37,7 +37,7 @@ function group(name, {properties = {}, required = []}, root, needed) {
 }
 
 /** A form for a schema; what `run` makes of the values is shown below it. */
-function form(title, schema, run) {
+function form(title, schema, run, label, ...more) {
 	const output = h(".output", {role: "status"});
 	const [fields, read] = group("", schema, schema, true);
 	const onsubmit = async event => {
@@ -48,14 +48,16 @@ function form(title, schema, run) {
 			output.replaceChildren(h("p.bad", error.message));
 		}
 	};
-	return h("form.try", {onsubmit}, h("h4", title), fields, h("button.btn.primary", {type: "submit"}, t("run")), output);
+	return h("form.try", {onsubmit}, h("h4", title), fields, h(".row", h("button.btn.primary", {type: "submit"}, label), more), output);
 }
 
-const runForm = ({server, name, input_schema: schema}) =>
-	form(t("tryTool"), schema, async args => {
+function runForm({server, name, input_schema: schema}) {
+	const run = async args => {
 		const {result, isError} = await callTool(server, name, args);
 		return isError ? h("p.bad", result) : show(result);
-	});
+	};
+	return form(t("tryTool"), schema, run, t("run"));
+}
 
 export function fillPrompt(prompt, use) {
 	const window = $("prompt");
@@ -65,7 +67,8 @@ export function fillPrompt(prompt, use) {
 		use(text); // last, for the focus
 	};
 	window.ariaLabel = prompt.title;
-	window.replaceChildren(h("h3", prompt.title), form(prompt.description, prompt.input_schema, run));
+	const cancel = button(t("cancel"), () => window.close());
+	window.replaceChildren(h("h3", prompt.title), form(prompt.description, prompt.input_schema, run, t("takeOver"), cancel));
 	window.showModal();
 }
 

@@ -15,7 +15,7 @@ export class View {
 	#answer;
 	#prose;
 	#note = h("li.turn");
-	#dots = h(".dots", {ariaHidden: "true"}, "•••");
+	#dots = h(".dots", {ariaHidden: "true"}, "●●●");
 
 	constructor(talk) {
 		this.talk = talk;

@@ -82,6 +82,14 @@ class Studio:
         self.take(shown, "tools-zh")
         shown.button("设置").click()
         self.take(shown, "settings-zh")
+        for name, context in (
+            ("prompt-zh", {}),
+            ("prompt-360-dark", {"viewport": NARROW, "color_scheme": "dark"}),
+        ):
+            asked = self.open(shop.url, **context)
+            asked.page.locator(".starter", has_text="按喜好和预算推荐").click()
+            asked.page.locator("dialog[open]").wait_for()
+            self.take(asked, name)
         self.take(self.purchase(shop.url, "4k", ZH, viewport=HUGE), "huge")
         phone = self.open(shop.url, viewport=PHONE)
         phone.button("商店与工具").click()

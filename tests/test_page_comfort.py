@@ -223,7 +223,11 @@ def test_a_prompt_with_arguments_is_filled_in_and_goes_into_the_composer(
 ) -> None:
     backend.prompts = [prompt("推荐", "preference", preference="喜好", budget="预算")]
     shown = open_page(backend.url)
-    shown.page.locator(".starter", has_text="推荐").last.click()
+    starter = shown.page.locator(".starter", has_text="推荐").last
+    starter.click()
+    shown.page.get_by_role("dialog").get_by_role("button", name="取消").click()
+    expect(starter).to_be_focused()
+    starter.click()
     form = shown.page.get_by_role("dialog", name="推荐")
     expect(form.get_by_label(re.compile("preference"))).to_be_focused()
     shown.page.keyboard.press("Enter")
