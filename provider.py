@@ -15,7 +15,7 @@ from chat import ContextOverflowError, ModelError, Reply
 from history import Message
 from loopback import is_loopback
 from provider_answer import Answer
-from provider_request import acceptable, for_model
+from provider_request import Want, acceptable, for_model
 
 if TYPE_CHECKING:  # it takes as long to import as all the rest of web.py: only when a model is asked
     import openai
@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 OPENAI = "https://api.openai.com/v1"
 TOOLLESS = "（模型 {} 不支持工具调用，下面的回答没有查询过商店。）\n\n"
+MAX_LESSONS = 4  # requests until a model has said all that it wants otherwise
 TOOLLESS_TIME = 300.0  # seconds until a model that refused tools is offered some again: it may have passed
 CONNECT_TIMEOUT = 10.0  # seconds
 SILENCE_TIMEOUT = 120.0  # seconds until an answer begins, all tries together; then, without a byte of it
@@ -43,6 +44,13 @@ NO_TOOLS = re.compile(
     r"|--enable-auto-tool-choice",
     re.IGNORECASE,
 )
+# What a refusal says that the model wants; DeepSeek's and Kimi's, Mistral's.
+WANTS: dict[Want, re.Pattern[str]] = {
+    "reasoning": re.compile(
+        r"missing.{0,5}reasoning_content|reasoning_content.{0,40}(is missing|must be)", re.IGNORECASE
+    ),
+    "bridge": re.compile(r"role.{0,3}user.{0,3}after role.{0,3}tool", re.IGNORECASE),
+}
 
 ADVICE = {
     400: "模型服务不接受这次请求",
@@ -65,6 +73,7 @@ class OpenAIModel:
         self._base_url = base_url or OPENAI  # said to the SDK, which would ask the environment else
         self._client: openai.AsyncOpenAI | None = None
         self._toolless_until = 0.0  # time.monotonic()
+        self._wants: set[Want] = set()
 
     async def reply(
         self, messages: list[Message], tools: list[dict[str, Any]]
@@ -107,7 +116,7 @@ class OpenAIModel:
         with_tools = bool(tools) and self._takes_tools()
         asked: dict[str, Any] = {
             "model": self.name,
-            "messages": for_model(self.name, messages, with_tools=with_tools),
+            "messages": for_model(self.name, messages, with_tools=with_tools, wants=self._wants),
         }
         if with_tools:
             asked |= {"tools": [acceptable(tool) for tool in tools], "tool_choice": "auto"}
@@ -116,18 +125,28 @@ class OpenAIModel:
     async def _begin(
         self, messages: list[Message], tools: list[dict[str, Any]]
     ) -> "openai.AsyncStream[ChatCompletionChunk]":
-        """Begin a stream; a model that refuses tools is asked without them, for some minutes."""
+        """Begin a stream; what a refusal tells of the model is heeded, and the request made anew."""
         import openai  # noqa: PLC0415  see above
 
-        asked = self._asked(messages, tools)
-        try:
-            stream: openai.AsyncStream[ChatCompletionChunk] = await self._create(asked | {"stream": True})
-        except openai.APIStatusError as error:
-            if "tools" not in asked or not NO_TOOLS.search(error.message):
-                raise
+        for _ in range(MAX_LESSONS):
+            asked = self._asked(messages, tools)
+            try:
+                stream: openai.AsyncStream[ChatCompletionChunk] = await self._create(asked | {"stream": True})
+            except openai.APIStatusError as error:
+                if not self._learns(error.message, "tools" in asked):
+                    raise
+            else:
+                return stream
+        raise ModelError(ADVICE[400])
+
+    def _learns(self, refusal: str, had_tools: bool) -> bool:
+        """Note what a refusal tells of the model; say whether it is anything new."""
+        if had_tools and NO_TOOLS.search(refusal):
             self._toolless_until = time.monotonic() + TOOLLESS_TIME
-            stream = await self._create(self._asked(messages, tools) | {"stream": True})
-        return stream
+            return True
+        new = {want for want, pattern in WANTS.items() if pattern.search(refusal)} - self._wants
+        self._wants |= new
+        return bool(new)
 
     async def _create(self, asked: dict[str, Any]) -> Any:
         """Send a request, again where that may help; within one bound, however often and long it waits."""

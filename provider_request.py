@@ -2,8 +2,8 @@
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal
 
 from history import Message, calls_of
 
@@ -15,18 +15,30 @@ MODEL, THINK, SIGNED = "model", "think", "extra_content"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
+# What some models want and others do without: thinking ones that no assistant message lacks reasoning, be it
+# an empty one (DeepSeek, Kimi); Mistral's that the assistant speaks between a tool's result and the user.
+Want = Literal["reasoning", "bridge"]
+BRIDGE: Message = {"role": "assistant", "content": "（没有回答）"}
+
 UNIONS = ("anyOf", "oneOf", "allOf")
 NOT_AT_THE_TOP = {*UNIONS, "enum", "const", "not"}  # of a schema: OpenAI's rule, and in part Anthropic's
 
 
-def for_model(name: str, messages: Sequence[Message], *, with_tools: bool) -> list[Message]:
+def for_model(
+    name: str, messages: Sequence[Message], *, with_tools: bool, wants: Collection[Want] = ()
+) -> list[Message]:
     """Return the messages as this model takes them.
 
     Where no tools go out, earlier calls and results become text: Bedrock, Anthropic behind LiteLLM and
     others refuse calls without tools, and not all know `tool_choice: "none"`, which would let tools stay.
     """
-    own = [_of_model(name, message) for message in messages]
-    return _with_short_ids(own) if with_tools else _as_text(own)
+    sent = [_of_model(name, message) for message in messages]
+    sent = _joined(_with_short_ids(sent) if with_tools else _as_text(sent))
+    if "bridge" in wants:
+        sent = _bridged(sent)
+    if "reasoning" in wants:
+        sent = [{REASONING[0]: "", **m} if m["role"] == "assistant" else m for m in sent]
+    return sent
 
 
 def acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
@@ -60,18 +72,34 @@ def _as_text(messages: Sequence[Message]) -> list[Message]:
     plain: list[Message] = []
     for message in messages:
         if message["role"] == "tool":
-            text = {"role": "user", "content": message["content"]}
+            plain.append({"role": "user", "content": message["content"]})
         elif calls := calls_of(message):
             told = [f"调用了 {call.name}({call.arguments})" for call in calls]
-            text = {"role": "assistant", "content": "\n".join(filter(None, [message.get("content"), *told]))}
+            said = "\n".join(filter(None, [message.get("content"), *told]))
+            plain.append({"role": "assistant", "content": said})
         else:
-            text = message
-        if text["role"] == "user" and plain and plain[-1]["role"] == "user":
-            # Two of the user's in a row are refused by the templates of Mistral and Gemma.
-            plain[-1] = {**plain[-1], "content": f"{plain[-1]['content']}\n\n{text['content']}"}
-        else:
-            plain.append(text)
+            plain.append(message)
     return plain
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    """Make one of several messages of the user in a row, which the templates of Mistral and Gemma refuse."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "user":
+            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _bridged(messages: Sequence[Message]) -> list[Message]:
+    bridged: list[Message] = []
+    for message in messages:
+        if bridged and (bridged[-1]["role"], message["role"]) == ("tool", "user"):
+            bridged.append(BRIDGE)
+        bridged.append(message)
+    return bridged
 
 
 def _with_short_ids(messages: Sequence[Message]) -> list[Message]:

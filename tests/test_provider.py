@@ -249,6 +249,39 @@ async def test_without_tools_earlier_calls_and_results_are_told_as_text() -> Non
     assert all(set(message) == {"role", "content"} for message in messages)
 
 
+async def test_messages_of_the_user_in_a_row_go_out_as_one() -> None:
+    messages = (await sent([*ASK, {"role": "user", "content": "are you there?"}], TOOL))["messages"]
+    assert messages == [{"role": "user", "content": "hi\n\nare you there?"}]
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Missing `reasoning_content` field in the assistant message at message index 2",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    ],
+)
+async def test_a_model_that_wants_reasoning_in_every_message_gets_an_empty_one(message: str) -> None:
+    scripted = ScriptedProvider(refusal(400, message), text_stream("ok"))
+    assert (await ask(scripted, called("x"), [TOOL]))[1].text == "ok"
+    assert scripted.requests[1]["messages"][1]["reasoning_content"] == ""
+
+
+async def test_a_model_that_wants_to_speak_after_a_tool_does() -> None:
+    no = refusal(400, "Unexpected role 'user' after role 'tool'")
+    scripted = ScriptedProvider(no, text_stream("ok"))
+    await ask(scripted, [*called("x"), *ASK], [TOOL])
+    assert roles(scripted.requests[1]["messages"]) == ["user", "assistant", "tool", "assistant", "user"]
+
+
+async def test_a_refusal_that_is_repeated_is_told() -> None:
+    no = refusal(400, "Unexpected role 'user' after role 'tool'")
+    scripted = ScriptedProvider(no, no)
+    with pytest.raises(ModelError, match="不接受"):
+        await ask(scripted, [*called("x"), *ASK], [TOOL])
+
+
 SCHEMAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no properties": ({"type": "object"}, {"type": "object", "properties": {}}),
     "nothing": ({}, {"type": "object", "properties": {}}),
