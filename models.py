@@ -14,14 +14,19 @@ MAX_LIMIT = 500
 GroupBy = Literal["product", "customer", "day"]
 
 
-def _no_nul(text: str) -> str:
-    # PostgreSQL cannot store U+0000, and nobody types it. Lone surrogates pydantic refuses by itself.
+def _storable(text: str) -> str:
+    # PostgreSQL cannot store U+0000, and nobody types it. A lone surrogate, which JSON can name, is no
+    # character, and no wire or database takes it.
     if "\x00" in text:
         raise ValueError("must not contain NUL")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ValueError("must not contain lone surrogates") from None
     return text
 
 
-Text = Annotated[str, AfterValidator(_no_nul)]
+Text = Annotated[str, AfterValidator(_storable)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 
