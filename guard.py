@@ -10,7 +10,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+LOOPBACK = ("127.0.0.1", "localhost", "::1")  # as clients name it
 REMEMBERED = 100  # refused hosts that were logged once; more may be someone who makes them up
 
 logger = logging.getLogger(__name__)

@@ -5,6 +5,8 @@ import hashlib
 import io
 import json
 import logging
+import re
+import secrets
 import signal
 import socket
 import sys
@@ -27,17 +29,20 @@ from starlette.routing import BaseRoute, Route
 from yarl import URL
 
 from guard import LOOPBACK, Allowed, Guard, bracketed
+from loopback import is_loopback
 from onewrite import OneWrite
 from prompts import Prompts
+from sessions import Events, Sessions
 from shop import Send, Shop
-from streams import Events, Sessions, Streams
-from strict import complaint
-from tools import Confirm, Counter, all_tools
+from streams import Streams
+from strict import MOST_PROBLEMS, MOST_VALUES, complaint, printable, too_many
+from tools import Confirm, Seals, ToolContext, all_tools
 
 VERSION = "1.0.0"
 EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
 RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
+LARGEST_MESSAGE = 256 * 1024  # bytes; the largest order has some 10 KB, and parsing holds up everybody
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
   - 获取产品列表 (get_products)
@@ -92,6 +97,11 @@ class Settings(BaseSettings):
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
     api_token: SecretStr = Field(SecretStr(""), description="bearer token for the REST service")
 
+    @field_validator("mcp_host")
+    @classmethod
+    def _without_brackets(cls, value: str) -> str:
+        return value.removeprefix("[").removesuffix("]")  # as in a URL, which is no address to listen on
+
     @field_validator("mcp_path")
     @classmethod
     def _is_a_path_of_its_own(cls, value: str) -> str:
@@ -110,24 +120,39 @@ class Settings(BaseSettings):
             raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
         return value
 
+    @field_validator("api_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
+        if not re.fullmatch(r"[!-~]*", value.get_secret_value()):  # RFC 6750 section 2.1
+            raise ValueError("令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文")
+        return value
+
+    @model_validator(mode="after")
+    def _has_one_credential(self) -> Self:
+        if self.api_token and (URL(self.api_url).user or URL(self.api_url).password):
+            raise ValueError("API_URL 里的用户名和 API_TOKEN 只能用一个：两者用的是同一个请求头")
+        return self
+
     @model_validator(mode="after")
     def _guard_other_addresses(self) -> Self:
-        if self.mcp_transport != "stdio" and self.mcp_host not in LOOPBACK and not self.mcp_token:
+        if self.mcp_transport != "stdio" and not is_loopback(self.mcp_host) and not self.mcp_token:
             raise ValueError(
                 f"MCP_HOST={self.mcp_host} 不是本机地址，其他机器也能连接，所以必须同时设置 MCP_TOKEN"
             )
         return self
 
 
-class ShopServer(MCPServer[Counter]):
+class ShopServer(MCPServer[ToolContext]):
     """The SDK's server, whose failures read as the tutorial's sentences and nothing else."""
 
     shop: Shop
 
     async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[Counter, Any] | None = None
+        self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool. Raises ToolError with a sentence for the model, without the SDK's English prefix."""
+        if too_many(arguments):
+            raise ToolError(f"参数错误：多于 {MOST_VALUES} 个值")
         try:
             return await super().call_tool(name, arguments, context)
         except UnexpectedToolError:
@@ -141,12 +166,13 @@ class ShopServer(MCPServer[Counter]):
         self,
         name: str,
         arguments: dict[str, Any] | None = None,
-        context: Context[Counter, Any] | None = None,
+        context: Context[ToolContext, Any] | None = None,
     ) -> GetPromptResult | InputRequiredResult:
         """Fill in a prompt. Raises MCPError for one that does not exist or lacks an argument."""
         offered = {prompt.name: prompt for prompt in await self.list_prompts()}
         if name not in offered:
-            raise MCPError(INVALID_PARAMS, f"没有叫 {name} 的提示词，可用的有：{'、'.join(offered)}")
+            known_names = "、".join(offered)
+            raise MCPError(INVALID_PARAMS, f"没有叫 {printable(name)} 的提示词，可用的有：{known_names}")
         known = offered[name].arguments or []
         missing = [
             argument.name
@@ -155,26 +181,26 @@ class ShopServer(MCPServer[Counter]):
         ]
         unknown = set(arguments or {}) - {argument.name for argument in known}
         if missing or unknown:
-            wrong = [f"缺少 {field}" for field in missing] + [
-                f"没有参数 {field}" for field in sorted(unknown)
-            ]
+            wrong = [f"缺少 {field}" for field in missing]
+            wrong += [f"没有参数 {printable(field)}" for field in sorted(unknown)[:MOST_PROBLEMS]]
             raise MCPError(INVALID_PARAMS, f"提示词 {name} 的参数错误：{'；'.join(wrong)}")
         return await super().get_prompt(name, arguments, context)
 
 
 def create_server(settings: Settings, send: Send | None = None) -> ShopServer:
     """Make the server; `send` replaces the network to the REST service, for tests."""
-    counter = Counter(
-        Shop(settings.api_url, settings.api_token.get_secret_value(), send), settings.mcp_confirm
-    )
+    shop = Shop(settings.api_url, settings.api_token.get_secret_value(), send)
+    at_hand = ToolContext(shop, settings.mcp_confirm)
 
     @contextlib.asynccontextmanager
-    async def lifespan(_: MCPServer[Counter]) -> AsyncIterator[Counter]:
-        async with counter.shop.opened():
-            yield counter
+    async def lifespan(_: MCPServer[ToolContext]) -> AsyncIterator[ToolContext]:
+        async with shop.opened():
+            yield at_hand
 
+    # Replicas share the token, so that a question asked by one may be answered to another.
     token = settings.mcp_token.get_secret_value()
-    keys = [hashlib.sha256(b"request state:" + token.encode()).hexdigest()]
+    shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
+    seals = Seals([shared if token else secrets.token_bytes(32)])
     server = ShopServer(
         "Product MCP Server",
         title="产品 MCP 服务器",
@@ -183,11 +209,10 @@ def create_server(settings: Settings, send: Send | None = None) -> ShopServer:
         instructions=INSTRUCTIONS,
         tools=all_tools(),
         lifespan=lifespan,
-        # Replicas share the token, so that a question asked by one may be answered to another.
-        request_state_security=RequestStateSecurity(keys=keys) if token else None,
+        request_state_security=RequestStateSecurity(codec=seals),
     )
-    server.shop = counter.shop
-    Prompts(server.shop).add_to(server)
+    server.shop = shop
+    Prompts(shop).add_to(server)
     return server
 
 
@@ -203,7 +228,8 @@ def create_app(settings: Settings, send: Send | None = None) -> Starlette:
     unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
     routes: list[BaseRoute] = [Route("/healthz", healthz)]
     if settings.mcp_transport != "streamable-http":
-        routes += server.sse_app(transport_security=unchecked).routes
+        sse = server.sse_app(transport_security=unchecked, max_request_body_size=LARGEST_MESSAGE)
+        routes += sse.routes
     if settings.mcp_transport == "sse":
         app = Starlette(routes=routes)
     else:
@@ -215,6 +241,7 @@ def create_app(settings: Settings, send: Send | None = None) -> Starlette:
             event_store=Events() if resumable else None,
             retry_interval=RETRY_MILLISECONDS,
             transport_security=unchecked,
+            max_request_body_size=LARGEST_MESSAGE,
         )
         app.router.routes.extend(routes)
         app.add_middleware(Sessions)
@@ -300,9 +327,8 @@ def run() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         if settings.mcp_transport == "stdio":
             sys.stderr.write(BANNER)
-            signal.signal(
-                signal.SIGINT, signal.SIG_DFL
-            )  # a thread waits for input, and would hold up the end
+            # A thread waits for input, and would hold up the end.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
             anyio.run(create_server(settings).run_stdio_async)
         else:
             sys.stdout.write(BANNER + addresses(settings))

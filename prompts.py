@@ -15,11 +15,11 @@ from mcp.types import (
     ResourceTemplateReference,
     TextContent,
 )
-from pydantic import Field
+from pydantic import Field, TypeAdapter, ValidationError
 
-from models import MAX_LIMIT, GroupBy
+from models import MAX_LIMIT, MAX_NAME, GroupBy, Text
 from shop import INVENTORY, LOOK_SECONDS, ORDERS, PRODUCTS, Query, Shop, ShopError, Wording
-from tools import Counter, listed
+from tools import ToolContext, listed
 
 MOST_VALUES = 100  # what one completion may carry (MCP specification, Completion)
 GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
@@ -29,6 +29,7 @@ Preference = Annotated[str, Field(description="喜好或用途，例如：主动
 Budget = Annotated[str, Field(description="预算上限，人民币元，例如 1000；不填则不限")]
 Group = Annotated[str, Field(description="按什么汇总：product（商品）、customer（客户）或 day（日期）")]
 Customer = Annotated[str, Field(description="只分析这位客户的订单；不填则分析全部")]
+_CUSTOMER: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(max_length=MAX_NAME)])
 Threshold = Annotated[str, Field(description="库存不超过多少件时提醒补货，例如 20")]
 
 
@@ -45,7 +46,7 @@ class Prompts:
             ("restock_check", "threshold"): _fixed(*THRESHOLDS),
         }
 
-    def add_to(self, server: MCPServer[Counter]) -> None:
+    def add_to(self, server: MCPServer[ToolContext]) -> None:
         """Offer the prompts on a server."""
         server.prompt("recommend", "按喜好和预算推荐", "按喜好、预算和库存推荐商品。")(self.recommend)
         server.prompt("analyse_orders", "分析订单", "分析销售情况，汇总数据已附上。")(self.analyse_orders)
@@ -65,6 +66,10 @@ class Prompts:
         """Ask for an analysis of the orders, with the summary at hand."""
         if groupBy not in GROUPS:
             raise MCPError(INVALID_PARAMS, "groupBy 应为 product、customer 或 day")
+        try:
+            _CUSTOMER.validate_python(customerName)
+        except ValidationError as error:
+            raise MCPError(INVALID_PARAMS, f"customerName 应为不超过 {MAX_NAME} 个字符的姓名") from error
         query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
         summary = await self._text(ORDERS, "/orders/summary", query)
         whose = f"客户 {customerName} 的" if customerName else "全部"
@@ -107,7 +112,8 @@ class Prompts:
             values = await known()
         except ShopError:
             values = []
-        fitting = [value for value in values if argument.value.lower() in value.lower()]
+        typed = argument.value.lower()
+        fitting = [value for value in values if typed in value.lower()]
         return Completion(
             values=fitting[:MOST_VALUES], total=len(fitting), has_more=len(fitting) > MOST_VALUES
         )

@@ -109,12 +109,13 @@ def _try_again(error: Exception) -> bool | float:
 class Shop:
     """Calls the REST service at `url`; open it with `async with shop.opened()` before use.
 
-    `send` replaces the network, for tests.
+    `send` replaces the network, for tests. A user and password in `url` are sent, and never shown.
     """
 
     def __init__(self, url: str, token: str = "", send: Send | None = None) -> None:
-        self.url = url.rstrip("/")
-        self._base = str(URL(self.url))  # as it goes over the wire
+        address = URL(url.rstrip("/"))
+        self._base = str(address)  # as it goes over the wire
+        self._shown = address.with_user(None).human_repr()
         self._headers = {"Accept": "application/json"}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -203,7 +204,9 @@ class Shop:
             raise ShopError(f"{words.refused} ({response.status}): {_detail(response)}")
         data = _json(response)
         if not isinstance(data, kind):
-            raise ShopError(f"{words.unreachable}: {self.url} 的回答不是商店的，请检查 API_URL{words.advice}")
+            raise ShopError(
+                f"{words.unreachable}: {self._shown} 的回答不是商店的，请检查 API_URL{words.advice}"
+            )
         return Answer(response.body, data, response.headers)
 
     async def _together(self, path: str) -> Response:
@@ -256,10 +259,10 @@ class Shop:
 
     def _reason(self, error: Exception) -> str:
         if isinstance(error, aiohttp.ClientConnectorError):
-            return f"连接不上 {self.url}，请确认 api.py 已经启动"
+            return f"连接不上 {self._shown}，请确认 api.py 已经启动"
         if isinstance(error, TimeoutError):
-            return f"{self.url} 没有及时回答，请稍后再试"
-        return f"与 {self.url} 的连接中断，请稍后再试"
+            return f"{self._shown} 没有及时回答，请稍后再试"
+        return f"与 {self._shown} 的连接中断，请稍后再试"
 
 
 def _json(response: Response) -> Any:
@@ -275,6 +278,14 @@ def _detail(response: Response) -> str:
         detail = _json(response)["detail"]
         if isinstance(detail, str):
             return detail
-        return "；".join(f"{'.'.join(map(str, problem['loc'][1:]))}: {problem['msg']}" for problem in detail)
+        problems: dict[str, str] = {}
+        for problem in detail:
+            problems.setdefault(_field(*problem["loc"]), problem["msg"])
+        return "；".join(f"{field}: {message}" for field, message in problems.items())
     except (TypeError, KeyError):  # a proxy's page, not the service's JSON
         return response.reason or "没有说明"
+
+
+def _field(where: str, *path: str | int) -> str:
+    # Below the name of a query's field there is only which of its types did not fit: nobody's business.
+    return ".".join(map(str, path[:1] if where == "query" else path))

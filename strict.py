@@ -11,6 +11,10 @@ from mcp.types import ToolAnnotations
 from pydantic import ConfigDict, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
+MOST_VALUES = 1_000  # in the arguments of one call; the largest order has some 300
+MOST_PROBLEMS = 20  # told of one call
+LONGEST_NAME = 100  # characters of an argument's name that are repeated
+
 
 class _StrictArguments(ArgModelBase):
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -32,9 +36,23 @@ class _Metadata(FuncMetadata):
 
 def _parsed(text: str) -> Any:
     try:
-        return json.loads(text)
+        parsed = json.loads(text)
     except (ValueError, RecursionError):
         return text
+    return text if too_many(parsed) else parsed
+
+
+def too_many(arguments: Any) -> bool:
+    """Tell whether there are more values than any call needs: each may be a problem, and cost its time."""
+    count, rest = 0, [arguments]
+    while rest:
+        node = rest.pop()
+        if isinstance(node, dict | list):
+            count += len(node)
+            if count > MOST_VALUES:
+                return True
+            rest.extend(node.values() if isinstance(node, dict) else node)
+    return False
 
 
 def strict_tool(
@@ -72,8 +90,16 @@ def _flat(schema: Any) -> Any:
 
 def complaint(error: ValidationError) -> str:
     """Say what is wrong with the arguments: the fields and the rules, not the values."""
-    problems = (
-        f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}"
-        for problem in error.errors(include_url=False, include_context=False, include_input=False)
-    )
-    return "参数错误：" + "；".join(problems)
+    problems = error.errors(include_url=False, include_context=False, include_input=False)
+    told = [
+        f"{'.'.join(map(printable, each['loc'])) or '参数名'}: {each['msg']}"
+        for each in problems[:MOST_PROBLEMS]
+    ]
+    if len(problems) > MOST_PROBLEMS:
+        told.append(f"还有 {len(problems) - MOST_PROBLEMS} 处")
+    return "参数错误：" + "；".join(told)
+
+
+def printable(name: object) -> str:
+    """Return a name that a client made up: cut, and without the lone surrogates that no answer can carry."""
+    return str(name)[:LONGEST_NAME].encode(errors="backslashreplace").decode()

@@ -2,10 +2,18 @@
 
 import hashlib
 import uuid
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from mcp.server.mcpserver import AcceptedElicitation, Context, Elicit, ElicitationResult, Resolve
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    AESGCMRequestStateCodec,
+    Context,
+    Elicit,
+    ElicitationResult,
+    Resolve,
+)
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
@@ -31,6 +39,7 @@ from strict import strict_tool
 
 LARGEST_RESULT = 200_000  # bytes; more than a model can read, and hosts cut it blindly
 LONGEST_KEY = 200
+HIGHEST_PRICE = 10_000_000  # yuan; the service has no dearer product, and refuses to look for one
 CANNOT_ASK = (
     "没有下单：服务器要求每笔采购都经用户确认（--confirm always），"
     "但这个客户端不能向用户提问（没有 elicitation，或用了 --stateless、--json-response）"
@@ -40,14 +49,31 @@ Confirm = Literal["never", "auto", "always"]
 
 
 @dataclass(frozen=True)
-class Counter:
+class ToolContext:
     """What the tools work with, opened in the server's lifespan."""
 
     shop: Shop
     confirm: Confirm
 
 
-Ctx = Context[Counter, Any]
+Ctx = Context[ToolContext, Any]
+
+_answered: ContextVar[str] = ContextVar("answered")  # the seal of the question that the call answers
+
+
+class Seals(AESGCMRequestStateCodec):
+    """Seals what the SDK notes of a question, for its way to the client and back (2026-07-28).
+
+    There the answer comes as a second call that carries the question. What is sealed is the same for every
+    equal question, but a seal is unique: it names the one question that the person has answered. (Before
+    2026-07-28 an answer ends the call that waits for it, and cannot come twice.)
+    """
+
+    def unseal(self, token: str) -> bytes:
+        """Open a seal, and note it for this call."""
+        payload = super().unseal(token)
+        _answered.set(token)
+        return payload
 
 
 def _one_type(schema: dict[str, Any]) -> None:
@@ -153,7 +179,11 @@ async def get_products(
     每个产品有 id、name、price（人民币元）和 description，按 id 排列。可按文字和价格筛选；
     推荐商品、查价格或需要商品 ID 时先用它。库存另见 get_inventory。
     """
-    wanted = {"query": query, "minPrice": minPrice, "maxPrice": maxPrice, "limit": limit, "offset": offset}
+    if minPrice is not None and minPrice > HIGHEST_PRICE:
+        return listed(Answer(b"[]", [], {}), offset)
+    # Models write 99999999 where they mean no limit.
+    highest = None if maxPrice is not None and maxPrice > HIGHEST_PRICE else maxPrice
+    wanted = {"query": query, "minPrice": minPrice, "maxPrice": highest, "limit": limit, "offset": offset}
     return listed(await _shop(ctx).get(PRODUCTS, "/products", wanted), offset)
 
 
@@ -231,7 +261,8 @@ async def create_purchase(
     if not isinstance(agreed, AcceptedElicitation):
         said = "拒绝" if agreed.action == "decline" else "取消"
         raise ToolError(f"没有下单：用户{said}了这笔采购。请不要自行重试，先问清用户的意思")
-    key = purchase_key(ctx.request_context.meta, input_data)
+    question = _answered.get() if ctx.request_state is not None else None
+    key = purchase_key(ctx.request_context.meta, input_data, question)
     await ctx.report_progress(2, 3, "提交订单")
     body = to_json({"customerName": input_data.customerName, "items": input_data.items})
     answer = await _shop(ctx).buy(body, key)
@@ -271,21 +302,26 @@ async def _question(shop: Shop, purchase: PurchaseInput) -> str:
     return f"确认购买 {lines}，合计 ¥{cents // 100}.{cents % 100:02}？"
 
 
-def purchase_key(meta: Any, purchase: PurchaseInput) -> str:
+def purchase_key(meta: Any, purchase: PurchaseInput, question: str | None) -> str:
     """Return the key under which this purchase happens at most once.
 
-    The host's `_meta["idempotency-key"]`, else the model's, else one for this call alone. Raises ToolError
-    when the host's is no usable text: to drop it silently would allow the purchase twice.
+    The host's `_meta["idempotency-key"]`, else the model's, else one for the question that the person has
+    answered, which a host sends again when it missed the result, else one for this call alone. Raises
+    ToolError when the host's is no usable text: to drop it silently would allow the purchase twice.
     """
     key = (meta or {}).get("idempotency-key")
     if key is None:
-        key = purchase.idempotencyKey or uuid.uuid4().hex
+        key = purchase.idempotencyKey or (_digest(question) if question else uuid.uuid4().hex)
     if not isinstance(key, str) or not 0 < len(key) <= LONGEST_KEY:
         raise ToolError(f'参数错误：_meta["idempotency-key"] 应为 1 到 {LONGEST_KEY} 个字符的文字')
     if key.isascii() and key.isprintable() and " " not in key:
         return key
     # A header carries visible ASCII only, and a model may well write its key in Chinese.
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()
+    return _digest(key)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def listed(answer: Answer, offset: int | None) -> CallToolResult:

@@ -18,8 +18,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+import sessions
 import shop
-import streams
 from tests.processes import Spawn, free_port
 from tests.test_main import TWO_BUDS, FakeShop, Person, keyed, text_of
 from tests.test_main_http import BOTH, HELLO, SlowShop, app_for, serving, talking
@@ -113,14 +113,14 @@ async def in_session(session: str | None = "s") -> None:
 
     async def nothing(*_: Any) -> Any: ...
 
-    await streams.Sessions(nothing)({"type": "http", "headers": headers}, nothing, nothing)
+    await sessions.Sessions(nothing)({"type": "http", "method": "POST", "headers": headers}, nothing, nothing)
 
 
 def step(number: int) -> JSONRPCNotification:
     return JSONRPCNotification(jsonrpc="2.0", method="notifications/progress", params={"progress": number})
 
 
-async def replayed(store: streams.Events, last: str) -> list[EventMessage]:
+async def replayed(store: sessions.Events, last: str) -> list[EventMessage]:
     got: list[EventMessage] = []
 
     async def keep(event: EventMessage) -> None:
@@ -132,7 +132,7 @@ async def replayed(store: streams.Events, last: str) -> list[EventMessage]:
 
 @pytest.mark.parametrize("limits", [{"events": 3}, {"size": 200}])
 async def test_the_oldest_events_make_room(limits: dict[str, Any]) -> None:
-    store = streams.Events(**limits)
+    store = sessions.Events(**limits)
     await in_session()
     first = await store.store_event("2", None)
     await store.store_event("2", step(1))
@@ -144,18 +144,18 @@ async def test_the_oldest_events_make_room(limits: dict[str, Any]) -> None:
 
 
 async def test_events_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = streams.Events(age=60)
+    store = sessions.Events(age=60)
     await in_session()
     first = await store.store_event("2", None)
     await store.store_event("2", JSONRPCResponse(jsonrpc="2.0", id=2, result={}))
     assert len(await replayed(store, first)) == 1
     later = time.monotonic() + 61
-    monkeypatch.setattr("streams.monotonic", lambda: later)
+    monkeypatch.setattr("sessions.monotonic", lambda: later)
     assert await replayed(store, first) == []
 
 
 async def test_streams_of_one_session_stay_apart() -> None:
-    store = streams.Events()
+    store = sessions.Events()
     await in_session()
     first = await store.store_event("2", None)
     await store.store_event("3", step(1))
