@@ -16,12 +16,11 @@ async function detailOf(response) {
 
 export const reconnect = server => send(`/api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
-/** Answers `{result: text, isError}`; throws when the server is out of reach. */
 export const callTool = async (server, name, args) => (await send("/api/call-tool", {server, name, args})).json();
 
 export const promptText = async ({server, name}, args) => (await (await send("/api/get-prompt", {server, name, args})).json()).text;
 
-/** Server-sent events as `{event, data}`; the network may cut them anywhere. */
+// The network may cut events anywhere.
 export async function* events(path, body, signal) {
 	const response = await send(path, body, signal);
 	const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();

@@ -14,14 +14,13 @@ export function parse(text) {
 
 const isObject = value => value?.constructor === Object;
 
-/** The list of objects in a result (`[…]` or `{"result": […]}`), else null. */
+// A list is `[…]` or `{"result": […]}`.
 export function rows(text) {
 	const value = parse(text);
 	const list = isObject(value) && Object.keys(value).length === 1 ? value.result : value;
 	return Array.isArray(list) && list.every(isObject) ? list : null;
 }
 
-/** Flatten rows, and remember their products' names. */
 export function learn(list) {
 	return list.map(({product, ...rest}) => {
 		const {id: productId, ...more} = product ?? {};

@@ -1,7 +1,7 @@
 // Elements from data, without ever parsing text as HTML.
 import {t} from "./i18n.js";
 
-/** Make an element from "tag.class" (or a div), properties or attributes, and children; text stays text. */
+/** An element from "tag.class" (or a div), properties or attributes, and children. */
 export function h(name, ...rest) {
 	const [tag, ...classes] = name.split(".");
 	const element = document.createElement(tag || "div");
@@ -64,5 +64,3 @@ export function toast(text, label, action) {
 	clearTimeout(fading);
 	fading = setTimeout(hide, 7000);
 }
-
-export const download = (name, text) => h("a", {href: URL.createObjectURL(new Blob([text])), download: name}).click();

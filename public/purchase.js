@@ -7,7 +7,7 @@ import {findTool, readStock} from "./world.js";
 
 const DEAF_MS = 400; // an Enter meant for the question must not buy
 
-/** The purchase in arguments, by its shape, or null. */
+// Known by its shape, whatever the tool is called.
 export function purchaseOf(args) {
 	const body = args?.input_data ?? args;
 	return typeof body?.customerName === "string" && body.items?.length && body.items.every?.(isLine) ? body : null;

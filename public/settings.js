@@ -1,7 +1,6 @@
 // The settings' window: language, appearance, tools that may run without asking, export.
-import {$, bind, button, download, h, root} from "./dom.js";
+import {$, bind, button, h, root} from "./dom.js";
 import {lang, t} from "./i18n.js";
-import {asMarkdown, titleOf} from "./sidebar.js";
 import {enlist, listed, set, settings} from "./store.js";
 
 function drawAllowed() {
@@ -11,10 +10,10 @@ function drawAllowed() {
 }
 
 export function initSettings(item, speak) {
-	const save = (ending, text) => download(`${titleOf(item()).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`, text);
+	const save = ending => () => import("./export.js").then(file => file.save(item(), ending));
 	$("settings").onbeforetoggle = drawAllowed;
 	bind("lang", lang(), speak);
 	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (root.dataset.theme = theme)));
-	$("export-md").onclick = () => save("md", asMarkdown(item()));
-	$("export-json").onclick = () => save("json", JSON.stringify(item(), null, 2));
+	$("export-md").onclick = save("md");
+	$("export-json").onclick = save("json");
 }

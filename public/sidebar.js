@@ -1,4 +1,4 @@
-// The list of conversations, and one of them as Markdown.
+// The list of conversations.
 import {$, editInPlace, h, iconButton, toast} from "./dom.js";
 import {t} from "./i18n.js";
 
@@ -26,17 +26,4 @@ export function makeSidebar(kept, act) {
 	}
 
 	return update;
-}
-
-const fence = text => `\`\`\`\`json\n${text}\n\`\`\`\``;
-
-export function asMarkdown({title, entries, calls}) {
-	const parts = [`# ${title}`];
-	for (const {message: {role, content, tool_calls: asked = []}} of entries) {
-		if (content && role !== "tool") parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, content);
-		for (const {server, tool, args, result} of asked.map(({id}) => calls[id] ?? {})) {
-			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result ?? ""));
-		}
-	}
-	return `${parts.join("\n\n")}\n`;
 }

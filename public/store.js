@@ -17,7 +17,7 @@ export function set(key, value) {
 	} catch {} // then it lasts as long as the page
 }
 
-/** Lists of tools: `always` allowed, `askFirst`. */
+// Of tools: `always` allowed, `askFirst`.
 export const listed = key => [settings[key] ?? []].flat();
 export const enlist = (key, name, on) => set(key, [...listed(key).filter(other => other !== name), on ? name : []].flat());
 
@@ -43,7 +43,7 @@ export const newConversation = () => ({
 
 const {locks} = navigator; // there are none where the page came over plain HTTP from elsewhere
 
-/** Run `work` unless another tab is at this conversation; returns whether it ran. */
+/** Tells whether `work` ran: not while another tab is at this conversation. */
 export async function alone(id, work) {
 	const within = async lock => {
 		if (lock) await work();

@@ -17,7 +17,6 @@ export class Talk {
 		isTaken(item.id).then(taken => taken && this.adopt());
 	}
 
-	/** Whether calls without a result may still get one. */
 	get live() {
 		return this.stop || this.elsewhere;
 	}

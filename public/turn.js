@@ -9,7 +9,7 @@ const MAX_MESSAGES = 1900; // the server takes 2000
 /** A tool as it was allowed; changed, it is another. */
 export const asAllowed = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
 
-/** Ids of the newest assistant message's calls that have no result yet. */
+// Of the newest assistant message.
 export function openCalls({entries}) {
 	const last = entries.findLastIndex(({message}) => message.role !== "tool");
 	const answered = entries.slice(last + 1).map(({message}) => message.tool_call_id);
