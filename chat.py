@@ -22,7 +22,7 @@ from events import Appended, Approval, Done, Event, Failed, Progress, Result, Te
 from history import Call, Message, answered, mend, sendable, shorten, unanswered
 from writing import WritingCalls
 
-if TYPE_CHECKING:  # they bring the MCP SDK, which the loop does not need
+if TYPE_CHECKING:  # they bring the MCP SDK, which the loop does not need before a tool is called
     from results import ToolResult
     from toolbox import Tool
 
@@ -121,11 +121,7 @@ class Tools(Protocol):
         key: str | None = None,
         on_progress: Progress | None = None,
     ) -> "ToolResult":
-        """Call a tool; a failure is a result, not an exception, but for one.
-
-        Raises:
-            LookupError: There is no such server any more; nothing was sent. The message is a sentence.
-        """
+        """Call a tool; a failure is a result, not an exception, but for `UnknownServerError`."""
         ...
 
 
@@ -187,7 +183,15 @@ class Chat:
         """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
 
         async def run() -> "ToolResult":
-            return await self.toolbox.call(tool.server, tool.name, args, key=call.id, on_progress=on_progress)
+            from results import ToolResult  # noqa: PLC0415  see above
+            from toolbox import UnknownServerError  # noqa: PLC0415
+
+            try:
+                return await self.toolbox.call(
+                    tool.server, tool.name, args, key=call.id, on_progress=on_progress
+                )
+            except UnknownServerError as error:  # mcp.json was edited in the middle of the turn
+                return ToolResult(str(error), is_error=True, unreachable=True)
 
         return await run() if tool.read_only else await self._writing.run(call.id, run)
 
@@ -361,9 +365,6 @@ class _Turn:
             began = time.monotonic()
             try:
                 result = await self.chat.execute(call, tool, call.args() or {}, report)
-            except LookupError as error:  # mcp.json was edited in the middle of the turn
-                log.info("%s: %s", tool.offered, error)
-                outcome = _failed(call, str(error))
             except Exception:  # this call's outer edge: the others of its round have results of their own
                 log.exception("%s broke", tool.offered)
                 outcome = _failed(call, BROKEN, unknown=not tool.read_only)

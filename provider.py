@@ -9,8 +9,6 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-import stamina
-
 from chat import ContextOverflowError, ModelError, Reply
 from history import Message
 from loopback import is_loopback
@@ -150,6 +148,8 @@ class OpenAIModel:
 
     async def _create(self, asked: dict[str, Any]) -> Any:
         """Send a request, again where that may help; within one bound, however often and long it waits."""
+        import stamina  # noqa: PLC0415  see above
+
         async with asyncio.timeout(SILENCE_TIMEOUT):
             async for attempt in stamina.retry_context(
                 on=_try_again, attempts=RETRIES + 1, timeout=None, wait_initial=0.5, wait_jitter=0.5
@@ -201,9 +201,10 @@ def _try_again(error: Exception) -> bool | float:
         if error.code == "insufficient_quota":  # a 429 of OpenAI's that no waiting mends
             return False
         seconds = _retry_after(error)
-        if error.status_code in (408, 409, 429) or error.status_code >= 500:
-            return (seconds or True) if (seconds or 0) <= LONGEST_PAUSE else False
-        return False
+        passes = error.status_code in (408, 409, 429) or error.status_code >= 500
+        if not passes or (seconds is not None and seconds > LONGEST_PAUSE):
+            return False
+        return seconds or True
     return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 

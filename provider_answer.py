@@ -169,7 +169,10 @@ class Answer:
 
 
 def _is_another(call: _Fragments, piece_id: str | None, name: str, arguments: str) -> bool:
-    """Whether a piece with this index begins a new call."""
+    """Whether a piece with this index begins a new call.
+
+    Two calls of one tool without ids and arguments cannot be told from a name that is repeated; they are one.
+    """
     if not name:
         return False  # some send a new id with every piece
     if piece_id and call.id and piece_id != call.id:

@@ -42,7 +42,7 @@ class WritingCalls:
 
     def _keep(self, id: str, outcome: "asyncio.Future[ToolResult]") -> None:
         """Keep what came of a call in short; what never reached its server may be tried again."""
-        if outcome.cancelled() or isinstance(outcome.exception(), LookupError):
+        if outcome.cancelled():
             self._outcomes.pop(id, None)
         elif outcome.exception() is None:
             result = outcome.result()

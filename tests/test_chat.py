@@ -301,7 +301,7 @@ async def test_a_turn_that_breaks_still_ends() -> None:
 
 async def test_a_call_that_breaks_leaves_the_others_of_its_round_their_results() -> None:
     async def broken(args: dict[str, Any], on_progress: Progress | None) -> ToolResult:
-        raise ZeroDivisionError
+        raise KeyError("of a bug")
 
     tools = FakeTools(
         (tool("look", read_only=True), answering("[1]")),
