@@ -21,6 +21,7 @@ ROUNDS = 15
 RESTARTS = 4
 GOAL_MS = 300.0
 LOOK_SECONDS = 0.005
+SETTLE_SECONDS = 0.5  # the browser has opened its window: that is not the page's
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PAINT, READY = "first paint", "ready"
 
@@ -60,6 +61,7 @@ async def _opened(browser: Browser, web: Service) -> AsyncIterator[Page]:
     try:
         page = await context.new_page()
         await page.add_init_script(NOTE_READY)
+        await asyncio.sleep(SETTLE_SECONDS)
         await page.goto(web.url)
         await _until(page, ready=True, times=1)
         yield page
