@@ -595,3 +595,18 @@ def test_waiting_for_a_server_is_bounded() -> None:
             return time.monotonic() - began
 
     assert asyncio.run(wait()) < connection.READY_TIMEOUT * 10
+
+
+async def test_a_prompt_carries_its_arguments_as_a_schema_like_a_tools() -> None:
+    server: MCPServer = MCPServer("greeter")
+
+    @server.prompt(title="Greet")
+    def greet(whom: str, how: str = "kindly") -> str:
+        return f"greet {whom} {how}"
+
+    async with serve(server.streamable_http_app()) as url, boxed(at(url)) as box:
+        (prompt,) = box.prompts()
+    assert (prompt["server"], prompt["name"], prompt["title"]) == ("s", "greet", "Greet")
+    schema = prompt["input_schema"]
+    assert (list(schema["properties"]), schema["required"]) == (["whom", "how"], ["whom"])
+    assert schema["properties"]["whom"] == {"type": "string", "description": ""}
