@@ -5,7 +5,7 @@ import logging
 import random
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
@@ -32,6 +32,7 @@ from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from carrier import AiohttpTransport
+from events import Progress
 from loopback import is_loopback
 from results import NoAnswerError, ToolResult, explain, read_result, unanswered
 from servers import Server
@@ -55,7 +56,6 @@ _statuses: ContextVar[list[int]] = ContextVar("statuses")
 
 R = TypeVar("R")
 Status = Literal["connecting", "ready", "down", "disabled"]
-Progress = Callable[[float, float | None, str | None], None]
 
 
 class ServerDownError(Exception):

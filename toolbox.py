@@ -13,7 +13,8 @@ from typing import Any
 from mcp_types import PromptArgument
 from mcp_types import Tool as McpTool
 
-from connection import READY_TIMEOUT, Connection, Progress
+from connection import READY_TIMEOUT, Connection
+from events import Progress
 from results import ToolResult
 from servers import Server
 
