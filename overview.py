@@ -1,15 +1,18 @@
 """What the page is told of its back end: model, servers, tools and prompts, and every change of them."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
 from chat import Model
 from connection import Connection
+from loopback import is_loopback
 from toolbox import Toolbox
 
 LOOK_INTERVAL = 0.05  # seconds between two looks at the connections; one takes microseconds
+HURRY_INTERVAL = 0.2  # seconds between two tries of a server that is down, while a page is looking
 
 
 class Overview:
@@ -19,6 +22,7 @@ class Overview:
         self._model = model
         self._toolbox = toolbox
         self._stopping = stopping
+        self._hurried = 0.0  # time.monotonic() of the last try
 
     def status(self) -> dict[str, Any]:
         """Say which model answers and how each server is."""
@@ -47,6 +51,16 @@ class Overview:
             "prompts": self._toolbox.prompts(),
         }
 
+    def _hurry(self) -> None:
+        """Have this machine's servers tried again at once: a refusal costs milliseconds; somebody waits."""
+        if time.monotonic() < self._hurried + HURRY_INTERVAL:
+            return
+        self._hurried = time.monotonic()
+        for connection in self._toolbox.connections.values():
+            server = connection.server
+            if connection.retry_in is not None and server.transport != "stdio" and is_loopback(server.host):
+                connection.reconnect()
+
     def _told(self) -> dict[str, Any]:
         state = self.status() | self.tools()
         for server in state["servers"]:
@@ -64,6 +78,7 @@ class Overview:
             if now != seen:
                 seen = now
                 yield self._told()
+            self._hurry()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), LOOK_INTERVAL)
 

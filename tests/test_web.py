@@ -12,6 +12,7 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
+import connection
 import keyfile
 from chat import Model, ModelError
 from demo import DemoModel
@@ -419,6 +420,26 @@ async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> No
         (tmp_path / "mcp.json").write_text(json.dumps(config))
         changed = await anext(states)
         assert [server["status"] for server in changed["servers"]] == ["ready", "disabled"]
+
+
+async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("FIRST_DELAY", "LAST_LOCAL_DELAY"):
+        monkeypatch.setattr(connection, name, 1000)  # seconds: by itself it would not be back in this test
+    port = free_port()
+    config = {"mcpServers": {"shop": {"url": f"http://127.0.0.1:{port}/mcp"}}}
+    (tmp_path / "mcp.json").write_text(json.dumps(config))
+    async with (
+        serve(create_app(made(tmp_path), ScriptedModel())) as base,
+        httpx.AsyncClient(base_url=base, timeout=20) as http,
+        aclosing(watched(http)) as states,
+    ):
+        while (await anext(states))["servers"][0]["status"] != "down":
+            pass
+        async with serve(shop().streamable_http_app(), port):
+            while (await anext(states))["servers"][0]["status"] != "ready":
+                pass
 
 
 def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spawn) -> None:
