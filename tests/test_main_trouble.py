@@ -218,6 +218,20 @@ async def test_of_too_many_sessions_the_one_idle_for_longest_ends(
         assert (await ping(used), await ping(listening)) == (404, 200)
 
 
+async def test_a_newcomer_is_served_where_all_sessions_are_in_use(
+    api: FakeShop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MAX_SESSIONS", 1)
+    async with talking(app_for(api), Accept=BOTH) as http:
+        listening = await open_session(http)
+        async with http.stream("GET", "/mcp", headers=listening) as stream:
+            assert stream.status_code == 200
+            newcomer = await open_session(http)
+            ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+            for session in (newcomer, listening):
+                assert (await http.post("/mcp", json=ping, headers=session)).status_code == 200
+
+
 async def test_sessions_that_their_clients_have_ended_leave_their_place(
     api: FakeShop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
