@@ -70,15 +70,14 @@ def test_a_conversation_beyond_the_servers_bound_is_sent_without_its_oldest_resu
     assert kept == 20_000
 
 
-@pytest.mark.parametrize(("questions", "size"), [(700, 1), (30, 0)])
+@pytest.mark.parametrize("too_many", [False, True])
 def test_a_conversation_too_long_even_so_is_sent_without_its_oldest_questions(
-    backend: Backend, open_page: Open, questions: int, size: int
+    backend: Backend, open_page: Open, too_many: bool
 ) -> None:
-    entries = [entry for number in range(questions) for entry in looked_up(number, size)]
-    if not size:
-        for entry in entries:
-            entry["message"] = {"role": "user", "content": "问" * 20_000}
-    shown = stored(backend, open_page, entries)
+    question = {"role": "user", "content": "问" * (10 if too_many else 20_000)}
+    told = {"role": "tool", "tool_call_id": "x", "content": "1"}
+    round_: list[dict[str, object]] = [{"message": question}, *[{"message": told}] * (70 if too_many else 0)]
+    shown = stored(backend, open_page, round_ * 30)
     shown.ask("最后")
     messages = backend.asked[-1]["messages"]
     assert len(messages) <= 2000
