@@ -76,7 +76,8 @@ def test_a_conversation_too_long_even_so_is_sent_without_its_oldest_questions(
 ) -> None:
     question = {"role": "user", "content": "问" * (10 if too_many else 20_000)}
     told = {"role": "tool", "tool_call_id": "x", "content": "1"}
-    round_: list[dict[str, object]] = [{"message": question}, *[{"message": told}] * (70 if too_many else 0)]
+    round_: list[dict[str, object]] = [{"message": question}]
+    round_.extend([{"message": told}] * (70 if too_many else 0))
     shown = stored(backend, open_page, round_ * 30)
     shown.ask("最后")
     messages = backend.asked[-1]["messages"]
