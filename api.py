@@ -1,6 +1,7 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
 import asyncio
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ from typing import Any
 import uvicorn
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.security import HTTPBearer
-from pydantic import Field, SecretStr, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails, to_json
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -18,7 +19,7 @@ import catalog
 import intake
 import refusals
 from catalog import CatalogError
-from loopback import is_loopback
+from loopback import ListenHost, is_loopback
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
 from onewrite import OneWrite
 from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
@@ -36,11 +37,18 @@ class Settings(BaseSettings):
         cli_shortcuts={"api-host": "host", "api-port": "port"},
     )
 
-    api_host: str = "127.0.0.1"
+    api_host: ListenHost = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
     database_url: str = "sqlite:///shop.db"
     catalog: Path | None = None
     api_token: SecretStr | None = None
+
+    @field_validator("api_token")
+    @classmethod
+    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
+        if value and not re.fullmatch(r"[!-~]*", value.get_secret_value()):  # RFC 6750 section 2.1
+            raise ValueError("令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文")
+        return value
 
     @model_validator(mode="after")
     def _guard_the_network(self) -> "Settings":

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from models import MAX_ID, Text
-from queries import MAX_PRICE, search_text
+from models import MAX_ID, MAX_PRICE, Text
+from queries import search_text
 
 MAX_STOCK = 10_000_000
 

@@ -1,12 +1,22 @@
 """Which names and addresses are this machine."""
 
 import ipaddress
+from typing import Annotated
 from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+
+def _without_brackets(host: str) -> str:
+    return host.removeprefix("[").removesuffix("]")  # as in a URL, which is no address to listen on
+
+
+ListenHost = Annotated[str, AfterValidator(_without_brackets)]
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host of a setting or a URL is this machine; an IPv6 address may stand in brackets."""
-    host = host.lower().removeprefix("[").removesuffix("]")
+    """Whether a host of a setting or a URL is this machine."""
+    host = host.lower()
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

@@ -29,7 +29,7 @@ from starlette.routing import BaseRoute, Route
 from yarl import URL
 
 from guard import LOOPBACK, Allowed, Guard, bracketed
-from loopback import is_loopback
+from loopback import ListenHost, is_loopback
 from onewrite import OneWrite
 from prompts import Prompts
 from sessions import Events, Sessions
@@ -82,7 +82,9 @@ class Settings(BaseSettings):
         },
     )
 
-    mcp_host: str = Field("127.0.0.1", description="address to listen on; any but loopback needs MCP_TOKEN")
+    mcp_host: ListenHost = Field(
+        "127.0.0.1", description="address to listen on; MCP_TOKEN guards any but loopback"
+    )
     mcp_port: int = Field(8083, ge=0, le=65535, description="port to listen on")
     mcp_transport: Transport = Field("all", description="all is streamable-http and sse together")
     mcp_path: str = Field("/mcp", pattern=r"^/[\w./-]*$", description="path of Streamable HTTP")
@@ -96,11 +98,6 @@ class Settings(BaseSettings):
     mcp_token: SecretStr = Field(SecretStr(""), description="bearer token that clients must send")
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
     api_token: SecretStr = Field(SecretStr(""), description="bearer token for the REST service")
-
-    @field_validator("mcp_host")
-    @classmethod
-    def _without_brackets(cls, value: str) -> str:
-        return value.removeprefix("[").removesuffix("]")  # as in a URL, which is no address to listen on
 
     @field_validator("mcp_path")
     @classmethod

@@ -10,6 +10,7 @@ MAX_NAME = 100
 MAX_ID = 2**53 - 1  # what a JSON number carries exactly in every language (RFC 8259, section 6)
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
+MAX_PRICE = 10_000_000  # yuan; with 64-bit cents every sum stays exact
 
 GroupBy = Literal["product", "customer", "day"]
 

@@ -21,6 +21,7 @@ from models import (
     MAX_ID,
     MAX_LIMIT,
     MAX_NAME,
+    MAX_PRICE,
     GroupBy,
     InventoryItem,
     Order,
@@ -32,8 +33,6 @@ from models import (
 
 T = TypeVar("T")
 Row = Sequence[Any]
-
-MAX_PRICE = 10_000_000  # yuan; with 64-bit cents every sum below stays exact
 
 
 def iso(moment: datetime) -> str:

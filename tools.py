@@ -26,6 +26,7 @@ from models import (
     MAX_ID,
     MAX_LIMIT,
     MAX_NAME,
+    MAX_PRICE,
     GroupBy,
     InventoryItem,
     Order,
@@ -39,7 +40,6 @@ from strict import strict_tool
 
 LARGEST_RESULT = 200_000  # bytes; more than a model can read, and hosts cut it blindly
 LONGEST_KEY = 200
-HIGHEST_PRICE = 10_000_000  # yuan; the service has no dearer product, and refuses to look for one
 CANNOT_ASK = (
     "没有下单：服务器要求每笔采购都经用户确认（--confirm always），"
     "但这个客户端不能向用户提问（没有 elicitation，或用了 --stateless、--json-response）"
@@ -179,10 +179,10 @@ async def get_products(
     每个产品有 id、name、price（人民币元）和 description，按 id 排列。可按文字和价格筛选；
     推荐商品、查价格或需要商品 ID 时先用它。库存另见 get_inventory。
     """
-    if minPrice is not None and minPrice > HIGHEST_PRICE:
+    if minPrice is not None and minPrice > MAX_PRICE:
         return listed(Answer(b"[]", [], {}), offset)
     # Models write 99999999 where they mean no limit.
-    highest = None if maxPrice is not None and maxPrice > HIGHEST_PRICE else maxPrice
+    highest = None if maxPrice is not None and maxPrice > MAX_PRICE else maxPrice
     wanted = {"query": query, "minPrice": minPrice, "maxPrice": highest, "limit": limit, "offset": offset}
     return listed(await _shop(ctx).get(PRODUCTS, "/products", wanted), offset)
 

@@ -33,7 +33,7 @@ from connection import ServerDownError
 from demo import DemoModel
 from gate import Gate
 from history import History, is_sane, plain
-from loopback import is_loopback
+from loopback import ListenHost, is_loopback
 from onewrite import OneWrite
 from overview import Overview
 from provider import OpenAIModel
@@ -74,7 +74,7 @@ class Settings(BaseSettings):
         cli_shortcuts={"web-host": "host", "web-port": "port"},
     )
 
-    web_host: str = "127.0.0.1"
+    web_host: ListenHost = "127.0.0.1"
     web_port: int = Field(default=8002, ge=1, le=65535)
     web_password: SecretStr | None = None
     web_secret: SecretStr | None = None

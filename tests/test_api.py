@@ -358,6 +358,15 @@ async def test_with_the_token_everything_opens_and_health_needs_none(tmp_path: P
         assert (await client.get("/healthz")).status_code == 200
 
 
+def test_an_ipv6_address_may_stand_in_brackets() -> None:
+    assert api.Settings(api_host="[::1]").api_host == "::1"
+
+
+def test_a_token_that_fits_no_header_is_refused() -> None:
+    with pytest.raises(ValueError, match="ASCII"):
+        api.Settings(api_token="口令")
+
+
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "shop.example"])
 def test_off_loopback_it_wants_a_token(host: str) -> None:
     with pytest.raises(ValueError, match="API_TOKEN"):
