@@ -51,6 +51,7 @@ INTERRUPTED = "这次调用被中断，没有结果。"
 NOT_GENUINE = "确认与这次调用不符，没有执行。"
 CUT_OFF = "模型的输出在参数中间被截断，没有执行。"
 UNSURE = "这次调用被中断，可能已经执行，也可能没有。请先查询再决定是否重试。"
+STOPPING = "服务正在停止，回答没有完成。请稍后再试。"
 BROKEN = "内部错误，这次调用没有结果；详情见服务日志。"
 NO_MORE_ROUNDS = f"已经连续调用了 {MAX_ROUNDS} 轮工具，先停在这里。需要的话，请说“继续”。"
 TOO_LONG = "\n\n（回答太长，在这里被截断。）"
@@ -98,7 +99,6 @@ class Model(Protocol):
         Raises:
             ModelError: There is no answer, or no more of it.
         """
-        ...
 
 
 class Tools(Protocol):
@@ -106,11 +106,9 @@ class Tools(Protocol):
 
     async def settled(self) -> None:
         """Wait, for a moment, until the tools are listed."""
-        ...
 
     def tools(self) -> "list[Tool]":
         """Return the tools that can be called now or soon."""
-        ...
 
     async def call(
         self,
@@ -122,7 +120,6 @@ class Tools(Protocol):
         on_progress: Progress | None = None,
     ) -> "ToolResult":
         """Call a tool; a failure is a result, not an exception, but for `UnknownServerError`."""
-        ...
 
 
 class Chat:
@@ -133,6 +130,7 @@ class Chat:
         self.toolbox = toolbox
         self._secret = secret
         self._writing = WritingCalls()
+        self._turns: set[asyncio.Task[None]] = set()
 
     async def turn(
         self,
@@ -159,19 +157,27 @@ class Chat:
         rules = _Rules(approvals or {}, frozenset(auto_approve), frozenset(ask_first), ask)
         turn = _Turn(self, mend(messages), rules, events.put_nowait)
         task = asyncio.create_task(turn.run())
+        self._turns.add(task)
+        task.add_done_callback(self._turns.discard)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:
             while (event := await events.get()) is not None:
                 yield event
-            await task
+            if task.cancelled():
+                yield Failed(STOPPING)
+                yield Done("error")
+            else:
+                await task
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     async def finish(self, seconds: float) -> None:
-        """Wait until the writing calls in flight are done, at most so long."""
+        """Wait for the writing calls in flight, at most so long, then end all turns; each says so."""
         await self._writing.finish(seconds)
+        for task in self._turns:
+            task.cancel()
 
     def has_begun(self, call: Call) -> bool:
         """Whether this process has begun this writing call, in whatever turn."""
@@ -208,11 +214,9 @@ class Chat:
         return hmac.compare_digest(call.id.encode(), expected.encode())
 
     def _id(self, nonce: str, name: str, arguments: str) -> str:
-        return f"call_{nonce}{self._mac(nonce, name, arguments)}"
-
-    def _mac(self, *parts: str) -> str:
-        text = json.dumps(parts).encode()
-        return base64.urlsafe_b64encode(hmac.digest(self._secret, text, "sha256")[:12]).decode()
+        text = json.dumps([nonce, name, arguments]).encode()
+        mac = base64.urlsafe_b64encode(hmac.digest(self._secret, text, "sha256")[:12]).decode()
+        return f"call_{nonce}{mac}"
 
 
 @dataclass(frozen=True)

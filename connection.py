@@ -34,7 +34,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from carrier import AiohttpTransport
 from events import Progress
 from loopback import is_loopback
-from results import NoAnswerError, ToolResult, explain, read_result, unanswered
+from results import NoAnswerError, ToolResult, explain, is_refused, read_result, unanswered
 from servers import Server
 
 log = logging.getLogger(__name__)
@@ -72,6 +72,7 @@ class Connection:
         self.listed: list[McpTool] = []
         self.prompts: list[Prompt] = []
         self.protocol_version: str | None = None
+        self.refused = False  # while down: nothing listens there
         self.retry_at: float | None = None  # time.monotonic() of the next attempt, while down
         self._client: Client | None = None
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
@@ -218,6 +219,8 @@ class Connection:
     async def _ready(self) -> Client:
         if self.status == "disabled":
             raise ServerDownError(self.error or "已停用")
+        if self._stopping:
+            raise ServerDownError("连接已关闭")
         if self._client is None:
             self._wake.set()  # somebody waits: no need to sit out the pause
         try:
@@ -252,8 +255,9 @@ class Connection:
                     await self._watch(client)
                 self._set("connecting")
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
+                self.refused = is_refused(error)
                 self._set("down", explain(error, self.server, self._status))
-                longest = LAST_LOCAL_DELAY if self._is_local() else LAST_DELAY
+                longest = LAST_LOCAL_DELAY if self.is_local() else LAST_DELAY
                 delay = FIRST_DELAY if await self._pause(delay) else min(delay * 2, longest)
 
     async def _pause(self, seconds: float) -> bool:
@@ -298,7 +302,7 @@ class Connection:
         timeout: httpx2.Timeout | None = None,
         auth: httpx2.Auth | None = None,
     ) -> httpx2.AsyncClient:
-        local = self._is_local()
+        local = self.is_local()
         plain = local and self.server.url.startswith("http:")
         return httpx2.AsyncClient(
             headers=headers,
@@ -311,8 +315,9 @@ class Connection:
             event_hooks={"response": [self._note_status]},
         )
 
-    def _is_local(self) -> bool:
-        return is_loopback(self.server.host)
+    def is_local(self) -> bool:
+        """Whether the server is reached over this machine's own network."""
+        return self.server.transport != "stdio" and is_loopback(self.server.host)
 
     async def _note_status(self, response: httpx2.Response) -> None:
         self._status = response.status_code

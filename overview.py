@@ -8,7 +8,6 @@ from typing import Any
 
 from chat import Model
 from connection import Connection
-from loopback import is_loopback
 from toolbox import Toolbox
 
 LOOK_INTERVAL = 0.05  # seconds between two looks at the connections; one takes microseconds
@@ -52,13 +51,12 @@ class Overview:
         }
 
     def _hurry(self) -> None:
-        """Have this machine's servers tried again at once: a refusal costs milliseconds; somebody waits."""
+        """Have this machine's servers that are not started tried again at once: somebody waits for them."""
         if time.monotonic() < self._hurried + HURRY_INTERVAL:
             return
         self._hurried = time.monotonic()
         for connection in self._toolbox.connections.values():
-            server = connection.server
-            if connection.retry_in is not None and server.transport != "stdio" and is_loopback(server.host):
+            if connection.retry_in is not None and connection.refused and connection.is_local():
                 connection.reconnect()
 
     def _told(self) -> dict[str, Any]:

@@ -109,11 +109,21 @@ def _text(block: ContentBlock) -> str:
             )
 
 
+def is_refused(error: BaseException) -> bool:
+    """Whether nothing listens there: such a try costs neither side anything."""
+    return isinstance(_cause(error), httpx2.ConnectError)
+
+
+def _cause(error: BaseException) -> BaseException:
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
 def explain(error: BaseException, server: Server, status: int) -> str:
     """Say in a sentence why a connection broke."""
     refusal = f"HTTP {status}{REFUSALS.get(status, '')}" if status >= 400 else ""
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+    error = _cause(error)
     match error:
         case httpx2.ConnectError():
             return f"连不上 {server.address}，服务器启动了吗？"

@@ -62,6 +62,10 @@ class Toolbox:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close all connections; a call that is under way says that its answer did not come."""
         await asyncio.gather(*(connection.stop() for connection in self.connections.values()))
 
     async def update(self, servers: Iterable[Server]) -> None:

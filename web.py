@@ -42,8 +42,9 @@ from toolbox import Toolbox, UnknownServerError
 
 log = logging.getLogger(__name__)
 
-MAX_BODY = 1024 * 1024  # bytes of a request
-SHUTDOWN_TIMEOUT = 3  # seconds for answers in flight; honcho kills after 5
+MAX_BODY = 16 * 1024 * 1024  # bytes of a request: a conversation comes whole
+FINISH_TIMEOUT = 2  # seconds for purchases in flight when the service stops ...
+SHUTDOWN_TIMEOUT = 2  # ... and for the answers that tell how it ended; honcho kills after 5
 GREETING_TIMEOUT = 15  # seconds until the greeting comes without the tools
 
 # Everything the page needs is its own; what a model or a tool wrote can run, fetch and send nothing.
@@ -160,10 +161,12 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
                 asyncio.create_task(_greet(toolbox, settings.web_port)),
                 asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
             ]
+            ending = asyncio.create_task(_end(services, stopping))
             yield {"services": services}
+            stopping.set()
+            await ending
             for task in background:
                 task.cancel()
-            await services.chat.finish(SHUTDOWN_TIMEOUT)
         if isinstance(brain, OpenAIModel):
             await brain.aclose()
 
@@ -184,6 +187,13 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     app.include_router(router)
     app.include_router(pagefiles.router)
     return app
+
+
+async def _end(services: Services, stopping: asyncio.Event) -> None:
+    """End what runs while its answers can still be told: turns first, then the calls made by hand."""
+    await stopping.wait()
+    await services.chat.finish(FINISH_TIMEOUT)
+    await services.toolbox.close()
 
 
 async def _services(request: Request) -> Services:  # not `def`: that would cost a thread hop
@@ -336,7 +346,7 @@ async def _check(settings: Settings) -> int:
 
 
 class _Server(uvicorn.Server):
-    """Uvicorn, which ends the streams that pages follow before it waits for them."""
+    """Uvicorn, which has all streams and calls end before it waits for them."""
 
     def __init__(self, app: FastAPI, settings: Settings) -> None:
         self._stopping: asyncio.Event = app.state.stopping
