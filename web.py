@@ -30,7 +30,6 @@ import pagefiles
 import servers
 from chat import Chat, Model
 from connection import ServerDownError
-from demo import DemoModel
 from gate import Gate
 from history import History, is_sane, plain
 from loopback import ListenHost, is_loopback
@@ -307,6 +306,8 @@ async def _name_what_is_wrong(_: Request, error: Exception) -> Response:
 
 def _model(settings: Settings) -> Model:
     if not settings.openai_api_key and not settings.openai_api_base:
+        from demo import DemoModel  # noqa: PLC0415  it takes 0.15 s, which those with a model save
+
         return DemoModel()
     key = (
         settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
