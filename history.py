@@ -3,15 +3,17 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-MAX_MESSAGES = 2_000
+MAX_MESSAGES = 20_000
 MAX_DEPTH = 64  # of nested lists and objects
 MAX_RESULT = 20_000  # characters of a tool result that the model gets to read; the page gets all
-# Characters that stay of a tool result when the context overflows.
+MAX_SENT = 500_000  # characters of a history that a model is asked to read: the largest read about as many
+# Characters that stay of a tool result when the history is too long, or the context overflows.
 MAX_OLD_RESULT, MAX_NEW_RESULT = 200, 4_000
 
 Message = dict[str, Any]  # an OpenAI chat message
@@ -146,13 +148,36 @@ def mend(messages: Sequence[Message]) -> list[Message]:
 
 
 def sendable(history: Sequence[Message]) -> list[Message]:
-    """Return the history with every call's arguments valid JSON: some providers refuse all else, for ever."""
+    """Return the history as providers take it: not too long, and every call's arguments valid JSON."""
     return [
         {**message, "tool_calls": [_with_valid_arguments(call).wire() for call in calls_of(message)]}
         if message.get("tool_calls")
         else message
-        for message in history
+        for message in _fit(history)
     ]
+
+
+def _fit(history: Sequence[Message]) -> list[Message]:
+    """Bring a very long history down to `MAX_SENT`: old results go first, then the oldest questions.
+
+    The last question stays whole, with all that came after it; the page keeps everything.
+    """
+    questions = [i for i, message in enumerate(history) if message["role"] == "user"] or [0]
+    excess = sum(map(_length, history)) - MAX_SENT
+    fitted: list[Message] = []
+    for i, message in enumerate(history):
+        can_go = i < questions[-1] and message["role"] == "tool"
+        fitted.append(_cut(message, MAX_OLD_RESULT) if can_go and excess > 0 else message)
+        excess -= _length(message) - _length(fitted[-1])
+    if excess <= 0:
+        return fitted
+    before = list(accumulate(map(_length, fitted), initial=0))
+    return fitted[next((i for i in questions if before[i] >= excess), questions[-1]) :]
+
+
+def _length(message: Message) -> int:
+    written = sum(len(call["function"]["arguments"]) for call in message.get("tool_calls") or ())
+    return len(message.get("content") or "") + written
 
 
 def _with_valid_arguments(call: Call) -> Call:

@@ -1,15 +1,19 @@
 """The model's markdown as HTML that is safe to show: rendered, then sanitised, for it is hostile."""
 
 import asyncio
+import re
 import time
+from collections import defaultdict
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import asdict
+from itertools import pairwise
 from typing import Any
 
 import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
+from markdown_it.token import Token
 
 import events
 
@@ -21,19 +25,47 @@ _markdown.disable("image")  # a remote image tells its host who reads; the alter
 
 _TEXT = {"p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "ul", "ol", "li"}
 _HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
-_TABLES = {"table", "thead", "tbody", "tr", "th", "td"}
+_TABLES = {"div", "table", "thead", "tbody", "tr", "th", "td"}
 
 
-def _align(state: StateCore) -> None:
-    """Say the alignment of a cell as an attribute: the page's policy allows no inline style."""
-    for token in state.tokens:
-        if token.type in ("th_open", "td_open"):
-            style = str(token.attrs.pop("style", ""))
-            if style:
-                token.attrs["align"] = style.removeprefix("text-align:")
+NUMBER = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
 
 
-_markdown.core.ruler.push("align", _align)
+def _frame_tables(state: StateCore) -> None:
+    """Let a wide table scroll in a frame of its own, and mark its columns of numbers.
+
+    Alignment comes as an inline style, which the page's policy forbids: right is said as a class, too.
+    """
+    framed: list[Token] = []
+    columns: dict[int, list[tuple[Token, str]]] = {}
+    column = 0
+    for token, following in pairwise([*state.tokens, Token("end", "", 0)]):
+        if token.type == "table_open":
+            columns = defaultdict(list)
+            framed.append(Token("frame_open", "div", 1))
+        elif token.type == "tr_open":
+            column = 0
+        elif token.type in ("th_open", "td_open"):
+            columns[column].append((token, following.content))
+            column += 1
+        framed.append(token)
+        if token.type == "table_close":
+            framed.append(Token("frame_close", "div", -1))
+            for cells in columns.values():
+                _mark(cells)
+    state.tokens = framed
+
+
+def _mark(cells: list[tuple[Token, str]]) -> None:
+    values = [text.strip("*`~ ") for _, text in cells[1:]]
+    numeric = values and all(map(NUMBER.fullmatch, values))
+    for token, _ in cells:
+        style = token.attrs.pop("style", "")
+        if numeric or style == "text-align:right":
+            token.attrs["class"] = "num"
+
+
+_markdown.core.ruler.push("frame_tables", _frame_tables)
 
 
 def to_html(markdown: str) -> str:
@@ -45,12 +77,16 @@ def to_html(markdown: str) -> str:
             "a": {"href", "title"},
             "ol": {"start"},
             "code": {"class"},
-            "th": {"align"},
-            "td": {"align"},
+            "th": {"class"},
+            "td": {"class"},
         },
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={"a": {"target": "_blank"}},
+        set_tag_attribute_values={
+            "a": {"target": "_blank"},
+            "div": {"class": "wide", "tabindex": "0"},  # what scrolls can be scrolled by keyboard
+            "pre": {"tabindex": "0"},
+        },
     )
 
 

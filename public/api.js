@@ -29,10 +29,8 @@ export async function* events(path, body, signal) {
 		const blocks = (rest + part.value).split(/\r?\n\r?\n/);
 		rest = blocks.pop();
 		for (const block of blocks) {
-			const [event, data] = ["event", "data"].map(name => fieldOf(block, name));
-			if (data) yield {event, data: JSON.parse(data)};
+			const field = name => block.match(new RegExp(`^${name}: (.*)`, "m"))?.[1];
+			if (field("data")) yield {event: field("event"), data: JSON.parse(field("data"))};
 		}
 	}
 }
-
-const fieldOf = (block, name) => [...block.matchAll(new RegExp(`^${name}: ?(.*)`, "gm"))].map(([, value]) => value).join("\n");

@@ -1,6 +1,6 @@
 // The page's controller: which conversation is open, and where the eye and the keyboard are.
 import {promptText} from "./api.js";
-import {$, bind, h, icon, isEnter, root, toast} from "./dom.js";
+import {$, bind, h, icon, isEnter, toast} from "./dom.js";
 import {label, setLang, t, words} from "./i18n.js";
 import {initSettings} from "./settings.js";
 import {refreshShop, watchShop} from "./shop.js";
@@ -14,17 +14,17 @@ const NEAR_END_PX = 60;
 const SPOKEN_CHARS = 400;
 
 const kept = new Conversations({
-	onproblem: () => toast(t("notKept")),
-	isOurs: id => talks.get(id)?.stop,
-	async onchange(id) {
+	onproblem: problem => toast(t(problem)),
+	isBusy: item => talks.get(item)?.stop,
+	onchange(item) {
 		const {scrollTop} = scroll;
-		await talks.get(id)?.adopt(kept.items.get(id));
+		talks.get(item)?.show();
 		scroll.scrollTop = scrollTop;
 		draw();
 		follow(atEnd);
 	},
 });
-const talks = new Map(); // the open one, and those still answering
+const talks = new Map(); // by item: the open one, and those still answering
 const left = settings.current; // what was open when the page was left
 let talk;
 let atEnd = true;
@@ -56,13 +56,13 @@ const page = {
 };
 
 function open(item) {
-	for (const [id, {stop}] of talks) if (!stop) talks.delete(id);
-	if (!talks.has(item.id)) talks.set(item.id, new Talk(item, page));
-	talk = talks.get(item.id);
+	for (const {item, stop} of talks.values()) if (!stop) talks.delete(item);
+	if (!talks.has(item)) talks.set(item, new Talk(item, page));
+	talk = talks.get(item);
 	scroll.replaceChildren(empty, talk.view.root);
 	growing.disconnect();
 	growing.observe(talk.view.root);
-	closeDrawers();
+	$("side").hidePopover();
 	draw();
 	follow(true);
 }
@@ -96,13 +96,13 @@ function onScroll() {
 	toEnd.hidden = atEnd || !empty.hidden;
 }
 
-async function send(event) {
+function send(event) {
 	event.preventDefault();
 	const text = input.value.trim();
 	if (talk.stop && event.type === "submit") talk.stop.abort();
 	if (talk.stop || !text) return;
 	input.value = "";
-	if (!(await talk.ask(text)) && !input.value) write(text);
+	talk.ask(text);
 }
 
 function grow() {
@@ -111,15 +111,11 @@ function grow() {
 	submit.disabled = !talk.stop && !input.value.trim();
 }
 
-const drawerOpen = () => $("scrim").checkVisibility();
-
-function flip(name) {
-	root.classList.toggle(`flip-${name}`);
-	if (drawerOpen()) $(name).querySelector("button,:checked").focus();
-}
-
-function closeDrawers() {
-	if (drawerOpen()) root.classList.remove("flip-side", "flip-panel");
+/** The button of a drawer folds it away where it is a column. */
+function fold(event, classes) {
+	if (!matchMedia("(width>=1200px)").matches) return;
+	event.preventDefault();
+	classes.toggle("folded");
 }
 
 function drawWorld() {
@@ -127,11 +123,9 @@ function drawWorld() {
 	const up = servers.filter(({status}) => status === "ready").length;
 	const down = servers.filter(({status}) => status === "down");
 	const problems = online ? down.map(server => t("serverDown", server)) : [t("offline")];
-	const [demo] = document.getElementsByClassName("demo");
-	demo.hidden = !model.demo;
+	$("demo").hidden = !model.demo;
 	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");
 	$("model").classList.toggle("warn", !!model.demo);
-	$("model-note").replaceChildren(...(model.demo ? demo.cloneNode(true).childNodes : [model.name ?? "", h("p", t("modelHow"))]));
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: up, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
 	$("banner").replaceChildren(...problems.map(text => h("p", icon("unknown"), text)));
@@ -178,7 +172,7 @@ const drawSidebar = makeSidebar(kept, {
 	},
 	remove(item) {
 		item.removed = true; // its answer may still be ending
-		talks.get(item.id)?.stop?.abort();
+		talks.get(item)?.stop?.abort();
 		kept.remove(item.id);
 		if (item === talk.item) open(newConversation());
 		else draw();
@@ -191,13 +185,11 @@ function listen() {
 	input.oninput = grow;
 	scroll.onscroll = onScroll;
 	toEnd.onclick = () => (follow(true), input.focus());
-	for (const name of ["side", "panel"]) $(`${name}-toggle`).onclick = () => flip(name);
-	$("scrim").onclick = closeDrawers;
-	document.addEventListener("keydown", ({key}) => key === "Escape" && closeDrawers());
+	for (const name of ["side", "panel"]) $(`${name}-toggle`).onclick = event => fold(event, $(name).classList);
 	bind("tab", settings.tab ?? "shop", tab => set("tab", tab));
 	$("health").onclick = () => {
 		document.querySelector("[value=tools]").click();
-		if (!$("panel").checkVisibility({visibilityProperty: true})) $("panel-toggle").click();
+		if (!$("panel").checkVisibility()) $("panel-toggle").click();
 	};
 	initSettings(() => talk.item, speak);
 }

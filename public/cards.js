@@ -26,9 +26,9 @@ export class Card {
 
 	update() {
 		const {call} = this;
-		const state = stateOf(this.talk.item, this.id, this.talk.live);
+		const state = stateOf(this.talk.item, this.id, this.talk.stop);
 		this.#summary.replaceChildren(
-			h("span.state-icon", icon(state)),
+			icon(state),
 			h("span.card-title", call.title || call.tool),
 			h("code", `${call.server} · ${call.tool}`),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${number(call.ms)} ms`),

@@ -42,8 +42,6 @@ export function cell(key, value) {
 	return typeof value === "string" ? value : JSON.stringify(value ?? "").replace('""', "");
 }
 
-export const wide = (...children) => h(".wide", {tabIndex: 0, role: "region", ariaLabel: t("result")}, children);
-
 export function table(list) {
 	if (!list.length) return h("p.quiet", t("emptyList"));
 	const shown = learn(list.slice(0, MAX_ROWS));
@@ -53,7 +51,8 @@ export function table(list) {
 	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, words.columns[key] ?? key));
 	const body = shown.map(row => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
 	const rest = list.length - shown.length;
-	return wide(h("table", h("thead", h("tr", head)), h("tbody", body)), rest > 0 && h("p.quiet", t("rest", {n: rest})));
+	const note = rest > 0 && h("p.quiet", t("rest", {n: rest}));
+	return h(".wide", {tabIndex: 0}, h("table", h("thead", h("tr", head)), h("tbody", body)), note);
 }
 
 export const json = value => h("pre", {tabIndex: 0}, typeof value === "string" ? value : JSON.stringify(value, null, 2));

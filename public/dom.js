@@ -26,6 +26,7 @@ export function icon(name) {
 export const iconButton = (name, onclick, title = t(name)) => h(`button.icon.${name}`, {title, ariaLabel: title, onclick}, icon(name));
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, {onclick}, label);
 export const root = document.documentElement;
+export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 export const $ = id => document.getElementById(id);
 
 // The Enter that picks a word in an input method is none (229 in Safari).
@@ -33,18 +34,17 @@ export const isEnter = event => event.key === "Enter" && !event.shiftKey && !eve
 
 /** Change a text where it stands: Enter takes it, leaving or Escape does not. */
 export function editInPlace(box, text, label, take) {
-	const field = h("span.field", {role: "textbox", contentEditable: "plaintext-only", ariaLabel: label, ariaMultiLine: true}, text);
+	const field = h("textarea", {value: text, ariaLabel: label});
 	field.onblur = () => field.replaceWith(box);
 	field.onkeydown = event => {
 		if (!isEnter(event) && event.key !== "Escape") return;
 		event.preventDefault();
-		const words = field.innerText.trim();
+		const words = field.value.trim();
 		field.blur();
 		if (words && isEnter(event)) take(words);
 	};
 	box.replaceWith(field);
-	field.focus();
-	getSelection().selectAllChildren(field);
+	field.select();
 }
 
 export function bind(name, value, onpick) {
@@ -54,13 +54,8 @@ export function bind(name, value, onpick) {
 	}
 }
 
-let fading = 0;
-
 export function toast(text, label, action) {
-	const box = $("toast");
-	const hide = () => (box.hidden = true);
-	box.replaceChildren(text, label ? button(label, () => (hide(), action())) : "");
-	box.hidden = false;
-	clearTimeout(fading);
-	fading = setTimeout(hide, 7000);
+	const box = h(".toast", text, label && button(label, () => (box.remove(), action())));
+	$("toast").replaceChildren(box);
+	setTimeout(() => box.remove(), 7000);
 }

@@ -30,8 +30,7 @@ export const time = text => (Date.parse(text) ? format(new Date(text), MINUTE) :
 export function label() {
 	for (const item of document.querySelectorAll("[data-t]")) item.textContent = t(item.dataset.t);
 	for (const item of document.querySelectorAll("[data-label]")) {
-		item.ariaLabel = t(item.dataset.label);
+		item.ariaLabel = item.placeholder = t(item.dataset.label);
 		if (item.matches("button")) item.title = item.ariaLabel;
-		if ("placeholder" in item) item.placeholder = item.ariaLabel;
 	}
 }

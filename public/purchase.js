@@ -27,7 +27,7 @@ function bill({customerName, items}, stock, left, total) {
 	});
 	const sum = total ?? lines.reduce((all, {amount}) => all + amount, 0);
 	const known = !Number.isNaN(sum);
-	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total", known ? money(sum) : "–"));
+	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total.num", known ? money(sum) : "–"));
 	return [table(lines), facts, known ? "" : h("p.quiet", t("noPrice"))];
 }
 

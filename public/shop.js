@@ -1,6 +1,6 @@
 // The shop beside the chat, read through the same MCP tools as the model uses.
 import {cell, learn} from "./data.js";
-import {$, bind, h} from "./dom.js";
+import {$, bind, h, sleep} from "./dom.js";
 import {firstWords, money, number, t, time} from "./i18n.js";
 import {set, settings} from "./store.js";
 import {findTool, readRows, world} from "./world.js";
@@ -28,7 +28,6 @@ const nameOf = ({productId, product}) => product?.name ?? `#${productId}`;
 const priceOf = ({product}) => cell("price", product?.price);
 const warning = ({quantity}) => (quantity > LOW_STOCK ? "" : quantity ? "low" : "soldOut");
 const piecesOf = ({quantity}) => t("pieces", {n: number(quantity)});
-const order = (a, b) => (groupBy() === "day" ? (a.key < b.key ? 1 : -1) : b.amount - a.amount);
 
 const orderRow = ({id, customerName, orderDate, items, totalAmount}) =>
 	h("li.order", h("", h("strong", `${customerName}`), h("span.quiet", `#${id} · ${time(orderDate)}`)), h("", h("span.lines", cell("items", items)), h("b.num", money(totalAmount))));
@@ -47,7 +46,7 @@ async function load({name: server, status}) {
 	seen = now;
 	learn(items);
 	fill("stock", bars(items, "quantity", nameOf, priceOf, warning));
-	fill("sales", bars(summary.sort(order).slice(0, BARS), "amount", item => item.label, piecesOf));
+	fill("sales", bars(summary.slice(0, BARS), "amount", item => item.label, piecesOf));
 	fill("orders", newest.map(orderRow));
 }
 
@@ -63,8 +62,8 @@ export async function refreshShop(anew) {
 
 export async function watchShop() {
 	for (;;) {
-		await new Promise(resolve => setTimeout(resolve, $("shop-note").textContent ? RETRY_MS : POLL_MS));
-		if (!document.hidden && $("shop").checkVisibility({visibilityProperty: true})) await refreshShop();
+		await sleep($("shop-note").textContent ? RETRY_MS : POLL_MS);
+		if (!document.hidden && $("shop").checkVisibility()) await refreshShop();
 	}
 }
 

@@ -1,19 +1,11 @@
 // What the browser keeps: choices in localStorage, conversations in IndexedDB. Both may fail at any time.
 
-function readSettings() {
-	try {
-		return {...JSON.parse(localStorage.getItem("settings"))};
-	} catch {
-		return {};
-	}
-}
-
-export const settings = readSettings();
+export const {settings} = window; // read by early.js
 
 export function set(key, value) {
 	settings[key] = value;
 	try {
-		localStorage.setItem("settings", JSON.stringify(settings));
+		localStorage.settings = JSON.stringify(settings);
 	} catch {} // then it lasts as long as the page
 }
 
@@ -31,9 +23,10 @@ function openDatabase() {
 }
 
 const isUsable = item => Array.isArray(item.entries) && item.entries.every(entry => typeof entry?.message?.role === "string");
+const unique = () => `${Date.now()}-${Math.random()}`;
 
 export const newConversation = () => ({
-	id: `${Date.now()}-${Math.random()}`,
+	id: unique(),
 	title: "",
 	at: Date.now(),
 	entries: [], // {message, html}: OpenAI messages as they came, and how an answer looked
@@ -41,23 +34,10 @@ export const newConversation = () => ({
 	approvals: {},
 });
 
-const {locks} = navigator; // there are none where the page came over plain HTTP from elsewhere
-
-/** Tells whether `work` ran: not while another tab is at this conversation. */
-export async function alone(id, work) {
-	const within = async lock => {
-		if (lock) await work();
-		return !!lock;
-	};
-	return locks ? locks.request(id, {ifAvailable: true}, within) : within(true);
-}
-
-export const isTaken = async id => !!(await locks?.query())?.held.some(({name}) => name === id);
-export const untilFree = id => locks.request(id, () => {});
-
 /**
  * All in memory, written through to IndexedDB: `onproblem` hears when that fails.
- * What another tab wrote is taken over, and `onchange` hears of it, unless `isOurs`: then this tab writes it all.
+ * What another tab wrote is taken over, and `onchange` hears of it; but where `isBusy`, as an answer is coming,
+ * both go on: the one that comes later as a copy. Other tabs hear of an answer at its end.
  */
 export class Conversations {
 	items = new Map();
@@ -71,24 +51,24 @@ export class Conversations {
 	async open() {
 		try {
 			this.#db = await openDatabase();
-			const kept = await settled(this.#store("readonly").getAll());
-			for (const item of kept.filter(isUsable)) this.#take(item);
+			for (const item of await settled(this.#store("readonly").getAll())) this.#take(item);
 			this.#tabs.onmessage = ({data}) => this.#adopt(data);
 		} catch {
-			this.onproblem();
+			this.onproblem("notKept");
 		}
 	}
 
 	#take(item) {
-		this.items.set(item.id, Object.assign(this.items.get(item.id) ?? newConversation(), item));
+		if (isUsable(item)) this.items.set(item.id, Object.assign(this.items.get(item.id) ?? newConversation(), item));
 	}
 
 	async #adopt(id) {
-		const item = await settled(this.#store("readonly").get(id));
-		if (this.isOurs(id)) return;
-		if (item) this.#take(item);
+		const kept = await settled(this.#store("readonly").get(id));
+		const item = this.items.get(id);
+		if (this.isBusy(item)) return;
+		if (kept) this.#take(kept);
 		else this.items.delete(id);
-		this.onchange(id);
+		this.onchange(item);
 	}
 
 	#store = mode => this.#db.transaction("conversations", mode).objectStore("conversations");
@@ -97,21 +77,35 @@ export class Conversations {
 
 	save(item) {
 		this.items.set(item.id, item);
-		this.#write("put", item, item.id);
+		this.#write(item.id, store => this.#put(store, item));
 	}
 
 	remove(id) {
 		this.items.delete(id);
-		this.#write("delete", id);
+		this.#write(id, store => settled(store.delete(id)));
 	}
 
-	async #write(method, what, id = what) {
+	async #put(store, item) {
+		const kept = await settled(store.get(item.id));
+		if (kept && kept.version !== item.version) { // another tab was faster
+			if (!this.isBusy(item)) return this.#adopt(item.id);
+			this.items.delete(item.id);
+			this.#take(kept);
+			this.items.set((item.id = unique()), item);
+			this.onproblem("twice");
+		}
+		const version = unique();
+		await settled(store.put({...item, version}));
+		item.version = version;
+	}
+
+	async #write(id, change) {
 		try {
 			if (!this.#db) return;
-			await settled(this.#store("readwrite")[method](what));
-			this.#tabs.postMessage(id);
+			await change(this.#store("readwrite"));
+			if (!this.isBusy(this.items.get(id))) this.#tabs.postMessage(id);
 		} catch {
-			this.onproblem();
+			this.onproblem("notKept");
 		}
 	}
 }

@@ -1,7 +1,7 @@
 // One conversation: what is asked, answered and decided.
 import {toast} from "./dom.js";
 import {t} from "./i18n.js";
-import {alone, enlist, isTaken, untilFree} from "./store.js";
+import {enlist} from "./store.js";
 import {asAllowed, mustKeep, openCalls, runTurn, standing, stateOf} from "./turn.js";
 import {View} from "./view.js";
 
@@ -13,30 +13,19 @@ export class Talk {
 	constructor(item, page) {
 		Object.assign(this, {item, page});
 		this.view = new View(this);
-		this.explain();
-		isTaken(item.id).then(taken => taken && this.adopt());
+		this.show();
 	}
 
-	get live() {
-		return this.stop || this.elsewhere;
-	}
-
-	/** Show what another tab made of it, and that it is still at it. */
-	async adopt(item = this.item) {
-		const before = this.elsewhere;
-		const elsewhere = await isTaken(item.id);
+	show() {
 		if (this.stop) return;
-		Object.assign(this, {item, elsewhere});
 		this.view.render();
 		this.explain();
-		if (elsewhere && !before) untilFree(item.id).then(() => this.adopt());
 	}
 
 	save = () => this.page.save(this.item);
 
-	/** Answers true at the end, and nothing when another tab is at it. */
 	ask(text) {
-		return this.#answer(() => {
+		this.#answer(() => {
 			this.#settle();
 			this.item.title ||= text.replace(/\s+/g, " ").slice(0, TITLE_CHARS);
 			this.item.entries.push({message: {role: "user", content: text}});
@@ -59,32 +48,26 @@ export class Talk {
 
 	answer = () => this.#answer(() => {});
 
-	/** One tab at a time: else two answers would be written over each other. */
 	async #answer(change) {
 		if (this.stop) return;
 		this.stop = new AbortController();
-		let end;
-		const ours = await alone(this.item.id, async () => {
-			change();
-			this.item.at = Date.now();
-			this.save();
-			this.view.begin();
-			this.page.begun(this);
-			end = await runTurn(this.item, this.view, this.save, this.stop.signal);
-		});
+		change();
+		this.item.at = Date.now();
+		this.save();
+		this.view.begin();
+		this.page.begun(this);
+		const {reason, detail} = await runTurn(this.item, this.view, this.save, this.stop.signal);
 		this.stop = null;
-		if (!ours) return toast(t("elsewhere"));
+		this.save(); // now the other tabs hear of it
 		this.view.finish();
-		this.explain(end.reason, end.detail);
-		this.page.ended(this, end.reason);
-		return true;
+		this.explain(reason, detail);
+		this.page.ended(this, reason);
 	}
 
 	explain(reason, detail) {
 		const state = standing(this.item);
 		const stopped = reason === "stopped";
-		if (this.elsewhere) this.view.note(t("elsewhere"));
-		else if (reason === "error") this.view.note(detail, t("tryAgain"), this.answer, true);
+		if (reason === "error") this.view.note(detail, t("tryAgain"), this.answer, true);
 		else if (reason === "rounds") this.view.note(t("rounds"), t("continue"), this.answer);
 		else if (state === "cut") this.view.note(t(stopped ? "stopped" : "interrupted"), t("continue"), this.answer);
 		else if (stopped && state === "whole") this.view.note(t("stopped"));

@@ -3,9 +3,6 @@ import {events} from "./api.js";
 import {t} from "./i18n.js";
 import {listed} from "./store.js";
 
-const MAX_BYTES = 1e6; // of all messages: the server takes 1 MiB
-const MAX_MESSAGES = 1900; // the server takes 2000
-
 /** A tool as it was allowed; changed, it is another. */
 export const asAllowed = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
 
@@ -43,31 +40,12 @@ export function mustKeep(item, from) {
 	return keep || from;
 }
 
-const bytes = value => new Blob([JSON.stringify(value)]).size;
-
-/** What is sent of a very long conversation: old results go first, then the oldest questions. All of it is kept. */
-function fit(messages) {
-	let excess = bytes(messages) - MAX_BYTES;
-	const sent = messages.map(message => {
-		if (excess < 0 || message.role !== "tool") return message;
-		const short = {...message, content: t("omitted")};
-		excess -= bytes(message) - bytes(short);
-		return short;
-	});
-	while (excess > 0 || sent.length > MAX_MESSAGES) {
-		const next = sent.findIndex(({role}, i) => i && role === "user");
-		if (next < 0) break;
-		excess -= bytes(sent.splice(0, next));
-	}
-	return sent;
-}
-
 /** Follow one answer to its reason: the server's, or `stopped`, `lost`, `error` with a detail. */
 export async function runTurn(item, view, save, signal) {
 	const {calls, entries} = item;
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
 	const autoApprove = listed("always");
-	const messages = fit(entries.map(({message}) => message));
+	const messages = entries.map(({message}) => message);
 	const body = {messages, approvals, autoApprove, askFirst: listed("askFirst")};
 	let text = "";
 	let html = "";

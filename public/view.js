@@ -2,9 +2,24 @@
 import {Card} from "./cards.js";
 import {button, editInPlace, h, icon, iconButton, toast} from "./dom.js";
 import {t} from "./i18n.js";
-import {renderProse} from "./prose.js";
 
 const LONG = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // the beginning of a question that folds
+
+// The server sanitises, the CSP forbids, and a browser that can sanitises once more.
+const sanitizer = window.Sanitizer && new Sanitizer();
+for (const ours of ["class", "tabindex"]) sanitizer?.allowAttribute(ours);
+
+/** What is unchanged is not touched, so selections and scrolling stay. */
+function renderProse(target, html) {
+	const template = h("template");
+	if (sanitizer) template.setHTML(html, {sanitizer});
+	else template.innerHTML = html;
+	const next = [...template.content.childNodes];
+	let at = 0;
+	while (next[at] && target.childNodes[at]?.isEqualNode(next[at])) at += 1;
+	while (target.childNodes[at]) target.lastChild.remove();
+	target.append(...next.slice(at));
+}
 
 const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
 const copy = text => iconButton("copy", () => navigator.clipboard?.writeText(text()).then(() => toast(t("copied"))));
@@ -19,7 +34,6 @@ export class View {
 
 	constructor(talk) {
 		this.talk = talk;
-		this.render();
 	}
 
 	render() {
@@ -40,7 +54,7 @@ export class View {
 		const text = textOf(entry);
 		const [begin] = LONG.exec(text) ?? [];
 		const body = begin ? h("details.bubble", h("summary", begin), text.slice(begin.length)) : h(".bubble", text);
-		const edit = () => !this.talk.live && editInPlace(body, text, t("edit"), words => this.talk.edit(entry, words));
+		const edit = () => !this.talk.stop && editInPlace(body, text, t("edit"), words => this.talk.edit(entry, words));
 		this.root.append(h("li.turn.mine", {ariaLabel: t("you")}, body, h(".acts", iconButton("edit", edit), copy(() => text))));
 	}
 

@@ -1,6 +1,7 @@
 // What the back end says about itself, now and at every change: model, servers, tools.
 import {callTool, events} from "./api.js";
 import {rows} from "./data.js";
+import {sleep} from "./dom.js";
 
 const RETRY_MS = 200; // it is back within 300 ms of the service
 
@@ -15,16 +16,14 @@ export async function watch(changed) {
 		if (now !== seen) changed(Object.assign(world, state));
 		seen = now;
 	};
-	const visible = () => new Promise(resolve => document.addEventListener("visibilitychange", resolve, {once: true}));
-	document.addEventListener("visibilitychange", () => document.hidden && hearing?.abort());
+	document.addEventListener("visibilitychange", () => document.hidden && hearing.abort());
 	for (;;) {
-		while (document.hidden) await visible();
 		hearing = new AbortController();
 		try {
-			for await (const {data} of events("/api/watch", null, hearing.signal)) hear({online: true, ...data});
+			if (!document.hidden) for await (const {data} of events("/api/watch", null, hearing.signal)) hear({online: true, ...data});
 		} catch {}
-		if (!hearing.signal.aborted) hear({online: false});
-		await new Promise(resolve => setTimeout(resolve, RETRY_MS));
+		if (!document.hidden && !hearing.signal.aborted) hear({online: false});
+		await sleep(RETRY_MS);
 	}
 }
 

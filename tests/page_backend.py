@@ -133,11 +133,6 @@ class Backend:
         """Another origin on this machine, which nothing in the page may ever call."""
         return self.url.replace("127.0.0.1", "localhost") + "/canary"
 
-    @staticmethod
-    def size(asked: dict[str, Any]) -> int:
-        """Give the bytes of a request, as the page wrote it."""
-        return len(json.dumps(asked, ensure_ascii=False, separators=(",", ":")).encode())
-
     def reset(self) -> None:
         """Forget what a test said, and stand there with a shop that answers."""
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []

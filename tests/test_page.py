@@ -152,6 +152,7 @@ def test_the_panel_is_a_drawer_on_a_phone(shop: Stack, open_page: Open) -> None:
     expect(shown.page.locator("#panel")).not_to_be_visible()
     shown.button("商店与工具").click()
     expect(shown.page.locator("#panel .bar-row").first).to_be_visible()
+    shown.page.keyboard.press("Tab")
     expect(shown.page.get_by_role("radio", name="商店")).to_be_focused()
     shown.page.keyboard.press("Escape")
     expect(shown.page.locator("#panel")).not_to_be_visible()

@@ -64,7 +64,7 @@ def test_enter_does_not_send_while_an_answer_is_coming(backend: Backend, open_pa
 def test_events_may_be_cut_anywhere_and_commented(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     comment = ": keep-alive\r\n\r\n"
-    html = 'event: html\r\ndata: {"html":\r\ndata: "<p>中文🛒</p>"}\r\n\r\n'
+    html = 'event: html\r\ndata: {"html": "<p>中文🛒</p>"}\r\n\r\n'
     wire = (comment + html + 'event: done\ndata: {"reason": "stop"}\n\n').encode()
     backend.say([wire[i : i + 1] for i in range(len(wire))])
     shown.ask("一")

@@ -1,6 +1,7 @@
 import asyncio
 import base64
 import json
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -177,6 +178,42 @@ async def test_a_purchase_in_the_stream_waits_for_a_click_and_is_then_made(tmp_p
     assert resumed[-1] == ("done", {"reason": "stop"})
 
 
+def looked_up(number: int, result: str) -> list[dict[str, Any]]:
+    """A question, a call and its result."""
+    call = {"id": f"c{number}", "type": "function", "function": {"name": "shop_look", "arguments": "{}"}}
+    asked = {"role": "assistant", "content": "", "tool_calls": [call]}
+    told = {"role": "tool", "tool_call_id": f"c{number}", "content": result}
+    return [{"role": "user", "content": f"q{number}"}, asked, told, {"role": "assistant", "content": "good"}]
+
+
+async def test_a_very_long_conversation_reaches_the_model_without_its_oldest_results(tmp_path: Path) -> None:
+    model = ScriptedModel(calls(("shop_buy", '{"n": 2}')), says("done"))
+    long = [message for number in range(60) for message in looked_up(number, "库" * 20_000)]  # 3.6 MB
+    async with client(tmp_path, model=model) as http:
+        events = await stream(http, {"messages": long + ASK["messages"]})
+        history = long + ASK["messages"] + [data["message"] for name, data in events if name == "message"]
+        resumed = await stream(http, {"messages": history, "approvals": {events[-2][1]["id"]: True}})
+    assert [data["result"] for name, data in resumed if name == "tool_result"] == ["bought 2"]
+    for sent in model.requests:
+        results = [message["content"] for message in sent if message["role"] == "tool"]
+        assert len(results[0]) < 300
+        assert len(results[59]) == 20_000
+        assert sum(len(message["content"]) for message in sent) < 600_000
+        assert sent[1]["content"] == "q0"
+
+
+async def test_a_conversation_too_long_even_so_reaches_the_model_without_its_oldest_questions(
+    tmp_path: Path,
+) -> None:
+    model = ScriptedModel(says("good"))
+    long = [{"role": "user", "content": f"{number}" + "问" * 20_000} for number in range(100)]
+    async with client(tmp_path, model=model) as http:
+        await stream(http, {"messages": long + looked_up(1, "x" * 19_000)[:3]})
+    said = [message["content"] for message in model.requests[0]]
+    assert said[1].startswith("76问")
+    assert [len(text) for text in said[-3:]] == [2, 0, 19_000]
+
+
 async def test_a_model_that_fails_is_an_error_event(tmp_path: Path) -> None:
     async with client(tmp_path, ModelError("no key")) as http:
         assert await stream(http, ASK) == [("error", {"detail": "no key"}), ("done", {"reason": "error"})]
@@ -209,7 +246,7 @@ async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path) -> 
         (b'{"messages": [{"role": "user", "content": "x", "more": %s}]}' % (b"[" * 100 + b"]" * 100), "body"),
         (b'{"messages": [{"role": "assistant", "tool_calls": [{"id": "x"}]}]}', "function"),
         (b'{"messages": [], "approvals": {"x": "perhaps"}}', "approvals"),
-        (b'{"messages": [%s]}' % b",".join([b'{"role": "user", "content": "x"}'] * 2001), "messages"),
+        (b'{"messages": [%s]}' % b",".join([b'{"role": "user", "content": "x"}'] * 20_001), "messages"),
     ],
 )
 async def test_a_bad_request_names_what_is_wrong(tmp_path: Path, body: bytes, field: str) -> None:
@@ -398,7 +435,9 @@ def test_hostile_markdown_does_nothing_and_fetches_nothing(hostile: str) -> None
 
 def test_tables_code_and_aligned_columns_are_rendered() -> None:
     html = to_html("| a | b |\n| --- | ---: |\n| x | 1 |\n\n```python\nprint(1 < 2)\n```")
-    assert '<td align="right">1</td>' in html
+    assert '<th>a</th>\n<th class="num">b</th>' in html
+    assert '<td>x</td>\n<td class="num">1</td>' in html
+    assert re.match('<div (class="wide"|tabindex="0"| )*><table>', html)
     assert '<code class="language-python">print(1 &lt; 2)' in html
 
 
