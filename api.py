@@ -179,7 +179,10 @@ async def _check(settings: Settings) -> None:
 
 
 def run() -> None:
-    """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
+    """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1.
+
+    For that sentence the database is opened once before uvicorn opens it: uvicorn would log a traceback.
+    """
     try:
         settings = Settings(_cli_parse_args=True)
         asyncio.run(_check(settings))

@@ -24,6 +24,13 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")  # RFC 6761 section 6.3
 
 
+def address_shown(host: str, port: int) -> str:
+    """Return the URL, without a path, at which a browser of this machine finds what listens there."""
+    usual = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"}  # noqa: S104  compared with, not bound to
+    name = "localhost" if host in usual else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
+
+
 @lru_cache(maxsize=64)  # asked for every request; a tenth of the time of a short one
 def is_own_name(header: str) -> bool:
     """Whether a Host header names this machine, with any port; with DNS rebinding it names another."""

@@ -28,8 +28,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 from yarl import URL
 
-from guard import LOOPBACK, Allowed, Guard, bracketed
-from loopback import ListenHost, is_loopback
+from guard import Allowed, Guard
+from loopback import ListenHost, address_shown, is_loopback
 from onewrite import OneWrite
 from prompts import Prompts
 from sessions import Events, Sessions
@@ -251,8 +251,7 @@ def create_app(settings: Settings, send: Send | None = None) -> Starlette:
 
 def addresses(settings: Settings) -> str:
     """Return what to paste into a host's mcp.json, and the URLs by themselves."""
-    local = settings.mcp_host in {*LOOPBACK, *EVERYWHERE}
-    base = f"http://{'localhost' if local else bracketed(settings.mcp_host)}:{settings.mcp_port}"
+    base = address_shown(settings.mcp_host, settings.mcp_port)
     urls = {"streamable-http": base + settings.mcp_path, "sse": base + "/sse"}
     if settings.mcp_transport != "all":
         urls = {settings.mcp_transport: urls[settings.mcp_transport]}

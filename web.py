@@ -32,7 +32,7 @@ from chat import Chat, Model
 from connection import ServerDownError
 from gate import Gate
 from history import History, is_sane, plain
-from loopback import ListenHost, is_loopback
+from loopback import ListenHost, address_shown, is_loopback
 from onewrite import OneWrite
 from overview import Overview
 from provider import OpenAIModel
@@ -83,9 +83,8 @@ class Settings(BaseSettings):
     openai_api_key: SecretStr | None = None
     openai_api_base: str | None = None
     llm_model: str = "deepseek-chat"
-    check: CliImplicitFlag[bool] = Field(
-        default=False, exclude=True
-    )  # only a flag: look at everything, then end
+    # Only a flag: look at everything, then end.
+    check: CliImplicitFlag[bool] = Field(default=False, exclude=True)
 
 
 @dataclass(frozen=True)
@@ -157,7 +156,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
             overview = Overview(brain, toolbox, stopping)
             services = Services(toolbox, Chat(brain, toolbox, secret), overview)
             background = [
-                asyncio.create_task(_greet(toolbox, settings.web_port)),
+                asyncio.create_task(_greet(toolbox, address_shown(settings.web_host, settings.web_port))),
                 asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
             ]
             ending = asyncio.create_task(_end(services, stopping))
@@ -309,9 +308,8 @@ def _model(settings: Settings) -> Model:
         from demo import DemoModel  # noqa: PLC0415  it takes 0.15 s, which those with a model save
 
         return DemoModel()
-    key = (
-        settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    )  # Ollama wants none
+    # Ollama wants no key, and the SDK wants one.
+    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
     return OpenAIModel(settings.llm_model, key, settings.openai_api_base)
 
 
@@ -324,7 +322,7 @@ async def _follow_config(toolbox: Toolbox, path: Path) -> None:
         await toolbox.update(configured)
 
 
-async def _greet(toolbox: Toolbox, port: int) -> None:
+async def _greet(toolbox: Toolbox, address: str) -> None:
     """Say where the page is once the tools are there, or after a while without them."""
     enabled = [c for c in toolbox.connections.values() if c.status != "disabled"]
     with suppress(TimeoutError):
@@ -334,7 +332,7 @@ async def _greet(toolbox: Toolbox, port: int) -> None:
         f"，{c.server.name}：{c.error}" for c in toolbox.connections.values() if c.status != "ready"
     )
     tools = f"{len(toolbox.tools())} 个工具{down}"
-    print(f"🛍️ 智能商城助手：请打开 http://localhost:{port}（{tools}）", flush=True)  # noqa: T201
+    print(f"🛍️ 智能商城助手：请打开 {address}（{tools}）", flush=True)  # noqa: T201
 
 
 async def _check(settings: Settings) -> int:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from loopback import is_loopback, is_own_name
+from loopback import address_shown, is_loopback, is_own_name
 
 
 @pytest.mark.parametrize(
@@ -31,3 +31,18 @@ def test_a_host_header_may_name_a_port(header: str) -> None:
 )
 def test_a_host_header_that_is_none_names_another_machine(header: str) -> None:
     assert not is_own_name(header)
+
+
+@pytest.mark.parametrize(
+    ("host", "shown"),
+    [
+        ("127.0.0.1", "http://localhost:8"),
+        ("0.0.0.0", "http://localhost:8"),
+        ("::1", "http://localhost:8"),
+        ("127.0.0.2", "http://127.0.0.2:8"),
+        ("fd00::1", "http://[fd00::1]:8"),
+        ("shop.lan", "http://shop.lan:8"),
+    ],
+)
+def test_an_address_is_shown_as_a_browser_wants_it(host: str, shown: str) -> None:
+    assert address_shown(host, 8) == shown
