@@ -1,13 +1,13 @@
 // The page's controller: which conversation is open, and where the eye and the keyboard are.
 import {promptText} from "./api.js";
 import {$, bind, h, icon, isEnter, toast} from "./dom.js";
-import {label, setLang, t, words} from "./i18n.js";
+import {label, t, words} from "./i18n.js";
 import {initSettings} from "./settings.js";
 import {refreshShop, watchShop} from "./shop.js";
 import {makeSidebar, titleOf} from "./sidebar.js";
 import {Conversations, newConversation, set, settings} from "./store.js";
 import {Talk} from "./talk.js";
-import {drawTools, forms} from "./tools.js";
+import {drawTools, fillPrompt} from "./tools.js";
 import {watch, world} from "./world.js";
 
 const NEAR_END_PX = 60;
@@ -73,10 +73,11 @@ function draw() {
 	empty.hidden = begun;
 	$("title").textContent = document.title = begun ? titleOf(item) : t("app");
 	set("current", begun ? item.id : "");
-	submit.replaceChildren(icon(stop ? "stop" : "send"));
-	submit.ariaLabel = submit.title = t(stop ? "stop" : "send");
+	const action = stop ? "stop" : "send";
+	submit.replaceChildren(icon(action));
+	submit.ariaLabel = submit.title = t(action);
 	submit.classList.toggle("stop", !!stop);
-	grow();
+	allow();
 	drawSidebar();
 }
 
@@ -105,18 +106,7 @@ function send(event) {
 	talk.ask(text);
 }
 
-function grow() {
-	input.style.height = "auto";
-	input.style.height = `${input.scrollHeight}px`;
-	submit.disabled = !talk.stop && !input.value.trim();
-}
-
-/** The button of a drawer folds it away where it is a column. */
-function fold(event, classes) {
-	if (!matchMedia("(width>=1200px)").matches) return;
-	event.preventDefault();
-	classes.toggle("folded");
-}
+const allow = () => (submit.disabled = !talk.stop && !input.value.trim());
 
 function drawWorld() {
 	const {online, model, servers} = world;
@@ -136,29 +126,27 @@ function drawWorld() {
 function drawStarters() {
 	const starter = (name, question, onclick) => h("button.starter", {onclick}, h("small", name), question);
 	$("starters").replaceChildren(
-		...words.starters.map(([name, question]) => starter(name, question, () => talk.ask(question))),
+		...words().starters.map(([name, question]) => starter(name, question, () => talk.ask(question))),
 		...world.prompts.map(prompt => starter(`${prompt.title} · ${prompt.server}`, prompt.description, () => begin(prompt))),
 	);
 }
 
 /** One without arguments is asked as it is; another is filled in first, and can still be changed. */
 function begin(prompt) {
-	if (Object.keys(prompt.input_schema.properties).length) forms().then(({fillPrompt}) => fillPrompt(prompt, write));
+	if (Object.keys(prompt.input_schema.properties).length) fillPrompt(prompt, write);
 	else promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
 }
 
 function write(text) {
 	input.value = text;
-	grow();
+	allow();
 	input.focus();
 }
 
-async function speak(language) {
-	await setLang(language);
+function speak() {
 	label();
 	open(talk?.item ?? newConversation());
 	drawWorld();
-	if (language) refreshShop(true);
 }
 
 const drawSidebar = makeSidebar(kept, {
@@ -179,34 +167,28 @@ const drawSidebar = makeSidebar(kept, {
 	},
 });
 
-function listen() {
-	$("composer").onsubmit = send;
-	input.addEventListener("keydown", event => isEnter(event) && send(event));
-	input.oninput = grow;
-	scroll.onscroll = onScroll;
-	toEnd.onclick = () => (follow(true), input.focus());
-	for (const name of ["side", "panel"]) $(`${name}-toggle`).onclick = event => fold(event, $(name).classList);
-	bind("tab", settings.tab ?? "shop", tab => set("tab", tab));
-	$("health").onclick = () => {
-		document.querySelector("[value=tools]").click();
-		if (!$("panel").checkVisibility()) $("panel-toggle").click();
-	};
-	initSettings(() => talk.item, speak);
-}
-
-async function main() {
-	watch(() => {
-		refreshShop();
-		if (talk) drawWorld(); // else the words are still on their way
-	});
-	await speak();
-	listen();
-	watchShop();
-	await kept.open();
-	const last = kept.items.get(left);
-	if (last && !talk.item.entries.length) open(last);
-	drawSidebar();
-	input.focus();
-}
-
-main();
+speak();
+$("composer").onsubmit = send;
+input.addEventListener("keydown", event => isEnter(event) && send(event));
+input.oninput = allow;
+scroll.onscroll = onScroll;
+toEnd.onclick = () => (follow(true), input.focus());
+bind("tab", settings.tab ?? "shop", tab => set("tab", tab));
+$("health").onclick = () => {
+	document.querySelector("[value=tools]").click();
+	if (!$("panel").checkVisibility()) $("panel").showPopover();
+};
+initSettings(
+	() => talk.item,
+	() => (speak(), refreshShop(true)),
+);
+watch(() => {
+	refreshShop();
+	drawWorld();
+});
+watchShop();
+await kept.open();
+const last = kept.items.get(left);
+if (last && !talk.item.entries.length) open(last);
+drawSidebar();
+input.focus();

@@ -2,6 +2,7 @@
 import {json, show} from "./data.js";
 import {h, icon} from "./dom.js";
 import {number, t} from "./i18n.js";
+import {fillConfirm, fillReceipt, fillUnknown, orderOf} from "./purchase.js";
 import {stateOf} from "./turn.js";
 
 const progressBar = ({progress, total, message}) =>
@@ -54,18 +55,12 @@ export class Card {
 
 	async #decide(call, state) {
 		const [slot, talk] = [this.#slot, this.talk];
-		slot.className = `slot ${state}`;
+		const order = state === "done" && !call.readOnly && orderOf(call.result);
+		slot.className = `slot ${order ? "receipt" : state}`;
 		slot.replaceChildren();
-		if (!["waiting", "unknown", "done"].includes(state) || (call.readOnly && state === "done")) return;
-		const buying = await import("./purchase.js"); // most answers do without
-		if (state !== this.state) return;
-		const order = state === "done" && buying.orderOf(call.result);
-		if (order) slot.className = "slot receipt";
-		if (order) buying.fillReceipt(slot, call, order, talk.save);
-		if (state === "unknown") buying.fillUnknown(slot, call, call.result === undefined && talk.answer);
-		if (state !== "waiting") return;
-		await buying.fillConfirm(slot, call, (yes, forEver) => talk.decide(this.id, yes, forEver));
-		talk.page.asked(talk, this);
+		if (order) fillReceipt(slot, call, order, talk.save);
+		if (state === "unknown") fillUnknown(slot, call, call.result === undefined && talk.answer);
+		if (state === "waiting" && (await fillConfirm(slot, call, (yes, forEver) => talk.decide(this.id, yes, forEver)))) talk.page.asked(talk, this);
 	}
 
 	focus() {

@@ -45,10 +45,10 @@ export function cell(key, value) {
 export function table(list) {
 	if (!list.length) return h("p.quiet", t("emptyList"));
 	const shown = learn(list.slice(0, MAX_ROWS));
-	const known = Object.keys(words.columns);
+	const known = Object.keys(words().columns);
 	const keys = [...new Set([...known, ...shown.flatMap(Object.keys)])].filter(key => shown.some(row => key in row));
 	const numeric = keys.map(key => (shown.every(row => typeof (row[key] ?? 0) === "number") ? ".num" : ""));
-	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, words.columns[key] ?? key));
+	const head = keys.map((key, i) => h(`th${numeric[i]}`, {scope: "col"}, words().columns[key] ?? key));
 	const body = shown.map(row => h("tr", keys.map((key, i) => h(`td${numeric[i]}`, cell(key, row[key])))));
 	const rest = list.length - shown.length;
 	const note = rest > 0 && h("p.quiet", t("rest", {n: rest}));

@@ -25,7 +25,6 @@ export function icon(name) {
 
 export const iconButton = (name, onclick, title = t(name)) => h(`button.icon.${name}`, {title, ariaLabel: title, onclick}, icon(name));
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, {onclick}, label);
-export const root = document.documentElement;
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 export const $ = id => document.getElementById(id);
 

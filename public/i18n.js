@@ -1,23 +1,11 @@
-// Words from zh.json or en.json; numbers, money and times by locale.
-import {root} from "./dom.js";
-import {set} from "./store.js";
+// Words of zh.json or en.json; numbers, money and times by locale.
+import en from "./en.json" with {type: "json"};
+import zh from "./zh.json" with {type: "json"};
 
-export let words = {};
-let spoken;
-export const firstWords = new Promise(resolve => (spoken = resolve));
+export const root = document.documentElement;
+export const words = () => (root.lang === "en" ? en : zh);
 
-export const lang = () => root.lang.slice(0, 2);
-
-export async function setLang(value) {
-	if (value) {
-		set("lang", value);
-		root.lang = value === "zh" ? "zh-CN" : value;
-	}
-	words = await (await fetch(`/static/${lang()}.json`)).json();
-	spoken();
-}
-
-export const t = (key, fill = {}) => (words[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fill[name]);
+export const t = (key, fill = {}) => (words()[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fill[name]);
 
 const format = (value, options) => value.toLocaleString(root.lang, options);
 const YUAN = {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2"};

@@ -26,9 +26,8 @@ function bill({customerName, items}, stock, left, total) {
 		return {name, price, quantity, amount: price && (Math.round(price * 100) * quantity) / 100, left: left(productId)};
 	});
 	const sum = total ?? lines.reduce((all, {amount}) => all + amount, 0);
-	const known = !Number.isNaN(sum);
-	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total.num", known ? money(sum) : "–"));
-	return [table(lines), facts, known ? "" : h("p.quiet", t("noPrice"))];
+	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total.num", sum >= 0 ? money(sum) : "–"));
+	return [table(lines), facts, sum >= 0 ? "" : h("p.quiet", t("noPrice"))];
 }
 
 function leftAfter({items}, stock, id) {
@@ -41,9 +40,11 @@ function fill(box, label, sign, about, what) {
 	box.replaceChildren(h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)), h("", what));
 }
 
+/** Answers whether the user is asked: it may have been decided meanwhile. */
 export async function fillConfirm(box, call, decide) {
 	const purchase = purchaseOf(call.args);
 	const stock = purchase && (await stockOf(call, purchase));
+	if (!box.matches(".waiting")) return;
 	const always = h("input", {type: "checkbox"});
 	const shown = Date.now();
 	const choose = yes => event => (event.detail || Date.now() - shown > DEAF_MS) && decide(yes, always.checked);
@@ -52,6 +53,7 @@ export async function fillConfirm(box, call, decide) {
 	fill(box, title, "", t(purchase ? "notYet" : "notYetTool"), details);
 	const yes = button(t(purchase ? "confirmBuy" : "confirmTool"), choose(true), ".primary");
 	box.append(h("label.check", always, t("always")), h(".row", yes, button(t("cancel"), choose(false))));
+	return true;
 }
 
 /** A receipt shows the stock as it was right after the purchase. */

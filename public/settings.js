@@ -1,6 +1,7 @@
 // The settings' window: language, appearance, tools that may run without asking, export.
-import {$, bind, button, h, root} from "./dom.js";
-import {lang, t} from "./i18n.js";
+import {$, bind, button, h} from "./dom.js";
+import {root, t} from "./i18n.js";
+import {titleOf} from "./sidebar.js";
 import {enlist, listed, set, settings} from "./store.js";
 
 function drawAllowed() {
@@ -10,10 +11,28 @@ function drawAllowed() {
 }
 
 export function initSettings(item, speak) {
-	const save = ending => () => import("./export.js").then(file => file.save(item(), ending));
 	$("settings").onbeforetoggle = drawAllowed;
-	bind("lang", lang(), speak);
-	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (root.dataset.theme = theme)));
-	$("export-md").onclick = save("md");
-	$("export-json").onclick = save("json");
+	bind("lang", root.lang, lang => (set("lang", lang), (root.lang = lang), speak()));
+	bind("theme", settings.theme ?? "", theme => (set("theme", theme), (root.style.colorScheme = theme)));
+	for (const ending of ["md", "json"]) $(ending).onclick = () => save(item(), ending);
+}
+
+// A conversation as a file: Markdown to read, JSON with everything.
+const fence = text => `\`\`\`\`json\n${text}\n\`\`\`\``;
+
+function asMarkdown({title, entries, calls}) {
+	const parts = [`# ${title}`];
+	for (const {message: {role, content, tool_calls: asked = []}} of entries) {
+		if (content && role !== "tool") parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, content);
+		for (const {server, tool, args, result} of asked.map(({id}) => calls[id] ?? {})) {
+			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result ?? ""));
+		}
+	}
+	return `${parts.join("\n\n")}\n`;
+}
+
+function save(item, ending) {
+	const text = ending === "md" ? asMarkdown(item) : JSON.stringify(item, null, 2);
+	const name = `${titleOf(item).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`;
+	h("a", {href: URL.createObjectURL(new Blob([text])), download: name}).click();
 }

@@ -1,7 +1,7 @@
 // The shop beside the chat, read through the same MCP tools as the model uses.
 import {cell, learn} from "./data.js";
 import {$, bind, h, sleep} from "./dom.js";
-import {firstWords, money, number, t, time} from "./i18n.js";
+import {money, number, t, time} from "./i18n.js";
 import {set, settings} from "./store.js";
 import {findTool, readRows, world} from "./world.js";
 
@@ -14,15 +14,14 @@ let seen = "";
 
 const groupBy = () => settings.salesBy ?? "product";
 
-function bar(item, of, max, name, small, kind = "") {
-	const label = h("span.bar-name", `${name}`, h("small", small), kind && h("span.tag.warn", t(kind)));
-	return h(`li.bar-row${kind && ".low"}`, label, h("b.num", cell(of, item[of])), h("progress", {max, value: item[of], ariaHidden: "true"}));
-}
-
-const bars = (items, of, ...rest) => {
+function bars(items, of, name, small, warn = () => "") {
 	const max = Math.max(1, ...items.map(item => item[of]));
-	return items.map(item => bar(item, of, max, ...rest.map(read => read(item))));
-};
+	return items.map(item => {
+		const kind = warn(item);
+		const label = h("span.bar-name", `${name(item)}`, h("small", small(item)), kind && h("span.tag.warn", t(kind)));
+		return h(`li.bar-row${kind && ".low"}`, label, h("b.num", cell(of, item[of])), h("progress", {max, value: item[of], ariaHidden: "true"}));
+	});
+}
 
 const nameOf = ({productId, product}) => product?.name ?? `#${productId}`;
 const priceOf = ({product}) => cell("price", product?.price);
@@ -39,7 +38,7 @@ async function load({name: server, status}) {
 	const group = groupBy();
 	const sum = () => readRows(server, "get_orders", {groupBy: group});
 	const asked = [readRows(server, "get_inventory", {}), readRows(server, "get_orders", {limit: 6}), seen ? null : sum()];
-	const [items, newest, first] = await Promise.all([...asked, firstWords]);
+	const [items, newest, first] = await Promise.all(asked);
 	const now = JSON.stringify([items, newest, group]);
 	if (now === seen) return;
 	const summary = first ?? (await sum());
@@ -55,7 +54,6 @@ export async function refreshShop(anew) {
 	const server = world.servers.find(({name}) => findTool("get_inventory", name) && findTool("get_orders", name));
 	let complaint = server ? "" : "noShop";
 	if (server) await load(server).catch(() => (complaint = "stale"));
-	await firstWords;
 	$("shop-note").textContent = complaint && t(complaint);
 	$("shop").className = `tab-body ${complaint}`;
 }

@@ -10,7 +10,7 @@ export function makeSidebar(kept, act) {
 
 	function update() {
 		const words = $("search").value.trim().toLowerCase();
-		const has = item => [titleOf(item), ...item.entries.map(({message}) => message.content)].join("\n").toLowerCase().includes(words);
+		const has = item => !words || [titleOf(item), ...item.entries.map(({message}) => message.content)].join("\n").toLowerCase().includes(words);
 		const items = kept.newest().filter(item => item.entries.length && has(item));
 		$("chats").replaceChildren(...items.map(row));
 		if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));

@@ -16,12 +16,6 @@ export const enlist = (key, name, on) => set(key, [...listed(key).filter(other =
 const settled = request =>
 	new Promise((onsuccess, onerror) => Object.assign(request, {onsuccess, onerror})).then(() => request.result);
 
-function openDatabase() {
-	const request = indexedDB.open("product-mcp", 1);
-	request.onupgradeneeded = () => request.result.createObjectStore("conversations", {keyPath: "id"});
-	return settled(request);
-}
-
 const isUsable = item => Array.isArray(item.entries) && item.entries.every(entry => typeof entry?.message?.role === "string");
 const unique = () => `${Date.now()}-${Math.random()}`;
 
@@ -36,8 +30,8 @@ export const newConversation = () => ({
 
 /**
  * All in memory, written through to IndexedDB: `onproblem` hears when that fails.
- * What another tab wrote is taken over, and `onchange` hears of it; but where `isBusy`, as an answer is coming,
- * both go on: the one that comes later as a copy. Other tabs hear of an answer at its end.
+ * What another tab wrote is taken over, and `onchange` hears of it; of an answer, at its end.
+ * Where both tabs answer (`isBusy`), both go on: the later one as a copy.
  */
 export class Conversations {
 	items = new Map();
@@ -50,7 +44,9 @@ export class Conversations {
 
 	async open() {
 		try {
-			this.#db = await openDatabase();
+			const request = indexedDB.open("product-mcp", 1);
+			request.onupgradeneeded = () => request.result.createObjectStore("conversations", {keyPath: "id"});
+			this.#db = await settled(request);
 			for (const item of await settled(this.#store("readonly").getAll())) this.#take(item);
 			this.#tabs.onmessage = ({data}) => this.#adopt(data);
 		} catch {

@@ -46,12 +46,12 @@ export class Talk {
 		}
 	}
 
-	answer = () => this.#answer(() => {});
+	answer = () => this.#answer();
 
 	async #answer(change) {
 		if (this.stop) return;
 		this.stop = new AbortController();
-		change();
+		change?.();
 		this.item.at = Date.now();
 		this.save();
 		this.view.begin();

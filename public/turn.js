@@ -45,8 +45,7 @@ export async function runTurn(item, view, save, signal) {
 	const {calls, entries} = item;
 	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
 	const autoApprove = listed("always");
-	const messages = entries.map(({message}) => message);
-	const body = {messages, approvals, autoApprove, askFirst: listed("askFirst")};
+	const body = {messages: entries.map(({message}) => message), approvals, autoApprove, askFirst: listed("askFirst")};
 	let text = "";
 	let html = "";
 	let end = {reason: "lost"};

@@ -55,7 +55,7 @@ export class View {
 		const [begin] = LONG.exec(text) ?? [];
 		const body = begin ? h("details.bubble", h("summary", begin), text.slice(begin.length)) : h(".bubble", text);
 		const edit = () => !this.talk.stop && editInPlace(body, text, t("edit"), words => this.talk.edit(entry, words));
-		this.root.append(h("li.turn.mine", {ariaLabel: t("you")}, body, h(".acts", iconButton("edit", edit), copy(() => text))));
+		this.root.append(h("li.turn.mine", {ariaLabel: t("you")}, h(".acts", iconButton("edit", edit), copy(() => text)), body));
 	}
 
 	#stored(entry) {
@@ -127,8 +127,8 @@ export class View {
 
 	note(text, label, action, error) {
 		const why = error ? [h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint"))] : text;
-		const kind = error ? {role: "alert", className: "note error"} : {className: "note"};
-		this.#note.replaceChildren(h("", kind, icon(error ? "unknown" : "waiting"), h("", why), label && button(label, action)));
+		const kind = error ? ".note.error" : ".note";
+		this.#note.replaceChildren(h(kind, {role: error && "alert"}, icon(error ? "unknown" : "waiting"), h("", why), label && button(label, action)));
 		this.root.append(this.#note);
 	}
 }
