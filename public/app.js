@@ -28,7 +28,7 @@ const talks = new Map(); // by item: the open one, and those still answering
 const left = settings.current; // what was open when the page was left
 let talk;
 let atEnd = true;
-let lastTop = 0;
+let last = {};
 
 const [input, submit, scroll, empty, toEnd] = ["input", "send", "scroll", "empty", "to-end"].map($);
 const say = text => ($("live").textContent = text); // to a screen reader
@@ -91,9 +91,10 @@ const growing = new ResizeObserver(() => follow(atEnd));
 
 function onScroll() {
 	const {scrollHeight, scrollTop, clientHeight} = scroll;
-	// Only moving up leaves the end: the answer may have grown meanwhile.
-	atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop);
-	lastTop = scrollTop;
+	// Only moving up leaves the end: the answer may have grown meanwhile, or what is out of sight shrunk.
+	const up = scrollTop < last.scrollTop && scrollHeight >= last.scrollHeight;
+	atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && !up);
+	last = {scrollTop, scrollHeight};
 	toEnd.hidden = atEnd || !empty.hidden;
 }
 
@@ -188,7 +189,7 @@ watch(() => {
 });
 watchShop();
 await kept.open();
-const last = kept.items.get(left);
-if (last && !talk.item.entries.length) open(last);
+const before = kept.items.get(left);
+if (before && !talk.item.entries.length) open(before);
 drawSidebar();
 input.focus();

@@ -51,6 +51,16 @@ def test_enter_on_the_focused_button_confirms(backend: Backend, open_page: Open)
     expect(shown.page.locator(RECEIPT)).to_be_visible()
 
 
+def test_the_confirmation_below_a_long_conversation_is_in_sight(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    for number in range(4):
+        backend.say(says("长", "<p>长</p>" * 20), done())
+        shown.ask(f"{number}")
+    backend.say(buys())
+    shown.ask("买 2 个")
+    expect(shown.button("确认购买")).to_be_in_viewport()
+
+
 def test_always_allowing_a_tool_is_sent_and_can_be_taken_back(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     backend.say(buys())
