@@ -28,7 +28,7 @@ const talks = new Map(); // by item: the open one, and those still answering
 const left = settings.current; // what was open when the page was left
 let talk;
 let atEnd = true;
-let last = {};
+let lastTop = 0;
 
 const [input, submit, scroll, empty, toEnd] = ["input", "send", "scroll", "empty", "to-end"].map($);
 const say = text => ($("live").textContent = text); // to a screen reader
@@ -81,21 +81,25 @@ function draw() {
 	drawSidebar();
 }
 
-function follow(yes) {
+function stay(yes) {
 	atEnd = yes;
-	if (yes && empty.hidden) scroll.scrollTop = scroll.scrollHeight;
 	toEnd.hidden = yes || !empty.hidden;
+	scroll.style.overflowAnchor = yes ? "none" : ""; // its corrections look like moving up
+}
+
+function follow(yes) {
+	stay(yes);
+	if (yes && empty.hidden) scroll.scrollTop = scroll.scrollHeight;
+	lastTop = scroll.scrollTop; // what had shrunk is no moving up
 }
 
 const growing = new ResizeObserver(() => follow(atEnd));
 
 function onScroll() {
 	const {scrollHeight, scrollTop, clientHeight} = scroll;
-	// Only moving up leaves the end: the answer may have grown meanwhile, or what is out of sight shrunk.
-	const up = scrollTop < last.scrollTop && scrollHeight >= last.scrollHeight;
-	atEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && !up);
-	last = {scrollTop, scrollHeight};
-	toEnd.hidden = atEnd || !empty.hidden;
+	// Only moving up leaves the end: the answer may have grown meanwhile.
+	stay(scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop));
+	lastTop = scrollTop;
 }
 
 function send(event) {

@@ -59,9 +59,9 @@ export class Conversations {
 	}
 
 	async #adopt(id) {
-		const kept = await settled(this.#store("readonly").get(id));
 		const item = this.items.get(id);
-		if (this.isBusy(item)) return;
+		const kept = !this.isBusy(item) && (await settled(this.#store("readonly").get(id)));
+		if (this.isBusy(item)) return; // what it holds is newer
 		if (kept) this.#take(kept);
 		else this.items.delete(id);
 		this.onchange(item);
