@@ -26,7 +26,7 @@ function bill({customerName, items}, stock, left, total) {
 		return {name, price, quantity, amount: price && (Math.round(price * 100) * quantity) / 100, left: left(productId)};
 	});
 	const sum = total ?? lines.reduce((all, {amount}) => all + amount, 0);
-	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h("dt", t("total")), h("dd.total.num", sum >= 0 ? money(sum) : "–"));
+	const facts = h("dl.facts", h("dt", t("customer")), h("dd", customerName), h(".row", h("dt", t("total")), h("dd.total.num", sum >= 0 ? money(sum) : "–")));
 	return [table(lines), facts, sum >= 0 ? "" : h("p.quiet", t("noPrice"))];
 }
 
