@@ -135,7 +135,7 @@ class Connection:
                     self._lost(client)
                 may_repeat = error.never_ran or (repeatable and error.what != "late")
                 if attempt == MAX_SENDS or not may_repeat:
-                    return self._no_answer(error, repeatable)
+                    return self._no_answer(error, may_repeat)
             except MCPError as error:
                 return ToolResult(explain(error, self.server, self._status), is_error=True)
             except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
@@ -209,9 +209,9 @@ class Connection:
         keyed = key is not None and tool is not None and bool((tool.meta or {}).get("idempotency-key"))
         return bool(hints.read_only_hint or hints.idempotent_hint or keyed)
 
-    def _no_answer(self, error: NoAnswerError, repeatable: bool) -> ToolResult:
+    def _no_answer(self, error: NoAnswerError, was_repeated: bool) -> ToolResult:
         text = f"服务器 {self.server.name} {error}"
-        if error.never_ran or (repeatable and error.what != "late"):
+        if was_repeated:
             return ToolResult(f"{text}，重试也没有成功", is_error=True, unknown=not error.never_ran)
         text = f"{text}，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。"
         return ToolResult(text, is_error=True, unknown=True)

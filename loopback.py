@@ -12,6 +12,7 @@ def _without_brackets(host: str) -> str:
     return host.removeprefix("[").removesuffix("]")  # as in a URL, which is no address to listen on
 
 
+EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 ListenHost = Annotated[str, AfterValidator(_without_brackets)]
 
 
@@ -26,7 +27,7 @@ def is_loopback(host: str) -> bool:
 
 def address_shown(host: str, port: int) -> str:
     """Return the URL, without a path, at which a browser of this machine finds what listens there."""
-    usual = {"127.0.0.1", "localhost", "::1", "0.0.0.0", "::"}  # noqa: S104  compared with, not bound to
+    usual = {"127.0.0.1", "localhost", "::1", *EVERYWHERE}
     name = "localhost" if host in usual else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}"
 

@@ -29,7 +29,7 @@ from starlette.routing import BaseRoute, Route
 from yarl import URL
 
 from guard import Allowed, Guard
-from loopback import ListenHost, address_shown, is_loopback
+from loopback import EVERYWHERE, ListenHost, address_shown, is_loopback
 from onewrite import OneWrite
 from prompts import Prompts
 from sessions import Events, Sessions
@@ -39,7 +39,6 @@ from strict import MOST_PROBLEMS, MOST_VALUES, complaint, printable, too_many
 from tools import Confirm, Seals, ToolContext, all_tools
 
 VERSION = "1.0.0"
-EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
 RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
 LARGEST_MESSAGE = 256 * 1024  # bytes; the largest order has some 10 KB, and parsing holds up everybody

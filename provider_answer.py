@@ -11,10 +11,7 @@ from provider_request import MODEL, REASONING, REASONING_DETAILS, SIGNED, THINK
 if TYPE_CHECKING:  # see provider.py
     from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
-THINK_BEGINS, THINK_ENDS = (
-    "<think>",
-    "</think>",
-)  # around the thoughts of MiniMax, or of any behind a bare vLLM
+THINK_BEGINS, THINK_ENDS = "<think>", "</think>"  # MiniMax's thoughts, or any model's behind a bare vLLM
 
 
 @dataclass
