@@ -15,15 +15,13 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_core import ErrorDetails, to_json
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-import catalog
-import intake
-import refusals
-from catalog import CatalogError
-from loopback import ListenHost, is_loopback
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
-from onewrite import OneWrite
-from queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
-from store import Store, StoreUnavailableError, open_store
+from serving.addresses import ListenHost, is_loopback
+from serving.one_write import OneWrite
+from shop import catalog, intake, refusals
+from shop.catalog import CatalogError
+from shop.queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
+from shop.store import Store, StoreUnavailableError, open_store
 
 
 class Settings(BaseSettings):

@@ -28,15 +28,15 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import BaseRoute, Route
 from yarl import URL
 
-from guard import Allowed, Guard
-from loopback import EVERYWHERE, ListenHost, address_shown, is_loopback
-from onewrite import OneWrite
-from prompts import Prompts
-from sessions import Events, Sessions
-from shop import Send, Shop
-from streams import Streams
-from strict import MOST_PROBLEMS, MOST_VALUES, complaint, printable, too_many
-from tools import Confirm, Seals, ToolContext, all_tools
+from mcp_server.arguments import MOST_PROBLEMS, MOST_VALUES, complaint, printable, too_many
+from mcp_server.prompts import Prompts
+from mcp_server.rest_client import Send, Shop
+from mcp_server.sessions import Events, Sessions
+from mcp_server.tools import Confirm, Seals, ToolContext, all_tools
+from serving.addresses import EVERYWHERE, ListenHost, address_shown, is_loopback
+from serving.guard import Allowed, Guard
+from serving.one_write import OneWrite
+from serving.streams import Streams
 
 VERSION = "1.0.0"
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})

@@ -23,21 +23,20 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
-import doctor
-import events
-import keyfile
-import pagefiles
-import servers
-from chat import Chat, Model
-from connection import ServerDownError
-from gate import Gate
-from history import History, is_sane, plain
-from loopback import ListenHost, address_shown, is_loopback
-from onewrite import OneWrite
-from overview import Overview
-from provider import OpenAIModel
-from rendering import with_html
-from toolbox import Toolbox, UnknownServerError
+from assistant.chat import events
+from assistant.chat.history import History, is_sane, plain
+from assistant.chat.loop import Chat, Model
+from assistant.llm.model import OpenAIModel
+from assistant.page import doctor, files
+from assistant.page.markdown import with_html
+from assistant.page.state import Overview
+from assistant.toolbox import config
+from assistant.toolbox.connection import ServerDownError
+from assistant.toolbox.toolbox import Toolbox, UnknownServerError
+from serving import secret_file
+from serving.addresses import ListenHost, address_shown, is_loopback
+from serving.gate import Gate
+from serving.one_write import OneWrite
 
 log = logging.getLogger(__name__)
 
@@ -145,8 +144,8 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     Raises:
         ConfigError: `mcp.json` cannot be read.
     """
-    configured = servers.read(settings.mcp_config_path, _environment())
-    secret = settings.web_secret.get_secret_value().encode() if settings.web_secret else keyfile.kept()
+    configured = config.read(settings.mcp_config_path, _environment())
+    secret = settings.web_secret.get_secret_value().encode() if settings.web_secret else secret_file.kept()
     stopping = asyncio.Event()
 
     @asynccontextmanager
@@ -183,7 +182,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     )
     app.add_exception_handler(RequestValidationError, _name_what_is_wrong)
     app.include_router(router)
-    app.include_router(pagefiles.router)
+    app.include_router(files.router)
     return app
 
 
@@ -305,7 +304,7 @@ async def _name_what_is_wrong(_: Request, error: Exception) -> Response:
 
 def _model(settings: Settings) -> Model:
     if not settings.openai_api_key and not settings.openai_api_base:
-        from demo import DemoModel  # noqa: PLC0415  it takes 0.15 s, which those with a model save
+        from assistant.demo.model import DemoModel  # noqa: PLC0415  it takes 0.15 s, which those with a model save
 
         return DemoModel()
     # Ollama wants no key, and the SDK wants one.
@@ -318,7 +317,7 @@ def _environment() -> dict[str, str | None]:
 
 
 async def _follow_config(toolbox: Toolbox, path: Path) -> None:
-    async for configured in servers.changes(path, _environment):
+    async for configured in config.changes(path, _environment):
         await toolbox.update(configured)
 
 
@@ -337,7 +336,7 @@ async def _greet(toolbox: Toolbox, address: str) -> None:
 
 async def _check(settings: Settings) -> int:
     brain = _model(settings)
-    async with Toolbox(servers.read(settings.mcp_config_path, _environment())) as toolbox:
+    async with Toolbox(config.read(settings.mcp_config_path, _environment())) as toolbox:
         findings = await doctor.examine(toolbox, brain)
     if isinstance(brain, OpenAIModel):
         await brain.aclose()
@@ -380,9 +379,9 @@ def run() -> None:
         sys.exit(
             "\n".join(f"设置有误 {'_'.join(map(str, e['loc'])).upper()}：{e['msg']}" for e in error.errors())
         )
-    except servers.ConfigError as error:
+    except config.ConfigError as error:
         sys.exit(f"加载 MCP 配置失败: {error}")
-    except keyfile.KeyFileError as error:
+    except secret_file.KeyFileError as error:
         sys.exit(str(error))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")
     server = _Server(app, settings)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.wire import Address, Connection
-from catalog import TUTORIAL
+from shop.catalog import TUTORIAL
 
 ROOT = Path(__file__).parent.parent
 OURS = ("API_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_", "FASTMCP_")

@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-import servers
+from assistant.toolbox import config as servers
+from assistant.toolbox.toolbox import Toolbox
 from benchmarks.contenders import tutorial_web
 from benchmarks.measure import Contender, Show, in_turns, one_by_one
 from benchmarks.results import Goal, Result, better, result
 from benchmarks.services import Service, Stage
 from benchmarks.wire import Connection, request
-from toolbox import Toolbox
 
 ROUNDS = 5
 CALLS = {"tutorial": 8, "ours": 60}  # a round

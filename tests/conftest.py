@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.processes import Service, Spawn
-from tests.suite import Suite
+from tests.support.processes import Service, Spawn
+from tests.support.suite import Suite
 
 # A busy machine is slow, which says nothing of the code.
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -16,7 +16,7 @@ settings.load_profile("product-mcp")
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the page's tests last: Playwright keeps its event loop running, beside which no other can run."""
-    items.sort(key=lambda item: item.path.name.startswith("test_page"))
+    items.sort(key=lambda item: item.path.parent.name == "public")
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 import api
-import refusals
 from models import MAX_ID
-from tests.engines import ENGINES, new_url
+from shop import refusals
+from tests.support.engines import ENGINES, new_url
 
 pytestmark = pytest.mark.anyio
 

@@ -20,9 +20,9 @@ from mcp.types import (
 )
 
 import main
-import shop
-import tools
-from tests.rest_transport import through
+from mcp_server import rest_client as shop
+from mcp_server import tools
+from tests.support.rest_transport import through
 
 pytestmark = pytest.mark.anyio
 

@@ -3,8 +3,8 @@
 from collections.abc import AsyncIterator
 from typing import Any
 
-from chat import Reply, ToolRequest
-from history import Message
+from assistant.chat.history import Message
+from assistant.chat.loop import Reply, ToolRequest
 
 NAMES = ("get_products", "get_inventory", "get_orders")
 ANSWER = "有四种商品，都有货。"

@@ -1,0 +1,1 @@
+"""The tool-calling loop; it knows neither the MCP SDK, nor FastAPI, nor a provider."""

@@ -1,0 +1,57 @@
+"""The calls that write: each runs once, outlives the turn that began it, and is joined by its repetitions."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # it brings the MCP SDK, which this room does not need
+    from assistant.toolbox.results import ToolResult
+
+MAX_REMEMBERED = 1_000  # calls whose outcome is still known here
+MAX_KEPT = 4_000  # characters of an outcome, once those who waited for it have it whole
+
+
+class WritingCalls:
+    """The writing calls of this process, by id."""
+
+    def __init__(self) -> None:
+        self._outcomes: OrderedDict[str, asyncio.Future[ToolResult]] = OrderedDict()
+
+    def __contains__(self, id: str) -> bool:
+        """Whether this call has begun here, and may have changed something."""
+        return id in self._outcomes
+
+    async def run(self, id: str, call: Callable[[], "Coroutine[Any, Any, ToolResult]"]) -> "ToolResult":
+        """Run a call, or wait for the one that runs under this id already, or return what came of it."""
+        outcome = self._outcomes.get(id)
+        if outcome is None:
+            outcome = self._outcomes[id] = asyncio.create_task(call())
+            outcome.add_done_callback(partial(self._keep, id))
+            if len(self._outcomes) > MAX_REMEMBERED and next(iter(self._outcomes.values())).done():
+                self._outcomes.popitem(last=False)
+        return await asyncio.shield(outcome)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until the calls in flight are done, at most so long."""
+        running = [outcome for outcome in self._outcomes.values() if not outcome.done()]
+        if running:
+            await asyncio.wait(running, timeout=seconds)
+
+    def _keep(self, id: str, outcome: "asyncio.Future[ToolResult]") -> None:
+        """Keep what came of a call in short; what never reached its server may be tried again."""
+        if outcome.cancelled():
+            self._outcomes.pop(id, None)
+        elif outcome.exception() is None:
+            result = outcome.result()
+            if result.unreachable:
+                self._outcomes.pop(id, None)
+            elif id in self._outcomes:
+                self._outcomes[id] = kept = outcome.get_loop().create_future()
+                kept.set_result(replace(result, text=_cut(result.text), media=()))
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= MAX_KEPT else f"{text[:MAX_KEPT]}…（已省略）"

@@ -1,0 +1,1 @@
+"""The model of a machine without a key."""

@@ -1,0 +1,226 @@
+"""The history that the demo model is given: the wish that stands, what was looked up, what was shown."""
+
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from assistant.chat.history import Message
+from assistant.chat.loop import INTERRUPTED, UNCONFIRMED
+from assistant.demo.answers import bold, plain
+from assistant.demo.finder import Shelf
+from assistant.demo.ordering import bare_name, customer, order_lines, token, words
+from assistant.demo.phrases import (
+    CJK,
+    NEW_ORDER,
+    NUMBER,
+    Goal,
+    Language,
+    budget,
+    first_number,
+    fold,
+    goal,
+    language,
+    pieces,
+    says,
+)
+from assistant.demo.receipts import QUESTIONS
+from models import Product
+
+READERS = ("get_products", "get_inventory")
+KINDS = ("get_products", "get_inventory", "get_orders", "create_purchase")
+_ORDINALS = {word: place for place, word in enumerate(("first", "second", "third", "fourth", "fifth"), 1)}
+_ORDINAL = re.compile(
+    rf"第({NUMBER})[个款种件台](?:商品|产品)?"
+    rf"|(?<![a-z])(?:the )?({'|'.join(_ORDINALS)})(?: (?:one|product|item))?(?![a-z])",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a message asks for; `text` is the sentence without the customer; prices are in yuan."""
+
+    goal: Goal
+    text: str
+    customer: str | None = None
+    quantity: int | None = None  # for the lines that name none
+    named: tuple[tuple[str, str], ...] = ()  # answers to "which product?": the unclear words, what was said
+    low: float | None = None
+    high: float | None = None
+
+    @classmethod
+    def of(cls, text: str) -> "Wish":
+        """Read one message by itself."""
+        text = fold(text)
+        wished, (low, high) = goal(text), budget(text)
+        if wished not in (
+            "buy",
+            "orders",
+            "unknown",
+        ):  # others are about no customer, and "for …" says what for
+            return cls(wished, text, low=low, high=high)
+        name, rest = customer(NEW_ORDER.sub(" ", text) if wished == "buy" else text)
+        return cls(wished, rest, name, low=low, high=high)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one tool call: the tool's own name, what it was called with, its text."""
+
+    kind: str
+    arguments: dict[str, Any]
+    content: str
+
+
+def kind_of(offered: str) -> str:
+    """Return which of the shop's tools an offered name stands for; empty for any other."""
+    return next((kind for kind in KINDS if re.search(rf"(?:^|[_-]){kind}(?:_[0-9a-f]{{8}})?$", offered)), "")
+
+
+def text_of(message: Message) -> str:
+    """Return the text of a message, also when its content comes in parts."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def results(messages: Sequence[Message]) -> list[Result]:
+    """Pair each call of the shop's tools with its result; a call without one was interrupted."""
+    texts = {str(m.get("tool_call_id")): text_of(m) for m in messages if m.get("role") == "tool"}
+    return [
+        Result(kind_of(name), arguments, texts.get(call_id, f"错误: {INTERRUPTED}"))
+        for message in messages
+        if message.get("role") == "assistant"
+        for call_id, name, arguments in _calls(message)
+    ]
+
+
+def _calls(message: Message) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    calls = message.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            yield str(call.get("id")), str(function.get("name")), _arguments(function.get("arguments"))
+
+
+def _arguments(text: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(text) if isinstance(text, str) else None
+    except (ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """A history, parted at the newest message of the user."""
+
+    wish: Wish
+    language: Language
+    earlier: Sequence[Message]
+    results: list[Result]  # of this turn
+    rounds: int  # of calls in this turn
+
+    @classmethod
+    def read(cls, messages: Sequence[Message]) -> "Conversation":
+        """Read the messages from the first to the newest; nothing is kept in between."""
+        wish, spoken, last, bought_for = Wish("hello", ""), None, 0, None
+        for at, message in enumerate(messages):
+            if message.get("role") != "user":
+                continue
+            text = text_of(message)
+            before, wish = wish, _follow(wish, text, messages[last:at])
+            if wish.goal == "buy" and not wish.customer and bought_for and says("again", text):
+                wish = replace(wish, customer=bought_for)
+            bought_for = wish.customer if wish.goal == "buy" else bought_for
+            if (
+                not spoken or wish.text != before.text
+            ):  # a name that was asked for does not change the language
+                spoken = language(text) or spoken
+            last = at
+        letters = re.search(r"[a-z]", wish.text, re.IGNORECASE) and not re.search(f"[{CJK}]", wish.text)
+        turn = messages[last:]
+        rounds = sum(1 for message in turn if any(_calls(message)))
+        talk = cls(wish, spoken or ("en" if letters else "zh"), messages[:last], results(turn), rounds)
+        return replace(talk, wish=replace(wish, text=talk.pointed(wish.text)))
+
+    def pointed(self, text: str) -> str:
+        """Put a token in place of "the second one": the products as the last answer showed them."""
+        found = _ORDINAL.search(text) if self.wish.goal != "orders" else None
+        if not found:
+            return text
+        place = _ORDINALS.get(found[2].lower(), 0) if found[2] else pieces(found[1])
+        shown = self.shown()[1]
+        return text.replace(found[0], token(shown[place - 1].id)) if 0 < place <= len(shown) else text
+
+    def of(self, kind: str) -> list[str]:
+        """Return what one tool answered in this turn."""
+        return [result.content for result in self.results if result.kind == kind]
+
+    def known(self) -> Shelf:
+        """Return every product that a tool has told of so far; its stock may be outdated."""
+        known = Shelf()
+        for result in [*results(self.earlier), *self.results]:
+            if result.kind in ("get_products", "get_inventory"):
+                known.add(result.content)
+        return known
+
+    def bold(self) -> list[str]:
+        """Return what the newest answer with bold text had in bold: names, also without results."""
+        texts = (text_of(m) for m in reversed(self.earlier) if m.get("role") == "assistant")
+        return next((found for text in texts if (found := re.findall(r"\*\*(.+?)\*\*", text))), [])
+
+    def shown(self) -> tuple[list[Product], list[Product]]:
+        """Return the products of the newest answer that named any: those in bold, and all, as they appear."""
+        known = self.known()
+        for message in reversed(self.earlier):
+            text = text_of(message) if message.get("role") == "assistant" else ""
+            named = [product for product in known.products.values() if _names(text, product)]
+            if named:
+                named.sort(key=lambda product: text.find(plain(product.name)))
+                return [product for product in named if bold(product) in text], named
+        return [], []
+
+
+def _names(text: str, product: Product) -> bool:
+    return bold(product) in text or f"| {plain(product.name)} |" in text
+
+
+def asked(messages: Sequence[Message]) -> tuple[str, str]:
+    """Return what the newest answer asked for, and the words it quoted; both may be empty."""
+    text = next((text_of(m).rstrip() for m in reversed(messages) if m.get("role") == "assistant"), "")
+    what = next((key for key, forms in QUESTIONS.items() if text.endswith(tuple(forms.values()))), "")
+    quoted = re.search(r"[“]([^“”]+)[”]", text)
+    return what, quoted[1] if what and quoted else ""
+
+
+def _follow(before: Wish, text: str, since: Sequence[Message]) -> Wish:
+    """Read a message: a new wish, or the piece that the answer before it had asked for."""
+    new, (what, quoted) = Wish.of(text), asked(since)
+    if before.goal != "buy" or new.goal in ("orders", "hello", "help", "cancel"):
+        return new
+    if says("yes", text) and any(UNCONFIRMED in text_of(m) for m in since if m.get("role") == "tool"):
+        return before
+    someone = new.customer or before.customer
+    if what == "customer" and (new.customer or new.goal == "unknown"):
+        return replace(before, customer=bare_name(text))
+    if what == "quantity" and (count := first_number(new.text)) and not _names_product(new):
+        return replace(before, quantity=pieces(count), customer=someone)
+    if what and new.customer and not words(new.text):
+        return replace(before, customer=new.customer)
+    if what == "product" and "?" not in fold(text):
+        return replace(before, named=(*before.named, (quoted, _id_or_words(new.text))), customer=someone)
+    return new
+
+
+def _names_product(wish: Wish) -> bool:
+    return wish.goal != "unknown" and any(line.words or line.product_id for line in order_lines(wish.text))
+
+
+def _id_or_words(answer: str) -> str:
+    number = re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", answer)
+    return token(int(number[1])) if number else answer

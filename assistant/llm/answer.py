@@ -1,0 +1,193 @@
+"""An answer as it comes in from a provider, piece by piece, however the pieces are made."""
+
+import json
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from assistant.chat.history import is_sane
+from assistant.chat.loop import ModelError, Reply, ToolRequest
+from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, SIGNED, THINK
+
+if TYPE_CHECKING:  # see provider.py
+    from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+THINK_BEGINS, THINK_ENDS = "<think>", "</think>"  # MiniMax's thoughts, or any model's behind a bare vLLM
+
+
+@dataclass
+class _Fragments:
+    """A tool call as it comes in."""
+
+    id: str | None
+    name: str = ""
+    arguments: str = ""
+    signed: dict[str, Any] | None = None
+
+    def is_whole(self) -> bool:
+        try:
+            json.loads(self.arguments)
+        except ValueError:
+            return False
+        return True
+
+
+@dataclass
+class Answer:
+    """An answer of the model of this name."""
+
+    model: str
+    text: str = ""  # what the user sees of it
+    has_begun: bool = False
+    _thought: str = ""  # a leading <think> block, or what may yet become one
+    _may_think: bool = True
+    _reasoning: dict[str, str] = field(default_factory=dict)
+    _details: list[dict[str, Any]] = field(default_factory=list)
+    _calls: list[_Fragments] = field(default_factory=list)
+    _open: dict[int, _Fragments] = field(default_factory=dict)  # calls by index
+    _finish: str | None = None
+
+    def take(self, chunk: "ChatCompletionChunk") -> str:
+        """Add a chunk and return what it has to show; keep-alive chunks have no choices."""
+        self.has_begun = True
+        choices = getattr(chunk, "choices", None)  # a stray `data: null` comes as None
+        if not choices:
+            return ""
+        self._finish = choices[0].finish_reason or self._finish
+        return self._take_delta(choices[0].delta)
+
+    def take_whole(self, answer: "ChatCompletion") -> str:
+        """Add an answer that came in one piece and return what it has to show.
+
+        Raises:
+            ValueError: It is none.
+        """
+        choices = getattr(answer, "choices", None)  # a page of HTML comes as plain text
+        if not choices:
+            problem = getattr(answer, "error", None) or "不是聊天补全的 JSON，请检查 OPENAI_API_BASE"
+            raise ValueError(str(problem)[:300])
+        self._finish = choices[0].finish_reason
+        return self._take_delta(choices[0].message)
+
+    def say(self, text: str) -> str:
+        """Add text that the user is to see, and return it."""
+        self.text += text
+        return text
+
+    def rest(self) -> str:
+        """Return, at the end, what was held back as the beginning of a <think> block and was none."""
+        held, is_text = self._thought, self._may_think and not self._thought.lstrip().startswith(THINK_BEGINS)
+        if is_text:
+            self._thought = ""
+        return self.say(held) if is_text else ""
+
+    def reply(self) -> Reply:
+        """Return the whole answer; one that ended in the middle of arguments counts as cut off."""
+        if self._finish == "content_filter":
+            raise ModelError("模型服务的内容审查拦下了这个回答")
+        torn = any(call.arguments and not call.is_whole() for call in self._calls)
+        finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if self._calls else "stop"
+        if self._finish == "length" or (self._finish is None and torn):
+            finish = "length"
+        calls = tuple(ToolRequest(call.name, call.arguments, call.signed) for call in self._calls)
+        return Reply(self.text, calls, finish, self._extra())
+
+    def _extra(self) -> dict[str, Any]:
+        """Return what has to come back to this model, and to no other."""
+        extra: dict[str, Any] = {key: text for key, text in self._reasoning.items() if text}
+        if self._details:
+            extra[REASONING_DETAILS] = self._details
+        if self._thought:
+            extra[THINK] = self._thought
+        if extra or any(call.signed for call in self._calls):
+            extra[MODEL] = self.model
+        return extra
+
+    def _take_delta(self, delta: Any) -> str:
+        """Add a delta or a message; some send a last one that is null."""
+        for position, piece in enumerate(getattr(delta, "tool_calls", None) or ()):
+            self._take_call(piece, position)
+        for key in REASONING:
+            self._reasoning[key] = self._reasoning.get(key, "") + _text(getattr(delta, key, None))
+        for part in getattr(delta, REASONING_DETAILS, None) or ():
+            self._take_detail(part)
+        return self._take_content(_text(getattr(delta, "content", None)))
+
+    def _take_content(self, text: str) -> str:
+        """Add content and return what of it is to be shown: not a block of thoughts at its beginning."""
+        if not self._may_think:
+            return self.say(text)
+        self._thought += text
+        head = self._thought.lstrip()
+        if not head.startswith(THINK_BEGINS):
+            if THINK_BEGINS.startswith(head):  # nothing yet, or half a mark
+                return ""
+            shown, self._thought = self._thought, ""
+        elif THINK_ENDS in head:
+            before, mark, after = self._thought.partition(THINK_ENDS)
+            shown = after.lstrip()
+            if not shown:  # the blank lines behind the block are not all here
+                return ""
+            self._thought = before + mark + after[: -len(shown)]
+        else:
+            return ""
+        self._may_think = False
+        return self.say(shown)
+
+    def _take_detail(self, part: Any) -> None:
+        """Add a part of OpenRouter's details; its text comes in pieces of the same type and index."""
+        if not isinstance(part, dict) or not is_sane(part):
+            return
+        last = self._details[-1] if self._details else {}
+        if not last or any(last.get(key) != part.get(key) for key in ("type", "index")):
+            self._details.append(dict(part))
+            return
+        for key, value in part.items():
+            if key in ("text", "summary") and isinstance(value, str):
+                last[key] = (last.get(key) or "") + value
+            elif value is not None:
+                last[key] = value
+
+    def _take_call(self, piece: Any, position: int) -> None:
+        """Add a piece of a call. The index may be missing or always 0, and so may the id."""
+        index = getattr(piece, "index", None)
+        index = position if index is None else index
+        name = _text(getattr(piece.function, "name", None))
+        arguments = _text(getattr(piece.function, "arguments", None))
+        call = self._open.get(index)
+        if call is None or _is_another(call, piece.id, name, arguments):
+            call = self._open[index] = _Fragments(piece.id)
+            self._calls.append(call)
+        if name and call.name != name:
+            call.name += name
+        call.arguments += arguments
+        signed = getattr(piece, SIGNED, None)
+        if isinstance(signed, dict) and is_sane(signed):
+            call.signed = {**(call.signed or {}), **signed}
+
+
+def _is_another(call: _Fragments, piece_id: str | None, name: str, arguments: str) -> bool:
+    """Whether a piece with this index begins a new call.
+
+    Two calls of one tool without ids and arguments cannot be told from a name that is repeated; they are one.
+    """
+    if not name:
+        return False  # some send a new id with every piece
+    if piece_id and call.id and piece_id != call.id:
+        return True
+    if call.is_whole() and arguments.lstrip().startswith("{"):
+        return True  # ids may repeat, but no call goes on after its arguments have ended
+    return bool(call.name and name != call.name and not piece_id and not call.arguments)
+
+
+def _text(value: Any) -> str:
+    """Return what should be a text and may come as parts (Mistral) or as an object (Ollama's dialects)."""
+    match value:
+        case None:
+            text = ""
+        case str():
+            text = value
+        case list():
+            text = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
+        case _:
+            text = json.dumps(value, ensure_ascii=False)
+    return text.encode(errors="replace").decode()  # half a character, which JSON can spell, becomes a mark

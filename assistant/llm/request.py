@@ -1,0 +1,163 @@
+"""What goes out to a provider: messages and tools in a form that every one of them takes."""
+
+import base64
+import hashlib
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any, Literal
+
+from assistant.chat.history import Message, calls_of
+
+ID_LENGTH = 9  # of a call: Mistral, and vLLM with its tokenizer, demand exactly nine letters and digits
+MAX_DESCRIPTION = 1_024  # characters of a tool's: OpenAI refuses the whole request for one that is longer
+
+# How an answer names its model in the history, and what belongs to that model alone: others refuse it.
+MODEL, THINK, SIGNED = "model", "think", "extra_content"
+REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
+REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
+
+# What some models want and others do without: thinking ones that no assistant message lacks reasoning, be it
+# an empty one (DeepSeek, Kimi); Mistral's that the assistant speaks between a tool's result and the user.
+Want = Literal["reasoning", "bridge"]
+BRIDGE: Message = {"role": "assistant", "content": "（没有回答）"}
+
+UNIONS = ("anyOf", "oneOf", "allOf")
+NOT_AT_THE_TOP = {*UNIONS, "enum", "const", "not"}  # of a schema: OpenAI's rule, and in part Anthropic's
+
+
+def for_model(
+    name: str, messages: Sequence[Message], *, with_tools: bool, wants: Collection[Want] = ()
+) -> list[Message]:
+    """Return the messages as this model takes them.
+
+    Where no tools go out, earlier calls and results become text: Bedrock, Anthropic behind LiteLLM and
+    others refuse calls without tools, and not all know `tool_choice: "none"`, which would let tools stay.
+    """
+    sent = [_of_model(name, message) for message in messages]
+    sent = _joined(_with_short_ids(sent) if with_tools else _as_text(sent))
+    if "bridge" in wants:
+        sent = _bridged(sent)
+    if "reasoning" in wants:
+        sent = [{REASONING[0]: "", **m} if m["role"] == "assistant" else m for m in sent]
+    return sent
+
+
+def acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool without what makes a provider refuse the whole request."""
+    function = dict(tool["function"])
+    if len(function["description"]) > MAX_DESCRIPTION:
+        function["description"] = f"{function['description'][: MAX_DESCRIPTION - 1]}…"
+    function["parameters"] = _top(_with_items(function["parameters"]))
+    return {**tool, "function": function}
+
+
+def _of_model(name: str, message: Message) -> Message:
+    """Return a message with what its model wrote for itself, or without, if that was another model."""
+    kept = dict(message)
+    is_own = kept.pop(MODEL, None) == name
+    thought = kept.pop(THINK, "")
+    if is_own and isinstance(thought, str):
+        kept["content"] = thought + (kept.get("content") or "")
+    if is_own:
+        return kept
+    for key in (*REASONING, REASONING_DETAILS):
+        kept.pop(key, None)
+    if kept.get("tool_calls"):
+        kept["tool_calls"] = [
+            {key: value for key, value in call.items() if key != SIGNED} for call in kept["tool_calls"]
+        ]
+    return kept
+
+
+def _as_text(messages: Sequence[Message]) -> list[Message]:
+    plain: list[Message] = []
+    for message in messages:
+        if message["role"] == "tool":
+            plain.append({"role": "user", "content": message["content"]})
+        elif calls := calls_of(message):
+            told = [f"调用了 {call.name}({call.arguments})" for call in calls]
+            said = "\n".join(filter(None, [message.get("content"), *told]))
+            plain.append({"role": "assistant", "content": said})
+        else:
+            plain.append(message)
+    return plain
+
+
+def _joined(messages: Sequence[Message]) -> list[Message]:
+    """Make one of several messages of the user in a row, which the templates of Mistral and Gemma refuse."""
+    joined: list[Message] = []
+    for message in messages:
+        if joined and message["role"] == joined[-1]["role"] == "user":
+            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+        else:
+            joined.append(message)
+    return joined
+
+
+def _bridged(messages: Sequence[Message]) -> list[Message]:
+    bridged: list[Message] = []
+    for message in messages:
+        if bridged and (bridged[-1]["role"], message["role"]) == ("tool", "user"):
+            bridged.append(BRIDGE)
+        bridged.append(message)
+    return bridged
+
+
+def _with_short_ids(messages: Sequence[Message]) -> list[Message]:
+    short = _short_ids(call["id"] for message in messages for call in message.get("tool_calls") or ())
+    sent: list[Message] = []
+    for message in messages:
+        changed = dict(message)
+        if message.get("tool_calls"):
+            changed["tool_calls"] = [{**call, "id": short[call["id"]]} for call in message["tool_calls"]]
+        if message["role"] == "tool":
+            changed["tool_call_id"] = short[message["tool_call_id"]]
+        sent.append(changed)
+    return sent
+
+
+def _short_ids(ids: Iterable[str]) -> dict[str, str]:
+    """Name each id by a hash: the same in every request, so that the provider's cache of the prompt holds."""
+    short: dict[str, str] = {}
+    taken: set[str] = set()
+    for id in ids:
+        text = id
+        while (name := _hashed(text)) in taken and id not in short:
+            text += "'"
+        short.setdefault(id, name)
+        taken.add(name)
+    return short
+
+
+def _hashed(text: str) -> str:
+    return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:ID_LENGTH]
+
+
+def _top(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool's schema as a plain object: without a union, but with the properties of its variants.
+
+    The server still checks the arguments by its own schema.
+    """
+    properties = dict(_properties(schema))
+    for variants in (schema.get(union) for union in UNIONS):
+        for variant in variants if isinstance(variants, list) else ():
+            properties = {**_properties(variant), **properties}
+    kept = {key: value for key, value in schema.items() if key not in NOT_AT_THE_TOP}
+    return {**kept, "type": "object", "properties": properties}
+
+
+def _properties(schema: Any) -> Mapping[str, Any]:
+    found = schema.get("properties") if isinstance(schema, dict) else None
+    return found if isinstance(found, dict) else {}
+
+
+def _with_items(schema: Any) -> Any:
+    """Say of every array what it holds, be it anything: OpenAI and Gemini refuse one that does not."""
+    if isinstance(schema, list):
+        return [_with_items(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    whole = {key: _with_items(value) for key, value in schema.items()}
+    kind = whole.get("type")
+    if "items" not in whole and (kind == "array" or (isinstance(kind, list) and "array" in kind)):
+        whole["items"] = {}
+    return whole

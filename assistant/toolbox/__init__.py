@@ -1,0 +1,1 @@
+"""`mcp.json` in every dialect, live connections, tools and their results."""

@@ -1,0 +1,142 @@
+"""The prompts that hosts offer as commands: recommend, analyse the orders, check what to restock."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, get_args
+
+from mcp.server.mcpserver import MCPServer
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    Completion,
+    CompletionArgument,
+    CompletionContext,
+    PromptReference,
+    ResourceTemplateReference,
+    TextContent,
+)
+from pydantic import Field, TypeAdapter, ValidationError
+
+from mcp_server.rest_client import INVENTORY, LOOK_SECONDS, ORDERS, PRODUCTS, Query, Shop, ShopError, Wording
+from mcp_server.tools import ToolContext, listed
+from models import MAX_LIMIT, MAX_NAME, GroupBy, Text
+
+MOST_VALUES = 100  # what one completion may carry (MCP specification, Completion)
+GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
+THRESHOLDS = ("10", "20", "50", "100")
+
+Preference = Annotated[str, Field(description="喜好或用途，例如：主动降噪、长续航、送给跑步的朋友")]
+Budget = Annotated[str, Field(description="预算上限，人民币元，例如 1000；不填则不限")]
+Group = Annotated[str, Field(description="按什么汇总：product（商品）、customer（客户）或 day（日期）")]
+Customer = Annotated[str, Field(description="只分析这位客户的订单；不填则分析全部")]
+_CUSTOMER: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(max_length=MAX_NAME)])
+Threshold = Annotated[str, Field(description="库存不超过多少件时提醒补货，例如 20")]
+
+
+class Prompts:
+    """The three prompts and the completion of their arguments, over one shop."""
+
+    def __init__(self, shop: Shop) -> None:
+        self._shop = shop
+        self._values: dict[tuple[str, str], Callable[[], Awaitable[list[str]]]] = {
+            ("recommend", "preference"): self._features,
+            ("recommend", "budget"): self._prices,
+            ("analyse_orders", "groupBy"): _fixed(*get_args(GroupBy)),
+            ("analyse_orders", "customerName"): self._customers,
+            ("restock_check", "threshold"): _fixed(*THRESHOLDS),
+        }
+
+    def add_to(self, server: MCPServer[ToolContext]) -> None:
+        """Offer the prompts on a server."""
+        server.prompt("recommend", "按喜好和预算推荐", "按喜好、预算和库存推荐商品。")(self.recommend)
+        server.prompt("analyse_orders", "分析订单", "分析销售情况，汇总数据已附上。")(self.analyse_orders)
+        server.prompt("restock_check", "补货检查", "列出快卖完的商品，建议补货数量。")(self.restock_check)
+        server.completion()(self.complete)  # type: ignore[no-untyped-call]  # the SDK's decorator is untyped
+
+    async def recommend(self, preference: Preference, budget: Budget = "") -> str:
+        """Ask for a recommendation."""
+        limit = f"预算不超过 {budget} 元。" if budget.strip() else "预算不限。"
+        return (
+            f"请为我推荐商品。我的喜好：{preference}。{limit}\n"
+            "先用 get_products 查商品和价格，再用 get_inventory 确认有货，最多推荐三件，"
+            "按合适的程度排列，各说明理由、单价和库存。没有合适的就直说。"
+        )
+
+    async def analyse_orders(self, groupBy: Group = "product", customerName: Customer = "") -> str:
+        """Ask for an analysis of the orders, with the summary at hand."""
+        if groupBy not in GROUPS:
+            raise MCPError(INVALID_PARAMS, "groupBy 应为 product、customer 或 day")
+        try:
+            _CUSTOMER.validate_python(customerName)
+        except ValidationError as error:
+            raise MCPError(INVALID_PARAMS, f"customerName 应为不超过 {MAX_NAME} 个字符的姓名") from error
+        query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
+        summary = await self._text(ORDERS, "/orders/summary", query)
+        whose = f"客户 {customerName} 的" if customerName else "全部"
+        return (
+            f"下面是{whose}订单按{GROUPS[groupBy]}的汇总"
+            "（orders 为订单数，quantity 为件数，amount 为人民币元）：\n"
+            f"```json\n{summary}\n```\n"
+            "请分析：总额和总件数、占比最大的是哪些、有什么趋势或异常，并给出一条建议。只根据这些数据。"
+        )
+
+    async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> str:
+        """Ask what to restock, with the stock at hand."""
+        if not (threshold.isascii() and threshold.isdigit() and len(threshold) < 10):
+            raise MCPError(INVALID_PARAMS, "threshold 应为非负整数，例如 20")
+        query = {"maxQuantity": threshold, "limit": MAX_LIMIT}
+        stock = await self._text(INVENTORY, "/inventory", query)
+        return (
+            f"下面是库存不超过 {threshold} 件的商品：\n```json\n{stock}\n```\n"
+            "请列表说明哪些需要补货、各剩多少件；再用 get_orders（groupBy=product）看销量，建议各补多少件。"
+            "列表为空就说明现在不需要补货。"
+        )
+
+    async def _text(self, words: Wording, path: str, query: Query) -> str:
+        try:
+            result = listed(await self._shop.get(words, path, query), 0)
+        except ShopError as error:
+            raise MCPError(INTERNAL_ERROR, str(error)) from error
+        return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+
+    async def complete(
+        self,
+        ref: PromptReference | ResourceTemplateReference,
+        argument: CompletionArgument,
+        _: CompletionContext | None,
+    ) -> Completion:
+        """Return the known values that contain what was typed; none when the shop cannot be asked."""
+        name = ref.name if isinstance(ref, PromptReference) else ""
+        known = self._values.get((name, argument.name), _fixed())
+        try:
+            values = await known()
+        except ShopError:
+            values = []
+        typed = argument.value.lower()
+        fitting = [value for value in values if typed in value.lower()]
+        return Completion(
+            values=fitting[:MOST_VALUES], total=len(fitting), has_more=len(fitting) > MOST_VALUES
+        )
+
+    async def _features(self) -> list[str]:
+        products = (await self._shop.get(PRODUCTS, "/products", {"limit": MAX_LIMIT}, LOOK_SECONDS)).data
+        features = (part for product in products for part in product["description"].split("，"))
+        return list(dict.fromkeys(filter(None, features)))
+
+    async def _prices(self) -> list[str]:
+        products = (await self._shop.get(PRODUCTS, "/products", {"limit": MAX_LIMIT}, LOOK_SECONDS)).data
+        return [f"{price:g}" for price in sorted({product["price"] for product in products})]
+
+    async def _customers(self) -> list[str]:
+        query = {"groupBy": "customer", "limit": MAX_LIMIT}
+        return [
+            row["label"]
+            for row in (await self._shop.get(ORDERS, "/orders/summary", query, LOOK_SECONDS)).data
+        ]
+
+
+def _fixed(*values: str) -> Callable[[], Awaitable[list[str]]]:
+    async def known() -> list[str]:
+        return list(values)
+
+    return known

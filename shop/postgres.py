@@ -1,0 +1,194 @@
+"""The shop's records in PostgreSQL, for several API processes at once. Needs the extra `postgres`."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types; `Connection` below says what is used
+
+from models import Order, PurchaseRequest
+from shop import queries, schema
+from shop.catalog import TUTORIAL, CatalogEntry
+from shop.queries import Row, Statement
+from shop.store import (
+    Purchase,
+    Stocked,
+    Store,
+    StoreUnavailableError,
+    check_lines,
+    new_order,
+    replay,
+    wanted_stock,
+)
+
+CONNECTIONS = 10
+CONNECT_SECONDS = 5.0  # to open a connection, or to wait for a free one
+COMMAND_SECONDS = 15.0
+MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
+
+
+class Connection(Protocol):
+    """What is used of an asyncpg connection; arguments take the places `$1`, `$2`, …"""
+
+    async def execute(self, sql: str, *args: object) -> str:
+        """Run a statement."""
+
+    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run a statement for each row of arguments."""
+
+    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
+        """Return all rows."""
+
+    async def fetchval(self, sql: str, *args: object) -> Any:
+        """Return the first column of the first row, `None` without one."""
+
+    def transaction(self, *, isolation: str) -> AbstractAsyncContextManager[object]:
+        """Return a transaction to run the block in."""
+
+
+class PostgresStore(Store):
+    """The shop in a PostgreSQL database. A lost server is found again by itself."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        """Take an open pool to a database that `_prepare` has made ready."""
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, url: str, catalogue: list[CatalogEntry] | None = None) -> "PostgresStore":
+        """Create or migrate the tables and bring the catalogue in, all or nothing."""
+        try:
+            pool = await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=CONNECTIONS,
+                timeout=CONNECT_SECONDS,
+                command_timeout=COMMAND_SECONDS,
+            )
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
+            raise StoreUnavailableError(f"PostgreSQL: {_reason(error)}") from error
+        opened = cls(pool)
+        try:
+            async with opened._transaction() as connection:
+                await _migrate(connection)
+                await _import(connection, catalogue)
+        except StoreUnavailableError:
+            await opened.close()
+            raise
+        return opened
+
+    async def fetch(self, statement: Statement) -> Sequence[Row]:
+        """Read with a connection of the pool."""
+        async with self._connection() as connection:
+            return await _fetch(connection, statement)
+
+    async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
+        """Lock the products, in the order of their ids lest two purchases wait for each other, and buy."""
+        async with self._transaction() as connection:
+            return await _place(connection, request, key)
+
+    async def close(self) -> None:
+        """Close every connection, by force where the server does not answer."""
+        try:
+            await asyncio.wait_for(self._pool.close(), CONNECT_SECONDS)
+        except TimeoutError:
+            self._pool.terminate()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        try:
+            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
+                yield connection
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+            raise StoreUnavailableError(f"PostgreSQL: {_reason(error)}") from error
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Connection]:
+        async with self._connection() as connection, connection.transaction(isolation="read_committed"):
+            yield connection
+
+
+def _reason(error: Exception) -> str:
+    # The first line only: what follows may quote a row, and a customer's name does not belong in a log.
+    return (str(error) or type(error).__name__).splitlines()[0]
+
+
+async def _fetch(connection: Connection, statement: Statement) -> Sequence[Row]:
+    return await connection.fetch(statement.sql.replace("?", "$"), *statement.args)
+
+
+async def _order(connection: Connection, key: str) -> Order | None:
+    rows = await _fetch(connection, queries.order_by("idempotency_key", key))
+    return queries.to_orders(rows)[0] if rows else None
+
+
+async def _place(connection: Connection, request: PurchaseRequest, key: str | None) -> Purchase:
+    wanted = wanted_stock(request)
+    rows = await connection.fetch(
+        """SELECT id, name, price_cents, stock FROM products
+            WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE""",
+        list(wanted),
+    )
+    # Only now: who waited for the products sees the order of whoever held them, perhaps with this very key.
+    if key is not None and (earlier := await _order(connection, key)):
+        return replay(earlier, request)
+    found = {row[0]: Stocked(row[1], row[2], row[3]) for row in rows}
+    total = check_lines(request, found)
+    now = queries.iso(datetime.now(UTC))
+    order_id: int | None = await connection.fetchval(
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
+            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
+        request.customerName,
+        total,
+        wanted.total(),
+        now,
+        key,
+    )
+    if order_id is None and key is not None and (earlier := await _order(connection, key)):
+        return replay(earlier, request)  # the key went to an order of other products meanwhile
+    assert order_id is not None
+    await _write_lines(connection, order_id, request, found)
+    return Purchase(new_order(order_id, request, total, now))
+
+
+async def _write_lines(
+    connection: Connection, order_id: int, request: PurchaseRequest, found: dict[int, Stocked]
+) -> None:
+    lines = request.items
+    await connection.execute(
+        """INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents)
+            SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])""",
+        order_id,
+        list(range(len(lines))),
+        [line.productId for line in lines],
+        [line.quantity for line in lines],
+        [found[line.productId].cents for line in lines],
+    )
+    wanted = wanted_stock(request)
+    await connection.execute(
+        """UPDATE products SET stock = stock - n
+            FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)
+            WHERE id = product_id""",  # locked, and checked; else the table's own CHECK refuses
+        list(wanted),
+        list(wanted.values()),
+    )
+
+
+async def _migrate(connection: Connection) -> None:
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
+    await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
+    version: int | None = await connection.fetchval("SELECT version FROM schema_version")
+    if version is None:
+        await connection.execute("INSERT INTO schema_version VALUES (0)")
+    for step in schema.steps_from(version or 0, schema.POSTGRES):
+        for statement in step:
+            await connection.execute(statement)
+    await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
+
+
+async def _import(connection: Connection, catalogue: list[CatalogEntry] | None) -> None:
+    if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
+        catalogue = TUTORIAL
+    rows = sorted(entry.row() for entry in catalogue or [])  # by id, as purchases lock them
+    await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), rows)

@@ -1,0 +1,109 @@
+"""The shop's tables on both engines, step by step: step n leads from schema version n to n + 1.
+
+Never change a step that was released; add one. `search` is the catalogue's text in one case, see queries.py;
+`order_counts` keeps the number of orders, so that nobody has to count them.
+"""
+
+from shop.store import StoreUnavailableError
+
+Steps = list[list[str]]
+
+SQLITE: Steps = [
+    [
+        """CREATE TABLE products (
+            id INTEGER PRIMARY KEY,
+            name TEXT NOT NULL,
+            price_cents INTEGER NOT NULL CHECK (price_cents >= 0),
+            description TEXT NOT NULL,
+            search TEXT NOT NULL,
+            stock INTEGER NOT NULL CHECK (stock >= 0)
+        )""",
+        """CREATE TABLE orders (
+            id INTEGER PRIMARY KEY AUTOINCREMENT,
+            customer TEXT NOT NULL,
+            total_cents INTEGER NOT NULL,
+            units INTEGER NOT NULL,
+            ordered_at TEXT NOT NULL,
+            idempotency_key TEXT UNIQUE
+        )""",
+        """CREATE TABLE order_items (
+            order_id INTEGER NOT NULL REFERENCES orders (id),
+            line INTEGER NOT NULL,
+            product_id INTEGER NOT NULL REFERENCES products (id),
+            quantity INTEGER NOT NULL CHECK (quantity > 0),
+            unit_cents INTEGER NOT NULL,
+            PRIMARY KEY (order_id, line)
+        ) WITHOUT ROWID""",
+    ],
+    [
+        "CREATE INDEX orders_newest ON orders (ordered_at, id)",
+        "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
+        "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
+        "CREATE TABLE order_counts (slot INTEGER PRIMARY KEY, n INTEGER NOT NULL)",
+        "INSERT INTO order_counts SELECT 0, count(*) FROM orders",
+        """CREATE TRIGGER order_added AFTER INSERT ON orders
+            BEGIN UPDATE order_counts SET n = n + 1; END""",
+        """CREATE TRIGGER order_removed AFTER DELETE ON orders
+            BEGIN UPDATE order_counts SET n = n - 1; END""",
+    ],
+]
+
+POSTGRES: Steps = [
+    [
+        """CREATE TABLE products (
+            id BIGINT PRIMARY KEY,
+            name TEXT NOT NULL,
+            price_cents BIGINT NOT NULL CHECK (price_cents >= 0),
+            description TEXT NOT NULL,
+            search TEXT NOT NULL,
+            stock BIGINT NOT NULL CHECK (stock >= 0)
+        )""",
+        """CREATE TABLE orders (
+            id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            customer TEXT NOT NULL,
+            total_cents BIGINT NOT NULL,
+            units BIGINT NOT NULL,
+            ordered_at TEXT COLLATE "C" NOT NULL,
+            idempotency_key TEXT UNIQUE
+        )""",
+        """CREATE TABLE order_items (
+            order_id BIGINT NOT NULL REFERENCES orders (id),
+            line BIGINT NOT NULL,
+            product_id BIGINT NOT NULL REFERENCES products (id),
+            quantity BIGINT NOT NULL CHECK (quantity > 0),
+            unit_cents BIGINT NOT NULL,
+            PRIMARY KEY (order_id, line)
+        )""",
+    ],
+    [
+        "CREATE INDEX orders_newest ON orders (ordered_at, id)",
+        "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
+        "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
+        # Sixteen rows, lest every purchase waits for the one before it to let go of the counter.
+        "CREATE TABLE order_counts (slot BIGINT PRIMARY KEY, n BIGINT NOT NULL)",
+        """INSERT INTO order_counts
+            SELECT slot, (SELECT count(*) FROM orders WHERE id % 16 = slot)
+            FROM generate_series(0, 15) slot""",
+        """CREATE FUNCTION count_order() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF TG_OP = 'INSERT' THEN UPDATE order_counts SET n = n + 1 WHERE slot = NEW.id % 16;
+            ELSE UPDATE order_counts SET n = n - 1 WHERE slot = OLD.id % 16;
+            END IF;
+            RETURN NULL;
+        END $$""",
+        """CREATE TRIGGER order_counted AFTER INSERT OR DELETE ON orders
+            FOR EACH ROW EXECUTE FUNCTION count_order()""",
+    ],
+]
+
+# Known products keep their stock: it has moved since.
+UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, search, stock)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (id) DO UPDATE SET name = excluded.name, price_cents = excluded.price_cents,
+        description = excluded.description, search = excluded.search"""
+
+
+def steps_from(version: int, steps: Steps) -> Steps:
+    """Return the steps that a database of this version still needs. Raise `StoreUnavailableError`."""
+    if version > len(steps):
+        raise StoreUnavailableError(f"数据库结构版本 {version} 比本程序所知的 {len(steps)} 新，请升级程序")
+    return steps[version:]

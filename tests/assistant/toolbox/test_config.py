@@ -1,0 +1,165 @@
+import asyncio
+import json
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.toolbox import config as servers
+from assistant.toolbox.config import ConfigError, Server, changes, read
+
+URL = "http://localhost:8083/mcp"
+
+
+def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"s": entry}}))
+    return read(file, environment)[0]
+
+
+@pytest.mark.parametrize(
+    ("entry", "transport"),
+    [
+        ({"url": URL}, "streamable-http"),
+        ({"url": "http://localhost:8083/sse"}, "sse"),
+        ({"url": "http://localhost:8083/sse/"}, "sse"),
+        ({"url": "http://localhost:8083/sse", "type": "http"}, "streamable-http"),
+        ({"baseUrl": URL, "type": "streamableHttp"}, "streamable-http"),
+        ({"serverUrl": "http://localhost:8083/sse"}, "sse"),
+        ({"httpUrl": URL}, "streamable-http"),
+        ({"url": URL, "transport": "streamable-http"}, "streamable-http"),
+        ({"url": URL, "type": "sse"}, "sse"),
+        ({"command": "npx", "args": ["-y", "x"]}, "stdio"),
+        ({"type": "stdio", "command": "npx"}, "stdio"),
+    ],
+)
+def test_every_dialect_names_its_transport(tmp_path: Path, entry: Any, transport: str) -> None:
+    server = one(tmp_path, entry)
+    assert (server.error, server.transport) == (None, transport)
+
+
+def test_vs_codes_root_comments_and_trailing_commas_are_understood(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text('{ // mine\n "servers": { "a": {"url": "http://localhost/x//y,}", /* no */ }, }, }')
+    assert read(file)[0].url == "http://localhost/x//y,}"
+
+
+def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
+    entry = {
+        "command": "${BIN}",
+        "args": ["${env:ARG}"],
+        "env": {"A": "${MISSING:-default}"},
+        "cwd": "${BIN}/x",
+    }
+    server = one(tmp_path, entry, BIN="run", ARG="now")
+    assert (server.command, server.args, server.env, server.cwd) == (
+        "run",
+        ("now",),
+        {"A": "default"},
+        "run/x",
+    )
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"url": URL, "headers": {"Authorization": "Bearer ${TOKEN}"}}, "TOKEN"),
+        ({"url": URL, "type": "carrier-pigeon"}, "carrier-pigeon"),
+        ({"type": "stdio"}, "command"),
+        ({}, "url"),
+        ({"url": "  "}, "url"),
+        ({"url": "ftp://localhost/mcp"}, "http"),
+        ({"url": "http://shop.example.com/mcp"}, "https"),
+        ({"url": "https://169.254.169.254/latest"}, "169.254.169.254"),
+        ({"url": "http://169.254.169.254/latest", "allowInsecure": True}, "链路本地"),
+        ({"url": "https://[::ffff:169.254.169.254]/"}, "链路本地"),
+        ({"url": "https://2852039166/"}, "链路本地"),
+        ({"url": "http://shop.example.com/mcp", "allowInsecure": "false"}, "https"),
+        ({"url": "http://["}, "URL"),
+        ({"url": "http://localhost:abc/mcp"}, "URL"),
+        ({"url": "http://localhost:99999/mcp"}, "URL"),
+        ({"url": "https://℀.com"}, "URL"),
+        ({"url": "http://local\nhost/"}, "URL"),
+        ({"url": "shop.example.com/mcp?api_key=x"}, "http"),
+        ({"url": URL, "headers": {"Authorization": "密"}}, "Authorization"),
+        ({"url": URL, "headers": {"X": "${input:key}"}}, "input"),
+        ({"command": "a\0b"}, "command"),
+        ({"url": URL, "headers": ["x"]}, "headers"),
+        ({"command": "x", "args": "-y"}, "args"),
+        ({"command": "x", "cwd": 1}, "cwd"),
+        ({"command": "x", "disabled": True}, "停用"),
+        ({"command": "x", "enabled": False}, "停用"),
+        ({"command": "x", "isActive": False}, "停用"),
+        ("not an object", "对象"),
+    ],
+)
+def test_a_wrong_entry_says_what_to_mend(tmp_path: Path, entry: Any, reason: str) -> None:
+    assert reason in (one(tmp_path, entry).error or "")
+
+
+def test_a_wrong_entry_leaves_the_others_alone(tmp_path: Path) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_text(json.dumps({"mcpServers": {"bad": {}, "good": {"url": URL}}}))
+    assert [bool(server.error) for server in read(file)] == [True, False]
+
+
+def test_plain_http_elsewhere_can_be_allowed(tmp_path: Path) -> None:
+    assert one(tmp_path, {"url": "http://shop.example.com/mcp", "allowInsecure": True}).error is None
+
+
+def test_what_may_be_secret_is_not_shown(tmp_path: Path) -> None:
+    entry = {"url": "https://me:pw@shop.example.com/mcp?key=secret", "headers": {"Authorization": "secret"}}
+    server = one(tmp_path, entry)
+    assert server.address == "https://shop.example.com/mcp"
+    assert "secret" not in repr(server)
+
+
+def test_a_url_that_is_wrong_is_not_quoted(tmp_path: Path) -> None:
+    assert "SECRET" not in (one(tmp_path, {"url": "//me:SECRET@x?key=SECRET"}).error or "")
+
+
+@pytest.mark.parametrize("text", [None, "", "{", "[" * 100_000, "[]", '{"servers": 1}', "{}"])
+def test_a_file_that_names_no_servers_is_refused_by_name(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "mcp.json"
+    if text is not None:
+        file.write_text(text)
+    with pytest.raises(ConfigError, match=r"mcp\.json"):
+        read(file)
+
+
+@pytest.mark.anyio
+async def test_edits_are_seen_and_one_that_cannot_be_read_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(servers, "POLL_INTERVAL", 0.01)
+    file = tmp_path / "mcp.json"
+    file.write_text("{}")
+    async with asyncio.timeout(10), aclosing(changes(file, dict)) as edits:
+        seen = asyncio.ensure_future(anext(edits))
+        await asyncio.sleep(0)
+        file.write_text("{ half an edit")
+        while "JSON" not in caplog.text:  # noqa: ASYNC110  the log is what there is to see
+            await asyncio.sleep(0.01)
+        file.write_text(json.dumps({"mcpServers": {"new": {"url": URL}}}))
+        assert [server.name for server in await seen] == ["new"]
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+)
+known_keys = st.sampled_from(
+    ["url", "baseUrl", "type", "transport", "command", "args", "env", "cwd", "headers"]
+)
+
+
+urls = st.text(max_size=30).map("http://localhost".__add__) | st.text(max_size=30).map("http://".__add__)
+
+
+@given(st.dictionaries(known_keys, json_values | urls))
+def test_no_entry_whatsoever_breaks_the_reading(tmp_path_factory: pytest.TempPathFactory, entry: Any) -> None:
+    server = one(tmp_path_factory.mktemp("any"), entry)
+    assert server.error is not None or server.url or server.command

@@ -1,0 +1,543 @@
+"""The MCP server over real HTTP and stdio: transports, who is let in, disconnection, and how it ends."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+import uvicorn
+from mcp import StdioServerParameters
+from mcp.client import Client
+from mcp.client.sse import sse_client
+from starlette.types import ASGIApp
+
+import api as rest
+import main
+from serving.streams import Streams
+from tests.support.processes import ROOT, Spawn, free_port
+from tests.support.rest_transport import through
+from tests.test_main import NAMES, TWO_BUDS, FakeShop, Person, keyed, text_of
+
+pytestmark = pytest.mark.anyio
+
+BOTH = "application/json, text/event-stream"
+MODERN = {"Accept": BOTH, "MCP-Protocol-Version": "2026-07-28"}
+ENVELOPE = {
+    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+HELLO: dict[str, Any] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {
+        "protocolVersion": "2025-11-25",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    },
+}
+
+
+@asynccontextmanager
+async def serving(app: ASGIApp) -> AsyncIterator[str]:
+    """Serve an application on a free port, in this event loop, and give its URL."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(Streams(app), port=port, log_config=None, lifespan="on"))
+    stopped = anyio.Event()
+
+    async def serve() -> None:
+        await server._serve()
+        stopped.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(serve)
+        with anyio.fail_after(10):
+            while not server.started:
+                await anyio.lowlevel.checkpoint()
+        try:
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.should_exit = True
+            with anyio.move_on_after(10, shield=True):
+                await stopped.wait()
+
+
+@asynccontextmanager
+async def talking(app: ASGIApp, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
+    async with (
+        serving(app) as url,
+        httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client,
+    ):
+        yield client
+
+
+def app_for(api: FakeShop, **settings: Any) -> ASGIApp:
+    return main.create_app(main.Settings(**settings), api.send)
+
+
+@pytest.fixture
+def api() -> FakeShop:
+    return FakeShop()
+
+
+def modern_call(name: str, arguments: dict[str, Any], **meta: Any) -> dict[str, Any]:
+    params = {"name": name, "arguments": arguments, "_meta": ENVELOPE | meta}
+    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+
+
+@asynccontextmanager
+async def over(transport: str, url: str) -> AsyncIterator[Client]:
+    """Connect the SDK's client over one of the transports and eras."""
+    client = {
+        "2026-07-28": lambda: Client(f"{url}/mcp"),
+        "handshake": lambda: Client(f"{url}/mcp", mode="legacy"),
+        "sse": lambda: Client(sse_client(f"{url}/sse")),
+        "sse handshake": lambda: Client(sse_client(f"{url}/sse"), mode="legacy"),
+    }[transport]()
+    async with client as opened:
+        yield opened
+
+
+@pytest.mark.parametrize("transport", ["2026-07-28", "handshake", "sse", "sse handshake"])
+async def test_both_transports_serve_both_eras_from_one_port(api: FakeShop, transport: str) -> None:
+    async with serving(app_for(api)) as url, over(transport, url) as client:
+        assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
+        bought = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
+    assert not bought.is_error
+    assert api.purchases()[0].headers["idempotency-key"] == "k"
+
+
+@pytest.mark.parametrize(
+    ("settings", "there", "gone"),
+    [
+        ({"mcp_transport": "sse"}, "/sse", "/mcp"),
+        ({"mcp_transport": "streamable-http", "mcp_path": "/shop"}, "/shop", "/sse"),
+    ],
+)
+async def test_a_narrowed_server_serves_only_that_transport(
+    api: FakeShop, settings: dict[str, Any], there: str, gone: str
+) -> None:
+    async with talking(app_for(api, **settings)) as http:
+        assert (await http.get(gone)).status_code == 404
+        async with http.stream("GET", there, headers={"Accept": "text/event-stream"}) as answer:
+            assert answer.status_code in {200, 400}
+        assert (await http.get("/healthz")).status_code == 200
+
+
+async def test_with_json_response_an_answer_is_no_stream(api: FakeShop) -> None:
+    async with talking(app_for(api, mcp_json_response=True), Accept=BOTH) as http:
+        answer = await http.post("/mcp", json=HELLO)
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["result"]["protocolVersion"] == "2025-11-25"
+
+
+async def test_stateless_handshake_clients_get_no_session(api: FakeShop) -> None:
+    async with talking(app_for(api, mcp_stateless=True), Accept=BOTH) as http:
+        assert "mcp-session-id" not in (await http.post("/mcp", json=HELLO)).headers
+
+
+async def test_a_session_from_before_a_restart_gets_404_and_a_sessionless_client_goes_on(
+    api: FakeShop,
+) -> None:
+    async with talking(app_for(api), Accept=BOTH) as http:
+        session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
+    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    async with talking(app_for(api), Accept=BOTH) as http:
+        gone = await http.post("/mcp", json=ping, headers={"Mcp-Session-Id": session})
+        call = modern_call("get_products", {})
+        routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "get_products"}
+        goes_on = await http.post("/mcp", json=call, headers=routed)
+    assert gone.status_code == 404
+    assert goes_on.status_code == 200
+    assert not goes_on.json()["result"].get("isError")
+
+
+async def test_blanks_around_a_header_are_no_part_of_it(api: FakeShop) -> None:
+    routed = MODERN | {"Mcp-Method": " tools/call ", "Mcp-Name": "\tget_products "}
+    app = main.create_app(main.Settings(), api.send)
+    in_process = httpx.ASGITransport(app)  # httpx refuses to send such headers over a real connection
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=in_process, base_url="http://localhost") as http,
+    ):
+        answer = await http.post("/mcp", json=modern_call("get_products", {}), headers=routed)
+    assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8083", "LOCALHOST:1", "[::1]:8083"])
+async def test_loopback_is_let_in_by_any_of_its_names(api: FakeShop, host: str) -> None:
+    async with talking(app_for(api), Host=host, Accept=BOTH) as http:
+        assert (await http.post("/mcp", json=HELLO)).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/"])
+async def test_another_host_is_refused_and_told_what_to_set(
+    api: FakeShop, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with talking(app_for(api), Host="shop.example.com:8443") as http:
+        answer = await http.get(path)
+        assert (await http.get("/healthz")).status_code == 200
+    assert answer.status_code == 421
+    assert "MCP_ALLOWED_HOSTS=shop.example.com" in answer.text
+    assert "MCP_ALLOWED_HOSTS=shop.example.com" in caplog.text
+
+
+async def test_a_host_that_was_named_is_let_in_and_its_pages_too(api: FakeShop) -> None:
+    app = app_for(api, mcp_allowed_hosts="mcp, https://shop.example.com")
+    async with talking(app, Accept=BOTH) as http:
+        for headers in (
+            {"Host": "mcp:8083"},
+            {"Host": "shop.example.com"},
+            {"Origin": "https://shop.example.com"},
+            {"Origin": "http://mcp:3000"},
+        ):
+            assert (await http.post("/mcp", json=HELLO, headers=headers)).status_code == 200
+        foreign = await http.post("/mcp", json=HELLO, headers={"Origin": "http://shop.example.com"})
+    assert foreign.status_code == 403
+
+
+@pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example:80"])
+async def test_the_page_of_another_site_is_refused(api: FakeShop, origin: str) -> None:
+    async with talking(app_for(api), Accept=BOTH, Origin=origin) as http:
+        answer = await http.post("/mcp", json=HELLO)
+    assert answer.status_code == 403
+    assert f"MCP_ALLOWED_HOSTS={origin}" in answer.text
+
+
+async def test_inspectors_page_may_call_with_the_protocols_headers(api: FakeShop) -> None:
+    page = {"Origin": "http://localhost:6274"}
+    asks = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "authorization,mcp-protocol-version,mcp-param-x",
+    }
+    async with talking(app_for(api, mcp_token="t0ken"), Accept=BOTH) as http:
+        preflight = await http.options("/mcp", headers=page | asks)
+        refused = await http.post("/mcp", json=HELLO, headers=page)
+        answer = await http.post("/mcp", json=HELLO, headers=page | {"Authorization": "Bearer t0ken"})
+    assert preflight.status_code == 200
+    assert "mcp-param-x" in preflight.headers["access-control-allow-headers"]
+    assert refused.status_code == 401
+    assert refused.headers["access-control-allow-origin"] == page["Origin"]
+    assert "Mcp-Session-Id" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Basic t0ken", "Bearer t0ken2"])
+@pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/nowhere"])
+async def test_without_the_token_nothing_but_healthz_is_open(api: FakeShop, path: str, given: str) -> None:
+    async with talking(app_for(api, mcp_token="t0ken")) as http:
+        answer = await http.get(path, headers={"Authorization": given})
+        assert (await http.get("/healthz")).status_code == 200
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_with_the_token_a_client_is_served(api: FakeShop) -> None:
+    async with talking(app_for(api, mcp_token="口令"), Accept=BOTH) as http:
+        token = "Bearer 口令".encode()
+        assert (await http.post("/mcp", json=HELLO, headers={b"Authorization": token})).status_code == 200
+
+
+async def test_the_log_at_info_holds_no_token_key_session_or_customer(
+    api: FakeShop, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = main.Settings(mcp_token="t0ken-of-mcp", api_token="t0ken-of-api")
+    main.configure_logging(settings)
+    app = main.create_app(settings, api.send)
+    authorized = {"Authorization": "Bearer t0ken-of-mcp"}
+    with caplog.at_level(logging.INFO):
+        async with talking(app, Accept=BOTH, **authorized) as http:
+            session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
+            headers = {"Mcp-Session-Id": session}
+            api.fail("/api/purchase", httpx.Response(400, json={"detail": "商品 X 库存不足. 可用: 1"}))
+            for name, arguments in (("get_orders", {"customerName": "客户A"}), ("create_purchase", TWO_BUDS)):
+                params = {"name": name, "arguments": arguments, "_meta": {"idempotency-key": "key-1"}}
+                call = {"jsonrpc": "2.0", "id": name, "method": "tools/call", "params": params}
+                await http.post("/mcp", json=call, headers=headers)
+    assert len(api.asked) == 2
+    for secret in ("t0ken-of-mcp", "t0ken-of-api", "key-1", "客户A", "%E5%AE%A2", session):
+        assert secret not in caplog.text
+
+
+class SlowShop(FakeShop):
+    """A shop whose purchase waits until the test lets it go on."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.started, self.go_on, self.done = anyio.Event(), anyio.Event(), anyio.Event()
+        self.send = through(httpx.MockTransport(self._slowly))
+
+    async def _slowly(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            self.started.set()
+            await self.go_on.wait()
+            self.done.set()
+        return await self._answer(request)
+
+
+@pytest.mark.parametrize("era", ["2026-07-28", "handshake"])
+async def test_a_client_that_goes_away_in_the_middle_does_not_stop_its_purchase(era: str) -> None:
+    shop = SlowShop()
+    call = modern_call("create_purchase", TWO_BUDS)
+    headers = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
+    async with talking(app_for(shop), Accept=BOTH) as http:
+        if era == "handshake":
+            headers = {"Mcp-Session-Id": (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]}
+            call["params"].pop("_meta")
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as group:
+                group.start_soon(lambda: http.post("/mcp", json=call | {"id": 2}, headers=headers))
+                await shop.started.wait()
+                group.cancel_scope.cancel()  # closes the connection
+            assert (await http.get("/healthz")).status_code == 200  # the server has seen it close
+            shop.go_on.set()
+            await shop.done.wait()
+
+
+@pytest.mark.parametrize("setting", ["mcp_json_response", "mcp_stateless"])
+@pytest.mark.parametrize(("mode", "confirm", "asked_and_bought"), [
+    ("legacy", "auto", (0, 1)),
+    ("legacy", "always", (0, 0)),
+    ("auto", "always", (1, 1)),
+])  # fmt: skip
+async def test_where_there_is_no_way_back_only_2026_clients_are_asked(
+    api: FakeShop, setting: str, mode: str, confirm: str, asked_and_bought: tuple[int, int]
+) -> None:
+    person = Person("accept")
+    app = app_for(api, mcp_confirm=confirm, **{setting: True})
+    async with serving(app) as url, Client(f"{url}/mcp", mode=mode, elicitation_callback=person) as client:
+        result = await client.call_tool("create_purchase", TWO_BUDS)
+    assert (len(person.asked), len(api.purchases())) == asked_and_bought
+    assert bool(result.is_error) is not bool(api.purchases())
+
+
+async def test_a_repeated_purchase_finds_the_first_one(tmp_path: Path) -> None:
+    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{tmp_path}/shop.db"))
+    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
+    async with service.router.lifespan_context(service), Client(server) as client:
+        first = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
+        again = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
+        stock = await client.call_tool("get_inventory", {"productIds": [2]})
+        sold = await client.call_tool("get_orders", {"groupBy": "product"})
+        await client.list_tools()  # so that the client checks what follows against the output schemas
+        for name in NAMES[:3]:
+            assert not (await client.call_tool(name, {})).is_error
+    assert text_of(first) == text_of(again)
+    assert "idempotent-replayed" not in (first.meta or {})
+    assert "idempotent-replayed" in (again.meta or {})
+    assert json.loads(text_of(stock))[0]["quantity"] == 48
+    assert json.loads(text_of(sold))[0]["quantity"] == 2
+
+
+@pytest.mark.parametrize(
+    ("order", "sentence"),
+    [
+        ({"customerName": "", "items": []}, "创建采购订单失败 (400): 请求无效：缺少客户名称或商品"),
+        ({"customerName": "A", "items": [{"productId": 9, "quantity": 1}]}, "(404): 商品ID 9 不存在"),
+        (
+            {"customerName": "A", "items": [{"productId": 2, "quantity": 51}]},
+            "创建采购订单失败 (400): 商品 无线蓝牙耳机Pro 库存不足. 可用: 50",
+        ),
+    ],
+)
+async def test_the_services_refusals_come_through(
+    tmp_path: Path, order: dict[str, Any], sentence: str
+) -> None:
+    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{tmp_path}/shop.db"))
+    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
+    async with service.router.lifespan_context(service), Client(server) as client:
+        result = await client.call_tool("create_purchase", {"input_data": order})
+    assert result.is_error
+    assert text_of(result).endswith(sentence)
+
+
+@pytest.mark.parametrize(
+    ("settings", "printed"),
+    [
+        ({}, '{"mcpServers": {"product-mcp": {"url": "http://localhost:8083/mcp"}}}'),
+        ({"mcp_transport": "sse", "mcp_port": 9000}, '"url": "http://localhost:9000/sse"'),
+        (
+            {"mcp_host": "0.0.0.0", "mcp_token": "s3cret"},
+            '"headers": {"Authorization": "Bearer <MCP_TOKEN>"}',
+        ),
+        (
+            {"mcp_host": "shop.lan", "mcp_token": "s3cret", "mcp_path": "/x"},
+            '"url": "http://shop.lan:8083/x"',
+        ),
+    ],
+)
+def test_the_addresses_can_be_pasted_as_they_are(settings: dict[str, Any], printed: str) -> None:
+    said = main.addresses(main.Settings(**settings))
+    assert printed in said
+    assert "s3cret" not in said
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
+    spawn: Spawn, signal_number: int
+) -> None:
+    port = free_port()
+    service = spawn("main.py", "--port", str(port))
+    base = f"http://127.0.0.1:{port}"
+    service.wait_until_up(f"{base}/healthz")
+    async with httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=10) as http:
+        session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
+        listen = {"jsonrpc": "2.0", "id": 9, "method": "subscriptions/listen"}
+        wanted = {"_meta": ENVELOPE, "notifications": {"toolsListChanged": True}}
+        async with (
+            http.stream("GET", "/sse") as sse,
+            http.stream(
+                "POST",
+                "/mcp",
+                json=listen | {"params": wanted},
+                headers=MODERN | {"Mcp-Method": "subscriptions/listen"},
+            ) as changes,
+            http.stream("GET", "/mcp", headers={"Mcp-Session-Id": session}) as events,
+        ):
+            assert sse.status_code == events.status_code == changes.status_code == 200
+            assert changes.headers["content-type"].startswith("text/event-stream")
+            service.process.send_signal(signal_number)
+            assert await anyio.to_thread.run_sync(service.process.wait, 5) in {0, -signal_number}
+    log = service.log.read_text()
+    assert log.startswith("🌤️ 启动产品 MCP 服务器...\n📍 支持的功能:\n  - 获取产品列表 (get_products)\n")
+    assert f"http://localhost:{port}/mcp" in log
+    assert f"http://localhost:{port}/sse" in log
+    assert "ERROR" not in log
+    assert "Traceback" not in log
+
+
+async def test_it_ends_at_once_in_the_middle_of_a_purchase_that_hangs(spawn: Spawn) -> None:
+    async def hang(stream: anyio.abc.SocketStream) -> None:
+        async with stream:
+            asked.set()
+            await anyio.sleep_forever()
+
+    asked = anyio.Event()
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as silent,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(silent.serve, hang)
+        env = {"API_URL": f"http://127.0.0.1:{silent.extra(anyio.abc.SocketAttribute.local_port)}/api"}
+        port = free_port()
+        service = spawn("main.py", "--port", str(port), env=env)
+        await anyio.to_thread.run_sync(service.wait_until_up, f"http://127.0.0.1:{port}/healthz")
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
+            group.start_soon(
+                lambda: http.post("/mcp", json=modern_call("create_purchase", TWO_BUDS), headers=routed)
+            )
+            with anyio.fail_after(10):
+                await asked.wait()
+            service.process.terminate()
+            await anyio.to_thread.run_sync(service.process.wait, 5)
+            group.cancel_scope.cancel()
+    assert "ERROR" not in service.log.read_text()
+    assert "Traceback" not in service.log.read_text()
+
+
+async def test_a_call_without_the_service_says_so_and_the_log_holds_no_error(spawn: Spawn) -> None:
+    port = free_port()
+    service = spawn("main.py", "--port", str(port), env={"API_URL": f"http://127.0.0.1:{free_port()}/api"})
+    service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
+    async with Client(f"http://127.0.0.1:{port}/mcp") as client:
+        result = await client.call_tool("get_products", {})
+    assert text_of(result).startswith("请求产品服务时出错: 连接不上")
+    service.stop()
+    assert "ERROR" not in service.log.read_text()
+
+
+async def test_over_stdio_nothing_but_the_protocol_is_written(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "main.py"), "--transport", "stdio"]
+    lines = [HELLO, {"jsonrpc": "2.0", "method": "notifications/initialized"}]
+    lines.append({"jsonrpc": "2.0", "id": 2, "method": "tools/list"})
+    sent = "".join(json.dumps(line) + "\n" for line in lines).encode()
+    process = await anyio.run_process(command, input=sent, cwd=tmp_path, stderr=subprocess.PIPE)
+    answers = [json.loads(line) for line in process.stdout.splitlines()]
+    assert {answer["id"] for answer in answers} >= {1}
+    assert all(answer["jsonrpc"] == "2.0" for answer in answers)
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT])
+async def test_over_stdio_too_it_ends_at_once(tmp_path: Path, signal_number: signal.Signals) -> None:
+    command = [sys.executable, str(ROOT / "main.py"), "--transport", "stdio"]
+    async with await anyio.open_process(command, cwd=tmp_path) as process:
+        assert process.stdin
+        assert process.stdout
+        await process.stdin.send(json.dumps(HELLO).encode() + b"\n")
+        with anyio.fail_after(30):
+            await process.stdout.receive()
+            process.send_signal(signal_number)
+            assert await process.wait() == -signal_number
+
+
+async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
+    args = [str(ROOT / "main.py"), "--transport", "stdio"]
+    with anyio.fail_after(30):
+        async with Client(StdioServerParameters(command=sys.executable, args=args, cwd=tmp_path)) as client:
+            assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
+
+
+@pytest.mark.parametrize(
+    ("args", "env", "said"),
+    [
+        (["--port", "http"], {}, "port"),
+        ([], {"MCP_PORT": "99999"}, "mcp_port"),
+        (["--transport", "carrier-pigeon"], {}, "mcp_transport"),
+        (["--unknown"], {}, "--unknown"),
+        (["--path", "/sse"], {}, "mcp_path"),
+        (["--path", "mcp"], {}, "mcp_path"),
+        ([], {"API_URL": "localhost:8000/api"}, "api_url"),
+        ([], {"API_URL": "http://localhost:port/api"}, "api_url"),
+    ],
+)
+def test_a_wrong_setting_ends_it_with_a_message(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    args: list[str],
+    env: dict[str, str],
+    said: str,
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py", *args])
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        main.read_settings()
+    assert ended.value.code != 0
+    assert said in f"{ended.value.code}{capsys.readouterr().err}"
+
+
+def test_an_address_that_others_reach_needs_the_token(spawn: Spawn) -> None:
+    service = spawn("main.py", "--host", "0.0.0.0")
+    assert service.process.wait(30) == 1
+    assert "MCP_TOKEN" in service.log.read_text()
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_a_flag_beats_the_environment_and_the_environment_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(".env").write_text("MCP_PORT=1\nMCP_HOST=localhost\nAPI_URL=http://from-file/api\nMCP_PATH=\n")
+    monkeypatch.setenv("MCP_PORT", "2")
+    monkeypatch.setenv("MCP_HOST", "::1")
+    monkeypatch.setenv("API_URL", "")
+    monkeypatch.setattr(sys, "argv", ["main.py", "--port", "3", "--stateless"])
+    settings = main.read_settings()
+    assert (settings.mcp_port, settings.mcp_host, settings.api_url) == (3, "::1", "http://from-file/api")
+    assert settings.mcp_path == "/mcp"
+    assert settings.mcp_stateless
+
+
+def test_settings_of_a_test_do_not_read_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["main.py", "--port", "3"])
+    with suppress(KeyError):
+        monkeypatch.delenv("MCP_PORT")
+    assert main.Settings().mcp_port == 8083

@@ -1,0 +1,123 @@
+"""A purchase that the person was asked about: one answer is one order, however often it is sent."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+import api as rest
+import main
+from tests.mcp_server.test_http import BOTH, HELLO, MODERN, app_for, modern_call, talking
+from tests.mcp_server.test_streams import CALL, events_of
+from tests.support.rest_transport import through
+from tests.test_main import TWO_BUDS, FakeShop, Person, connect
+
+pytestmark = pytest.mark.anyio
+
+ASKABLE: dict[str, Any] = {"io.modelcontextprotocol/clientCapabilities": {"elicitation": {"form": {}}}}
+ROUTED = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
+
+
+async def buy(http: httpx.AsyncClient, arguments: dict[str, Any], **answered: Any) -> dict[str, Any]:
+    """Send one leg of a purchase on the 2026-07-28 wire, and return its result or its error."""
+    call = modern_call("create_purchase", arguments, **ASKABLE)
+    call["params"] |= answered
+    answer = (await http.post("/mcp", json=call, headers=ROUTED)).json()
+    result: dict[str, Any] = answer.get("result") or answer["error"]
+    return result
+
+
+async def asked(http: httpx.AsyncClient, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Begin a purchase, and return what a host sends along once its user has agreed."""
+    question = await buy(http, arguments)
+    (key,) = question["inputRequests"]
+    agreed = {"action": "accept", "content": {}}
+    return {"inputResponses": {key: agreed}, "requestState": question["requestState"]}
+
+
+@asynccontextmanager
+async def a_real_shop(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{folder}/shop.db"))
+    app = main.create_app(main.Settings(), through(httpx.ASGITransport(service)))
+    async with service.router.lifespan_context(service), talking(app) as http:
+        yield http
+
+
+async def test_an_answer_that_is_sent_twice_buys_once(tmp_path: Path) -> None:
+    async with a_real_shop(tmp_path) as http:
+        answered = await asked(http, TWO_BUDS)
+        first = await buy(http, TWO_BUDS, **answered)
+        again = await buy(http, TWO_BUDS, **answered)
+    assert first["structuredContent"] == again["structuredContent"]
+    assert again["_meta"]["idempotent-replayed"]
+
+
+async def test_two_questions_about_the_same_are_two_purchases(tmp_path: Path) -> None:
+    async with a_real_shop(tmp_path) as http:
+        one = await buy(http, TWO_BUDS, **await asked(http, TWO_BUDS))
+        two = await buy(http, TWO_BUDS, **await asked(http, TWO_BUDS))
+    assert {one["structuredContent"]["id"], two["structuredContent"]["id"]} == {1, 2}
+
+
+async def test_two_questions_under_one_key_of_the_model_are_one_purchase(tmp_path: Path) -> None:
+    order = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "model"}}
+    async with a_real_shop(tmp_path) as http:
+        one = await buy(http, order, **await asked(http, order))
+        two = await buy(http, order, **await asked(http, order))
+    assert one["structuredContent"] == two["structuredContent"]
+
+
+async def test_a_purchase_that_nobody_was_asked_about_does_not_take_the_key_of_the_one_before() -> None:
+    api = FakeShop()
+    async with connect(api, person=Person("accept")) as client:  # both in one context, as HTTP never has them
+        await client.call_tool("create_purchase", TWO_BUDS)
+        await client.call_tool("create_purchase", {"input_data": {"customerName": " ", "items": []}})
+    asked, unasked = (request.headers["idempotency-key"] for request in api.purchases())
+    assert asked != unasked
+
+
+async def test_replicas_with_one_token_know_the_same_answer() -> None:
+    api = FakeShop()
+    token = {"Authorization": "Bearer shared"}
+    async with (
+        talking(app_for(api, mcp_token="shared"), **token) as one,
+        talking(app_for(api, mcp_token="shared"), **token) as two,
+    ):
+        answered = await asked(one, TWO_BUDS)
+        await buy(one, TWO_BUDS, **answered)
+        await buy(two, TWO_BUDS, **answered)
+    first, again = (request.headers["idempotency-key"] for request in api.purchases())
+    assert first == again
+
+
+async def test_without_a_token_an_answer_from_before_a_restart_buys_nothing() -> None:
+    api = FakeShop()
+    async with talking(app_for(api)) as http:
+        answered = await asked(http, TWO_BUDS)
+    async with talking(app_for(api)) as http:
+        refused = await buy(http, TWO_BUDS, **answered)
+    assert "requestState" in refused["message"]
+    assert not api.purchases()
+
+
+async def test_before_2026_too_an_answer_that_is_sent_twice_buys_once() -> None:
+    api = FakeShop()
+    hello = {**HELLO, "params": {**HELLO["params"], "capabilities": {"elicitation": {}}}}
+    async with talking(app_for(api), Accept=BOTH) as http:
+        session = {"Mcp-Session-Id": (await http.post("/mcp", json=hello)).headers["mcp-session-id"]}
+        ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
+        await http.post("/mcp", json=ready, headers=session)
+        with anyio.fail_after(10):
+            async with http.stream("POST", "/mcp", json=CALL, headers=session) as response:
+                async for _, message in events_of(response):
+                    if message and message.get("method") == "elicitation/create":
+                        agreed = {"action": "accept", "content": {}}
+                        answer = {"jsonrpc": "2.0", "id": message["id"], "result": agreed}
+                        for _ in range(2):
+                            await http.post("/mcp", json=answer, headers=session)
+    assert message["id"] == CALL["id"]
+    assert len(api.purchases()) == 1

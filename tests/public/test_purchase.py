@@ -1,0 +1,204 @@
+"""Buying on the page: asked first, bought once, and said plainly when nobody knows."""
+
+import json
+import threading
+import time
+
+from playwright.sync_api import expect
+
+from tests.support.page_backend import (
+    ORDER,
+    PURCHASE_ARGS,
+    Backend,
+    buys,
+    call,
+    done,
+    result,
+    says,
+)
+from tests.support.page_browser import Open, Shown
+
+pytest_plugins = ["tests.page_browser"]
+
+RECEIPT = '.slot[aria-label="订单已生成"]'
+
+
+def test_confirming_posts_the_same_history_with_the_approval(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    backend.say(result("c1", ORDER), says("好"), done())
+    shown.button("确认购买").click()
+    expect(shown.page.locator(RECEIPT)).to_contain_text("¥1798.00")
+    assert backend.asked[1]["approvals"] == {"c1": True}
+    assert backend.asked[1]["messages"][0] == backend.asked[0]["messages"][0]
+
+
+def test_enter_on_the_focused_button_confirms(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    expect(shown.button("确认购买")).to_be_focused()
+    shown.page.keyboard.press("Shift+Tab")
+    expect(shown.page.get_by_role("checkbox")).to_be_focused()
+    shown.page.keyboard.press("Tab")
+    backend.say(result("c1", ORDER), done())
+    deadline = time.monotonic() + 10
+    while not backend.asked[1:] and time.monotonic() < deadline:
+        shown.page.keyboard.press(
+            "Enter"
+        )  # deaf for a moment, so that an Enter for the question does not buy
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+
+
+def test_the_confirmation_below_a_long_conversation_is_in_sight(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    for number in range(4):
+        backend.say(says("长", "<p>长</p>" * 20), done())
+        shown.ask(f"{number}")
+    backend.say(buys())
+    shown.ask("买 2 个")
+    expect(shown.button("确认购买")).to_be_in_viewport()
+
+
+def test_always_allowing_a_tool_is_sent_and_can_be_taken_back(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    shown.page.get_by_label("以后总是允许此工具").check()
+    backend.say(result("c1", ORDER), done())
+    shown.button("确认购买").click()
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+    shown.ask("再买")
+    assert backend.asked[-1]["autoApprove"] == ["shop/create_purchase@f1"]
+    shown.button("设置").click()
+    shown.button("恢复询问").click()
+    shown.page.keyboard.press("Escape")
+    shown.ask("再买")
+    assert backend.asked[-1]["autoApprove"] == []
+
+
+def test_a_writing_tool_of_another_kind_shows_its_arguments(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    waits = [("approval", {"id": "w"})]
+    backend.say(call("w", "send_mail", {"to": "a@example.com"}, read_only=False), waits, done("approval"))
+    shown.ask("发邮件")
+    expect(shown.page.locator(".slot.waiting")).to_contain_text("a@example.com")
+    expect(shown.button("确认执行")).to_be_visible()
+
+
+def test_too_little_stock_is_said_before_the_click(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    args = {
+        "customerName": "B",
+        "items": [{"productId": 2, "quantity": 30}, {"productId": 2, "quantity": 30}],
+    }
+    waits = [("approval", {"id": "x"})]
+    backend.say(call("x", "create_purchase", args, read_only=False), waits, done("approval"))
+    shown.ask("买 60 个")
+    expect(shown.page.locator(".slot.waiting")).to_contain_text("库存不足，可用 50")
+
+
+def test_an_unknown_outcome_is_shown_as_that_with_the_orders(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    backend.say(result("c1", "连接断开，结果未知", failed=True, unknown=True), says("不确定"), done())
+    shown.button("确认购买").click()
+    expect(shown.card).to_have_attribute("data-state", "unknown")
+    shown.button("查看订单").click()
+    expect(shown.card.locator("tbody")).to_contain_text("¥1798.00")
+
+
+def test_a_purchase_cut_off_by_a_reload_is_unknown_and_repeats_under_the_same_id(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    backend.say([threading.Event()])
+    shown.button("确认购买").click()
+    expect(shown.button("停止")).to_be_visible()
+    shown.page.reload()
+    expect(shown.card).to_have_attribute("data-state", "unknown")
+    backend.say(result("c1", ORDER), says("好"), done())
+    shown.button("重试（同一笔，只会成交一次）").click()
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+    assert backend.asked[-1]["approvals"] == {"c1": True}
+
+
+def test_a_new_question_leaves_the_waiting_purchase_undone(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    shown.ask("算了")
+    expect(shown.page.locator(".tool")).to_have_attribute("data-state", "refused")
+    assert backend.asked[-1]["approvals"] == {}
+
+
+def _bought(backend: Backend, open_page: Open) -> Shown:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    backend.say(result("c1", ORDER), says("买好了"), done())
+    shown.button("确认购买").click()
+    expect(shown.answer).to_contain_text("买好了")
+    shown.settle()
+    return shown
+
+
+def test_answering_again_keeps_the_purchase_in_the_history(backend: Backend, open_page: Open) -> None:
+    shown = _bought(backend, open_page)
+    backend.say(says("已经买好了"), done())
+    shown.button("重新回答").click()
+    expect(shown.answer).to_contain_text("已经买好了")
+    assert [message["role"] for message in backend.asked[-1]["messages"]] == ["user", "assistant", "tool"]
+
+
+def test_editing_a_question_that_bought_asks_anew_at_the_end(backend: Backend, open_page: Open) -> None:
+    shown = _bought(backend, open_page)
+    shown.page.locator(".mine").hover()
+    shown.button("编辑后重新提问").click()
+    shown.page.get_by_role("textbox", name="编辑").fill("买 3 个")
+    shown.page.keyboard.press("Enter")
+    expect(shown.page.locator("#toast")).to_contain_text("已经生效")
+    shown.settle()
+    assert [message["role"] for message in backend.asked[-1]["messages"]] == [
+        "user",
+        "assistant",
+        "tool",
+        "assistant",
+        "user",
+    ]
+
+
+def test_editing_another_question_forgets_what_came_after_it(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(says("一答"), done())
+    shown.ask("一")
+    backend.say(says("二答"), done())
+    shown.ask("二")
+    shown.page.locator(".mine").first.hover()
+    shown.button("编辑后重新提问").first.click()
+    shown.page.get_by_role("textbox", name="编辑").fill("新的一")
+    shown.page.keyboard.press("Enter")
+    expect(shown.page.locator(".mine")).to_have_text(["新的一"])
+    shown.settle()
+    assert [message["content"] for message in backend.asked[-1]["messages"]] == ["新的一"]
+
+
+def test_two_waiting_calls_go_on_together_once_both_are_decided(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    function = {"name": "shop_create_purchase", "arguments": json.dumps(PURCHASE_ARGS)}
+    asked = [{"id": call_id, "type": "function", "function": function} for call_id in ("a", "b")]
+    message = [("message", {"message": {"role": "assistant", "content": "", "tool_calls": asked}})]
+    both = [step for call_id in ("a", "b") for step in buys(call_id)[1:3]]
+    backend.say(message, both, done("approval"))
+    shown.ask("买两次")
+    shown.button("确认购买").first.click()
+    expect(shown.page.locator('.tool[data-state="chosen"]')).to_have_count(1)
+    assert len(backend.asked) == 1
+    backend.say(result("a", ORDER), result("b", "已取消", failed=True), done())
+    shown.button("取消").click()
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+    assert backend.asked[1]["approvals"] == {"a": True, "b": False}

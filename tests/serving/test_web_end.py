@@ -1,0 +1,81 @@
+"""How the back end of the browser ends: whoever waits is told, before honcho kills, and nothing is logged."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from assistant.chat.loop import Chat, ToolRequest
+from assistant.toolbox.toolbox import Toolbox
+from tests.support.http import serve
+from tests.support.processes import Spawn, free_port
+from tests.support.scripted import ScriptedModel
+
+pytestmark = pytest.mark.anyio
+LONGEST_SECONDS = 10  # until it has ended; honcho kills after 5, but this machine may be busy
+
+
+class Waiting:
+    """A server whose tool, and a model whose answer, never come; `reached` tells that one is waited for."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.tools: MCPServer = MCPServer("shop")
+        self.tools.tool()(self.buy)
+
+    async def buy(self) -> str:
+        self.reached.set()
+        await asyncio.sleep(60)
+        return "bought"
+
+    async def model(self, _: Request) -> Response:
+        self.reached.set()
+        await asyncio.sleep(60)
+        return Response()
+
+
+def approved() -> dict[str, Any]:
+    """A conversation whose purchase the user has confirmed."""
+    call = Chat(ScriptedModel(), Toolbox([]), b"s").mint(ToolRequest("shop_buy", "{}"))
+    wanted = {"role": "assistant", "content": "", "tool_calls": [call.wire()]}
+    return {"messages": [{"role": "user", "content": "buy"}, wanted], "approvals": {call.id: True}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "told"),
+    [
+        ("/api/call-tool", {"server": "shop", "name": "buy"}, "可能已经执行"),
+        ("/api/chat/stream", approved(), "服务正在停止"),
+        ("/api/chat/stream", {"messages": [{"role": "user", "content": "hi"}]}, "服务正在停止"),
+        ("/api/chat", {"message": "hi"}, "服务正在停止"),
+    ],
+    ids=["a call by hand", "a purchase in a chat", "a silent model", "a silent model in one piece"],
+)
+async def test_whoever_waits_when_the_service_stops_is_told(
+    tmp_path: Path, spawn: Spawn, path: str, body: dict[str, Any], told: str
+) -> None:
+    waiting, port = Waiting(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    provider = Starlette(routes=[Route("/chat/completions", waiting.model, methods=["POST"])])
+    async with serve(waiting.tools.streamable_http_app()) as shop, serve(provider) as model:
+        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{shop}/mcp"}}}))
+        env = {"WEB_SECRET": "s", "OPENAI_API_BASE": model}
+        web = spawn("web.py", "--port", str(port), env=env)
+        await asyncio.to_thread(web.wait_until_up, f"{url}/healthz")
+        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+            answering = asyncio.create_task(http.post(path, json=body))
+            async with asyncio.timeout(20):
+                await waiting.reached.wait()
+            web.process.terminate()
+            assert told in (await answering).text
+        assert await asyncio.to_thread(web.process.wait, LONGEST_SECONDS) in {0, -15}
+    assert "Traceback" not in web.log.read_text()
+    assert "ERROR" not in web.log.read_text()

@@ -1,0 +1,189 @@
+"""The catalogue of one's own, and the schema's versions, on both engines."""
+
+import asyncio
+import json
+import sqlite3
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from models import OrderItem, PurchaseRequest
+from shop import schema
+from shop.catalog import CatalogError, load
+from shop.queries import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
+from shop.store import Store, StoreUnavailableError, open_store
+from tests.support.engines import ENGINES, ask, new_url
+
+pytestmark = pytest.mark.anyio
+TEA: dict[str, Any] = {"id": 7, "name": "茶", "price": 19.99, "description": "绿茶", "quantity": 5}
+
+
+@pytest.fixture(params=ENGINES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request.param, tmp_path)
+
+
+def written(folder: Path, text: str | bytes) -> Path:
+    path = folder / "catalog.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return path
+
+
+async def shop_with(url: str, folder: Path, *entries: dict[str, Any]) -> Store:
+    return await open_store(url, load(written(folder, json.dumps(entries))))
+
+
+async def catalogue(shop: Store) -> list[tuple[int, str, float, str, int]]:
+    page = await shop.inventory(InventoryQuery())
+    return [(p.id, p.name, p.price, p.description, i.quantity) for i in page.items if (p := i.product)]
+
+
+def buy(product: int, quantity: int) -> PurchaseRequest:
+    return PurchaseRequest(customerName="A", items=[OrderItem(productId=product, quantity=quantity)])
+
+
+async def test_an_empty_shop_has_exactly_the_files_products(url: str, tmp_path: Path) -> None:
+    shop = await shop_with(url, tmp_path, TEA)
+    assert await catalogue(shop) == [(7, "茶", 19.99, "绿茶", 5)]
+    await shop.close()
+
+
+async def test_a_changed_catalogue_renames_and_reprices_but_leaves_stock_and_old_orders(
+    url: str, tmp_path: Path
+) -> None:
+    shop = await shop_with(url, tmp_path, TEA)
+    await shop.purchase(buy(7, 2))
+    await shop.close()
+    shop = await shop_with(
+        url, tmp_path, TEA | {"name": "红茶", "price": 30, "quantity": 99}, TEA | {"id": 8}
+    )
+    assert await catalogue(shop) == [(7, "红茶", 30.0, "绿茶", 3), (8, "茶", 19.99, "绿茶", 5)]
+    assert [product.id for product in (await shop.products(ProductQuery(query="红茶"))).items] == [7]
+    assert (await shop.orders(OrderQuery())).items[0].totalAmount == 39.98
+    assert (await shop.summary(SummaryQuery())).items[0].amount == 39.98
+    await shop.close()
+
+
+async def test_a_product_that_left_the_file_stays_in_the_shop(url: str, tmp_path: Path) -> None:
+    await (await shop_with(url, tmp_path, TEA)).close()
+    shop = await shop_with(url, tmp_path, TEA | {"id": 8})
+    assert [row[0] for row in await catalogue(shop)] == [7, 8]
+    await shop.close()
+
+
+async def test_without_a_file_a_filled_shop_stays_as_it_is(url: str, tmp_path: Path) -> None:
+    await (await shop_with(url, tmp_path, TEA)).close()
+    shop = await open_store(url)
+    assert [row[0] for row in await catalogue(shop)] == [7]
+    await shop.close()
+
+
+WRONG: dict[str, str | bytes] = {
+    "第 1 行": "{",
+    "第 3 行": '[\n{"id": 1},\n{"id": }]',
+    "应为 JSON 列表": "{}",
+    "是空的": "[]",
+    "第 1 项的 内容": "[1]",
+    "第 1 项的 price": json.dumps([TEA | {"price": 1.999}]),
+    "第 1 项的 price：Value error, must be a number": json.dumps([TEA | {"price": "1"}]),
+    "第 2 项的 price": json.dumps([TEA, TEA | {"id": 8, "price": -1}]),
+    "第 1 项的 price：Input should be less": json.dumps([TEA | {"price": 10**30}]),
+    "第 1 项的 name": json.dumps([TEA | {"name": ""}]),
+    "第 1 项的 quantity": json.dumps([TEA | {"quantity": 1.5}]),
+    "第 1 项的 quantity：Input should be a valid": json.dumps([TEA | {"quantity": True}]),
+    "第 1 项的 id": json.dumps([TEA | {"id": 2**63}]),
+    "第 1 项的 stock": json.dumps([TEA | {"stock": 1}]),
+    "第 1 项的 description": json.dumps([{"id": 1, "name": "x", "price": 1, "quantity": 1}]),
+    "第 2 项的 id：7 已经用过": json.dumps([TEA, TEA]),
+    "不是有效的 JSON": b"\xff\xfe",
+    "不是有效的 JSON：Exceeds": f"[{'1' * 5000}]",
+    "不是有效的 JSON：maximum": "[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_wrong_file_is_named_with_its_entry_and_field(tmp_path: Path, what: str) -> None:
+    with pytest.raises(CatalogError) as wrong:
+        load(written(tmp_path, WRONG[what]))
+    assert what in str(wrong.value)
+
+
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CatalogError, match=r"nowhere\.json：No such file"):
+        load(tmp_path / "nowhere.json")
+
+
+def test_prices_become_cents_exactly_whatever_the_editor_that_wrote_them(tmp_path: Path) -> None:
+    prices = "[1299, 0.29, 19.99, 1.10, 1e2, 4.35, 0]"
+    entries = [
+        f'{{"id": {i}, "name": "x", "price": {p}, "description": "", "quantity": 1}}'
+        for i, p in enumerate(prices.strip("[]").split(","), 1)
+    ]
+    loaded = load(written(tmp_path, "\ufeff[" + ",".join(entries) + "]"))
+    assert [entry.cents for entry in loaded] == [129900, 29, 1999, 110, 10000, 435, 0]
+
+
+def patch_steps(monkeypatch: pytest.MonkeyPatch, change: Callable[[schema.Steps], schema.Steps]) -> None:
+    monkeypatch.setattr(schema, "SQLITE", change(schema.SQLITE))
+    monkeypatch.setattr(schema, "POSTGRES", change(schema.POSTGRES))
+
+
+async def test_an_older_schema_is_migrated_with_its_orders(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as old:
+        patch_steps(old, lambda steps: steps[:1])
+        shop = await open_store(url)
+        for _ in range(3):
+            await shop.purchase(buy(1, 2))
+        await shop.close()
+    shop = await open_store(url)
+    await shop.purchase(buy(1, 2))
+    page = await shop.orders(OrderQuery(limit=1))
+    assert (page.total, (await catalogue(shop))[0][4]) == (4, 92)
+    await shop.close()
+
+
+async def test_a_migration_that_fails_changes_nothing(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    await (await open_store(url)).close()
+    with monkeypatch.context() as broken:
+        patch_steps(broken, lambda steps: [*steps, ["CREATE TABLE novelty (x INTEGER)", "CREATE NONSENSE"]])
+        with pytest.raises(StoreUnavailableError, match="syntax error"):
+            await open_store(url)
+    shop = await open_store(url)
+    assert len(await catalogue(shop)) == 4
+    with pytest.raises((sqlite3.OperationalError, asyncpg.UndefinedTableError)):
+        ask(url, "SELECT * FROM novelty")
+    await shop.close()
+
+
+async def test_a_newer_schema_is_refused_and_left_alone(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as newer:
+        patch_steps(newer, lambda steps: [*steps, ["CREATE TABLE novelty (x INTEGER)"]])
+        await (await open_store(url)).close()
+    with pytest.raises(StoreUnavailableError, match="数据库结构版本 3 比本程序所知的 2 新，请升级程序"):
+        await open_store(url)
+    assert ask(url, "SELECT * FROM novelty") == []
+
+
+async def test_two_processes_may_open_an_empty_shop_at_once(url: str) -> None:
+    shops = await asyncio.gather(*(open_store(url) for _ in range(4)))
+    await shops[0].purchase(buy(1, 1))
+    assert [(await catalogue(shop))[0][4] for shop in shops] == [99] * 4
+    for shop in shops:
+        await shop.close()
+
+
+async def test_postgresql_without_its_extra_says_what_to_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "postgres", raising=False)
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StoreUnavailableError, match="uv sync --extra postgres"):
+        await open_store("postgresql://shop@127.0.0.1/shop")
+
+
+@pytest.mark.parametrize("url", ["mysql://x", "shop.db", "sqlite://", "sqlite:///", "postgresql://[::1"])
+async def test_an_unknown_kind_of_database_is_refused(url: str) -> None:
+    with pytest.raises(StoreUnavailableError):
+        await open_store(url)

@@ -1,0 +1,260 @@
+"""A database that is locked, full, read-only, damaged or gone: 503, nothing half-written, service again."""
+
+import logging
+import os
+import pwd
+import resource
+import shutil
+import sqlite3
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import api
+from models import PurchaseRequest
+from shop import sqlite, store
+from shop.queries import OrderQuery
+from tests.support.engines import new_url, postgres, stopped_postgres
+from tests.support.processes import Spawn, free_port
+
+pytestmark = pytest.mark.anyio
+BUY = {"customerName": "秘密客户", "items": [{"productId": 3, "quantity": 1}]}
+
+
+@asynccontextmanager
+async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
+    app = api.create_app(api.Settings(database_url=url))
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as c,
+    ):
+        yield c
+
+
+@pytest.fixture
+async def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    async with serving(new_url("sqlite", tmp_path)) as client:
+        yield client
+
+
+def is_unavailable(answer: httpx.Response) -> bool:
+    assert (answer.status_code, answer.json()) == (503, {"detail": "数据库暂时不可用，请稍后重试"})
+    return answer.headers["Retry-After"] == "1"
+
+
+async def test_while_another_process_holds_the_lock_buying_waits_and_reading_does_not(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert is_unavailable(await client.post("/api/purchase", json=BUY))
+        assert (await client.get("/api/products")).status_code == 200
+        other.execute("ROLLBACK")
+    assert (await client.post("/api/purchase", json=BUY)).json()["id"] == 1
+
+
+async def test_the_log_says_what_is_wrong_and_not_who_buys(
+    client: httpx.AsyncClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    logging.getLogger("uvicorn").propagate = True
+    with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        await client.post("/api/purchase", json=BUY)
+    assert [record.getMessage() for record in caplog.records if "数据库" in record.getMessage()] == [
+        f"数据库不可用：{tmp_path / 'shop.db'}: database is locked"
+    ]
+    assert "秘密客户" not in caplog.text
+
+
+async def test_a_file_that_was_taken_away_is_noticed_and_found_again(
+    client: httpx.AsyncClient, tmp_path: Path
+) -> None:
+    (tmp_path / "shop.db").rename(tmp_path / "away.db")
+    assert is_unavailable(await client.post("/api/purchase", json=BUY))
+    assert is_unavailable(await client.get("/api/products"))
+    assert is_unavailable(await client.get("/healthz"))
+    (tmp_path / "away.db").rename(tmp_path / "shop.db")
+    assert (await client.post("/api/purchase", json=BUY)).json()["id"] == 1
+    assert (await client.get("/healthz")).status_code == 200
+
+
+async def test_another_file_in_its_place_is_not_written_to(client: httpx.AsyncClient, tmp_path: Path) -> None:
+    shutil.copy(tmp_path / "shop.db", tmp_path / "other.db")
+    (tmp_path / "other.db").rename(tmp_path / "shop.db")
+    assert is_unavailable(await client.post("/api/purchase", json=BUY))
+
+
+async def test_a_file_damaged_under_way_is_no_crash(tmp_path: Path) -> None:
+    url = new_url("sqlite", tmp_path)
+    async with serving(url) as client:
+        for _ in range(50):
+            await client.post("/api/purchase", json=BUY)
+    async with serving(url) as client:
+        damage(tmp_path / "shop.db", skip=4096)
+        assert is_unavailable(await client.get("/api/orders"))
+        assert is_unavailable(await client.post("/api/purchase", json=BUY))
+
+
+def damage(path: Path, skip: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(skip)
+        file.write(b"\xff" * (path.stat().st_size - skip))
+
+
+def test_a_full_disk_loses_nothing_that_was_acknowledged(spawn: Spawn, tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{(port := free_port())}"
+    service = spawn("api.py", "--port", str(port))
+    service.wait_until_up(f"{url}/healthz")
+    pid, (_, hard) = service.process.pid, resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
+    with httpx.Client(base_url=url) as client:
+        wal = (tmp_path / "shop.db-wal").stat().st_size
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (wal + 100_000, hard))
+        bought = 0
+        while (answer := client.post("/api/purchase", json=BUY)).status_code == 200:
+            bought += 1
+        assert (is_unavailable(answer), bought > 0) == (True, True)
+        assert client.get("/api/orders").headers["X-Total-Count"] == str(bought)
+        assert client.get("/api/inventory?productId=3").json()[0]["quantity"] == 200 - bought
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (hard, hard))
+        assert client.post("/api/purchase", json=BUY).status_code == 200
+    assert "Traceback" not in service.log.read_text()
+
+
+async def test_a_lost_postgresql_is_found_again_without_a_restart() -> None:
+    async with serving(postgres().new_database()) as client:
+        assert (await client.post("/api/purchase", json=BUY)).json()["id"] == 1
+        with stopped_postgres():
+            for request in (
+                client.get("/api/products"),
+                client.get("/healthz"),
+                client.post("/api/purchase", json=BUY),
+            ):
+                assert is_unavailable(await request)
+        assert (await client.post("/api/purchase", json=BUY)).status_code == 200
+        assert (await client.get("/api/orders")).headers["X-Total-Count"] == "2"
+
+
+async def test_a_connection_that_the_server_drops_costs_one_503_at_most() -> None:
+    url = postgres().new_database()
+    async with serving(url) as client:
+        await client.get("/healthz")
+        others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid()"
+        postgres().query(url, f"{others} AND backend_type = 'client backend'")
+        answers = [await client.post("/api/purchase", json=BUY) for _ in range(3)]
+    assert [answer.status_code for answer in answers][1:] == [200, 200]
+
+
+@contextmanager
+def as_ordinary_user() -> Iterator[None]:
+    """Root may write whatever it likes, so it becomes somebody else for a while."""
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(pwd.getpwnam("nobody").pw_uid)
+    try:
+        yield
+    finally:
+        if root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def folder_for_all() -> Iterator[Path]:
+    """A folder that an ordinary user may enter, as pytest's own may not be."""
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        yield Path(folder)
+
+
+async def test_a_read_only_file_is_refused_at_start(folder_for_all: Path) -> None:
+    url = new_url("sqlite", folder_for_all)
+    await (await store.open_store(url)).close()
+    (folder_for_all / "shop.db").chmod(0o444)
+    with as_ordinary_user(), pytest.raises(store.StoreUnavailableError, match="readonly"):
+        await store.open_store(url)
+
+
+def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *args: str) -> str:
+    """Return the sentence with which the service refuses to start; a text to sys.exit is status 1."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["api.py", *args])
+    with pytest.raises(SystemExit) as end:
+        api.run()
+    assert isinstance(end.value.code, str)
+    return end.value.code
+
+
+def with_newer_schema(path: Path) -> None:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA user_version = 99")
+
+
+STARTS: dict[str, tuple[list[str], Any]] = {
+    "无法启动：shop.db: file is not a database": ([], lambda path: path.write_bytes(b"\xff" * 8192)),
+    "无法启动：数据库结构版本 99": ([], with_newer_schema),
+    "无法启动：nowhere/shop.db: No such file or directory": (
+        ["--database-url", "sqlite:///nowhere/shop.db"],
+        None,
+    ),
+    "无法启动：DATABASE_URL 应为": (["--database-url", "mysql://x"], None),
+    "无法启动：PostgreSQL: ": (["--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"], None),
+    "无法启动：无法读取商品目录 none.json": (["--catalog", "none.json"], None),
+    "API_HOST=0.0.0.0 不是本机地址：必须设置 API_TOKEN": (["--host", "0.0.0.0"], None),
+    "设置有误 API_PORT：Input should be a valid integer": (["--port", "many"], None),
+    "设置有误 API_PORT：Input should be less than or equal to 65535": (["--port", "70000"], None),
+}
+
+
+@pytest.mark.parametrize("sentence", STARTS)
+def test_what_cannot_be_served_ends_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, sentence: str
+) -> None:
+    args, prepare = STARTS[sentence]
+    if prepare:
+        prepare(tmp_path / "shop.db")
+    said = run(monkeypatch, tmp_path, *args)
+    assert said.startswith(sentence)
+    assert "geheim" not in said
+
+
+def test_a_lock_held_for_long_ends_the_start_with_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+    with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        assert run(monkeypatch, tmp_path) == "无法启动：shop.db: database is locked"
+
+
+def test_a_failed_start_is_status_1_and_no_traceback(spawn: Spawn, tmp_path: Path) -> None:
+    (tmp_path / "shop.db").write_bytes(b"no database" * 1000)
+    service = spawn("api.py", "--port", str(free_port()))
+    assert service.process.wait(30) == 1
+    assert service.log.read_text() == "无法启动：shop.db: file is not a database\n"
+
+
+async def test_after_a_start_that_failed_the_file_is_as_before(tmp_path: Path) -> None:
+    url = new_url("sqlite", tmp_path)
+    shop = await store.open_store(url)
+    await shop.close()
+    with_newer_schema(tmp_path / "shop.db")
+    before = (tmp_path / "shop.db").read_bytes()
+    with pytest.raises(store.StoreUnavailableError):
+        await store.open_store(url)
+    assert (tmp_path / "shop.db").read_bytes() == before
+
+
+async def test_a_store_that_was_closed_says_so(tmp_path: Path) -> None:
+    shop = await store.open_store(new_url("sqlite", tmp_path))
+    await shop.close()
+    with pytest.raises(store.StoreUnavailableError):
+        await shop.purchase(PurchaseRequest.model_validate(BUY))
+    with pytest.raises(store.StoreUnavailableError):
+        await shop.orders(OrderQuery(offset=1))

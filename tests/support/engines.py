@@ -1,0 +1,142 @@
+"""The two engines for the shop's tests: a SQLite file, and a PostgreSQL server that the tests start."""
+
+import asyncio
+import atexit
+import functools
+import itertools
+import os
+import pwd
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
+
+from tests.support.processes import free_port, require
+
+ENGINES = ["sqlite", "postgres"]
+
+
+class PostgresServer:
+    """A server of its own in a temporary folder; as root it runs as an ordinary user, for it refuses root."""
+
+    def __init__(self) -> None:
+        self.port = free_port()
+        self._url = f"postgresql://shop@127.0.0.1:{self.port}/postgres"
+        self._folder = Path(tempfile.mkdtemp(prefix="shop-postgres-"))
+        self._names = itertools.count(1)
+        self._as_user: dict[str, Any] = {}
+        if os.geteuid() == 0:
+            user = _ordinary_user()
+            os.chown(self._folder, user.pw_uid, user.pw_gid)
+            self._as_user = {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+        self._run("initdb", "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
+        self.start()
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        log = self._folder / "log"
+        self._run("pg_ctl", "-w", "-l", str(log), "-o", options, "start")
+
+    def stop(self, mode: str = "fast") -> None:
+        self._run("pg_ctl", "-w", "-m", mode, "stop")
+
+    def remove(self) -> None:
+        with suppress(subprocess.CalledProcessError):
+            self.stop("immediate")
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def new_database(self) -> str:
+        """Return the URL of an empty schema: that is made in a moment, and a database is not."""
+        name = f"shop{next(self._names)}"
+        self.query(self._url, f"CREATE SCHEMA {name}")
+        return f"{self._url}?search_path={name}"
+
+    def query(self, url: str, sql: str) -> list[Any]:
+        async def ask() -> list[Any]:
+            connection = await asyncpg.connect(url)
+            try:
+                rows: list[Any] = await connection.fetch(sql)
+            finally:
+                await connection.close()
+            return rows
+
+        with ThreadPoolExecutor(1) as pool:  # an async test has a loop of its own running here
+            return pool.submit(asyncio.run, ask()).result()
+
+    def _run(self, program: str, *args: str) -> None:
+        subprocess.run(
+            [_binary(program), "-D", str(self._folder / "data"), *args],
+            check=True,
+            cwd=self._folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            **self._as_user,
+        )
+
+
+def _ordinary_user() -> pwd.struct_passwd:
+    with suppress(KeyError):
+        return pwd.getpwnam("postgres")
+    return pwd.getpwnam("nobody")
+
+
+def _binary(program: str) -> str:
+    found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{program}"))
+    return str(found[-1]) if found else require(program)
+
+
+@functools.cache
+def postgres() -> PostgresServer:
+    """Return the server of this test run, started by the first test that wants one."""
+    _binary("initdb")
+    server = PostgresServer()
+    atexit.register(server.remove)
+    return server
+
+
+def new_url(engine: str, folder: Path) -> str:
+    """Return the URL of a database that is not there yet, or is empty."""
+    return f"sqlite:///{folder / 'shop.db'}" if engine == "sqlite" else postgres().new_database()
+
+
+@contextmanager
+def stopped_postgres() -> Iterator[None]:
+    """Take the server away for a while."""
+    server = postgres()
+    server.stop("immediate")
+    try:
+        yield
+    finally:
+        server.start()
+
+
+def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
+    """Read the database behind the service's back."""
+    if not url.startswith("sqlite"):
+        return [tuple(row) for row in postgres().query(url, sql)]
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def audit(url: str, initial_stock: dict[int, int]) -> None:
+    """Check what must hold at every moment (DESIGN.md, section 3), in the tables themselves."""
+    sold = "SELECT COALESCE(sum(quantity), 0) FROM order_items WHERE product_id = p.id"
+    rows = ask(url, f"SELECT id, stock, stock + ({sold}) FROM products p")
+    assert {row[0]: int(row[2]) for row in rows} == initial_stock
+    assert all(row[1] >= 0 for row in rows)
+    lines = "SELECT sum(quantity * unit_cents) FROM order_items WHERE order_id = o.id"
+    assert ask(url, f"SELECT id FROM orders o WHERE total_cents <> COALESCE(({lines}), -1)") == []
+    units = "SELECT sum(quantity) FROM order_items WHERE order_id = o.id"
+    assert ask(url, f"SELECT id FROM orders o WHERE units <> COALESCE(({units}), -1)") == []
+    assert ask(url, "SELECT (SELECT count(*) FROM orders) - (SELECT sum(n) FROM order_counts)") == [(0,)]
+    if url.startswith("sqlite"):
+        assert ask(url, "PRAGMA integrity_check") == [("ok",)]
+        assert ask(url, "PRAGMA foreign_key_check") == []

@@ -1,0 +1,266 @@
+"""A scripted back end that serves the real page, for answers however slow, broken or hostile."""
+
+import asyncio
+import json
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from tests.support.processes import ROOT, free_port
+
+# Spelt out here, so that a slip in web.py's own policy does not pass unnoticed.
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
+
+HELD_SECONDS = 8.0  # how long an event that no test sets holds an answer back
+Step = tuple[str, dict[str, Any]] | threading.Event | bytes
+PRODUCTS = [
+    {"id": 1, "name": "智能手表Galaxy", "price": 1299.0, "description": "健康监测"},
+    {"id": 2, "name": "无线蓝牙耳机Pro", "price": 899.0, "description": "主动降噪"},
+]
+STOCK = [
+    {"productId": 1, "quantity": 100, "product": PRODUCTS[0]},
+    {"productId": 2, "quantity": 50, "product": PRODUCTS[1]},
+]
+PURCHASE_ARGS = {"input_data": {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}}
+ORDER = {
+    **PURCHASE_ARGS["input_data"],
+    "id": 7,
+    "totalAmount": 1798.0,
+    "orderDate": "2026-11-21T08:00:00+00:00",
+}
+
+
+def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any) -> dict[str, Any]:
+    """Give one entry of `/api/tools`."""
+    schema = {"type": "object", "properties": more.pop("properties", {})}
+    return {"server": server, "name": name, "title": name, "description": "", "input_schema": schema} | {
+        "output_schema": None,
+        "annotations": {},
+        "readOnly": read_only,
+        **more,
+    }
+
+
+def prompt(title: str, *required: str, **properties: str) -> dict[str, Any]:
+    """Give a prompt as `/api/tools` lists it."""
+    described = {name: {"type": "string", "description": about} for name, about in properties.items()}
+    schema = {"type": "object", "properties": described, "required": list(required)}
+    return {"server": "shop", "name": "p", "title": title, "description": "", "input_schema": schema}
+
+
+def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = True) -> list[Step]:
+    """Give the events of a model that asks for one tool."""
+    function = {"name": f"shop_{name}", "arguments": json.dumps(args)}
+    asked = {
+        "role": "assistant",
+        "content": "",
+        "tool_calls": [{"id": call_id, "type": "function", "function": function}],
+    }
+    shown = {
+        "id": call_id,
+        "server": "shop",
+        "tool": name,
+        "title": name,
+        "args": args,
+        "readOnly": read_only,
+        "fingerprint": "f1",
+    }
+    return [("message", {"message": asked}), ("tool_call", shown)]
+
+
+def result(call_id: str, value: Any, *, failed: bool = False, **more: Any) -> list[Step]:
+    """Give the events of a call that came back."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    answer = {"id": call_id, "result": text, "isError": failed, "ms": 3, "unknown": False, **more}
+    return [
+        ("tool_result", answer),
+        ("message", {"message": {"role": "tool", "tool_call_id": call_id, "content": text}}),
+    ]
+
+
+def says(text: str, html: str | None = None) -> list[Step]:
+    """Give the events of an answer in prose."""
+    return [
+        ("text", {"delta": text}),
+        ("html", {"html": html or f"<p>{text}</p>"}),
+        ("message", {"message": {"role": "assistant", "content": text}}),
+    ]
+
+
+def done(reason: str = "stop") -> list[Step]:
+    """Give the event that ends a turn."""
+    return [("done", {"reason": reason})]
+
+
+def buys(call_id: str = "c1") -> list[Step]:
+    """Give the events of a purchase that waits for the user."""
+    waits: list[Step] = [("approval", {"id": call_id})]
+    return call(call_id, "create_purchase", PURCHASE_ARGS, read_only=False) + waits + done("approval")
+
+
+@dataclass
+class Backend:
+    """What the page is told, and what it asked."""
+
+    url: str = ""
+    turns: list[list[Step]] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    failure: tuple[int, str] | None = None
+    model: dict[str, Any] = field(default_factory=lambda: {"name": "scripted", "demo": False})
+    servers: list[dict[str, Any]] = field(default_factory=list)
+    tools: list[dict[str, Any]] = field(default_factory=list)
+    prompts: list[dict[str, Any]] = field(default_factory=list)
+    run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    canary_hits: list[str] = field(default_factory=list)
+    ended: bool = False
+
+    @property
+    def canary(self) -> str:
+        """Another origin on this machine, which nothing in the page may ever call."""
+        return self.url.replace("127.0.0.1", "localhost") + "/canary"
+
+    def reset(self) -> None:
+        """Forget what a test said, and stand there with a shop that answers."""
+        self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
+        self.model = {"name": "scripted", "demo": False}
+        self.servers, self.prompts = [server("shop")], []
+        names = ["get_products", "get_inventory", "get_orders"]
+        self.tools = [*map(tool, names), tool("create_purchase", read_only=False)]
+        self.run = {
+            "get_products": lambda _: PRODUCTS,
+            "get_inventory": lambda _: STOCK,
+            "get_orders": lambda args: [] if "groupBy" in args else [ORDER],
+        }
+
+    def say(self, *parts: Sequence[Step]) -> None:
+        """Answer the next request with these events; a `threading.Event` among them is waited for."""
+        self.turns.append([step for part in parts for step in part])
+
+    async def stream(self, request: Request) -> Response:
+        """Answer `POST /api/chat/stream`."""
+        self.asked.append(await request.json())
+        if self.failure:
+            status, detail = self.failure
+            return JSONResponse({"detail": detail}, status)
+        steps = self.turns.pop(0) if self.turns else done()
+        return StreamingResponse(_events(steps), media_type="text/event-stream")
+
+    async def watch(self, _: Request) -> Response:
+        """Answer `GET /api/watch`: tell the page what a test has changed."""
+        return StreamingResponse(self._states(), media_type="text/event-stream")
+
+    async def _states(self) -> AsyncIterator[bytes]:
+        seen = ""
+        while not self.ended:
+            state = {"model": self.model, "servers": self.servers, "tools": self.tools}
+            now = json.dumps(state | {"prompts": self.prompts})
+            yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
+            seen = now
+            await asyncio.sleep(0.02)
+
+    def reconnect(self, request: Request) -> Response:
+        """Answer as if the server had only waited for this."""
+        for entry in self.servers:
+            if entry["name"] == request.path_params["name"]:
+                entry.update(status="ready", error=None)
+        return Response(status_code=204)
+
+    def sing(self, request: Request) -> Response:
+        """Note that something was fetched from the other origin."""
+        self.canary_hits.append(str(request.url))
+        return Response("", headers={"Access-Control-Allow-Origin": "*"})
+
+    async def get_prompt(self, request: Request) -> JSONResponse:
+        """Answer `POST /api/get-prompt`."""
+        return JSONResponse(
+            {"text": " ".join(["filled in", *(await request.json()).get("args", {}).values()])}
+        )
+
+    async def call_tool(self, request: Request) -> JSONResponse:
+        """Answer `POST /api/call-tool`."""
+        body = await request.json()
+        value = self.run[body["name"]](body["args"])
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return JSONResponse({"result": text, "isError": False})
+
+    def app(self) -> Starlette:
+        """Build the application: the page, and the routes that it uses."""
+        routes = [
+            Route("/", lambda _: FileResponse(ROOT / "public/index.html", headers=HEADERS)),
+            Route("/api/watch", self.watch),
+            Route("/api/get-prompt", self.get_prompt, methods=["POST"]),
+            Route("/api/call-tool", self.call_tool, methods=["POST"]),
+            Route("/api/chat/stream", self.stream, methods=["POST"]),
+            Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
+            Route("/canary/{rest:path}", self.sing, methods=["GET", "POST"]),
+            Mount("/static", StaticFiles(directory=ROOT / "public")),
+        ]
+        return Starlette(routes=routes)
+
+
+def server(name: str, status: str = "ready", error: str | None = None) -> dict[str, Any]:
+    """Give one server of `/api/status`."""
+    return {
+        "name": name,
+        "transport": "streamable-http",
+        "url": "http://127.0.0.1:8083/mcp",
+        "status": status,
+        "error": error,
+        "tools": 4,
+        "protocolVersion": "2026-07-28",
+    }
+
+
+async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
+    for step in steps:
+        if isinstance(step, threading.Event):
+            await asyncio.to_thread(step.wait, HELD_SECONDS)
+        elif isinstance(step, bytes):
+            yield step
+        else:
+            name, data = step
+            yield f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+@contextmanager
+def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an app from a thread, for tests that are not async, and give its address."""
+    port = port or free_port()
+    config = uvicorn.Config(app, port=port, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        if not thread.is_alive():
+            raise RuntimeError("the scripted back end did not start")
+        threading.Event().wait(0.01)
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def running() -> Iterator[Backend]:
+    """Serve a back end on a free port from a thread."""
+    backend = Backend()
+    backend.reset()
+    with serving(backend.app()) as url:
+        backend.url = url
+        yield backend
+        backend.ended = True

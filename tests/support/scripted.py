@@ -1,0 +1,90 @@
+"""Hand-written stand-ins: a model that follows a script, a toolbox of plain functions."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Any
+
+from assistant.chat.events import Progress
+from assistant.chat.history import Message
+from assistant.chat.loop import Reply, ToolRequest
+from assistant.toolbox.results import ToolResult
+from assistant.toolbox.toolbox import Tool
+
+Step = Reply | Exception | Callable[[list[Message]], Reply]
+
+
+class ScriptedModel:
+    """Plays one step a request, streams its text word by word, and keeps what it was sent."""
+
+    name = "scripted"
+    demo = False
+
+    def __init__(self, *steps: Step) -> None:
+        self.steps = list(steps)
+        self.requests: list[list[Message]] = []
+        self.tools: list[list[dict[str, Any]]] = []
+
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
+        self.requests.append(messages)
+        self.tools.append(tools)
+        step = self.steps.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        reply = step if isinstance(step, Reply) else step(messages)
+        for word in reply.text.split(" "):
+            yield word
+        yield reply
+
+
+def says(text: str) -> Reply:
+    """A reply that ends the turn."""
+    return Reply(text)
+
+
+def calls(*requests: tuple[str, str], finish: Any = "tool_calls", text: str = "") -> Reply:
+    """A reply that wants tools called: (offered name, JSON arguments)."""
+    return Reply(text, [ToolRequest(name, arguments) for name, arguments in requests], finish)
+
+
+class FakeTools:
+    """A toolbox of async functions; `called` keeps (name, args, key) in the order of their beginning."""
+
+    def __init__(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
+        self._tools = {tool.offered: (tool, run) for tool, run in tools}
+        self.called: list[tuple[str, dict[str, Any], str | None]] = []
+
+    async def settled(self) -> None:
+        pass
+
+    def tools(self) -> list[Tool]:
+        return [tool for tool, _ in self._tools.values()]
+
+    async def call(
+        self,
+        server: str,
+        name: str,
+        args: dict[str, Any],
+        *,
+        key: str | None = None,
+        on_progress: Progress | None = None,
+    ) -> ToolResult:
+        self.called.append((name, args, key))
+        run = next(run for tool, run in self._tools.values() if (tool.server, tool.name) == (server, name))
+        return await run(args, on_progress)
+
+
+def tool(name: str, *, read_only: bool, server: str = "shop") -> Tool:
+    """A tool as a server lists it."""
+    return Tool(
+        server=server,
+        name=name,
+        offered=f"{server}_{name}",
+        title=name.title(),
+        description=f"does {name}",
+        input_schema={"type": "object", "properties": {}},
+        output_schema=None,
+        annotations={"readOnlyHint": read_only},
+    )
+
+
+def roles(messages: Sequence[Message]) -> list[str]:
+    return [message["role"] for message in messages]

@@ -1,0 +1,99 @@
+"""The three services as real processes, and what a page does with them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.processes import Service, Spawn, free_port
+
+
+@dataclass
+class Suite:
+    """The three services on free ports, in one temporary folder."""
+
+    folder: Path
+    spawn: Spawn
+    api: int = field(default_factory=free_port)
+    mcp: int = field(default_factory=free_port)
+    web: int = field(default_factory=free_port)
+    running: dict[str, Service] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.configure({"product-mcp": {"type": "http", "url": f"http://localhost:{self.mcp}/mcp"}})
+
+    def configure(self, servers: dict[str, Any]) -> None:
+        (self.folder / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+
+    def start(self, *names: str, **env: str) -> None:
+        ports = {"API_PORT": str(self.api), "MCP_PORT": str(self.mcp), "WEB_PORT": str(self.web)}
+        address = {"API_URL": f"http://127.0.0.1:{self.api}/api"}
+        for name in names:
+            self.running[name] = self.spawn(f"{name}.py", env=ports | address | env)
+
+    def up(self, *names: str) -> None:
+        ports = {"api": self.api, "main": self.mcp, "web": self.web}
+        for name in names:
+            self.running[name].wait_until_up(f"http://127.0.0.1:{ports[name]}/healthz")
+
+    @asynccontextmanager
+    async def browser(self) -> AsyncIterator["Browser"]:
+        async with httpx.AsyncClient(base_url=f"http://localhost:{self.web}", timeout=30) as http:
+            yield Browser(http)
+
+
+@dataclass
+class Browser:
+    """What the page does: keep the history, send it, approve."""
+
+    http: httpx.AsyncClient
+    history: list[dict[str, Any]] = field(default_factory=list)
+    waiting: list[str] = field(default_factory=list)
+    seen: str = ""  # everything that the last turn brought
+
+    async def ask(self, question: str) -> str:
+        self.history.append({"role": "user", "content": question})
+        return await self._turn({})
+
+    async def confirm(self) -> str:
+        return await self._turn(dict.fromkeys(self.waiting, True))
+
+    async def _turn(self, approvals: dict[str, bool]) -> str:
+        body = {"messages": self.history, "approvals": approvals}
+        answer, self.waiting, self.seen = "", [], ""
+        async with self.http.stream("POST", "/api/chat/stream", json=body) as response:
+            assert response.status_code == 200, await response.aread()
+            name = ""
+            async for line in response.aiter_lines():
+                self.seen += line
+                key, _, value = line.partition(": ")
+                name = value if key == "event" else name
+                data = json.loads(value) if key == "data" else {}
+                answer += data.get("delta", "")
+                if name == "approval" and data:
+                    self.waiting.append(data["id"])
+                if name == "message" and data:
+                    self.history.append(data["message"])
+                assert not (name == "error" and data), data
+        return answer
+
+    async def server(self) -> dict[str, Any]:
+        status: dict[str, Any] = (await self.http.get("/api/status")).json()["servers"][0]
+        return status
+
+    async def until(self, status: str) -> None:
+        await until(lambda: self._is(status))
+
+    async def _is(self, status: str) -> bool:
+        return bool((await self.server())["status"] == status)
+
+
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+    async with asyncio.timeout(seconds):
+        while not await true():  # noqa: ASYNC110  as the page polls
+            await asyncio.sleep(0.05)
