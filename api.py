@@ -17,7 +17,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
 from serving.addresses import ListenHost, is_loopback
-from serving.one_write import OneWrite
+from serving.http_protocol import http_protocol
 from shop import catalog, intake, refusals
 from shop.catalog import CatalogError
 from shop.queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
@@ -192,7 +192,7 @@ def run() -> None:
         create_app(settings),
         host=settings.api_host,
         port=settings.api_port,
-        http=OneWrite,
+        http=http_protocol(),
         access_log=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,

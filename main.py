@@ -35,7 +35,7 @@ from mcp_server.sessions import Events, Sessions
 from mcp_server.tools import Confirm, Seals, ToolContext, all_tools
 from serving.addresses import EVERYWHERE, ListenHost, address_shown, is_loopback
 from serving.guard import Allowed, Guard
-from serving.one_write import OneWrite
+from serving.http_protocol import http_protocol
 from serving.streams import Streams
 
 VERSION = "1.0.0"
@@ -286,7 +286,7 @@ class _HttpServer(uvicorn.Server):
             self._streams,
             host=settings.mcp_host,
             port=settings.mcp_port,
-            http=OneWrite,
+            http=http_protocol(),
             log_level=settings.mcp_log_level,
             access_log=settings.mcp_log_level == "debug",  # it names session ids
             timeout_graceful_shutdown=2,

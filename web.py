@@ -25,18 +25,19 @@ from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 from assistant.chat import events
 from assistant.chat.history import History, is_sane, plain
-from assistant.chat.loop import Chat, Model
+from assistant.chat.interfaces import Model, UnknownServerError
+from assistant.chat.loop import Chat
 from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, files
 from assistant.page.markdown import with_html
 from assistant.page.state import Overview
 from assistant.toolbox import config
 from assistant.toolbox.connection import ServerDownError
-from assistant.toolbox.toolbox import Toolbox, UnknownServerError
+from assistant.toolbox.toolbox import Toolbox
 from serving import secret_file
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.gate import Gate
-from serving.one_write import OneWrite
+from serving.http_protocol import http_protocol
 
 log = logging.getLogger(__name__)
 
@@ -352,7 +353,7 @@ class _Server(uvicorn.Server):
             app,
             host=settings.web_host,
             port=settings.web_port,
-            http=OneWrite,
+            http=http_protocol(),
             access_log=False,  # the page reads the shop every second
             timeout_graceful_shutdown=SHUTDOWN_TIMEOUT,
             lifespan="on",  # a failure at the start must not go unseen

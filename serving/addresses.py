@@ -16,6 +16,11 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 ListenHost = Annotated[str, AfterValidator(_without_brackets)]
 
 
+def bracketed(host: str) -> str:
+    """Return a host as it stands in a URL: an IPv6 address in brackets."""
+    return f"[{host}]" if host.count(":") > 1 and not host.startswith("[") else host
+
+
 def is_loopback(host: str) -> bool:
     """Whether a host of a setting or a URL is this machine."""
     host = host.lower()

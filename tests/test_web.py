@@ -13,14 +13,14 @@ from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 from pydantic import ValidationError
 
-from assistant.chat.loop import Model, ModelError
+from assistant.chat.interfaces import Model, ModelError
 from assistant.demo.model import DemoModel
 from assistant.llm.model import OpenAIModel
 from assistant.page.markdown import to_html
 from assistant.toolbox import connection
 from assistant.toolbox.config import ConfigError
 from serving import secret_file as keyfile
-from tests.support.http import ScriptedProvider, Silence, chunk, serve
+from tests.support.asgi import ScriptedProvider, Silence, chunk, serve
 from tests.support.processes import Spawn, free_port
 from tests.support.scripted import ScriptedModel, calls, says
 from web import MAX_BODY, Settings, create_app

@@ -1,15 +1,11 @@
 """What a turn of the conversation tells, as typed events; `event` is the name on the wire."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from assistant.chat.history import Message
-
-if TYPE_CHECKING:  # it brings the MCP SDK, which who talks without tools does not need
-    from assistant.toolbox.results import Media
-
-Progress = Callable[[float, float | None, str | None], None]  # how far a call is: progress, total, message
+from assistant.chat.interfaces import Media
 
 
 @dataclass(frozen=True)
@@ -68,7 +64,7 @@ class Result:
     isError: bool
     ms: int
     unknown: bool
-    media: Sequence["Media"] = ()
+    media: Sequence[Media] = ()
 
 
 @dataclass(frozen=True)

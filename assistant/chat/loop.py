@@ -13,10 +13,10 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import Any, Literal
 
 from assistant.chat.events import (
     Appended,
@@ -24,18 +24,25 @@ from assistant.chat.events import (
     Done,
     Event,
     Failed,
-    Progress,
     Result,
     Text,
     ToolCall,
     ToolProgress,
 )
 from assistant.chat.history import Call, Message, answered, mend, sendable, shorten, unanswered
+from assistant.chat.interfaces import (
+    ContextOverflowError,
+    Model,
+    ModelError,
+    Progress,
+    Reply,
+    Tool,
+    ToolRequest,
+    ToolResult,
+    Tools,
+    UnknownServerError,
+)
 from assistant.chat.writes import WritingCalls
-
-if TYPE_CHECKING:  # they bring the MCP SDK, which the loop does not need before a tool is called
-    from assistant.toolbox.results import ToolResult
-    from assistant.toolbox.toolbox import Tool
 
 log = logging.getLogger(__name__)
 
@@ -66,71 +73,6 @@ STOPPING = "服务正在停止，回答没有完成。请稍后再试。"
 BROKEN = "内部错误，这次调用没有结果；详情见服务日志。"
 NO_MORE_ROUNDS = f"已经连续调用了 {MAX_ROUNDS} 轮工具，先停在这里。需要的话，请说“继续”。"
 TOO_LONG = "\n\n（回答太长，在这里被截断。）"
-
-
-@dataclass(frozen=True)
-class ToolRequest:
-    """What the model wants called: the offered name, and the arguments as the JSON text it wrote.
-
-    `signed` is what its provider wants back with the call (Gemini's `extra_content`).
-    """
-
-    name: str
-    arguments: str
-    signed: Mapping[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Reply:
-    """The end of a model's answer; `extra` (such as `reasoning_content`) goes back to it unchanged."""
-
-    text: str
-    calls: Sequence[ToolRequest] = ()
-    finish: Literal["stop", "tool_calls", "length"] = "stop"
-    extra: Mapping[str, Any] = field(default_factory=dict)
-
-
-class ModelError(Exception):
-    """The model gave no answer; the message is a sentence for the user."""
-
-
-class ContextOverflowError(ModelError):
-    """The conversation is longer than the model can read."""
-
-
-class Model(Protocol):
-    """What stands in front of a language model."""
-
-    name: str
-    demo: bool
-
-    def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
-        """Yield the answer's text piece by piece, then exactly one Reply.
-
-        Raises:
-            ModelError: There is no answer, or no more of it.
-        """
-
-
-class Tools(Protocol):
-    """What the loop wants of a toolbox."""
-
-    async def settled(self) -> None:
-        """Wait, for a moment, until the tools are listed."""
-
-    def tools(self) -> "list[Tool]":
-        """Return the tools that can be called now or soon."""
-
-    async def call(
-        self,
-        server: str,
-        name: str,
-        args: dict[str, Any],
-        *,
-        key: str | None = None,
-        on_progress: Progress | None = None,
-    ) -> "ToolResult":
-        """Call a tool; a failure is a result, not an exception, but for `UnknownServerError`."""
 
 
 class Chat:
@@ -195,14 +137,11 @@ class Chat:
         return call.id in self._writing
 
     async def execute(
-        self, call: Call, tool: "Tool", args: dict[str, Any], on_progress: Progress
-    ) -> "ToolResult":
+        self, call: Call, tool: Tool, args: dict[str, Any], on_progress: Progress
+    ) -> ToolResult:
         """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
 
-        async def run() -> "ToolResult":
-            from assistant.toolbox.results import ToolResult  # noqa: PLC0415  see above
-            from assistant.toolbox.toolbox import UnknownServerError  # noqa: PLC0415
-
+        async def run() -> ToolResult:
             try:
                 return await self.toolbox.call(
                     tool.server, tool.name, args, key=call.id, on_progress=on_progress
@@ -239,7 +178,7 @@ class _Rules:
     ask_first: frozenset[str]
     ask: bool
 
-    def asks(self, tool: "Tool") -> bool:
+    def asks(self, tool: Tool) -> bool:
         """Whether a call of this tool is the user's to approve; the server's hint alone decides nothing."""
         name = f"{tool.server}/{tool.name}"
         if name in self.ask_first:
@@ -289,7 +228,7 @@ class _Turn:
         await self._answer([], or_else=NO_MORE_ROUNDS)
         return "rounds"
 
-    async def _answer(self, tools: "list[Tool]", or_else: str = "") -> tuple[list[Call], str]:
+    async def _answer(self, tools: list[Tool], or_else: str = "") -> tuple[list[Call], str]:
         """Let the model answer, remember what it said, and return the calls that it wants.
 
         `or_else` is said for a model that says nothing; without it, that is an error.
@@ -316,7 +255,7 @@ class _Turn:
         self._append(message)
         return calls, reply.finish
 
-    async def _ask_model(self, history: list[Message], tools: "list[Tool]") -> Reply:
+    async def _ask_model(self, history: list[Message], tools: list[Tool]) -> Reply:
         too_many = TOO_MANY_TOOLS.format(len(tools) - MAX_TOOLS) if len(tools) > MAX_TOOLS else ""
         messages = [{"role": "system", "content": SYSTEM_PROMPT + too_many}, *history]
         reply: Reply | None = None
@@ -353,7 +292,7 @@ class _Turn:
         await asyncio.gather(*running)
         return waiting
 
-    def _verdict(self, call: Call, tool: "Tool | None", current: bool) -> str:
+    def _verdict(self, call: Call, tool: Tool | None, current: bool) -> str:
         """Say "run", "wait", or why not; `current` when no message of the user came after the call."""
         if tool is None:
             return f"没有名为 {call.name} 的工具，它的服务器可能没有连上。"
@@ -372,7 +311,7 @@ class _Turn:
         # Without a word of the user on this very call, it runs only now, not when the talk has gone on.
         return "run" if word is True or current or self.chat.has_begun(call) else UNSURE
 
-    async def _execute(self, call: Call, tool: "Tool") -> None:
+    async def _execute(self, call: Call, tool: Tool) -> None:
         def report(progress: float, total: float | None, message: str | None) -> None:
             self.emit(ToolProgress(call.id, progress, total, message))
 
@@ -397,7 +336,7 @@ def _failed(call: Call, why: str, *, unknown: bool = False) -> Result:
     return Result(call.id, why, isError=True, ms=0, unknown=unknown)
 
 
-def _announce(call: Call, tool: "Tool | None") -> ToolCall:
+def _announce(call: Call, tool: Tool | None) -> ToolCall:
     args = call.args()
     shown = call.arguments if args is None else args
     if tool is None:
@@ -405,7 +344,7 @@ def _announce(call: Call, tool: "Tool | None") -> ToolCall:
     return ToolCall(call.id, tool.server, tool.name, tool.title, shown, tool.read_only, tool.fingerprint)
 
 
-def _offer(tool: "Tool") -> dict[str, Any]:
+def _offer(tool: Tool) -> dict[str, Any]:
     description = f"[{tool.server}] {tool.description}"
     function = {"name": tool.offered, "description": description, "parameters": tool.input_schema}
     return {"type": "function", "function": function}

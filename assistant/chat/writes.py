@@ -5,10 +5,9 @@ from collections import OrderedDict
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:  # it brings the MCP SDK, which this room does not need
-    from assistant.toolbox.results import ToolResult
+from assistant.chat.interfaces import ToolResult
 
 MAX_REMEMBERED = 1_000  # calls whose outcome is still known here
 MAX_KEPT = 4_000  # characters of an outcome, once those who waited for it have it whole
@@ -24,7 +23,7 @@ class WritingCalls:
         """Whether this call has begun here, and may have changed something."""
         return id in self._outcomes
 
-    async def run(self, id: str, call: Callable[[], "Coroutine[Any, Any, ToolResult]"]) -> "ToolResult":
+    async def run(self, id: str, call: Callable[[], Coroutine[Any, Any, ToolResult]]) -> ToolResult:
         """Run a call, or wait for the one that runs under this id already, or return what came of it."""
         outcome = self._outcomes.get(id)
         if outcome is None:
@@ -40,7 +39,7 @@ class WritingCalls:
         if running:
             await asyncio.wait(running, timeout=seconds)
 
-    def _keep(self, id: str, outcome: "asyncio.Future[ToolResult]") -> None:
+    def _keep(self, id: str, outcome: asyncio.Future[ToolResult]) -> None:
         """Keep what came of a call in short; what never reached its server may be tried again."""
         if outcome.cancelled():
             self._outcomes.pop(id, None)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from assistant.chat.loop import ToolRequest
+from assistant.chat.interfaces import ToolRequest
 from assistant.demo import answers
 from assistant.demo.conversation import Conversation, kind_of
 from assistant.demo.finder import Shelf, best, failure, mark, matches, searches, terms

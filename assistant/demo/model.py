@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from assistant.chat.history import Message
-from assistant.chat.loop import Reply
+from assistant.chat.interfaces import Reply
 from assistant.demo import answers, receipts
 from assistant.demo.conversation import Conversation, kind_of
 from assistant.demo.finder import (

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from assistant.chat.history import is_sane
-from assistant.chat.loop import ModelError, Reply, ToolRequest
+from assistant.chat.interfaces import ModelError, Reply, ToolRequest
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, SIGNED, THINK
 
 if TYPE_CHECKING:  # see provider.py

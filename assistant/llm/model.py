@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from assistant.chat.history import Message
-from assistant.chat.loop import ContextOverflowError, ModelError, Reply
+from assistant.chat.interfaces import ContextOverflowError, ModelError, Reply
 from assistant.llm.answer import Answer
 from assistant.llm.request import Want, acceptable, for_model
 from serving.addresses import is_loopback

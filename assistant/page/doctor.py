@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass
 from typing import TextIO
 
-from assistant.chat.loop import MAX_TOOLS, Model, ModelError, Reply
+from assistant.chat.interfaces import Model, ModelError, Reply
+from assistant.chat.loop import MAX_TOOLS
 from assistant.toolbox.config import SWITCHED_OFF
 from assistant.toolbox.connection import Connection
 from assistant.toolbox.toolbox import Toolbox

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Any
 
-from assistant.chat.loop import Model
+from assistant.chat.interfaces import Model
 from assistant.toolbox.connection import Connection
 from assistant.toolbox.toolbox import Toolbox
 

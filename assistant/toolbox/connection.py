@@ -31,10 +31,10 @@ from mcp_types import (
 from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from assistant.chat.events import Progress
+from assistant.chat.interfaces import Progress, ToolResult
 from assistant.toolbox.carrier import AiohttpTransport
 from assistant.toolbox.config import Server
-from assistant.toolbox.results import NoAnswerError, ToolResult, explain, is_refused, read_result, unanswered
+from assistant.toolbox.results import NoAnswerError, explain, is_refused, read_result, unanswered
 from serving.addresses import is_loopback
 
 log = logging.getLogger(__name__)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Literal
 
 import httpx2
@@ -16,6 +15,7 @@ from mcp_types import (
     TextResourceContents,
 )
 
+from assistant.chat.interfaces import Media, ToolResult
 from assistant.toolbox.config import Server
 
 # What the SDK says where the server said nothing: for a status, and for an answer that is none.
@@ -35,25 +35,6 @@ REFUSALS = {
 }
 
 EMPTY = "✅ 操作完成，但没有返回文本内容"
-
-
-@dataclass(frozen=True)
-class Media:
-    """An image or a sound of a result, in base64."""
-
-    mime_type: str
-    data: str
-
-
-@dataclass(frozen=True)
-class ToolResult:
-    """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not."""
-
-    text: str
-    is_error: bool = False
-    unknown: bool = False
-    unreachable: bool = False
-    media: tuple[Media, ...] = ()
 
 
 class NoAnswerError(Exception):

@@ -2,52 +2,20 @@
 
 import asyncio
 import hashlib
-import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any
 
 from mcp_types import PromptArgument
 from mcp_types import Tool as McpTool
 
-from assistant.chat.events import Progress
+from assistant.chat.interfaces import Progress, Tool, ToolResult, UnknownServerError
 from assistant.toolbox.config import Server
 from assistant.toolbox.connection import READY_TIMEOUT, Connection
-from assistant.toolbox.results import ToolResult
 
 MAX_OFFERED = 64  # characters of a tool's name: OpenAI's limit, and the others'
-
-
-class UnknownServerError(LookupError):
-    """There is no server of this name in `mcp.json`."""
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A tool of one server; `offered` is the name under which a model gets to know it."""
-
-    server: str
-    name: str
-    offered: str
-    title: str
-    description: str
-    input_schema: dict[str, Any]
-    output_schema: dict[str, Any] | None
-    annotations: dict[str, Any]
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of all that a user goes by who allows the tool for good: it changes when the tool does."""
-        seen = [self.description, self.input_schema, self.annotations]
-        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:12]
-
-    @property
-    def read_only(self) -> bool:
-        """Whether the server says that the tool changes nothing; a hint from a stranger."""
-        return self.annotations.get("readOnlyHint") is True
 
 
 class Toolbox:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from assistant.chat.history import Message
-from assistant.chat.loop import Reply, ToolRequest
+from assistant.chat.interfaces import Reply, ToolRequest
 
 NAMES = ("get_products", "get_inventory", "get_orders")
 ANSWER = "有四种商品，都有货。"

@@ -15,7 +15,7 @@ from mcp import Client
 from mcp.client.sse import sse_client
 from mcp_types import TextContent
 
-from tests.support.http import ScriptedProvider, call_stream, serve, text_stream
+from tests.support.asgi import ScriptedProvider, call_stream, serve, text_stream
 from tests.support.processes import OURS, ROOT, free_port, require
 from tests.support.suite import Browser, Suite, until
 from weather.tests.conftest import KEY, local_seniverse

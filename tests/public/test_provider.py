@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from starlette.responses import StreamingResponse
 
-from tests.support.http import ScriptedProvider, call_stream, chunk, refusal, text_stream
+from tests.support.asgi import ScriptedProvider, call_stream, chunk, refusal, text_stream
 from tests.support.page_backend import HELD_SECONDS, PURCHASE_ARGS, serving
 from tests.support.page_browser import Open, Shown, Stack
 from tests.support.processes import require

@@ -13,9 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assistant.chat.loop import Chat, ToolRequest
+from assistant.chat.interfaces import ToolRequest
+from assistant.chat.loop import Chat
 from assistant.toolbox.toolbox import Toolbox
-from tests.support.http import serve
+from tests.support.asgi import serve
 from tests.support.processes import Spawn, free_port
 from tests.support.scripted import ScriptedModel
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assistant.chat.history import Message
-from assistant.chat.loop import Reply
+from assistant.chat.interfaces import Reply
 from assistant.demo.model import DemoModel
 
 WATCH, BUDS, POWER, LAPTOP = "智能手表Galaxy", "无线蓝牙耳机Pro", "便携式移动电源", "华为MateBook X Pro"

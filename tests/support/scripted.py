@@ -3,11 +3,8 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
-from assistant.chat.events import Progress
 from assistant.chat.history import Message
-from assistant.chat.loop import Reply, ToolRequest
-from assistant.toolbox.results import ToolResult
-from assistant.toolbox.toolbox import Tool
+from assistant.chat.interfaces import Progress, Reply, Tool, ToolRequest, ToolResult
 
 Step = Reply | Exception | Callable[[list[Message]], Reply]
 

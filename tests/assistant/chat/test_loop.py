@@ -12,11 +12,18 @@ from hypothesis import strategies as st
 
 from assistant.chat import events
 from assistant.chat import loop as chat
-from assistant.chat.events import Event, Progress
+from assistant.chat.events import Event
 from assistant.chat.history import Message, mend, unanswered
-from assistant.chat.loop import Chat, ContextOverflowError, ModelError, Reply
-from assistant.toolbox.results import Media, ToolResult
-from assistant.toolbox.toolbox import UnknownServerError
+from assistant.chat.interfaces import (
+    ContextOverflowError,
+    Media,
+    ModelError,
+    Progress,
+    Reply,
+    ToolResult,
+    UnknownServerError,
+)
+from assistant.chat.loop import Chat
 from tests.support.processes import ROOT
 from tests.support.scripted import FakeTools, ScriptedModel, calls, roles, says, tool
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.chat.history import Message
-from assistant.chat.loop import DECLINED, INTERRUPTED, UNCONFIRMED, Reply
+from assistant.chat.interfaces import Reply
+from assistant.chat.loop import DECLINED, INTERRUPTED, UNCONFIRMED
 from assistant.demo.model import DemoModel
 from tests.support.fake_shop import (
     ARGUMENTS,

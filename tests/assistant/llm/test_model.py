@@ -11,11 +11,11 @@ from starlette.types import Receive, Scope, Send
 
 from assistant.chat import events
 from assistant.chat.history import History, Message, plain
-from assistant.chat.loop import Chat, ContextOverflowError, ModelError, Reply, ToolRequest
+from assistant.chat.interfaces import ContextOverflowError, ModelError, Reply, ToolRequest, ToolResult
+from assistant.chat.loop import Chat
 from assistant.llm import model as provider
 from assistant.llm.model import OpenAIModel
-from assistant.toolbox.results import ToolResult
-from tests.support.http import ScriptedProvider, Silence, chunk, piece, refusal, serve, text_stream, whole
+from tests.support.asgi import ScriptedProvider, Silence, chunk, piece, refusal, serve, text_stream, whole
 from tests.support.scripted import FakeTools, roles, tool
 
 pytestmark = pytest.mark.anyio

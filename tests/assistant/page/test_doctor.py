@@ -5,12 +5,13 @@ import pytest
 from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
 
-from assistant.chat.loop import MAX_TOOLS, Model, ModelError
+from assistant.chat.interfaces import Model, ModelError
+from assistant.chat.loop import MAX_TOOLS
 from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox.config import SWITCHED_OFF, Server
 from assistant.toolbox.toolbox import Toolbox
-from tests.support.http import serve
+from tests.support.asgi import serve
 from tests.support.processes import Spawn, free_port
 from tests.support.scripted import ScriptedModel, calls, says
 

@@ -26,11 +26,11 @@ from starlette.datastructures import Headers
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from assistant.chat.interfaces import Media, UnknownServerError
 from assistant.toolbox import connection
 from assistant.toolbox.config import Server
-from assistant.toolbox.results import Media
-from assistant.toolbox.toolbox import Toolbox, UnknownServerError, offered_names
-from tests.support.http import serve
+from assistant.toolbox.toolbox import Toolbox, offered_names
+from tests.support.asgi import serve
 from tests.support.processes import ROOT, free_port
 
 pytestmark = pytest.mark.anyio

@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from serving.one_write import Gathering, OneWrite
-from tests.support.http import serve
+from serving.http_protocol import Gathering, http_protocol
+from tests.support.asgi import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -71,7 +71,7 @@ async def stream(_: Request) -> Response:
 
 async def test_answers_are_whole_on_a_kept_connection_streamed_large_or_asked_side_by_side() -> None:
     app = Starlette(routes=[Route("/echo", echo, methods=["POST"]), Route("/stream", stream)])
-    async with serve(app, http=OneWrite) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(app, http=http_protocol()) as url, httpx.AsyncClient(base_url=url) as client:
         assert len((await client.get("/stream")).content) == 2_000_000
         bodies = [bytes([n]) * n * 1_000 for n in range(1, 40)]
         answers = await asyncio.gather(*(client.post("/echo", content=body) for body in bodies))

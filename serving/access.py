@@ -1,0 +1,201 @@
+"""Who is let in, the same for all three services: the Host, the web page's origin, the token or password."""
+
+import base64
+import hmac
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.addresses import bracketed, is_own_name
+
+OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
+MAX_SHOWN = 200  # characters of a header that are repeated in an answer or in the log
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why a request is not let in: a status, and a code with parameters for the service's own sentence."""
+
+    status: int
+    code: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Allowed:
+    """The hosts and origins that are let in beside this machine's own names.
+
+    An entry is a name or address (any port), `name:port` (that port), or a whole origin such as
+    `https://shop.example.com` (as an origin just this one, and its host).
+    """
+
+    def __init__(self, entries: Iterable[str] = (), *, loopback_pages: bool = False) -> None:
+        self._hosts: set[str] = set()
+        self._pages: set[str] = set()
+        self._origins: set[str] = set()
+        self._loopback_pages = loopback_pages
+        for entry in filter(None, (entry.strip().rstrip("/").lower() for entry in entries)):
+            scheme, _, host = entry.rpartition("://")
+            self._hosts.add(bracketed(host))
+            if scheme:
+                self._origins.add(entry)
+            else:
+                self._pages.add(bracketed(host))
+
+    def host(self, header: str) -> bool:
+        """Whether a Host header names this service; with DNS rebinding it names another."""
+        return is_own_name(header) or _names(header, self._hosts)
+
+    def origin(self, origin: str, host: str) -> bool:
+        """Whether a page of this origin may call a service that is called by this Host."""
+        scheme, _, page = origin.lower().partition("://")
+        if scheme not in {"http", "https"}:
+            return False
+        known = page == host.lower() or origin.lower() in self._origins or _names(page, self._pages)
+        return known or (self._loopback_pages and is_own_name(page))
+
+
+def _names(host: str, known: Collection[str]) -> bool:
+    return not {host.lower(), without_port(host.lower())}.isdisjoint(known)
+
+
+def without_port(host: str) -> str:
+    """Return a Host header's name or address."""
+    name, colon, port = host.rpartition(":")
+    return name if colon and port.isdigit() else host
+
+
+@dataclass(frozen=True)
+class BearerToken:
+    """`Authorization: Bearer …` (RFC 6750)."""
+
+    token: str
+    challenge = 'Bearer realm="product-mcp"'
+
+    def is_given(self, authorization: str) -> bool:
+        """Whether a header carries the token."""
+        scheme, _, given = authorization.partition(" ")
+        return scheme.lower() == "bearer" and _same(given.strip().encode("latin-1"), self.token)
+
+
+@dataclass(frozen=True)
+class Password:
+    """`Authorization: Basic …` (RFC 7617) with any user name, as a browser asks for it."""
+
+    password: str
+    challenge = 'Basic realm="product-mcp", charset="UTF-8"'
+
+    def is_given(self, authorization: str) -> bool:
+        """Whether a header carries the password."""
+        scheme, _, credentials = authorization.partition(" ")
+        try:
+            given = base64.b64decode(credentials, validate=True).partition(b":")[2]
+        except ValueError:
+            return False
+        return scheme.lower() == "basic" and _same(given, self.password)
+
+
+def _same(given: bytes, expected: str) -> bool:
+    return hmac.compare_digest(given, expected.encode())
+
+
+class Access:
+    """Lets a request in, or answers 421 (Host), 403 (Origin) or 401 (token or password).
+
+    MCP specification 2025-11-25, Transports, Security Warning: Origin must be validated. A page of an
+    allowed origin gets the CORS headers that it needs; its preflight carries no secret, and changes nothing.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        allowed: Allowed,
+        refuse: Callable[[Refusal], Response],
+        secret: BearerToken | Password | None = None,
+        guarded: str = "/",
+        any_host: bool = False,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Guard `app`.
+
+        Args:
+            app: The service.
+            allowed: Hosts and origins.
+            refuse: Says a refusal in the service's own words.
+            secret: What a request to a path that begins with `guarded` must carry.
+            guarded: See `secret`.
+            any_host: No Host is refused: a secret guards the service.
+            headers: Put on every answer.
+        """
+        self._app = app
+        self._allowed = allowed
+        self._refuse = refuse
+        self._secret = secret
+        self._guarded = guarded
+        self._any_host = any_host
+        self._headers = dict(headers or {})
+        self._pages = _Cors(self._authorized)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(self._headers)
+            await send(message)
+
+        answer = self._answer(scope)
+        await answer(scope, receive, send_with_headers if self._headers else send)
+
+    def _answer(self, scope: Scope) -> ASGIApp:
+        if scope["path"] == OPEN_PATH:
+            return self._app
+        scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
+        headers = Headers(scope=scope)
+        host, origin = headers.get("host", ""), headers.get("origin")
+        if not self._any_host and not self._allowed.host(host):
+            return self._refuse(Refusal(421, "host_not_allowed", {"host": printable(without_port(host))}))
+        if origin is None:
+            return self._authorized
+        if not self._allowed.origin(origin, host):
+            return self._refuse(Refusal(403, "origin_not_allowed", {"origin": printable(origin)}))
+        return self._pages
+
+    async def _authorized(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._app
+        if self._secret and scope["path"].startswith(self._guarded):
+            given = Headers(scope=scope).get("authorization", "")
+            if not self._secret.is_given(given):
+                challenge = {"WWW-Authenticate": self._secret.challenge}
+                app = self._refuse(Refusal(401, "unauthorized", headers=challenge))
+        await app(scope, receive, send)
+
+
+class _Cors(CORSMiddleware):
+    """CORS for pages of the allowed origins, such as Inspector's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(
+            app,
+            allow_methods=("GET", "POST", "DELETE"),
+            allow_headers=("*",),  # Mcp-Param-* cannot be listed
+            expose_headers=("Mcp-Session-Id", "WWW-Authenticate"),
+        )
+
+    def is_allowed_origin(self, origin: str) -> bool:  # noqa: ARG002  Starlette's
+        """Let every origin through: `Access` has let in the allowed ones only."""
+        return True
+
+
+def printable(header: str) -> str:
+    """Return a header's value as it may stand in a log line or an answer."""
+    return "".join(char if char.isascii() and char.isprintable() else "?" for char in header)[:MAX_SHOWN]

@@ -1,0 +1,34 @@
+"""The log of all three services: one format, on standard error, and nothing in it that is somebody's own."""
+
+import io
+import logging
+import sys
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+
+# At INFO these name session ids, arguments, customers and URLs, or say what we say ourselves.
+QUIET = {
+    "mcp": logging.WARNING,
+    "sse_starlette": logging.WARNING,
+    "httpx": logging.WARNING,
+    "httpx2": logging.WARNING,
+    "openai": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "stamina": logging.ERROR,  # "retry_scheduled" tells a reader nothing
+}
+
+
+def configure(level: str) -> None:
+    """Set up the log for a service; at `debug` nothing is held back."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a console of another encoding must not end the service
+            stream.reconfigure(errors="replace")
+    logging.basicConfig(level=level.upper(), format=FORMAT, stream=sys.stderr)
+    if level != "debug":
+        for name, least in QUIET.items():
+            logging.getLogger(name).setLevel(max(least, logging.getLevelName(level.upper())))
+
+
+def announce(text: str) -> None:
+    """Say on standard output, for the person who started the service, that it runs and where."""
+    print(text, flush=True)  # noqa: T201  the one place where a service prints

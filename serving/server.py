@@ -1,0 +1,108 @@
+"""How a service runs and how it ends, the same for all three: uvicorn, with a sentence for a failed start."""
+
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import uvicorn
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from serving.http_protocol import http_protocol
+from serving.logs import announce
+
+SHUTDOWN_SECONDS = 2  # for answers under way when the service stops; honcho kills after 5
+
+
+class StartError(Exception):
+    """Raised in a lifespan: the service cannot start; the message is a sentence for the operator."""
+
+
+class Service(uvicorn.Server):
+    """Uvicorn, which tells in one sentence why it cannot start, and ends what is open before it waits."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        host: str,
+        port: int,
+        greeting: str = "",
+        on_stop: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """Make a service.
+
+        Args:
+            app: What it serves; its lifespan may raise `StartError`.
+            host: The address to listen on.
+            port: The port to listen on.
+            greeting: What is said on standard output once it listens.
+            on_stop: Called when it stops, before open answers are waited for.
+        """
+        self.failure: StartError | None = None
+        self._app = app
+        self._greeting = greeting
+        self._on_stop = on_stop
+        super().__init__(
+            uvicorn.Config(
+                self._explained,
+                host=host,
+                port=port,
+                http=http_protocol(),
+                lifespan="on",  # a failure at the start must not go unseen
+                log_config=None,  # the services' own, see logs.py
+                access_log=False,  # it names customers and session ids
+                server_header=False,
+                proxy_headers=False,  # nothing here asks who the client is
+                timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen, and say so."""
+        await super().startup(sockets)
+        if self.started and self._greeting:
+            announce(self._greeting)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End what is open, then wait for the answers under way."""
+        if self._on_stop is not None:
+            await self._on_stop()
+        await super().shutdown(sockets)
+
+    async def _explained(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on; of a start that failed with `StartError` keep the sentence: others get a traceback."""
+        if scope["type"] != "lifespan":
+            await self._app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def hold_back(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self._app(scope, receive, hold_back)
+        except StartError as error:
+            self.failure = error
+            await send({"type": "lifespan.startup.failed", "message": ""})
+        finally:
+            if self.failure is None:
+                for message in failed:
+                    await send(message)
+
+
+def run(service: Service) -> None:
+    """Serve until Ctrl+C or SIGTERM. A failed start ends with a sentence and status 1, or with status 3."""
+    with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when all has ended well
+        try:
+            service.run()
+        except SystemExit:
+            if service.failure is None:
+                raise
+    if service.failure is not None:
+        sys.exit(f"无法启动：{service.failure}")
+    if not service.started:
+        sys.exit(3)  # as uvicorn.run does

@@ -1,0 +1,114 @@
+"""Settings as all three services read them: flag, environment, `.env`, default, in this order of strength."""
+
+import difflib
+import logging
+import os
+import re
+import sys
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Self, TypeVar
+
+from dotenv import dotenv_values
+from pydantic import AfterValidator, SecretStr, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from serving import logs
+from serving.addresses import is_loopback
+
+log = logging.getLogger(__name__)
+
+NEARLY = 0.85  # how like one of ours a name must be to be taken for a misspelling of it
+
+# What pydantic says in English, by its type of error.
+SENTENCES = {
+    "int_parsing": "应为整数",
+    "bool_parsing": "应为 true 或 false",
+    "float_parsing": "应为数字",
+    "literal_error": "应为 {expected} 之一",
+    "greater_than_equal": "不能小于 {ge}",
+    "less_than_equal": "不能大于 {le}",
+    "string_pattern_mismatch": "格式不对，应符合 {pattern}",
+}
+
+
+def _fits_a_header(value: SecretStr) -> SecretStr:
+    if not re.fullmatch(r"[!-~]*", value.get_secret_value()):  # RFC 6750 section 2.1
+        raise ValueError("令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文")
+    return value
+
+
+Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
+
+
+class ServiceSettings(BaseSettings):
+    """Base of a service's settings; every field carries a description, which is its line of `--help`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env", env_ignore_empty=True, extra="ignore", cli_kebab_case=True, cli_implicit_flags=True
+    )
+
+    host_field: ClassVar[str]  # the address to listen on ...
+    secret_field: ClassVar[str]  # ... and the token or password without which it must be loopback
+
+    @property
+    def log_level(self) -> str:
+        """How much to log: debug, info, warning or error."""
+        return "info"
+
+    @property
+    def listens(self) -> bool:
+        """Whether the service listens on a network at all."""
+        return True
+
+    @model_validator(mode="after")
+    def _open_address_wants_a_secret(self) -> Self:
+        host = getattr(self, self.host_field)
+        secret: SecretStr | None = getattr(self, self.secret_field)
+        if self.listens and not is_loopback(host) and not (secret and secret.get_secret_value()):
+            name, wanted = self.host_field.upper(), self.secret_field.upper()
+            raise ValueError(f"{name}={host} 不是本机地址，其他机器也能连接，所以必须同时设置 {wanted}")
+        return self
+
+
+S = TypeVar("S", bound=ServiceSettings)
+
+
+def load(settings: type[S], args: list[str] | None = None) -> S:
+    """Read the settings and set up the log.
+
+    Ends the process with one line for each wrong setting and status 1; a wrong flag ends it with status 2.
+    """
+    try:
+        loaded = settings(_cli_parse_args=args if args is not None else True)
+    except ValidationError as error:
+        sys.exit("\n".join(_explained(problem) for problem in error.errors()))
+    except SettingsError as error:
+        sys.exit(f"设置有误：{error}")
+    logs.configure(loaded.log_level)
+    for name, meant in misspelt(settings, {**dotenv_values(".env"), **os.environ}):
+        log.warning("不认识的设置 %s，是不是 %s？", name, meant)
+    return loaded
+
+
+def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names that are nearly one of the service's settings, each with the one that it resembles."""
+    ours = [field.upper() for field in settings.model_fields]
+    likely = [
+        (name, difflib.get_close_matches(name, ours, 1, NEARLY))
+        for name in sorted(names)
+        if name.upper() not in ours
+    ]
+    return [(name, meant[0]) for name, meant in likely if meant]
+
+
+def _explained(problem: ErrorDetails) -> str:
+    context: dict[str, Any] = problem.get("ctx") or {}
+    if problem["type"] == "value_error":
+        said = str(context["error"])
+    elif problem["type"] in SENTENCES:
+        said = SENTENCES[problem["type"]].format_map(context)
+    else:
+        said = problem["msg"]
+    name = "_".join(map(str, problem["loc"])).upper()
+    return f"设置有误 {name}：{said}" if name else f"设置有误：{said}"
