@@ -27,7 +27,7 @@ def _storable(text: str) -> str:
     return text
 
 
-Text = Annotated[str, AfterValidator(_storable)]
+StorableText = Annotated[str, AfterValidator(_storable)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 
@@ -69,7 +69,7 @@ class PurchaseRequest(_Strict):
 
     model_config = ConfigDict(json_schema_extra={"required": ["customerName", "items"]})
 
-    customerName: Text = Field(default="", max_length=MAX_NAME, description="客户名称")
+    customerName: StorableText = Field(default="", max_length=MAX_NAME, description="客户名称")
     items: list[OrderItem] = Field(
         default=[], max_length=MAX_LINES, description="购买的商品列表，每个条目包含 productId 和 quantity"
     )

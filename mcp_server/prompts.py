@@ -19,7 +19,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from mcp_server.rest_client import INVENTORY, LOOK_SECONDS, ORDERS, PRODUCTS, Query, Shop, ShopError, Wording
 from mcp_server.tools import ToolContext, listed
-from models import MAX_LIMIT, MAX_NAME, GroupBy, Text
+from models import MAX_LIMIT, MAX_NAME, GroupBy, StorableText
 
 MOST_VALUES = 100  # what one completion may carry (MCP specification, Completion)
 GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
@@ -29,7 +29,7 @@ Preference = Annotated[str, Field(description="喜好或用途，例如：主动
 Budget = Annotated[str, Field(description="预算上限，人民币元，例如 1000；不填则不限")]
 Group = Annotated[str, Field(description="按什么汇总：product（商品）、customer（客户）或 day（日期）")]
 Customer = Annotated[str, Field(description="只分析这位客户的订单；不填则分析全部")]
-_CUSTOMER: TypeAdapter[str] = TypeAdapter(Annotated[Text, Field(max_length=MAX_NAME)])
+_CUSTOMER: TypeAdapter[str] = TypeAdapter(Annotated[StorableText, Field(max_length=MAX_NAME)])
 Threshold = Annotated[str, Field(description="库存不超过多少件时提醒补货，例如 20")]
 
 

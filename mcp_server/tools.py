@@ -44,7 +44,7 @@ from models import (
     Product,
     PurchaseRequest,
     SalesSummary,
-    Text,
+    StorableText,
 )
 
 LARGEST_RESULT = 200_000  # bytes; more than a model can read, and hosts cut it blindly
@@ -99,7 +99,7 @@ def _about(description: str, **bounds: Any) -> Any:
 _Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
 Query = Annotated[
-    Text | None, _about("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
+    StorableText | None, _about("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
 ]
 MinPrice = Annotated[float | None, _about("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
 MaxPrice = Annotated[
@@ -112,14 +112,16 @@ ProductIds = Annotated[
 MaxQuantity = Annotated[
     int | None, _about("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
 ]
-CustomerName = Annotated[Text | None, _about("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)]
+CustomerName = Annotated[
+    StorableText | None, _about("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)
+]
 ProductId = Annotated[
     int | None,
     _about("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID),
 ]
 _MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
-Since = Annotated[Text | None, _about(f"不早于此时，{_MOMENT}", max_length=40)]
-Until = Annotated[Text | None, _about(f"不晚于此时，{_MOMENT}；只有日期则含当天", max_length=40)]
+Since = Annotated[StorableText | None, _about(f"不早于此时，{_MOMENT}", max_length=40)]
+Until = Annotated[StorableText | None, _about(f"不晚于此时，{_MOMENT}；只有日期则含当天", max_length=40)]
 Grouping = Annotated[
     GroupBy | None,
     _about("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用"),
@@ -139,7 +141,7 @@ class PurchaseInput(PurchaseRequest):
     )
 
     idempotencyKey: Annotated[
-        Text | None,
+        StorableText | None,
         _about(
             "可选。重试同一笔购买时填与上次相同的值，就不会重复下单；新的购买不要沿用旧值",
             min_length=1,

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
-from models import MAX_ID, MAX_PRICE, Text
+from models import MAX_ID, MAX_PRICE, StorableText
 from shop.queries import search_text
 
 MAX_STOCK = 10_000_000
@@ -29,11 +29,11 @@ class CatalogEntry(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
     id: int = Field(ge=1, le=MAX_ID)
-    name: Text = Field(min_length=1, max_length=200)
+    name: StorableText = Field(min_length=1, max_length=200)
     price: Annotated[
         Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False)
     ]
-    description: Text = Field(max_length=2000)
+    description: StorableText = Field(max_length=2000)
     quantity: int = Field(ge=0, le=MAX_STOCK)
 
     @property

@@ -28,7 +28,7 @@ from models import (
     OrderItem,
     Product,
     SalesSummary,
-    Text,
+    StorableText,
 )
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ class PageQuery(BaseModel):
 class ProductQuery(PageQuery):
     """Which products."""
 
-    query: Text = Field(
+    query: StorableText = Field(
         default="", max_length=MAX_NAME, description="名称或描述包含的词，空格分隔，不分大小写"
     )
     minPrice: Price | SkipJsonSchema[None] = Field(default=None, description="最低价格，元")
@@ -91,7 +91,7 @@ class InventoryQuery(PageQuery):
 class PeriodQuery(PageQuery):
     """Whose orders, and from when: both ends belong to the period, a date means the whole day in UTC."""
 
-    customerName: Text | SkipJsonSchema[None] = Field(
+    customerName: StorableText | SkipJsonSchema[None] = Field(
         default=None, max_length=MAX_NAME, description="客户名称，完全一致"
     )
     productId: ProductId | SkipJsonSchema[None] = Field(default=None, description="含此商品 ID 的订单")
