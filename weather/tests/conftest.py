@@ -1,4 +1,4 @@
-"""A Seniverse on this machine, our server in front of it, and clients of both protocol eras."""
+"""A fake Seniverse, our server in front of it, and clients of both protocol eras."""
 
 import json
 import os
@@ -20,16 +20,16 @@ import httpx
 import pytest
 import uvicorn
 from mcp.client import Client
+from mcp_weather_http.application import create_app
 from mcp_weather_http.seniverse import Seniverse
-from mcp_weather_http.server import create_app
 
 KEY = "SBh-3xample_Key"
 SECONDS = 20  # bounds every wait; none takes that long
 Answer = tuple[int, str | bytes]  # HTTP status and body; an empty body drops the connection
 
 
-def told(name: str, text: str = "多云", temperature: str = "14") -> Answer:
-    """Answer as Seniverse does for a city that it knows."""
+def weather_of(name: str, text: str = "多云", temperature: str = "14") -> Answer:
+    """Return Seniverse's answer for a known city."""
     location = {"id": "WX4FBXXFKE4F", "name": name, "country": "CN", "path": f"{name},{name},中国"}
     now = {"text": text, "code": "4", "temperature": temperature}
     result = {"location": location, "now": now, "last_update": "2026-11-21T16:45:00+08:00"}
@@ -37,7 +37,7 @@ def told(name: str, text: str = "多云", temperature: str = "14") -> Answer:
 
 
 def refused(status: int, code: str) -> Answer:
-    """Answer as Seniverse does when it refuses."""
+    """Return Seniverse's answer for a refusal."""
     return status, json.dumps({"status": "The reason, in English.", "status_code": code})
 
 
@@ -52,7 +52,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not data:
             self.close_connection = True
             return
-        with suppress(ConnectionError):  # who asked may have gone away
+        with suppress(ConnectionError):  # the client may have disconnected
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
@@ -67,21 +67,23 @@ class _Handler(BaseHTTPRequestHandler):
 
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
-    block_on_close = False  # a held answer must not hold up the end of its test
+    block_on_close = False  # a held answer must not delay the end of its test
     seniverse: "FakeSeniverse"
 
 
 @dataclass
 class FakeSeniverse:
-    """Answers like Seniverse's v3 API, and writes down what it was asked."""
+    """A fake of Seniverse's v3 API that records its requests."""
 
     url: str
-    cities: dict[str, Answer] = field(default_factory=lambda: {"北京": told("北京"), "beijing": told("北京")})
-    first: deque[Answer] = field(default_factory=deque)  # answers given before any other
-    asked: list[str] = field(default_factory=list)  # cities, as they came
+    cities: dict[str, Answer] = field(
+        default_factory=lambda: {"北京": weather_of("北京"), "beijing": weather_of("北京")}
+    )
+    first: deque[Answer] = field(default_factory=deque)  # sent before any other answer
+    asked: list[str] = field(default_factory=list)  # the requested cities, in order
     arrived: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     may_answer: threading.Event = field(default_factory=threading.Event)
-    drips: bool = False  # keeps an answer back by sending it drop by drop, instead of not at all
+    drips: bool = False  # a held answer is sent space by space, instead of not at all
 
     def __post_init__(self) -> None:
         self.may_answer.set()
@@ -103,10 +105,10 @@ class FakeSeniverse:
             return self.first.popleft()
         return self.cities.get(query["location"], refused(404, "AP010010"))
 
-    def wait_for(self, questions: int) -> None:
-        """Block until so many more questions have come in."""
-        for _ in range(questions):
-            assert self.arrived.acquire(timeout=SECONDS), f"only {len(self.asked)} questions came"
+    def wait_for(self, requests: int) -> None:
+        """Block until so many more requests have arrived."""
+        for _ in range(requests):
+            assert self.arrived.acquire(timeout=SECONDS), f"only {len(self.asked)} requests arrived"
 
 
 @pytest.fixture
@@ -117,7 +119,7 @@ def anyio_backend() -> str:
 
 @contextmanager
 def local_seniverse() -> Iterator[FakeSeniverse]:
-    """Give a Seniverse that listens on a free port; KEY opens it."""
+    """Run a fake Seniverse on a free port; it accepts KEY."""
     listener = _Listener(("127.0.0.1", 0), _Handler)
     listener.seniverse = FakeSeniverse(f"http://127.0.0.1:{listener.server_port}")
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02})
@@ -133,7 +135,7 @@ def local_seniverse() -> Iterator[FakeSeniverse]:
 
 @pytest.fixture
 def fake() -> Iterator[FakeSeniverse]:
-    """Give the Seniverse that the test's server asks."""
+    """Run the fake Seniverse of the test's server."""
     with local_seniverse() as seniverse:
         yield seniverse
 
@@ -143,7 +145,7 @@ Serve = Callable[..., str]
 
 @pytest.fixture
 def serve(fake: FakeSeniverse) -> Iterator[Serve]:
-    """Give a function that serves our app, by default in front of the fake, and returns its address."""
+    """Return a function that serves our app, by default in front of the fake, and returns its URL."""
     running: list[tuple[uvicorn.Server, threading.Thread]] = []
 
     def start(seniverse: Seniverse | None = None, **options: Any) -> str:
@@ -167,7 +169,7 @@ Connect = Callable[..., Client]
 
 @pytest.fixture(params=["legacy", "auto"], ids=["handshake", "2026-07-28"])
 def connect(request: pytest.FixtureRequest) -> Connect:
-    """Give a function that makes a client of one protocol era."""
+    """Return a function that makes a client of one protocol era."""
 
     def client(url: str, **options: Any) -> Client:
         return Client(url, mode=request.param, read_timeout_seconds=SECONDS, **options)
@@ -184,7 +186,7 @@ class Program:
     log: Path
 
     def wait_until_up(self) -> None:
-        """Block until it answers; fail with its log when it does not."""
+        """Block until it answers, or fail with its log."""
         health = self.url.removesuffix("/mcp") + "/healthz"
         deadline = time.monotonic() + SECONDS
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -204,7 +206,7 @@ Start = Callable[..., Program]
 
 @pytest.fixture
 def start(fake: FakeSeniverse, tmp_path: Path) -> Iterator[Start]:
-    """Give a function that runs a command with our options, the fake behind it; all end with the test."""
+    """Return a function that runs a command with the fake behind it; the test's end stops all of them."""
     programs: list[Program] = []
 
     def run(*command: str | Path) -> Program:

@@ -1,4 +1,4 @@
-"""The command line, as a person in a terminal has it."""
+"""The command line."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from anyio.to_thread import run_sync
 from click.testing import CliRunner, Result
 from mcp.client import Client
 from mcp.types import TextContent
-from mcp_weather_http import main
-from mcp_weather_http.command import Discreet
+from mcp_weather_http import server
+from mcp_weather_http.server import RedactingFormatter, main
 
 if TYPE_CHECKING:
     from weather.tests.conftest import FakeSeniverse, Start
@@ -30,7 +30,7 @@ def invoke(*args: str, **env: str | None) -> Result:
 
 
 @pytest.mark.parametrize("args", [(), ("--api-key", ""), ("--api-key", " ")])
-def test_a_missing_key_is_said_and_ends_with_status_2(args: tuple[str, ...]) -> None:
+def test_without_a_key_it_says_so_and_exits_with_status_2(args: tuple[str, ...]) -> None:
     result = invoke(*args)
     assert result.exit_code == 2
     assert "缺少心知天气的 API 密钥" in result.output
@@ -38,7 +38,7 @@ def test_a_missing_key_is_said_and_ends_with_status_2(args: tuple[str, ...]) -> 
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "127.0.0.2", "weather.example"])
-def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
+def test_other_addresses_need_a_token(host: str) -> None:
     result = invoke("--api-key", KEY, "--host", host)
     assert result.exit_code == 2
     assert "MCP_TOKEN" in result.output
@@ -48,13 +48,13 @@ def test_other_machines_are_let_in_only_with_a_token(host: str) -> None:
 @pytest.mark.parametrize(
     "url", ["api.seniverse.com", "ftp://api.seniverse.com", "https://", "http://a:99999", "http://a\n/"]
 )
-def test_a_base_url_that_is_none_is_said(url: str) -> None:
+def test_an_invalid_base_url_is_rejected(url: str) -> None:
     result = invoke("--api-key", KEY, "--base-url", url)
     assert result.exit_code == 2
     assert "--base-url" in result.output
 
 
-def test_a_taken_port_ends_it_with_an_error() -> None:
+def test_a_port_in_use_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         result = invoke("--api-key", KEY, "--port", str(taken.getsockname()[1]))
     assert result.exit_code not in (0, None)
@@ -72,16 +72,18 @@ def test_the_readme_knows_every_option() -> None:
     assert missing == []
 
 
-def test_a_secret_is_starred_however_it_is_written() -> None:
+def test_a_secret_is_redacted_in_every_spelling() -> None:
     record = logging.LogRecord("x", logging.INFO, "x", 1, "GET ?key=a+b%%2F &key=%s", ("a b/",), None)
-    assert Discreet("a b/", "").format(record).endswith("GET ?key=*** &key=***")
+    assert RedactingFormatter("a b/", "").format(record).endswith("GET ?key=*** &key=***")
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "command", [[SCRIPT], [sys.executable, "-m", "mcp_weather_http"]], ids=["script", "module"]
+    "command",
+    [[SCRIPT], [sys.executable, "-m", "mcp_weather_http"], [sys.executable, server.__file__]],
+    ids=["script", "module", "file"],
 )
-async def test_it_serves_ends_at_once_on_ctrl_c_and_keeps_the_key_to_itself(
+async def test_it_serves_stops_at_once_on_ctrl_c_and_never_logs_the_key(
     fake: FakeSeniverse, start: Start, command: list[str | Path]
 ) -> None:
     program = await run_sync(lambda: start(*command, "--log-level", "debug"))

@@ -1,4 +1,4 @@
-"""The wheel and the sdist, as somebody finds them who has nothing but Python."""
+"""The wheel and the sdist, installed into an empty environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The tool as clients of both eras see it, over real HTTP, with a Seniverse of our own behind it."""
+"""The tool as clients of both protocol eras see it, over real HTTP, with a fake Seniverse behind it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from anyio.to_thread import run_sync
 from mcp import MCPError
 from mcp.types import CallToolResult, LoggingMessageNotificationParams, TextContent
-from mcp_weather_http import seniverse as seniverse_module
 from mcp_weather_http.seniverse import Seniverse
 
 if TYPE_CHECKING:
@@ -47,6 +46,7 @@ async def test_the_weather_comes_as_json_text_and_as_structured_content(
     weather = {
         "city": "北京",
         "text": "多云",
+        "code": "4",
         "temperature": 14.0,
         "last_update": "2026-11-21T16:45:00+08:00",
     }
@@ -60,7 +60,7 @@ async def test_the_tool_describes_itself(serve: Serve, connect: Connect) -> None
     assert tool.name == "get-weather"
     assert tool.input_schema["required"] == ["city"]
     assert tool.output_schema is not None
-    assert set(tool.output_schema["required"]) == {"city", "text", "temperature", "last_update"}
+    assert set(tool.output_schema["required"]) == {"city", "text", "code", "temperature", "last_update"}
     assert tool.annotations is not None
     assert tool.annotations.read_only_hint
 
@@ -125,7 +125,7 @@ async def test_a_handshake_client_is_told_that_there_are_logs(serve: Serve, conn
         ((403, '{"status": "x", "status_code": 7}'), "没有天气数据（HTTP 403）"),
     ],
 )
-async def test_a_refusal_is_an_error_with_a_sentence_and_not_asked_again(
+async def test_a_refusal_is_an_error_with_a_sentence_and_not_repeated(
     fake: FakeSeniverse, serve: Serve, connect: Connect, answer: Answer, sentence: str
 ) -> None:
     fake.cities["北京"] = answer
@@ -165,7 +165,7 @@ async def test_no_answer_in_time_is_said(
 ) -> None:
     fake.drips = drips
     fake.may_answer.clear()
-    async with connect(serve(Seniverse(KEY, base_url=fake.url, timeout=0.1))) as client:
+    async with connect(serve(Seniverse(KEY, base_url=fake.url, timeout_seconds=0.1))) as client:
         result = await client.call_tool("get-weather", {"city": "北京"})
     assert result.is_error
     assert text(result) == "心知天气在 0.1 秒内没有回答，请稍后再试"
@@ -201,7 +201,7 @@ async def test_what_passes_by_itself_is_asked_once_more(
         {"city": "北京", "x": 1},
     ],
 )
-async def test_a_bad_question_is_refused_and_not_asked(
+async def test_bad_arguments_are_refused_without_a_request(
     fake: FakeSeniverse, serve: Serve, connect: Connect, arguments: dict[str, object]
 ) -> None:
     async with connect(serve()) as client:
@@ -217,7 +217,7 @@ async def test_another_tool_is_a_protocol_error(serve: Serve, connect: Connect) 
             await client.call_tool("get-tides", {"city": "北京"})
 
 
-async def test_ten_cities_at_once_are_asked_at_once(
+async def test_ten_cities_are_fetched_concurrently(
     fake: FakeSeniverse, serve: Serve, connect: Connect
 ) -> None:
     cities = [f"city{n}" for n in range(10)]
@@ -225,12 +225,12 @@ async def test_ten_cities_at_once_are_asked_at_once(
     fake.may_answer.clear()
     async with connect(serve()) as client:
         calls = [asyncio.create_task(client.call_tool("get-weather", {"city": city})) for city in cities]
-        await run_sync(fake.wait_for, 10)  # all ten are there before the first has its answer
+        await run_sync(fake.wait_for, 10)  # all ten arrive before the first is answered
         fake.may_answer.set()
         assert not any(result.is_error for result in await asyncio.gather(*calls))
 
 
-async def test_equal_questions_in_flight_are_asked_once(
+async def test_concurrent_calls_for_one_city_share_a_request(
     fake: FakeSeniverse, serve: Serve, connect: Connect
 ) -> None:
     fake.may_answer.clear()
@@ -253,7 +253,7 @@ async def test_equal_questions_in_flight_are_asked_once(
     assert fake.asked == ["北京"]
 
 
-async def test_an_answer_is_kept_whatever_the_spelling(
+async def test_an_answer_is_cached_whatever_the_spelling(
     fake: FakeSeniverse, serve: Serve, connect: Connect
 ) -> None:
     async with connect(serve()) as client:
@@ -262,32 +262,31 @@ async def test_an_answer_is_kept_whatever_the_spelling(
     assert fake.asked == ["beijing"]
 
 
-async def test_a_failure_is_not_kept(fake: FakeSeniverse, serve: Serve, connect: Connect) -> None:
+async def test_a_failure_is_not_cached(fake: FakeSeniverse, serve: Serve, connect: Connect) -> None:
     fake.first.append((403, '{"status": "x", "status_code": "AP010014"}'))
     async with connect(serve()) as client:
         assert (await client.call_tool("get-weather", {"city": "北京"})).is_error
         assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error
 
 
-async def test_an_old_answer_is_asked_for_again(fake: FakeSeniverse) -> None:
+async def test_an_expired_answer_is_fetched_again(fake: FakeSeniverse) -> None:
     clock = [0.0]
-    async with Seniverse(KEY, base_url=fake.url, keep=600, clock=lambda: clock[0]) as seniverse:
+    async with Seniverse(KEY, base_url=fake.url, cache_seconds=600, clock=lambda: clock[0]) as seniverse:
         for seconds in (0, 599, 600):
             clock[0] = seconds
             await seniverse.now("北京")
     assert len(fake.asked) == 2
 
 
-async def test_only_so_many_cities_are_kept(fake: FakeSeniverse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(seniverse_module, "MAX_KEPT", 2)
+async def test_the_oldest_cached_city_gives_way(fake: FakeSeniverse) -> None:
     fake.cities |= dict.fromkeys("abc", fake.cities["北京"])
-    async with Seniverse(KEY, base_url=fake.url) as seniverse:
+    async with Seniverse(KEY, base_url=fake.url, max_cached=2) as seniverse:
         for city in "abcbca":
             await seniverse.now(city)
     assert "".join(fake.asked) == "abca"
 
 
-async def test_an_asker_who_goes_away_leaves_the_others_their_answer(fake: FakeSeniverse) -> None:
+async def test_a_cancelled_call_leaves_the_others_their_answer(fake: FakeSeniverse) -> None:
     fake.may_answer.clear()
     async with Seniverse(KEY, base_url=fake.url) as seniverse:
         gone = asyncio.create_task(seniverse.now("北京"))

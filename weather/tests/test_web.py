@@ -1,4 +1,4 @@
-"""Who may ask: the names of this machine, web pages, tokens; and what a server without sessions answers."""
+"""Access by Host, Origin and token, and what a server without sessions answers."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ def post(url: str, **headers: str) -> httpx.Response:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "localhost:3000", "127.0.0.1:8080"])
-def test_this_machine_is_answered_under_all_its_names(serve: Serve, host: str) -> None:
+def test_every_loopback_name_is_accepted_as_host(serve: Serve, host: str) -> None:
     assert post(serve(), Host=host).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example:3000"])
-def test_another_name_for_this_machine_is_refused(serve: Serve, host: str) -> None:
+def test_any_other_host_is_rejected(serve: Serve, host: str) -> None:
     assert post(serve(), Host=host).status_code == 421
 
 
@@ -37,11 +37,11 @@ def test_another_name_for_this_machine_is_refused(serve: Serve, host: str) -> No
     ("origin", "status"),
     [("http://localhost:6274", 200), ("http://localhost", 200), ("https://evil.example", 403), ("null", 403)],
 )
-def test_only_pages_of_this_machine_may_ask(serve: Serve, origin: str, status: int) -> None:
+def test_only_loopback_origins_are_accepted(serve: Serve, origin: str, status: int) -> None:
     assert post(serve(), Origin=origin).status_code == status
 
 
-def test_white_space_around_a_header_is_no_part_of_it(serve: Serve) -> None:
+def test_white_space_around_a_header_value_is_ignored(serve: Serve) -> None:
     url = httpx.URL(serve())
     connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)  # httpx would not send this
     with closing(connection):
@@ -51,7 +51,7 @@ def test_white_space_around_a_header_is_no_part_of_it(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-def test_there_is_no_session_to_listen_to_or_to_end(serve: Serve, method: str) -> None:
+def test_get_and_delete_belong_to_sessions_and_are_not_allowed(serve: Serve, method: str) -> None:
     response = httpx.request(method, serve(), headers=ACCEPT, timeout=20)
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
@@ -68,13 +68,13 @@ def test_the_answer_is_a_stream_or_one_json_document(
 
 
 @pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": "Basic s3cret"}])
-def test_without_the_token_nothing_is_answered(serve: Serve, given: dict[str, str]) -> None:
+def test_a_missing_or_wrong_token_is_a_401(serve: Serve, given: dict[str, str]) -> None:
     response = post(serve(token="s3cret"), **given)
     assert (response.status_code, response.headers["www-authenticate"]) == (401, "Bearer")
 
 
 @pytest.mark.anyio
-async def test_with_the_token_the_server_answers_under_any_name(serve: Serve, connect: Connect) -> None:
+async def test_with_the_token_any_host_is_accepted(serve: Serve, connect: Connect) -> None:
     url = serve(token="s3cret", loopback=False)
     headers = {"Authorization": "Bearer s3cret", "Host": "weather.example"}
     async with (
@@ -84,5 +84,5 @@ async def test_with_the_token_the_server_answers_under_any_name(serve: Serve, co
         assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error
 
 
-def test_a_probe_can_see_that_it_is_up(serve: Serve) -> None:
+def test_healthz_answers_200(serve: Serve) -> None:
     assert httpx.get(serve().removesuffix("/mcp") + "/healthz", timeout=20).status_code == 200

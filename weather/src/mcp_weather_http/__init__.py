@@ -1,5 +1,5 @@
 """The weather as an MCP tool, over Streamable HTTP."""
 
-from mcp_weather_http.command import main
+from mcp_weather_http.server import main
 
 __all__ = ["main"]

@@ -1,6 +1,6 @@
-"""What `python -m mcp_weather_http` runs."""
+"""Runs the command as `python -m mcp_weather_http`."""
 
-from mcp_weather_http.command import main
+from mcp_weather_http.server import main
 
 if __name__ == "__main__":
     main(prog_name="python -m mcp_weather_http")

@@ -1,4 +1,4 @@
-"""The weather as Seniverse (心知天气) tells it: asked once, kept a while, every failure a sentence."""
+"""The client of Seniverse (心知天气): shares equal requests, caches answers, explains failures."""
 
 import asyncio
 import time
@@ -11,16 +11,16 @@ import httpx
 from pydantic import BaseModel, Field, FiniteFloat, ValidationError
 
 BASE_URL = "https://api.seniverse.com"
-TIMEOUT = 10.0  # seconds for one question, its second try included
-PAUSES = (0.3,)  # seconds before each further try
-# No public page of Seniverse that we found (November 2026) gives the interval of `now.json`. Ten minutes is
-# our choice: every answer carries its `last_update`, so nobody takes an old one for new.
-KEEP = 600.0  # seconds
-MAX_KEPT = 1_000  # cities
+TIMEOUT_SECONDS = 10.0  # for one call, including its second attempt
+RETRY_PAUSES_SECONDS = (0.3,)  # before each further attempt
+# Our choice: Seniverse publishes no update interval for `now.json` (as of November 2026). Every answer
+# carries its `last_update`, so its age is visible.
+CACHE_SECONDS = 600.0
+MAX_CACHED = 1_000  # cities
 
-# The codes of Seniverse's v3 API, from its page of error codes (docs.seniverse.com/api/start/error-code.html,
-# read in public copies, November 2026). It answers them with 403, 404 or 500. Those that a GET of `now.json`
-# with a key in the query hardly meets (signatures, JSONP, user agents, traffic, tides) get `_OTHER`.
+# Error codes of Seniverse's v3 API, from its documentation (docs.seniverse.com/api/start/error-code.html,
+# November 2026), sent with status 403, 404 or 500. Those that a GET of `now.json` with a key in the query
+# rarely gets (signatures, JSONP, user agents, traffic, tides) have the sentence `_OTHER`.
 _REFUSALS = {
     "AP010002": "心知天气：这个 API 密钥没有权限访问天气实况接口",
     "AP010003": "心知天气不认这个 API 密钥，请检查 --api-key 或 SENIVERSE_API_KEY（要填私钥）",
@@ -38,14 +38,15 @@ _STOPPING = "天气服务正在停止，这次查询没有完成"
 
 
 class WeatherError(Exception):
-    """There is no weather to tell; the text is a sentence for the person who asked."""
+    """The weather could not be fetched; the text is a sentence for the person who asked."""
 
 
 class Weather(BaseModel):
-    """The weather in one city, now."""
+    """The current weather of one city."""
 
     city: str = Field(description="城市名称")
     text: str = Field(description="天气现象，如 多云")
+    code: str = Field(description="天气现象代码，如 4（多云），99 为未知")
     temperature: float = Field(description="气温，°C")
     last_update: str = Field(description="数据更新时间，ISO 8601，该城市的当地时间")
 
@@ -56,6 +57,7 @@ class _Location(BaseModel):
 
 class _Now(BaseModel):
     text: str
+    code: str
     temperature: FiniteFloat  # a string on the wire: "14"
 
 
@@ -65,21 +67,22 @@ class _Result(BaseModel):
     last_update: str
 
 
-class _Answer(BaseModel):
+class _Body(BaseModel):
     results: Annotated[list[_Result], Field(min_length=1)]
 
 
 class Seniverse:
-    """Asks Seniverse's v3 API. To be entered before it is asked.
+    """A client of Seniverse's v3 API, to be used within `async with`.
 
-    Equal questions in flight are asked once, and an asker that goes away leaves the others their answer.
+    Concurrent calls for one city share one request, which goes on when one of the callers is cancelled.
 
     Args:
-        api_key: the private key of a Seniverse account.
-        base_url: where the API is, without `/v3`.
-        timeout: seconds that a question may take in all.
-        keep: seconds that an answer is given again without asking.
-        clock: the seconds that `keep` is measured in.
+        api_key: The private key of a Seniverse account.
+        base_url: The address of the API, without `/v3`.
+        timeout_seconds: The longest time for one call, including its second attempt.
+        cache_seconds: How long an answer is given again without a request.
+        max_cached: The most cities in the cache; the oldest entry is dropped.
+        clock: Returns the seconds that `cache_seconds` counts.
     """
 
     def __init__(
@@ -87,30 +90,34 @@ class Seniverse:
         api_key: str,
         *,
         base_url: str = BASE_URL,
-        timeout: float = TIMEOUT,
-        keep: float = KEEP,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        cache_seconds: float = CACHE_SECONDS,
+        max_cached: int = MAX_CACHED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._params = {"key": api_key, "language": "zh-Hans", "unit": "c"}
         self._base_url = httpx.URL(base_url)
-        self._timeout, self._keep, self._clock = timeout, keep, clock
-        self._kept: OrderedDict[str, tuple[float, Weather]] = OrderedDict()
-        self._flights: dict[str, asyncio.Task[Weather]] = {}
+        self._timeout_seconds = timeout_seconds
+        self._cache_seconds, self._max_cached, self._clock = cache_seconds, max_cached, clock
+        self._cache: OrderedDict[str, tuple[float, Weather]] = OrderedDict()  # by city: expiry, weather
+        self._requests: dict[str, asyncio.Task[Weather]] = {}  # by city, while in flight
 
     async def __aenter__(self) -> Self:
         self._stopped = asyncio.get_running_loop().create_future()
-        self._http = httpx.AsyncClient(base_url=self._base_url, params=self._params, timeout=self._timeout)
+        self._http = httpx.AsyncClient(
+            base_url=self._base_url, params=self._params, timeout=self._timeout_seconds
+        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.stop()
-        for flight in self._flights.values():
-            flight.cancel()
-        await asyncio.gather(*self._flights.values(), return_exceptions=True)
+        for request in self._requests.values():
+            request.cancel()
+        await asyncio.gather(*self._requests.values(), return_exceptions=True)
         await self._http.aclose()
 
     def stop(self) -> None:
-        """Let all who still wait have their answer now: that there will be none."""
+        """End all calls in flight with a WeatherError."""
         if not self._stopped.done():
             self._stopped.set_result(None)
 
@@ -121,55 +128,52 @@ class Seniverse:
             WeatherError: Seniverse has none, refuses, does not answer, or cannot be reached.
         """
         key = city.casefold()
-        if weather := self._recall(key):
+        if weather := self._cached(key):
             return weather
-        flight = self._flights.get(key) or self._start(key, city)
-        # Unlike awaiting the task itself, this leaves it alone when the one who waits is cancelled.
-        await asyncio.wait({flight, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not flight.done():
+        request = self._requests.get(key) or self._start(key, city)
+        # asyncio.wait leaves the shared task running when this caller is cancelled.
+        await asyncio.wait({request, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
+        if not request.done():
             raise WeatherError(_STOPPING)
-        return flight.result()
+        return request.result()
 
-    def _recall(self, key: str) -> Weather | None:
-        expires, weather = self._kept.get(key, (0.0, None))
+    def _cached(self, key: str) -> Weather | None:
+        expires, weather = self._cache.get(key, (0.0, None))
         return weather if self._clock() < expires else None
 
-    def _remember(self, key: str, weather: Weather) -> None:
-        self._kept[key] = (self._clock() + self._keep, weather)
-        self._kept.move_to_end(key)
-        if len(self._kept) > MAX_KEPT:
-            self._kept.popitem(last=False)
-
     def _start(self, key: str, city: str) -> asyncio.Task[Weather]:
-        flight = self._flights[key] = asyncio.create_task(self._fly(key, city))
-        # When everybody has gone away, nobody else takes note of a failure.
-        flight.add_done_callback(lambda task: task.cancelled() or task.exception())
-        return flight
+        request = self._requests[key] = asyncio.create_task(self._fetch(key, city))
+        # Reads the exception, which asyncio would log if all callers were cancelled.
+        request.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return request
 
-    async def _fly(self, key: str, city: str) -> Weather:
+    async def _fetch(self, key: str, city: str) -> Weather:
         try:
             weather = await self._ask(city)
         finally:
-            del self._flights[key]
-        self._remember(key, weather)
+            del self._requests[key]
+        self._cache[key] = (self._clock() + self._cache_seconds, weather)
+        self._cache.move_to_end(key)
+        if len(self._cache) > self._max_cached:
+            self._cache.popitem(last=False)
         return weather
 
     async def _ask(self, city: str) -> Weather:
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout_seconds):
                 response = await self._get(city)
         except (TimeoutError, httpx.TimeoutException) as error:
-            raise WeatherError(f"心知天气在 {self._timeout:g} 秒内没有回答，请稍后再试") from error
+            raise WeatherError(f"心知天气在 {self._timeout_seconds:g} 秒内没有回答，请稍后再试") from error
         except httpx.HTTPError as error:
             raise WeatherError(f"连不上心知天气（{self._base_url.host}），请检查网络") from error
         return _weather(response, city)
 
     async def _get(self, city: str) -> httpx.Response:
-        """GET, and try again after a lost connection or a failure inside Seniverse: both may pass.
+        """GET, with further attempts after a lost connection or a status from 500 on.
 
-        Not after a refusal or a timeout, where asking again costs quota or patience and changes nothing.
+        A refusal or a timeout is not repeated: that would cost quota or time and change nothing.
         """
-        for pause in PAUSES:
+        for pause in RETRY_PAUSES_SECONDS:
             with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
                 response = await self._http.get("/v3/weather/now.json", params={"location": city})
                 if response.status_code < 500:
@@ -179,28 +183,29 @@ class Seniverse:
 
 
 def _weather(response: httpx.Response, city: str) -> Weather:
-    """Read an answer; raise WeatherError when it is a refusal, or not what Seniverse answers."""
-    if response.status_code == 429:  # from a gateway in front; Seniverse itself answers 403 with a code
+    """Parse an answer; raise WeatherError for a refusal or an unexpected body."""
+    if response.status_code == 429:  # sent by a gateway; Seniverse itself answers 403 with a code
         raise WeatherError(_REFUSALS["AP010014"])
     try:
-        answer = response.json()
+        body = response.json()
     except ValueError as error:
         raise WeatherError(f"心知天气的回答不是 JSON（HTTP {response.status_code}），请稍后再试") from error
-    if code := _refusal_code(answer):
+    if code := _refusal_code(body):
         sentence = _INTERNAL if code.startswith("AP1") else _REFUSALS.get(code, _OTHER)
         raise WeatherError(sentence.format(city=city, code=code))
     try:
-        result = _Answer.model_validate(answer).results[0]
+        result = _Body.model_validate(body).results[0]
     except ValidationError as error:
         raise WeatherError(f"心知天气的回答里没有天气数据（HTTP {response.status_code}）") from error
     return Weather(
         city=result.location.name,
         text=result.now.text,
+        code=result.now.code,
         temperature=result.now.temperature,
         last_update=result.last_update,
     )
 
 
-def _refusal_code(answer: Any) -> str | None:
-    code = answer.get("status_code") if isinstance(answer, dict) else None
+def _refusal_code(body: Any) -> str | None:
+    code = body.get("status_code") if isinstance(body, dict) else None
     return code if isinstance(code, str) else None

@@ -1,196 +1,118 @@
-"""An MCP server with one tool, `get-weather`, over stateless Streamable HTTP."""
+"""The command: `mcp-streamable-weather`, `python -m mcp_weather_http`, or this file as a script."""
 
-import hmac
 import logging
-import unicodedata
-import warnings
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from importlib.metadata import version
-from typing import Annotated
+import socket
+from contextlib import suppress
+from urllib.parse import quote, quote_plus, urlsplit
 
-from mcp import types
-from mcp.server import ServerRequestContext
-from mcp.server.lowlevel import Server
-from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
-from mcp.server.transport_security import TransportSecuritySettings
-from mcp.shared.exceptions import MCPDeprecationWarning, MCPError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
-from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
+import click
+import httpx
+import uvicorn
 
-from mcp_weather_http.seniverse import Seniverse, Weather, WeatherError
+from mcp_weather_http.application import PATH, create_app, logger
+from mcp_weather_http.seniverse import BASE_URL, Seniverse
 
-PATH = "/mcp"
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
-BAD_QUESTION = "请求无效：需要参数 city，城市名称，1 到 100 个字符的文本，且没有其他参数"
-
-logger = logging.getLogger("weather-server")
-
-Context = ServerRequestContext[Seniverse]
+LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+SHUTDOWN_SECONDS = 5  # after which connections whose client does not read its answer are cut
+NO_KEY = "缺少心知天气的 API 密钥：请用 --api-key 给出，或设置环境变量 SENIVERSE_API_KEY。"
+EXPOSED = "监听 {host} 会让别的机器也能用你的密钥：请用 --token 或环境变量 MCP_TOKEN 设置访问令牌。"
 
 
-def _plain(city: str) -> str:
-    """Write one city one way: full-width letters as narrow ones, white space as one space."""
-    city = " ".join(unicodedata.normalize("NFKC", city).split())
-    if not city or not city.isprintable():
-        raise ValueError("must be readable text")
-    return city
+class _WebServer(uvicorn.Server):
+    """Stops at once: calls in flight get an error result instead of being waited for."""
+
+    def __init__(self, config: uvicorn.Config, seniverse: Seniverse) -> None:
+        super().__init__(config)
+        self._seniverse = seniverse
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            name = "localhost" if _is_loopback(self.config.host) else self.config.host
+            logger.info("MCP: http://%s:%d%s", name, self.config.port, PATH)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._seniverse.stop()
+        await super().shutdown(sockets)
 
 
-class Question(BaseModel):
-    """The arguments of `get-weather`."""
+class RedactingFormatter(logging.Formatter):
+    """Replaces secrets by `***`: Seniverse takes its key in the query string, and a library may log a URL."""
 
-    model_config = ConfigDict(strict=True, extra="forbid")
+    def __init__(self, *secrets: str) -> None:
+        super().__init__("%(asctime)s - %(name)s - %(levelname)s - %(message)s")
+        self._spellings = {form for s in secrets if s for form in (s, quote(s, safe=""), quote_plus(s))}
 
-    city: Annotated[str, AfterValidator(_plain)] = Field(
-        min_length=1, max_length=100, description="城市名称：中文名、拼音或英文名，如 北京、beijing"
-    )
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the whole entry, including a traceback, with the secrets replaced."""
+        line = super().format(record)
+        for spelling in self._spellings:
+            line = line.replace(spelling, "***")
+        return line
 
 
-GET_WEATHER = types.Tool(
-    name="get-weather",
-    title="实时天气",
-    description="查询指定城市的实时天气（心知天气数据）",
-    input_schema=Question.model_json_schema(),
-    output_schema=Weather.model_json_schema(),
-    annotations=types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True),
+def _http_url(_: click.Context, __: click.Parameter, value: str) -> str:
+    with suppress(ValueError, httpx.InvalidURL):
+        url = httpx.URL(value)
+        # urlsplit checks the port; httpx does so only when it connects.
+        if url.scheme in ("http", "https") and url.host and urlsplit(value).port != 0:
+            return value
+    raise click.BadParameter("需要以 http:// 或 https:// 开头的地址。")
+
+
+def _is_loopback(host: str) -> bool:
+    return host in ("localhost", "127.0.0.1", "::1")  # the Host names that create_app accepts
+
+
+def _set_up_logging(level: str, *secrets: str) -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(RedactingFormatter(*secrets))
+    logging.basicConfig(level=level, handlers=[handler])
+    for name in ("httpx", "mcp.server.streamable_http"):  # several lines for each request
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@click.command()
+@click.option("--port", default=3000, type=click.IntRange(1, 65535), show_default=True, help="监听的端口")
+@click.option("--host", default="127.0.0.1", show_default=True, help="监听的地址")
+@click.option("--api-key", default="", envvar="SENIVERSE_API_KEY", show_envvar=True, help="心知天气的私钥")
+@click.option("--base-url", default=BASE_URL, callback=_http_url, show_default=True, help="心知天气的地址")
+@click.option(
+    "--log-level",
+    default="INFO",
+    type=click.Choice(LEVELS, case_sensitive=False),
+    show_default=True,
+    help="日志级别",
 )
-
-
-async def list_tools(_: Context, __: types.PaginatedRequestParams | None) -> types.ListToolsResult:
-    """Answer `tools/list`."""
-    return types.ListToolsResult(tools=[GET_WEATHER])
-
-
-async def call_tool(ctx: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-    """Answer `tools/call`; a failure is a result with `isError`, so that the model reads its sentence.
-
-    Raises:
-        MCPError: there is no such tool (MCP specification, server/tools, "Error Handling").
-    """
-    if params.name != GET_WEATHER.name:
-        raise MCPError(code=types.INVALID_PARAMS, message=f"Unknown tool: {params.name}")
-    try:
-        city = Question.model_validate(params.arguments or {}).city
-    except ValidationError:
-        return _failure(BAD_QUESTION)
-    await _notify(ctx, "info", f"Fetching weather for {city}…")
-    try:
-        weather = await ctx.lifespan_context.now(city)
-    except WeatherError as error:
-        logger.warning("get-weather %s: %s", city, error)
-        await _notify(ctx, "error", str(error))
-        return _failure(str(error))
-    await _notify(ctx, "info", "Weather data fetched successfully!")
-    return types.CallToolResult(
-        content=[types.TextContent(text=weather.model_dump_json())],
-        structured_content=weather.model_dump(),
+@click.option("--json-response", is_flag=True, help="用一次性 JSON 回答，不用 SSE 流")
+@click.option("--token", default="", envvar="MCP_TOKEN", show_envvar=True, help="客户端要出示的 Bearer 令牌")
+@click.version_option(package_name="mcp-streamable-weather")
+def main(
+    *, port: int, host: str, api_key: str, base_url: str, log_level: str, json_response: bool, token: str
+) -> None:
+    """心知天气的 MCP 服务器（Streamable HTTP），一个工具：get-weather。"""
+    api_key, token = api_key.strip(), token.strip()
+    if not api_key:
+        raise click.UsageError(NO_KEY)
+    if not token and not _is_loopback(host):
+        raise click.UsageError(EXPOSED.format(host=host))
+    _set_up_logging(log_level.upper(), api_key, token)
+    seniverse = Seniverse(api_key, base_url=base_url)
+    app = create_app(seniverse, loopback=_is_loopback(host), token=token, json_response=json_response)
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_config=None,
+        server_header=False,
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    server = _WebServer(config, seniverse)
+    with suppress(KeyboardInterrupt):  # uvicorn raises it again after an orderly shutdown
+        server.run()
+    if not server.started:
+        raise SystemExit(3)
 
 
-def _failure(sentence: str) -> types.CallToolResult:
-    return types.CallToolResult(content=[types.TextContent(text=sentence)], is_error=True)
-
-
-async def _notify(ctx: Context, level: types.LoggingLevel, text: str) -> None:
-    """Send a log notification on the stream of this call.
-
-    Since 2026-07-28 only to a client that asked in the call; before, to every client, as in the tutorial:
-    without sessions nobody could remember who asked.
-    """
-    with warnings.catch_warnings():
-        # Deprecated since 2026-07-28, but part of the tutorial, and the clients of both eras still show it.
-        warnings.simplefilter("ignore", MCPDeprecationWarning)
-        sending = ctx.session.send_log_message(
-            level, text, logger="weather", related_request_id=ctx.request_id
-        )
-    await sending
-
-
-async def _set_level(_: Context, __: types.SetLevelRequestParams) -> types.EmptyResult:
-    # A server that logs has to declare it, and then to take this request; see _notify for what it means here.
-    return types.EmptyResult()
-
-
-def create_server(seniverse: Seniverse) -> Server[Seniverse]:
-    """Return the MCP server; `seniverse` is opened and closed with it."""
-
-    @asynccontextmanager
-    async def lifespan(_: Server[Seniverse]) -> AsyncIterator[Seniverse]:
-        async with seniverse:
-            yield seniverse
-
-    server = Server(
-        "mcp-streamable-http-weather",
-        version=version("mcp-streamable-weather"),
-        lifespan=lifespan,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-    )
-    server.add_request_handler("logging/setLevel", types.SetLevelRequestParams, _set_level)
-    return server
-
-
-class Endpoint:
-    """The session manager as a web application, behind a bearer token where there is one."""
-
-    def __init__(self, manager: StreamableHTTPSessionManager, token: str) -> None:
-        self._manager = manager
-        self._expected = f"Bearer {token}".encode() if token else b""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request, or answer 401."""
-        given = Headers(scope=scope).get("authorization", "").encode()
-        if self._expected and not hmac.compare_digest(given, self._expected):
-            refusal = PlainTextResponse("Unauthorized", 401, {"WWW-Authenticate": "Bearer"})
-            await refusal(scope, receive, send)
-        else:
-            # White space around a value is no part of it (RFC 9110, section 5.5); httptools leaves it there.
-            headers = [(name, value.strip(b" \t")) for name, value in scope["headers"]]
-            await self._manager.handle_request({**scope, "headers": headers}, receive, send)
-
-
-def create_app(
-    seniverse: Seniverse, *, loopback: bool = True, token: str = "", json_response: bool = False
-) -> Starlette:
-    """Return the web application.
-
-    Args:
-        seniverse: who is asked.
-        loopback: answer only to the names of this machine, so that no web page can reach in by DNS rebinding
-            (MCP specification, basic/transports, "Security Warning"). On other addresses the token does that.
-        token: what a client has to send as its bearer token; empty for none.
-        json_response: answer with JSON instead of an event stream; there are no log notifications then.
-    """
-    manager = StreamableHTTPSessionManager(
-        create_server(seniverse),
-        json_response=json_response,
-        stateless=True,
-        security_settings=_loopback_only() if loopback else None,
-    )
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with manager.run():
-            logger.info("Weather MCP server started! 🚀")
-            yield
-            logger.info("Weather MCP server shutting down…")
-
-    async def health(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    # Without sessions there is no stream to GET and nothing to DELETE: 405 says so.
-    mcp = Route(PATH, Endpoint(manager, token), methods=["POST"])
-    return Starlette(routes=[mcp, Route("/healthz", health)], lifespan=lifespan)
-
-
-def _loopback_only() -> TransportSecuritySettings:
-    hosts = [host + port for host in LOOPBACK for port in ("", ":*")]
-    return TransportSecuritySettings(
-        allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts]
-    )
+if __name__ == "__main__":
+    main()
