@@ -24,12 +24,13 @@ from pydantic import BaseModel, Field, SecretStr, ValidationError, model_validat
 from pydantic_settings import BaseSettings, CliImplicitFlag, SettingsConfigDict
 
 from assistant.chat import events
-from assistant.chat.history import History, is_sane, plain
+from assistant.chat.history import History, as_messages, is_writable_json
 from assistant.chat.interfaces import Model, UnknownServerError
 from assistant.chat.loop import Chat
 from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, files
 from assistant.page.markdown import with_html
+from assistant.page.sentences import explain
 from assistant.page.state import Overview
 from assistant.toolbox import config
 from assistant.toolbox.connection import ServerDownError
@@ -101,8 +102,8 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _is_sane(cls, data: Any) -> Any:
-        if not is_sane(data):
+    def _is_writable_json(cls, data: Any) -> Any:
+        if not is_writable_json(data):
             raise ValueError("half characters, numbers beyond 64 bits and very deep nesting are not accepted")
         return data
 
@@ -234,7 +235,7 @@ async def get_prompt(request: GetPromptRequest, services: Injected) -> dict[str,
     try:
         return {"text": await services.toolbox.connection(request.server).prompt(request.name, request.args)}
     except UnknownServerError as error:
-        raise HTTPException(404, str(error)) from error
+        raise HTTPException(404, explain(error.code, error.params)) from error
     except ServerDownError as error:
         raise HTTPException(502, str(error)) from error
 
@@ -246,7 +247,7 @@ async def call_tool(request: CallToolRequest, services: Injected) -> dict[str, A
         key = secrets.token_urlsafe(16)
         result = await services.toolbox.call(request.server, request.name, request.args, key=key)
     except UnknownServerError as error:
-        raise HTTPException(404, str(error)) from error
+        raise HTTPException(404, explain(error.code, error.params)) from error
     if result.unreachable or result.unknown:
         raise HTTPException(502, result.text)
     return {"result": result.text, "isError": result.is_error}
@@ -258,27 +259,32 @@ async def reconnect(name: str, services: Injected) -> None:
     try:
         services.toolbox.connection(name).reconnect()
     except UnknownServerError as error:
-        raise HTTPException(404, str(error)) from error
+        raise HTTPException(404, explain(error.code, error.params)) from error
 
 
 @router.post("/api/chat")
 async def answer(request: ChatRequest, services: Injected) -> Any:
     """Answer in one piece, as in the tutorial; the caller is a program, so tools run without asking."""
-    messages = [*plain(request.history), {"role": "user", "content": request.message}]
+    messages = [*as_messages(request.history), {"role": "user", "content": request.message}]
     response = ""
     names: dict[str, str] = {}
     calls: list[dict[str, str]] = []
     async for event in services.chat.turn(messages, ask=False):
         match event:
-            case events.ToolCall():
+            case events.ToolCallEvent():
                 names[event.id] = event.tool
-            case events.Result():
+            case events.ToolResultEvent():
                 outcome = "error" if event.isError else "result"
                 calls.append({"name": names[event.id], outcome: event.result, "tool_call_id": event.id})
-            case events.Appended(message={"role": "assistant", "content": text}):
+            case events.MessageEvent(message={"role": "assistant", "content": text}):
                 response = text
-            case events.Failed():  # what was done by then is told: a caller that tries again must know
-                return JSONResponse({"detail": f"LLM/对话处理失败: {event.detail}", "toolCalls": calls}, 502)
+            case events.ErrorEvent(
+                code, params
+            ):  # what was done by then is told, for a caller that tries again
+                detail = f"LLM/对话处理失败: {explain(code, params)}"
+                return JSONResponse(
+                    {"detail": detail, "code": code, "params": dict(params), "toolCalls": calls}, 502
+                )
     return {"response": response, "toolCalls": calls}
 
 
@@ -286,7 +292,7 @@ async def answer(request: ChatRequest, services: Injected) -> Any:
 async def stream(request: StreamRequest, services: Injected) -> AsyncIterator[ServerSentEvent]:
     """Answer as a stream of events; a call that writes waits for the user's word."""
     turn = services.chat.turn(
-        plain(request.messages),
+        as_messages(request.messages),
         approvals=request.approvals,
         auto_approve=request.autoApprove,
         ask_first=request.askFirst,

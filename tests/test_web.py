@@ -153,7 +153,8 @@ async def test_a_model_that_fails_is_no_answer_of_the_chat(tmp_path: Path) -> No
     async with client(tmp_path, ModelError("no key")) as http:
         answer = await http.post("/api/chat", json={"message": "hi"})
     assert answer.status_code == 502
-    assert answer.json() == {"detail": "LLM/对话处理失败: no key", "toolCalls": []}
+    failure = {"detail": "LLM/对话处理失败: no key", "code": "no key", "params": {}}
+    assert answer.json() == failure | {"toolCalls": []}
 
 
 async def test_a_stream_brings_text_html_and_the_message_to_remember(tmp_path: Path) -> None:
@@ -216,7 +217,8 @@ async def test_a_conversation_too_long_even_so_reaches_the_model_without_its_old
 
 async def test_a_model_that_fails_is_an_error_event(tmp_path: Path) -> None:
     async with client(tmp_path, ModelError("no key")) as http:
-        assert await stream(http, ASK) == [("error", {"detail": "no key"}), ("done", {"reason": "error"})]
+        failure = {"code": "no key", "params": {}, "detail": "no key"}
+        assert await stream(http, ASK) == [("error", failure), ("done", {"reason": "error"})]
 
 
 async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path) -> None:

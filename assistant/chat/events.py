@@ -1,7 +1,7 @@
 """What a turn of the conversation tells, as typed events; `event` is the name on the wire."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from assistant.chat.history import Message
@@ -9,7 +9,7 @@ from assistant.chat.interfaces import Media
 
 
 @dataclass(frozen=True)
-class Text:
+class TextEvent:
     """A piece of the answer."""
 
     event: ClassVar = "text"
@@ -18,7 +18,7 @@ class Text:
 
 
 @dataclass(frozen=True)
-class ToolCall:
+class ToolCallEvent:
     """The model wants this call."""
 
     event: ClassVar = "tool_call"
@@ -33,7 +33,7 @@ class ToolCall:
 
 
 @dataclass(frozen=True)
-class Approval:
+class ApprovalEvent:
     """This call waits for the user."""
 
     event: ClassVar = "approval"
@@ -42,7 +42,7 @@ class Approval:
 
 
 @dataclass(frozen=True)
-class ToolProgress:
+class ToolProgressEvent:
     """A running call says how far it is."""
 
     event: ClassVar = "tool_progress"
@@ -54,8 +54,11 @@ class ToolProgress:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What came of a call, `ms` milliseconds after it began; `unknown` when nobody can say."""
+class ToolResultEvent:
+    """The outcome of a call, `ms` milliseconds after it began; `unknown` if it may have happened or not.
+
+    An error has a code with parameters.
+    """
 
     event: ClassVar = "tool_result"
 
@@ -65,10 +68,12 @@ class Result:
     ms: int
     unknown: bool
     media: Sequence[Media] = ()
+    code: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Appended:
+class MessageEvent:
     """Append this message to the history."""
 
     event: ClassVar = "message"
@@ -77,16 +82,17 @@ class Appended:
 
 
 @dataclass(frozen=True)
-class Failed:
-    """The turn broke; `detail` is a sentence for the user."""
+class ErrorEvent:
+    """The turn failed."""
 
     event: ClassVar = "error"
 
-    detail: str
+    code: str
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class Done:
+class DoneEvent:
     """The end of the turn."""
 
     event: ClassVar = "done"
@@ -94,4 +100,13 @@ class Done:
     reason: Literal["stop", "approval", "rounds", "error"]
 
 
-Event = Text | ToolCall | Approval | ToolProgress | Result | Appended | Failed | Done
+Event = (
+    TextEvent
+    | ToolCallEvent
+    | ApprovalEvent
+    | ToolProgressEvent
+    | ToolResultEvent
+    | MessageEvent
+    | ErrorEvent
+    | DoneEvent
+)

@@ -26,6 +26,13 @@ class Function(BaseModel):
     arguments: str
 
 
+class HistoryError(BaseModel):
+    """Why a tool call failed, as the loop noted it beside the result's text."""
+
+    code: str
+    params: dict[str, Any] = {}
+
+
 class HistoryCall(BaseModel):
     """A tool call in a history."""
 
@@ -44,17 +51,18 @@ class HistoryMessage(BaseModel):
     content: str | None = None
     tool_calls: list[HistoryCall] | None = None
     tool_call_id: str | None = None
+    error: HistoryError | None = None  # of a `tool` message; it goes to no provider
 
 
 History = Annotated[list[HistoryMessage], Field(max_length=MAX_MESSAGES)]
 
 
-def plain(messages: Sequence[HistoryMessage]) -> list[Message]:
+def as_messages(messages: Sequence[HistoryMessage]) -> list[Message]:
     """Return validated messages as they came."""
     return [message.model_dump(exclude_unset=True) for message in messages]
 
 
-def is_sane(value: Any, depth: int = 0) -> bool:
+def is_writable_json(value: Any, depth: int = 0) -> bool:
     """Whether every JSON writer can write this: not too deep, finite, 64-bit, no half characters.
 
     Python's parser reads more than that: `NaN`, `1e999`, a lone surrogate.
@@ -63,9 +71,9 @@ def is_sane(value: Any, depth: int = 0) -> bool:
         return False
     match value:
         case dict():
-            return all(is_sane(k) and is_sane(v, depth + 1) for k, v in value.items())
+            return all(is_writable_json(k) and is_writable_json(v, depth + 1) for k, v in value.items())
         case list():
-            return all(is_sane(item, depth + 1) for item in value)
+            return all(is_writable_json(item, depth + 1) for item in value)
         case str():
             return _is_encodable(value)
         case float():
@@ -99,9 +107,9 @@ class Call:
             args = json.loads(self.arguments or "{}")
         except (ValueError, RecursionError):
             return None
-        return args if isinstance(args, dict) and is_sane(args) else None
+        return args if isinstance(args, dict) and is_writable_json(args) else None
 
-    def wire(self) -> dict[str, Any]:
+    def to_dict(self) -> dict[str, Any]:
         """Return the call as an assistant message carries it."""
         made = {
             "id": self.id,
@@ -111,8 +119,11 @@ class Call:
         return made | {"extra_content": self.signed} if self.signed else made
 
 
-def answered(call: Call, result: str) -> Message:
-    """Return a call's result as a message: marked as data, and cut where it is too long to read."""
+def tool_message(call: Call, result: str, error: Mapping[str, Any] | None = None) -> Message:
+    """Return a call's result as a message: marked as data, and cut where it is too long to read.
+
+    `error` is a failure's `{"code", "params"}`, for programs.
+    """
     total = len(result)
     if total > MAX_RESULT:
         result = (
@@ -120,7 +131,8 @@ def answered(call: Call, result: str) -> Message:
         )
     text = result.replace("</tool_result", "<\\/tool_result")
     content = f'<tool_result tool="{call.name}">\n{text}\n</tool_result>'
-    return {"role": "tool", "tool_call_id": call.id, "content": content}
+    message: Message = {"role": "tool", "tool_call_id": call.id, "content": content}
+    return message if error is None else message | {"error": dict(error)}
 
 
 def mend(messages: Sequence[Message]) -> list[Message]:
@@ -140,7 +152,7 @@ def mend(messages: Sequence[Message]) -> list[Message]:
         seen |= {call.id for call in calls}
         kept = {key: value for key, value in message.items() if key != "tool_calls"}
         if calls:
-            kept["tool_calls"] = [call.wire() for call in calls]
+            kept["tool_calls"] = [call.to_dict() for call in calls]
         if kept.get("content") or calls:
             mended.append(kept)
             mended += [results[call.id] for call in calls if call.id in results]
@@ -150,7 +162,7 @@ def mend(messages: Sequence[Message]) -> list[Message]:
 def sendable(history: Sequence[Message]) -> list[Message]:
     """Return the history as providers take it: not too long, and every call's arguments valid JSON."""
     return [
-        {**message, "tool_calls": [_with_valid_arguments(call).wire() for call in calls_of(message)]}
+        {**message, "tool_calls": [_with_valid_arguments(call).to_dict() for call in calls_of(message)]}
         if message.get("tool_calls")
         else message
         for message in _fit(history)
@@ -184,7 +196,7 @@ def _with_valid_arguments(call: Call) -> Call:
     return replace(call, arguments=(call.arguments or "{}") if call.args() is not None else "{}")
 
 
-def unanswered(history: Sequence[Message]) -> list[tuple[Call, bool]]:
+def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:
     """Return the calls without a result, each with whether nothing but results came after it."""
     answered = {message.get("tool_call_id") for message in history}
     last = max((i for i, message in enumerate(history) if message.get("role") != "tool"), default=-1)

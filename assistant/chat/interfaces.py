@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from assistant.chat.history import Message
+from serving.errors import CodedError
 
 Progress = Callable[[float, float | None, str | None], None]  # how far a call is: progress, total, message
 
@@ -46,13 +47,18 @@ class Media:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not."""
+    """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not.
+
+    Of an error, `code` names the kind and `params` (plain JSON) the particulars; `text` says it in words.
+    """
 
     text: str
     is_error: bool = False
     unknown: bool = False
     unreachable: bool = False
     media: tuple[Media, ...] = ()
+    code: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,8 +83,8 @@ class Reply:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
-class ModelError(Exception):
-    """The model gave no answer; the message is a sentence for the user."""
+class ModelError(CodedError):
+    """The model gave no answer."""
 
 
 class ContextOverflowError(ModelError):
@@ -99,8 +105,11 @@ class Model(Protocol):
         """
 
 
-class UnknownServerError(LookupError):
+class UnknownServerError(CodedError):
     """There is no server of this name in `mcp.json`."""
+
+    def __init__(self, server: str) -> None:
+        super().__init__("unknown_server", server=server)
 
 
 class Tools(Protocol):

@@ -1,7 +1,7 @@
 """The tool-calling loop: messages, a toolbox and a model in, typed events out.
 
 The server keeps nothing between two turns: the history comes in with every request and goes out as
-`Appended` events. What the model proposes gets an id of ours, which is the call's idempotency key and carries
+`message` events. What the model proposes gets an id of ours, which is the call's idempotency key and carries
 a MAC over tool and arguments, so that an approval holds for exactly the call that was shown.
 """
 
@@ -19,17 +19,17 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from assistant.chat.events import (
-    Appended,
-    Approval,
-    Done,
+    ApprovalEvent,
+    DoneEvent,
+    ErrorEvent,
     Event,
-    Failed,
-    Result,
-    Text,
-    ToolCall,
-    ToolProgress,
+    MessageEvent,
+    TextEvent,
+    ToolCallEvent,
+    ToolProgressEvent,
+    ToolResultEvent,
 )
-from assistant.chat.history import Call, Message, answered, mend, sendable, shorten, unanswered
+from assistant.chat.history import Call, Message, mend, open_calls, sendable, shorten, tool_message
 from assistant.chat.interfaces import (
     ContextOverflowError,
     Model,
@@ -42,7 +42,9 @@ from assistant.chat.interfaces import (
     Tools,
     UnknownServerError,
 )
+from assistant.chat.sentences import NO_MORE_ROUNDS, SENTENCES, TOO_LONG
 from assistant.chat.writes import WritingCalls
+from serving.errors import CodedError, sentence
 
 log = logging.getLogger(__name__)
 
@@ -63,16 +65,8 @@ TOO_MANY_TOOLS = (
 )
 CALL_IN_PROSE = re.compile(r"<tool_call>|<\|tool_call|<function=|<\|python_tag\|>")  # Qwen, Llama and others
 
-DECLINED = "用户取消了这次操作，没有执行。"
-UNCONFIRMED = "用户没有确认这次操作，没有执行。"
-INTERRUPTED = "这次调用被中断，没有结果。"
-NOT_GENUINE = "确认与这次调用不符，没有执行。"
-CUT_OFF = "模型的输出在参数中间被截断，没有执行。"
-UNSURE = "这次调用被中断，可能已经执行，也可能没有。请先查询再决定是否重试。"
-STOPPING = "服务正在停止，回答没有完成。请稍后再试。"
-BROKEN = "内部错误，这次调用没有结果；详情见服务日志。"
-NO_MORE_ROUNDS = f"已经连续调用了 {MAX_ROUNDS} 轮工具，先停在这里。需要的话，请说“继续”。"
-TOO_LONG = "\n\n（回答太长，在这里被截断。）"
+# Read by assistant/demo until it goes by code.
+DECLINED, UNCONFIRMED, INTERRUPTED = (SENTENCES[code] for code in ("declined", "unconfirmed", "interrupted"))
 
 
 class Chat:
@@ -117,8 +111,8 @@ class Chat:
             while (event := await events.get()) is not None:
                 yield event
             if task.cancelled():
-                yield Failed(STOPPING)
-                yield Done("error")
+                yield ErrorEvent("stopping")
+                yield DoneEvent("error")
             else:
                 await task
         finally:
@@ -147,7 +141,8 @@ class Chat:
                     tool.server, tool.name, args, key=call.id, on_progress=on_progress
                 )
             except UnknownServerError as error:  # mcp.json was edited in the middle of the turn
-                return ToolResult(str(error), is_error=True, unreachable=True)
+                text = sentence(SENTENCES, error.code, error.params)
+                return ToolResult(text, is_error=True, unreachable=True, code=error.code, params=error.params)
 
         return await run() if tool.read_only else await self._writing.run(call.id, run)
 
@@ -202,16 +197,16 @@ class _Turn:
         try:
             reason = await self._rounds()
         except ModelError as error:
-            self.emit(Failed(str(error)))
+            self.emit(ErrorEvent(error.code, error.params))
             reason = "error"
         except Exception:  # the task's outer edge: the page must hear an end, whatever it was
             log.exception("a turn broke")
-            self.emit(Failed("内部错误，请再试一次；详情见服务日志"))
+            self.emit(ErrorEvent("turn_broke"))
             reason = "error"
-        self.emit(Done(reason))
+        self.emit(DoneEvent(reason))
 
     async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
-        if pending := unanswered(self.history):
+        if pending := open_calls(self.history):
             await self.chat.toolbox.settled()  # right after a start the tools are not listed yet
             if await self._run(pending):
                 return "approval"
@@ -225,7 +220,7 @@ class _Turn:
             malformed += any(call.args() is None for call in calls)
             if await self._run([(call, True) for call in calls], cut_off=finish == "length"):
                 return "approval"
-        await self._answer([], or_else=NO_MORE_ROUNDS)
+        await self._answer([], or_else=NO_MORE_ROUNDS.format(rounds=MAX_ROUNDS))
         return "rounds"
 
     async def _answer(self, tools: list[Tool], or_else: str = "") -> tuple[list[Call], str]:
@@ -238,20 +233,20 @@ class _Turn:
         except ContextOverflowError:
             reply = await self._ask_model(shorten(sendable(mend(self.history))), tools)
         if not reply.calls and tools and CALL_IN_PROSE.search(reply.text):
-            raise ModelError("模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。")
+            raise ModelError("call_in_prose")
         calls = [self.chat.mint(request) for request in reply.calls] if tools else []
         text = reply.text
         if not text and not calls:
             if not or_else:
-                raise ModelError("模型没有给出回答，请再试一次")
-            self.emit(Text(or_else))
+                raise ModelError("empty_reply")
+            self.emit(TextEvent(or_else))
             text = or_else
         if reply.finish == "length" and not calls:
-            self.emit(Text(TOO_LONG))
+            self.emit(TextEvent(TOO_LONG))
             text += TOO_LONG
         message: Message = {"role": "assistant", "content": text, **reply.extra}
         if calls:
-            message["tool_calls"] = [call.wire() for call in calls]
+            message["tool_calls"] = [call.to_dict() for call in calls]
         self._append(message)
         return calls, reply.finish
 
@@ -263,14 +258,14 @@ class _Turn:
             if isinstance(part, Reply):
                 reply = part
             else:
-                self.emit(Text(part))
+                self.emit(TextEvent(part))
         if reply is None:
-            raise ModelError("模型没有给出回答")
+            raise ModelError("no_reply")
         return reply
 
     def _append(self, message: Message) -> None:
         self.history.append(message)
-        self.emit(Appended(message))
+        self.emit(MessageEvent(message))
 
     async def _run(self, calls: Sequence[tuple[Call, bool]], cut_off: bool = False) -> bool:
         """Settle calls side by side; return whether one of them waits for the user."""
@@ -281,39 +276,41 @@ class _Turn:
         waiting = False
         for call, current in calls:
             tool = tools.get(call.name)
-            verdict = CUT_OFF if cut_off else self._verdict(call, tool, current)
+            verdict = CodedError("cut_off") if cut_off else self._verdict(call, tool, current)
             if verdict == "wait":
-                self.emit(Approval(call.id))
+                self.emit(ApprovalEvent(call.id))
                 waiting = True
-            elif verdict == "run" and tool is not None:
+            elif isinstance(verdict, CodedError):
+                self._settle(call, _failed(call, verdict, unknown=verdict.code == "outcome_unknown"))
+            elif tool is not None:
                 running.append(self._execute(call, tool))
-            else:
-                self._settle(call, _failed(call, verdict, unknown=verdict == UNSURE))
         await asyncio.gather(*running)
         return waiting
 
-    def _verdict(self, call: Call, tool: Tool | None, current: bool) -> str:
+    def _verdict(self, call: Call, tool: Tool | None, current: bool) -> Literal["run", "wait"] | CodedError:
         """Say "run", "wait", or why not; `current` when no message of the user came after the call."""
         if tool is None:
-            return f"没有名为 {call.name} 的工具，它的服务器可能没有连上。"
+            return CodedError("unknown_tool", tool=call.name)
         if call.args() is None:
-            return f"参数不是合法的 JSON 对象：{call.arguments[:200]}"
+            return CodedError("arguments_not_json", arguments=call.arguments[:200])
         asks = self.rules.asks(tool)
         if tool.read_only and not asks:
-            return "run" if current else INTERRUPTED
+            return "run" if current else CodedError("interrupted")
         word = self.rules.approvals.get(call.id)
         if word is False:
-            return DECLINED
+            return CodedError("declined")
         if word is not True and asks:
-            return "wait" if current else UNCONFIRMED
+            return "wait" if current else CodedError("unconfirmed")
         if not self.chat.is_genuine(call):
-            return NOT_GENUINE
+            return CodedError("not_genuine")
         # Without a word of the user on this very call, it runs only now, not when the talk has gone on.
-        return "run" if word is True or current or self.chat.has_begun(call) else UNSURE
+        return (
+            "run" if word is True or current or self.chat.has_begun(call) else CodedError("outcome_unknown")
+        )
 
     async def _execute(self, call: Call, tool: Tool) -> None:
         def report(progress: float, total: float | None, message: str | None) -> None:
-            self.emit(ToolProgress(call.id, progress, total, message))
+            self.emit(ToolProgressEvent(call.id, progress, total, message))
 
         async with self.places:
             began = time.monotonic()
@@ -321,27 +318,44 @@ class _Turn:
                 result = await self.chat.execute(call, tool, call.args() or {}, report)
             except Exception:  # this call's outer edge: the others of its round have results of their own
                 log.exception("%s broke", tool.offered)
-                outcome = _failed(call, BROKEN, unknown=not tool.read_only)
+                outcome = _failed(call, CodedError("call_broke"), unknown=not tool.read_only)
             else:
                 ms = round((time.monotonic() - began) * 1000)
-                outcome = Result(call.id, result.text, result.is_error, ms, result.unknown, result.media)
+                code = result.code or ("tool_failed" if result.is_error else None)
+                outcome = ToolResultEvent(
+                    call.id,
+                    result.text,
+                    result.is_error,
+                    ms,
+                    result.unknown,
+                    result.media,
+                    code,
+                    result.params,
+                )
             self._settle(call, outcome)
 
-    def _settle(self, call: Call, outcome: Result) -> None:
+    def _settle(self, call: Call, outcome: ToolResultEvent) -> None:
         self.emit(outcome)
-        self._append(answered(call, f"错误: {outcome.result}" if outcome.isError else outcome.result))
+        if outcome.isError:
+            error = {"code": outcome.code, "params": outcome.params}
+            self._append(tool_message(call, f"错误: {outcome.result}", error))
+        else:
+            self._append(tool_message(call, outcome.result))
 
 
-def _failed(call: Call, why: str, *, unknown: bool = False) -> Result:
-    return Result(call.id, why, isError=True, ms=0, unknown=unknown)
+def _failed(call: Call, why: CodedError, *, unknown: bool = False) -> ToolResultEvent:
+    text = sentence(SENTENCES, why.code, why.params)
+    return ToolResultEvent(
+        call.id, text, isError=True, ms=0, unknown=unknown, code=why.code, params=why.params
+    )
 
 
-def _announce(call: Call, tool: Tool | None) -> ToolCall:
+def _announce(call: Call, tool: Tool | None) -> ToolCallEvent:
     args = call.args()
     shown = call.arguments if args is None else args
     if tool is None:
-        return ToolCall(call.id, "", call.name, call.name, shown, readOnly=True, fingerprint="")
-    return ToolCall(call.id, tool.server, tool.name, tool.title, shown, tool.read_only, tool.fingerprint)
+        return ToolCallEvent(call.id, "", call.name, call.name, shown, readOnly=True, fingerprint="")
+    return ToolCallEvent(call.id, tool.server, tool.name, tool.title, shown, tool.read_only, tool.fingerprint)
 
 
 def _offer(tool: Tool) -> dict[str, Any]:

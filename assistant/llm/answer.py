@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from assistant.chat.history import is_sane
+from assistant.chat.history import is_writable_json
 from assistant.chat.interfaces import ModelError, Reply, ToolRequest
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, SIGNED, THINK
 
@@ -135,7 +135,7 @@ class Answer:
 
     def _take_detail(self, part: Any) -> None:
         """Add a part of OpenRouter's details; its text comes in pieces of the same type and index."""
-        if not isinstance(part, dict) or not is_sane(part):
+        if not isinstance(part, dict) or not is_writable_json(part):
             return
         last = self._details[-1] if self._details else {}
         if not last or any(last.get(key) != part.get(key) for key in ("type", "index")):
@@ -161,7 +161,7 @@ class Answer:
             call.name += name
         call.arguments += arguments
         signed = getattr(piece, SIGNED, None)
-        if isinstance(signed, dict) and is_sane(signed):
+        if isinstance(signed, dict) and is_writable_json(signed):
             call.signed = {**(call.signed or {}), **signed}
 
 

@@ -53,6 +53,7 @@ def acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _of_model(name: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
+    kept.pop("error", None)  # the loop's, for programs
     is_own = kept.pop(MODEL, None) == name
     thought = kept.pop(THINK, "")
     if is_own and isinstance(thought, str):

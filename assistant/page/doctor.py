@@ -7,6 +7,7 @@ from typing import TextIO
 
 from assistant.chat.interfaces import Model, ModelError, Reply
 from assistant.chat.loop import MAX_TOOLS
+from assistant.page.sentences import explain
 from assistant.toolbox.config import SWITCHED_OFF
 from assistant.toolbox.connection import Connection
 from assistant.toolbox.toolbox import Toolbox
@@ -83,7 +84,10 @@ async def _model(model: Model) -> Finding:
             called = isinstance(part, Reply) and bool(part.calls)
     except ModelError as error:
         return Finding(
-            what, False, str(error), "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL"
+            what,
+            False,
+            explain(error.code, error.params),
+            "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL",
         )
     if not called:
         return Finding(what, False, "有回答，但没有调用工具", "请换一个支持工具调用的模型 (LLM_MODEL)")

@@ -16,6 +16,7 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from assistant.chat import events
+from assistant.page.sentences import explain
 
 QUICK = 2_000  # characters that are rendered sooner than a thread is asked to
 HTML_INTERVAL = 0.05  # seconds between two renderings of an answer that is still coming
@@ -96,7 +97,7 @@ async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[
     next_rendering = 0.0
     async with aclosing(turn) as told:
         async for event in told:
-            if isinstance(event, events.Text):
+            if isinstance(event, events.TextEvent):
                 text += event.delta
                 due = time.monotonic() >= next_rendering
             else:
@@ -107,6 +108,13 @@ async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[
                 yield "html", {"html": html}
                 # a long answer takes long to render: never more than a fifth of the time
                 next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
-            if not isinstance(event, events.Text):
+            if not isinstance(event, events.TextEvent):
                 text = ""
-            yield event.event, asdict(event)
+            yield event.event, _data(event)
+
+
+def _data(event: events.Event) -> dict[str, Any]:
+    data = asdict(event)
+    if isinstance(event, events.ErrorEvent):
+        data["detail"] = explain(event.code, event.params)
+    return data

@@ -101,7 +101,7 @@ class Toolbox:
         try:
             return self.connections[server]
         except KeyError:
-            raise UnknownServerError(f"服务器 {server} 不存在") from None
+            raise UnknownServerError(server) from None
 
 
 def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:

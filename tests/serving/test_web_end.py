@@ -46,7 +46,7 @@ class Waiting:
 def approved() -> dict[str, Any]:
     """A conversation whose purchase the user has confirmed."""
     call = Chat(ScriptedModel(), Toolbox([]), b"s").mint(ToolRequest("shop_buy", "{}"))
-    wanted = {"role": "assistant", "content": "", "tool_calls": [call.wire()]}
+    wanted = {"role": "assistant", "content": "", "tool_calls": [call.to_dict()]}
     return {"messages": [{"role": "user", "content": "buy"}, wanted], "approvals": {call.id: True}}
 
 

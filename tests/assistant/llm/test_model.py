@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from assistant.chat import events
-from assistant.chat.history import History, Message, plain
+from assistant.chat.history import History, Message, as_messages
 from assistant.chat.interfaces import ContextOverflowError, ModelError, Reply, ToolRequest, ToolResult
 from assistant.chat.loop import Chat
 from assistant.llm import model as provider
@@ -52,7 +52,7 @@ def called(*ids: str, **extra: Any) -> list[Message]:
 
 def through_the_browser(history: list[Message]) -> list[Message]:
     adapter = TypeAdapter[list[Any]](History)
-    return plain(
+    return as_messages(
         adapter.validate_json(adapter.dump_json(adapter.validate_python(history), exclude_unset=True))
     )
 
@@ -217,8 +217,8 @@ async def test_the_signature_of_a_call_goes_back_unchanged_also_after_an_approva
     async with serve(scripted.app) as url, aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model:
         talk = Chat(model, FakeTools((tool("buy", read_only=False), buy)), b"secret")
         told = [event async for event in talk.turn(ASK)]
-        history = [*ASK, *(event.message for event in told if isinstance(event, events.Appended))]
-        word = {event.id: True for event in told if isinstance(event, events.Approval)}
+        history = [*ASK, *(event.message for event in told if isinstance(event, events.MessageEvent))]
+        word = {event.id: True for event in told if isinstance(event, events.ApprovalEvent)}
         _ = [event async for event in talk.turn(through_the_browser(history), approvals=word)]
     assert scripted.requests[1]["messages"][2]["tool_calls"][0]["extra_content"] == signature
     assert roles(scripted.requests[1]["messages"])[-2:] == ["assistant", "tool"]

@@ -1,0 +1,24 @@
+"""What a model and a person read of a call that was not run, and of a turn that failed, by code."""
+
+SENTENCES = {
+    # a call that was not run, or whose outcome nobody knows
+    "unknown_tool": "没有名为 {tool} 的工具，它的服务器可能没有连上。",
+    "unknown_server": "服务器 {server} 不存在",
+    "arguments_not_json": "参数不是合法的 JSON 对象：{arguments}",
+    "declined": "用户取消了这次操作，没有执行。",
+    "unconfirmed": "用户没有确认这次操作，没有执行。",
+    "interrupted": "这次调用被中断，没有结果。",
+    "not_genuine": "确认与这次调用不符，没有执行。",
+    "cut_off": "模型的输出在参数中间被截断，没有执行。",
+    "outcome_unknown": "这次调用被中断，可能已经执行，也可能没有。请先查询再决定是否重试。",
+    "call_broke": "内部错误，这次调用没有结果；详情见服务日志。",
+    # a turn that failed
+    "stopping": "服务正在停止，回答没有完成。请稍后再试。",
+    "turn_broke": "内部错误，请再试一次；详情见服务日志",
+    "no_reply": "模型没有给出回答",
+    "empty_reply": "模型没有给出回答，请再试一次",
+    "call_in_prose": "模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。",
+}
+
+NO_MORE_ROUNDS = "已经连续调用了 {rounds} 轮工具，先停在这里。需要的话，请说“继续”。"
+TOO_LONG = "\n\n（回答太长，在这里被截断。）"

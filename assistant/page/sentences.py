@@ -1,0 +1,12 @@
+"""The sentence of every code that reaches the page."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from assistant.chat.sentences import SENTENCES
+from serving.errors import sentence
+
+
+def explain(code: str, params: Mapping[str, Any]) -> str:
+    """Return the sentence of a code; a code of somebody else's model says itself."""
+    return sentence(SENTENCES, code, params) if code in SENTENCES else code
