@@ -6,16 +6,20 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.processes import Service, Spawn
+from tests.support.processes import Spawn
 from tests.support.suite import Suite
 
 # A busy machine is slow, which says nothing of the code.
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("product-mcp"), max_examples=2_000)  # .ci/run --all
 settings.load_profile("product-mcp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the page's tests last: Playwright keeps its event loop running, beside which no other can run."""
+    """Run the page's tests last: Playwright keeps its event loop running, beside which no other can run.
+
+    Each of xdist's workers is given its tests in this order.
+    """
     items.sort(key=lambda item: item.path.parent.name == "public")
 
 
@@ -27,20 +31,13 @@ def anyio_backend() -> str:
 
 @pytest.fixture
 def spawn(tmp_path: Path) -> Iterator[Spawn]:
-    """Give a function that starts a service; all that it started ends with the test."""
-    started: list[Service] = []
-
-    def start(file: str, *args: str, env: dict[str, str] | None = None) -> Service:
-        service = Service.start(tmp_path, file, *args, env=env)
-        started.append(service)
-        return service
-
-    yield start
-    for service in started:
-        service.stop()
+    """Give a function that starts a service in the test's folder; all that it started ends with the test."""
+    with Spawn(tmp_path) as spawn:
+        yield spawn
 
 
 @pytest.fixture
-def suite(tmp_path: Path, spawn: Spawn) -> Suite:
-    """Give the three services, to be started on free ports in the test's temporary folder."""
-    return Suite(tmp_path, spawn)
+def suite(tmp_path: Path) -> Iterator[Suite]:
+    """Give the three services, to be started on free ports in the test's folder."""
+    with Suite(tmp_path) as suite:
+        yield suite

@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from mcp.client.sse import sse_client
 from mcp_types import TextContent
 
 from tests.support.asgi import ScriptedProvider, call_stream, serve, text_stream
-from tests.support.processes import OURS, ROOT, free_port, require
+from tests.support.processes import ROOT, Spawn, free_port, require
 from tests.support.suite import Browser, Suite, until
 from weather.tests.conftest import KEY, local_seniverse
 
@@ -32,7 +31,6 @@ async def stock(suite: Suite, product: int = 2) -> int:
 
 async def test_a_newcomers_first_conversation_survives_a_restart_of_everything(suite: Suite) -> None:
     suite.start("web", "main", "api")  # the last one first: no order of readiness matters
-    suite.up("web", "main", "api")
     async with suite.browser() as browser:
         await browser.until("ready")
         products = await browser.ask("有哪些商品？")
@@ -45,25 +43,20 @@ async def test_a_newcomers_first_conversation_survives_a_restart_of_everything(s
         bought = await browser.confirm()
         assert all(part in bought for part in ("1798", "48"))
         assert "无线蓝牙耳机Pro" in await browser.ask("按商品汇总一下订单")
-        for name in ("web", "main", "api"):
-            suite.running[name].stop()
+        suite.stop("web", "main", "api")
         suite.start("api", "main", "web")
-        suite.up("api", "main", "web")
         await browser.until("ready")
         assert "48" in await browser.ask("无线蓝牙耳机Pro 还有多少库存？")
-    for service in suite.running.values():
-        service.stop()
-    logs = "".join(path.read_text() for path in suite.folder.glob("*.log"))
-    assert "Traceback" not in logs
-    assert "ERROR" not in logs
+    suite.stop()
+    assert "Traceback" not in suite.logs()
+    assert "ERROR" not in suite.logs()
 
 
 async def test_the_mcp_server_may_die_and_come_back_in_the_middle_of_a_conversation(suite: Suite) -> None:
     suite.start("api", "main", "web")
-    suite.up("api", "main", "web")
     async with suite.browser() as browser:
         await browser.until("ready")
-        suite.running["main"].process.kill()
+        suite.kill("main")
         await browser.until("down")
         answer = await browser.ask("有哪些商品？")
         assert "product-mcp" in answer
@@ -79,20 +72,17 @@ async def _until_answered(browser: Browser, question: str) -> str:
 
 async def test_the_mcp_server_waits_for_the_api(suite: Suite) -> None:
     suite.start("main")
-    suite.up("main")
     async with Client(f"http://localhost:{suite.mcp}/mcp", read_timeout_seconds=30) as client:
         failed = await client.call_tool("get_products", {})
         assert failed.is_error
         assert "请求产品服务时出错" in _text(failed)
         suite.start("api")
-        suite.up("api")
         assert "智能手表Galaxy" in _text(await client.call_tool("get_products", {}))
 
 
 @pytest.mark.parametrize("path", ["mcp", "sse"])
 async def test_a_real_client_lists_and_calls_all_four_tools(suite: Suite, path: str) -> None:
     suite.start("api", "main")
-    suite.up("api", "main")
     url = f"http://localhost:{suite.mcp}/{path}"
     async with Client(sse_client(url) if path == "sse" else url, read_timeout_seconds=30) as client:
         listed = await client.list_tools()
@@ -121,7 +111,6 @@ async def test_a_real_provider_buys_once_however_often_the_approved_history_is_s
     provider = ScriptedProvider(call_stream(tool, BUY), text_stream("已", "下单"), text_stream("已下单"))
     async with serve(provider.app) as url:
         suite.start("api", "main", "web", OPENAI_API_KEY="key", OPENAI_API_BASE=f"{url}/v1", LLM_MODEL="m")
-        suite.up("api", "main", "web")
         async with suite.browser() as browser:
             await browser.until("ready")
             assert (await browser.http.get("/api/status")).json()["model"] == {"name": "m", "demo": False}
@@ -136,7 +125,7 @@ async def test_a_real_provider_buys_once_however_often_the_approved_history_is_s
     }
 
 
-async def test_one_question_that_needs_the_shop_and_the_weather(suite: Suite) -> None:
+async def test_one_question_that_needs_the_shop_and_the_weather(suite: Suite, spawn: Spawn) -> None:
     port = free_port()
     suite.configure(
         {
@@ -151,24 +140,13 @@ async def test_one_question_that_needs_the_shop_and_the_weather(suite: Suite) ->
     )
     command = [sys.executable, "-m", "mcp_weather_http", "--port", str(port)]
     with local_seniverse() as seniverse:
-        weather = subprocess.Popen(
-            [*command, "--base-url", seniverse.url],
-            env=os.environ | {"SENIVERSE_API_KEY": KEY},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        try:
-            async with serve(provider.app) as url:
-                suite.start("api", "main", "web", OPENAI_API_KEY="key", OPENAI_API_BASE=f"{url}/v1")
-                suite.up("api", "main", "web")
-                async with suite.browser() as browser:
-                    await until(lambda: _both_ready(browser))
-                    await browser.ask("北京今天适合戴手表跑步吗？")
-                    for name in browser.waiting:  # the weather server does not say that it only reads
-                        pytest.fail(f"waits for {name}")
-        finally:
-            weather.terminate()
-            weather.wait(10)
+        spawn.program(*command, "--base-url", seniverse.url, env={"SENIVERSE_API_KEY": KEY})
+        async with serve(provider.app) as url:
+            suite.start("api", "main", "web", OPENAI_API_KEY="key", OPENAI_API_BASE=f"{url}/v1")
+            async with suite.browser() as browser:
+                await until(lambda: _both_ready(browser))
+                await browser.ask("北京今天适合戴手表跑步吗？")
+                assert browser.waiting == []  # both tools say that they only read
     results = [m["content"] for m in provider.requests[-1]["messages"] if m["role"] == "tool"]
     assert "北京" in results[0]
     assert "智能手表Galaxy" in results[1]
@@ -199,27 +177,18 @@ async def test_one_command_starts_all_says_where_to_go_and_ends_on_ctrl_c(clone:
         json.dumps({"mcpServers": {"product-mcp": {"url": f"http://localhost:{mcp}/mcp"}}})
     )
     ports = {"API_PORT": str(api), "MCP_PORT": str(mcp), "WEB_PORT": str(web)}
-    env = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-    env |= ports | {"API_URL": f"http://127.0.0.1:{api}/api", "PYTHONUNBUFFERED": "1"}
-    env["PATH"] = f"{Path(sys.executable).parent}:{env['PATH']}"
-    log = clone / "honcho.log"
-    with log.open("wb") as out:
-        honcho = subprocess.Popen(
-            [sys.executable, "-m", "honcho", "start"], cwd=clone, env=env, stdout=out, stderr=out
-        )
-    try:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    env = ports | {"API_URL": f"http://127.0.0.1:{api}/api", "PATH": path}
+    with Spawn(clone) as spawn:
+        honcho = spawn.program(sys.executable, "-m", "honcho", "start", env=env)
 
         async def is_greeted() -> bool:
-            return f"http://localhost:{web}（4 个工具）" in log.read_text()
+            return f"http://localhost:{web}（4 个工具）" in honcho.log.read_text()
 
         await until(is_greeted, 60)
-        honcho.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        assert honcho.wait(30) == 130
-        assert "SIGKILL" not in log.read_text(), f"had to be killed after {time.monotonic() - began:.0f} s"
-    finally:
-        honcho.kill()
-        honcho.wait()
-    printed = log.read_text()
+        honcho.process.send_signal(signal.SIGINT)
+        assert honcho.process.wait(30) == 130
+    printed = honcho.log.read_text()
+    assert "SIGKILL" not in printed
     assert "Traceback" not in printed
     assert "ERROR" not in printed

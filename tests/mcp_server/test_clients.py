@@ -15,10 +15,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import ROOT, Service, free_port, require
+from tests.support.processes import ROOT, require
+from tests.support.suite import Suite
 from tests.test_main import NAMES, TWO_BUDS
 
-pytestmark = pytest.mark.timeout(400)
+pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
 SYSTEM = (
     f"{platform.system().lower()}-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), 'arm64') }"
@@ -153,20 +154,11 @@ def node_modules() -> Path:
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the REST service and the MCP server as two processes."""
-    folder = tmp_path_factory.mktemp("shop")
-    api_port, mcp_port = free_port(), free_port()
-    api = Service.start(folder, "api.py", "--port", str(api_port))
-    env = {"API_URL": f"http://127.0.0.1:{api_port}/api"}
-    mcp = Service.start(folder, "main.py", "--port", str(mcp_port), env=env)
-    try:
-        api.wait_until_up(f"http://127.0.0.1:{api_port}/healthz")
-        mcp.wait_until_up(f"http://127.0.0.1:{mcp_port}/healthz")
-        yield f"http://127.0.0.1:{mcp_port}"
-    finally:
-        mcp.stop()
-        api.stop()
-    assert "Traceback" not in mcp.log.read_text()
-    assert "ERROR" not in mcp.log.read_text()
+    with Suite(tmp_path_factory.mktemp("shop")) as suite:
+        suite.start("api", "main")
+        yield f"http://127.0.0.1:{suite.mcp}"
+    assert "Traceback" not in suite.logs()
+    assert "ERROR" not in suite.logs()
 
 
 def node(folder: Path, script: str, *args: str) -> str:

@@ -3,21 +3,19 @@
 A pytest plugin of the page's test files, which import from it too: hence PYTEST_DONT_REWRITE.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from tests.support import page_backend
 from tests.support.page_backend import Backend
-from tests.support.processes import Service, free_port, require
+from tests.support.processes import require
+from tests.support.suite import Suite
 
 FLAGS = [
     "--no-sandbox",
@@ -103,50 +101,7 @@ class Shown:
 Open = Callable[..., Shown]
 
 
-@dataclass
-class Stack:
-    """`api.py`, `main.py` and `web.py` on free ports, their files in one folder."""
-
-    folder: Path
-    api: int = field(default_factory=free_port)
-    mcp: int = field(default_factory=free_port)
-    web: int = field(default_factory=free_port)
-    running: dict[str, Service] = field(default_factory=dict)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.web}"
-
-    def start(self, *names: str, **settings: str) -> None:
-        """Start these services and wait until they answer."""
-        servers = {"product-mcp": {"type": "http", "url": f"http://127.0.0.1:{self.mcp}/mcp"}}
-        (self.folder / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
-        env = {
-            "API_PORT": str(self.api),
-            "MCP_PORT": str(self.mcp),
-            "WEB_PORT": str(self.web),
-            "API_URL": f"http://127.0.0.1:{self.api}/api",
-        }
-        ports = {"api": self.api, "main": self.mcp, "web": self.web}
-        for name in names:
-            self.running[name] = Service.start(self.folder, f"{name}.py", env=env | settings)
-        for name in names:
-            self.running[name].wait_until_up(f"http://127.0.0.1:{ports[name]}/healthz")
-
-    def stop(self, *names: str) -> None:
-        """Stop these services, or all."""
-        for name in names or tuple(self.running):
-            self.running.pop(name).stop()
-
-    def buy(self, customer: str, product: int, quantity: int) -> None:
-        """Buy behind the page's back."""
-        order = {"customerName": customer, "items": [{"productId": product, "quantity": quantity}]}
-        httpx.post(f"http://127.0.0.1:{self.api}/api/purchase", json=order).raise_for_status()
-
-    def orders(self) -> list[dict[str, object]]:
-        """Read all orders from the REST service."""
-        found: list[dict[str, object]] = httpx.get(f"http://127.0.0.1:{self.api}/api/orders?limit=500").json()
-        return found
+Stack = Suite
 
 
 @pytest.fixture(scope="session")

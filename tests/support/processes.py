@@ -1,21 +1,28 @@
 """Real processes on free ports, and the parts that a machine may lack."""
 
+import itertools
 import os
+import random
 import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Self
 
 import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = ("API_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_")
+STOP_SECONDS = 10
+
+# No system hands these out by itself, so nothing takes a port between its choice and the service's start.
+FIRST_PORT, PORTS_OF_A_WORKER = 20_000, 700
 
 
 def require(program: str) -> str:
@@ -29,36 +36,32 @@ def require(program: str) -> str:
     pytest.skip(reason)
 
 
+def _candidates() -> Iterator[int]:
+    """The ports of this test process; it begins anywhere in them, as another run may be under way."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
+    first = FIRST_PORT + worker * PORTS_OF_A_WORKER
+    begin = random.randrange(PORTS_OF_A_WORKER)
+    return (first + (begin + n) % PORTS_OF_A_WORKER for n in itertools.count())
+
+
+_ports = _candidates()
+
+
 def free_port() -> int:
-    """Return a TCP port on 127.0.0.1 that the system picks."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+    """Return a TCP port on 127.0.0.1 on which nothing listens, another one at each call."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass
 class Service:
-    """A `python FILE ARGS` of ours, its output in a file, so that a full pipe never blocks it."""
+    """A process, its output in a file, so that a full pipe never blocks it."""
 
     process: subprocess.Popen[bytes]
     log: Path
-
-    @classmethod
-    def start(cls, folder: Path, file: str, *args: str, env: dict[str, str] | None = None) -> "Service":
-        """Start one of our files in `folder`, where no `.env` of the machine is read."""
-        log = folder / f"{Path(file).stem}-{time.monotonic_ns()}.log"
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-        with log.open("wb") as out:
-            process = subprocess.Popen(
-                [sys.executable, str(ROOT / file), *args],
-                env=inherited | {"PYTHONUNBUFFERED": "1"} | (env or {}),
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=subprocess.STDOUT,
-            )
-        return cls(process, log)
 
     def wait_until_up(self, url: str, seconds: float = 30) -> None:
         """Wait until a GET of the URL answers 200; fail with the log when it does not."""
@@ -73,17 +76,46 @@ class Service:
         pytest.fail(f"{url} did not answer within {seconds} s:\n{self.log.read_text()}")
 
     def stop(self) -> int:
-        """End the process as Ctrl+C does, by force after 10 s, and return its exit status."""
+        """End the process with SIGTERM, by force after 10 s, and return its exit status."""
         if self.process.poll() is None:
             self.process.terminate()
         try:
-            return self.process.wait(10)
+            return self.process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
             self.process.kill()
             return self.process.wait()
 
 
-class Spawn(Protocol):
-    """Starts one of our files as a process, in the test's temporary folder."""
+@dataclass
+class Spawn:
+    """Starts processes in a folder, where no `.env` of the machine is read; at its end all of them end."""
 
-    def __call__(self, file: str, *args: str, env: dict[str, str] | None = None) -> Service: ...
+    folder: Path
+    started: list[Service] = field(default_factory=list)
+
+    def __call__(self, file: str, *args: str, env: dict[str, str] | None = None) -> Service:
+        """Start one of our files."""
+        return self.program(sys.executable, str(ROOT / file), *args, env=env)
+
+    def program(self, *command: str, env: dict[str, str] | None = None) -> Service:
+        """Start any program, without this machine's settings of our services."""
+        log = self.folder / f"{Path(command[1]).stem}-{time.monotonic_ns()}.log"
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+        with log.open("wb") as out:
+            process = subprocess.Popen(
+                command,
+                env=inherited | {"PYTHONUNBUFFERED": "1"} | (env or {}),
+                cwd=self.folder,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+            )
+        self.started.append(Service(process, log))
+        return self.started[-1]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for service in self.started:
+            service.stop()

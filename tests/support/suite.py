@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -15,10 +15,9 @@ from tests.support.processes import Service, Spawn, free_port
 
 @dataclass
 class Suite:
-    """The three services on free ports, in one temporary folder."""
+    """The three services on free ports, their files in one folder."""
 
     folder: Path
-    spawn: Spawn
     api: int = field(default_factory=free_port)
     mcp: int = field(default_factory=free_port)
     web: int = field(default_factory=free_port)
@@ -27,19 +26,60 @@ class Suite:
     def __post_init__(self) -> None:
         self.configure({"product-mcp": {"type": "http", "url": f"http://localhost:{self.mcp}/mcp"}})
 
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        return f"http://127.0.0.1:{self.web}"
+
     def configure(self, servers: dict[str, Any]) -> None:
+        """Write `mcp.json`."""
         (self.folder / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
 
-    def start(self, *names: str, **env: str) -> None:
+    def start(self, *names: str, **settings: str) -> None:
+        """Start these services in this order, then wait until all of them answer."""
         ports = {"API_PORT": str(self.api), "MCP_PORT": str(self.mcp), "WEB_PORT": str(self.web)}
         address = {"API_URL": f"http://127.0.0.1:{self.api}/api"}
+        spawn = Spawn(self.folder)
         for name in names:
-            self.running[name] = self.spawn(f"{name}.py", env=ports | address | env)
+            self.running[name] = spawn(f"{name}.py", env=ports | address | settings)
+        self.up(*names)
 
     def up(self, *names: str) -> None:
+        """Wait until these services answer."""
         ports = {"api": self.api, "main": self.mcp, "web": self.web}
         for name in names:
             self.running[name].wait_until_up(f"http://127.0.0.1:{ports[name]}/healthz")
+
+    def stop(self, *names: str) -> None:
+        """Stop these services, or all."""
+        for name in names or tuple(self.running):
+            self.running.pop(name).stop()
+
+    def kill(self, name: str) -> None:
+        """End a service with SIGKILL."""
+        process = self.running.pop(name).process
+        process.kill()
+        process.wait()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def logs(self) -> str:
+        """What all services have written so far."""
+        return "".join(path.read_text() for path in self.folder.glob("*.log"))
+
+    def buy(self, customer: str, product: int, quantity: int) -> None:
+        """Buy behind the page's back."""
+        order = {"customerName": customer, "items": [{"productId": product, "quantity": quantity}]}
+        httpx.post(f"http://127.0.0.1:{self.api}/api/purchase", json=order).raise_for_status()
+
+    def orders(self) -> list[dict[str, Any]]:
+        """Read all orders from the REST service."""
+        found: list[dict[str, Any]] = httpx.get(f"http://127.0.0.1:{self.api}/api/orders?limit=500").json()
+        return found
 
     @asynccontextmanager
     async def browser(self) -> AsyncIterator["Browser"]:
