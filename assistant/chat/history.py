@@ -1,4 +1,4 @@
-"""A conversation as OpenAI chat messages: mended, and asked which of its tool calls lack a result."""
+"""A conversation as OpenAI chat messages: validated, mended, and cut to what a model can read."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,11 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assistant.chat.sentences import OMITTED, TRUNCATED
+
 MAX_MESSAGES = 20_000
 MAX_DEPTH = 64  # of nested lists and objects
-MAX_RESULT = 20_000  # characters of a tool result that the model gets to read; the page gets all
-MAX_SENT = 500_000  # characters of a history that a model is asked to read: the largest read about as many
-# Characters that stay of a tool result when the history is too long, or the context overflows.
+MAX_RESULT = 20_000  # characters of a tool result that a model is sent; the page gets all of it
+MAX_SENT = 500_000  # characters of a history that a model is sent: about what the largest models read
+# Characters of a tool result that are kept when the history is too long for the model.
 MAX_OLD_RESULT, MAX_NEW_RESULT = 200, 4_000
 
 Message = dict[str, Any]  # an OpenAI chat message
@@ -43,7 +45,7 @@ class HistoryCall(BaseModel):
 
 
 class HistoryMessage(BaseModel):
-    """An OpenAI chat message; what else a provider put into it goes back to the provider."""
+    """An OpenAI chat message; other fields that a provider added go back to it."""
 
     model_config = ConfigDict(extra="allow")
 
@@ -63,9 +65,9 @@ def as_messages(messages: Sequence[HistoryMessage]) -> list[Message]:
 
 
 def is_writable_json(value: Any, depth: int = 0) -> bool:
-    """Whether every JSON writer can write this: not too deep, finite, 64-bit, no half characters.
+    """Whether every JSON encoder accepts this: not too deep, finite, 64-bit, no lone surrogates.
 
-    Python's parser reads more than that: `NaN`, `1e999`, a lone surrogate.
+    Python's parser accepts more: `NaN`, `1e999`, a lone surrogate.
     """
     if depth > MAX_DEPTH:
         return False
@@ -94,7 +96,7 @@ def _is_encodable(text: str) -> bool:
 
 @dataclass(frozen=True)
 class Call:
-    """A tool call in the history, under its id of ours; `signed` goes back to its provider unchanged."""
+    """A tool call in the history; `signed` goes back to its provider unchanged."""
 
     id: str
     name: str
@@ -102,7 +104,7 @@ class Call:
     signed: Mapping[str, Any] | None = None
 
     def args(self) -> dict[str, Any] | None:
-        """Return the arguments, or None when they are no sane JSON object; no text is an empty object."""
+        """Return the arguments, or None if they are no usable JSON object; no text is an empty object."""
         try:
             args = json.loads(self.arguments or "{}")
         except (ValueError, RecursionError):
@@ -110,7 +112,7 @@ class Call:
         return args if isinstance(args, dict) and is_writable_json(args) else None
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the call as an assistant message carries it."""
+        """Return the call as it stands in an assistant message."""
         made = {
             "id": self.id,
             "type": "function",
@@ -124,11 +126,9 @@ def tool_message(call: Call, result: str, error: Mapping[str, Any] | None = None
 
     `error` is a failure's `{"code", "params"}`, for programs.
     """
-    total = len(result)
-    if total > MAX_RESULT:
-        result = (
-            f"{result[:MAX_RESULT]}\n（结果共 {total} 个字符，只给出前 {MAX_RESULT} 个；请缩小查询范围。）"
-        )
+    if len(result) > MAX_RESULT:
+        note = TRUNCATED.format(total=len(result), shown=MAX_RESULT)
+        result = f"{result[:MAX_RESULT]}\n{note}"
     text = result.replace("</tool_result", "<\\/tool_result")
     content = f'<tool_result tool="{call.name}">\n{text}\n</tool_result>'
     message: Message = {"role": "tool", "tool_call_id": call.id, "content": content}
@@ -138,8 +138,8 @@ def tool_message(call: Call, result: str, error: Mapping[str, Any] | None = None
 def mend(messages: Sequence[Message]) -> list[Message]:
     """Put each tool result right behind its call, once, and drop what no provider accepts.
 
-    A history that was stopped, reloaded or answered late has results out of place; an unanswered call stays.
-    A call that stands there twice stands for one.
+    Results are out of place where a turn was stopped, reloaded or approved late. A call without a result is
+    kept; of a repeated call the first is.
     """
     answers = [message for message in messages if message.get("role") == "tool"]
     results = {message.get("tool_call_id"): message for message in reversed(answers)}  # the first one counts
@@ -170,9 +170,9 @@ def sendable(history: Sequence[Message]) -> list[Message]:
 
 
 def _fit(history: Sequence[Message]) -> list[Message]:
-    """Bring a very long history down to `MAX_SENT`: old results go first, then the oldest questions.
+    """Cut a very long history to `MAX_SENT` characters: first old results, then the oldest questions.
 
-    The last question stays whole, with all that came after it; the page keeps everything.
+    The last question is kept whole, with all that came after it.
     """
     questions = [i for i, message in enumerate(history) if message["role"] == "user"] or [0]
     excess = sum(map(_length, history)) - MAX_SENT
@@ -197,7 +197,7 @@ def _with_valid_arguments(call: Call) -> Call:
 
 
 def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:
-    """Return the calls without a result, each with whether nothing but results came after it."""
+    """Return the calls without a result, each with whether it is current: only results came after it."""
     answered = {message.get("tool_call_id") for message in history}
     last = max((i for i, message in enumerate(history) if message.get("role") != "tool"), default=-1)
     return [
@@ -209,7 +209,7 @@ def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:
 
 
 def shorten(history: Sequence[Message]) -> list[Message]:
-    """Cut the tool results, those of older rounds the most: what an overflowing model can best do without."""
+    """Cut the tool results, those of older rounds the most, for a model whose context overflows."""
     last = max((i for i, message in enumerate(history) if message.get("tool_calls")), default=0)
     return [
         _cut(message, MAX_OLD_RESULT if i < last else MAX_NEW_RESULT)
@@ -221,7 +221,12 @@ def shorten(history: Sequence[Message]) -> list[Message]:
 
 def _cut(message: Message, length: int) -> Message:
     text = message.get("content") or ""
-    return message if len(text) <= length else {**message, "content": f"{text[:length]}…（已省略）"}
+    return message if len(text) <= length else {**message, "content": shortened(text, length)}
+
+
+def shortened(text: str, length: int) -> str:
+    """Return a text, or its beginning with a mark."""
+    return text if len(text) <= length else text[:length] + OMITTED
 
 
 def calls_of(message: Message) -> list[Call]:

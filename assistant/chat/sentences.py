@@ -20,5 +20,8 @@ SENTENCES = {
     "call_in_prose": "模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。",
 }
 
+ERROR = "错误: {}"  # what the model reads of a failed call
+OMITTED = "…（已省略）"  # behind a text that was cut
+TRUNCATED = "（结果共 {total} 个字符，只给出前 {shown} 个；请缩小查询范围。）"
 NO_MORE_ROUNDS = "已经连续调用了 {rounds} 轮工具，先停在这里。需要的话，请说“继续”。"
 TOO_LONG = "\n\n（回答太长，在这里被截断。）"

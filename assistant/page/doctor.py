@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TextIO
 
 from assistant.chat.interfaces import Model, ModelError, Reply
-from assistant.chat.loop import MAX_TOOLS
+from assistant.chat.turn import MAX_TOOLS
 from assistant.page.sentences import explain
 from assistant.toolbox.config import SWITCHED_OFF
 from assistant.toolbox.connection import Connection

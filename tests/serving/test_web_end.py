@@ -13,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from assistant.chat.call_ids import CallIds
 from assistant.chat.interfaces import ToolRequest
-from assistant.chat.loop import Chat
-from assistant.toolbox.toolbox import Toolbox
 from tests.support.asgi import serve
 from tests.support.processes import Spawn, free_port
-from tests.support.scripted import ScriptedModel
 
 pytestmark = pytest.mark.anyio
 LONGEST_SECONDS = 10  # until it has ended; honcho kills after 5, but this machine may be busy
@@ -45,7 +43,7 @@ class Waiting:
 
 def approved() -> dict[str, Any]:
     """A conversation whose purchase the user has confirmed."""
-    call = Chat(ScriptedModel(), Toolbox([]), b"s").mint(ToolRequest("shop_buy", "{}"))
+    call = CallIds(b"s").issue(ToolRequest("shop_buy", "{}"))
     wanted = {"role": "assistant", "content": "", "tool_calls": [call.to_dict()]}
     return {"messages": [{"role": "user", "content": "buy"}, wanted], "approvals": {call.id: True}}
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.chat import events
-from assistant.chat import loop as chat
+from assistant.chat import turn as chat
 from assistant.chat.events import Event
 from assistant.chat.history import Message, mend, open_calls
 from assistant.chat.interfaces import (

@@ -6,7 +6,7 @@ from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
 
 from assistant.chat.interfaces import Model, ModelError
-from assistant.chat.loop import MAX_TOOLS
+from assistant.chat.turn import MAX_TOOLS
 from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox.config import SWITCHED_OFF, Server

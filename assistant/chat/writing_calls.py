@@ -7,16 +7,18 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from assistant.chat.history import shortened
 from assistant.chat.interfaces import ToolResult
 
-MAX_REMEMBERED = 1_000  # calls whose outcome is still known here
-MAX_KEPT = 4_000  # characters of an outcome, once those who waited for it have it whole
+MAX_REMEMBERED = 1_000  # calls of a process whose outcome is kept
+MAX_KEPT = 4_000  # characters of a kept outcome; who waits for it gets all of it
 
 
 class WritingCalls:
     """The writing calls of this process, by id."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_remembered: int = MAX_REMEMBERED) -> None:
+        self._max_remembered = max_remembered
         self._outcomes: OrderedDict[str, asyncio.Future[ToolResult]] = OrderedDict()
 
     def __contains__(self, id: str) -> bool:
@@ -24,12 +26,12 @@ class WritingCalls:
         return id in self._outcomes
 
     async def run(self, id: str, call: Callable[[], Coroutine[Any, Any, ToolResult]]) -> ToolResult:
-        """Run a call, or wait for the one that runs under this id already, or return what came of it."""
+        """Run a call, or wait for the one that runs under this id already, or return its outcome."""
         outcome = self._outcomes.get(id)
         if outcome is None:
             outcome = self._outcomes[id] = asyncio.create_task(call())
             outcome.add_done_callback(partial(self._keep, id))
-            if len(self._outcomes) > MAX_REMEMBERED and next(iter(self._outcomes.values())).done():
+            if len(self._outcomes) > self._max_remembered and next(iter(self._outcomes.values())).done():
                 self._outcomes.popitem(last=False)
         return await asyncio.shield(outcome)
 
@@ -40,7 +42,7 @@ class WritingCalls:
             await asyncio.wait(running, timeout=seconds)
 
     def _keep(self, id: str, outcome: asyncio.Future[ToolResult]) -> None:
-        """Keep what came of a call in short; what never reached its server may be tried again."""
+        """Keep an outcome in short; a call that never reached its server may be made again."""
         if outcome.cancelled():
             self._outcomes.pop(id, None)
         elif outcome.exception() is None:
@@ -49,8 +51,4 @@ class WritingCalls:
                 self._outcomes.pop(id, None)
             elif id in self._outcomes:
                 self._outcomes[id] = kept = outcome.get_loop().create_future()
-                kept.set_result(replace(result, text=_cut(result.text), media=()))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= MAX_KEPT else f"{text[:MAX_KEPT]}…（已省略）"
+                kept.set_result(replace(result, text=shortened(result.text, MAX_KEPT), media=()))
