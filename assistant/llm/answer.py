@@ -1,22 +1,19 @@
-"""An answer as it comes in from a provider, piece by piece, however the pieces are made."""
+"""Builds a reply from what a provider sends: chunks of a stream, or a whole answer, in any dialect."""
 
 import json
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from assistant.chat.history import is_writable_json
 from assistant.chat.interfaces import ModelError, Reply, ToolRequest
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, SIGNED, THINK
 
-if TYPE_CHECKING:  # see provider.py
-    from openai.types.chat import ChatCompletion, ChatCompletionChunk
-
 THINK_BEGINS, THINK_ENDS = "<think>", "</think>"  # MiniMax's thoughts, or any model's behind a bare vLLM
 
 
 @dataclass
-class _Fragments:
-    """A tool call as it comes in."""
+class _CallBuilder:
+    """A tool call that is still coming in."""
 
     id: str | None
     name: str = ""
@@ -32,41 +29,31 @@ class _Fragments:
 
 
 @dataclass
-class Answer:
-    """An answer of the model of this name."""
+class ReplyBuilder:
+    """Builds the reply of the model of this name."""
 
     model: str
     text: str = ""  # what the user sees of it
     has_begun: bool = False
-    _thought: str = ""  # a leading <think> block, or what may yet become one
+    _thought: str = ""  # a leading <think> block, or what may become one
     _may_think: bool = True
     _reasoning: dict[str, str] = field(default_factory=dict)
     _details: list[dict[str, Any]] = field(default_factory=list)
-    _calls: list[_Fragments] = field(default_factory=list)
-    _open: dict[int, _Fragments] = field(default_factory=dict)  # calls by index
+    _calls: list[_CallBuilder] = field(default_factory=list)
+    _open: dict[int, _CallBuilder] = field(default_factory=dict)  # calls by index
     _finish: str | None = None
 
-    def take(self, chunk: "ChatCompletionChunk") -> str:
-        """Add a chunk and return what it has to show; keep-alive chunks have no choices."""
+    def add(self, piece: Any) -> str:
+        """Add a `ChatCompletionChunk` or a `ChatCompletion`, and return the text to show for it.
+
+        The SDK checks neither: keep-alive chunks have no choices, and a stray `data: null` comes as None.
+        """
         self.has_begun = True
-        choices = getattr(chunk, "choices", None)  # a stray `data: null` comes as None
+        choices = getattr(piece, "choices", None)
         if not choices:
             return ""
         self._finish = choices[0].finish_reason or self._finish
-        return self._take_delta(choices[0].delta)
-
-    def take_whole(self, answer: "ChatCompletion") -> str:
-        """Add an answer that came in one piece and return what it has to show.
-
-        Raises:
-            ValueError: It is none.
-        """
-        choices = getattr(answer, "choices", None)  # a page of HTML comes as plain text
-        if not choices:
-            problem = getattr(answer, "error", None) or "不是聊天补全的 JSON，请检查 OPENAI_API_BASE"
-            raise ValueError(str(problem)[:300])
-        self._finish = choices[0].finish_reason
-        return self._take_delta(choices[0].message)
+        return self._add_delta(getattr(choices[0], "delta", None) or getattr(choices[0], "message", None))
 
     def say(self, text: str) -> str:
         """Add text that the user is to see, and return it."""
@@ -74,16 +61,20 @@ class Answer:
         return text
 
     def rest(self) -> str:
-        """Return, at the end, what was held back as the beginning of a <think> block and was none."""
+        """Return, at the end, the text that was held back as a possible beginning of a <think> block."""
         held, is_text = self._thought, self._may_think and not self._thought.lstrip().startswith(THINK_BEGINS)
         if is_text:
             self._thought = ""
         return self.say(held) if is_text else ""
 
     def reply(self) -> Reply:
-        """Return the whole answer; one that ended in the middle of arguments counts as cut off."""
+        """Return the whole reply; one that ended in the middle of arguments counts as cut off.
+
+        Raises:
+            ModelError: The provider's content filter ended it.
+        """
         if self._finish == "content_filter":
-            raise ModelError("模型服务的内容审查拦下了这个回答")
+            raise ModelError("content_filtered")
         torn = any(call.arguments and not call.is_whole() for call in self._calls)
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if self._calls else "stop"
         if self._finish == "length" or (self._finish is None and torn):
@@ -92,7 +83,7 @@ class Answer:
         return Reply(self.text, calls, finish, self._extra())
 
     def _extra(self) -> dict[str, Any]:
-        """Return what has to come back to this model, and to no other."""
+        """Return what goes back to this model in later requests, and to no other."""
         extra: dict[str, Any] = {key: text for key, text in self._reasoning.items() if text}
         if self._details:
             extra[REASONING_DETAILS] = self._details
@@ -102,18 +93,18 @@ class Answer:
             extra[MODEL] = self.model
         return extra
 
-    def _take_delta(self, delta: Any) -> str:
+    def _add_delta(self, delta: Any) -> str:
         """Add a delta or a message; some send a last one that is null."""
         for position, piece in enumerate(getattr(delta, "tool_calls", None) or ()):
-            self._take_call(piece, position)
+            self._add_call(piece, position)
         for key in REASONING:
             self._reasoning[key] = self._reasoning.get(key, "") + _text(getattr(delta, key, None))
         for part in getattr(delta, REASONING_DETAILS, None) or ():
-            self._take_detail(part)
-        return self._take_content(_text(getattr(delta, "content", None)))
+            self._add_detail(part)
+        return self._add_content(_text(getattr(delta, "content", None)))
 
-    def _take_content(self, text: str) -> str:
-        """Add content and return what of it is to be shown: not a block of thoughts at its beginning."""
+    def _add_content(self, text: str) -> str:
+        """Add content and return the part of it to show: all but a leading <think> block."""
         if not self._may_think:
             return self.say(text)
         self._thought += text
@@ -125,7 +116,7 @@ class Answer:
         elif THINK_ENDS in head:
             before, mark, after = self._thought.partition(THINK_ENDS)
             shown = after.lstrip()
-            if not shown:  # the blank lines behind the block are not all here
+            if not shown:  # more blank lines may follow the block
                 return ""
             self._thought = before + mark + after[: -len(shown)]
         else:
@@ -133,8 +124,8 @@ class Answer:
         self._may_think = False
         return self.say(shown)
 
-    def _take_detail(self, part: Any) -> None:
-        """Add a part of OpenRouter's details; its text comes in pieces of the same type and index."""
+    def _add_detail(self, part: Any) -> None:
+        """Add a part of OpenRouter's details; parts of the same type and index belong together."""
         if not isinstance(part, dict) or not is_writable_json(part):
             return
         last = self._details[-1] if self._details else {}
@@ -147,7 +138,7 @@ class Answer:
             elif value is not None:
                 last[key] = value
 
-    def _take_call(self, piece: Any, position: int) -> None:
+    def _add_call(self, piece: Any, position: int) -> None:
         """Add a piece of a call. The index may be missing or always 0, and so may the id."""
         index = getattr(piece, "index", None)
         index = position if index is None else index
@@ -155,7 +146,7 @@ class Answer:
         arguments = _text(getattr(piece.function, "arguments", None))
         call = self._open.get(index)
         if call is None or _is_another(call, piece.id, name, arguments):
-            call = self._open[index] = _Fragments(piece.id)
+            call = self._open[index] = _CallBuilder(piece.id)
             self._calls.append(call)
         if name and call.name != name:
             call.name += name
@@ -165,10 +156,10 @@ class Answer:
             call.signed = {**(call.signed or {}), **signed}
 
 
-def _is_another(call: _Fragments, piece_id: str | None, name: str, arguments: str) -> bool:
-    """Whether a piece with this index begins a new call.
+def _is_another(call: _CallBuilder, piece_id: str | None, name: str, arguments: str) -> bool:
+    """Whether a piece begins a new call, although its index is that of an open one.
 
-    Two calls of one tool without ids and arguments cannot be told from a name that is repeated; they are one.
+    Two calls of the same tool without ids and arguments look like a repeated name: they count as one.
     """
     if not name:
         return False  # some send a new id with every piece
@@ -180,7 +171,7 @@ def _is_another(call: _Fragments, piece_id: str | None, name: str, arguments: st
 
 
 def _text(value: Any) -> str:
-    """Return what should be a text and may come as parts (Mistral) or as an object (Ollama's dialects)."""
+    """Return a text, which may come as parts (Mistral) or as an object (Ollama and others)."""
     match value:
         case None:
             text = ""
@@ -190,4 +181,4 @@ def _text(value: Any) -> str:
             text = "".join(_text(part.get("text")) for part in value if isinstance(part, dict))
         case _:
             text = json.dumps(value, ensure_ascii=False)
-    return text.encode(errors="replace").decode()  # half a character, which JSON can spell, becomes a mark
+    return text.encode(errors="replace").decode()  # JSON can hold lone surrogates: they become "?"

@@ -1,4 +1,4 @@
-"""What goes out to a provider: messages and tools in a form that every one of them takes."""
+"""The request to a provider: messages and tools in a form that all of them accept."""
 
 import base64
 import hashlib
@@ -6,43 +6,63 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from assistant.chat.history import Message, calls_of
+from assistant.llm.sentences import CALLED, NO_ANSWER
 
 ID_LENGTH = 9  # of a call: Mistral, and vLLM with its tokenizer, demand exactly nine letters and digits
 MAX_DESCRIPTION = 1_024  # characters of a tool's: OpenAI refuses the whole request for one that is longer
 
-# How an answer names its model in the history, and what belongs to that model alone: others refuse it.
+ERROR = "error"  # of a tool message: for the loop and the page, not for a provider
+# The key that names the model of an answer in the history, and keys for that model alone: others refuse them.
 MODEL, THINK, SIGNED = "model", "think", "extra_content"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
-# What some models want and others do without: thinking ones that no assistant message lacks reasoning, be it
-# an empty one (DeepSeek, Kimi); Mistral's that the assistant speaks between a tool's result and the user.
-Want = Literal["reasoning", "bridge"]
-BRIDGE: Message = {"role": "assistant", "content": "（没有回答）"}
+# What a refusal says of a model: it takes no tools; it takes no temperature; it wants reasoning in every
+# assistant message, even an empty one (DeepSeek, Kimi); it wants the assistant to speak between a tool's
+# result and the user (Mistral).
+Lesson = Literal["no_tools", "no_temperature", "reasoning", "bridge"]
 
 UNIONS = ("anyOf", "oneOf", "allOf")
 NOT_AT_THE_TOP = {*UNIONS, "enum", "const", "not"}  # of a schema: OpenAI's rule, and in part Anthropic's
 
 
-def for_model(
-    name: str, messages: Sequence[Message], *, with_tools: bool, wants: Collection[Want] = ()
+def chat_request(
+    model: str,
+    messages: Sequence[Message],
+    tools: Sequence[Mapping[str, Any]],
+    temperature: float | None,
+    lessons: Collection[Lesson],
+) -> dict[str, Any]:
+    """Return the body of a request for this model, without `stream`."""
+    offered = [] if "no_tools" in lessons else [_acceptable(tool) for tool in tools]
+    sent = _for_model(model, messages, bool(offered), lessons)
+    request: dict[str, Any] = {"model": model, "messages": sent}
+    if offered:
+        request |= {"tools": offered, "tool_choice": "auto"}
+    if temperature is not None and "no_temperature" not in lessons:
+        request["temperature"] = temperature
+    return request
+
+
+def _for_model(
+    model: str, messages: Sequence[Message], with_tools: bool, lessons: Collection[Lesson]
 ) -> list[Message]:
     """Return the messages as this model takes them.
 
     Where no tools go out, earlier calls and results become text: Bedrock, Anthropic behind LiteLLM and
     others refuse calls without tools, and not all know `tool_choice: "none"`, which would let tools stay.
     """
-    sent = [_of_model(name, message) for message in messages]
+    sent = [_of_model(model, message) for message in messages]
     sent = _joined(_with_short_ids(sent) if with_tools else _as_text(sent))
-    if "bridge" in wants:
+    if "bridge" in lessons:
         sent = _bridged(sent)
-    if "reasoning" in wants:
+    if "reasoning" in lessons:
         sent = [{REASONING[0]: "", **m} if m["role"] == "assistant" else m for m in sent]
     return sent
 
 
-def acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool without what makes a provider refuse the whole request."""
+def _acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a tool without what makes providers refuse the whole request."""
     function = dict(tool["function"])
     if len(function["description"]) > MAX_DESCRIPTION:
         function["description"] = f"{function['description'][: MAX_DESCRIPTION - 1]}…"
@@ -50,11 +70,11 @@ def acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
     return {**tool, "function": function}
 
 
-def _of_model(name: str, message: Message) -> Message:
+def _of_model(model: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
-    kept.pop("error", None)  # the loop's, for programs
-    is_own = kept.pop(MODEL, None) == name
+    kept.pop(ERROR, None)
+    is_own = kept.pop(MODEL, None) == model
     thought = kept.pop(THINK, "")
     if is_own and isinstance(thought, str):
         kept["content"] = thought + (kept.get("content") or "")
@@ -70,21 +90,21 @@ def _of_model(name: str, message: Message) -> Message:
 
 
 def _as_text(messages: Sequence[Message]) -> list[Message]:
-    plain: list[Message] = []
+    sent: list[Message] = []
     for message in messages:
         if message["role"] == "tool":
-            plain.append({"role": "user", "content": message["content"]})
+            sent.append({"role": "user", "content": message["content"]})
         elif calls := calls_of(message):
-            told = [f"调用了 {call.name}({call.arguments})" for call in calls]
-            said = "\n".join(filter(None, [message.get("content"), *told]))
-            plain.append({"role": "assistant", "content": said})
+            called = [CALLED.format(name=call.name, arguments=call.arguments) for call in calls]
+            content = "\n".join(filter(None, [message.get("content"), *called]))
+            sent.append({"role": "assistant", "content": content})
         else:
-            plain.append(message)
-    return plain
+            sent.append(message)
+    return sent
 
 
 def _joined(messages: Sequence[Message]) -> list[Message]:
-    """Make one of several messages of the user in a row, which the templates of Mistral and Gemma refuse."""
+    """Join messages of the user that follow each other: the templates of Mistral and Gemma refuse them."""
     joined: list[Message] = []
     for message in messages:
         if joined and message["role"] == joined[-1]["role"] == "user":
@@ -98,7 +118,7 @@ def _bridged(messages: Sequence[Message]) -> list[Message]:
     bridged: list[Message] = []
     for message in messages:
         if bridged and (bridged[-1]["role"], message["role"]) == ("tool", "user"):
-            bridged.append(BRIDGE)
+            bridged.append({"role": "assistant", "content": NO_ANSWER})
         bridged.append(message)
     return bridged
 
@@ -117,7 +137,7 @@ def _with_short_ids(messages: Sequence[Message]) -> list[Message]:
 
 
 def _short_ids(ids: Iterable[str]) -> dict[str, str]:
-    """Name each id by a hash: the same in every request, so that the provider's cache of the prompt holds."""
+    """Replace each id by a hash: the same in every request, so that the provider's prompt cache is hit."""
     short: dict[str, str] = {}
     taken: set[str] = set()
     for id in ids:
@@ -134,7 +154,7 @@ def _hashed(text: str) -> str:
 
 
 def _top(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool's schema as a plain object: without a union, but with the properties of its variants.
+    """Return a tool's schema as an object without unions, with the properties of all their variants.
 
     The server still checks the arguments by its own schema.
     """
@@ -152,7 +172,7 @@ def _properties(schema: Any) -> Mapping[str, Any]:
 
 
 def _with_items(schema: Any) -> Any:
-    """Say of every array what it holds, be it anything: OpenAI and Gemini refuse one that does not."""
+    """Add empty `items` to arrays without: OpenAI and Gemini refuse those."""
     if isinstance(schema, list):
         return [_with_items(part) for part in schema]
     if not isinstance(schema, dict):

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
-from assistant.chat.sentences import SENTENCES
+from assistant.chat import sentences as chat
+from assistant.llm import sentences as llm
 from serving.errors import sentence
+
+SENTENCES = chat.SENTENCES | llm.SENTENCES
 
 
 def explain(code: str, params: Mapping[str, Any]) -> str:

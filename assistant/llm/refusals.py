@@ -1,0 +1,76 @@
+"""What a provider's refusal says: the only room that reads providers' English.
+
+Beside each pattern stands where its messages were seen; tests/assistant/llm/ has them word for word.
+"""
+
+import re
+from collections.abc import Mapping
+
+from assistant.chat.interfaces import ContextOverflowError, ModelError
+from assistant.llm.request import Lesson
+
+MAX_REASON = 300  # characters of a provider's message that are passed on
+
+# OpenAI, Bedrock, Anthropic, DashScope (Qwen), Zhipu, llama.cpp.
+_OVERFLOW = re.compile(
+    r"context.{0,20}(length|window|size|limit)|too many tokens|(prompt|input|request) (is )?too (long|large)"
+    r"|maximum.{0,20}tokens|max message tokens|range of input length|input length.{0,20}exceed",
+    re.IGNORECASE,
+)
+_LESSONS: Mapping[Lesson, re.Pattern[str]] = {
+    # Ollama, Groq, OpenRouter, Google, vLLM without its tool parser.
+    "no_tools": re.compile(
+        r"(does not|doesn't|endpoints found that) support "
+        r"(the use of )?(tools?|tool use|function calling|functions)\b"
+        r"|(tools?`?|tool calling|tool use|function calling) (is|are) not (supported|enabled)"
+        r"|--enable-auto-tool-choice",
+        re.IGNORECASE,
+    ),
+    # OpenAI o1, o3, gpt-5 (QwenLM/qwen-code#921, OpenHands/OpenHands#11498), Claude from Opus 4.7 on
+    # (RooCodeInc/Roo-Code#12162), Kimi K2.5 and K3 (NousResearch/hermes-agent#11764), LiteLLM
+    # (Vivswan/litellm-vscode-chat#18). Each words it in its own way, so the parameter's name is enough:
+    # at worst the same refusal comes once more. `get_temperature`, a tool's name, is another word.
+    "no_temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
+    # DeepSeek, Kimi.
+    "reasoning": re.compile(
+        r"missing.{0,5}reasoning_content|reasoning_content.{0,40}(is missing|must be)", re.IGNORECASE
+    ),
+    # Mistral.
+    "bridge": re.compile(r"role.{0,3}user.{0,3}after role.{0,3}tool", re.IGNORECASE),
+}
+_CODES = {
+    400: "model_bad_request",
+    401: "model_unauthorized",
+    402: "model_no_credit",
+    403: "model_forbidden",
+    404: "model_not_found",
+    429: "model_rate_limited",
+}
+
+
+class RefusedError(ModelError):
+    """The provider refused the request; `lessons` are what its message says of the model."""
+
+    def __init__(self, code: str, lessons: frozenset[Lesson], **params: object) -> None:
+        super().__init__(code, **params)
+        self.lessons = lessons
+
+
+def refused(status: int, code: str | None, message: str, seconds: float | None) -> ModelError:
+    """Return the error for an HTTP status; `seconds` is the pause that the provider asks for."""
+    reason = message[:MAX_REASON]
+    if status != 429 and is_overflow(code, message):  # 429: "too many tokens per minute"
+        return ContextOverflowError("context_overflow", reason=reason)
+    lessons = frozenset(lesson for lesson, pattern in _LESSONS.items() if pattern.search(message))
+    params: dict[str, object] = {"status": status}
+    if status < 500:
+        params["reason"] = reason
+    ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
+    if seconds and (status >= 500 or status == 429):
+        ours, params["seconds"] = f"{ours}_for", round(seconds)
+    return RefusedError(ours, lessons, **params)
+
+
+def is_overflow(code: str | None, message: str) -> bool:
+    """Whether a provider's error says that the conversation is longer than the model's context."""
+    return _OVERFLOW.search(f"{code} {message}") is not None

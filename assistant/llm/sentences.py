@@ -1,0 +1,29 @@
+"""What a person and a model read of a provider's failures, by code."""
+
+SENTENCES = {
+    # the provider refused the request
+    "context_overflow": "对话太长，模型读不下了，请开始新对话：{reason}",
+    "model_bad_request": "模型服务不接受这次请求 ({status})：{reason}",
+    "model_unauthorized": (
+        "模型服务不接受这个密钥，请检查 OPENAI_API_KEY 和 OPENAI_API_BASE ({status})：{reason}"
+    ),
+    "model_no_credit": "模型服务的余额不足，请充值，或换一个 OPENAI_API_KEY ({status})：{reason}",
+    "model_forbidden": "模型服务拒绝了这个密钥，请检查它的权限 ({status})：{reason}",
+    "model_not_found": "模型服务没有这个模型或地址，请检查 LLM_MODEL 和 OPENAI_API_BASE ({status})：{reason}",
+    "model_rate_limited": "模型服务请求太多或额度用完，请稍后再试 ({status})：{reason}",
+    "model_rate_limited_for": "模型服务请求太多或额度用完，请 {seconds} 秒后再试 ({status})：{reason}",
+    "model_refused": "模型服务拒绝了这次请求 ({status})：{reason}",
+    "model_overloaded": "模型服务暂时不可用 ({status})，请稍后再试",
+    "model_overloaded_for": "模型服务暂时不可用 ({status})，请 {seconds} 秒后再试",
+    # there was no answer, or no more of it
+    "model_late": "模型服务没有及时回答，请稍后再试",
+    "model_unreachable": "连不上模型服务 {host}，请检查 OPENAI_API_BASE",
+    "model_broke_off": "模型服务的回答中断了，请再试一次",
+    "model_failed": "模型服务的回答中断了：{reason}",
+    "model_not_chat": "模型服务的回答中断了：不是聊天补全的 JSON，请检查 OPENAI_API_BASE",
+    "content_filtered": "模型服务的内容审查拦下了这个回答",
+}
+
+TOOLLESS = "（模型 {model} 不支持工具调用，下面的回答没有查询过商店。）\n\n"  # precedes its answer
+NO_ANSWER = "（没有回答）"  # the message between a tool's result and the user, for Mistral
+CALLED = "调用了 {name}({arguments})"  # a call in the history of a request without tools

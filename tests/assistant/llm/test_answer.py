@@ -1,0 +1,129 @@
+"""What the model replies, in whatever dialect the provider answers."""
+
+from typing import Any
+
+import pytest
+
+from assistant.chat.interfaces import Reply, ToolRequest
+from tests.support.asgi import ScriptedProvider, chunk, piece, text_stream, whole
+from tests.support.provider import TOOL, ask, called, failure, sent, through_the_browser
+
+pytestmark = pytest.mark.anyio
+DONE = "data: [DONE]\n\n"
+LOOK, BUY = ToolRequest("look", '{"a": 1}'), ToolRequest("buy", '{"b": 2}')
+
+
+async def test_an_answer_comes_piece_by_piece_and_then_whole() -> None:
+    assert await ask(ScriptedProvider(text_stream("good ", "day"))) == (["good ", "day"], Reply("good day"))
+
+
+TWO_CALLS = {
+    "well made": chunk(tool_calls=[piece(0, "x", "look", '{"a"'), piece(1, "y", "buy", '{"b"')])
+    + chunk(tool_calls=[piece(0, args=": 1}"), piece(1, args=": 2}")]),
+    "without ids": chunk(tool_calls=[piece(0, None, "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(1, None, "buy", '{"b": 2}')]),
+    "without an index": chunk(
+        tool_calls=[piece(None, "x", "look", '{"a": 1}'), piece(None, "y", "buy", '{"b": 2}')]
+    ),
+    "all with index 0": chunk(tool_calls=[piece(0, "x", "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(0, "y", "buy", '{"b": 2}')]),
+    "all with index 0 and no ids": chunk(tool_calls=[piece(0, None, "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(0, None, "buy", '{"b": 2}')]),
+    "with the name and id repeated": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
+    + chunk(tool_calls=[piece(0, "x", "look", ": 1}")])
+    + chunk(tool_calls=[piece(1, "y", "buy", '{"b": 2}')]),
+    "with the same id and index twice": chunk(tool_calls=[piece(0, "x", "look", '{"a": 1}')])
+    + chunk(tool_calls=[piece(0, "x", "buy", '{"b": 2}')]),
+    "with arguments as an object": chunk(tool_calls=[piece(0, "x", "look", {"a": 1})])
+    + chunk(tool_calls=[piece(1, "y", "buy", {"b": 2})]),
+    "with a new id in every chunk": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
+    + chunk(tool_calls=[piece(0, "z", None, ": 1}")])
+    + chunk(tool_calls=[piece(1, "y", "buy", '{"b": 2}')]),
+    "with empty ids later": chunk(tool_calls=[piece(0, "x", "look", '{"a"')])
+    + chunk(tool_calls=[piece(0, "", None, ": 1}"), piece(1, "y", "buy", '{"b": 2}')]),
+}
+
+
+@pytest.mark.parametrize("quirk", TWO_CALLS)
+async def test_two_calls_are_understood_however_they_come(quirk: str) -> None:
+    _, reply = await ask(ScriptedProvider(TWO_CALLS[quirk] + chunk(finish="tool_calls") + DONE))
+    assert reply.calls == (LOOK, BUY)
+    assert reply.finish == "tool_calls"
+
+
+async def test_chunks_without_choices_and_keep_alive_comments_are_passed_over() -> None:
+    stream = ": keep-alive\n\n" + chunk(usage=True) + text_stream("ok")
+    assert (await ask(ScriptedProvider(stream)))[1].text == "ok"
+
+
+@pytest.mark.parametrize("stray", ["null", '"text"', "7", "[]", '{"choices": [{"delta": null, "index": 0}]}'])
+async def test_a_stray_chunk_is_passed_over(stray: str) -> None:
+    assert (await ask(ScriptedProvider(f"data: {stray}\n\n" + text_stream("ok"))))[1].text == "ok"
+
+
+async def test_content_in_parts_is_put_together() -> None:
+    stream = chunk(content=[{"type": "text", "text": "good "}, {"type": "text", "text": "day"}]) + DONE
+    assert (await ask(ScriptedProvider(stream)))[1].text == "good day"
+
+
+async def test_a_filtered_answer_is_said_to_be_filtered() -> None:
+    error = await failure(chunk(content="so") + chunk(finish="content_filter") + DONE)
+    assert (error.code, error.params) == ("content_filtered", {})
+
+
+@pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
+async def test_reasoning_goes_back_to_the_model_that_reasoned_and_to_no_other(key: str) -> None:
+    delta: dict[str, Any] = {key: "so "}
+    extra = (await ask(ScriptedProvider(chunk(**delta) * 2 + text_stream("ok"))))[1].extra
+    for model, expected in (("m", "so so "), ("another", None)):
+        request = await sent(through_the_browser([{**called("x")[1], **extra, "model": model}]), TOOL)
+        assert request["messages"][0].get(key) == expected
+        assert "model" not in request["messages"][0]
+
+
+async def test_reasoning_in_signed_parts_goes_back_put_together() -> None:
+    part = {"type": "reasoning.text", "index": 0}
+    stream = "".join(
+        chunk(reasoning_details=[{**part, **more}])
+        for more in ({"text": "so "}, {"text": "then"}, {"signature": "SIG"}, {"index": 1, "data": "X"})
+    )
+    extra = (await ask(ScriptedProvider(stream + text_stream("ok"))))[1].extra
+    request = await sent([{**called("x")[1], **extra}], TOOL)
+    assert request["messages"][0]["reasoning_details"] == [
+        {**part, "text": "so then", "signature": "SIG"},
+        {**part, "index": 1, "data": "X"},
+    ]
+
+
+@pytest.mark.parametrize("pieces", [["<think>hm</think>\n\nok"], [*"<think>hm</think>\n\nok"]])
+async def test_thoughts_at_the_beginning_are_not_shown_but_go_back(pieces: list[str]) -> None:
+    shown, reply = await ask(ScriptedProvider(text_stream(*pieces)))
+    assert ("".join(shown), reply.text) == ("ok", "ok")
+    said = {"role": "assistant", "content": reply.text}
+    assert (await sent([{**said, **reply.extra}]))["messages"] == [{**said, "content": "".join(pieces)}]
+    assert (await sent([{**said, **reply.extra, "model": "another"}]))["messages"] == [said]
+
+
+@pytest.mark.parametrize("text", ["<", "<thin", "<thing>", "a <think>b</think>"])
+async def test_what_only_looks_like_thoughts_is_shown(text: str) -> None:
+    shown, reply = await ask(ScriptedProvider(text_stream(*text)))
+    assert "".join(shown) == reply.text == text
+
+
+async def test_a_stream_without_a_finish_reason_ends_well() -> None:
+    _, reply = await ask(ScriptedProvider(chunk(content="ok")))
+    assert (reply.text, reply.finish) == ("ok", "stop")
+
+
+@pytest.mark.parametrize("finish", ["length", None])
+async def test_arguments_that_break_off_are_known_as_cut(finish: str | None) -> None:
+    stream = chunk(tool_calls=[piece(0, "x", "look", '{"a": ')]) + chunk(finish=finish) + DONE
+    assert (await ask(ScriptedProvider(stream)))[1].finish == "length"
+
+
+async def test_a_provider_that_does_not_stream_is_asked_for_a_whole_answer() -> None:
+    assert await ask(ScriptedProvider(whole("ok"), whole("ok"))) == (["ok"], Reply("ok"))
+
+
+async def test_half_a_character_becomes_a_mark() -> None:
+    assert (await ask(ScriptedProvider(text_stream("a\ud800b"))))[1].text == "a?b"

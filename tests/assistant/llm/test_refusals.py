@@ -1,0 +1,199 @@
+"""What is made of a provider's refusals: another request, another try, or an error that says what to do."""
+
+from contextlib import aclosing
+
+import pytest
+from starlette.responses import JSONResponse
+
+from assistant.chat.interfaces import ContextOverflowError, ModelError
+from assistant.llm.model import OpenAIModel
+from tests.support.asgi import ScriptedProvider, refusal, serve, text_stream
+from tests.support.provider import ASK, TOOL, ask, ask_model, called, failure, says
+from tests.support.scripted import roles
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_a_wait_that_is_too_long_is_told_at_once() -> None:
+    error = await failure(refusal(429, "busy", **{"Retry-After": "600"}))
+    assert error.code == "model_rate_limited_for"
+    assert (error.params["status"], error.params["seconds"]) == (429, 600)
+    assert "请 600 秒后再试" in says(error)
+
+
+async def test_a_quota_that_is_used_up_is_not_asked_for_again() -> None:
+    used_up = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
+    assert "额度用完" in says(await failure(JSONResponse(used_up, 429)))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "does not support parallel tool calls",
+        "Rate limit: too many tokens per minute",
+        "string too long. Expected a string with maximum length 1024",
+    ],
+)
+async def test_refusals_that_sound_alike_are_told_apart(message: str) -> None:
+    status = 429 if "Rate" in message else 400
+    busy = refusal(status, message, **{"Retry-After": "0.01"})
+    scripted = ScriptedProvider(busy, busy, busy)
+    with pytest.raises(ModelError) as caught:
+        await ask(scripted, tools=[TOOL])
+    assert caught.value.code != "context_overflow"
+    assert all("tools" in request for request in scripted.requests)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Missing `reasoning_content` field in the assistant message at message index 2",
+        "thinking is enabled but reasoning_content is missing in assistant tool call message at index 2",
+        "The `reasoning_content` in the thinking mode must be passed back to the API.",
+    ],
+)
+async def test_a_model_that_wants_reasoning_in_every_message_gets_an_empty_one(message: str) -> None:
+    scripted = ScriptedProvider(refusal(400, message), text_stream("ok"))
+    assert (await ask(scripted, called("x"), [TOOL]))[1].text == "ok"
+    assert scripted.requests[1]["messages"][1]["reasoning_content"] == ""
+
+
+async def test_a_model_that_wants_to_speak_after_a_tool_does() -> None:
+    no = refusal(400, "Unexpected role 'user' after role 'tool'")
+    scripted = ScriptedProvider(no, text_stream("ok"))
+    await ask(scripted, [*called("x"), *ASK], [TOOL])
+    assert roles(scripted.requests[1]["messages"]) == ["user", "assistant", "tool", "assistant", "user"]
+
+
+async def test_a_refusal_that_is_repeated_is_told() -> None:
+    no = refusal(400, "Unexpected role 'user' after role 'tool'")
+    scripted = ScriptedProvider(no, no)
+    with pytest.raises(ModelError) as caught:
+        await ask(scripted, [*called("x"), *ASK], [TOOL])
+    assert caught.value.code == "model_bad_request"
+    assert len(scripted.requests) == 2
+
+
+async def test_a_busy_provider_is_asked_again_after_the_time_it_names() -> None:
+    scripted = ScriptedProvider(refusal(429, **{"Retry-After": "2"}), refusal(503), text_stream("ok"))
+    assert (await ask(scripted))[1].text == "ok"
+    assert scripted.times[1] - scripted.times[0] >= 2  # what it would wait by itself is less
+
+
+REFUSALS = {
+    400: ("model_bad_request", "不接受"),
+    401: ("model_unauthorized", "OPENAI_API_KEY"),
+    402: ("model_no_credit", "余额"),
+    403: ("model_forbidden", "权限"),
+    404: ("model_not_found", "LLM_MODEL"),
+    422: ("model_refused", "拒绝"),
+}
+
+
+@pytest.mark.parametrize("status", REFUSALS)
+async def test_a_refusal_that_no_retry_mends_says_what_to_do(status: int) -> None:
+    code, advice = REFUSALS[status]
+    scripted = ScriptedProvider(refusal(status, "nope"))
+    with pytest.raises(ModelError) as caught:
+        await ask(scripted)
+    assert (caught.value.code, caught.value.params["status"]) == (code, status)
+    assert advice in says(caught.value)
+    assert "nope" in says(caught.value)
+    assert len(scripted.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Tool calling is not supported with this model",
+        "`tools` are not supported",
+        "Function calling is not enabled for models/gemma",
+        '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser to be set',
+        "No endpoints found that support tool use.",
+    ],
+)
+async def test_a_model_that_refused_tools_is_offered_some_again_after_a_while(message: str) -> None:
+    scripted = ScriptedProvider(refusal(404, message), text_stream("hello"), text_stream("again"))
+    async with (
+        serve(scripted.app) as url,
+        aclosing(OpenAIModel("m", "key", f"{url}/v1", toolless_seconds=0.0)) as model,
+    ):
+        for _ in range(2):
+            await ask_model(model, tools=[TOOL])
+    assert "tools" in scripted.requests[2]
+
+
+async def test_a_model_without_tools_answers_without_them_and_says_so() -> None:
+    no_tools = refusal(400, "registry/llama2 does not support tools")
+    scripted = ScriptedProvider(no_tools, text_stream("hello"), text_stream("again"))
+    async with serve(scripted.app) as url, aclosing(OpenAIModel("llama2", "key", f"{url}/v1")) as model:
+        answers = [(await ask_model(model, tools=[TOOL]))[1].text for _ in range(2)]
+    assert ["tools" in request for request in scripted.requests] == [True, False, False]
+    assert all("llama2 不支持工具调用" in answer for answer in answers)
+    assert answers[0].endswith("hello")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 8192 tokens.",
+        "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 30720]",
+        "Input is too long for requested model.",
+        "input length and `max_tokens` exceed context limit: 199759 + 8192 > 200000",
+        "Input length 203743 exceeds the maximum length 202752",
+        "the request exceeds the available context size",
+    ],
+)
+async def test_a_context_that_is_too_long_is_told_apart(message: str) -> None:
+    within_a_stream = f'data: {{"error": {{"message": "{message}"}}}}\n\n'
+    for step in (refusal(400, message), within_a_stream):
+        error = await failure(step)
+        assert isinstance(error, ContextOverflowError)
+        assert (error.code, "对话太长" in says(error)) == ("context_overflow", True)
+        assert message in says(error)
+
+
+TEMPERATURE_REFUSED = [
+    "Unsupported value: 'temperature' does not support 0.7 with this model. Only the default (1) value is "
+    "supported.",
+    "Unsupported parameter: 'temperature' is not supported with this model.",
+    "`temperature` is deprecated for this model.",
+    "`temperature` may only be set to 1 when thinking is enabled or in adaptive mode.",
+    "invalid temperature: only 1 is allowed for this model",
+    "litellm.UnsupportedParamsError: gpt-5 models (including gpt-5-codex) don't support temperature=0.7. "
+    "Only temperature=1 is supported.",
+]
+
+
+@pytest.mark.parametrize("message", TEMPERATURE_REFUSED)
+async def test_a_model_that_refuses_a_temperature_is_asked_without_one_from_then_on(message: str) -> None:
+    scripted = ScriptedProvider(refusal(400, message), text_stream("ok"), text_stream("again"))
+    async with serve(scripted.app) as url, aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model:
+        answers = [(await ask_model(model))[1].text for _ in range(2)]
+    assert answers == ["ok", "again"]
+    assert ["temperature" in request for request in scripted.requests] == [True, False, False]
+
+
+async def test_a_temperature_that_was_not_sent_is_not_left_out_again() -> None:
+    scripted = ScriptedProvider(refusal(400, TEMPERATURE_REFUSED[0]))
+    with pytest.raises(ModelError):
+        await ask(scripted, temperature=None)
+    assert len(scripted.requests) == 1
+
+
+async def test_a_tool_whose_name_holds_the_word_is_no_refusal_of_the_temperature() -> None:
+    scripted = ScriptedProvider(refusal(400, "Invalid schema for function 'get_temperature'"))
+    with pytest.raises(ModelError):
+        await ask(scripted)
+    assert len(scripted.requests) == 1
+
+
+async def test_all_that_a_model_wants_otherwise_is_learnt_within_one_answer() -> None:
+    scripted = ScriptedProvider(
+        refusal(400, TEMPERATURE_REFUSED[0]),
+        refusal(400, "Missing `reasoning_content` field in the assistant message at message index 2"),
+        refusal(400, "Unexpected role 'user' after role 'tool'"),
+        refusal(400, "registry/llama2 does not support tools"),
+        text_stream("ok"),
+    )
+    assert (await ask(scripted, [*called("x"), *ASK], [TOOL]))[1].text.endswith("ok")
