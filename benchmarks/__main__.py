@@ -39,6 +39,8 @@ PACKAGES = ("mcp", "fastmcp", "fastapi", "uvicorn", "uvloop", "httptools", "pyda
 
 def machine() -> dict[str, Any]:
     """Return what the figures depend on."""
+    if sys.platform == "win32":
+        raise NotImplementedError
     return {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),

@@ -21,8 +21,6 @@ PLENTY = 10_000_000  # pieces of each product: no purchase of a measurement is r
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.05
-PAGE = os.sysconf("SC_PAGE_SIZE")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class NotUpError(Exception):
@@ -58,13 +56,17 @@ class Service:
 
     def memory(self) -> float:
         """Return its resident memory in MiB."""
+        if sys.platform != "linux":
+            raise NotImplementedError
         pages = int(Path(f"/proc/{self.process.pid}/statm").read_text().split()[1])
-        return pages * PAGE / 2**20
+        return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
     def cpu(self) -> float:
         """Return the CPU time that it has spent, in seconds."""
+        if sys.platform != "linux":
+            raise NotImplementedError
         after_name = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(after_name[11]) + int(after_name[12])) / TICKS
+        return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
     def sockets(self) -> int:
         """Return how many files and sockets it holds open."""

@@ -1,0 +1,29 @@
+"""Every document that is named anywhere lies in the repository."""
+
+import re
+
+from tests.support.tree import files, name
+
+SUFFIXES = (".py", ".md", ".js", ".toml", ".css", ".html", ".example", "")
+
+
+def test_no_document_is_named_that_a_clone_does_not_have() -> None:
+    there = {path.name for path in files(".md")}
+    missing = [
+        f"{name(path)} names {document}"
+        for path in files(*SUFFIXES)
+        for document in re.findall(r"\b(?:[\w.-]+/)*([\w.-]+\.md)\b", path.read_text(errors="replace"))
+        if document not in there
+    ]
+    assert missing == []
+
+
+def test_no_section_is_named_of_a_document_that_a_clone_does_not_have() -> None:
+    named = re.compile(r"\bDESIGN\b(?!\.md)|\b[Ii]ssue (?:line )?\d+\b")
+    found = [
+        f"{name(path)}: {match}"
+        for path in files(*SUFFIXES)
+        if path.name != "test_documents.py"
+        for match in named.findall(path.read_text(errors="replace"))
+    ]
+    assert found == []
