@@ -1,199 +1,263 @@
 // The page's controller: which conversation is open, and where the eye and the keyboard are.
-import {promptText} from "./api.js";
-import {$, bind, h, icon, isEnter, toast} from "./dom.js";
-import {label, t, words} from "./i18n.js";
-import {initSettings} from "./settings.js";
-import {refreshShop, watchShop} from "./shop.js";
-import {makeSidebar, titleOf} from "./sidebar.js";
-import {Conversations, newConversation, set, settings} from "./store.js";
-import {Talk} from "./talk.js";
-import {drawTools, fillPrompt} from "./tools.js";
-import {watch, world} from "./world.js";
+import {messageOf, promptText} from "./backend.js";
+import {status, watchStatus} from "./backend-status.js";
+import {ConversationController} from "./conversation-controller.js";
+import {ConversationView} from "./conversation-view.js";
+import {Conversations, newConversation} from "./conversations.js";
+import {$, bindRadios, h, icon, isEnter, labelPage, toast} from "./elements.js";
+import {titleOf} from "./export.js";
+import {setLanguage, t, words} from "./i18n.js";
+import {Panel} from "./panel.js";
+import {preferences, setPreference} from "./preferences.js";
+import {initPreferences} from "./preferences-window.js";
+import {drawServers, fillPrompt} from "./server-list.js";
+import {makeSidebar} from "./sidebar.js";
+
+/** @import {Prompt} from "./backend-status.js" */
+/** @import {Conversation} from "./conversations.js" */
 
 const NEAR_END_PX = 60;
-const SPOKEN_CHARS = 400;
+const MAX_SPOKEN_CHARS = 400;
 
-const kept = new Conversations({
+const input = $("input", HTMLTextAreaElement);
+const submit = $("send", HTMLButtonElement);
+const [scroll, empty, toEnd] = [$("scroll"), $("empty"), $("to-end")];
+const lastOpen = preferences.current; // when the page was left
+
+/** @type {Map<Conversation, ConversationController>} the open one, and those still answering */
+const controllers = new Map();
+let isAtEnd = true;
+let lastScrollTop = 0;
+
+setLanguage(document.documentElement.lang);
+
+const conversations = new Conversations({
 	onproblem: problem => toast(t(problem)),
-	isBusy: item => talks.get(item)?.stop,
-	onchange(item) {
+	isBusy: conversation => conversation && controllers.get(conversation)?.answering,
+	onchange(conversation) {
 		const {scrollTop} = scroll;
-		talks.get(item)?.show();
+		if (conversation) controllers.get(conversation)?.show();
 		scroll.scrollTop = scrollTop;
 		draw();
-		follow(atEnd);
+		follow(isAtEnd);
 	},
 });
-const talks = new Map(); // by item: the open one, and those still answering
-const left = settings.current; // what was open when the page was left
-let talk;
-let atEnd = true;
-let lastTop = 0;
 
-const [input, submit, scroll, empty, toEnd] = ["input", "send", "scroll", "empty", "to-end"].map($);
-const say = text => ($("live").textContent = text); // to a screen reader
+/** @param {string} text to a screen reader */
+function announce(text) {
+	$("live").textContent = text;
+}
 
+/** @type {import("./conversation-controller.js").Page} */
 const page = {
-	save: item => item.removed || kept.save(item),
-	begun(mine) {
-		if (mine !== talk) return;
-		say(t("thinking"));
+	save: conversation => conversation.removed || conversations.save(conversation),
+	notify: toast,
+	begun(controller) {
+		if (controller !== current) return;
+		announce(t("thinking"));
 		input.focus({preventScroll: true});
 		follow(true);
 		draw();
 	},
-	ended(mine, reason) {
-		if (mine === talk && reason === "stop") say(t("answered") + mine.view.spoken().slice(0, SPOKEN_CHARS));
+	ended(controller, reason) {
+		const isHeard = controller === current && reason === "stop";
+		if (isHeard) announce(t("answered") + controller.view.spoken().slice(0, MAX_SPOKEN_CHARS));
 		draw();
 	},
 	// The keyboard goes to the confirmation, unless something is being typed.
-	asked(mine, card) {
-		if (mine !== talk) return;
-		follow(atEnd);
-		say(t("askedYou") + (card.call.title || card.call.tool));
-		if ([document.body, input, submit].includes(document.activeElement) && !input.value) card.focus();
+	asked(controller, card) {
+		if (controller !== current) return;
+		follow(isAtEnd);
+		announce(t("askedYou") + (card.call.title || card.call.tool));
+		const isIdle = [document.body, input, submit].some(element => element === document.activeElement);
+		if (isIdle && !input.value) card.focus();
 	},
 };
 
-function open(item) {
-	for (const {item, stop} of talks.values()) if (!stop) talks.delete(item);
-	if (!talks.has(item)) talks.set(item, new Talk(item, page));
-	talk = talks.get(item);
-	scroll.replaceChildren(empty, talk.view.root);
-	growing.disconnect();
-	growing.observe(talk.view.root);
+let current = controllerOf(newConversation());
+
+/** @param {Conversation} conversation */
+function controllerOf(conversation) {
+	const known = controllers.get(conversation);
+	if (known) return known;
+	const made = new ConversationController(conversation, page, controller => new ConversationView(controller));
+	controllers.set(conversation, made);
+	return made;
+}
+
+/** @param {Conversation} conversation */
+function open(conversation) {
+	for (const [other, {answering}] of controllers) if (!answering) controllers.delete(other);
+	current = controllerOf(conversation);
+	scroll.replaceChildren(empty, current.view.root);
+	growth.disconnect();
+	growth.observe(current.view.root);
 	$("side").hidePopover();
 	draw();
 	follow(true);
 }
 
+function openNew() {
+	open(newConversation());
+}
+
 function draw() {
-	const {item, stop} = talk;
-	const begun = item.entries.length > 0;
-	empty.hidden = begun;
-	$("title").textContent = document.title = begun ? titleOf(item) : t("app");
-	set("current", begun ? item.id : "");
-	const action = stop ? "stop" : "send";
+	const {conversation, answering} = current;
+	const hasBegun = conversation.entries.length > 0;
+	empty.hidden = hasBegun;
+	$("title").textContent = document.title = hasBegun ? titleOf(conversation) : t("app");
+	setPreference("current", hasBegun ? conversation.id : "");
+	const action = answering ? "stop" : "send";
 	submit.replaceChildren(icon(action));
 	submit.ariaLabel = submit.title = t(action);
-	submit.classList.toggle("stop", !!stop);
-	allow();
+	submit.classList.toggle("stop", answering !== null);
+	enableSubmit();
 	drawSidebar();
 }
 
-function stay(yes) {
-	atEnd = yes;
+/** @param {boolean} yes whether the view stays at the end while the answer grows */
+function stayAtEnd(yes) {
+	isAtEnd = yes;
 	toEnd.hidden = yes || !empty.hidden;
-	scroll.style.overflowAnchor = yes ? "none" : ""; // its corrections look like moving up
+	scroll.style.overflowAnchor = yes ? "none" : ""; // the browser's own corrections look like scrolling up
 }
 
+/** @param {boolean} yes */
 function follow(yes) {
-	stay(yes);
+	stayAtEnd(yes);
 	if (yes && empty.hidden) scroll.scrollTop = scroll.scrollHeight;
-	lastTop = scroll.scrollTop; // what had shrunk is no moving up
+	lastScrollTop = scroll.scrollTop; // content that has shrunk is no scrolling up
 }
 
-const growing = new ResizeObserver(() => follow(atEnd));
+const growth = new ResizeObserver(() => follow(isAtEnd));
 
 function onScroll() {
 	const {scrollHeight, scrollTop, clientHeight} = scroll;
-	// Only moving up leaves the end: the answer may have grown meanwhile.
-	stay(scrollHeight - scrollTop - clientHeight < NEAR_END_PX || (atEnd && scrollTop >= lastTop));
-	lastTop = scrollTop;
+	// Only scrolling up leaves the end: the answer may have grown in the meantime.
+	const isNearEnd = scrollHeight - scrollTop - clientHeight < NEAR_END_PX;
+	stayAtEnd(isNearEnd || (isAtEnd && scrollTop >= lastScrollTop));
+	lastScrollTop = scrollTop;
 }
 
+/** @param {Event} event the button's, which also stops, or an Enter */
 function send(event) {
 	event.preventDefault();
 	const text = input.value.trim();
-	if (talk.stop && event.type === "submit") talk.stop.abort();
-	if (talk.stop || !text) return;
+	if (event.type === "submit") current.stop();
+	if (current.answering || !text) return;
 	input.value = "";
-	talk.ask(text);
+	current.ask(text);
 }
 
-const allow = () => (submit.disabled = !talk.stop && !input.value.trim());
+function enableSubmit() {
+	submit.disabled = !current.answering && !input.value.trim();
+}
 
-function drawWorld() {
-	const {online, model, servers} = world;
-	const up = servers.filter(({status}) => status === "ready").length;
-	const down = servers.filter(({status}) => status === "down");
-	const problems = online ? down.map(server => t("serverDown", server)) : [t("offline")];
+function drawStatus() {
+	const {online, model, servers} = status;
+	const ready = servers.filter(server => server.status === "ready").length;
+	const down = servers.filter(server => server.status === "down");
+	const problems = online ? down.map(server => t("serverDown", {...server})) : [t("offline")];
+	const health = ready === servers.length ? "ready" : "connecting";
 	$("demo").hidden = !model.demo;
 	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");
-	$("model").classList.toggle("warn", !!model.demo);
-	$("health").replaceChildren(h("i.dot"), t("nServers", {n: up, m: servers.length}));
-	$("health").dataset.status = problems.length ? "down" : up === servers.length ? "ready" : "connecting";
+	$("model").classList.toggle("warn", model.demo === true);
+	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: servers.length}));
+	$("health").dataset.status = problems.length ? "down" : health;
 	$("banner").replaceChildren(...problems.map(text => h("p", icon("unknown"), text)));
 	drawStarters();
-	drawTools($("tools"));
+	drawServers($("tools"));
 }
 
 function drawStarters() {
-	const starter = (name, question, onclick) => h("button.starter", {onclick}, h("small", name), question);
+	/** @param {string} name @param {string} text @param {() => void} onclick */
+	const starter = (name, text, onclick) => h("button.starter", {onclick}, h("small", name), text);
 	$("starters").replaceChildren(
-		...words().starters.map(([name, question]) => starter(name, question, () => talk.ask(question))),
-		...world.prompts.map(prompt => starter(`${prompt.title} · ${prompt.server}`, prompt.description, () => begin(prompt))),
+		...words().starters.map(([name, question]) => starter(name, question, () => current.ask(question))),
+		...status.prompts.map(prompt =>
+			starter(`${prompt.title} · ${prompt.server}`, prompt.description, () => beginWith(prompt)),
+		),
 	);
 }
 
-/** One without arguments is asked as it is; another is filled in first, and can still be changed. */
-function begin(prompt) {
-	if (Object.keys(prompt.input_schema.properties).length) fillPrompt(prompt, write);
-	else promptText(prompt).then(text => talk.ask(text), ({message}) => talk.view.note(message));
+/** One without arguments is asked as it is; another is filled in first, and can still be changed. @param {Prompt} prompt */
+async function beginWith(prompt) {
+	if (Object.keys(prompt.input_schema.properties ?? {}).length) return fillPrompt(prompt, write);
+	try {
+		current.ask(await promptText(prompt));
+	} catch (error) {
+		current.view.note(messageOf(error));
+	}
 }
 
+/** @param {string} text */
 function write(text) {
 	input.value = text;
-	allow();
+	enableSubmit();
 	input.focus();
 }
 
-function speak() {
-	label();
-	open(talk?.item ?? newConversation());
-	drawWorld();
+/** Draw everything, in the current language. */
+function drawPage() {
+	labelPage();
+	open(current.conversation);
+	drawStatus();
 }
 
-const drawSidebar = makeSidebar(kept, {
-	current: () => talk.item,
+const drawSidebar = makeSidebar(conversations, {
+	current: () => current.conversation,
 	open,
-	create: () => (open(newConversation()), input.focus()),
-	save(item) {
-		item.removed = false;
-		kept.save(item);
+	create() {
+		openNew();
+		input.focus();
+	},
+	save(conversation) {
+		conversation.removed = false;
+		conversations.save(conversation);
 		draw();
 	},
-	remove(item) {
-		item.removed = true; // its answer may still be ending
-		talks.get(item)?.stop?.abort();
-		kept.remove(item.id);
-		if (item === talk.item) open(newConversation());
+	remove(conversation) {
+		conversation.removed = true; // its answer may still be ending
+		controllers.get(conversation)?.stop();
+		conversations.remove(conversation.id);
+		if (conversation === current.conversation) openNew();
 		else draw();
 	},
 });
 
-speak();
-$("composer").onsubmit = send;
-input.addEventListener("keydown", event => isEnter(event) && send(event));
-input.oninput = allow;
-scroll.onscroll = onScroll;
-toEnd.onclick = () => (follow(true), input.focus());
-bind("tab", settings.tab ?? "shop", tab => set("tab", tab));
-$("health").onclick = () => {
-	document.querySelector("[value=tools]").click();
-	if (!$("panel").checkVisibility()) $("panel").showPopover();
-};
-initSettings(
-	() => talk.item,
-	() => (speak(), refreshShop(true)),
+function listen() {
+	$("composer").onsubmit = send;
+	input.addEventListener("keydown", event => isEnter(event) && send(event));
+	input.oninput = enableSubmit;
+	scroll.onscroll = onScroll;
+	toEnd.onclick = () => {
+		follow(true);
+		input.focus();
+	};
+	bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
+	$("health").onclick = () => {
+		$("tab-tools").click();
+		if (!$("panel").checkVisibility()) $("panel").showPopover();
+	};
+}
+
+drawPage();
+listen();
+const panel = new Panel();
+initPreferences(
+	() => current.conversation,
+	() => {
+		drawPage();
+		panel.refresh(true);
+	},
 );
-watch(() => {
-	refreshShop();
-	drawWorld();
+watchStatus(() => {
+	panel.refresh();
+	drawStatus();
 });
-watchShop();
-await kept.open();
-const before = kept.items.get(left);
-if (before && !talk.item.entries.length) open(before);
+panel.watch();
+await conversations.open();
+const kept = lastOpen && conversations.byId.get(lastOpen);
+if (kept && !current.conversation.entries.length) open(kept);
 drawSidebar();
 input.focus();

@@ -1,24 +1,35 @@
-// Words of zh.json or en.json; numbers, money and times by locale.
+// Words in the reader's language, and numbers, money and times as it writes them.
 import en from "./en.json" with {type: "json"};
 import zh from "./zh.json" with {type: "json"};
 
-export const root = document.documentElement;
-export const words = () => (root.lang === "en" ? en : zh);
+/** @typedef {Record<string, unknown>} Params */
 
-export const t = (key, fill = {}) => (words()[key] ?? key).replace(/\{(\w+)\}/g, (_, name) => fill[name]);
+let language = "zh-CN";
 
-const format = (value, options) => value.toLocaleString(root.lang, options);
+/** @param {string} lang "zh-CN" or "en" */
+export function setLanguage(lang) {
+	language = lang;
+}
+
+export const words = () => (language === "en" ? en : zh);
+
+/** @type {(key: string) => string | undefined} */
+const sentence = key => /** @type {Record<string, any>} */ (words())[key]; // JSON: keys come from data, too
+
+/** @type {(text: string, params: Params) => string} */
+const fill = (text, params) => text.replace(/\{(\w+)\}/g, (_, name) => `${params[name] ?? ""}`);
+
+/** @type {(key: string, params?: Params) => string} */
+export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
+
+/** @type {(value: number | Date, options: any) => string} any: TypeScript does not know useGrouping "min2" yet */
+const format = (value, options) => value.toLocaleString(language, options);
 const YUAN = {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2"};
 const MINUTE = {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"};
 
-export const number = value => format(value, {useGrouping: "min2", maximumFractionDigits: 6});
-export const money = value => format(value, YUAN);
-export const time = text => (Date.parse(text) ? format(new Date(text), MINUTE) : text);
-
-export function label() {
-	for (const item of document.querySelectorAll("[data-t]")) item.textContent = t(item.dataset.t);
-	for (const item of document.querySelectorAll("[data-label]")) {
-		item.ariaLabel = item.placeholder = t(item.dataset.label);
-		if (item.matches("button")) item.title = item.ariaLabel;
-	}
-}
+/** @type {(value: number) => string} */
+export const formatNumber = value => format(value, {useGrouping: "min2", maximumFractionDigits: 6});
+/** @type {(value: number) => string} */
+export const formatMoney = value => format(value, YUAN);
+/** @type {(text: string) => string} what is no time stays as it is */
+export const formatTime = text => (Date.parse(text) ? format(new Date(text), MINUTE) : text);

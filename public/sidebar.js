@@ -1,29 +1,59 @@
 // The list of conversations.
-import {$, editInPlace, h, iconButton, toast} from "./dom.js";
+import {$, editInPlace, h, iconButton, toast} from "./elements.js";
+import {titleOf} from "./export.js";
 import {t} from "./i18n.js";
 
-export const titleOf = item => item.title || t("newChat");
+/** @import {Conversation, Conversations} from "./conversations.js" */
+/**
+ * @typedef {object} Actions
+ * @property {() => Conversation} current
+ * @property {(conversation: Conversation) => void} open
+ * @property {() => void} create
+ * @property {(conversation: Conversation) => void} save
+ * @property {(conversation: Conversation) => void} remove
+ */
 
-export function makeSidebar(kept, act) {
-	$("create").onclick = act.create;
-	$("search").oninput = update;
+const MAX_TITLE_CHARS = 120;
 
-	function update() {
-		const words = $("search").value.trim().toLowerCase();
-		const has = item => !words || [titleOf(item), ...item.entries.map(({message}) => message.content)].join("\n").toLowerCase().includes(words);
-		const items = kept.newest().filter(item => item.entries.length && has(item));
-		$("chats").replaceChildren(...items.map(row));
-		if (words && !items.length) $("chats").append(h("li.quiet", t("noMatch")));
+/** @param {Conversation} conversation @param {string} wanted */
+const matches = (conversation, wanted) =>
+	[titleOf(conversation), ...conversation.entries.map(({message}) => message.content)]
+		.join("\n")
+		.toLowerCase()
+		.includes(wanted);
+
+/** Give the function that draws the list. @param {Conversations} conversations @param {Actions} actions */
+export function makeSidebar(conversations, actions) {
+	const search = $("search", HTMLInputElement);
+	$("create").onclick = actions.create;
+	search.oninput = draw;
+
+	function draw() {
+		const wanted = search.value.trim().toLowerCase();
+		const found = conversations
+			.newest()
+			.filter(item => item.entries.length && (!wanted || matches(item, wanted)));
+		$("chats").replaceChildren(...found.map(row));
+		if (wanted && !found.length) $("chats").append(h("li.quiet", t("noMatch")));
 	}
 
-	function row(item) {
-		const title = titleOf(item);
-		const open = h("button.open", {onclick: () => act.open(item), ariaCurrent: item === act.current() || null}, title);
-		const name = words => act.save(Object.assign(item, {title: words.slice(0, 120)}));
-		const rename = () => editInPlace(open, title, t("rename"), name);
-		const remove = () => (act.remove(item), toast(t("removed"), t("undo"), () => act.save(item)));
-		return h("li", open, iconButton("edit", rename, `${t("rename")} ${title}`), iconButton("trash", remove, `${t("remove")} ${title}`));
+	/** @param {Conversation} conversation */
+	function row(conversation) {
+		const title = titleOf(conversation);
+		const ariaCurrent = conversation === actions.current() || null;
+		const open = h("button.open", {onclick: () => actions.open(conversation), ariaCurrent}, title);
+		const rename = () =>
+			editInPlace(open, title, t("rename"), text => {
+				conversation.title = text.slice(0, MAX_TITLE_CHARS);
+				actions.save(conversation);
+			});
+		const remove = () => {
+			actions.remove(conversation);
+			toast(t("removed"), t("undo"), () => actions.save(conversation));
+		};
+		const edit = iconButton("edit", rename, `${t("rename")} ${title}`);
+		return h("li", open, edit, iconButton("trash", remove, `${t("remove")} ${title}`));
 	}
 
-	return update;
+	return draw;
 }

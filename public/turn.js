@@ -1,85 +1,126 @@
-// One answer: follows its stream, and keeps every message the moment it is complete.
-import {events} from "./api.js";
-import {t} from "./i18n.js";
-import {listed} from "./store.js";
+// One answer: applies its events, and keeps every message the moment it is complete.
+import {events, messageOf} from "./backend.js";
+import {allowedName, openCalls} from "./call-states.js";
 
-/** A tool as it was allowed; changed, it is another. */
-export const asAllowed = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
+/** @import {Call, Conversation, Message, Progress} from "./conversations.js" */
+/** @typedef {import("./backend.js").ServerEvent} ServerEvent */
+/** @typedef {{always: string[], askFirst: string[]}} ToolLists */
+/** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
+/** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
+/**
+ * @typedef {object} TurnView
+ * @property {(whole: string, rendered: string) => void} text
+ * @property {(html: string) => void} html
+ * @property {() => void} closeProse
+ * @property {(id: string) => void} card
+ */
 
-// Of the newest assistant message.
-export function openCalls({entries}) {
-	const last = entries.findLastIndex(({message}) => message.role !== "tool");
-	const answered = entries.slice(last + 1).map(({message}) => message.tool_call_id);
-	const asked = entries[last]?.message.tool_calls ?? [];
-	return asked.map(({id}) => id).filter(id => !answered.includes(id));
-}
+const UNSAVED = ["text", "html", "tool_progress"]; // too many, and soon outdated
 
-export function stateOf({calls, approvals}, id, live) {
-	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // never announced
-	const word = approvals[id];
-	if (word === false) return "refused";
-	if (result !== undefined) return unknown ? "unknown" : isError ? "failed" : "done";
-	if (waiting && !word) return "waiting";
-	if (chosen) return "chosen";
-	return live ? "running" : word || auto ? "unknown" : "halted";
-}
+class Turn {
+	/** @type {TurnEnd} */
+	end = {reason: "lost"};
+	text = "";
+	html = "";
 
-/** A call is `waiting` or `unknown`, the answer is `cut`, or all is `whole`. */
-export function standing(item) {
-	if (!item.entries.length) return "";
-	const states = openCalls(item).map(id => stateOf(item, id));
-	const whole = !states.length && item.entries.at(-1).message.role === "assistant";
-	return ["waiting", "unknown"].find(state => states.includes(state)) ?? (whole ? "whole" : "cut");
-}
+	/** @param {Conversation} conversation @param {TurnView} view @param {string[]} always */
+	constructor(conversation, view, always) {
+		this.conversation = conversation;
+		this.view = view;
+		this.always = always;
+	}
 
-/** How many entries stay when `from` is asked anew: all that may have bought something, lest it be bought twice. */
-export function mustKeep(item, from) {
-	const wrote = ({id}) => !item.calls[id]?.readOnly && ["done", "unknown"].includes(stateOf(item, id));
-	let keep = item.entries.findLastIndex(({message}, i) => i >= from && message.tool_calls?.some(wrote)) + 1;
-	while (keep && item.entries[keep]?.message.role === "tool") keep += 1;
-	return keep || from;
-}
+	/** @param {ServerEvent} event */
+	apply({event, data}) {
+		if (Object.hasOwn(this.#handlers, event)) this.#handlers[event](data);
+		if (data.id) this.view.card(data.id);
+	}
 
-/** Follow one answer to its reason: the server's, or `stopped`, `lost`, `error` with a detail. */
-export async function runTurn(item, view, save, signal) {
-	const {calls, entries} = item;
-	const approvals = Object.fromEntries(openCalls(item).map(id => [id, item.approvals[id]]));
-	const autoApprove = listed("always");
-	const body = {messages: entries.map(({message}) => message), approvals, autoApprove, askFirst: listed("askFirst")};
-	let text = "";
-	let html = "";
-	let end = {reason: "lost"};
+	/** Keep a part of an answer that was stopped, since it has been read. */
+	keepPart() {
+		if (this.text) this.#append({role: "assistant", content: this.text});
+	}
 
-	const on = {
-		text: ({delta}) => view.text((text += delta), html),
-		html: data => view.html((html = data.html)),
-		message({message}) {
-			entries.push({message, html});
-			text = html = "";
-			view.closeProse();
+	/** @param {Message} message */
+	#append(message) {
+		this.conversation.entries.push({message, html: this.html});
+		this.text = this.html = "";
+	}
+
+	/** @param {string} id @param {Partial<Call>} news */
+	#update(id, news) {
+		Object.assign(this.conversation.calls[id], news);
+	}
+
+	/** @type {Record<string, (data: any) => void>} any: each takes the data of its event */
+	#handlers = {
+		/** @param {{delta: string}} data */
+		text: ({delta}) => {
+			this.text += delta;
+			this.view.text(this.text, this.html);
 		},
-		tool_call({id, ...call}) {
-			const auto = !call.readOnly && autoApprove.includes(asAllowed(call));
+		/** @param {{html: string}} data */
+		html: ({html}) => {
+			this.html = html;
+			this.view.html(html);
+		},
+		/** @param {{message: Message}} data */
+		message: ({message}) => {
+			this.#append(message);
+			this.view.closeProse();
+		},
+		/** @param {Call & {id: string}} data */
+		tool_call: ({id, ...call}) => {
+			const {calls} = this.conversation;
+			const auto = !call.readOnly && this.always.includes(allowedName(call));
 			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
 		},
-		approval: ({id}) => (calls[id].waiting = true),
-		tool_progress: ({id, ...progress}) => (calls[id].progress = progress),
-		tool_result: ({id, ...result}) => Object.assign(calls[id], result, {progress: null}),
-		error: ({detail}) => (end = {reason: "error", detail}),
-		done: ({reason}) => (end = end.detail ? end : {reason}),
+		/** @param {{id: string}} data */
+		approval: ({id}) => this.#update(id, {waiting: true}),
+		/** @param {Progress & {id: string}} data */
+		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
+		/** @param {Call & {id: string}} data */
+		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
+		/** @param {{detail: string}} data */
+		error: ({detail}) => {
+			this.end = {reason: "error", detail};
+		},
+		/** @param {{reason: string}} data */
+		done: ({reason}) => {
+			if (!this.end.detail) this.end = {reason};
+		},
 	};
+}
 
+/** @param {Conversation} conversation @param {ToolLists} lists */
+function requestBody(conversation, {always, askFirst}) {
+	const approvals = Object.fromEntries(openCalls(conversation).map(id => [id, conversation.approvals[id]]));
+	const messages = conversation.entries.map(({message}) => message);
+	return {messages, approvals, autoApprove: always, askFirst};
+}
+
+/**
+ * Ask for an answer and follow it to its end.
+ * @param {Conversation} conversation
+ * @param {TurnView} view
+ * @param {() => void} save
+ * @param {AbortSignal} signal
+ * @param {ToolLists} lists
+ * @param {Stream} stream
+ * @returns {Promise<TurnEnd>}
+ */
+export async function followTurn(conversation, view, save, signal, lists, stream = events) {
+	const turn = new Turn(conversation, view, lists.always);
 	try {
-		for await (const {event, data} of events("/api/chat/stream", body, signal)) {
-			on[event]?.(data);
-			if (data.id) view.card(data.id);
-			if (!/text|html|progress/.test(event)) save();
+		for await (const event of stream("/api/chat/stream", requestBody(conversation, lists), signal)) {
+			turn.apply(event);
+			if (!UNSAVED.includes(event.event)) save();
 		}
 	} catch (error) {
-		end = {reason: "error", detail: error instanceof TypeError ? t("offline") : error.message};
+		turn.end = {reason: "error", detail: messageOf(error)};
 	}
-	if (!signal.aborted) return end;
-	if (text) entries.push({message: {role: "assistant", content: text}, html}); // what was read stays
+	if (!signal.aborted) return turn.end;
+	turn.keepPart();
 	save();
 	return {reason: "stopped"};
 }

@@ -10,7 +10,8 @@ from playwright.sync_api import Browser, expect
 
 from tests.support import page_backend
 from tests.support.page_backend import Backend, call, done, result, server
-from tests.support.page_browser import PHONE, WIDE, Shown, Stack, chromium
+from tests.support.page_browser import PHONE, WIDE, Shown, chromium
+from tests.support.suite import Suite
 
 NARROW = {"width": 360, "height": 740}
 HUGE = {"width": 2560, "height": 1440}
@@ -61,7 +62,7 @@ class Studio:
         self.take(shown, f"receipt-{name}")
         return shown
 
-    def with_the_shop(self, shop: Stack) -> None:
+    def with_the_shop(self, shop: Suite) -> None:
         """The states that the real services and the demo model bring about."""
         self.empty(shop.url)
         for customer, product, quantity in [
@@ -138,12 +139,9 @@ def main(folder: Path) -> None:
     with chromium() as browser, tempfile.TemporaryDirectory() as data, page_backend.running() as backend:
         studio = Studio(browser, folder)
         studio.with_a_script(backend)
-        shop = Stack(Path(data))
-        try:
+        with Suite(Path(data)) as shop:
             shop.start("api", "main", "web")
             studio.with_the_shop(shop)
-        finally:
-            shop.stop()
 
 
 if __name__ == "__main__":

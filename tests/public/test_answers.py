@@ -18,8 +18,6 @@ from tests.support.page_backend import (
 )
 from tests.support.page_browser import Open
 
-pytest_plugins = ["tests.page_browser"]
-
 
 def test_text_shows_while_it_comes_and_stop_keeps_what_was_read(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)

@@ -4,14 +4,13 @@ import re
 
 from playwright.sync_api import Route, expect
 
-from tests.support.page_browser import PHONE, Open, Stack
-
-pytest_plugins = ["tests.page_browser"]
+from tests.support.page_browser import PHONE, Open
+from tests.support.suite import Suite
 
 EARPHONES = "无线蓝牙耳机Pro"
 
 
-def test_a_question_shows_the_tool_card_and_a_table_of_products(shop: Stack, open_page: Open) -> None:
+def test_a_question_shows_the_tool_card_and_a_table_of_products(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.ask("有哪些商品？")
     expect(shown.card).to_contain_text("product-mcp · get_products")
@@ -19,7 +18,7 @@ def test_a_question_shows_the_tool_card_and_a_table_of_products(shop: Stack, ope
     expect(shown.answer.locator(".prose tbody tr")).to_have_count(4)
 
 
-def test_a_card_unfolds_to_arguments_and_a_readable_result(shop: Stack, open_page: Open) -> None:
+def test_a_card_unfolds_to_arguments_and_a_readable_result(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.ask("有哪些商品？")
     expect(shown.card.locator(".card-body")).not_to_be_visible()
@@ -28,7 +27,7 @@ def test_a_card_unfolds_to_arguments_and_a_readable_result(shop: Stack, open_pag
     expect(shown.card.locator("tbody")).to_contain_text("¥899.00")
 
 
-def test_a_purchase_waits_for_a_click_and_then_the_stock_goes_down(shop: Stack, open_page: Open) -> None:
+def test_a_purchase_waits_for_a_click_and_then_the_stock_goes_down(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     expect(shown.page.locator(".bar-row").first).to_be_visible()
     before = shown.stock(EARPHONES)
@@ -47,7 +46,7 @@ def test_a_purchase_waits_for_a_click_and_then_the_stock_goes_down(shop: Stack, 
     )
 
 
-def test_escape_cancels_a_purchase_and_nothing_is_bought(shop: Stack, open_page: Open) -> None:
+def test_escape_cancels_a_purchase_and_nothing_is_bought(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     orders = len(shop.orders())
     shown.ask(f"帮客户A买 1 个{EARPHONES}")
@@ -58,7 +57,7 @@ def test_escape_cancels_a_purchase_and_nothing_is_bought(shop: Stack, open_page:
     assert len(shop.orders()) == orders
 
 
-def test_a_conversation_and_its_waiting_purchase_survive_a_reload(shop: Stack, open_page: Open) -> None:
+def test_a_conversation_and_its_waiting_purchase_survive_a_reload(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.ask("有哪些商品？")
     shown.ask(f"帮客户B买 1 个{EARPHONES}")
@@ -69,7 +68,7 @@ def test_a_conversation_and_its_waiting_purchase_survive_a_reload(shop: Stack, o
     expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text("客户B")
 
 
-def test_a_purchase_whose_answer_is_lost_is_unknown_and_bought_once(shop: Stack, open_page: Open) -> None:
+def test_a_purchase_whose_answer_is_lost_is_unknown_and_bought_once(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     orders = len(shop.orders())
     shown.ask(f"帮客户E买 1 个{EARPHONES}")
@@ -88,14 +87,14 @@ def test_a_purchase_whose_answer_is_lost_is_unknown_and_bought_once(shop: Stack,
     assert len(shop.orders()) == orders + 1
 
 
-def test_orders_are_analysed_in_a_table(shop: Stack, open_page: Open) -> None:
+def test_orders_are_analysed_in_a_table(shop: Suite, open_page: Open) -> None:
     shop.buy("客户C", 3, 1)
     shown = open_page(shop.url)
     shown.ask("按商品汇总一下订单")
     expect(shown.answer.locator(".prose table")).to_contain_text("便携式移动电源")
 
 
-def test_a_purchase_made_elsewhere_shows_in_the_panel(shop: Stack, open_page: Open) -> None:
+def test_a_purchase_made_elsewhere_shows_in_the_panel(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     expect(shown.page.locator(".bar-row").first).to_be_visible()
     before = shown.stock("便携式移动电源")
@@ -105,7 +104,7 @@ def test_a_purchase_made_elsewhere_shows_in_the_panel(shop: Stack, open_page: Op
     expect(shown.page.locator(".order").first).to_contain_text("别处的客户")
 
 
-def test_a_tool_runs_by_hand_from_its_form(shop: Stack, open_page: Open) -> None:
+def test_a_tool_runs_by_hand_from_its_form(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.page.get_by_text("工具", exact=True).click()
     tool = shown.page.locator(".server .card").filter(has_text="get_inventory")
@@ -116,7 +115,7 @@ def test_a_tool_runs_by_hand_from_its_form(shop: Stack, open_page: Open) -> None
     expect(tool.locator(".output")).to_contain_text(EARPHONES)
 
 
-def test_a_nested_form_buys_by_hand(shop: Stack, open_page: Open) -> None:
+def test_a_nested_form_buys_by_hand(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.page.locator("#health").click()
     tool = shown.page.locator(".server .card").filter(has_text="create_purchase")
@@ -128,14 +127,14 @@ def test_a_nested_form_buys_by_hand(shop: Stack, open_page: Open) -> None:
     assert shop.orders()[0]["customerName"] == "手动客户"
 
 
-def test_the_demo_model_says_what_it_is_and_how_to_set_a_key(shop: Stack, open_page: Open) -> None:
+def test_the_demo_model_says_what_it_is_and_how_to_set_a_key(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url, locale="en-US")
     expect(shown.page.locator(".empty")).to_contain_text("OPENAI_API_KEY")
     shown.button("Demo model").click()
     expect(shown.page.locator("#model-note")).to_contain_text("restart web.py")
 
 
-def test_a_server_that_dies_is_shown_and_comes_back_without_a_reload(shop: Stack, open_page: Open) -> None:
+def test_a_server_that_dies_is_shown_and_comes_back_without_a_reload(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shop.stop("main")
     expect(shown.page.locator("#banner")).to_contain_text("product-mcp")
@@ -147,7 +146,7 @@ def test_a_server_that_dies_is_shown_and_comes_back_without_a_reload(shop: Stack
     expect(shown.answer.locator(".prose tbody tr")).to_have_count(4)
 
 
-def test_the_panel_is_a_drawer_on_a_phone(shop: Stack, open_page: Open) -> None:
+def test_the_panel_is_a_drawer_on_a_phone(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url, viewport=PHONE)
     expect(shown.page.locator("#panel")).not_to_be_visible()
     shown.button("商店与工具").click()
@@ -158,7 +157,7 @@ def test_the_panel_is_a_drawer_on_a_phone(shop: Stack, open_page: Open) -> None:
     expect(shown.page.locator("#panel")).not_to_be_visible()
 
 
-def test_a_conversation_survives_a_restart_of_all_services(shop: Stack, open_page: Open) -> None:
+def test_a_conversation_survives_a_restart_of_all_services(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.ask(f"帮客户D买 1 个{EARPHONES}")
     expect(shown.button("确认购买")).to_be_visible()

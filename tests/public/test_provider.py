@@ -10,10 +10,9 @@ from starlette.responses import StreamingResponse
 
 from tests.support.asgi import ScriptedProvider, call_stream, chunk, refusal, text_stream
 from tests.support.page_backend import HELD_SECONDS, PURCHASE_ARGS, serving
-from tests.support.page_browser import Open, Shown, Stack
+from tests.support.page_browser import Open, Shown
 from tests.support.processes import require
-
-pytest_plugins = ["tests.page_browser"]
+from tests.support.suite import Suite
 
 TABLE = "| 商品 | 单价 |\n| --- | ---: |\n| 无线蓝牙耳机Pro | 899 |\n\n"
 CODE = "```python\nprint('你好')\n```\n"
@@ -38,46 +37,42 @@ class Held(StreamingResponse):
 
 
 @pytest.fixture(scope="module")
-def _real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Stack, ScriptedProvider]]:
+def _real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite, ScriptedProvider]]:
     require("chromium")
     provider = ScriptedProvider()
-    stack = Stack(tmp_path_factory.mktemp("provided"))
-    with serving(provider.app) as url:
-        try:
-            stack.start(
-                "api", "main", "web", OPENAI_API_KEY="k", OPENAI_API_BASE=f"{url}/v1", LLM_MODEL="script-1"
-            )
-            yield stack, provider
-        finally:
-            stack.stop()
+    with serving(provider.app) as url, Suite(tmp_path_factory.mktemp("provided")) as suite:
+        model = {"OPENAI_API_KEY": "k", "OPENAI_API_BASE": f"{url}/v1", "LLM_MODEL": "script-1"}
+        suite.start("api", "main", "web", **model)
+        yield suite, provider
 
 
 @pytest.fixture
-def stack(_real: tuple[Stack, ScriptedProvider]) -> Stack:
+def suite(_real: tuple[Suite, ScriptedProvider]) -> Suite:
+    """The services behind the provider, shared by these tests."""
     return _real[0]
 
 
 @pytest.fixture
-def provider(_real: tuple[Stack, ScriptedProvider]) -> ScriptedProvider:
+def provider(_real: tuple[Suite, ScriptedProvider]) -> ScriptedProvider:
     """The provider, with nothing to say yet."""
     _real[1].steps.clear()
     _real[1].requests.clear()
     return _real[1]
 
 
-def opened(stack: Stack, open_page: Open) -> Shown:
-    shown = open_page(stack.url)
+def opened(suite: Suite, open_page: Open) -> Shown:
+    shown = open_page(suite.url)
     expect(shown.page.locator("#health")).to_have_attribute("data-status", "ready")
     return shown
 
 
 def test_a_table_and_code_are_rendered_while_they_come(
-    stack: Stack, provider: ScriptedProvider, open_page: Open
+    suite: Suite, provider: ScriptedProvider, open_page: Open
 ) -> None:
     words = [chunk(content=word) for word in TABLE]
     held = Held("".join(words), text_stream(CODE, "完。"))
     provider.steps = [held]
-    shown = opened(stack, open_page)
+    shown = opened(suite, open_page)
     expect(shown.page.locator("#model")).to_have_text("script-1")
     shown.begin("耳机多少钱")
     row = shown.answer.locator("tbody tr")
@@ -91,29 +86,29 @@ def test_a_table_and_code_are_rendered_while_they_come(
 
 
 def test_a_tool_that_the_model_asks_for_runs_once_it_is_approved(
-    stack: Stack, provider: ScriptedProvider, open_page: Open
+    suite: Suite, provider: ScriptedProvider, open_page: Open
 ) -> None:
     provider.steps = [
         call_stream("product-mcp_get_products", {"query": "耳机"}),
         call_stream("product-mcp_create_purchase", PURCHASE_ARGS),
         text_stream("买好了"),
     ]
-    shown = opened(stack, open_page)
+    shown = opened(suite, open_page)
     shown.ask("买 2 个耳机")
     expect(shown.page.locator('.tool[data-state="done"]')).to_contain_text("get_products")
     expect(shown.page.get_by_role("group", name="确认购买")).to_contain_text("¥1798.00")
-    before = len(stack.orders())
+    before = len(suite.orders())
     shown.button("确认购买").click()
     expect(shown.answer).to_contain_text("买好了")
-    assert len(stack.orders()) == before + 1
+    assert len(suite.orders()) == before + 1
     assert [message["role"] for message in provider.requests[-1]["messages"]][-2:] == ["assistant", "tool"]
 
 
 def test_a_refusal_of_the_provider_is_explained_and_can_be_tried_again(
-    stack: Stack, provider: ScriptedProvider, open_page: Open
+    suite: Suite, provider: ScriptedProvider, open_page: Open
 ) -> None:
     provider.steps = [refusal(401, "bad key"), text_stream("好了")]
-    shown = opened(stack, open_page)
+    shown = opened(suite, open_page)
     shown.ask("你好")
     expect(shown.page.get_by_role("alert")).to_contain_text("OPENAI_API_KEY")
     shown.button("重试").click()
@@ -122,10 +117,10 @@ def test_a_refusal_of_the_provider_is_explained_and_can_be_tried_again(
     assert provider.requests[0]["messages"] == provider.requests[1]["messages"]
 
 
-def test_stop_reaches_the_provider(stack: Stack, provider: ScriptedProvider, open_page: Open) -> None:
+def test_stop_reaches_the_provider(suite: Suite, provider: ScriptedProvider, open_page: Open) -> None:
     held = Held(chunk(content="半句"), text_stream("没人听"))
     provider.steps = [held]
-    shown = opened(stack, open_page)
+    shown = opened(suite, open_page)
     shown.begin("说很久")
     expect(shown.answer).to_contain_text("半句")
     shown.button("停止").click()

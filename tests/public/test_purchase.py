@@ -18,8 +18,6 @@ from tests.support.page_backend import (
 )
 from tests.support.page_browser import Open, Shown
 
-pytest_plugins = ["tests.page_browser"]
-
 RECEIPT = '.slot[aria-label="订单已生成"]'
 
 

@@ -7,8 +7,6 @@ from playwright.sync_api import expect
 from tests.support.page_backend import ORDER, Backend, buys, done, result, says
 from tests.support.page_browser import Open, Shown
 
-pytest_plugins = ["tests.page_browser"]
-
 
 def other_tab(shown: Shown) -> Shown:
     other = Shown(shown.page.context.new_page())

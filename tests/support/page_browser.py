@@ -1,21 +1,13 @@
-"""One Chromium for all page tests, the page as its user sees it, and the three real services behind it.
-
-A pytest plugin of the page's test files, which import from it too: hence PYTEST_DONT_REWRITE.
-"""
+"""A Chromium, the page as its user sees it, and the three real services behind it."""
 
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
-from tests.support import page_backend
-from tests.support.page_backend import Backend
 from tests.support.processes import require
-from tests.support.suite import Suite
 
 FLAGS = [
     "--no-sandbox",
@@ -99,59 +91,3 @@ class Shown:
 
 
 Open = Callable[..., Shown]
-
-
-Stack = Suite
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The real services with the demo model; the tests share their stock."""
-    require("chromium")
-    stack = Stack(tmp_path_factory.mktemp("shop"))
-    try:
-        stack.start("api", "main", "web")
-        yield stack
-    finally:
-        stack.stop()
-
-
-@pytest.fixture(scope="session")
-def _serving() -> Iterator[Backend]:
-    require("chromium")
-    with page_backend.running() as backend:
-        yield backend
-
-
-@pytest.fixture
-def backend(_serving: Backend) -> Backend:
-    """The scripted back end, with nothing said yet."""
-    _serving.reset()
-    return _serving
-
-
-@pytest.fixture
-def open_page(browser: Browser) -> Iterator[Open]:
-    """Give a function that opens a URL in a fresh context; an error in the page's console fails the test."""
-    opened: list[Shown] = []
-
-    def open_(url: str, *, script: str = "", strict: bool = True, **context: Any) -> Shown:
-        fresh = browser.new_context(**{"locale": "zh-CN", "viewport": WIDE, **context})
-        fresh.add_init_script(script)
-        shown = Shown(fresh.new_page(), strict)
-        opened.append(shown)
-        shown.page.goto(url)
-        expect(shown.page.locator("#health")).to_have_attribute("data-status", re.compile(r".+"))
-        return shown
-
-    yield open_
-    for shown in opened:
-        shown.page.context.close()
-    if errors := [error for shown in opened for error in shown.errors if shown.strict]:
-        pytest.fail(f"errors in the page's console: {errors}")

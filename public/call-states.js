@@ -1,0 +1,62 @@
+// How far the tool calls of a conversation have come.
+
+/** @import {Call, Conversation} from "./conversations.js" */
+/** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "chosen" | "running" | "halted"} CallState */
+
+/** A tool as the user allowed it: with another fingerprint it is another tool. @param {Call} call */
+export const allowedName = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
+
+/** Ids of the newest assistant message's calls without a result. @param {Conversation} conversation */
+export function openCalls({entries}) {
+	const last = entries.findLastIndex(({message}) => message.role !== "tool");
+	const answered = entries.slice(last + 1).map(({message}) => message.tool_call_id);
+	const asked = entries[last]?.message.tool_calls ?? [];
+	return asked.map(({id}) => id).filter(id => !answered.includes(id));
+}
+
+/** @param {Conversation} conversation @param {string} id @param {boolean} [isAnswering] @returns {CallState} */
+export function callState({calls, approvals}, id, isAnswering = false) {
+	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // {}: never announced
+	const decision = approvals[id];
+	if (decision === false) return "refused";
+	if (result !== undefined) return resultState(unknown, isError);
+	if (waiting && !decision) return "waiting";
+	if (chosen) return "chosen";
+	if (isAnswering) return "running";
+	return decision || auto ? "unknown" : "halted";
+}
+
+/** @param {boolean} [unknown] @param {boolean} [isError] */
+function resultState(unknown, isError) {
+	if (unknown) return "unknown";
+	return isError ? "failed" : "done";
+}
+
+/**
+ * How a conversation that nobody is answering stands: a call is `waiting` or `unknown`, the answer is `cut`, or
+ * all is `whole`; empty before the first question.
+ * @param {Conversation} conversation
+ */
+export function standing(conversation) {
+	if (!conversation.entries.length) return "";
+	const states = openCalls(conversation).map(id => callState(conversation, id));
+	if (states.includes("waiting")) return "waiting";
+	if (states.includes("unknown")) return "unknown";
+	return !states.length && conversation.entries.at(-1)?.message.role === "assistant" ? "whole" : "cut";
+}
+
+/**
+ * How many entries stay when the one at `from` is asked anew: every call that may have changed something stays
+ * in the history, lest the model make it again.
+ * @param {Conversation} conversation @param {number} from
+ */
+export function entriesToKeep(conversation, from) {
+	const {calls, entries} = conversation;
+	/** @param {{id: string}} call */
+	const mayHaveWritten = ({id}) =>
+		!calls[id]?.readOnly && ["done", "unknown"].includes(callState(conversation, id));
+	let keep =
+		entries.findLastIndex(({message}, i) => i >= from && message.tool_calls?.some(mayHaveWritten)) + 1;
+	while (keep && entries[keep]?.message.role === "tool") keep += 1;
+	return keep || from;
+}

@@ -1,0 +1,144 @@
+// One conversation: what is asked, answered and decided.
+import {allowedName, callState, entriesToKeep, openCalls, standing} from "./call-states.js";
+import {t} from "./i18n.js";
+import {listedTools, listTool} from "./preferences.js";
+import {followTurn} from "./turn.js";
+
+/** @import {Conversation, Entry} from "./conversations.js" */
+/** @import {TurnEnd} from "./turn.js" */
+/** @import {ConversationView} from "./conversation-view.js" */
+/** @typedef {import("./call-card.js").CallCard} CallCard */
+/**
+ * @typedef {object} Page what the rest of the page does about it
+ * @property {(conversation: Conversation) => void} save
+ * @property {(controller: ConversationController) => void} begun
+ * @property {(controller: ConversationController, reason: string) => void} ended
+ * @property {(controller: ConversationController, card: CallCard) => void} asked a call waits for the user
+ * @property {(text: string) => void} notify
+ */
+
+const MAX_TITLE_CHARS = 40;
+
+export class ConversationController {
+	/** @type {AbortController | null} of the answer that is coming */
+	answering = null;
+
+	/** @param {Conversation} conversation @param {Page} page @param {(controller: ConversationController) => ConversationView} makeView */
+	constructor(conversation, page, makeView, follow = followTurn) {
+		this.conversation = conversation;
+		this.page = page;
+		this.follow = follow;
+		this.view = makeView(this);
+		this.show();
+	}
+
+	/** Draw everything, unless an answer is being drawn. */
+	show() {
+		if (this.answering) return;
+		this.view.render();
+		this.explain({reason: ""});
+	}
+
+	save = () => this.page.save(this.conversation);
+
+	stop() {
+		this.answering?.abort();
+	}
+
+	/** @param {string} text */
+	ask(text) {
+		return this.#answer(() => {
+			const {conversation} = this;
+			this.#settleOpenCalls();
+			conversation.title ||= text.replace(/\s+/g, " ").slice(0, MAX_TITLE_CHARS);
+			const entry = {message: {role: "user", content: text}};
+			conversation.entries.push(entry);
+			this.view.finish();
+			this.view.question(entry);
+		});
+	}
+
+	/** Go on where the conversation stands. */
+	answer = () => this.#answer(() => {});
+
+	/** @param {Entry} entry @param {string} text */
+	edit(entry, text) {
+		this.#reask(() => {
+			this.#settleOpenCalls();
+			const {entries} = this.conversation;
+			const index = entries.indexOf(entry);
+			const hasWritten = entriesToKeep(this.conversation, index) > index;
+			if (hasWritten) this.page.notify(t("keptPurchase"));
+			entries.splice(hasWritten ? entries.length : index, Infinity, {message: {role: "user", content: text}});
+		});
+	}
+
+	regenerate() {
+		const {entries} = this.conversation;
+		const question = entries.findLastIndex(({message}) => message.role === "user");
+		this.#reask(() => entries.splice(entriesToKeep(this.conversation, question + 1)));
+	}
+
+	/** @param {string} id @param {boolean} yes @param {boolean} [forEver] */
+	decide(id, yes, forEver = false) {
+		const {conversation} = this;
+		const {approvals, calls} = conversation;
+		if (this.answering || id in approvals) return;
+		approvals[id] = yes;
+		if (yes && forEver) listTool("always", allowedName(calls[id]), true);
+		this.save();
+		const othersWait = standing(conversation) === "waiting";
+		for (const open of openCalls(conversation)) calls[open].chosen = othersWait && approvals[open];
+		if (othersWait) this.view.card(id);
+		else this.answer();
+	}
+
+	/** Say how it stands, and offer what leads on. @param {TurnEnd} end */
+	explain({reason, detail = ""}) {
+		const state = standing(this.conversation);
+		const stopped = reason === "stopped";
+		if (reason === "error") this.view.error(detail, this.answer);
+		else if (reason === "rounds") this.view.note(t("rounds"), this.answer);
+		else if (state === "cut") this.view.note(t(stopped ? "stopped" : "interrupted"), this.answer);
+		else if (stopped && state === "whole") this.view.note(t("stopped"));
+	}
+
+	/** A new question ends what is open: what waits is refused, what was interrupted stays unknown. */
+	#settleOpenCalls() {
+		const {approvals, calls, entries} = this.conversation;
+		for (const id of openCalls(this.conversation)) {
+			const state = callState(this.conversation, id);
+			if (state === "waiting") approvals[id] = false;
+			if (state !== "unknown") continue;
+			const content = t("unknownText");
+			Object.assign(calls[id], {result: content, unknown: true});
+			entries.push({message: {role: "tool", tool_call_id: id, content}});
+		}
+	}
+
+	/** @param {() => void} change to the conversation, before it is sent */
+	async #answer(change) {
+		if (this.answering) return;
+		this.answering = new AbortController();
+		change();
+		this.conversation.at = Date.now();
+		this.save();
+		this.view.begin();
+		this.page.begun(this);
+		const lists = {always: listedTools("always"), askFirst: listedTools("askFirst")};
+		const end = await this.follow(this.conversation, this.view, this.save, this.answering.signal, lists);
+		this.answering = null;
+		this.save(); // only now do the other tabs hear of it
+		this.view.finish();
+		this.explain(end);
+		this.page.ended(this, end.reason);
+	}
+
+	/** @param {() => void} change */
+	#reask(change) {
+		this.#answer(() => {
+			change();
+			this.view.render();
+		});
+	}
+}

@@ -1,0 +1,198 @@
+// A conversation on the screen: questions, answers with their cards, and how an answer ended.
+import {CallCard} from "./call-card.js";
+import {button, editInPlace, h, icon, iconButton, toast} from "./elements.js";
+import {t} from "./i18n.js";
+
+/** @import {ConversationController} from "./conversation-controller.js" */
+/** @import {Entry} from "./conversations.js" */
+
+const FOLDED = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // what stays of a long question
+
+// The server sanitises and the CSP forbids scripts; a browser that has a sanitizer applies it too.
+const sanitizer = globalThis.Sanitizer && new Sanitizer();
+for (const name of ["class", "tabindex"]) sanitizer?.allowAttribute(name);
+
+/** Replace from the first changed node on, so that selections and scrolling stay. @param {HTMLElement} target @param {string} html */
+function renderProse(target, html) {
+	const template = document.createElement("template");
+	if (sanitizer) template.setHTML(html, {sanitizer});
+	else template.innerHTML = html;
+	const next = [...template.content.childNodes];
+	let same = 0;
+	while (next[same] && target.childNodes[same]?.isEqualNode(next[same])) same += 1;
+	while (target.childNodes[same]) target.lastChild?.remove();
+	target.append(...next.slice(same));
+}
+
+/** @param {Entry} entry */
+const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
+
+/** @param {() => string} text */
+const copyButton = text =>
+	iconButton("copy", () => navigator.clipboard?.writeText(text()).then(() => toast(t("copied"))));
+
+export class ConversationView {
+	root = h("ol.log");
+	/** @type {Map<string, CallCard>} */
+	#cards = new Map();
+	/** @type {HTMLElement | null} the newest answer */
+	#answer = null;
+	/** @type {HTMLElement | null} the part of it that is being written */
+	#prose = null;
+	#note = h("li.turn");
+	#dots = h(".dots", {ariaHidden: "true"}, "●●●");
+
+	/** @param {ConversationController} controller */
+	constructor(controller) {
+		this.controller = controller;
+	}
+
+	render() {
+		this.#cards.clear();
+		this.#answer = null;
+		this.root.replaceChildren();
+		for (const entry of this.controller.conversation.entries) {
+			if (entry.message.role === "user") this.question(entry);
+			else if (entry.message.role === "assistant") this.#stored(entry);
+		}
+		this.#close();
+	}
+
+	/** @param {Entry} entry */
+	question(entry) {
+		this.#close();
+		this.#answer = null;
+		const {controller} = this;
+		const text = textOf(entry);
+		const [begin] = FOLDED.exec(text) ?? [];
+		const body = begin
+			? h("details.bubble", h("summary", begin), text.slice(begin.length))
+			: h(".bubble", text);
+		const edit = () =>
+			controller.answering || editInPlace(body, text, t("edit"), edited => controller.edit(entry, edited));
+		const acts = h(
+			".acts",
+			iconButton("edit", edit),
+			copyButton(() => text),
+		);
+		this.root.append(h("li.turn.mine", {ariaLabel: t("you")}, acts, body));
+	}
+
+	/** @param {Entry} entry */
+	#stored(entry) {
+		if (entry.html) this.html(entry.html);
+		else if (textOf(entry)) this.text(textOf(entry), "");
+		this.closeProse();
+		const {calls} = this.controller.conversation;
+		for (const {id, function: asked} of entry.message.tool_calls ?? []) {
+			calls[id] ??= {server: "", tool: asked?.name, args: asked?.arguments, readOnly: true};
+			this.card(id);
+		}
+	}
+
+	/** @param {HTMLElement} part */
+	#add(part) {
+		if (!this.#answer) {
+			this.#answer = h("li.turn.answer", {ariaLabel: t("assistant")});
+			this.root.append(this.#answer);
+		}
+		this.#answer.append(part);
+		return part;
+	}
+
+	#openProse() {
+		this.#dots.remove();
+		this.#prose ??= this.#add(h(".prose"));
+		return this.#prose;
+	}
+
+	closeProse() {
+		this.#prose = null;
+	}
+
+	/** @param {string} whole @param {string} rendered the same as HTML, once there is some */
+	text(whole, rendered) {
+		if (!rendered) this.#openProse().textContent = whole;
+	}
+
+	/** @param {string} html */
+	html(html) {
+		renderProse(this.#openProse(), html);
+	}
+
+	/** @param {string} id */
+	card(id) {
+		let card = this.#cards.get(id);
+		if (!card) {
+			this.closeProse();
+			card = new CallCard(id, this.controller);
+			this.#cards.set(id, card);
+			this.#add(card.root);
+		}
+		card.update();
+		if (this.controller.answering) this.#add(this.#dots);
+	}
+
+	begin() {
+		this.#note.remove();
+		this.#answer?.querySelector(":scope > .acts")?.remove();
+		this.#add(this.#dots);
+	}
+
+	finish() {
+		for (const card of this.#cards.values()) card.update();
+		this.#close();
+	}
+
+	/** Put the buttons below the newest answer, or take it away if nothing came. */
+	#close() {
+		const answer = this.#answer;
+		this.#dots.remove();
+		this.closeProse();
+		if (!answer || answer.querySelector(":scope > .acts")) return;
+		if (answer.firstChild) {
+			const again = iconButton("again", () => this.controller.regenerate());
+			answer.append(
+				h(
+					".acts",
+					copyButton(() => this.#proseOf(answer)),
+					again,
+				),
+			);
+			return;
+		}
+		answer.remove();
+		this.#answer = null;
+	}
+
+	/** @param {HTMLElement} answer */
+	#proseOf(answer) {
+		/** @type {NodeListOf<HTMLElement>} */
+		const parts = answer.querySelectorAll(":scope > .prose");
+		return [...parts].map(part => part.innerText).join("\n\n");
+	}
+
+	/** The newest answer as text. */
+	spoken() {
+		return this.#answer ? this.#proseOf(this.#answer) : "";
+	}
+
+	/** @param {string} text @param {() => void} [goOn] */
+	note(text, goOn) {
+		this.#showNote(h(".note", icon("waiting"), h("", text), goOn && button(t("continue"), goOn)));
+	}
+
+	/** @param {string} text @param {() => void} [retry] */
+	error(text, retry) {
+		const why = h("", h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint")));
+		this.#showNote(
+			h(".note.error", {role: "alert"}, icon("unknown"), why, retry && button(t("tryAgain"), retry)),
+		);
+	}
+
+	/** @param {HTMLElement} note */
+	#showNote(note) {
+		this.#note.replaceChildren(note);
+		this.root.append(this.#note);
+	}
+}
