@@ -15,11 +15,15 @@ from tests.support.processes import require
 from tests.support.suite import Suite
 
 TABLE = "| 商品 | 单价 |\n| --- | ---: |\n| 无线蓝牙耳机Pro | 899 |\n\n"
+BREAK_SECONDS = 0.1
 CODE = "```python\nprint('你好')\n```\n"
 
 
 class Held(StreamingResponse):
-    """A stream that goes on, after its first half, once `go_on` is set; `left` is set when it has ended."""
+    """A stream that goes on, after its first half, once `go_on` is set; `left` is set when it has ended.
+
+    Until then it sends line breaks, because what has come is rendered when the next part comes.
+    """
 
     def __init__(self, first: str, second: str) -> None:
         self.go_on = threading.Event()
@@ -28,7 +32,9 @@ class Held(StreamingResponse):
         async def body() -> AsyncIterator[str]:
             try:
                 yield first
-                await asyncio.to_thread(self.go_on.wait, HELD_SECONDS)
+                async with asyncio.timeout(HELD_SECONDS):
+                    while not await asyncio.to_thread(self.go_on.wait, BREAK_SECONDS):
+                        yield chunk(content="\n")
                 yield second
             finally:
                 self.left.set()
