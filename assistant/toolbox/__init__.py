@@ -1,1 +1,6 @@
-"""`mcp.json` in every dialect, live connections, tools and their results."""
+"""`mcp.json` in every dialect, live links to its servers, their tools and results."""
+
+from assistant.toolbox.config import read_config
+from assistant.toolbox.toolbox import Toolbox
+
+__all__ = ["Toolbox", "read_config"]

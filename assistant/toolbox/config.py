@@ -1,4 +1,4 @@
-"""What `mcp.json` says: which MCP servers there are and how to reach each, in every dialect."""
+"""`mcp.json` in every dialect: which MCP servers there are, and how each is reached."""
 
 import asyncio
 import ipaddress
@@ -15,12 +15,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 import httpx2
 
+from assistant.toolbox.sentences import sentence_of
 from serving.addresses import is_loopback
+from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
-SWITCHED_OFF = "在配置里被停用"
-POLL_INTERVAL = 1.0  # seconds between two looks at the file
+POLL_SECONDS = 1.0  # between two looks at the file
 
 Transport = Literal["streamable-http", "sse", "stdio"]
 
@@ -36,13 +37,13 @@ TYPES: dict[str, Transport] = {
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # ... Cherry Studio, Windsurf, Gemini CLI
 
 
-class ConfigError(Exception):
-    """The file, or one of its entries, is wrong; the message says what to change."""
+class ConfigError(CodedError):
+    """The file, or one of its entries, is wrong; the sentence of its code says what to change."""
 
 
 @dataclass(frozen=True)
 class Server:
-    """One entry of `mcp.json`; `error` says why it is disabled, and then nothing else of it counts."""
+    """One entry of `mcp.json`; with an `error` it is disabled, and its other fields mean nothing."""
 
     name: str
     transport: Transport = "streamable-http"
@@ -52,7 +53,7 @@ class Server:
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
-    error: str | None = None
+    error: ConfigError | None = None
 
     @property
     def address(self) -> str:
@@ -63,12 +64,28 @@ class Server:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     @property
+    def bare_url(self) -> str:
+        """The URL without user and password, which aiohttp would refuse beside an Authorization header."""
+        return str(httpx2.URL(self.url).copy_with(userinfo=b""))
+
+    @property
+    def credentials(self) -> tuple[str, str] | None:
+        """User and password from the URL."""
+        url = httpx2.URL(self.url)
+        return (url.username, url.password) if url.userinfo else None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether it is reached over this machine's own network."""
+        return self.transport != "stdio" and is_loopback(self.host)
+
+    @property
     def host(self) -> str:
         """The host name or address in the URL; empty for a command."""
         return urlsplit(self.url).hostname or ""
 
 
-def read(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:
+def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:
     """Read a config file: root `mcpServers` or `servers`, comments and trailing commas allowed.
 
     Raises:
@@ -76,34 +93,34 @@ def read(path: Path, environment: Mapping[str, str | None] = os.environ) -> list
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        root = json.loads(_plain_json(text))
+        root = json.loads(_strict_json(text))
     except OSError as error:
-        raise ConfigError(f"读不到 {path}：{error.strerror}") from error
+        raise ConfigError("file_unreadable", path=str(path), reason=error.strerror) from error
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{path} 不是合法的 JSON：{error}") from error
+        raise ConfigError("file_not_json", path=str(path), reason=str(error)) from error
     entries = None
     if isinstance(root, dict):
         entries = root.get("mcpServers", root.get("servers"))
     if not isinstance(entries, dict):
-        raise ConfigError(f'{path} 里没有 "mcpServers"')
+        raise ConfigError("file_without_servers", path=str(path))
     return [_server(name, entry, environment) for name, entry in entries.items()]
 
 
-async def changes(
-    path: Path, environment: Callable[[], Mapping[str, str | None]]
+async def watch_config(
+    path: Path, environment: Callable[[], Mapping[str, str | None]], poll_seconds: float = POLL_SECONDS
 ) -> AsyncGenerator[list[Server]]:
     """Yield what the file says each time it is edited; a broken edit is logged and passed over."""
     before = _stamp(path)
     while True:
-        await asyncio.sleep(POLL_INTERVAL)
+        await asyncio.sleep(poll_seconds)
         now = _stamp(path)
         if now == before:
             continue
         before = now
         try:
-            yield read(path, environment())
+            yield read_config(path, environment())
         except ConfigError as error:
-            log.warning("%s；仍使用之前的配置", error)
+            log.warning("%s；仍使用之前的配置", sentence_of(error.code, error.params))
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -114,7 +131,7 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     return status.st_mtime_ns, status.st_size
 
 
-def _plain_json(text: str) -> str:
+def _strict_json(text: str) -> str:
     """Drop comments and trailing commas outside strings, as VS Code's own files have them."""
     token = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
     without = token.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
@@ -124,13 +141,13 @@ def _plain_json(text: str) -> str:
 
 def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Server:
     if not isinstance(entry, dict):
-        return Server(name, error="应当是一个对象")
+        return Server(name, error=ConfigError("entry_not_object"))
     if entry.get("disabled") is True or any(entry.get(key) is False for key in ("enabled", "isActive")):
-        return Server(name, error=SWITCHED_OFF)
+        return Server(name, error=ConfigError("switched_off"))
     try:
         return _parse(name, cast("dict[str, Any]", _expand(entry, environment)))
     except ConfigError as error:
-        return Server(name, error=str(error))
+        return Server(name, error=error)
 
 
 def _parse(name: str, entry: dict[str, Any]) -> Server:
@@ -138,7 +155,7 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
     if transport == "stdio":
         args = entry.get("args") or []
         if not isinstance(args, list):
-            raise ConfigError('"args" 应当是一个数组')
+            raise ConfigError("not_array", key="args")
         return Server(
             name,
             transport,
@@ -158,7 +175,7 @@ def _transport(entry: dict[str, Any]) -> Transport:
         try:
             return TYPES[str(given).lower()]
         except KeyError:
-            raise ConfigError(f'不认识的 type "{given}"，可用：http、sse、stdio') from None
+            raise ConfigError("unknown_type", type=str(given)) from None
     if "command" in entry:
         return "stdio"
     path = re.split(r"[?#]", str(entry.get(_url_key(entry), "")))[0]
@@ -172,39 +189,38 @@ def _url_key(entry: dict[str, Any]) -> str:
 def _text(entry: dict[str, Any], key: str) -> str:
     value = entry.get(key)
     if not isinstance(value, str) or not value.strip() or "\0" in value:
-        wanted = '"url" 或 "command"' if key in URL_KEYS else f'"{key}"'
-        raise ConfigError(f"缺少 {wanted}，或它不是文字")
+        raise ConfigError("address_missing") if key in URL_KEYS else ConfigError("text_missing", key=key)
     return value
 
 
 def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
     value = entry.get(key) or {}
     if not isinstance(value, dict):
-        raise ConfigError(f'"{key}" 应当是一个对象')
+        raise ConfigError("not_object", key=key)
     texts = {str(k): str(v) for k, v in value.items()}
     for name, text in texts.items():
         if "\0" in text or (key == "headers" and not (text.isascii() and text.isprintable())):
-            raise ConfigError(f'"{key}" 里的 {name} 含有不能发送的字符')
+            raise ConfigError("not_sendable", key=key, name=name)
     return texts
 
 
 def _refuse_bad_url(url: str, *, plain_http: bool) -> None:
-    """Refuse what is no URL, plain http off this machine, and the addresses where clouds keep their secrets.
+    """Refuse what is no URL, plain http to another machine, and the addresses where clouds serve credentials.
 
-    The message never quotes the URL, which may hold a password.
+    The error never quotes the URL, which may hold a password.
     """
     try:
         httpx2.URL(url)
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except (ValueError, httpx2.InvalidURL):
-        raise ConfigError("URL 写法不对，请检查主机名和端口") from None
+        raise ConfigError("url_malformed") from None
     if parts.scheme not in ("http", "https") or not host:
-        raise ConfigError("URL 应当以 http:// 或 https:// 开头")
+        raise ConfigError("url_scheme")
     if _is_link_local(host):
-        raise ConfigError(f"{host} 是链路本地地址，不允许")
+        raise ConfigError("url_link_local", host=host)
     if parts.scheme == "http" and not plain_http and not is_loopback(host):
-        raise ConfigError('本机以外的地址要用 https，或写明 "allowInsecure": true')
+        raise ConfigError("url_plain_http")
 
 
 def _is_link_local(host: str) -> bool:
@@ -231,9 +247,9 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
         name, default = found[1], found[2]
         filled = environment.get(name) or default
         if filled is None:
-            raise ConfigError(f"环境变量 {name} 没有设置")
+            raise ConfigError("variable_not_set", name=name)
         return filled
 
     if "${input:" in value:
-        raise ConfigError("${input:…} 只有 VS Code 会问，请改用 ${env:变量名}")
+        raise ConfigError("variable_asks")
     return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", fill, value)

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.toolbox import config as servers
-from assistant.toolbox.config import ConfigError, Server, changes, read
+from assistant.toolbox import read_config
+from assistant.toolbox.config import ConfigError, Server, watch_config
+from assistant.toolbox.sentences import sentence_of
 
 URL = "http://localhost:8083/mcp"
 
@@ -17,7 +18,7 @@ URL = "http://localhost:8083/mcp"
 def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
     file = tmp_path / "mcp.json"
     file.write_text(json.dumps({"mcpServers": {"s": entry}}))
-    return read(file, environment)[0]
+    return read_config(file, environment)[0]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +45,7 @@ def test_every_dialect_names_its_transport(tmp_path: Path, entry: Any, transport
 def test_vs_codes_root_comments_and_trailing_commas_are_understood(tmp_path: Path) -> None:
     file = tmp_path / "mcp.json"
     file.write_text('{ // mine\n "servers": { "a": {"url": "http://localhost/x//y,}", /* no */ }, }, }')
-    assert read(file)[0].url == "http://localhost/x//y,}"
+    assert read_config(file)[0].url == "http://localhost/x//y,}"
 
 
 def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
@@ -97,13 +98,15 @@ def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_entry_says_what_to_mend(tmp_path: Path, entry: Any, reason: str) -> None:
-    assert reason in (one(tmp_path, entry).error or "")
+    error = one(tmp_path, entry).error
+    assert error is not None
+    assert reason in sentence_of(error.code, error.params)
 
 
 def test_a_wrong_entry_leaves_the_others_alone(tmp_path: Path) -> None:
     file = tmp_path / "mcp.json"
     file.write_text(json.dumps({"mcpServers": {"bad": {}, "good": {"url": URL}}}))
-    assert [bool(server.error) for server in read(file)] == [True, False]
+    assert [bool(server.error) for server in read_config(file)] == [True, False]
 
 
 def test_plain_http_elsewhere_can_be_allowed(tmp_path: Path) -> None:
@@ -118,7 +121,7 @@ def test_what_may_be_secret_is_not_shown(tmp_path: Path) -> None:
 
 
 def test_a_url_that_is_wrong_is_not_quoted(tmp_path: Path) -> None:
-    assert "SECRET" not in (one(tmp_path, {"url": "//me:SECRET@x?key=SECRET"}).error or "")
+    assert "SECRET" not in str(one(tmp_path, {"url": "//me:SECRET@x?key=SECRET"}).error)
 
 
 @pytest.mark.parametrize("text", [None, "", "{", "[" * 100_000, "[]", '{"servers": 1}', "{}"])
@@ -127,17 +130,16 @@ def test_a_file_that_names_no_servers_is_refused_by_name(tmp_path: Path, text: s
     if text is not None:
         file.write_text(text)
     with pytest.raises(ConfigError, match=r"mcp\.json"):
-        read(file)
+        read_config(file)
 
 
 @pytest.mark.anyio
 async def test_edits_are_seen_and_one_that_cannot_be_read_is_passed_over(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(servers, "POLL_INTERVAL", 0.01)
     file = tmp_path / "mcp.json"
     file.write_text("{}")
-    async with asyncio.timeout(10), aclosing(changes(file, dict)) as edits:
+    async with asyncio.timeout(10), aclosing(watch_config(file, dict, poll_seconds=0.01)) as edits:
         seen = asyncio.ensure_future(anext(edits))
         await asyncio.sleep(0)
         file.write_text("{ half an edit")

@@ -27,9 +27,11 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant.chat.interfaces import Media, UnknownServerError
-from assistant.toolbox import connection
-from assistant.toolbox.config import Server
-from assistant.toolbox.toolbox import Toolbox, offered_names
+from assistant.toolbox import Toolbox
+from assistant.toolbox.config import ConfigError, Server
+from assistant.toolbox.limits import Limits
+from assistant.toolbox.names import offered_names
+from assistant.toolbox.sentences import sentence_of
 from tests.support.asgi import serve
 from tests.support.processes import ROOT, free_port
 
@@ -81,8 +83,8 @@ class HandshakeOnly:
 
 
 @asynccontextmanager
-async def boxed(*servers: Server) -> AsyncIterator[Toolbox]:
-    async with Toolbox(servers) as box:
+async def boxed(*servers: Server, limits: Limits | None = None) -> AsyncIterator[Toolbox]:
+    async with Toolbox(servers, limits) as box:
         for server in servers:
             await becomes(box, server.name, "ready")
         yield box
@@ -90,8 +92,13 @@ async def boxed(*servers: Server) -> AsyncIterator[Toolbox]:
 
 async def becomes(box: Toolbox, name: str, *statuses: str) -> None:
     async with asyncio.timeout(20):
-        while box.connection(name).status not in statuses:  # noqa: ASYNC110  as the page polls
+        while box.link(name).status not in statuses:  # noqa: ASYNC110  as the page polls
             await asyncio.sleep(0.01)
+
+
+def why(box: Toolbox, name: str) -> str:
+    error = box.link(name).error
+    return sentence_of(error.code, error.params) if error else ""
 
 
 def at(url: str, name: str = "s", path: str = "/mcp") -> Server:
@@ -118,7 +125,7 @@ async def test_tools_are_listed_and_called_over_stdio() -> None:
 
 async def test_a_handshake_server_works_too() -> None:
     async with serve(HandshakeOnly(both(calculator()))) as url, boxed(at(url)) as box:
-        assert box.connection("s").protocol_version == "2025-11-25"
+        assert box.link("s").protocol_version == "2025-11-25"
         assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
 
 
@@ -142,7 +149,7 @@ async def test_a_tool_that_fails_and_one_that_is_not_there_are_results() -> None
 
 async def test_an_unknown_server_is_named() -> None:
     async with Toolbox([]) as box:
-        with pytest.raises(UnknownServerError, match="服务器 x 不存在"):
+        with pytest.raises(UnknownServerError, match="unknown_server"):
             await box.call("x", "add", {})
 
 
@@ -157,14 +164,14 @@ async def test_two_servers_with_tools_of_one_name_are_told_apart() -> None:
 
 async def test_dead_and_wrong_entries_disable_only_themselves() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
-    wrong = Server("wrong", error="缺少 url")
+    wrong = Server("wrong", error=ConfigError("address_missing"))
     missing = Server("missing", "stdio", command="no-such-command")
     async with serve(both(calculator())) as url, Toolbox([dead, wrong, missing, at(url)]) as box:
         await becomes(box, "s", "ready")
         await becomes(box, "dead", "down")
         await becomes(box, "missing", "down")
-        assert box.connection("wrong").status == "disabled"
-        assert "no-such-command" in (box.connection("missing").error or "")
+        assert box.link("wrong").status == "disabled"
+        assert "no-such-command" in why(box, "missing")
         assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
         for name in ("wrong", "dead"):
             assert (await box.call(name, "add", {})).unreachable
@@ -224,7 +231,7 @@ async def test_a_prompt_is_filled_in_after_a_restart_of_the_server(
     async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
         for _ in range(2):
             async with serve(wrap(server), port):
-                assert await box.connection("s").prompt("greet", {"name": "me"}) == "greet me"
+                assert await box.prompt("s", "greet", {"name": "me"}) == "greet me"
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
@@ -248,7 +255,7 @@ async def test_a_server_that_goes_away_is_seen_without_a_call() -> None:
         async with serve(both(calculator()), port):
             await becomes(box, "s", "ready")
         await becomes(box, "s", "down")
-        assert str(port) in (box.connection("s").error or "")
+        assert str(port) in why(box, "s")
         assert [tool.name for tool in box.tools()], "its tools are still known: it may be back at once"
 
 
@@ -392,12 +399,8 @@ async def test_a_502_of_one_call_leaves_the_calls_beside_it_alone() -> None:
         assert (await running).text == "done"
 
 
-async def test_a_busy_handshake_server_is_not_given_up_while_it_works(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(connection, "POLL_INTERVAL", 0.05)
-    monkeypatch.setattr(connection, "CONNECT_TIMEOUT", 0.5)
-    monkeypatch.setattr(connection, "FIRST_DELAY", 0.05)
+async def test_a_busy_handshake_server_is_not_given_up_while_it_works() -> None:
+    limits = Limits(poll_seconds=0.05, connect_seconds=0.5, first_delay_seconds=0.05)
     working, asked_twice, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
     server: MCPServer = MCPServer("busy")
 
@@ -423,7 +426,7 @@ async def test_a_busy_handshake_server_is_not_given_up_while_it_works(
 
         await app(scope, heard, send)
 
-    async with serve(one_at_a_time) as url, boxed(at(url)) as box:
+    async with serve(one_at_a_time) as url, boxed(at(url), limits=limits) as box:
         running = asyncio.ensure_future(box.call("s", "work", {}))
         await working.wait()
         async with asyncio.timeout(10):
@@ -487,7 +490,7 @@ async def test_any_other_call_is_not_sent_again_and_its_outcome_is_called_unknow
     assert (torn.calls, result.unknown, result.is_error) == (1, True, True)
 
 
-async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_server_that_does_not_answer_is_given_up() -> None:
     server: MCPServer = MCPServer("slow")
 
     @server.tool()
@@ -495,8 +498,7 @@ async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.Mon
         await asyncio.sleep(60)
         return "late"
 
-    monkeypatch.setattr(connection, "CALL_TIMEOUT", 0.3)
-    async with serve(both(server)) as url, boxed(at(url)) as box:
+    async with serve(both(server)) as url, boxed(at(url), limits=Limits(call_seconds=0.3)) as box:
         result = await box.call("s", "wait", {})
     assert (result.is_error, result.unknown) == (True, True)
 
@@ -505,7 +507,7 @@ async def test_a_server_that_does_not_answer_is_given_up(monkeypatch: pytest.Mon
 async def test_a_refusal_is_explained(status: int, advice: str) -> None:
     async with serve(JSONResponse({}, status)) as url, Toolbox([at(url)]) as box:
         await becomes(box, "s", "down")
-        assert advice in (box.connection("s").error or "")
+        assert advice in why(box, "s")
 
 
 async def test_images_are_described_and_empty_results_are_said() -> None:
@@ -557,10 +559,10 @@ async def test_an_edited_file_is_taken_in_and_untouched_servers_keep_their_conne
         serve(both(calculator())) as two,
         boxed(at(one, "one")) as box,
     ):
-        kept = box.connection("one")
+        kept = box.link("one")
         await box.update([at(one, "one"), at(two, "two")])
         await becomes(box, "two", "ready")
-        assert box.connection("one") is kept
+        assert box.link("one") is kept
         await box.update([at(two, "two")])
         assert [tool.server for tool in box.tools()] == ["two"] * 4
         with pytest.raises(UnknownServerError):
@@ -570,7 +572,7 @@ async def test_an_edited_file_is_taken_in_and_untouched_servers_keep_their_conne
 async def test_a_server_that_is_down_says_when_it_is_tried_again() -> None:
     async with Toolbox([Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")]) as box:
         await becomes(box, "dead", "down")
-        assert 0 <= (box.connection("dead").retry_in or 0) <= connection.LAST_DELAY
+        assert 0 <= (box.link("dead").retry_in or 0) <= Limits().max_delay_seconds
 
 
 names = st.text(min_size=1, max_size=130)
@@ -596,7 +598,7 @@ def test_waiting_for_a_server_is_bounded() -> None:
             assert (await box.call("dead", "add", {})).unreachable
             return time.monotonic() - began
 
-    assert asyncio.run(wait()) < connection.READY_TIMEOUT * 10
+    assert asyncio.run(wait()) < Limits().ready_seconds * 10
 
 
 async def test_a_prompt_carries_its_arguments_as_a_schema_like_a_tools() -> None:

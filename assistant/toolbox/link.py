@@ -1,0 +1,214 @@
+"""The link to one server: a task of its own opens it, watches it, and opens it again when it breaks."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Literal
+
+import anyio
+from mcp import Client
+from mcp.client.session import IncomingMessage
+from mcp.client.subscriptions import SubscriptionLost
+from mcp.shared.exceptions import MCPError
+from mcp_types import REQUEST_TIMEOUT, Prompt, ToolListChangedNotification
+from mcp_types import Tool as McpTool
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from assistant.toolbox.config import Server
+from assistant.toolbox.limits import Limits
+from assistant.toolbox.listing import list_prompts, list_tools
+from assistant.toolbox.sdk_signals import link_failure
+from assistant.toolbox.sentences import sentence_of
+from assistant.toolbox.transports import open_client
+from serving.errors import CodedError
+
+log = logging.getLogger(__name__)
+
+Status = Literal["connecting", "ready", "down", "disabled"]
+
+
+class ServerDownError(CodedError):
+    """A server did not come up in time; code and parameters say why."""
+
+
+class Link:
+    """One server's connection, and what is known of the server while there is none."""
+
+    def __init__(self, server: Server, limits: Limits) -> None:
+        self.server = server
+        self.limits = limits
+        self.status: Status = "disabled" if server.error else "connecting"
+        self.error: CodedError | None = server.error
+        self.listed_tools: list[McpTool] = []
+        self.listed_prompts: list[Prompt] = []
+        self.protocol_version: str | None = None
+        self._client: Client | None = None
+        self._changed = asyncio.Event()  # set, and replaced, at every change of status
+        self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
+        self._retry_at: float | None = None  # time.monotonic() of the next attempt, while down
+        self._http_status = 0  # of the last response: the SDK's errors do not carry it
+        self._stopping = False
+        self._requests = 0  # under way
+        self._tools_changed = asyncio.Event()  # the server has said so
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to connect, in the background."""
+        if self.status != "disabled":
+            self._task = asyncio.create_task(self._own(), name=f"mcp {self.server.name}")
+
+    async def stop(self) -> None:
+        """Close the connection and end the task."""
+        self._stopping = True  # a cancellation alone may be lost while the transport is breaking
+        self._wake.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    @property
+    def retry_in(self) -> float | None:
+        """Seconds until the next attempt, while the server is down."""
+        return None if self._retry_at is None else max(0.0, round(self._retry_at - time.monotonic(), 1))
+
+    async def until_ready(self) -> Client:
+        """Wait, without end, until the server is connected."""
+        while self._client is None:
+            await self._changed.wait()
+        return self._client
+
+    async def settled(self) -> Status:
+        """Wait until the first attempt to connect has succeeded or failed, and return which."""
+        while self.status == "connecting":
+            await self._changed.wait()
+        return self.status
+
+    async def ready(self) -> Client:
+        """Return the connected client; try at once, and wait a moment, where there is none.
+
+        Raises:
+            ServerDownError: There is none in time.
+        """
+        if self._stopping:
+            reason: CodedError | None = CodedError("closing")
+        elif self.status == "disabled":
+            reason = self.error
+        elif self._client is not None:
+            return self._client
+        else:
+            self._wake.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self.limits.ready_seconds):
+                    return await self.until_ready()
+            reason = self.error
+        reason = reason or CodedError("not_connected")
+        raise ServerDownError(reason.code, **reason.params)
+
+    def reconnect(self) -> None:
+        """Connect anew at once, whatever the state."""
+        self._wake.set()
+
+    def lost(self, client: Client) -> None:
+        """Connect anew, unless that has been done since this client was in use."""
+        if self._client is client:
+            self._set("connecting")
+            self._wake.set()
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """Mark a request as under way: a server that is busy with one may be slow to list its tools."""
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
+    def _set(self, status: Status, error: CodedError | None = None, client: Client | None = None) -> None:
+        if (status, error) != (self.status, self.error) and status != "connecting":
+            told = (
+                sentence_of(error.code, error.params) if error else f"已连接，{len(self.listed_tools)} 个工具"
+            )
+            log.info("%s: %s", self.server.name, told)
+        self.status, self.error, self._client = status, error, client
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    async def _own(self) -> None:
+        """Connect, watch, and connect again, until the link is stopped."""
+        limits, delay = self.limits, self.limits.first_delay_seconds
+        longest = limits.max_local_delay_seconds if self.server.is_local else limits.max_delay_seconds
+        while not self._stopping:
+            self._wake.clear()
+            self._http_status = 0
+            try:
+                async with open_client(self.server, limits, self._on_message, self._on_status) as client:
+                    self.listed_tools = await list_tools(client, limits.max_pages)
+                    self.listed_prompts = await list_prompts(client)
+                    self.protocol_version = client.protocol_version
+                    self._set("ready", client=client)
+                    delay = limits.first_delay_seconds
+                    await self._watch(client)
+                self._set("connecting")
+            except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
+                self._set("down", link_failure(error, self.server, self._http_status))
+                was_woken = await self._pause(delay)
+                delay = limits.first_delay_seconds if was_woken else min(delay * 2, longest)
+
+    async def _pause(self, seconds: float) -> bool:
+        """Wait about so long, with jitter, and say whether somebody ended it."""
+        seconds *= random.uniform(0.5, 1)  # noqa: S311  no secret
+        self._retry_at = time.monotonic() + seconds
+        try:
+            await asyncio.wait_for(self._wake.wait(), seconds)
+        except TimeoutError:
+            return False
+        finally:
+            self._retry_at = None
+        return True
+
+    def _on_status(self, status: int) -> None:
+        self._http_status = status
+
+    async def _on_message(self, message: IncomingMessage) -> None:
+        if isinstance(message, ToolListChangedNotification):
+            self._tools_changed.set()
+
+    async def _watch(self, client: Client) -> None:
+        """Return, or raise, when the connection has to be opened anew."""
+        if not self._stopping:
+            self._wake.clear()  # whoever waited for the connection has it
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._follow, client)
+            await self._wake.wait()
+            group.cancel_scope.cancel()
+
+    async def _follow(self, client: Client) -> None:
+        """Keep the list of tools true; a server that is gone makes the refresh raise."""
+        subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
+        while True:
+            if subscribes:
+                subscribes = await self._subscribe(client)
+            else:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._tools_changed.wait(), self.limits.poll_seconds)
+                self._tools_changed.clear()
+            try:
+                self.listed_tools = await list_tools(client, self.limits.max_pages)
+            except MCPError as error:
+                if error.code != REQUEST_TIMEOUT or not self._requests:
+                    raise  # but a server that is busy with a call is not dead because it is slow to list
+            await asyncio.sleep(self.limits.first_delay_seconds)
+
+    async def _subscribe(self, client: Client) -> bool:
+        """List the tools at each change; return when the subscription ends, False where there is none."""
+        try:
+            async with client.listen(tools_list_changed=True) as changes:
+                async for _ in changes:
+                    self.listed_tools = await list_tools(client, self.limits.max_pages)
+        except SubscriptionLost:
+            pass  # the server is gone, or restarted; the refresh tells
+        except MCPError:
+            return False
+        return True

@@ -1,0 +1,64 @@
+"""The tools and prompts that a server lists, and how they are described to models and to the page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from mcp import Client
+from mcp_types import Prompt, PromptArgument
+from mcp_types import Tool as McpTool
+
+from assistant.chat.interfaces import Tool
+
+
+async def list_tools(client: Client, max_pages: int) -> list[McpTool]:
+    """Read every page of a server's list; a tool that is listed twice counts once."""
+    tools: dict[str, McpTool] = {}
+    cursor = None
+    for _ in range(max_pages):
+        page = await client.list_tools(cursor=cursor)
+        tools |= {tool.name: tool for tool in page.tools}
+        cursor = page.next_cursor
+        if not cursor:
+            break
+    return list(tools.values())
+
+
+async def list_prompts(client: Client) -> list[Prompt]:
+    """Read the first page of a server's prompts: they are offered to people, who do not read more."""
+    if not client.server_capabilities.prompts:
+        return []
+    return (await client.list_prompts()).prompts
+
+
+def describe_tool(server: str, tool: McpTool, offered: str) -> Tool:
+    """Describe a tool for the loop."""
+    annotations = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
+    return Tool(
+        server=server,
+        name=tool.name,
+        offered=offered,
+        title=tool.title or annotations.get("title") or tool.name,
+        description=tool.description or "无描述",
+        input_schema=tool.input_schema or {"type": "object", "properties": {}},
+        output_schema=tool.output_schema,
+        annotations=annotations,
+    )
+
+
+def describe_prompt(server: str, prompt: Prompt) -> dict[str, Any]:
+    """Describe a prompt for the page, its arguments as a schema like a tool's."""
+    return {
+        "server": server,
+        "name": prompt.name,
+        "title": prompt.title or prompt.name,
+        "description": prompt.description or "",
+        "input_schema": _schema(prompt.arguments or ()),
+    }
+
+
+def _schema(arguments: Sequence[PromptArgument]) -> dict[str, Any]:
+    properties = {
+        argument.name: {"type": "string", "description": argument.description or ""} for argument in arguments
+    }
+    required = [argument.name for argument in arguments if argument.required]
+    return {"type": "object", "properties": properties, "required": required}

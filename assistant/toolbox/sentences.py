@@ -1,0 +1,69 @@
+"""What a person or a model reads for each code of the toolbox."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from serving.errors import sentence
+
+CONFIG = {  # mcp.json as a whole, then one of its entries
+    "file_unreadable": "读不到 {path}：{reason}",
+    "file_not_json": "{path} 不是合法的 JSON：{reason}",
+    "file_without_servers": '{path} 里没有 "mcpServers"',
+    "switched_off": "在配置里被停用",
+    "entry_not_object": "应当是一个对象",
+    "unknown_type": '不认识的 type "{type}"，可用：http、sse、stdio',
+    "address_missing": '缺少 "url" 或 "command"，或它不是文字',
+    "text_missing": '缺少 "{key}"，或它不是文字',
+    "not_array": '"{key}" 应当是一个数组',
+    "not_object": '"{key}" 应当是一个对象',
+    "not_sendable": '"{key}" 里的 {name} 含有不能发送的字符',
+    "url_malformed": "URL 写法不对，请检查主机名和端口",
+    "url_scheme": "URL 应当以 http:// 或 https:// 开头",
+    "url_link_local": "{host} 是链路本地地址，不允许",
+    "url_plain_http": '本机以外的地址要用 https，或写明 "allowInsecure": true',
+    "variable_not_set": "环境变量 {name} 没有设置",
+    "variable_asks": "${{input:…}} 只有 VS Code 会问，请改用 ${{env:变量名}}",
+}
+
+LINK = {  # why a server is not connected, or what it answered in the place of a result
+    "not_connected": "还没有连上",
+    "closing": "连接已关闭",
+    "connect_refused": "连不上 {address}，服务器启动了吗？",
+    "timeout": "{address} 没有及时回答",
+    "broken": "与 {address} 的连接断开了",
+    "closed_by_server": "{address} 断开了连接",
+    "not_mcp": "{address} 的回答不是 MCP，请检查 URL",
+    "http_status": "HTTP {status}{advice}",
+    "command_failed": "无法运行命令 {command}：{reason}",
+    "connect_failed": "与 {address} 的连接失败（{kind}）",
+    "mcp_error": "{message}",
+}
+ADVICE = {  # what to do about an `http_status`
+    401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
+    403: "：服务器拒绝了这个来源",
+    404: "：这个地址上没有 MCP 服务，请检查 URL 的路径",
+    421: "：服务器不接受这个 Host，请把它加进服务器的 MCP_ALLOWED_HOSTS",
+}
+
+CALL = {  # why a request has no result
+    "server_down": "服务器 {server} 现在不可用：{reason}",
+    "lost": "服务器 {server} 在回答之前断开了连接",
+    "refused": "服务器 {server} 暂时不能回答 (HTTP 5xx)",
+    "late": "服务器 {server} 没有及时回答",
+    "garbled": "服务器 {server} 的回答无法读懂",
+    "off_protocol": "服务器的回答不合规范，这次操作可能已经执行。",
+}
+REPEATED_IN_VAIN = "，重试也没有成功"
+MAY_HAVE_RUN = "，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。"
+
+NO_TEXT = "✅ 操作完成，但没有返回文本内容"
+
+SENTENCES = CONFIG | LINK | CALL
+
+
+def sentence_of(code: str, params: Mapping[str, Any]) -> str:
+    """Return the sentence of a code; a `reason` that is a code with parameters becomes a sentence, too."""
+    filled = {**params, "advice": ADVICE.get(params.get("status", 0), "")}
+    if isinstance(reason := params.get("reason"), dict):
+        filled["reason"] = sentence_of(reason["code"], reason["params"])
+    return sentence(SENTENCES, code, filled)

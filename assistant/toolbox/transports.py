@@ -1,0 +1,99 @@
+"""How a server is reached: a command's pipes, HTTP+SSE, or Streamable HTTP, with the SDK's client on top."""
+
+import ssl
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from functools import cache, partial
+from typing import Any
+
+import httpx2
+from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
+from mcp import Client, StdioServerParameters
+from mcp.client.session import MessageHandlerFnT
+from mcp.client.sse import sse_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import Implementation
+
+from assistant.toolbox.config import Server
+from assistant.toolbox.limits import Limits
+
+CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
+
+# The HTTP statuses of one request's responses; the SDK sends in tasks that copy the caller's context.
+_statuses: ContextVar[list[int]] = ContextVar("statuses")
+
+
+@contextmanager
+def noted_statuses() -> Iterator[list[int]]:
+    """Collect the HTTP statuses of what is requested within: the SDK's errors do not carry them."""
+    statuses: list[int] = []
+    token = _statuses.set(statuses)
+    try:
+        yield statuses
+    finally:
+        _statuses.reset(token)
+
+
+@asynccontextmanager
+async def open_client(
+    server: Server, limits: Limits, on_message: MessageHandlerFnT, on_status: Callable[[int], None]
+) -> AsyncIterator[Client]:
+    """Connect to a server; `on_status` is told the status of every HTTP response."""
+    async with AsyncExitStack() as stack:
+        transport: Any
+        http_client = partial(_http_client, server, limits, on_status)
+        headers = dict(server.headers)
+        auth = httpx2.BasicAuth(*server.credentials) if server.credentials else None
+        if server.transport == "stdio":
+            transport = StdioServerParameters(
+                command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
+            )
+        elif server.transport == "sse":
+            transport = sse_client(server.bare_url, headers, httpx_client_factory=http_client, auth=auth)
+        else:
+            timeout = httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None)
+            http = await stack.enter_async_context(http_client(headers=headers, timeout=timeout, auth=auth))
+            # No DELETE at the end: a server that never answers it would block us, and sessions expire.
+            transport = streamable_http_client(server.bare_url, http_client=http, terminate_on_close=False)
+        start = limits.start_seconds if server.transport == "stdio" else limits.connect_seconds
+        client = Client(
+            transport,
+            read_timeout_seconds=start,
+            cache=None,
+            client_info=CLIENT_INFO,
+            message_handler=on_message,
+        )
+        yield await stack.enter_async_context(client)
+
+
+def _http_client(
+    server: Server,
+    limits: Limits,
+    on_status: Callable[[int], None],
+    *,
+    headers: dict[str, str] | None = None,
+    timeout: httpx2.Timeout | None = None,
+    auth: httpx2.Auth | None = None,
+) -> httpx2.AsyncClient:
+    async def note_status(response: httpx2.Response) -> None:
+        on_status(response.status_code)
+        if (statuses := _statuses.get(None)) is not None:
+            statuses.append(response.status_code)
+
+    return Httpx2AiohttpClient(
+        headers=headers,
+        auth=auth,
+        timeout=timeout,
+        limits=httpx2.Limits(
+            max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
+        ),
+        trust_env=not server.is_local,  # a proxy of the environment cannot reach this machine's own servers
+        verify=_authorities(),
+        event_hooks={"response": [note_status]},
+    )
+
+
+@cache
+def _authorities() -> ssl.SSLContext:
+    return ssl.create_default_context()  # cached: building the context takes about 20 ms
