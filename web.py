@@ -32,11 +32,11 @@ from assistant.page import doctor, files
 from assistant.page.markdown import with_html
 from assistant.page.sentences import explain
 from assistant.page.state import Overview
-from assistant.toolbox import config
-from assistant.toolbox.connection import ServerDownError
-from assistant.toolbox.toolbox import Toolbox
+from assistant.toolbox import Toolbox, read_config
+from assistant.toolbox.config import ConfigError, watch_config
 from serving import secret_file
 from serving.addresses import ListenHost, address_shown, is_loopback
+from serving.errors import CodedError
 from serving.gate import Gate
 from serving.http_protocol import http_protocol
 
@@ -146,7 +146,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     Raises:
         ConfigError: `mcp.json` cannot be read.
     """
-    configured = config.read(settings.mcp_config_path, _environment())
+    configured = read_config(settings.mcp_config_path, _environment())
     secret = settings.web_secret.get_secret_value().encode() if settings.web_secret else secret_file.kept()
     stopping = asyncio.Event()
 
@@ -233,11 +233,11 @@ async def watch(services: Injected) -> AsyncIterator[ServerSentEvent]:
 async def get_prompt(request: GetPromptRequest, services: Injected) -> dict[str, str]:
     """Return a prompt's text, filled in by its server."""
     try:
-        return {"text": await services.toolbox.connection(request.server).prompt(request.name, request.args)}
+        return {"text": await services.toolbox.prompt(request.server, request.name, request.args)}
     except UnknownServerError as error:
         raise HTTPException(404, explain(error.code, error.params)) from error
-    except ServerDownError as error:
-        raise HTTPException(502, str(error)) from error
+    except CodedError as error:
+        raise HTTPException(502, explain(error.code, error.params)) from error
 
 
 @router.post("/api/call-tool")
@@ -257,7 +257,7 @@ async def call_tool(request: CallToolRequest, services: Injected) -> dict[str, A
 async def reconnect(name: str, services: Injected) -> None:
     """Connect to a server anew, without waiting for its next try."""
     try:
-        services.toolbox.connection(name).reconnect()
+        services.toolbox.link(name).reconnect()
     except UnknownServerError as error:
         raise HTTPException(404, explain(error.code, error.params)) from error
 
@@ -324,18 +324,20 @@ def _environment() -> dict[str, str | None]:
 
 
 async def _follow_config(toolbox: Toolbox, path: Path) -> None:
-    async for configured in config.changes(path, _environment):
+    async for configured in watch_config(path, _environment):
         await toolbox.update(configured)
 
 
 async def _greet(toolbox: Toolbox, address: str) -> None:
     """Say where the page is once the tools are there, or after a while without them."""
-    enabled = [c for c in toolbox.connections.values() if c.status != "disabled"]
+    enabled = [c for c in toolbox.links.values() if c.status != "disabled"]
     with suppress(TimeoutError):
         async with asyncio.timeout(GREETING_TIMEOUT):
-            await asyncio.gather(*(connection.until_ready() for connection in enabled))
+            await asyncio.gather(*(link.until_ready() for link in enabled))
     down = "".join(
-        f"，{c.server.name}：{c.error}" for c in toolbox.connections.values() if c.status != "ready"
+        f"，{link.server.name}：{explain(link.error.code, link.error.params) if link.error else None}"
+        for link in toolbox.links.values()
+        if link.status != "ready"
     )
     tools = f"{len(toolbox.tools())} 个工具{down}"
     print(f"🛍️ 智能商城助手：请打开 {address}（{tools}）", flush=True)  # noqa: T201
@@ -343,7 +345,7 @@ async def _greet(toolbox: Toolbox, address: str) -> None:
 
 async def _check(settings: Settings) -> int:
     brain = _model(settings)
-    async with Toolbox(config.read(settings.mcp_config_path, _environment())) as toolbox:
+    async with Toolbox(read_config(settings.mcp_config_path, _environment())) as toolbox:
         findings = await doctor.examine(toolbox, brain)
     if isinstance(brain, OpenAIModel):
         await brain.aclose()
@@ -386,8 +388,8 @@ def run() -> None:
         sys.exit(
             "\n".join(f"设置有误 {'_'.join(map(str, e['loc'])).upper()}：{e['msg']}" for e in error.errors())
         )
-    except config.ConfigError as error:
-        sys.exit(f"加载 MCP 配置失败: {error}")
+    except ConfigError as error:
+        sys.exit(f"加载 MCP 配置失败: {explain(error.code, error.params)}")
     except secret_file.KeyFileError as error:
         sys.exit(str(error))
     logging.basicConfig(level=logging.INFO, format="%(levelname)s:     %(message)s")

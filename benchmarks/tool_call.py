@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-from assistant.toolbox import config as servers
-from assistant.toolbox.toolbox import Toolbox
+from assistant.toolbox import Toolbox, read_config
 from benchmarks.contenders import tutorial_web
 from benchmarks.measure import Contender, Show, in_turns, one_by_one
 from benchmarks.results import Goal, Result, better, result
@@ -64,8 +63,8 @@ async def measure_client(stage: Stage, show: Show) -> Result:
     api, server, _ = await tutorial(stage)
     our_api, our_mcp, _ = await ours(stage)
     settings = stage.web_settings(our_mcp)
-    async with Toolbox(servers.read(Path(settings["MCP_CONFIG_PATH"]))) as toolbox:
-        await toolbox.connection(SERVER).until_ready()
+    async with Toolbox(read_config(Path(settings["MCP_CONFIG_PATH"]))) as toolbox:
+        await toolbox.link(SERVER).until_ready()
 
         async def theirs() -> None:
             assert "智能手表" in await tutorial_web.call(f"{server.url}/sse", TOOL, {})

@@ -17,8 +17,10 @@ from assistant.chat.interfaces import Model, ModelError
 from assistant.demo.model import DemoModel
 from assistant.llm.model import OpenAIModel
 from assistant.page.markdown import to_html
-from assistant.toolbox import connection
-from assistant.toolbox.config import ConfigError
+from assistant.page.state import Overview
+from assistant.toolbox import Toolbox
+from assistant.toolbox.config import ConfigError, Server
+from assistant.toolbox.limits import Limits
 from serving import secret_file as keyfile
 from tests.support.asgi import ScriptedProvider, Silence, chunk, serve
 from tests.support.processes import Spawn, free_port
@@ -463,18 +465,14 @@ async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> No
         assert [server["status"] for server in changed["servers"]] == ["ready", "disabled"]
 
 
-async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in ("FIRST_DELAY", "LAST_LOCAL_DELAY"):
-        monkeypatch.setattr(connection, name, 1000)  # seconds: by itself it would not be back in this test
+async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once() -> None:
+    hours = Limits(first_delay_seconds=1000, max_local_delay_seconds=1000)  # by itself it would not be back
     port = free_port()
-    config = {"mcpServers": {"shop": {"url": f"http://127.0.0.1:{port}/mcp"}}}
-    (tmp_path / "mcp.json").write_text(json.dumps(config))
+    here = Server("shop", url=f"http://127.0.0.1:{port}/mcp")
     async with (
-        serve(create_app(made(tmp_path), ScriptedModel())) as base,
-        httpx.AsyncClient(base_url=base, timeout=20) as http,
-        aclosing(watched(http)) as states,
+        asyncio.timeout(20),
+        Toolbox([here], hours) as toolbox,
+        aclosing(Overview(ScriptedModel(), toolbox, asyncio.Event()).changes()) as states,
     ):
         while (await anext(states))["servers"][0]["status"] != "down":
             pass

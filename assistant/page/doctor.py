@@ -8,9 +8,8 @@ from typing import TextIO
 from assistant.chat.interfaces import Model, ModelError, Reply
 from assistant.chat.turn import MAX_TOOLS
 from assistant.page.sentences import explain
-from assistant.toolbox.config import SWITCHED_OFF
-from assistant.toolbox.connection import Connection
-from assistant.toolbox.toolbox import Toolbox
+from assistant.toolbox import Toolbox
+from assistant.toolbox.link import Link
 
 QUESTION = "请调用一次 check 工具。"
 CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
@@ -28,7 +27,7 @@ class Finding:
 
 async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
     """Look at every server and at the model, side by side."""
-    servers = [_server(connection) for connection in toolbox.connections.values()]
+    servers = [_server(link) for link in toolbox.links.values()]
     findings = await asyncio.gather(_model(model), *servers)
     tools = len(toolbox.tools())
     if tools > MAX_TOOLS:
@@ -46,28 +45,34 @@ def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
     return 0 if all(finding.ok for finding in findings) else 1
 
 
-async def _server(connection: Connection) -> Finding:
-    server = connection.server
+async def _server(link: Link) -> Finding:
+    server = link.server
     what = f"服务器 {server.name}"
-    if connection.error == SWITCHED_OFF:
-        return Finding(what, True, SWITCHED_OFF)
-    if connection.status == "disabled":
-        return Finding(what, False, connection.error or "已停用", "请修改 mcp.json 中的这一项")
-    if await connection.settled() == "down":
-        return Finding(what, False, connection.error or "没有连上", _advice(connection))
-    tools = len(connection.listed)
-    return Finding(what, True, f"{server.address}，{tools} 个工具，协议 {connection.protocol_version}")
+    if link.status == "disabled":
+        switched_off = link.error is not None and link.error.code == "switched_off"
+        return Finding(
+            what, switched_off, _reason(link), "" if switched_off else "请修改 mcp.json 中的这一项"
+        )
+    if await link.settled() == "down":
+        return Finding(what, False, _reason(link), _advice(link))
+    tools = len(link.listed_tools)
+    return Finding(what, True, f"{server.address}，{tools} 个工具，协议 {link.protocol_version}")
 
 
-def _advice(connection: Connection) -> str:
-    server, error = connection.server, connection.error or ""
-    if "HTTP 421" in error:
+def _reason(link: Link) -> str:
+    return explain(link.error.code, link.error.params) if link.error else "没有连上"
+
+
+def _advice(link: Link) -> str:
+    server = link.server
+    code, params = (link.error.code, link.error.params) if link.error else ("", {})
+    if params.get("status") == 421:
         return f"请在服务器那边设置 MCP_ALLOWED_HOSTS={server.host}"
-    if "HTTP 401" in error:
+    if params.get("status") == 401:
         return '请在 mcp.json 中写明 "headers": {"Authorization": "Bearer ${MCP_TOKEN}"}，并设置 MCP_TOKEN'
     if server.transport == "stdio":
         return f"请检查命令能否单独运行：{server.command}"
-    if "启动了吗" in error:
+    if code == "connect_refused":
         return "请启动它；本项目的 MCP 服务器是：uv run python main.py"
     return "请检查地址、网络和服务器的日志"
 

@@ -2,15 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import suppress
 from typing import Any
 
 from assistant.chat.interfaces import Model
-from assistant.toolbox.connection import Connection
-from assistant.toolbox.toolbox import Toolbox
+from assistant.page.sentences import explain
+from assistant.toolbox import Toolbox
+from assistant.toolbox.link import Link
 
-LOOK_INTERVAL = 0.05  # seconds between two looks at the connections; one takes microseconds
+LOOK_INTERVAL = 0.05  # seconds between two looks at the links; one takes microseconds
 HURRY_INTERVAL = 0.2  # seconds between two tries of a server that is down, while a page is looking
 
 
@@ -27,7 +28,7 @@ class Overview:
         """Say which model answers and how each server is."""
         return {
             "model": {"name": self._model.name, "demo": self._model.demo},
-            "servers": [_describe(connection) for connection in self._toolbox.connections.values()],
+            "servers": [_describe(link) for link in self._toolbox.links.values()],
         }
 
     def tools(self) -> dict[str, Any]:
@@ -55,9 +56,10 @@ class Overview:
         if time.monotonic() < self._hurried + HURRY_INTERVAL:
             return
         self._hurried = time.monotonic()
-        for connection in self._toolbox.connections.values():
-            if connection.retry_in is not None and connection.refused and connection.is_local():
-                connection.reconnect()
+        for link in self._toolbox.links.values():
+            refused = link.error is not None and link.error.code == "connect_refused"
+            if link.retry_in is not None and refused and link.server.is_local:
+                link.reconnect()
 
     def _told(self) -> dict[str, Any]:
         state = self.status() | self.tools()
@@ -65,14 +67,14 @@ class Overview:
             del server["retryIn"]  # it only counts down
         return state
 
-    async def changes(self) -> AsyncIterator[dict[str, Any]]:
+    async def changes(self) -> AsyncGenerator[dict[str, Any]]:
         """Tell everything now, and again whenever some of it has changed.
 
         A look at short intervals also sees what nobody announces: an edited `mcp.json`, a new list of tools.
         """
         seen = None
         while not self._stopping.is_set():
-            now = [_state(connection) for connection in self._toolbox.connections.values()]
+            now = [_state(link) for link in self._toolbox.links.values()]
             if now != seen:
                 seen = now
                 yield self._told()
@@ -81,20 +83,22 @@ class Overview:
                 await asyncio.wait_for(self._stopping.wait(), LOOK_INTERVAL)
 
 
-def _state(connection: Connection) -> tuple[Any, ...]:
+def _state(link: Link) -> tuple[Any, ...]:
     """Return what is compared; lists are replaced, never changed, so that equal ones are the same."""
-    return (connection.server, connection.status, connection.error, connection.listed, connection.prompts)
+    return (link.server, link.status, link.error, link.listed_tools, link.listed_prompts)
 
 
-def _describe(connection: Connection) -> dict[str, Any]:
-    server = connection.server
+def _describe(link: Link) -> dict[str, Any]:
+    server = link.server
     return {
         "name": server.name,
         "transport": server.transport,
         "url": server.address,
-        "status": connection.status,
-        "error": connection.error,
-        "tools": len(connection.listed),
-        "protocolVersion": connection.protocol_version,
-        "retryIn": connection.retry_in,
+        "status": link.status,
+        "error": explain(link.error.code, link.error.params) if link.error else None,
+        "code": link.error.code if link.error else None,
+        "params": link.error.params if link.error else {},
+        "tools": len(link.listed_tools),
+        "protocolVersion": link.protocol_version,
+        "retryIn": link.retry_in,
     }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from assistant.toolbox import config as servers
+from assistant.toolbox import read_config
 from tests.support.processes import ROOT, require
 from tests.support.suite import Suite
 
@@ -65,7 +65,7 @@ def test_each_example_runs(suite: Suite, code: str) -> None:
 def test_each_configuration_can_be_pasted(tmp_path: Path, text: str) -> None:
     (tmp_path / "mcp.json").write_text(text)
     environment = {"MCP_TOKEN": "a token"}
-    assert not [server.error for server in servers.read(tmp_path / "mcp.json", environment) if server.error]
+    assert not [server.error for server in read_config(tmp_path / "mcp.json", environment) if server.error]
 
 
 def test_each_curl_does_what_it_shows(suite: Suite) -> None:
