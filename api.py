@@ -1,207 +1,191 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
-import asyncio
-import re
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, ClassVar
 
-import uvicorn
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Response
 from fastapi.security import HTTPBearer
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_core import ErrorDetails, to_json
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_core import to_json
+from pydantic_settings import SettingsConfigDict
 
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
-from serving.addresses import ListenHost, is_loopback
-from serving.http_protocol import http_protocol
-from shop import catalog, intake, refusals
-from shop.catalog import CatalogError
-from shop.queries import InventoryQuery, OrderQuery, Page, ProductQuery, SummaryQuery
-from shop.store import Store, StoreUnavailableError, open_store
+from serving import server
+from serving.access import Access, Allowed, BearerToken
+from serving.addresses import ListenHost, address_shown
+from serving.settings import ServiceSettings, Token, load
+from shop import catalog, problems
+from shop.engines import open_store
+from shop.errors import CatalogError, StoreUnavailableError
+from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
+from shop.json_body import JsonRoute
+from shop.sentences import failure
+from shop.sqlite import BUSY_SECONDS
+from shop.store import Listing, Store
 
 
-class Settings(BaseSettings):
-    """Where the service listens and what it keeps its records in."""
+class Settings(ServiceSettings):
+    """Where the service listens and where it keeps its records."""
 
-    model_config = SettingsConfigDict(
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        cli_kebab_case=True,
-        cli_shortcuts={"api-host": "host", "api-port": "port"},
+    model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
+
+    api_host: ListenHost = Field(
+        default="127.0.0.1", description="监听的地址；非本机地址须同时设置 API_TOKEN"
     )
+    api_port: int = Field(default=8000, ge=0, le=65535, description="监听的端口")
+    database_url: str = Field(
+        default="sqlite:///shop.db", description="数据库：sqlite:///文件名 或 postgresql://用户@主机/数据库"
+    )
+    catalog: Path | None = Field(default=None, description="商品目录：自己的商品，JSON 文件")
+    api_token: Token | None = Field(default=None, description="访问令牌：请求须带 Authorization: Bearer 令牌")
 
-    api_host: ListenHost = "127.0.0.1"
-    api_port: int = Field(default=8000, ge=0, le=65535)
-    database_url: str = "sqlite:///shop.db"
-    catalog: Path | None = None
-    api_token: SecretStr | None = None
-
-    @field_validator("api_token")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr | None) -> SecretStr | None:
-        if value and not re.fullmatch(r"[!-~]*", value.get_secret_value()):  # RFC 6750 section 2.1
-            raise ValueError("令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文")
-        return value
-
-    @model_validator(mode="after")
-    def _guard_the_network(self) -> "Settings":
-        if self.api_token is None and not is_loopback(self.api_host):
-            raise ValueError(f"API_HOST={self.api_host} 不是本机地址：必须设置 API_TOKEN")
-        return self
+    host_field: ClassVar[str] = "api_host"
+    secret_field: ClassVar[str] = "api_token"  # noqa: S105  the name of a field
 
 
-def _with_header(name: str, description: str, kind: str) -> dict[int | str, dict[str, Any]]:
-    return {200: {"headers": {name: {"description": description, "schema": {"type": kind}}}}}
+async def opened_store(request: Request) -> Store:
+    """Return the store that the lifespan has opened."""
+    store: Store = request.app.state.store
+    return store
 
 
-reading = APIRouter(
-    prefix="/api",
-    responses=refusals.documented(401, 421, 422, 503)
-    | _with_header("X-Total-Count", "整个列表的长度", "integer"),
-)
-buying = APIRouter(
-    prefix="/api",
-    responses=refusals.documented(400, 401, 404, 413, 421, 422, 503)
-    | _with_header("Idempotent-Replayed", "true：此键已下过单", "string"),
-)
-health = APIRouter(responses=refusals.documented(421, 503))
+OpenedStore = Annotated[Store, Depends(opened_store)]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        pattern=r"^[!-~]{1,255}$",
+        description="同一个键只下一笔订单：可见字符，最多 255 个",
+    ),
+]
 
 
-def _shop(request: Request) -> Store:
-    opened: Store = request.app.state.store
-    return opened
-
-
-def _answer(content: Any, headers: dict[str, str] | None = None) -> Response:
+def answer(content: Any, **headers: str) -> Response:
+    """Serialise an answer once; FastAPI would validate it a second time, at twice the CPU."""
     return Response(to_json(content), media_type="application/json", headers=headers)
 
 
-def _list(page: Page[Any]) -> Response:
-    return _answer(page.items, {"X-Total-Count": str(page.total)})
+def list_answer(listing: Listing[Any]) -> Response:
+    """Answer with part of a list, and say how long all of it is."""
+    return answer(listing.items, **{"X-Total-Count": str(listing.total)})
 
 
-@reading.get(
-    "/products",
-    summary="商品列表",
-    response_model=list[Product],
-    openapi_extra=intake.query_parameters(ProductQuery),
+def answer_header(name: str, description: str, kind: str) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of a header of its answer in the OpenAPI document."""
+    return {200: {"headers": {name: {"description": description, "schema": {"type": kind}}}}}
+
+
+TOTAL_COUNT = answer_header("X-Total-Count", "整个列表的长度", "integer")
+REPLAYED = answer_header("Idempotent-Replayed", "true：此键已下过单", "string")
+
+router = APIRouter(
+    prefix="/api", route_class=JsonRoute, responses=problems.documented(401, 403, 421, 422, 503)
 )
-async def list_products(request: Request) -> Response:
-    """Products by id. `X-Total-Count` says how many there are in all."""
-    return _list(await _shop(request).products(intake.query(request, ProductQuery)))
+health = APIRouter(responses=problems.documented(503))
 
 
-@reading.get(
-    "/inventory",
-    summary="库存列表",
-    response_model=list[InventoryItem],
-    openapi_extra=intake.query_parameters(InventoryQuery),
-)
-async def list_inventory(request: Request) -> Response:
+@router.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)
+async def list_products(store: OpenedStore, query: Annotated[ProductQuery, Query()]) -> Response:
+    """Products by id."""
+    return list_answer(await store.products(query))
+
+
+@router.get("/inventory", summary="库存列表", response_model=list[InventoryItem], responses=TOTAL_COUNT)
+async def list_inventory(store: OpenedStore, query: Annotated[InventoryQuery, Query()]) -> Response:
     """What is left of each product."""
-    return _list(await _shop(request).inventory(intake.query(request, InventoryQuery)))
+    return list_answer(await store.inventory(query))
 
 
-@reading.get(
-    "/orders",
-    summary="订单列表，最新的在前",
-    response_model=list[Order],
-    openapi_extra=intake.query_parameters(OrderQuery),
-)
-async def list_orders(request: Request) -> Response:
+@router.get("/orders", summary="订单列表", response_model=list[Order], responses=TOTAL_COUNT)
+async def list_orders(store: OpenedStore, query: Annotated[OrderQuery, Query()]) -> Response:
     """Orders, newest first."""
-    return _list(await _shop(request).orders(intake.query(request, OrderQuery)))
+    return list_answer(await store.orders(query))
 
 
-@reading.get(
-    "/orders/summary",
-    summary="订单汇总",
-    response_model=list[SalesSummary],
-    openapi_extra=intake.query_parameters(SummaryQuery),
-)
-async def summarise_orders(request: Request) -> Response:
+@router.get("/orders/summary", summary="订单汇总", response_model=list[SalesSummary], responses=TOTAL_COUNT)
+async def summarise_orders(store: OpenedStore, query: Annotated[SummaryQuery, Query()]) -> Response:
     """What was sold, by product, customer or day."""
-    return _list(await _shop(request).summary(intake.query(request, SummaryQuery)))
+    return list_answer(await store.summary(query))
 
 
-@buying.post("/purchase", summary="下单", response_model=Order, openapi_extra=intake.order_and_key())
-async def create_purchase(request: Request) -> Response:
+@router.post(
+    "/purchase",
+    summary="下单",
+    response_model=Order,
+    responses=problems.documented(400, 404, 413) | REPLAYED,
+)
+async def create_purchase(
+    store: OpenedStore, purchase: PurchaseRequest, idempotency_key: IdempotencyKey = None
+) -> Response:
     """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order."""
-    key = intake.idempotency_key(request)
-    purchase = await _shop(request).purchase(await intake.body(request, PurchaseRequest), key)
-    return _answer(purchase.order, {"Idempotent-Replayed": "true"} if purchase.replayed else None)
+    bought = await store.purchase(purchase, idempotency_key)
+    return answer(bought.order, **({"Idempotent-Replayed": "true"} if bought.replayed else {}))
 
 
 @health.get("/healthz", summary="服务与数据库是否正常")
-async def healthz(request: Request) -> dict[str, str]:
+async def healthz(store: OpenedStore) -> dict[str, str]:
     """Answer 200 when the database answers."""
-    await _shop(request).ping()
+    await store.ping()
     return {"status": "ok"}
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Make the service; its lifespan opens the shop and closes it."""
+def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
+    """Make the service. Its lifespan opens the store, or raises `StartError` with a sentence.
+
+    Args:
+        settings: Where its records and its catalogue are, and the token.
+        busy_seconds: How long SQLite waits for another process that writes.
+    """
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        app.state.store = await _open(settings)
+        try:
+            entries = catalog.load(settings.catalog) if settings.catalog else None
+            store = await open_store(settings.database_url, entries, busy_seconds=busy_seconds)
+        except (CatalogError, StoreUnavailableError) as error:
+            raise server.StartError(failure(error)) from error
+        app.state.store = store
         yield
-        await app.state.store.close()
+        await store.close()
 
     app = FastAPI(title="Product API", version="1.0.0", lifespan=lifespan)
-    guards = [Depends(HTTPBearer(auto_error=False))] if settings.api_token else []  # for the documentation
-    app.include_router(reading, dependencies=guards)
-    app.include_router(buying, dependencies=guards)
+    token = BearerToken(settings.api_token.get_secret_value()) if settings.api_token else None
+    documented = [Depends(HTTPBearer(auto_error=False))] if token else []  # `Access` checks it
+    app.include_router(router, dependencies=documented)
     app.include_router(health)
-    app.router.routes[:0] = [*intake.plain_routes(reading), *intake.plain_routes(buying)]
-    if settings.api_token:
-        app.add_middleware(refusals.TokenGate, token=settings.api_token.get_secret_value())
-    else:
-        app.add_middleware(refusals.HostGate)
-    refusals.install(app)
+    app.add_middleware(
+        Access,
+        allowed=Allowed(),
+        refuse=problems.refused,
+        secret=token,
+        guarded="/api/",
+        any_host=token is not None,
+    )
+    problems.install(app)
     return app
 
 
-async def _open(settings: Settings) -> Store:
-    entries = catalog.load(settings.catalog) if settings.catalog else None
-    return await open_store(settings.database_url, entries)
-
-
-async def _check(settings: Settings) -> None:
-    await (await _open(settings)).close()
+def __getattr__(name: str) -> FastAPI:
+    """Make `app` for `uvicorn api:app`, with settings from the environment and `.env`."""
+    if name == "app":
+        return create_app(load(Settings, []))
+    raise AttributeError(name)
 
 
 def run() -> None:
-    """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1.
-
-    For that sentence the database is opened once before uvicorn opens it: uvicorn would log a traceback.
-    """
-    try:
-        settings = Settings(_cli_parse_args=True)
-        asyncio.run(_check(settings))
-    except ValidationError as error:
-        sys.exit("\n".join(_setting(e) for e in error.errors()))
-    except (CatalogError, StoreUnavailableError) as error:
-        sys.exit(f"无法启动：{error}")
-    uvicorn.run(
-        create_app(settings),
-        host=settings.api_host,
-        port=settings.api_port,
-        http=http_protocol(),
-        access_log=False,
-        proxy_headers=False,
-        timeout_graceful_shutdown=2,
+    """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
+    settings = load(Settings)
+    address = address_shown(settings.api_host, settings.api_port)
+    server.run(
+        server.Service(
+            create_app(settings),
+            host=settings.api_host,
+            port=settings.api_port,
+            greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",
+        )
     )
-
-
-def _setting(error: ErrorDetails) -> str:
-    name = "_".join(map(str, error["loc"])).upper()
-    return f"设置有误 {name}：{error['msg']}" if name else error["msg"].removeprefix("Value error, ")
 
 
 if __name__ == "__main__":

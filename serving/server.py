@@ -1,5 +1,6 @@
 """How a service runs and how it ends, the same for all three: uvicorn, with a sentence for a failed start."""
 
+import logging
 import socket
 import sys
 from collections.abc import Awaitable, Callable
@@ -10,6 +11,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http_protocol import http_protocol
 from serving.logs import announce
+
+uvicorn_log = logging.getLogger("uvicorn.error")
 
 SHUTDOWN_SECONDS = 2  # for answers under way when the service stops; honcho kills after 5
 
@@ -46,6 +49,7 @@ class Service(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 self._explained,
+                interface="asgi3",  # uvicorn takes a bound method for ASGI 2
                 host=host,
                 port=port,
                 http=http_protocol(),
@@ -60,7 +64,10 @@ class Service(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""
-        await super().startup(sockets)
+        try:
+            await super().startup(sockets)
+        finally:
+            uvicorn_log.disabled = False
         if self.started and self._greeting:
             announce(self._greeting)
 
@@ -87,6 +94,7 @@ class Service(uvicorn.Server):
             await self._app(scope, receive, hold_back)
         except StartError as error:
             self.failure = error
+            uvicorn_log.disabled = True  # "Application startup failed": `run` says why
             await send({"type": "lifespan.startup.failed", "message": ""})
         finally:
             if self.failure is None:

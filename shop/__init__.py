@@ -1,1 +1,1 @@
-"""The shop behind `api.py`: its rules, its records on two engines, and its search."""
+"""Behind `api.py`: the shop's rules, its records on two engines, and the bodies of the REST service."""

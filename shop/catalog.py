@@ -8,18 +8,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from models import MAX_ID, MAX_PRICE, StorableText
+from shop.errors import CatalogError
 from shop.queries import search_text
 
 MAX_STOCK = 10_000_000
 
 
-class CatalogError(Exception):
-    """The catalogue's file is wrong; the message names the line, or the entry and its field."""
-
-
 def _number(value: object) -> object:
     if not isinstance(value, int | Decimal) or isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  pydantic turns only a ValueError into its own
+        raise ValueError("must be a number")  # noqa: TRY004  pydantic reports ValueErrors only
     return value
 
 
@@ -68,30 +65,35 @@ def load(path: Path) -> list[CatalogEntry]:
         data: Any = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
         entries = _ENTRIES.validate_python(data)
     except OSError as error:
-        raise CatalogError(f"无法读取商品目录 {path}：{error.strerror}") from error
+        raise CatalogError("catalog_unreadable", path=str(path), reason=error.strerror) from error
     except json.JSONDecodeError as error:
-        raise CatalogError(f"商品目录 {path} 第 {error.lineno} 行不是有效的 JSON：{error.msg}") from error
+        raise CatalogError(
+            "catalog_json_line", path=str(path), line=error.lineno, reason=error.msg
+        ) from error
     except ValidationError as error:
-        raise CatalogError(f"商品目录 {path} 有误：{_first(error)}") from error
+        raise _invalid(path, error) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
-        raise CatalogError(f"商品目录 {path} 不是有效的 JSON：{error}") from error
+        raise CatalogError("catalog_json", path=str(path), reason=str(error)) from error
     _check_ids(path, entries)
     return entries
 
 
-def _first(error: ValidationError) -> str:
+def _invalid(path: Path, error: ValidationError) -> CatalogError:
     first = error.errors(include_url=False)[0]
-    entry, *fields = first["loc"] or ("",)
-    if not isinstance(entry, int):
-        return "应为 JSON 列表"
-    return f"第 {entry + 1} 项的 {'.'.join(map(str, fields)) or '内容'}：{first['msg']}"
+    index, *fields = first["loc"] or ("",)
+    if not isinstance(index, int):
+        return CatalogError("catalog_no_list", path=str(path))
+    at: dict[str, Any] = {"path": str(path), "entry": index + 1, "reason": first["msg"]}
+    if fields:
+        return CatalogError("catalog_field", field=".".join(map(str, fields)), **at)
+    return CatalogError("catalog_entry", **at)
 
 
 def _check_ids(path: Path, entries: list[CatalogEntry]) -> None:
     if not entries:
-        raise CatalogError(f"商品目录 {path} 是空的")
+        raise CatalogError("catalog_empty", path=str(path))
     seen: set[int] = set()
     for number, entry in enumerate(entries, 1):
         if entry.id in seen:
-            raise CatalogError(f"商品目录 {path} 有误：第 {number} 项的 id：{entry.id} 已经用过")
+            raise CatalogError("catalog_id_repeated", path=str(path), entry=number, id=entry.id)
         seen.add(entry.id)

@@ -3,34 +3,34 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any, Protocol
 
-import asyncpg  # type: ignore[import-untyped]  # it ships no types; `Connection` below says what is used
+import asyncpg  # type: ignore[import-untyped]  # it ships no types; `_Connection` below has those that are used
 
 from models import Order, PurchaseRequest
 from shop import queries, schema
 from shop.catalog import TUTORIAL, CatalogEntry
+from shop.errors import StoreUnavailableError
 from shop.queries import Row, Statement
 from shop.store import (
     Purchase,
-    Stocked,
+    StockedProduct,
     Store,
-    StoreUnavailableError,
-    check_lines,
+    checked_total,
     new_order,
+    order_time,
     replay,
     wanted_stock,
 )
 
-CONNECTIONS = 10
+MAX_CONNECTIONS = 10
 CONNECT_SECONDS = 5.0  # to open a connection, or to wait for a free one
 COMMAND_SECONDS = 15.0
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
 
 
-class Connection(Protocol):
-    """What is used of an asyncpg connection; arguments take the places `$1`, `$2`, …"""
+class _Connection(Protocol):
+    """What is used of an asyncpg connection; the arguments are `$1`, `$2`, …"""
 
     async def execute(self, sql: str, *args: object) -> str:
         """Run a statement."""
@@ -49,25 +49,25 @@ class Connection(Protocol):
 
 
 class PostgresStore(Store):
-    """The shop in a PostgreSQL database. A lost server is found again by itself."""
+    """The shop in a PostgreSQL database. After a lost connection the next request opens another."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
-        """Take an open pool to a database that `_prepare` has made ready."""
+        """Take an open pool to a database with its tables; see `open`."""
         self._pool = pool
 
     @classmethod
     async def open(cls, url: str, catalogue: list[CatalogEntry] | None = None) -> "PostgresStore":
-        """Create or migrate the tables and bring the catalogue in, all or nothing."""
+        """Create or migrate the tables and import the catalogue, in one transaction."""
         try:
             pool = await asyncpg.create_pool(
                 url,
                 min_size=1,
-                max_size=CONNECTIONS,
+                max_size=MAX_CONNECTIONS,
                 timeout=CONNECT_SECONDS,
                 command_timeout=COMMAND_SECONDS,
             )
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-            raise StoreUnavailableError(f"PostgreSQL: {_reason(error)}") from error
+            raise _failed(error) from error
         opened = cls(pool)
         try:
             async with opened._transaction() as connection:
@@ -84,58 +84,59 @@ class PostgresStore(Store):
             return await _fetch(connection, statement)
 
     async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
-        """Lock the products, in the order of their ids lest two purchases wait for each other, and buy."""
+        """Buy in a transaction of its own."""
         async with self._transaction() as connection:
             return await _place(connection, request, key)
 
     async def close(self) -> None:
-        """Close every connection, by force where the server does not answer."""
+        """Close every connection; without an answer from the server, drop them."""
         try:
             await asyncio.wait_for(self._pool.close(), CONNECT_SECONDS)
         except TimeoutError:
             self._pool.terminate()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
+    async def _connection(self) -> AsyncIterator[_Connection]:
         try:
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
                 yield connection
         except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise StoreUnavailableError(f"PostgreSQL: {_reason(error)}") from error
+            raise _failed(error) from error
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Connection]:
+    async def _transaction(self) -> AsyncIterator[_Connection]:
         async with self._connection() as connection, connection.transaction(isolation="read_committed"):
             yield connection
 
 
-def _reason(error: Exception) -> str:
-    # The first line only: what follows may quote a row, and a customer's name does not belong in a log.
-    return (str(error) or type(error).__name__).splitlines()[0]
+def _failed(error: Exception) -> StoreUnavailableError:
+    # The first line only: the next ones may quote a row, and a customer's name does not belong in a log.
+    reason = (str(error) or type(error).__name__).splitlines()[0]
+    return StoreUnavailableError("database_failed", database="PostgreSQL", reason=reason)
 
 
-async def _fetch(connection: Connection, statement: Statement) -> Sequence[Row]:
+async def _fetch(connection: _Connection, statement: Statement) -> Sequence[Row]:
     return await connection.fetch(statement.sql.replace("?", "$"), *statement.args)
 
 
-async def _order(connection: Connection, key: str) -> Order | None:
-    rows = await _fetch(connection, queries.order_by("idempotency_key", key))
+async def _order(connection: _Connection, key: str) -> Order | None:
+    rows = await _fetch(connection, queries.order_where("idempotency_key", key))
     return queries.to_orders(rows)[0] if rows else None
 
 
-async def _place(connection: Connection, request: PurchaseRequest, key: str | None) -> Purchase:
+async def _place(connection: _Connection, request: PurchaseRequest, key: str | None) -> Purchase:
     wanted = wanted_stock(request)
-    rows = await connection.fetch(
+    rows = await connection.fetch(  # locked by id: two purchases in opposite orders would deadlock
         """SELECT id, name, price_cents, stock FROM products
             WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE""",
         list(wanted),
     )
-    # Only now: who waited for the products sees the order of whoever held them, perhaps with this very key.
+    # After locking: a purchase with the same key may have held these products, and its order is visible now.
     if key is not None and (earlier := await _order(connection, key)):
         return replay(earlier, request)
-    found = {row[0]: Stocked(row[1], row[2], row[3]) for row in rows}
-    total = check_lines(request, found)
-    now = queries.iso(datetime.now(UTC))
+    products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
+    total = checked_total(request, products)
+    now = order_time()
     order_id: int | None = await connection.fetchval(
         """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
@@ -146,14 +147,14 @@ async def _place(connection: Connection, request: PurchaseRequest, key: str | No
         key,
     )
     if order_id is None and key is not None and (earlier := await _order(connection, key)):
-        return replay(earlier, request)  # the key went to an order of other products meanwhile
+        return replay(earlier, request)  # the key was used for other products meanwhile
     assert order_id is not None
-    await _write_lines(connection, order_id, request, found)
+    await _write_lines(connection, order_id, request, products)
     return Purchase(new_order(order_id, request, total, now))
 
 
 async def _write_lines(
-    connection: Connection, order_id: int, request: PurchaseRequest, found: dict[int, Stocked]
+    connection: _Connection, order_id: int, request: PurchaseRequest, products: dict[int, StockedProduct]
 ) -> None:
     lines = request.items
     await connection.execute(
@@ -163,19 +164,19 @@ async def _write_lines(
         list(range(len(lines))),
         [line.productId for line in lines],
         [line.quantity for line in lines],
-        [found[line.productId].cents for line in lines],
+        [products[line.productId].cents for line in lines],
     )
     wanted = wanted_stock(request)
     await connection.execute(
         """UPDATE products SET stock = stock - n
             FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)
-            WHERE id = product_id""",  # locked, and checked; else the table's own CHECK refuses
+            WHERE id = product_id""",  # locked and checked above; the table has a CHECK, too
         list(wanted),
         list(wanted.values()),
     )
 
 
-async def _migrate(connection: Connection) -> None:
+async def _migrate(connection: _Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
     await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
     version: int | None = await connection.fetchval("SELECT version FROM schema_version")
@@ -187,8 +188,10 @@ async def _migrate(connection: Connection) -> None:
     await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
 
 
-async def _import(connection: Connection, catalogue: list[CatalogEntry] | None) -> None:
+async def _import(connection: _Connection, catalogue: list[CatalogEntry] | None) -> None:
     if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
         catalogue = TUTORIAL
-    rows = sorted(entry.row() for entry in catalogue or [])  # by id, as purchases lock them
+    rows = sorted(
+        entry.row() for entry in catalogue or []
+    )  # purchases lock by id, too: in another order the two would deadlock
     await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), rows)

@@ -1,10 +1,10 @@
 """The shop's tables on both engines, step by step: step n leads from schema version n to n + 1.
 
-Never change a step that was released; add one. `search` is the catalogue's text in one case, see queries.py;
-`order_counts` keeps the number of orders, so that nobody has to count them.
+Never change a step that was released; add one. `search` is `queries.search_text`; `order_counts` keeps the
+number of orders, since counting them takes longer with every order.
 """
 
-from shop.store import StoreUnavailableError
+from shop.errors import StoreUnavailableError
 
 Steps = list[list[str]]
 
@@ -79,7 +79,7 @@ POSTGRES: Steps = [
         "CREATE INDEX orders_newest ON orders (ordered_at, id)",
         "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
         "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
-        # Sixteen rows, lest every purchase waits for the one before it to let go of the counter.
+        # Sixteen rows: with a single one, every purchase would wait for the commit of the one before it.
         "CREATE TABLE order_counts (slot BIGINT PRIMARY KEY, n BIGINT NOT NULL)",
         """INSERT INTO order_counts
             SELECT slot, (SELECT count(*) FROM orders WHERE id % 16 = slot)
@@ -95,7 +95,7 @@ POSTGRES: Steps = [
     ],
 ]
 
-# Known products keep their stock: it has moved since.
+# Known products keep their stock: it counts what was sold since.
 UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, search, stock)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, price_cents = excluded.price_cents,
@@ -105,5 +105,5 @@ UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, se
 def steps_from(version: int, steps: Steps) -> Steps:
     """Return the steps that a database of this version still needs. Raise `StoreUnavailableError`."""
     if version > len(steps):
-        raise StoreUnavailableError(f"数据库结构版本 {version} 比本程序所知的 {len(steps)} 新，请升级程序")
+        raise StoreUnavailableError("schema_too_new", version=version, known=len(steps))
     return steps[version:]

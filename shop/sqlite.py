@@ -1,4 +1,4 @@
-"""The shop's records in one SQLite file: readers wait for nobody, and purchases share their disk syncs."""
+"""The shop's records in one SQLite file: readers never wait for writers, and purchases share disk syncs."""
 
 import asyncio
 import os
@@ -10,31 +10,31 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
 from models import Order, PurchaseRequest
 from shop import queries, schema
 from shop.catalog import TUTORIAL, CatalogEntry
+from shop.errors import StoreError, StoreUnavailableError
 from shop.queries import Row, Statement
 from shop.store import (
     Purchase,
-    Stocked,
+    StockedProduct,
     Store,
-    StoreError,
-    StoreUnavailableError,
-    check_lines,
+    checked_total,
     new_order,
+    order_time,
     replay,
     wanted_stock,
 )
 
 T = TypeVar("T")
 
-MAX_BATCH = 256  # orders in one transaction
+MAX_BATCH = 256  # purchases in one transaction
 READERS = 4
 BUSY_SECONDS = 5.0  # how long to wait for another process that writes
+RETRY_SECONDS = 0.02
 
 
 class _Connections:
@@ -47,8 +47,8 @@ class _Connections:
         self._idle: list[sqlite3.Connection] = []
         self._inode = path.stat().st_ino
 
-    def lend(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do the work with a connection; where that fails drop it, and raise `StoreUnavailableError`."""
+    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Call `work` with a connection. After a failure the connection is closed, which rolls back."""
         connection: sqlite3.Connection | None = None
         done = False
         try:
@@ -57,7 +57,7 @@ class _Connections:
             result = work(connection)
             done = True
         except (sqlite3.Error, OSError) as error:
-            raise StoreUnavailableError(f"{self._path}: {error}") from error
+            raise _failed(self._path, error) from error
         finally:
             if connection and not done:
                 connection.close()
@@ -69,9 +69,9 @@ class _Connections:
             self._idle.pop().close()
 
     def _check_file(self) -> None:
-        # SQLite goes on writing into a file that was deleted, and acknowledged orders would go with it.
+        # SQLite would go on writing into a deleted file, and acknowledged orders would be lost with it.
         if os.stat(self._name).st_ino != self._inode:
-            raise OSError("replaced by another file; start the service again")
+            raise StoreUnavailableError("database_replaced", database=self._name)
 
     def _take(self) -> sqlite3.Connection:
         with suppress(IndexError):
@@ -85,24 +85,31 @@ class _Connections:
         return connection
 
 
+def _failed(path: Path, error: Exception) -> StoreUnavailableError:
+    reason = error.strerror if isinstance(error, OSError) else None
+    return StoreUnavailableError("database_failed", database=str(path), reason=reason or str(error))
+
+
 @dataclass(frozen=True)
 class _Job:
+    """A purchase that waits for the writer."""
+
     request: PurchaseRequest
     key: str | None
-    answer: asyncio.Future[Purchase]
+    result: asyncio.Future[Purchase]
 
 
 class SqliteStore(Store):
     """The shop in one SQLite file, which several processes may share.
 
-    Reads see the last commit and wait for nobody (WAL). Writes go through one thread, which takes all
-    purchases that wait into one transaction: one disk sync for all, and a savepoint for each.
+    Reads see the last commit and never wait for a writer (WAL). One thread writes: it takes all purchases
+    that wait into one transaction, so that they share one disk sync.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_seconds: float) -> None:
         """Take a file that `_prepare` has made ready."""
-        self._quick = _Connections(path, 0)
-        self._patient = _Connections(path, BUSY_SECONDS)
+        self._inline = _Connections(path, 0)
+        self._threaded = _Connections(path, busy_seconds)
         self._readers = ThreadPoolExecutor(READERS, "shop-reader")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -110,28 +117,29 @@ class SqliteStore(Store):
         self._writer.start()
 
     @classmethod
-    async def open(cls, path: Path, catalogue: list[CatalogEntry] | None = None) -> "SqliteStore":
-        """Create or migrate the file and bring the catalogue in, all or nothing."""
-        await asyncio.to_thread(_prepare, path, catalogue)
-        return cls(path)
+    async def open(
+        cls, path: Path, catalogue: list[CatalogEntry] | None = None, busy_seconds: float = BUSY_SECONDS
+    ) -> "SqliteStore":
+        """Create or migrate the file and import the catalogue, in one transaction."""
+        await asyncio.to_thread(_prepare, path, catalogue, busy_seconds)
+        return cls(path, busy_seconds)
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
-        """Read here when that is quick, else in a thread."""
+        """Read in a thread, or in the event loop where the statement is quick."""
         self._check_open()
         if statement.quick:
-            # A hop to a thread would cost more than the read. Where the file is busy after all, take the hop.
+            # Quicker than a change of threads. If the file is locked, fall back to a thread, which may wait.
             with suppress(StoreUnavailableError):
-                return _read(self._quick, statement)
-        return await asyncio.get_running_loop().run_in_executor(
-            self._readers, _read, self._patient, statement
-        )
+                return _read(self._inline, statement)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, _read, self._threaded, statement)
 
     async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
         """Wait for the writer's next transaction."""
         self._check_open()
         job = _Job(request, key, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
-        return await job.answer
+        return await job.result
 
     async def close(self) -> None:
         """Write what waits, then close every connection."""
@@ -139,18 +147,18 @@ class SqliteStore(Store):
         self._jobs.put(None)
         await asyncio.to_thread(self._writer.join)
         self._readers.shutdown()
-        self._quick.close()
-        self._patient.close()
+        self._inline.close()
+        self._threaded.close()
 
     def _check_open(self) -> None:
         if self._closed:
-            raise StoreUnavailableError("the store is closed")
+            raise StoreUnavailableError("database_closed")
 
     def _write_until_closed(self) -> None:
         while batch := self._next_batch():
-            answers = self._write(batch)
-            with suppress(RuntimeError):  # the loop is gone, and nobody waits any more
-                batch[0].answer.get_loop().call_soon_threadsafe(_deliver, batch, answers)
+            results = self._write(batch)
+            with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
+                batch[0].result.get_loop().call_soon_threadsafe(_deliver, batch, results)
 
     def _next_batch(self) -> list[_Job]:
         """Wait for one job and take all that wait with it; empty when the store closes."""
@@ -167,111 +175,114 @@ class SqliteStore(Store):
 
     def _write(self, batch: list[_Job]) -> Sequence[Purchase | Exception]:
         try:
-            return self._patient.lend(lambda connection: _place_all(connection, batch))
-        except Exception as error:  # noqa: BLE001  the thread's outer edge: whatever it is, the buyers must hear
+            return self._threaded.run(lambda connection: _place_all(connection, batch))
+        except Exception as error:  # noqa: BLE001  the thread's outer edge: every buyer must get an answer
             return [error] * len(batch)
 
 
 def _read(connections: _Connections, statement: Statement) -> list[Row]:
-    return connections.lend(lambda connection: connection.execute(statement.sql, statement.args).fetchall())
+    return connections.run(lambda connection: connection.execute(statement.sql, statement.args).fetchall())
 
 
-def _deliver(batch: list[_Job], answers: Sequence[Purchase | Exception]) -> None:
-    for job, answer in zip(batch, answers, strict=True):
-        if job.answer.done():  # the buyer has gone; the order stands
+def _deliver(batch: list[_Job], results: Sequence[Purchase | Exception]) -> None:
+    for job, result in zip(batch, results, strict=True):
+        if job.result.done():  # the buyer has disconnected; the order stands
             continue
-        if isinstance(answer, Exception):
-            job.answer.set_exception(answer)
+        if isinstance(result, Exception):
+            job.result.set_exception(result)
         else:
-            job.answer.set_result(answer)
+            job.result.set_result(result)
 
 
 def _place_all(connection: sqlite3.Connection, batch: list[_Job]) -> list[Purchase | StoreError]:
     connection.execute("BEGIN IMMEDIATE")
-    answers = [_try_to_place(connection, job) for job in batch]
+    results = [_placed_or_refused(connection, job) for job in batch]
     connection.execute("COMMIT")
-    return answers
+    return results
 
 
-def _try_to_place(connection: sqlite3.Connection, job: _Job) -> Purchase | StoreError:
-    answer: Purchase | StoreError
-    connection.execute("SAVEPOINT job")
+def _placed_or_refused(connection: sqlite3.Connection, job: _Job) -> Purchase | StoreError:
+    """Place one purchase. A refusal comes before the first write, so it leaves the transaction as it was."""
     try:
-        answer = _place(connection, job.request, job.key)
+        earlier = _order(connection, job.key) if job.key is not None else None
+        if earlier:
+            return replay(earlier, job.request)
+        products = _products(connection, job.request)
+        total = checked_total(job.request, products)
     except StoreError as refusal:
-        connection.execute("ROLLBACK TO job")
-        answer = refusal
-    connection.execute("RELEASE job")
-    return answer
+        return refusal
+    return Purchase(_write_order(connection, job, products, total))
 
 
-def _place(connection: sqlite3.Connection, request: PurchaseRequest, key: str | None) -> Purchase:
-    if key is not None and (earlier := _order(connection, "idempotency_key", key)):
-        return replay(earlier, request)
-    wanted = wanted_stock(request)
+def _order(connection: sqlite3.Connection, key: str) -> Order | None:
+    statement = queries.order_where("idempotency_key", key)
+    rows = connection.execute(statement.sql, statement.args).fetchall()
+    return queries.to_orders(rows)[0] if rows else None
+
+
+def _products(connection: sqlite3.Connection, request: PurchaseRequest) -> dict[int, StockedProduct]:
     select = "SELECT name, price_cents, stock FROM products WHERE id = ?"
-    rows = {id_: connection.execute(select, (id_,)).fetchone() for id_ in wanted}
-    found = {id_: Stocked(*row) for id_, row in rows.items() if row}
-    total = check_lines(request, found)
-    now = queries.iso(datetime.now(UTC))
+    rows = {id_: connection.execute(select, (id_,)).fetchone() for id_ in wanted_stock(request)}
+    return {id_: StockedProduct(*row) for id_, row in rows.items() if row}
+
+
+def _write_order(
+    connection: sqlite3.Connection, job: _Job, products: dict[int, StockedProduct], total: int
+) -> Order:
+    now = order_time()
+    wanted = wanted_stock(job.request)
     order_id = connection.execute(
         """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
             VALUES (?, ?, ?, ?, ?)""",
-        (request.customerName, total, wanted.total(), now, key),
+        (job.request.customerName, total, wanted.total(), now, job.key),
     ).lastrowid
     assert order_id is not None
     connection.executemany(
         "INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents) VALUES (?, ?, ?, ?, ?)",
         [
-            (order_id, number, line.productId, line.quantity, found[line.productId].cents)
-            for number, line in enumerate(request.items)
+            (order_id, number, line.productId, line.quantity, products[line.productId].cents)
+            for number, line in enumerate(job.request.items)
         ],
     )
     connection.executemany(
         "UPDATE products SET stock = stock - ? WHERE id = ?", [(n, id_) for id_, n in wanted.items()]
     )
-    return Purchase(new_order(order_id, request, total, now))
+    return new_order(order_id, job.request, total, now)
 
 
-def _order(connection: sqlite3.Connection, column: str, value: str) -> Order | None:
-    statement = queries.order_by(column, value)
-    rows = connection.execute(statement.sql, statement.args).fetchall()
-    return queries.to_orders(rows)[0] if rows else None
-
-
-def _prepare(path: Path, catalogue: list[CatalogEntry] | None) -> None:
-    """Try until the file is free: of two processes that switch it to WAL at once, SQLite turns one away."""
-    deadline = time.monotonic() + BUSY_SECONDS
+def _prepare(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
+    """Prepare the file, again while it is locked: SQLite waits for no lock when it switches a file to WAL."""
+    deadline = time.monotonic() + busy_seconds
     while True:
         try:
-            _prepare_now(path, catalogue)
+            _prepare_now(path, catalogue, busy_seconds)
         except StoreUnavailableError as error:
-            if not _is_busy(error) or time.monotonic() > deadline:
+            if not _is_locked(error) or time.monotonic() > deadline:
                 raise
-            time.sleep(0.02)
+            time.sleep(RETRY_SECONDS)
         else:
             return
 
 
-def _is_busy(error: StoreUnavailableError) -> bool:
+def _is_locked(error: StoreUnavailableError) -> bool:
     cause = error.__cause__
     return (
         isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
     )
 
 
-def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None) -> None:
+def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
     try:
         if not path.exists():
             path.touch()
-        connections = _Connections(path, BUSY_SECONDS)
+        connections = _Connections(path, busy_seconds)
     except OSError as error:
-        raise StoreUnavailableError(f"{path}: {error.strerror}") from error
-    connections.lend(lambda connection: _fill(connection, catalogue))
+        raise _failed(path, error) from error
+    connections.run(lambda connection: _migrate_and_import(connection, catalogue))
     connections.close()
 
 
-def _fill(connection: sqlite3.Connection, catalogue: list[CatalogEntry] | None) -> None:
+def _migrate_and_import(connection: sqlite3.Connection, catalogue: list[CatalogEntry] | None) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     _migrate(connection)

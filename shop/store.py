@@ -1,77 +1,43 @@
-"""The shop: what may be asked of it, what it refuses, and the rules that every purchase obeys.
+"""The shop's rules: what a purchase must fulfil, whatever engine keeps the records.
 
-The records are kept by an engine: `sqlite.py` or `postgres.py`. On both, an order, its stock and its
-idempotency key are one transaction.
+The engines are `sqlite.py` and `postgres.py`. On both, an order, its stock and its idempotency key are
+written in one transaction.
 """
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from urllib.parse import unquote
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
 
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
 from shop import queries
-from shop.catalog import CatalogEntry
-from shop.queries import (
-    InventoryQuery,
-    OrderQuery,
-    Page,
-    PageQuery,
-    ProductQuery,
-    Row,
-    Statement,
-    SummaryQuery,
-)
+from shop.errors import EmptyPurchaseError, KeyReusedError, OutOfStockError, UnknownProductError
+from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery, stored_time
+from shop.queries import Row, Statement
+
+T = TypeVar("T")
 
 
-class StoreError(Exception):
-    """What the shop refuses; the message is a sentence for the buyer."""
+@dataclass(frozen=True)
+class Listing(Generic[T]):
+    """Part of a list, and how long the whole list is."""
 
-
-class EmptyPurchaseError(StoreError):
-    """Nobody buys, or nothing is bought."""
-
-    def __init__(self) -> None:
-        super().__init__("请求无效：缺少客户名称或商品")
-
-
-class UnknownProductError(StoreError):
-    """A line names a product that the shop does not have."""
-
-    def __init__(self, product_id: int) -> None:
-        super().__init__(f"商品ID {product_id} 不存在")
-
-
-class OutOfStockError(StoreError):
-    """The lines of one product want more than there is."""
-
-    def __init__(self, name: str, available: int) -> None:
-        super().__init__(f"商品 {name} 库存不足. 可用: {available}")
-
-
-class KeyReusedError(StoreError):
-    """The idempotency key belongs to another request."""
-
-    def __init__(self) -> None:
-        super().__init__("Idempotency-Key 已用于另一笔不同的订单")
-
-
-class StoreUnavailableError(Exception):
-    """The database is locked, full, read-only, damaged, gone or too new; the message is for the operator."""
+    items: list[T]
+    total: int
 
 
 @dataclass(frozen=True)
 class Purchase:
-    """The order of a purchase; replayed when its key had bought it before."""
+    """The order of a purchase; `replayed` when the order was found by its idempotency key."""
 
     order: Order
     replayed: bool = False
 
 
 @dataclass(frozen=True)
-class Stocked:
+class StockedProduct:
     """What a purchase must know of one product."""
 
     name: str
@@ -79,24 +45,34 @@ class Stocked:
     stock: int
 
 
-def check_lines(request: PurchaseRequest, found: dict[int, Stocked]) -> int:
-    """Return the total in cents, or refuse for the first line whose product is unknown or too few."""
-    wanted = wanted_stock(request)
-    for line in request.items:
-        product = found.get(line.productId)
-        if product is None:
-            raise UnknownProductError(line.productId)
-        if product.stock < wanted[line.productId]:
-            raise OutOfStockError(product.name, product.stock)
-    return sum(found[line.productId].cents * line.quantity for line in request.items)
-
-
 def wanted_stock(request: PurchaseRequest) -> Counter[int]:
-    """Return how much of each product the request wants: two lines of one product count together."""
+    """Return how much of each product is wanted: lines of the same product are added up."""
     wanted: Counter[int] = Counter()
     for line in request.items:
         wanted[line.productId] += line.quantity
     return wanted
+
+
+def checked_total(request: PurchaseRequest, products: Mapping[int, StockedProduct]) -> int:
+    """Return the total in cents.
+
+    Raises:
+        UnknownProductError: For the first line whose product is not among `products`.
+        OutOfStockError: For the first line whose product is too few.
+    """
+    wanted = wanted_stock(request)
+    for line in request.items:
+        product = products.get(line.productId)
+        if product is None:
+            raise UnknownProductError(line.productId)
+        if product.stock < wanted[line.productId]:
+            raise OutOfStockError(line.productId, product.name, product.stock)
+    return sum(products[line.productId].cents * line.quantity for line in request.items)
+
+
+def order_time() -> str:
+    """Return now as it is stored with an order."""
+    return stored_time(datetime.now(UTC))
 
 
 def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered_at: str) -> Order:
@@ -111,7 +87,7 @@ def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered
 
 
 def replay(order: Order, request: PurchaseRequest) -> Purchase:
-    """Answer a key that was used before. The order keeps what was asked, so the two compare by meaning."""
+    """Return the order that a key has bought before. Raises `KeyReusedError` where the request differs."""
     if (order.customerName, order.items) != (request.customerName, request.items):
         raise KeyReusedError
     return Purchase(order, replayed=True)
@@ -126,72 +102,49 @@ class Store(ABC):
 
     @abstractmethod
     async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
-        """Take the stock and write the order, or raise a `StoreError` and change nothing."""
+        """Take the stock and write the order in one transaction. After a `StoreError` nothing was written."""
 
     @abstractmethod
     async def close(self) -> None:
-        """Finish what is under way and let the database go."""
+        """Finish what is under way, then close the database."""
 
     async def purchase(self, request: PurchaseRequest, key: str | None = None) -> Purchase:
-        """Buy. With a key the same request buys once, however often it comes; see `StoreError`."""
+        """Buy. With a key the same request buys once, however often it is sent. Raises `StoreError`."""
         if not request.customerName.strip() or not request.items:
             raise EmptyPurchaseError
         return await self.place(request, key)
 
-    async def products(self, query: ProductQuery) -> Page[Product]:
+    async def products(self, query: ProductQuery) -> Listing[Product]:
         """Return products by id."""
-        rows, total = await self._page(query, *queries.products(query))
-        return Page([queries.to_product(row) for row in rows], total)
+        rows, total = await self._list(query, *queries.products(query))
+        return Listing([queries.to_product(row) for row in rows], total)
 
-    async def inventory(self, query: InventoryQuery) -> Page[InventoryItem]:
+    async def inventory(self, query: InventoryQuery) -> Listing[InventoryItem]:
         """Return stock by product id."""
-        rows, total = await self._page(query, *queries.inventory(query))
-        return Page([queries.to_inventory_item(row) for row in rows], total)
+        rows, total = await self._list(query, *queries.inventory(query))
+        return Listing([queries.to_inventory_item(row) for row in rows], total)
 
-    async def orders(self, query: OrderQuery) -> Page[Order]:
+    async def orders(self, query: OrderQuery) -> Listing[Order]:
         """Return orders, newest first."""
-        page, count = queries.orders(query)
-        found = queries.to_orders(await self.fetch(page))
-        return Page(found, await self._total(query, len(found), count))
+        lines, count = queries.orders(query)
+        orders = queries.to_orders(await self.fetch(lines))
+        return Listing(orders, await self._total(query, len(orders), count))
 
-    async def summary(self, query: SummaryQuery) -> Page[SalesSummary]:
+    async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""
-        page, count = queries.summary(query)
-        rows, total = await self._page(query, page, count)
-        return Page([queries.to_summary(row) for row in rows], total)
+        rows, total = await self._list(query, *queries.summary(query))
+        return Listing([queries.to_summary(row) for row in rows], total)
 
     async def ping(self) -> None:
         """Return when the database answers."""
         await self.fetch(Statement("SELECT 1 FROM products LIMIT 1", [], quick=True))
 
-    async def _page(self, query: PageQuery, page: Statement, count: Statement) -> tuple[Sequence[Row], int]:
-        rows = await self.fetch(page)
+    async def _list(self, query: ListQuery, select: Statement, count: Statement) -> tuple[Sequence[Row], int]:
+        rows = await self.fetch(select)
         return rows, await self._total(query, len(rows), count)
 
-    async def _total(self, query: PageQuery, found: int, count: Statement) -> int:
-        if found < query.limit and (found or not query.offset):
-            return query.offset + found  # the page is the last one: no need to count
+    async def _total(self, query: ListQuery, fetched: int, count: Statement) -> int:
+        if fetched < query.limit and (fetched or not query.offset):
+            return query.offset + fetched  # this part reaches the end of the list: no need to count
         total: int = (await self.fetch(count))[0][0]
         return total
-
-
-async def open_store(url: str, catalogue: list[CatalogEntry] | None = None) -> Store:
-    """Open the shop at `sqlite:///file` or `postgresql://…`; create, migrate and fill it where needed.
-
-    A catalogue brings in new products and renames known ones; without one an empty shop gets the
-    tutorial's. Raise `StoreUnavailableError` with a sentence for the operator.
-    """
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        from shop.sqlite import SqliteStore  # noqa: PLC0415  the engines know this module
-
-        return await SqliteStore.open(Path(unquote(rest[1:])), catalogue)
-    if scheme in {"postgresql", "postgres"}:
-        try:
-            from shop.postgres import PostgresStore  # noqa: PLC0415  needs asyncpg, which is an extra
-        except ModuleNotFoundError as error:
-            raise StoreUnavailableError(
-                "PostgreSQL 需要 asyncpg，请先运行：uv sync --extra postgres"
-            ) from error
-        return await PostgresStore.open(url, catalogue)
-    raise StoreUnavailableError("DATABASE_URL 应为 sqlite:///文件名 或 postgresql://用户@主机/数据库")

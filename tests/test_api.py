@@ -11,7 +11,7 @@ import pytest
 
 import api
 from models import MAX_ID
-from shop import refusals
+from shop import problems
 from tests.support.engines import ENGINES, new_url
 
 pytestmark = pytest.mark.anyio
@@ -88,7 +88,8 @@ async def test_a_key_used_for_another_order_is_refused(client: httpx.AsyncClient
     answer = await client.post(
         "/api/purchase", json=BUY | {"customerName": "B"}, headers={"Idempotency-Key": "k"}
     )
-    assert (answer.status_code, answer.json()) == (422, {"detail": "Idempotency-Key 已用于另一笔不同的订单"})
+    refused = {"detail": "Idempotency-Key 已用于另一笔不同的订单", "code": "key_reused", "params": {}}
+    assert (answer.status_code, answer.json()) == (422, refused)
 
 
 @pytest.mark.parametrize("key", [b"", b"two words", b"a" * 256, "钥匙".encode(), b"\x7f"])
@@ -126,26 +127,31 @@ async def test_a_key_of_255_characters_is_fine(client: httpx.AsyncClient) -> Non
     assert (await client.post("/api/purchase", json=BUY, headers={"Idempotency-Key": "~" * 255})).is_success
 
 
+EMPTY = {"detail": "请求无效：缺少客户名称或商品", "code": "empty_purchase", "params": {}}
+UNKNOWN = {"detail": "商品ID 9 不存在", "code": "unknown_product", "params": {"productId": 9}}
+OUT_OF_STOCK = {
+    "detail": "商品 无线蓝牙耳机Pro 库存不足. 可用: 50",
+    "code": "out_of_stock",
+    "params": {"productId": 2, "name": "无线蓝牙耳机Pro", "available": 50},
+}
+
+
 @pytest.mark.parametrize(
-    ("body", "status", "detail"),
+    ("body", "status", "refusal"),
     [
-        ({"items": BUY["items"]}, 400, "请求无效：缺少客户名称或商品"),
-        ({"customerName": "  ", "items": BUY["items"]}, 400, "请求无效：缺少客户名称或商品"),
-        ({"customerName": "A"}, 400, "请求无效：缺少客户名称或商品"),
-        ({"customerName": "A", "items": []}, 400, "请求无效：缺少客户名称或商品"),
-        ({"customerName": "A", "items": [{"productId": 9, "quantity": 1}]}, 404, "商品ID 9 不存在"),
-        (
-            {"customerName": "A", "items": [{"productId": 2, "quantity": 51}]},
-            400,
-            "商品 无线蓝牙耳机Pro 库存不足. 可用: 50",
-        ),
+        ({"items": BUY["items"]}, 400, EMPTY),
+        ({"customerName": "  ", "items": BUY["items"]}, 400, EMPTY),
+        ({"customerName": "A"}, 400, EMPTY),
+        ({"customerName": "A", "items": []}, 400, EMPTY),
+        ({"customerName": "A", "items": [{"productId": 9, "quantity": 1}]}, 404, UNKNOWN),
+        ({"customerName": "A", "items": [{"productId": 2, "quantity": 51}]}, 400, OUT_OF_STOCK),
     ],
 )
-async def test_the_tutorials_refusals(
-    client: httpx.AsyncClient, body: object, status: int, detail: str
+async def test_a_refusal_is_the_tutorials_sentence_with_its_code(
+    client: httpx.AsyncClient, body: object, status: int, refusal: object
 ) -> None:
     answer = await client.post("/api/purchase", json=body)
-    assert (answer.status_code, answer.json()) == (status, {"detail": detail})
+    assert (answer.status_code, answer.json()) == (status, refusal)
 
 
 JSON = {"Content-Type": "application/json"}
@@ -228,7 +234,7 @@ async def test_a_purchase_wants_to_be_json_so_that_no_web_page_can_send_one(
 async def test_many_errors_do_not_make_a_long_answer(client: httpx.AsyncClient) -> None:
     many = {f"field{i}": 1 for i in range(4000)}
     answer = await client.post("/api/purchase", json=many)
-    assert (answer.status_code, len(answer.json()["detail"])) == (422, refusals.MAX_ERRORS)
+    assert (answer.status_code, len(answer.json()["detail"])) == (422, problems.MAX_ERRORS)
 
 
 async def test_a_long_field_name_is_shortened_in_the_answer(client: httpx.AsyncClient) -> None:
@@ -307,7 +313,8 @@ async def chunks(size: int) -> AsyncIterator[bytes]:
 async def test_a_body_of_65_kib_is_too_large(client: httpx.AsyncClient, chunked: bool) -> None:
     body = chunks(65 * 1024) if chunked else b" " * 65 * 1024
     answer = await client.post("/api/purchase", content=body, headers=JSON)
-    assert (answer.status_code, answer.json()) == (413, {"detail": "请求体超过 64 KiB"})
+    too_large = {"detail": "请求体超过 64 KiB", "code": "too_large", "params": {}}
+    assert (answer.status_code, answer.json()) == (413, too_large)
 
 
 async def test_a_body_of_64_kib_is_read(client: httpx.AsyncClient) -> None:
@@ -347,7 +354,10 @@ async def test_with_a_token_set_nobody_gets_in_without_it(tmp_path: Path, header
     async with serving(database_url=new_url("sqlite", tmp_path), api_token="secret") as client:
         for path in PATHS:
             answer = await client.request("POST" if "purchase" in path else "GET", path, headers=headers)
-            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
+            assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (
+                401,
+                'Bearer realm="product-mcp"',
+            )
 
 
 async def test_with_the_token_everything_opens_and_health_needs_none(tmp_path: Path) -> None:

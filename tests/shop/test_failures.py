@@ -1,6 +1,5 @@
 """A database that is locked, full, read-only, damaged or gone: 503, nothing half-written, service again."""
 
-import logging
 import os
 import pwd
 import resource
@@ -18,8 +17,10 @@ import pytest
 
 import api
 from models import PurchaseRequest
-from shop import sqlite, store
-from shop.queries import OrderQuery
+from serving.server import StartError
+from shop.engines import open_store
+from shop.errors import StoreUnavailableError
+from shop.filters import OrderQuery
 from tests.support.engines import new_url, postgres, stopped_postgres
 from tests.support.processes import Spawn, free_port
 
@@ -28,8 +29,8 @@ BUY = {"customerName": "秘密客户", "items": [{"productId": 3, "quantity": 1}
 
 
 @asynccontextmanager
-async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
-    app = api.create_app(api.Settings(database_url=url))
+async def serving(url: str, busy_seconds: float = 0.05) -> AsyncIterator[httpx.AsyncClient]:
+    app = api.create_app(api.Settings(database_url=url), busy_seconds=busy_seconds)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -39,14 +40,14 @@ async def serving(url: str) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def client(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[httpx.AsyncClient]:
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+async def client(tmp_path: Path) -> AsyncIterator[httpx.AsyncClient]:
     async with serving(new_url("sqlite", tmp_path)) as client:
         yield client
 
 
 def is_unavailable(answer: httpx.Response) -> bool:
-    assert (answer.status_code, answer.json()) == (503, {"detail": "数据库暂时不可用，请稍后重试"})
+    said = {"detail": "数据库暂时不可用，请稍后重试", "code": "database_unavailable", "params": {}}
+    assert (answer.status_code, answer.json()) == (503, said)
     return answer.headers["Retry-After"] == "1"
 
 
@@ -64,7 +65,6 @@ async def test_while_another_process_holds_the_lock_buying_waits_and_reading_doe
 async def test_the_log_says_what_is_wrong_and_not_who_buys(
     client: httpx.AsyncClient, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    logging.getLogger("uvicorn").propagate = True
     with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         await client.post("/api/purchase", json=BUY)
@@ -175,10 +175,10 @@ def folder_for_all() -> Iterator[Path]:
 
 async def test_a_read_only_file_is_refused_at_start(folder_for_all: Path) -> None:
     url = new_url("sqlite", folder_for_all)
-    await (await store.open_store(url)).close()
+    await (await open_store(url)).close()
     (folder_for_all / "shop.db").chmod(0o444)
-    with as_ordinary_user(), pytest.raises(store.StoreUnavailableError, match="readonly"):
-        await store.open_store(url)
+    with as_ordinary_user(), pytest.raises(StoreUnavailableError, match="readonly"):
+        await open_store(url)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *args: str) -> str:
@@ -206,9 +206,12 @@ STARTS: dict[str, tuple[list[str], Any]] = {
     "无法启动：DATABASE_URL 应为": (["--database-url", "mysql://x"], None),
     "无法启动：PostgreSQL: ": (["--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"], None),
     "无法启动：无法读取商品目录 none.json": (["--catalog", "none.json"], None),
-    "API_HOST=0.0.0.0 不是本机地址：必须设置 API_TOKEN": (["--host", "0.0.0.0"], None),
-    "设置有误 API_PORT：Input should be a valid integer": (["--port", "many"], None),
-    "设置有误 API_PORT：Input should be less than or equal to 65535": (["--port", "70000"], None),
+    "设置有误：API_HOST=0.0.0.0 不是本机地址，其他机器也能连接，所以必须同时设置 API_TOKEN": (
+        ["--host", "0.0.0.0"],
+        None,
+    ),
+    "设置有误 API_PORT：应为整数": (["--port", "many"], None),
+    "设置有误 API_PORT：不能大于 65535": (["--port", "70000"], None),
 }
 
 
@@ -224,13 +227,13 @@ def test_what_cannot_be_served_ends_with_a_sentence(
     assert "geheim" not in said
 
 
-def test_a_lock_held_for_long_ends_the_start_with_a_sentence(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sqlite, "BUSY_SECONDS", 0.05)
+async def test_a_lock_held_for_long_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
+    url = new_url("sqlite", tmp_path)
     with closing(sqlite3.connect(tmp_path / "shop.db", isolation_level=None)) as other:
         other.execute("BEGIN EXCLUSIVE")
-        assert run(monkeypatch, tmp_path) == "无法启动：shop.db: database is locked"
+        with pytest.raises(StartError, match=r"shop\.db: database is locked"):
+            async with serving(url, busy_seconds=0.05):
+                pass
 
 
 def test_a_failed_start_is_status_1_and_no_traceback(spawn: Spawn, tmp_path: Path) -> None:
@@ -242,19 +245,19 @@ def test_a_failed_start_is_status_1_and_no_traceback(spawn: Spawn, tmp_path: Pat
 
 async def test_after_a_start_that_failed_the_file_is_as_before(tmp_path: Path) -> None:
     url = new_url("sqlite", tmp_path)
-    shop = await store.open_store(url)
+    shop = await open_store(url)
     await shop.close()
     with_newer_schema(tmp_path / "shop.db")
     before = (tmp_path / "shop.db").read_bytes()
-    with pytest.raises(store.StoreUnavailableError):
-        await store.open_store(url)
+    with pytest.raises(StoreUnavailableError):
+        await open_store(url)
     assert (tmp_path / "shop.db").read_bytes() == before
 
 
 async def test_a_store_that_was_closed_says_so(tmp_path: Path) -> None:
-    shop = await store.open_store(new_url("sqlite", tmp_path))
+    shop = await open_store(new_url("sqlite", tmp_path))
     await shop.close()
-    with pytest.raises(store.StoreUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         await shop.purchase(PurchaseRequest.model_validate(BUY))
-    with pytest.raises(store.StoreUnavailableError):
+    with pytest.raises(StoreUnavailableError):
         await shop.orders(OrderQuery(offset=1))

@@ -12,16 +12,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from models import Order, OrderItem, PurchaseRequest
-from shop.queries import InventoryQuery, OrderQuery, SummaryQuery
-from shop.store import (
-    KeyReusedError,
-    OutOfStockError,
-    Purchase,
-    Store,
-    StoreError,
-    UnknownProductError,
-    open_store,
-)
+from shop.engines import open_store
+from shop.errors import KeyReusedError, OutOfStockError, StoreError, UnknownProductError
+from shop.filters import InventoryQuery, OrderQuery, SummaryQuery
+from shop.store import Purchase, Store
 from tests.support.engines import ENGINES, audit, new_url
 
 STOCK = {1: 100, 2: 50, 3: 200, 4: 150}
@@ -105,7 +99,7 @@ class Shop(RuleBasedStateMachine):
                     3: "便携式移动电源",
                     4: "华为MateBook X Pro",
                 }
-                return OutOfStockError(name[line.productId], self.stock[line.productId])
+                return OutOfStockError(line.productId, name[line.productId], self.stock[line.productId])
         return None
 
     def attempt(self, *requests: tuple[PurchaseRequest, str | None]) -> list[Purchase | BaseException]:

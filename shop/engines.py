@@ -1,0 +1,35 @@
+"""Opens the shop on the engine that `DATABASE_URL` names."""
+
+from pathlib import Path
+from urllib.parse import unquote
+
+from shop.catalog import CatalogEntry
+from shop.errors import StoreUnavailableError
+from shop.sqlite import BUSY_SECONDS, SqliteStore
+from shop.store import Store
+
+
+async def open_store(
+    url: str, catalogue: list[CatalogEntry] | None = None, *, busy_seconds: float = BUSY_SECONDS
+) -> Store:
+    """Open the shop at `sqlite:///file` or `postgresql://…`; create, migrate and fill it where needed.
+
+    Args:
+        url: The database.
+        catalogue: Adds new products and updates known ones, but for their stock; without one an empty shop
+            gets the tutorial's.
+        busy_seconds: How long SQLite waits for another process that writes.
+
+    Raises:
+        StoreUnavailableError: The database cannot be opened.
+    """
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
+        return await SqliteStore.open(Path(unquote(rest[1:])), catalogue, busy_seconds)
+    if scheme in {"postgresql", "postgres"}:
+        try:
+            from shop.postgres import PostgresStore  # noqa: PLC0415  asyncpg is an extra; its import takes 100 ms
+        except ModuleNotFoundError as error:
+            raise StoreUnavailableError("asyncpg_missing") from error
+        return await PostgresStore.open(url, catalogue)
+    raise StoreUnavailableError("database_url_unknown")

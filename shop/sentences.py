@@ -1,0 +1,50 @@
+"""The shop's sentences by code: for clients of the REST service, and for whoever runs it."""
+
+from serving.errors import CodedError, sentence
+
+REFUSALS = {
+    "empty_purchase": "请求无效：缺少客户名称或商品",
+    "unknown_product": "商品ID {productId} 不存在",
+    "out_of_stock": "商品 {name} 库存不足. 可用: {available}",
+    "key_reused": "Idempotency-Key 已用于另一笔不同的订单",
+    "database_unavailable": "数据库暂时不可用，请稍后重试",
+    "too_large": "请求体超过 64 KiB",
+    "unauthorized": "缺少或错误的 API_TOKEN",
+    "host_not_allowed": "没有 API_TOKEN 时，只接受以本机的名字访问；要用别的名字，请设置 API_TOKEN",
+    "origin_not_allowed": "不接受来自其他网站的网页：{origin}",
+}
+
+# What the OpenAPI document says about a status.
+STATUSES = {
+    400: "缺少客户名称或商品，或库存不足",
+    401: REFUSALS["unauthorized"],
+    403: "请求来自其他网站的网页",
+    404: "商品不存在",
+    413: REFUSALS["too_large"],
+    421: REFUSALS["host_not_allowed"],
+    422: "参数有误，或 Idempotency-Key 已用于另一笔订单",
+    503: REFUSALS["database_unavailable"],
+}
+
+# Of `StoreUnavailableError` and `CatalogError`.
+FAILURES = {
+    "database_failed": "{database}: {reason}",
+    "database_replaced": "{database}: 文件已被换成另一个，请重新启动服务",
+    "database_closed": "数据库已关闭",
+    "database_url_unknown": "DATABASE_URL 应为 sqlite:///文件名 或 postgresql://用户@主机/数据库",
+    "asyncpg_missing": "PostgreSQL 需要 asyncpg，请先运行：uv sync --extra postgres",
+    "schema_too_new": "数据库结构版本 {version} 比本程序所知的 {known} 新，请升级程序",
+    "catalog_unreadable": "无法读取商品目录 {path}：{reason}",
+    "catalog_json_line": "商品目录 {path} 第 {line} 行不是有效的 JSON：{reason}",
+    "catalog_json": "商品目录 {path} 不是有效的 JSON：{reason}",
+    "catalog_no_list": "商品目录 {path} 有误：应为 JSON 列表",
+    "catalog_empty": "商品目录 {path} 是空的",
+    "catalog_entry": "商品目录 {path} 有误：第 {entry} 项的 内容：{reason}",
+    "catalog_field": "商品目录 {path} 有误：第 {entry} 项的 {field}：{reason}",
+    "catalog_id_repeated": "商品目录 {path} 有误：第 {entry} 项的 id：{id} 已经用过",
+}
+
+
+def failure(error: CodedError) -> str:
+    """Return the operator's sentence."""
+    return sentence(FAILURES, error.code, error.params)
