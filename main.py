@@ -1,47 +1,55 @@
 """The MCP server: the shop's four tools over Streamable HTTP, SSE and stdio."""
 
-import contextlib
-import hashlib
-import io
 import json
-import logging
-import re
-import secrets
 import signal
-import socket
 import sys
-from collections.abc import AsyncIterator
-from typing import Any, Literal, Self
+from functools import cache
+from typing import Annotated, Any, Literal, Self
 
 import anyio
-import uvicorn
-from mcp.server.mcpserver import Context, MCPServer, RequestStateSecurity
-from mcp.server.mcpserver.exceptions import ToolError, UnexpectedToolError
-from mcp.server.transport_security import TransportSecuritySettings
-from mcp.shared.exceptions import MCPError
-from mcp.types import INVALID_PARAMS, CallToolResult, GetPromptResult, InputRequiredResult
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+import httpx
+from mcp.server.mcpserver import ElicitationResult, Resolve
+from mcp.types import CallToolResult, ToolAnnotations
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic_core import to_json
+from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse
-from starlette.routing import BaseRoute, Route
-from yarl import URL
 
-from mcp_server.arguments import MOST_PROBLEMS, MOST_VALUES, complaint, printable, too_many
-from mcp_server.prompts import Prompts
-from mcp_server.rest_client import Send, Shop
-from mcp_server.sessions import Events, Sessions
-from mcp_server.tools import Confirm, Seals, ToolContext, all_tools
-from serving.addresses import EVERYWHERE, ListenHost, address_shown, is_loopback
-from serving.guard import Allowed, Guard
-from serving.http_protocol import http_protocol
+from mcp_server.arguments import StrictTool, optional, strict_tool
+from mcp_server.asking import (
+    MAX_KEY,
+    Agreement,
+    Confirm,
+    ToolCall,
+    ToolContext,
+    ask_buyer,
+    check_agreed,
+    purchase_key,
+    rest_of,
+)
+from mcp_server.rest_client import RestAnswer, RestClient
+from mcp_server.results import Inventory, Orders, Products, list_result, order_result
+from mcp_server.server import ShopServer, http_app
+from mcp_server.sessions import MAX_SESSIONS
+from models import (
+    DEFAULT_LIMIT,
+    MAX_ID,
+    MAX_LIMIT,
+    MAX_NAME,
+    MAX_PRICE,
+    GroupBy,
+    Order,
+    PurchaseRequest,
+    StorableText,
+)
+from serving.addresses import EVERYWHERE, ListenHost, address_shown
+from serving.server import Service
+from serving.server import run as serve
+from serving.settings import ServiceSettings, Token, load
 from serving.streams import Streams
 
 VERSION = "1.0.0"
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
-RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
-LARGEST_MESSAGE = 256 * 1024  # bytes; the largest order has some 10 KB, and parsing holds up everybody
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
   - 获取产品列表 (get_products)
@@ -56,18 +64,12 @@ INSTRUCTIONS = (
     "价格和金额的单位是人民币元，时间是 UTC。下单不能撤销：先核对商品 ID、库存和用户说定的数量。"
     "只根据工具返回的数据回答，不要编造商品、库存或订单。"
 )
-Transport = Literal["all", "streamable-http", "sse", "stdio"]
 
 
-class Settings(BaseSettings):
+class Settings(ServiceSettings):
     """What can be set: flag, environment, `.env`, default, in this order of strength."""
 
     model_config = SettingsConfigDict(
-        env_file=".env",
-        env_ignore_empty=True,
-        extra="ignore",
-        cli_kebab_case=True,
-        cli_implicit_flags=True,
         cli_prog_name="main.py",
         cli_shortcuts={
             "mcp-host": "host",
@@ -80,12 +82,16 @@ class Settings(BaseSettings):
             "mcp-confirm": "confirm",
         },
     )
+    host_field = "mcp_host"
+    secret_field = "mcp_token"  # noqa: S105  the name of a setting
 
     mcp_host: ListenHost = Field(
         "127.0.0.1", description="address to listen on; MCP_TOKEN guards any but loopback"
     )
     mcp_port: int = Field(8083, ge=0, le=65535, description="port to listen on")
-    mcp_transport: Transport = Field("all", description="all is streamable-http and sse together")
+    mcp_transport: Literal["all", "streamable-http", "sse", "stdio"] = Field(
+        "all", description="all is streamable-http and sse together"
+    )
     mcp_path: str = Field("/mcp", pattern=r"^/[\w./-]*$", description="path of Streamable HTTP")
     mcp_stateless: bool = Field(False, description="no sessions for handshake clients, for several replicas")
     mcp_json_response: bool = Field(False, description="answer with JSON in place of an event stream")
@@ -96,7 +102,7 @@ class Settings(BaseSettings):
     mcp_allowed_hosts: str = Field("", description="names of a proxy or container network, by commas")
     mcp_token: SecretStr = Field(SecretStr(""), description="bearer token that clients must send")
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
-    api_token: SecretStr = Field(SecretStr(""), description="bearer token for the REST service")
+    api_token: Token = Field(SecretStr(""), description="bearer token for the REST service")
 
     @field_validator("mcp_path")
     @classmethod
@@ -109,143 +115,227 @@ class Settings(BaseSettings):
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         try:
-            url = URL(value)
-        except ValueError as error:
+            url = httpx.URL(value)
+        except httpx.InvalidURL as error:
             raise ValueError(f"不是有效的地址: {error}") from error
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
         return value
 
-    @field_validator("api_token")
-    @classmethod
-    def _fits_a_header(cls, value: SecretStr) -> SecretStr:
-        if not re.fullmatch(r"[!-~]*", value.get_secret_value()):  # RFC 6750 section 2.1
-            raise ValueError("令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文")
-        return value
-
     @model_validator(mode="after")
     def _has_one_credential(self) -> Self:
-        if self.api_token and (URL(self.api_url).user or URL(self.api_url).password):
+        if self.api_token.get_secret_value() and httpx.URL(self.api_url).userinfo:
             raise ValueError("API_URL 里的用户名和 API_TOKEN 只能用一个：两者用的是同一个请求头")
         return self
 
-    @model_validator(mode="after")
-    def _guard_other_addresses(self) -> Self:
-        if self.mcp_transport != "stdio" and not is_loopback(self.mcp_host) and not self.mcp_token:
-            raise ValueError(
-                f"MCP_HOST={self.mcp_host} 不是本机地址，其他机器也能连接，所以必须同时设置 MCP_TOKEN"
-            )
-        return self
+    @property
+    def listens(self) -> bool:
+        """Whether the service listens on a network at all."""
+        return self.mcp_transport != "stdio"
+
+    @property
+    def log_level(self) -> str:
+        """How much to log."""
+        return self.mcp_log_level
 
 
-class ShopServer(MCPServer[ToolContext]):
-    """The SDK's server, whose failures read as the tutorial's sentences and nothing else."""
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
-    shop: Shop
-
-    async def call_tool(
-        self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
-    ) -> CallToolResult | InputRequiredResult:
-        """Call a tool. Raises ToolError with a sentence for the model, without the SDK's English prefix."""
-        if too_many(arguments):
-            raise ToolError(f"参数错误：多于 {MOST_VALUES} 个值")
-        try:
-            return await super().call_tool(name, arguments, context)
-        except UnexpectedToolError:
-            raise
-        except ToolError as error:
-            if isinstance(error.__cause__, ValidationError):
-                raise ToolError(complaint(error.__cause__)) from error.__cause__
-            raise error.__cause__ if isinstance(error.__cause__, ToolError) else error from None
-
-    async def get_prompt(
-        self,
-        name: str,
-        arguments: dict[str, Any] | None = None,
-        context: Context[ToolContext, Any] | None = None,
-    ) -> GetPromptResult | InputRequiredResult:
-        """Fill in a prompt. Raises MCPError for one that does not exist or lacks an argument."""
-        offered = {prompt.name: prompt for prompt in await self.list_prompts()}
-        if name not in offered:
-            known_names = "、".join(offered)
-            raise MCPError(INVALID_PARAMS, f"没有叫 {printable(name)} 的提示词，可用的有：{known_names}")
-        known = offered[name].arguments or []
-        missing = [
-            argument.name
-            for argument in known
-            if argument.required and not (arguments or {}).get(argument.name)
-        ]
-        unknown = set(arguments or {}) - {argument.name for argument in known}
-        if missing or unknown:
-            wrong = [f"缺少 {field}" for field in missing]
-            wrong += [f"没有参数 {printable(field)}" for field in sorted(unknown)[:MOST_PROBLEMS]]
-            raise MCPError(INVALID_PARAMS, f"提示词 {name} 的参数错误：{'；'.join(wrong)}")
-        return await super().get_prompt(name, arguments, context)
+Query = Annotated[
+    StorableText | None, optional("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
+]
+MinPrice = Annotated[float | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
+MaxPrice = Annotated[
+    float | None, optional("最高单价，人民币元，含；用户说了预算时使用", ge=0, allow_inf_nan=False)
+]
+ProductIds = Annotated[
+    list[Id] | None,
+    optional("只要这些商品 ID 的库存，见 get_products；不填则返回全部", max_length=MAX_LIMIT),
+]
+MaxQuantity = Annotated[
+    int | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
+]
+CustomerName = Annotated[
+    StorableText | None, optional("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)
+]
+ProductId = Annotated[
+    int | None,
+    optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID),
+]
+MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
+Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
+Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
+Grouping = Annotated[
+    GroupBy | None,
+    optional("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用"),
+]
+Limit = Annotated[
+    int | None,
+    optional(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多", ge=1, le=MAX_LIMIT),
+]
+Offset = Annotated[int | None, optional("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]
 
 
-def create_server(settings: Settings, send: Send | None = None) -> ShopServer:
-    """Make the server; `send` replaces the network to the REST service, for tests."""
-    shop = Shop(settings.api_url, settings.api_token.get_secret_value(), send)
-    at_hand = ToolContext(shop, settings.mcp_confirm)
+class PurchaseInput(PurchaseRequest):
+    """A purchase as the model asks for it."""
 
-    @contextlib.asynccontextmanager
-    async def lifespan(_: MCPServer[ToolContext]) -> AsyncIterator[ToolContext]:
-        async with shop.opened():
-            yield at_hand
+    model_config = ConfigDict(
+        json_schema_extra={"required": ["customerName", "items"], "description": "一笔采购"}
+    )
 
-    # Replicas share the token, so that a question asked by one may be answered to another.
-    token = settings.mcp_token.get_secret_value()
-    shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
-    seals = Seals([shared if token else secrets.token_bytes(32)])
-    server = ShopServer(
+    idempotencyKey: Annotated[
+        StorableText | None,
+        optional(
+            "可选。重试同一笔购买时填与上次相同的值，就不会重复下单；新的购买不要沿用旧值",
+            min_length=1,
+            max_length=MAX_KEY,
+        ),
+    ] = None
+
+
+async def get_products(
+    ctx: ToolCall,
+    *,
+    query: Query = None,
+    minPrice: MinPrice = None,
+    maxPrice: MaxPrice = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> Annotated[CallToolResult, Products]:
+    """获取所有产品列表。
+
+    每个产品有 id、name、price（人民币元）和 description，按 id 排列。可按文字和价格筛选；
+    推荐商品、查价格或需要商品 ID 时先用它。库存另见 get_inventory。
+    """
+    if minPrice is not None and minPrice > MAX_PRICE:
+        return list_result(RestAnswer(b"[]", [], {}), offset)
+    # Models write 99999999 where they mean no limit.
+    highest = None if maxPrice is not None and maxPrice > MAX_PRICE else maxPrice
+    wanted = {"query": query, "minPrice": minPrice, "maxPrice": highest, "limit": limit, "offset": offset}
+    return list_result(await rest_of(ctx).get("products", "/products", wanted), offset)
+
+
+async def get_inventory(
+    ctx: ToolCall,
+    *,
+    productIds: ProductIds = None,
+    maxQuantity: MaxQuantity = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+) -> Annotated[CallToolResult, Inventory]:
+    """获取库存列表，包含产品详细信息。
+
+    quantity 是现在可卖的件数。问“还有多少”“有没有货”或下单之前用它；maxQuantity 可找出快卖完的商品。
+    """
+    wanted = {"productId": productIds, "maxQuantity": maxQuantity, "limit": limit, "offset": offset}
+    return list_result(await rest_of(ctx).get("inventory", "/inventory", wanted), offset)
+
+
+async def get_orders(
+    ctx: ToolCall,
+    *,
+    customerName: CustomerName = None,
+    productId: ProductId = None,
+    since: Since = None,
+    until: Until = None,
+    limit: Limit = DEFAULT_LIMIT,
+    offset: Offset = 0,
+    groupBy: Grouping = None,
+) -> Annotated[CallToolResult, Orders]:
+    """获取订单列表，按日期降序排序。
+
+    每个订单有 id、customerName、items、totalAmount（人民币元）和 orderDate（UTC）。
+    要合计、排名或趋势时填 groupBy，由数据库汇总为 key、label、
+    orders（订单数）、quantity（件数）、amount（人民币元），不要自己逐单相加。
+    """
+    wanted = {
+        "customerName": customerName,
+        "productId": productId,
+        "since": since,
+        "until": until,
+        "limit": limit,
+        "offset": offset,
+        "groupBy": groupBy,
+    }
+    path = "/orders/summary" if groupBy else "/orders"
+    return list_result(await rest_of(ctx).get("orders", path, wanted), offset)
+
+
+async def create_purchase(
+    input_data: PurchaseInput,
+    ctx: ToolCall,
+    agreed: Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)],
+) -> Annotated[CallToolResult, Order]:
+    """创建新的采购订单。
+
+    会立即占用库存，不能撤销，所以先用 get_products 或 get_inventory 核对商品 ID 和库存，
+    再按用户说定的数量购买。
+    返回订单号 id、totalAmount（人民币元，由服务器计算）和 orderDate（UTC）。客户端支持时，会先请用户确认。
+    """
+    check_agreed(agreed)
+    key = purchase_key(ctx, input_data.idempotencyKey)
+    await ctx.report_progress(2, 3, "提交订单")
+    order = to_json({"customerName": input_data.customerName, "items": input_data.items})
+    answer = await rest_of(ctx).buy(order, key)
+    await ctx.report_progress(3, 3, f"订单 {answer.data.get('id')} 已创建")
+    return order_result(answer)
+
+
+READS = ToolAnnotations(
+    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
+)
+# An order cannot be undone, which is what a host wants to know before it runs a tool unasked.
+WRITES = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
+)
+
+
+def all_tools() -> list[StrictTool]:
+    """Return the four tools."""
+    return [
+        strict_tool(get_products, "获取产品列表", READS),
+        strict_tool(get_inventory, "获取库存列表", READS),
+        strict_tool(get_orders, "获取订单列表", READS),
+        # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
+        strict_tool(create_purchase, "创建采购订单", WRITES, {"idempotency-key": True}),
+    ]
+
+
+def rest_client(settings: Settings) -> RestClient:
+    """Make the client of the shop that the settings name."""
+    return RestClient(settings.api_url, settings.api_token.get_secret_value())
+
+
+def create_server(settings: Settings, rest: RestClient | None = None) -> ShopServer:
+    """Make the MCP server; `rest` is the shop that its tools work on, where not the settings' own."""
+    return ShopServer(
         "Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,
-        log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
         instructions=INSTRUCTIONS,
         tools=all_tools(),
-        lifespan=lifespan,
-        request_state_security=RequestStateSecurity(codec=seals),
+        context=ToolContext(rest or rest_client(settings), settings.mcp_confirm),
+        token=settings.mcp_token.get_secret_value(),
     )
-    server.shop = shop
-    Prompts(shop).add_to(server)
-    return server
 
 
-async def healthz(_: Request) -> PlainTextResponse:
-    """Say that the server is up; whether the REST service is, its own /healthz says."""
-    return PlainTextResponse("ok")
-
-
-def create_app(settings: Settings, send: Send | None = None) -> Starlette:
-    """Make the HTTP application: Streamable HTTP and SSE on one port, or the one that the settings name."""
-    server = create_server(settings, send)
-    # Off, since the guard checks every route, and says what to set.
-    unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    routes: list[BaseRoute] = [Route("/healthz", healthz)]
-    if settings.mcp_transport != "streamable-http":
-        sse = server.sse_app(transport_security=unchecked, max_request_body_size=LARGEST_MESSAGE)
-        routes += sse.routes
-    if settings.mcp_transport == "sse":
-        app = Starlette(routes=routes)
-    else:
-        resumable = not (settings.mcp_stateless or settings.mcp_json_response)
-        app = server.streamable_http_app(
-            streamable_http_path=settings.mcp_path,
-            json_response=settings.mcp_json_response,
-            stateless_http=settings.mcp_stateless,
-            event_store=Events() if resumable else None,
-            retry_interval=RETRY_MILLISECONDS,
-            transport_security=unchecked,
-            max_request_body_size=LARGEST_MESSAGE,
-        )
-        app.router.routes.extend(routes)
-        app.add_middleware(Sessions)
-    app.state.shop = server.shop
+def create_app(
+    settings: Settings, rest: RestClient | None = None, *, max_sessions: int = MAX_SESSIONS
+) -> Starlette:
+    """Make the HTTP application. Raises ValueError for settings that are for stdio."""
+    if settings.mcp_transport == "stdio":
+        raise ValueError("MCP_TRANSPORT=stdio 没有 HTTP 服务，请用 python main.py 启动")
     own_name = [] if settings.mcp_host in EVERYWHERE else [settings.mcp_host]
-    allowed = Allowed([*settings.mcp_allowed_hosts.split(","), *own_name])
-    app.add_middleware(Guard, allowed=allowed, token=settings.mcp_token.get_secret_value())
-    return app
+    return http_app(
+        create_server(settings, rest),
+        settings.mcp_transport,
+        path=settings.mcp_path,
+        stateless=settings.mcp_stateless,
+        json_response=settings.mcp_json_response,
+        hosts=[*settings.mcp_allowed_hosts.split(","), *own_name],
+        token=settings.mcp_token.get_secret_value(),
+        max_sessions=max_sessions,
+    )
 
 
 def addresses(settings: Settings) -> str:
@@ -262,73 +352,47 @@ def addresses(settings: Settings) -> str:
     return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {pasted}", "", ""])
 
 
-def configure_logging(settings: Settings) -> None:
-    """Log to standard error, and at INFO nothing that is somebody's business alone."""
-    level = settings.mcp_log_level.upper()
-    logging.basicConfig(
-        level=level, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr
-    )
-    if level != "DEBUG":
-        # At INFO these name session ids, arguments and URLs with customers in them.
-        for name in ("mcp", "sse_starlette"):
-            logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
-        logging.getLogger("stamina").setLevel(logging.ERROR)  # "retry_scheduled" tells nobody anything
-
-
-class _HttpServer(uvicorn.Server):
-    """Uvicorn, which ends the open streams before it waits for them."""
-
-    def __init__(self, settings: Settings) -> None:
-        app = create_app(settings)
-        self._shop: Shop = app.state.shop
-        self._streams = Streams(app)
-        config = uvicorn.Config(
-            self._streams,
-            host=settings.mcp_host,
-            port=settings.mcp_port,
-            http=http_protocol(),
-            log_level=settings.mcp_log_level,
-            access_log=settings.mcp_log_level == "debug",  # it names session ids
-            timeout_graceful_shutdown=2,
-            server_header=False,
-            proxy_headers=False,  # nothing here asks who the client is
-        )
-        super().__init__(config)
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._streams.close()
-        self._shop.give_up()
-        await super().shutdown(sockets)
-
-
-def read_settings() -> Settings:
-    """Read flags, environment and `.env`. Exits with status 1 or 2 and a message when one is wrong."""
-    try:
-        return Settings(_cli_parse_args=True)
-    except ValidationError as error:
-        problems = (f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}" for problem in error.errors())
-        sys.exit("设置有误：" + "；".join(problems))
-    except SettingsError as error:
-        sys.exit(f"设置有误：{error}")
-
-
 def run() -> None:
     """Read the settings and serve until stopped."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console of another encoding must not end the server
-            stream.reconfigure(errors="replace")
-    settings = read_settings()
-    configure_logging(settings)
-    with contextlib.suppress(KeyboardInterrupt):
-        if settings.mcp_transport == "stdio":
-            sys.stderr.write(BANNER)
-            # A thread waits for input, and would hold up the end.
-            signal.signal(signal.SIGINT, signal.SIG_DFL)
-            anyio.run(create_server(settings).run_stdio_async)
-        else:
-            sys.stdout.write(BANNER + addresses(settings))
-            sys.stdout.flush()
-            _HttpServer(settings).run()
+    settings = load(Settings)
+    if settings.mcp_transport == "stdio":
+        sys.stderr.write(BANNER)
+        # A thread waits for input, and would hold up the end.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        anyio.run(create_server(settings).run_stdio_async)
+    else:
+        serve(http_service(settings))
+
+
+def http_service(settings: Settings) -> Service:
+    """Make the service that `python main.py` runs."""
+    rest = rest_client(settings)
+    streams = Streams(create_app(settings, rest))
+
+    async def end_what_is_open() -> None:
+        await streams.close()
+        rest.give_up_purchases()
+
+    return Service(
+        streams,
+        host=settings.mcp_host,
+        port=settings.mcp_port,
+        greeting=BANNER + addresses(settings),
+        on_stop=end_what_is_open,
+    )
+
+
+@cache
+def _made(name: str) -> ShopServer | Starlette:
+    settings = load(Settings, [])
+    return create_server(settings) if name == "mcp" else create_app(settings)
+
+
+def __getattr__(name: str) -> Any:
+    """Make `mcp` for `mcp run main.py` and `app` for `uvicorn main:app` when one is asked for."""
+    if name in {"mcp", "app"}:
+        return _made(name)
+    raise AttributeError(name)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,10 @@
 """The prompts that hosts offer as commands: recommend, analyse the orders, check what to restock."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated, get_args
+from typing import Annotated, Any, get_args
 
 from mcp.server.mcpserver import MCPServer
-from mcp.shared.exceptions import MCPError
 from mcp.types import (
-    INTERNAL_ERROR,
-    INVALID_PARAMS,
     Completion,
     CompletionArgument,
     CompletionContext,
@@ -17,11 +14,12 @@ from mcp.types import (
 )
 from pydantic import Field, TypeAdapter, ValidationError
 
-from mcp_server.rest_client import INVENTORY, LOOK_SECONDS, ORDERS, PRODUCTS, Query, Shop, ShopError, Wording
-from mcp_server.tools import ToolContext, listed
+from mcp_server.failures import PromptFailedError, prompt_failure
+from mcp_server.rest_client import Operation, Query, RestClient, RestError
+from mcp_server.results import list_result
 from models import MAX_LIMIT, MAX_NAME, GroupBy, StorableText
 
-MOST_VALUES = 100  # what one completion may carry (MCP specification, Completion)
+MAX_VALUES = 100  # what one completion may carry (MCP specification, Completion)
 GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
 THRESHOLDS = ("10", "20", "50", "100")
 
@@ -36,8 +34,8 @@ Threshold = Annotated[str, Field(description="库存不超过多少件时提醒�
 class Prompts:
     """The three prompts and the completion of their arguments, over one shop."""
 
-    def __init__(self, shop: Shop) -> None:
-        self._shop = shop
+    def __init__(self, rest: RestClient) -> None:
+        self._rest = rest
         self._values: dict[tuple[str, str], Callable[[], Awaitable[list[str]]]] = {
             ("recommend", "preference"): self._features,
             ("recommend", "budget"): self._prices,
@@ -46,7 +44,7 @@ class Prompts:
             ("restock_check", "threshold"): _fixed(*THRESHOLDS),
         }
 
-    def add_to(self, server: MCPServer[ToolContext]) -> None:
+    def add_to(self, server: MCPServer[Any]) -> None:
         """Offer the prompts on a server."""
         server.prompt("recommend", "按喜好和预算推荐", "按喜好、预算和库存推荐商品。")(self.recommend)
         server.prompt("analyse_orders", "分析订单", "分析销售情况，汇总数据已附上。")(self.analyse_orders)
@@ -65,13 +63,13 @@ class Prompts:
     async def analyse_orders(self, groupBy: Group = "product", customerName: Customer = "") -> str:
         """Ask for an analysis of the orders, with the summary at hand."""
         if groupBy not in GROUPS:
-            raise MCPError(INVALID_PARAMS, "groupBy 应为 product、customer 或 day")
+            raise prompt_failure(PromptFailedError("invalid_group"))
         try:
             _CUSTOMER.validate_python(customerName)
         except ValidationError as error:
-            raise MCPError(INVALID_PARAMS, f"customerName 应为不超过 {MAX_NAME} 个字符的姓名") from error
+            raise prompt_failure(PromptFailedError("invalid_customer", max=MAX_NAME)) from error
         query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
-        summary = await self._text(ORDERS, "/orders/summary", query)
+        summary = await self._listed("orders", "/orders/summary", query)
         whose = f"客户 {customerName} 的" if customerName else "全部"
         return (
             f"下面是{whose}订单按{GROUPS[groupBy]}的汇总"
@@ -83,20 +81,20 @@ class Prompts:
     async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> str:
         """Ask what to restock, with the stock at hand."""
         if not (threshold.isascii() and threshold.isdigit() and len(threshold) < 10):
-            raise MCPError(INVALID_PARAMS, "threshold 应为非负整数，例如 20")
+            raise prompt_failure(PromptFailedError("invalid_threshold"))
         query = {"maxQuantity": threshold, "limit": MAX_LIMIT}
-        stock = await self._text(INVENTORY, "/inventory", query)
+        stock = await self._listed("inventory", "/inventory", query)
         return (
             f"下面是库存不超过 {threshold} 件的商品：\n```json\n{stock}\n```\n"
             "请列表说明哪些需要补货、各剩多少件；再用 get_orders（groupBy=product）看销量，建议各补多少件。"
             "列表为空就说明现在不需要补货。"
         )
 
-    async def _text(self, words: Wording, path: str, query: Query) -> str:
+    async def _listed(self, operation: Operation, path: str, query: Query) -> str:
         try:
-            result = listed(await self._shop.get(words, path, query), 0)
-        except ShopError as error:
-            raise MCPError(INTERNAL_ERROR, str(error)) from error
+            result = list_result(await self._rest.get(operation, path, query), 0)
+        except RestError as error:
+            raise prompt_failure(error) from error
         return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
     async def complete(
@@ -110,29 +108,29 @@ class Prompts:
         known = self._values.get((name, argument.name), _fixed())
         try:
             values = await known()
-        except ShopError:
+        except RestError:
             values = []
         typed = argument.value.lower()
         fitting = [value for value in values if typed in value.lower()]
-        return Completion(
-            values=fitting[:MOST_VALUES], total=len(fitting), has_more=len(fitting) > MOST_VALUES
-        )
+        return Completion(values=fitting[:MAX_VALUES], total=len(fitting), has_more=len(fitting) > MAX_VALUES)
 
     async def _features(self) -> list[str]:
-        products = (await self._shop.get(PRODUCTS, "/products", {"limit": MAX_LIMIT}, LOOK_SECONDS)).data
+        products = await self._known("products", "/products")
         features = (part for product in products for part in product["description"].split("，"))
         return list(dict.fromkeys(filter(None, features)))
 
     async def _prices(self) -> list[str]:
-        products = (await self._shop.get(PRODUCTS, "/products", {"limit": MAX_LIMIT}, LOOK_SECONDS)).data
+        products = await self._known("products", "/products")
         return [f"{price:g}" for price in sorted({product["price"] for product in products})]
 
     async def _customers(self) -> list[str]:
-        query = {"groupBy": "customer", "limit": MAX_LIMIT}
-        return [
-            row["label"]
-            for row in (await self._shop.get(ORDERS, "/orders/summary", query, LOOK_SECONDS)).data
-        ]
+        return [row["label"] for row in await self._known("orders", "/orders/summary", groupBy="customer")]
+
+    async def _known(self, operation: Operation, path: str, **query: str) -> list[Any]:
+        bounded = {**query, "limit": MAX_LIMIT}
+        answer = await self._rest.get(operation, path, bounded, self._rest.limits.look_seconds)
+        rows: list[Any] = answer.data
+        return rows
 
 
 def _fixed(*values: str) -> Callable[[], Awaitable[list[str]]]:

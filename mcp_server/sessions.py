@@ -1,23 +1,35 @@
-"""Sessions of handshake clients: how many are held, and what one that was cut off has missed."""
+"""Sessions of handshake clients: how many are held, and what one that was cut off has missed.
 
+Written for mcp 2.3, on whose inside the store of events stands: everything that a session sends is stored in
+the context of the request that opened it, and the stream outside of any request is called `GET_STREAM_KEY`.
+Under another version of the SDK no events are kept, since one session might read those of another: a client
+that was cut off then has to ask again.
+"""
+
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
+from importlib.metadata import version
 from time import monotonic
 from typing import Any
 
 import anyio
-from mcp.server.streamable_http import GET_STREAM_KEY, EventCallback, EventMessage, EventStore
+from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.types import JSONRPCError, JSONRPCMessage, JSONRPCResponse, jsonrpc_message_adapter
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-MAX_SESSIONS = 1_000  # each costs some 40 KB
+WRITTEN_FOR = "2.3."  # of mcp
+GET_STREAM_KEY = "_GET_stream"  # as mcp 2.3 calls it
+MAX_SESSIONS = 1_000  # each costs about 40 KB
 MAX_EVENTS = 5_000
-MAX_BYTES = 32 * 1024 * 1024
-MAX_AGE = 15 * 60.0  # seconds
+MAX_EVENT_BYTES = 32 * 1024 * 1024
+MAX_EVENT_AGE_SECONDS = 15 * 60.0
 _EVENT_ID = re.compile(r"[0-9]{1,18}")  # ours; a client may send anything
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -33,14 +45,14 @@ _session: ContextVar[_Session] = ContextVar("session")
 class Sessions:
     """Notes which session a request belongs to, and ends the one idle for longest when too many are open.
 
-    Which one: the SDK gives an event store only the request's id, and everything that a session sends, it
-    sends from the context of the request that opened it. How many: the SDK's own bound turns new clients away
-    until old sessions expire, while a client whose session has ended just opens another (MCP specification
-    2025-11-25, Session Management).
+    The note is for `SessionEvents`, which the SDK tells only the request's id. The bound: the SDK's own turns
+    new clients away until old sessions expire, while a client whose session has ended just opens another (MCP
+    specification 2025-11-25, Session Management).
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, max_sessions: int = MAX_SESSIONS) -> None:
         self._app = app
+        self._max_sessions = max_sessions
         self._busy: dict[str, int] = {}  # requests under way, by session; the one idle for longest first
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -76,17 +88,26 @@ class Sessions:
     async def _make_room(self, asked: dict[str, Any]) -> None:
         """End sessions, as their client would, until no more are open than may be."""
         idle = [session for session, busy in self._busy.items() if not busy]
-        for session in idle[: max(0, len(self._busy) - MAX_SESSIONS)]:
+        for session in idle[: max(0, len(self._busy) - self._max_sessions)]:
             del self._busy[session]
             headers = [(b"mcp-session-id", session.encode("latin-1"))]
-            await self._app(asked | {"method": "DELETE", "headers": headers}, _nothing, _nobody)
+            await self._app(asked | {"method": "DELETE", "headers": headers}, _empty_body, _drop)
 
 
-async def _nothing() -> Message:
+async def _empty_body() -> Message:
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
-async def _nobody(_: Message) -> None: ...
+async def _drop(_: Message) -> None: ...
+
+
+def event_store(sdk_version: str = "") -> EventStore | None:
+    """Return where sent events are kept, or None under a version of the SDK that this was not written for."""
+    found = sdk_version or version("mcp")
+    if found.startswith(WRITTEN_FOR):
+        return SessionEvents()
+    log.warning("mcp %s 的内部结构可能已变，断线的客户端不能续传", found)
+    return None
 
 
 @dataclass
@@ -95,18 +116,27 @@ class _Event:
     stream: str
     message: bytes  # JSON, or nothing for the event that opens a stream
     last: bool  # the answer, after which the stream ends
-    born: float
+    stored_at: float  # on the clock of the store
 
 
-class Events(EventStore):
+class SessionEvents(EventStore):
     """Keeps what was sent to handshake clients, so that one that was cut off can catch up.
 
     Bounded in number, size and age; a session sees its own events only. (MCP specification 2025-11-25,
     Transports, Resumability and Redelivery.)
     """
 
-    def __init__(self, events: int = MAX_EVENTS, size: int = MAX_BYTES, age: float = MAX_AGE) -> None:
-        self._limits = (events, size, age)
+    def __init__(
+        self,
+        max_events: int = MAX_EVENTS,
+        max_bytes: int = MAX_EVENT_BYTES,
+        max_age_seconds: float = MAX_EVENT_AGE_SECONDS,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self._max_events = max_events
+        self._max_bytes = max_bytes
+        self._max_age_seconds = max_age_seconds
+        self._clock = clock
         self._events: dict[int, _Event] = {}
         self._size = 0
         self._count = 0
@@ -118,7 +148,7 @@ class Events(EventStore):
         last = isinstance(message, JSONRPCResponse | JSONRPCError)
         self._count += 1
         self._size += len(json)
-        self._events[self._count] = _Event(_session.get(), stream_id, json, last, monotonic())
+        self._events[self._count] = _Event(_session.get(), stream_id, json, last, self._clock())
         self._drop_old()
         self._stored.set()
         self._stored = anyio.Event()
@@ -155,11 +185,11 @@ class Events(EventStore):
                 yield later, event
 
     def _drop_old(self) -> None:
-        events, size, age = self._limits
+        oldest = self._clock() - self._max_age_seconds
         while self._events:
             number, event = next(iter(self._events.items()))
-            fresh = event.born >= monotonic() - age
-            if fresh and len(self._events) <= events and self._size <= size:
+            small = len(self._events) <= self._max_events and self._size <= self._max_bytes
+            if small and event.stored_at >= oldest:
                 return
             del self._events[number]
             self._size -= len(event.message)

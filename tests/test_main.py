@@ -1,104 +1,38 @@
 """The MCP server's tools and prompts, in process and in both eras, against a REST service made by hand."""
 
 import json
-from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import anyio
 import httpx
 import pytest
 from mcp import MCPError
-from mcp.client import Client, ClientRequestContext
-from mcp.types import (
-    CallToolResult,
-    ElicitRequestFormParams,
-    ElicitRequestParams,
-    ElicitResult,
-    PromptReference,
-    RequestParamsMeta,
-    TextContent,
-)
+from mcp.types import PromptReference, TextContent
 
-import main
-from mcp_server import rest_client as shop
-from mcp_server import tools
-from tests.support.rest_transport import through
+from mcp_server.rest_client import RestLimits
+from mcp_server.results import MAX_RESULT_BYTES
+from tests.mcp_server.stand_ins import (
+    BUDS,
+    NAMES,
+    SUMMARY,
+    TWO_BUDS,
+    WATCH,
+    Person,
+    RestService,
+    call,
+    connect,
+    keyed,
+    text_of,
+)
 
 pytestmark = pytest.mark.anyio
 
 ERAS = ["legacy", "auto"]  # the handshake, and 2026-07-28
-WATCH = {"id": 1, "name": "智能手表Galaxy", "price": 1299.0, "description": "健康监测，运动追踪"}
-BUDS = {"id": 2, "name": "无线蓝牙耳机Pro", "price": 899.0, "description": "主动降噪，30小时续航"}
-STOCK = [
-    {"productId": 1, "quantity": 100, "product": WATCH},
-    {"productId": 2, "quantity": 50, "product": BUDS},
-]
-SUMMARY = [{"key": "2", "label": "无线蓝牙耳机Pro", "orders": 1, "quantity": 2, "amount": 1798.0}]
-TWO_BUDS = {"input_data": {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}}
-NAMES = ["get_products", "get_inventory", "get_orders", "create_purchase"]
-
-
-class FakeShop:
-    """A REST service that answers what it is told to, and remembers what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[httpx.Request] = []
-        self.answers: dict[str, Callable[[httpx.Request], httpx.Response]] = {
-            "/api/products": lambda _: httpx.Response(200, json=[WATCH, BUDS]),
-            "/api/inventory": lambda _: httpx.Response(200, json=STOCK),
-            "/api/orders": lambda _: httpx.Response(200, json=[]),
-            "/api/orders/summary": lambda _: httpx.Response(200, json=SUMMARY),
-            "/api/purchase": self._buy,
-        }
-        self.send = through(httpx.MockTransport(self._answer))
-
-    async def _answer(self, request: httpx.Request) -> httpx.Response:
-        await anyio.lowlevel.checkpoint()
-        self.asked.append(request)
-        return self.answers[request.url.path](request)
-
-    def _buy(self, request: httpx.Request) -> httpx.Response:
-        order = json.loads(request.content)
-        if not order["customerName"].strip() or not order["items"]:
-            return httpx.Response(400, json={"detail": "请求无效：缺少客户名称或商品"})
-        order |= {"id": 7, "totalAmount": 1798.0, "orderDate": "2026-11-21T08:00:00+00:00"}
-        return httpx.Response(200, json=order)
-
-    def fail(self, path: str, *failures: httpx.Response | Exception) -> None:
-        """Fail as told, one call after the other, then answer again."""
-        left, healthy = list(failures), self.answers[path]
-
-        def answer(request: httpx.Request) -> httpx.Response:
-            if not left:
-                return healthy(request)
-            failure = left.pop(0)
-            if isinstance(failure, Exception):
-                raise failure
-            return failure
-
-        self.answers[path] = answer
-
-    def purchases(self) -> list[httpx.Request]:
-        return [request for request in self.asked if request.method == "POST"]
-
-
-class Person:
-    """Someone who is asked before a purchase, and answers what the test says."""
-
-    def __init__(self, action: str) -> None:
-        self.action = action
-        self.asked: list[str] = []
-
-    async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
-        assert isinstance(params, ElicitRequestFormParams)
-        self.asked.append(params.message)
-        content: dict[str, Any] | None = {} if self.action == "accept" else None
-        return ElicitResult.model_validate({"action": self.action, "content": content})
 
 
 @pytest.fixture
-def api() -> FakeShop:
-    return FakeShop()
+def api() -> RestService:
+    return RestService()
 
 
 @pytest.fixture(params=ERAS)
@@ -106,28 +40,8 @@ def era(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def connect(api: FakeShop, era: str = "auto", person: Person | None = None, **settings: Any) -> Client:
-    server = main.create_server(main.Settings(**settings), api.send)
-    return Client(server, mode=era, elicitation_callback=person, read_timeout_seconds=20)
-
-
-def keyed(key: Any) -> RequestParamsMeta:
-    return cast(RequestParamsMeta, {"idempotency-key": key})
-
-
-async def call(api: FakeShop, name: str, arguments: dict[str, Any], **settings: Any) -> CallToolResult:
-    async with connect(api, **settings) as client:
-        return await client.call_tool(name, arguments)
-
-
-def text_of(result: CallToolResult) -> str:
-    (block,) = result.content
-    assert isinstance(block, TextContent)
-    return block.text
-
-
 async def test_exactly_the_four_tools_are_listed_with_titles_and_true_annotations(
-    api: FakeShop, era: str
+    api: RestService, era: str
 ) -> None:
     async with connect(api, era) as client:
         listed = (await client.list_tools()).tools
@@ -138,7 +52,9 @@ async def test_exactly_the_four_tools_are_listed_with_titles_and_true_annotation
     assert reads == [True, True, True, False]
 
 
-async def test_a_list_is_one_compact_text_and_the_same_as_structured_content(api: FakeShop, era: str) -> None:
+async def test_a_list_is_one_compact_text_and_the_same_as_structured_content(
+    api: RestService, era: str
+) -> None:
     async with connect(api, era) as client:
         await client.list_tools()  # so that the client checks the result against the output schema
         result = await client.call_tool("get_products", {})
@@ -146,7 +62,7 @@ async def test_a_list_is_one_compact_text_and_the_same_as_structured_content(api
     assert result.structured_content == {"result": [WATCH, BUDS]}
 
 
-async def test_filters_and_pages_reach_the_service(api: FakeShop) -> None:
+async def test_filters_and_pages_reach_the_service(api: RestService) -> None:
     async with connect(api) as client:
         await client.call_tool(
             "get_products", {"query": "耳机 & 50%", "maxPrice": 1000, "limit": 5, "offset": 10}
@@ -162,14 +78,16 @@ async def test_filters_and_pages_reach_the_service(api: FakeShop) -> None:
     assert ("since", "2026-11-01") in orders
 
 
-async def test_orders_with_group_by_are_the_sales_summary(api: FakeShop) -> None:
+async def test_orders_with_group_by_are_the_sales_summary(api: RestService) -> None:
     result = await call(api, "get_orders", {"groupBy": "product", "customerName": "客户A"})
     assert result.structured_content == {"result": SUMMARY}
     asked = dict(api.asked[0].url.params)
     assert asked == {"customerName": "客户A", "groupBy": "product", "limit": "100", "offset": "0"}
 
 
-async def test_a_large_result_is_cut_at_an_element_with_a_note_how_to_go_on(api: FakeShop, era: str) -> None:
+async def test_a_large_result_is_cut_at_an_element_with_a_note_how_to_go_on(
+    api: RestService, era: str
+) -> None:
     long = [WATCH | {"id": number, "description": "长" * 300} for number in range(1, 501)]
     api.answers["/api/products"] = lambda _: httpx.Response(200, json=long)
     async with connect(api, era) as client:
@@ -177,7 +95,7 @@ async def test_a_large_result_is_cut_at_an_element_with_a_note_how_to_go_on(api:
     first, second = result.content
     assert isinstance(first, TextContent)
     assert isinstance(second, TextContent)
-    assert len(first.text.encode()) <= tools.LARGEST_RESULT
+    assert len(first.text.encode()) <= MAX_RESULT_BYTES
     kept = len(json.loads(first.text))
     assert 0 < kept < 500
     assert f"offset={kept}" in second.text
@@ -208,7 +126,7 @@ async def test_a_large_result_is_cut_at_an_element_with_a_note_how_to_go_on(api:
     ],
 )  # fmt: skip
 async def test_a_wrong_argument_is_refused_by_name(
-    api: FakeShop, name: str, arguments: dict[str, Any], field: str
+    api: RestService, name: str, arguments: dict[str, Any], field: str
 ) -> None:
     result = await call(api, name, arguments)
     assert result.is_error
@@ -218,7 +136,7 @@ async def test_a_wrong_argument_is_refused_by_name(
 
 
 @pytest.mark.parametrize("quantity", [True, "2", 1.5, 0, -1, 1_000_001, None])
-async def test_a_quantity_is_a_positive_whole_number(api: FakeShop, quantity: object) -> None:
+async def test_a_quantity_is_a_positive_whole_number(api: RestService, quantity: object) -> None:
     order = {"customerName": "A", "items": [{"productId": 1, "quantity": quantity}]}
     result = await call(api, "create_purchase", {"input_data": order})
     assert result.is_error
@@ -226,14 +144,14 @@ async def test_a_quantity_is_a_positive_whole_number(api: FakeShop, quantity: ob
     assert not api.asked
 
 
-async def test_null_and_whole_or_fractional_prices_are_fine(api: FakeShop) -> None:
+async def test_null_and_whole_or_fractional_prices_are_fine(api: RestService) -> None:
     result = await call(api, "get_products", {"query": None, "minPrice": 10, "maxPrice": 99.5, "limit": None})
     assert not result.is_error
     assert dict(api.asked[0].url.params) == {"minPrice": "10.0", "maxPrice": "99.5", "offset": "0"}
 
 
 async def test_objects_written_as_json_text_are_read_and_names_that_look_like_json_are_kept(
-    api: FakeShop,
+    api: RestService,
 ) -> None:
     async with connect(api) as client:
         bought = await client.call_tool("create_purchase", {"input_data": json.dumps(TWO_BUDS["input_data"])})
@@ -251,7 +169,7 @@ async def test_objects_written_as_json_text_are_read_and_names_that_look_like_js
     ],
 )
 async def test_a_refusal_reads_as_the_tutorial_says(
-    api: FakeShop, name: str, path: str, sentence: str
+    api: RestService, name: str, path: str, sentence: str
 ) -> None:
     api.fail(path, httpx.Response(404, json={"detail": "没有"}))
     result = await call(api, name, {})
@@ -260,7 +178,7 @@ async def test_a_refusal_reads_as_the_tutorial_says(
 
 
 async def test_an_order_without_name_or_items_reaches_the_service_and_its_sentence_comes_back(
-    api: FakeShop, era: str
+    api: RestService, era: str
 ) -> None:
     orders: list[dict[str, Any]] = [
         {"customerName": " ", "items": [{"productId": 1, "quantity": 1}]}, {"customerName": "A"}, {}
@@ -271,8 +189,8 @@ async def test_an_order_without_name_or_items_reaches_the_service_and_its_senten
         assert text_of(result) == "创建采购订单失败 (400): 请求无效：缺少客户名称或商品"
 
 
-async def test_a_service_that_is_gone_is_said_plainly(api: FakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shop, "ATTEMPTS", 2)
+async def test_a_service_that_is_gone_is_said_plainly(api: RestService) -> None:
+    api.limits = RestLimits(attempts=2)
     api.fail("/api/products", *[httpx.ConnectError("refused")] * 2)
     result = await call(api, "get_products", {})
     assert result.is_error
@@ -283,7 +201,7 @@ async def test_a_service_that_is_gone_is_said_plainly(api: FakeShop, monkeypatch
     "page",
     [httpx.Response(200, text="<html>"), httpx.Response(500, text="<html>"), httpx.Response(200, json={})],
 )
-async def test_an_answer_that_is_no_list_is_a_sentence_too(api: FakeShop, page: httpx.Response) -> None:
+async def test_an_answer_that_is_no_list_is_a_sentence_too(api: RestService, page: httpx.Response) -> None:
     api.fail("/api/products", page)
     result = await call(api, "get_products", {})
     assert result.is_error
@@ -291,14 +209,14 @@ async def test_an_answer_that_is_no_list_is_a_sentence_too(api: FakeShop, page: 
     assert "<html>" not in text_of(result)
 
 
-async def test_a_validation_error_of_the_service_names_fields_not_values(api: FakeShop) -> None:
+async def test_a_validation_error_of_the_service_names_fields_not_values(api: RestService) -> None:
     problem = {"loc": ["query", "since"], "msg": "Invalid datetime", "input": "secret", "type": "x"}
     api.fail("/api/orders", httpx.Response(422, json={"detail": [problem]}))
     result = await call(api, "get_orders", {"since": "secret"})
     assert text_of(result) == "调用订单服务失败 (422): since: Invalid datetime"
 
 
-async def test_reads_and_purchases_are_tried_again_with_one_key(api: FakeShop) -> None:
+async def test_reads_and_purchases_are_tried_again_with_one_key(api: RestService) -> None:
     api.fail("/api/purchase", httpx.ReadError("cut"), httpx.Response(503, headers={"Retry-After": "0"}))
     result = await call(api, "create_purchase", TWO_BUDS)
     assert not result.is_error
@@ -306,14 +224,14 @@ async def test_reads_and_purchases_are_tried_again_with_one_key(api: FakeShop) -
     assert len({request.headers["idempotency-key"] for request in api.asked}) == 1
 
 
-async def test_a_refusal_is_not_tried_again(api: FakeShop) -> None:
+async def test_a_refusal_is_not_tried_again(api: RestService) -> None:
     api.fail("/api/purchase", httpx.Response(400, json={"detail": "商品 X 库存不足. 可用: 1"}))
     result = await call(api, "create_purchase", TWO_BUDS)
     assert text_of(result) == "创建采购订单失败 (400): 商品 X 库存不足. 可用: 1"
     assert len(api.asked) == 1
 
 
-async def test_a_service_busy_for_longer_than_a_client_waits_is_not_waited_for(api: FakeShop) -> None:
+async def test_a_service_busy_for_longer_than_a_client_waits_is_not_waited_for(api: RestService) -> None:
     busy = httpx.Response(503, headers={"Retry-After": "60"}, json={"detail": "数据库忙"})
     api.fail("/api/orders", busy)
     result = await call(api, "get_orders", {})
@@ -321,14 +239,13 @@ async def test_a_service_busy_for_longer_than_a_client_waits_is_not_waited_for(a
     assert len(api.asked) == 1
 
 
-async def test_a_service_that_hangs_is_given_up(api: FakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shop, "BUY_SECONDS", 0.1)
-
+async def test_a_service_that_hangs_is_given_up(api: RestService) -> None:
     async def hang(_: httpx.Request) -> httpx.Response:
         await anyio.sleep_forever()
         raise AssertionError
 
-    api.send = through(httpx.MockTransport(hang))
+    api.limits = RestLimits(buy_seconds=0.1)
+    api.transport = httpx.MockTransport(hang)
     result = await call(
         api, "create_purchase", {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "k-1"}}
     )
@@ -337,17 +254,18 @@ async def test_a_service_that_hangs_is_given_up(api: FakeShop, monkeypatch: pyte
 
 
 def test_no_call_lasts_longer_than_fifteen_seconds() -> None:
-    assert shop.READ_SECONDS < 15
-    assert shop.LOOK_SECONDS + shop.BUY_SECONDS < 15
+    limits = RestLimits()
+    assert limits.read_seconds < 15
+    assert limits.look_seconds + limits.buy_seconds < 15
 
 
-async def test_the_api_token_is_sent_to_the_service(api: FakeShop) -> None:
+async def test_the_api_token_is_sent_to_the_service(api: RestService) -> None:
     await call(api, "get_products", {}, api_token="s3cret")
     assert api.asked[0].headers["authorization"] == "Bearer s3cret"
 
 
 async def test_the_hosts_key_comes_before_the_models_and_both_before_a_fresh_one(
-    api: FakeShop, era: str
+    api: RestService, era: str
 ) -> None:
     with_key = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "model"}}
     async with connect(api, era) as client:
@@ -361,7 +279,7 @@ async def test_the_hosts_key_comes_before_the_models_and_both_before_a_fresh_one
     assert json.loads(api.asked[0].content) == TWO_BUDS["input_data"]
 
 
-async def test_a_key_that_no_header_can_carry_still_names_one_purchase(api: FakeShop) -> None:
+async def test_a_key_that_no_header_can_carry_still_names_one_purchase(api: RestService) -> None:
     async with connect(api) as client:
         for key in ("客户A 的耳机", "客户A 的耳机", "客户B 的耳机"):
             await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(key))
@@ -370,14 +288,16 @@ async def test_a_key_that_no_header_can_carry_still_names_one_purchase(api: Fake
 
 
 @pytest.mark.parametrize("key", ["", 5, "x" * 201])
-async def test_an_unusable_key_of_the_host_is_refused_rather_than_dropped(api: FakeShop, key: object) -> None:
+async def test_an_unusable_key_of_the_host_is_refused_rather_than_dropped(
+    api: RestService, key: object
+) -> None:
     async with connect(api) as client:
         result = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(key))
     assert result.is_error
     assert not api.asked
 
 
-async def test_the_person_is_asked_with_names_and_total_from_the_shop(api: FakeShop, era: str) -> None:
+async def test_the_person_is_asked_with_names_and_total_from_the_shop(api: RestService, era: str) -> None:
     person = Person("accept")
     async with connect(api, era, person) as client:
         result = await client.call_tool("create_purchase", TWO_BUDS)
@@ -386,7 +306,7 @@ async def test_the_person_is_asked_with_names_and_total_from_the_shop(api: FakeS
     assert len(api.purchases()) == 1
 
 
-async def test_several_lines_of_one_product_are_asked_about_together(api: FakeShop) -> None:
+async def test_several_lines_of_one_product_are_asked_about_together(api: RestService) -> None:
     person = Person("accept")
     lines = [
         {"productId": 2, "quantity": 1},
@@ -400,7 +320,7 @@ async def test_several_lines_of_one_product_are_asked_about_together(api: FakeSh
 
 @pytest.mark.parametrize(("action", "word"), [("decline", "拒绝"), ("cancel", "取消")])
 async def test_what_the_person_does_not_want_is_not_bought(
-    api: FakeShop, era: str, action: str, word: str
+    api: RestService, era: str, action: str, word: str
 ) -> None:
     async with connect(api, era, Person(action)) as client:
         result = await client.call_tool("create_purchase", TWO_BUDS)
@@ -409,7 +329,7 @@ async def test_what_the_person_does_not_want_is_not_bought(
     assert not api.purchases()
 
 
-async def test_an_unknown_product_is_not_asked_about(api: FakeShop, era: str) -> None:
+async def test_an_unknown_product_is_not_asked_about(api: RestService, era: str) -> None:
     person = Person("accept")
     order = {"customerName": "A", "items": [{"productId": 99, "quantity": 1}]}
     async with connect(api, era, person) as client:
@@ -420,7 +340,7 @@ async def test_an_unknown_product_is_not_asked_about(api: FakeShop, era: str) ->
 
 
 async def test_with_never_nobody_is_asked_and_with_always_who_cannot_be_asked_is_refused(
-    api: FakeShop, era: str
+    api: RestService, era: str
 ) -> None:
     person = Person("decline")
     async with connect(api, era, person, mcp_confirm="never") as client:
@@ -433,7 +353,7 @@ async def test_with_never_nobody_is_asked_and_with_always_who_cannot_be_asked_is
     assert len(api.purchases()) == 1
 
 
-async def test_a_purchase_reports_its_steps(api: FakeShop, era: str) -> None:
+async def test_a_purchase_reports_its_steps(api: RestService, era: str) -> None:
     steps: list[tuple[float, float | None, str | None]] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
@@ -444,14 +364,14 @@ async def test_a_purchase_reports_its_steps(api: FakeShop, era: str) -> None:
     assert steps == [(2, 3, "提交订单"), (3, 3, "订单 7 已创建")]
 
 
-async def test_a_crash_does_not_show_its_inside(api: FakeShop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_does_not_show_its_inside(api: RestService, monkeypatch: pytest.MonkeyPatch) -> None:
     api.fail("/api/products", RuntimeError("password=1234"))
     result = await call(api, "get_products", {})
     assert result.is_error
     assert "1234" not in text_of(result)
 
 
-async def test_three_prompts_are_offered_with_described_arguments(api: FakeShop, era: str) -> None:
+async def test_three_prompts_are_offered_with_described_arguments(api: RestService, era: str) -> None:
     async with connect(api, era) as client:
         prompts = (await client.list_prompts()).prompts
     assert [prompt.name for prompt in prompts] == ["recommend", "analyse_orders", "restock_check"]
@@ -459,26 +379,26 @@ async def test_three_prompts_are_offered_with_described_arguments(api: FakeShop,
     assert all(argument.description for prompt in prompts for argument in prompt.arguments or [])
 
 
-async def prompt_text(api: FakeShop, name: str, arguments: dict[str, str]) -> str:
+async def prompt_text(api: RestService, name: str, arguments: dict[str, str]) -> str:
     async with connect(api) as client:
         (message,) = (await client.get_prompt(name, arguments)).messages
     assert isinstance(message.content, TextContent)
     return message.content.text
 
 
-async def test_the_analysis_prompt_carries_the_summary(api: FakeShop) -> None:
+async def test_the_analysis_prompt_carries_the_summary(api: RestService) -> None:
     text = await prompt_text(api, "analyse_orders", {"groupBy": "product", "customerName": "客户A"})
     assert json.dumps(SUMMARY, ensure_ascii=False, separators=(",", ":")) in text
     assert api.asked[0].url.params["customerName"] == "客户A"
 
 
-async def test_the_restock_prompt_carries_the_stock_below_the_threshold(api: FakeShop) -> None:
+async def test_the_restock_prompt_carries_the_stock_below_the_threshold(api: RestService) -> None:
     text = await prompt_text(api, "restock_check", {"threshold": "60"})
     assert "无线蓝牙耳机Pro" in text
     assert api.asked[0].url.params["maxQuantity"] == "60"
 
 
-async def test_the_recommendation_prompt_names_preference_and_budget(api: FakeShop) -> None:
+async def test_the_recommendation_prompt_names_preference_and_budget(api: RestService) -> None:
     text = await prompt_text(api, "recommend", {"preference": "降噪", "budget": "1000"})
     assert "降噪" in text
     assert "1000 元" in text
@@ -488,14 +408,14 @@ async def test_the_recommendation_prompt_names_preference_and_budget(api: FakeSh
     ("name", "arguments"), [("analyse_orders", {"groupBy": "week"}), ("restock_check", {"threshold": "-1"})]
 )
 async def test_a_prompt_with_a_wrong_argument_says_so(
-    api: FakeShop, name: str, arguments: dict[str, str]
+    api: RestService, name: str, arguments: dict[str, str]
 ) -> None:
     async with connect(api) as client:
         with pytest.raises(MCPError, match="应为"):
             await client.get_prompt(name, arguments)
 
 
-async def test_a_prompt_whose_data_cannot_be_had_says_why(api: FakeShop) -> None:
+async def test_a_prompt_whose_data_cannot_be_had_says_why(api: RestService) -> None:
     api.fail("/api/orders/summary", httpx.Response(500, json={"detail": "坏了"}))
     async with connect(api) as client:
         with pytest.raises(MCPError, match="调用订单服务失败"):
@@ -514,14 +434,14 @@ async def test_a_prompt_whose_data_cannot_be_had_says_why(api: FakeShop) -> None
     ],
 )
 async def test_arguments_are_completed_where_the_values_are_known(
-    api: FakeShop, prompt: str, argument: str, typed: str, values: list[str]
+    api: RestService, prompt: str, argument: str, typed: str, values: list[str]
 ) -> None:
     async with connect(api) as client:
         result = await client.complete(PromptReference(name=prompt), {"name": argument, "value": typed})
     assert result.completion.values == values
 
 
-async def test_completion_without_the_shop_offers_nothing(api: FakeShop) -> None:
+async def test_completion_without_the_shop_offers_nothing(api: RestService) -> None:
     api.fail("/api/products", httpx.Response(500))
     async with connect(api) as client:
         result = await client.complete(PromptReference(name="recommend"), {"name": "budget", "value": ""})

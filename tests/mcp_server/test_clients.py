@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
+from tests.mcp_server.stand_ins import NAMES, TWO_BUDS
 from tests.support.processes import ROOT, require
 from tests.support.suite import Suite
-from tests.test_main import NAMES, TWO_BUDS
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 

@@ -13,84 +13,39 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-import uvicorn
 from mcp import StdioServerParameters
 from mcp.client import Client
 from mcp.client.sse import sse_client
-from starlette.types import ASGIApp
 
-import api as rest
 import main
-from serving.streams import Streams
+from serving import logs
+from serving.settings import load
+from tests.mcp_server.stand_ins import (
+    BOTH,
+    ENVELOPE,
+    HELLO,
+    MODERN,
+    NAMES,
+    TWO_BUDS,
+    Person,
+    RestService,
+    SlowRestService,
+    a_real_shop,
+    app_for,
+    keyed,
+    modern_call,
+    serving,
+    talking,
+    text_of,
+)
 from tests.support.processes import ROOT, Spawn, free_port
-from tests.support.rest_transport import through
-from tests.test_main import NAMES, TWO_BUDS, FakeShop, Person, keyed, text_of
 
 pytestmark = pytest.mark.anyio
 
-BOTH = "application/json, text/event-stream"
-MODERN = {"Accept": BOTH, "MCP-Protocol-Version": "2026-07-28"}
-ENVELOPE = {
-    "io.modelcontextprotocol/protocolVersion": "2026-07-28",
-    "io.modelcontextprotocol/clientCapabilities": {},
-}
-HELLO: dict[str, Any] = {
-    "jsonrpc": "2.0",
-    "id": 1,
-    "method": "initialize",
-    "params": {
-        "protocolVersion": "2025-11-25",
-        "capabilities": {},
-        "clientInfo": {"name": "test", "version": "1"},
-    },
-}
-
-
-@asynccontextmanager
-async def serving(app: ASGIApp) -> AsyncIterator[str]:
-    """Serve an application on a free port, in this event loop, and give its URL."""
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(Streams(app), port=port, log_config=None, lifespan="on"))
-    stopped = anyio.Event()
-
-    async def serve() -> None:
-        await server._serve()
-        stopped.set()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(serve)
-        with anyio.fail_after(10):
-            while not server.started:
-                await anyio.lowlevel.checkpoint()
-        try:
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            server.should_exit = True
-            with anyio.move_on_after(10, shield=True):
-                await stopped.wait()
-
-
-@asynccontextmanager
-async def talking(app: ASGIApp, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with (
-        serving(app) as url,
-        httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client,
-    ):
-        yield client
-
-
-def app_for(api: FakeShop, **settings: Any) -> ASGIApp:
-    return main.create_app(main.Settings(**settings), api.send)
-
 
 @pytest.fixture
-def api() -> FakeShop:
-    return FakeShop()
-
-
-def modern_call(name: str, arguments: dict[str, Any], **meta: Any) -> dict[str, Any]:
-    params = {"name": name, "arguments": arguments, "_meta": ENVELOPE | meta}
-    return {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
+def api() -> RestService:
+    return RestService()
 
 
 @asynccontextmanager
@@ -107,7 +62,7 @@ async def over(transport: str, url: str) -> AsyncIterator[Client]:
 
 
 @pytest.mark.parametrize("transport", ["2026-07-28", "handshake", "sse", "sse handshake"])
-async def test_both_transports_serve_both_eras_from_one_port(api: FakeShop, transport: str) -> None:
+async def test_both_transports_serve_both_eras_from_one_port(api: RestService, transport: str) -> None:
     async with serving(app_for(api)) as url, over(transport, url) as client:
         assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
         bought = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
@@ -123,7 +78,7 @@ async def test_both_transports_serve_both_eras_from_one_port(api: FakeShop, tran
     ],
 )
 async def test_a_narrowed_server_serves_only_that_transport(
-    api: FakeShop, settings: dict[str, Any], there: str, gone: str
+    api: RestService, settings: dict[str, Any], there: str, gone: str
 ) -> None:
     async with talking(app_for(api, **settings)) as http:
         assert (await http.get(gone)).status_code == 404
@@ -132,20 +87,20 @@ async def test_a_narrowed_server_serves_only_that_transport(
         assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_with_json_response_an_answer_is_no_stream(api: FakeShop) -> None:
+async def test_with_json_response_an_answer_is_no_stream(api: RestService) -> None:
     async with talking(app_for(api, mcp_json_response=True), Accept=BOTH) as http:
         answer = await http.post("/mcp", json=HELLO)
         assert answer.headers["content-type"] == "application/json"
         assert answer.json()["result"]["protocolVersion"] == "2025-11-25"
 
 
-async def test_stateless_handshake_clients_get_no_session(api: FakeShop) -> None:
+async def test_stateless_handshake_clients_get_no_session(api: RestService) -> None:
     async with talking(app_for(api, mcp_stateless=True), Accept=BOTH) as http:
         assert "mcp-session-id" not in (await http.post("/mcp", json=HELLO)).headers
 
 
 async def test_a_session_from_before_a_restart_gets_404_and_a_sessionless_client_goes_on(
-    api: FakeShop,
+    api: RestService,
 ) -> None:
     async with talking(app_for(api), Accept=BOTH) as http:
         session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
@@ -160,9 +115,9 @@ async def test_a_session_from_before_a_restart_gets_404_and_a_sessionless_client
     assert not goes_on.json()["result"].get("isError")
 
 
-async def test_blanks_around_a_header_are_no_part_of_it(api: FakeShop) -> None:
+async def test_blanks_around_a_header_are_no_part_of_it(api: RestService) -> None:
     routed = MODERN | {"Mcp-Method": " tools/call ", "Mcp-Name": "\tget_products "}
-    app = main.create_app(main.Settings(), api.send)
+    app = main.create_app(main.Settings(), api.client(main.Settings()))
     in_process = httpx.ASGITransport(app)  # httpx refuses to send such headers over a real connection
     async with (
         app.router.lifespan_context(app),
@@ -173,14 +128,14 @@ async def test_blanks_around_a_header_are_no_part_of_it(api: FakeShop) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1:8083", "LOCALHOST:1", "[::1]:8083"])
-async def test_loopback_is_let_in_by_any_of_its_names(api: FakeShop, host: str) -> None:
+async def test_loopback_is_let_in_by_any_of_its_names(api: RestService, host: str) -> None:
     async with talking(app_for(api), Host=host, Accept=BOTH) as http:
         assert (await http.post("/mcp", json=HELLO)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/"])
 async def test_another_host_is_refused_and_told_what_to_set(
-    api: FakeShop, path: str, caplog: pytest.LogCaptureFixture
+    api: RestService, path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with talking(app_for(api), Host="shop.example.com:8443") as http:
         answer = await http.get(path)
@@ -190,7 +145,7 @@ async def test_another_host_is_refused_and_told_what_to_set(
     assert "MCP_ALLOWED_HOSTS=shop.example.com" in caplog.text
 
 
-async def test_a_host_that_was_named_is_let_in_and_its_pages_too(api: FakeShop) -> None:
+async def test_a_host_that_was_named_is_let_in_and_its_pages_too(api: RestService) -> None:
     app = app_for(api, mcp_allowed_hosts="mcp, https://shop.example.com")
     async with talking(app, Accept=BOTH) as http:
         for headers in (
@@ -205,14 +160,14 @@ async def test_a_host_that_was_named_is_let_in_and_its_pages_too(api: FakeShop) 
 
 
 @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost.evil.example:80"])
-async def test_the_page_of_another_site_is_refused(api: FakeShop, origin: str) -> None:
+async def test_the_page_of_another_site_is_refused(api: RestService, origin: str) -> None:
     async with talking(app_for(api), Accept=BOTH, Origin=origin) as http:
         answer = await http.post("/mcp", json=HELLO)
     assert answer.status_code == 403
     assert f"MCP_ALLOWED_HOSTS={origin}" in answer.text
 
 
-async def test_inspectors_page_may_call_with_the_protocols_headers(api: FakeShop) -> None:
+async def test_inspectors_page_may_call_with_the_protocols_headers(api: RestService) -> None:
     page = {"Origin": "http://localhost:6274"}
     asks = {
         "Access-Control-Request-Method": "POST",
@@ -231,7 +186,7 @@ async def test_inspectors_page_may_call_with_the_protocols_headers(api: FakeShop
 
 @pytest.mark.parametrize("given", ["", "Bearer", "Bearer wrong", "Basic t0ken", "Bearer t0ken2"])
 @pytest.mark.parametrize("path", ["/mcp", "/sse", "/messages/", "/nowhere"])
-async def test_without_the_token_nothing_but_healthz_is_open(api: FakeShop, path: str, given: str) -> None:
+async def test_without_the_token_nothing_but_healthz_is_open(api: RestService, path: str, given: str) -> None:
     async with talking(app_for(api, mcp_token="t0ken")) as http:
         answer = await http.get(path, headers={"Authorization": given})
         assert (await http.get("/healthz")).status_code == 200
@@ -239,18 +194,17 @@ async def test_without_the_token_nothing_but_healthz_is_open(api: FakeShop, path
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_with_the_token_a_client_is_served(api: FakeShop) -> None:
+async def test_with_the_token_a_client_is_served(api: RestService) -> None:
     async with talking(app_for(api, mcp_token="口令"), Accept=BOTH) as http:
         token = "Bearer 口令".encode()
         assert (await http.post("/mcp", json=HELLO, headers={b"Authorization": token})).status_code == 200
 
 
 async def test_the_log_at_info_holds_no_token_key_session_or_customer(
-    api: FakeShop, caplog: pytest.LogCaptureFixture
+    api: RestService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = main.Settings(mcp_token="t0ken-of-mcp", api_token="t0ken-of-api")
-    main.configure_logging(settings)
-    app = main.create_app(settings, api.send)
+    logs.configure("info")
+    app = app_for(api, mcp_token="t0ken-of-mcp", api_token="t0ken-of-api")
     authorized = {"Authorization": "Bearer t0ken-of-mcp"}
     with caplog.at_level(logging.INFO):
         async with talking(app, Accept=BOTH, **authorized) as http:
@@ -266,25 +220,9 @@ async def test_the_log_at_info_holds_no_token_key_session_or_customer(
         assert secret not in caplog.text
 
 
-class SlowShop(FakeShop):
-    """A shop whose purchase waits until the test lets it go on."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.started, self.go_on, self.done = anyio.Event(), anyio.Event(), anyio.Event()
-        self.send = through(httpx.MockTransport(self._slowly))
-
-    async def _slowly(self, request: httpx.Request) -> httpx.Response:
-        if request.method == "POST":
-            self.started.set()
-            await self.go_on.wait()
-            self.done.set()
-        return await self._answer(request)
-
-
 @pytest.mark.parametrize("era", ["2026-07-28", "handshake"])
 async def test_a_client_that_goes_away_in_the_middle_does_not_stop_its_purchase(era: str) -> None:
-    shop = SlowShop()
+    shop = SlowRestService()
     call = modern_call("create_purchase", TWO_BUDS)
     headers = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
     async with talking(app_for(shop), Accept=BOTH) as http:
@@ -308,7 +246,7 @@ async def test_a_client_that_goes_away_in_the_middle_does_not_stop_its_purchase(
     ("auto", "always", (1, 1)),
 ])  # fmt: skip
 async def test_where_there_is_no_way_back_only_2026_clients_are_asked(
-    api: FakeShop, setting: str, mode: str, confirm: str, asked_and_bought: tuple[int, int]
+    api: RestService, setting: str, mode: str, confirm: str, asked_and_bought: tuple[int, int]
 ) -> None:
     person = Person("accept")
     app = app_for(api, mcp_confirm=confirm, **{setting: True})
@@ -319,9 +257,7 @@ async def test_where_there_is_no_way_back_only_2026_clients_are_asked(
 
 
 async def test_a_repeated_purchase_finds_the_first_one(tmp_path: Path) -> None:
-    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{tmp_path}/shop.db"))
-    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
-    async with service.router.lifespan_context(service), Client(server) as client:
+    async with a_real_shop(tmp_path) as rest, Client(main.create_server(main.Settings(), rest)) as client:
         first = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
         again = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
         stock = await client.call_tool("get_inventory", {"productIds": [2]})
@@ -350,9 +286,7 @@ async def test_a_repeated_purchase_finds_the_first_one(tmp_path: Path) -> None:
 async def test_the_services_refusals_come_through(
     tmp_path: Path, order: dict[str, Any], sentence: str
 ) -> None:
-    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{tmp_path}/shop.db"))
-    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
-    async with service.router.lifespan_context(service), Client(server) as client:
+    async with a_real_shop(tmp_path) as rest, Client(main.create_server(main.Settings(), rest)) as client:
         result = await client.call_tool("create_purchase", {"input_data": order})
     assert result.is_error
     assert text_of(result).endswith(sentence)
@@ -489,13 +423,13 @@ async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
     ("args", "env", "said"),
     [
         (["--port", "http"], {}, "port"),
-        ([], {"MCP_PORT": "99999"}, "mcp_port"),
-        (["--transport", "carrier-pigeon"], {}, "mcp_transport"),
+        ([], {"MCP_PORT": "99999"}, "MCP_PORT"),
+        (["--transport", "carrier-pigeon"], {}, "MCP_TRANSPORT"),
         (["--unknown"], {}, "--unknown"),
-        (["--path", "/sse"], {}, "mcp_path"),
-        (["--path", "mcp"], {}, "mcp_path"),
-        ([], {"API_URL": "localhost:8000/api"}, "api_url"),
-        ([], {"API_URL": "http://localhost:port/api"}, "api_url"),
+        (["--path", "/sse"], {}, "MCP_PATH"),
+        (["--path", "mcp"], {}, "MCP_PATH"),
+        ([], {"API_URL": "localhost:8000/api"}, "API_URL"),
+        ([], {"API_URL": "http://localhost:port/api"}, "API_URL"),
     ],
 )
 def test_a_wrong_setting_ends_it_with_a_message(
@@ -505,11 +439,10 @@ def test_a_wrong_setting_ends_it_with_a_message(
     env: dict[str, str],
     said: str,
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["main.py", *args])
     for name, value in env.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
-        main.read_settings()
+        load(main.Settings, args)
     assert ended.value.code != 0
     assert said in f"{ended.value.code}{capsys.readouterr().err}"
 
@@ -529,8 +462,7 @@ def test_a_flag_beats_the_environment_and_the_environment_the_file(
     monkeypatch.setenv("MCP_PORT", "2")
     monkeypatch.setenv("MCP_HOST", "::1")
     monkeypatch.setenv("API_URL", "")
-    monkeypatch.setattr(sys, "argv", ["main.py", "--port", "3", "--stateless"])
-    settings = main.read_settings()
+    settings = load(main.Settings, ["--port", "3", "--stateless"])
     assert (settings.mcp_port, settings.mcp_host, settings.api_url) == (3, "::1", "http://from-file/api")
     assert settings.mcp_path == "/mcp"
     assert settings.mcp_stateless

@@ -9,12 +9,22 @@ import anyio
 import httpx
 import pytest
 
-import api as rest
 import main
-from tests.mcp_server.test_http import BOTH, HELLO, MODERN, app_for, modern_call, talking
-from tests.mcp_server.test_streams import CALL, events_of
-from tests.support.rest_transport import through
-from tests.test_main import TWO_BUDS, FakeShop, Person, connect
+from tests.mcp_server.stand_ins import (
+    BOTH,
+    CALL,
+    HELLO,
+    MODERN,
+    TWO_BUDS,
+    Person,
+    RestService,
+    a_real_shop,
+    app_for,
+    connect,
+    events_of,
+    modern_call,
+    talking,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -40,15 +50,13 @@ async def asked(http: httpx.AsyncClient, arguments: dict[str, Any]) -> dict[str,
 
 
 @asynccontextmanager
-async def a_real_shop(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
-    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{folder}/shop.db"))
-    app = main.create_app(main.Settings(), through(httpx.ASGITransport(service)))
-    async with service.router.lifespan_context(service), talking(app) as http:
+async def talking_to_a_real_shop(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+    async with a_real_shop(folder) as rest, talking(main.create_app(main.Settings(), rest)) as http:
         yield http
 
 
 async def test_an_answer_that_is_sent_twice_buys_once(tmp_path: Path) -> None:
-    async with a_real_shop(tmp_path) as http:
+    async with talking_to_a_real_shop(tmp_path) as http:
         answered = await asked(http, TWO_BUDS)
         first = await buy(http, TWO_BUDS, **answered)
         again = await buy(http, TWO_BUDS, **answered)
@@ -57,7 +65,7 @@ async def test_an_answer_that_is_sent_twice_buys_once(tmp_path: Path) -> None:
 
 
 async def test_two_questions_about_the_same_are_two_purchases(tmp_path: Path) -> None:
-    async with a_real_shop(tmp_path) as http:
+    async with talking_to_a_real_shop(tmp_path) as http:
         one = await buy(http, TWO_BUDS, **await asked(http, TWO_BUDS))
         two = await buy(http, TWO_BUDS, **await asked(http, TWO_BUDS))
     assert {one["structuredContent"]["id"], two["structuredContent"]["id"]} == {1, 2}
@@ -65,14 +73,14 @@ async def test_two_questions_about_the_same_are_two_purchases(tmp_path: Path) ->
 
 async def test_two_questions_under_one_key_of_the_model_are_one_purchase(tmp_path: Path) -> None:
     order = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "model"}}
-    async with a_real_shop(tmp_path) as http:
+    async with talking_to_a_real_shop(tmp_path) as http:
         one = await buy(http, order, **await asked(http, order))
         two = await buy(http, order, **await asked(http, order))
     assert one["structuredContent"] == two["structuredContent"]
 
 
 async def test_a_purchase_that_nobody_was_asked_about_does_not_take_the_key_of_the_one_before() -> None:
-    api = FakeShop()
+    api = RestService()
     async with connect(api, person=Person("accept")) as client:  # both in one context, as HTTP never has them
         await client.call_tool("create_purchase", TWO_BUDS)
         await client.call_tool("create_purchase", {"input_data": {"customerName": " ", "items": []}})
@@ -81,7 +89,7 @@ async def test_a_purchase_that_nobody_was_asked_about_does_not_take_the_key_of_t
 
 
 async def test_replicas_with_one_token_know_the_same_answer() -> None:
-    api = FakeShop()
+    api = RestService()
     token = {"Authorization": "Bearer shared"}
     async with (
         talking(app_for(api, mcp_token="shared"), **token) as one,
@@ -95,7 +103,7 @@ async def test_replicas_with_one_token_know_the_same_answer() -> None:
 
 
 async def test_without_a_token_an_answer_from_before_a_restart_buys_nothing() -> None:
-    api = FakeShop()
+    api = RestService()
     async with talking(app_for(api)) as http:
         answered = await asked(http, TWO_BUDS)
     async with talking(app_for(api)) as http:
@@ -105,7 +113,7 @@ async def test_without_a_token_an_answer_from_before_a_restart_buys_nothing() ->
 
 
 async def test_before_2026_too_an_answer_that_is_sent_twice_buys_once() -> None:
-    api = FakeShop()
+    api = RestService()
     hello = {**HELLO, "params": {**HELLO["params"], "capabilities": {"elicitation": {}}}}
     async with talking(app_for(api), Accept=BOTH) as http:
         session = {"Mcp-Session-Id": (await http.post("/mcp", json=hello)).headers["mcp-session-id"]}

@@ -1,8 +1,6 @@
 """Streams that break: handshake clients catch up, sessions stay apart, and replicas share the work."""
 
 import itertools
-import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,40 +16,25 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from mcp_server import rest_client as shop
 from mcp_server import sessions
-from tests.mcp_server.test_http import BOTH, HELLO, SlowShop, app_for, serving, talking
+from tests.mcp_server.stand_ins import (
+    BOTH,
+    CALL,
+    TWO_BUDS,
+    Person,
+    RestService,
+    SlowRestService,
+    app_for,
+    events_of,
+    keyed,
+    open_session,
+    serving,
+    talking,
+    text_of,
+)
 from tests.support.processes import Spawn, free_port
-from tests.test_main import TWO_BUDS, FakeShop, Person, keyed, text_of
 
 pytestmark = pytest.mark.anyio
-
-CALL = {
-    "jsonrpc": "2.0",
-    "id": 2,
-    "method": "tools/call",
-    "params": {"name": "create_purchase", "arguments": TWO_BUDS, "_meta": {"progressToken": "p"}},
-}
-
-
-async def events_of(response: httpx.Response) -> AsyncIterator[tuple[str, Any]]:
-    """Give the events of a stream: their id and their data."""
-    number = data = ""
-    async for line in response.aiter_lines():
-        if line.startswith("id: "):
-            number = line[4:]
-        elif line.startswith("data: "):
-            data = line[6:]
-        elif not line and number:
-            yield number, json.loads(data) if data else None
-            number = data = ""
-
-
-async def open_session(http: httpx.AsyncClient) -> dict[str, str]:
-    answer = await http.post("/mcp", json=HELLO)
-    headers = {"Mcp-Session-Id": answer.headers["mcp-session-id"], "MCP-Protocol-Version": "2025-11-25"}
-    await http.post("/mcp", json={"jsonrpc": "2.0", "method": "notifications/initialized"}, headers=headers)
-    return headers
 
 
 async def read_until_progress(http: httpx.AsyncClient, session: dict[str, str]) -> str:
@@ -65,7 +48,7 @@ async def read_until_progress(http: httpx.AsyncClient, session: dict[str, str]) 
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_a_client_cut_off_in_the_middle_of_a_call_gets_the_rest(when: str) -> None:
-    shop = SlowShop()
+    shop = SlowRestService()
     async with talking(app_for(shop), Accept=BOTH) as http:
         session = await open_session(http)
         with anyio.fail_after(10):
@@ -85,7 +68,7 @@ async def test_a_client_cut_off_in_the_middle_of_a_call_gets_the_rest(when: str)
 
 
 async def test_another_session_cannot_read_what_was_missed() -> None:
-    shop = SlowShop()
+    shop = SlowRestService()
     async with talking(app_for(shop), Accept=BOTH) as http:
         session = await open_session(http)
         with anyio.fail_after(10):
@@ -99,7 +82,7 @@ async def test_another_session_cannot_read_what_was_missed() -> None:
 
 @pytest.mark.parametrize("last", ["0", "999999", "-1", "x", "²"])
 async def test_an_unknown_event_is_answered_with_an_empty_stream(last: str) -> None:
-    async with talking(app_for(FakeShop()), Accept=BOTH) as http:
+    async with talking(app_for(RestService()), Accept=BOTH) as http:
         session = await open_session(http)
         resume = {key.encode(): value.encode() for key, value in (session | {"Last-Event-ID": last}).items()}
         answer = await http.get("/mcp", headers=resume)
@@ -120,7 +103,7 @@ def step(number: int) -> JSONRPCNotification:
     return JSONRPCNotification(jsonrpc="2.0", method="notifications/progress", params={"progress": number})
 
 
-async def replayed(store: sessions.Events, last: str) -> list[EventMessage]:
+async def replayed(store: sessions.SessionEvents, last: str) -> list[EventMessage]:
     got: list[EventMessage] = []
 
     async def keep(event: EventMessage) -> None:
@@ -130,9 +113,9 @@ async def replayed(store: sessions.Events, last: str) -> list[EventMessage]:
     return got
 
 
-@pytest.mark.parametrize("limits", [{"events": 3}, {"size": 200}])
+@pytest.mark.parametrize("limits", [{"max_events": 3}, {"max_bytes": 200}])
 async def test_the_oldest_events_make_room(limits: dict[str, Any]) -> None:
-    store = sessions.Events(**limits)
+    store = sessions.SessionEvents(**limits)
     await in_session()
     first = await store.store_event("2", None)
     await store.store_event("2", step(1))
@@ -143,19 +126,28 @@ async def test_the_oldest_events_make_room(limits: dict[str, Any]) -> None:
     assert len(await replayed(store, kept)) == 2
 
 
-async def test_events_are_forgotten_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = sessions.Events(age=60)
+async def test_events_are_bounded_in_bytes_not_in_characters() -> None:
+    store = sessions.SessionEvents(max_bytes=1000)
+    await in_session()
+    first = await store.store_event("2", None)
+    await store.store_event("2", step(1))
+    await store.store_event("2", JSONRPCResponse(jsonrpc="2.0", id=2, result={"text": "长" * 350}))
+    assert await replayed(store, first) == []
+
+
+async def test_events_are_forgotten_in_time() -> None:
+    now = 0.0
+    store = sessions.SessionEvents(max_age_seconds=60, clock=lambda: now)
     await in_session()
     first = await store.store_event("2", None)
     await store.store_event("2", JSONRPCResponse(jsonrpc="2.0", id=2, result={}))
     assert len(await replayed(store, first)) == 1
-    later = time.monotonic() + 61
-    monkeypatch.setattr("mcp_server.sessions.monotonic", lambda: later)
+    now = 61.0
     assert await replayed(store, first) == []
 
 
 async def test_streams_of_one_session_stay_apart() -> None:
-    store = sessions.Events()
+    store = sessions.SessionEvents()
     await in_session()
     first = await store.store_event("2", None)
     await store.store_event("3", step(1))
@@ -166,7 +158,7 @@ async def test_streams_of_one_session_stay_apart() -> None:
 
 
 async def test_the_sdks_client_catches_up_by_itself_when_its_stream_breaks() -> None:
-    shop = SlowShop()
+    shop = SlowRestService()
     app = app_for(shop)
     steps: list[float] = []
     cut = anyio.Event()
@@ -229,13 +221,15 @@ async def two_replicas(spawn: Spawn, api_url: str, *args: str) -> list[str]:
 
 
 @asynccontextmanager
-async def http_shop(api: FakeShop) -> AsyncIterator[str]:
+async def http_shop(api: RestService) -> AsyncIterator[str]:
     """Serve the shop made by hand over real HTTP."""
 
     async def answer(request: Request) -> Response:
-        asked = shop.Request(request.method, str(request.url), request.headers, await request.body())
-        given = await api.send(asked)
-        return Response(given.body, given.status, media_type="application/json")
+        asked = httpx.Request(
+            request.method, str(request.url), headers=request.headers.raw, content=await request.body()
+        )
+        given = await api.answer(asked)
+        return Response(given.content, given.status_code, media_type="application/json")
 
     app = Starlette(routes=[Route("/api/{rest:path}", answer, methods=["GET", "POST"])])
     async with serving(app) as url:
@@ -246,7 +240,7 @@ async def http_shop(api: FakeShop) -> AsyncIterator[str]:
 async def test_two_replicas_behind_one_port_serve_one_client(
     spawn: Spawn, mode: str, args: list[str]
 ) -> None:
-    api = FakeShop()
+    api = RestService()
     async with http_shop(api) as api_url:
         replicas = await two_replicas(spawn, api_url, *args)
         async with round_robin(*replicas) as url, Client(f"{url}/mcp", mode=mode) as client:
@@ -257,7 +251,7 @@ async def test_two_replicas_behind_one_port_serve_one_client(
 
 
 async def test_replicas_with_one_token_ask_and_are_answered_across_each_other() -> None:
-    api, person = FakeShop(), Person("accept")
+    api, person = RestService(), Person("accept")
     with_token = {"Authorization": "Bearer shared"}
     async with (
         serving(app_for(api, mcp_token="shared")) as one,

@@ -1,7 +1,6 @@
 """What careless or hostile clients, and odd settings, cannot do to the MCP server."""
 
 import json
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,17 +10,27 @@ import httpx
 import pytest
 from mcp import MCPError
 from mcp.client import Client
-from mcp.types import JSONRPCResponse
 
-import api as rest
 import main
 from mcp_server import arguments as strict
-from mcp_server import rest_client as shop
-from mcp_server import sessions
-from tests.mcp_server.test_http import BOTH, HELLO, MODERN, app_for, modern_call, talking
-from tests.mcp_server.test_streams import in_session, open_session, replayed, step
-from tests.support.rest_transport import through
-from tests.test_main import TWO_BUDS, FakeShop, call, connect, text_of
+from mcp_server.rest_client import RestLimits
+from mcp_server.server import MAX_MESSAGE_BYTES
+from serving.settings import load
+from tests.mcp_server import stand_ins
+from tests.mcp_server.stand_ins import (
+    BOTH,
+    HELLO,
+    MODERN,
+    TWO_BUDS,
+    RestService,
+    app_for,
+    call,
+    connect,
+    modern_call,
+    open_session,
+    talking,
+    text_of,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -30,15 +39,16 @@ ORDER = TWO_BUDS["input_data"]
 
 
 @pytest.fixture
-def api() -> FakeShop:
-    return FakeShop()
+def api() -> RestService:
+    return RestService()
 
 
 @asynccontextmanager
 async def a_real_shop(folder: Path, **settings: Any) -> AsyncIterator[Client]:
-    service = rest.create_app(rest.Settings(database_url=f"sqlite:///{folder}/shop.db", **settings))
-    server = main.create_server(main.Settings(), through(httpx.ASGITransport(service)))
-    async with service.router.lifespan_context(service), Client(server) as client:
+    async with (
+        stand_ins.a_real_shop(folder, **settings) as rest,
+        Client(main.create_server(main.Settings(), rest)) as client,
+    ):
         yield client
 
 
@@ -63,7 +73,7 @@ async def said(http: httpx.AsyncClient, name: str, arguments: dict[str, Any]) ->
     ],
 )
 async def test_a_lone_surrogate_is_refused_by_the_name_of_its_field(
-    api: FakeShop, caplog: pytest.LogCaptureFixture, name: str, arguments: dict[str, Any], field: str
+    api: RestService, caplog: pytest.LogCaptureFixture, name: str, arguments: dict[str, Any], field: str
 ) -> None:
     async with talking(app_for(api)) as http:
         assert (await said(http, name, arguments)).startswith(f"参数错误：{field}: ")
@@ -71,7 +81,7 @@ async def test_a_lone_surrogate_is_refused_by_the_name_of_its_field(
     assert not caplog.text
 
 
-async def test_a_prompt_refuses_a_name_that_no_customer_has(api: FakeShop) -> None:
+async def test_a_prompt_refuses_a_name_that_no_customer_has(api: RestService) -> None:
     async with connect(api) as client:
         for name in ("长" * 101, "\x00", LONE):
             with pytest.raises(MCPError, match="customerName 应为不超过 100 个字符"):
@@ -80,15 +90,15 @@ async def test_a_prompt_refuses_a_name_that_no_customer_has(api: FakeShop) -> No
     assert len(api.asked) == 1
 
 
-async def test_only_the_first_of_many_problems_are_told_and_names_are_cut(api: FakeShop) -> None:
+async def test_only_the_first_of_many_problems_are_told_and_names_are_cut(api: RestService) -> None:
     arguments = {f"k{number}" + "长" * 200: 1 for number in range(1000)}
     told = text_of(await call(api, "get_products", arguments))
-    assert told.count("Extra inputs") == strict.MOST_PROBLEMS
-    assert told.endswith(f"还有 {1000 - strict.MOST_PROBLEMS} 处")
-    assert len(told) < strict.MOST_PROBLEMS * 200
+    assert told.count("Extra inputs") == strict.MAX_PROBLEMS
+    assert told.endswith(f"还有 {1000 - strict.MAX_PROBLEMS} 处")
+    assert len(told) < strict.MAX_PROBLEMS * 200
 
 
-MANY = {str(number): 1 for number in range(strict.MOST_VALUES + 1)}
+MANY = {str(number): 1 for number in range(strict.MAX_VALUES + 1)}
 
 
 @pytest.mark.parametrize(
@@ -96,36 +106,36 @@ MANY = {str(number): 1 for number in range(strict.MOST_VALUES + 1)}
     [MANY, {"input_data": MANY}, {"input_data": {"items": [MANY]}}, {"input_data": {"items": [{}] * 3000}}],
 )
 async def test_more_values_than_any_call_needs_are_not_looked_at_one_by_one(
-    api: FakeShop, arguments: dict[str, Any]
+    api: RestService, arguments: dict[str, Any]
 ) -> None:
     assert (
-        text_of(await call(api, "create_purchase", arguments)) == f"参数错误：多于 {strict.MOST_VALUES} 个值"
+        text_of(await call(api, "create_purchase", arguments)) == f"参数错误：多于 {strict.MAX_VALUES} 个值"
     )
     written = await call(api, "create_purchase", {"input_data": json.dumps(arguments)})
     assert text_of(written).startswith("参数错误：input_data: ")
 
 
-async def test_the_largest_order_is_not_too_many_values(api: FakeShop) -> None:
+async def test_the_largest_order_is_not_too_many_values(api: RestService) -> None:
     lines = [{"productId": 1, "quantity": 1}] * 100
     arguments = {"input_data": {"customerName": "A", "items": lines, "idempotencyKey": "k"}}
     assert not (await call(api, "create_purchase", arguments)).is_error
     assert not (await call(api, "get_inventory", {"productIds": list(range(1, 501))})).is_error
 
 
-async def test_a_prompt_does_not_repeat_all_that_it_was_sent(api: FakeShop) -> None:
+async def test_a_prompt_does_not_repeat_all_that_it_was_sent(api: RestService) -> None:
     async with connect(api) as client:
         with pytest.raises(MCPError) as refused:
             await client.get_prompt("recommend", {f"k{number}" + "长" * 200: "" for number in range(1000)})
         with pytest.raises(MCPError) as unknown:
             await client.get_prompt("长" * 10_000)
-    assert len(str(refused.value)) < strict.MOST_PROBLEMS * 200
+    assert len(str(refused.value)) < strict.MAX_PROBLEMS * 200
     assert len(str(unknown.value)) < 300
 
 
 @pytest.mark.parametrize("path", ["/mcp", "/messages/"])
-async def test_a_message_far_larger_than_any_order_is_refused_unread(api: FakeShop, path: str) -> None:
+async def test_a_message_far_larger_than_any_order_is_refused_unread(api: RestService, path: str) -> None:
     routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "get_products"}
-    body = modern_call("get_products", {"query": "长" * main.LARGEST_MESSAGE})
+    body = modern_call("get_products", {"query": "长" * MAX_MESSAGE_BYTES})
     async with talking(app_for(api), Accept=BOTH) as http:
         answer = await http.post(path, json=body, headers=routed, params={"session_id": "0" * 32})
     assert answer.status_code == 413
@@ -163,12 +173,9 @@ FAILURES = [
 
 @pytest.mark.parametrize("failure", FAILURES)
 async def test_the_user_and_password_of_the_service_are_never_shown(
-    api: FakeShop,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-    failure: Exception | httpx.Response,
+    api: RestService, caplog: pytest.LogCaptureFixture, failure: Exception | httpx.Response
 ) -> None:
-    monkeypatch.setattr(shop, "ATTEMPTS", 1)
+    api.limits = RestLimits(attempts=1)
     api.fail("/api/products", failure)
     told = await call(api, "get_products", {}, api_url="http://somebody:geheim@shop.lan/api")
     assert "http://shop.lan/api" in text_of(told)
@@ -178,7 +185,7 @@ async def test_the_user_and_password_of_the_service_are_never_shown(
 
 @pytest.mark.parametrize("last", ["9" * 5000, "9" * 18, "1.0", "１"])
 async def test_an_event_id_that_cannot_be_ours_is_answered_with_an_empty_stream(
-    api: FakeShop, last: str, caplog: pytest.LogCaptureFixture
+    api: RestService, last: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with talking(app_for(api), Accept=BOTH) as http:
         resume = httpx.Headers({**await open_session(http), "Last-Event-ID": last}, encoding="utf-8")
@@ -188,20 +195,8 @@ async def test_an_event_id_that_cannot_be_ours_is_answered_with_an_empty_stream(
     assert not caplog.text
 
 
-async def test_events_are_bounded_in_bytes_not_in_characters() -> None:
-    store = sessions.Events(size=1000)
-    await in_session()
-    first = await store.store_event("2", None)
-    await store.store_event("2", step(1))
-    await store.store_event("2", JSONRPCResponse(jsonrpc="2.0", id=2, result={"text": "长" * 350}))
-    assert await replayed(store, first) == []
-
-
-async def test_of_too_many_sessions_the_one_idle_for_longest_ends(
-    api: FakeShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions, "MAX_SESSIONS", 2)
-    async with talking(app_for(api), Accept=BOTH) as http:
+async def test_of_too_many_sessions_the_one_idle_for_longest_ends(api: RestService) -> None:
+    async with talking(app_for(api, max_sessions=2), Accept=BOTH) as http:
 
         async def ping(session: dict[str, str]) -> int:
             message = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
@@ -218,11 +213,8 @@ async def test_of_too_many_sessions_the_one_idle_for_longest_ends(
         assert (await ping(used), await ping(listening)) == (404, 200)
 
 
-async def test_a_newcomer_is_served_where_all_sessions_are_in_use(
-    api: FakeShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions, "MAX_SESSIONS", 1)
-    async with talking(app_for(api), Accept=BOTH) as http:
+async def test_a_newcomer_is_served_where_all_sessions_are_in_use(api: RestService) -> None:
+    async with talking(app_for(api, max_sessions=1), Accept=BOTH) as http:
         listening = await open_session(http)
         async with http.stream("GET", "/mcp", headers=listening) as stream:
             assert stream.status_code == 200
@@ -232,11 +224,8 @@ async def test_a_newcomer_is_served_where_all_sessions_are_in_use(
                 assert (await http.post("/mcp", json=ping, headers=session)).status_code == 200
 
 
-async def test_sessions_that_their_clients_have_ended_leave_their_place(
-    api: FakeShop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sessions, "MAX_SESSIONS", 2)
-    async with talking(app_for(api), Accept=BOTH) as http:
+async def test_sessions_that_their_clients_have_ended_leave_their_place(api: RestService) -> None:
+    async with talking(app_for(api, max_sessions=2), Accept=BOTH) as http:
         kept = await open_session(http)
         for _ in range(3):
             assert (await http.delete("/mcp", headers=await open_session(http))).status_code == 200
@@ -252,7 +241,7 @@ def test_any_address_of_this_machine_alone_needs_no_token(host: str) -> None:
     assert f'"http://{shown}:8083/mcp"' in main.addresses(settings)
 
 
-async def test_the_address_that_it_listens_on_is_its_name(api: FakeShop) -> None:
+async def test_the_address_that_it_listens_on_is_its_name(api: RestService) -> None:
     async with talking(app_for(api, mcp_host="127.0.0.2"), Host="127.0.0.2:8083", Accept=BOTH) as http:
         assert (await http.post("/mcp", json=HELLO)).status_code == 200
 
@@ -260,8 +249,8 @@ async def test_the_address_that_it_listens_on_is_its_name(api: FakeShop) -> None
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"API_TOKEN": "口令"}, "api_token: Value error, 令牌要放进请求头，只能用可见的 ASCII 字符"),
-        ({"API_TOKEN": "two words"}, "api_token: Value error, 令牌要放进请求头"),
+        ({"API_TOKEN": "口令"}, "设置有误 API_TOKEN：令牌要放进请求头，只能用可见的 ASCII 字符"),
+        ({"API_TOKEN": "two words"}, "设置有误 API_TOKEN：令牌要放进请求头"),
         ({"API_TOKEN": "t0ken", "API_URL": "http://user:geheim@shop/api"}, "只能用一个"),
         ({"MCP_HOST": "10.0.0.1"}, "必须同时设置 MCP_TOKEN"),
     ],
@@ -269,11 +258,10 @@ async def test_the_address_that_it_listens_on_is_its_name(api: FakeShop) -> None
 def test_a_setting_that_cannot_work_is_refused_at_start_without_repeating_it(
     monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], sentence: str
 ) -> None:
-    monkeypatch.setattr(sys, "argv", ["main.py"])
     for name, value in settings.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit) as ended:
-        main.read_settings()
+        load(main.Settings, [])
     assert sentence in str(ended.value.code)
     for secret in ("口令", "two words", "t0ken", "geheim"):
         assert secret not in str(ended.value.code)

@@ -1,0 +1,154 @@
+"""The question before a purchase (elicitation), its seal, and the key under which it happens once."""
+
+import hashlib
+import secrets
+import uuid
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from mcp.server.mcpserver import (
+    AcceptedElicitation,
+    AESGCMRequestStateCodec,
+    Context,
+    Elicit,
+    ElicitationResult,
+    RequestStateSecurity,
+)
+from mcp.types.version import is_version_at_least
+from pydantic import BaseModel
+
+from mcp_server import sentences
+from mcp_server.failures import ToolFailedError
+from mcp_server.rest_client import RestClient, ShopRefusedError
+from models import MAX_LIMIT, PurchaseRequest
+
+MAX_KEY = 200  # characters of an idempotency key
+
+Confirm = Literal["never", "auto", "always"]
+
+
+@dataclass(frozen=True)
+class ToolContext:
+    """What the tools work with, opened in the server's lifespan."""
+
+    rest: RestClient
+    confirm: Confirm
+
+
+ToolCall = Context[ToolContext, Any]  # a call under way
+
+_answered_question: ContextVar[str | None] = ContextVar("answered_question", default=None)
+
+
+class Agreement(BaseModel):
+    """An empty form: accepting it is the answer."""
+
+
+class _NotingCodec(AESGCMRequestStateCodec):
+    """Seals what the SDK notes of a question, for its way to the client and back (2026-07-28).
+
+    There the answer comes as a second call that carries the question. What is sealed is the same for every
+    equal question, but a seal is unique: it names the one question that the person has answered. (Before
+    2026-07-28 an answer ends the call that waits for it, and cannot come twice.)
+
+    Written for mcp 2.3, which opens the seal in the task that then runs the tool. Should a later version not
+    do that, the note is missing, and `purchase_key` refuses the purchase.
+    """
+
+    def unseal(self, token: str) -> bytes:
+        """Open a seal, and note it for this call."""
+        payload = super().unseal(token)
+        _answered_question.set(token)
+        return payload
+
+
+def question_security(token: str) -> RequestStateSecurity:
+    """Return how questions are sealed. Replicas share the token, and know one another's questions by it."""
+    shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
+    return RequestStateSecurity(codec=_NotingCodec([shared if token else secrets.token_bytes(32)]))
+
+
+def rest_of(ctx: ToolCall) -> RestClient:
+    """Return the client of the shop that a call works with."""
+    return ctx.request_context.lifespan_context.rest
+
+
+async def ask_buyer(input_data: PurchaseRequest, ctx: ToolCall) -> Elicit[Agreement] | None:
+    """Ask the person before buying, where the client can be asked; names and prices come from the shop.
+
+    An order that the service refuses anyway, for want of a name or of lines, is not asked about.
+    """
+    confirm = ctx.request_context.lifespan_context.confirm
+    if confirm == "never" or not input_data.customerName.strip() or not input_data.items:
+        return None
+    if not _can_be_asked(ctx):
+        if confirm == "always":
+            raise ToolFailedError("cannot_ask")
+        return None
+    await ctx.report_progress(1, 3, "核对商品和价格")
+    return Elicit(await _question(rest_of(ctx), input_data), Agreement)
+
+
+def check_agreed(answer: ElicitationResult[Agreement]) -> None:
+    """Raise ToolFailedError when the person did not agree."""
+    if not isinstance(answer, AcceptedElicitation):
+        raise ToolFailedError("declined" if answer.action == "decline" else "cancelled")
+
+
+def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
+    """Return the key under which this purchase happens at most once.
+
+    The host's `_meta["idempotency-key"]`, else the model's, else one for the question that the person has
+    answered, which a host sends again when it missed the result, else one for this call alone. Raises
+    ToolFailedError when the host's is no usable text: to drop it silently would allow the purchase twice.
+    """
+    meta: Any = ctx.request_context.meta
+    key = (meta or {}).get("idempotency-key")
+    if key is None:
+        key = key_of_model or _key_of_question(ctx) or uuid.uuid4().hex
+    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
+        raise ToolFailedError("invalid_idempotency_key", max=MAX_KEY)
+    if key.isascii() and key.isprintable() and " " not in key:
+        return key
+    # A header carries visible ASCII only, and a model may well write its key in Chinese.
+    return _digest(key)
+
+
+def _key_of_question(ctx: ToolCall) -> str | None:
+    if ctx.request_state is None:
+        return None
+    question = _answered_question.get()
+    if question is None:
+        raise ToolFailedError("unknown_question")
+    return _digest(question)
+
+
+def _can_be_asked(ctx: ToolCall) -> bool:
+    able = ctx.client_capabilities and ctx.client_capabilities.elicitation
+    if not able or (able.form is None and able.url is not None):
+        return False
+    # 2026-07-28 asks in its answer; before that there must be a way back to the client within the call.
+    modern = is_version_at_least(ctx.protocol_version or "", "2026-07-28")
+    return modern or ctx.session.can_send_request
+
+
+async def _question(rest: RestClient, purchase: PurchaseRequest) -> str:
+    """Return what the person is asked, with names and total as the shop knows them. Raises RestError."""
+    wanted: dict[int, int] = {}
+    for line in purchase.items:
+        wanted[line.productId] = wanted.get(line.productId, 0) + line.quantity
+    query = {"productId": list(wanted), "limit": MAX_LIMIT}
+    answer = await rest.get("purchase", "/inventory", query, rest.limits.look_seconds)
+    known = {item["productId"]: item["product"] for item in answer.data if item.get("product")}
+    for product_id in wanted:
+        if product_id not in known:
+            detail = sentences.UNKNOWN_PRODUCT.format(productId=product_id)
+            raise ShopRefusedError("purchase", 404, detail, "unknown_product", {"productId": product_id})
+    lines = "、".join(f"{count} × {known[product_id]['name']}" for product_id, count in wanted.items())
+    cents = sum(round(known[product_id]["price"] * 100) * count for product_id, count in wanted.items())
+    return f"确认购买 {lines}，合计 ¥{cents // 100}.{cents % 100:02}？"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,68 @@
+"""Tool results: the shop's JSON as it came, as one text block and as structured content."""
+
+from typing import Annotated, Any
+
+from mcp.types import CallToolResult, TextContent
+from pydantic import BaseModel
+from pydantic_core import to_json
+
+from mcp_server.arguments import optional
+from mcp_server.rest_client import RestAnswer
+from models import InventoryItem, Order, Product, SalesSummary
+
+MAX_RESULT_BYTES = 200_000  # more than a model can read, and hosts cut it blindly
+
+
+class _Listed(BaseModel):
+    note: Annotated[str | None, optional("只在结果被截断时有：如何取得其余部分")] = None
+
+
+class Products(_Listed):
+    """Products, by id."""
+
+    result: list[Product]
+
+
+class Inventory(_Listed):
+    """Stock, by product id."""
+
+    result: list[InventoryItem]
+
+
+class Orders(_Listed):
+    """Orders, newest first, or with groupBy what they sum up to."""
+
+    result: list[Order] | list[SalesSummary]
+
+
+def list_result(answer: RestAnswer, offset: int | None) -> CallToolResult:
+    """Pass a list on; above `MAX_RESULT_BYTES` it is cut at an element, with a note."""
+    items = answer.data
+    if len(answer.body) <= MAX_RESULT_BYTES:
+        text = TextContent(type="text", text=answer.body.decode())
+        return CallToolResult(content=[text], structured_content={"result": items})
+    shown = _fitting(items)
+    start, end = (offset or 0) + 1, (offset or 0) + len(shown)
+    note = f"结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
+    texts = (to_json(shown).decode(), note)
+    return CallToolResult(
+        content=[TextContent(type="text", text=text) for text in texts],
+        structured_content={"result": shown, "note": note},
+    )
+
+
+def order_result(answer: RestAnswer) -> CallToolResult:
+    """Pass an order on; `_meta` says when it was found by its key rather than placed now."""
+    replayed = {"idempotent-replayed": True} if "idempotent-replayed" in answer.headers else None
+    text = TextContent(type="text", text=answer.body.decode())
+    return CallToolResult(content=[text], structured_content=answer.data, meta=replayed)
+
+
+def _fitting(items: list[Any]) -> list[Any]:
+    """Return as many of the first elements as fit into `MAX_RESULT_BYTES`, and at least one."""
+    size = 0
+    for count, item in enumerate(items):
+        size += len(to_json(item)) + 1
+        if size > MAX_RESULT_BYTES and count:
+            return items[:count]
+    return items

@@ -1,0 +1,60 @@
+"""What the MCP server says: the sentences of its failures, by their codes."""
+
+# How a failed call of the shop begins: it refused, or it gave no usable answer.
+REFUSED = {
+    "products": "调用产品服务失败",
+    "inventory": "调用库存服务失败",
+    "orders": "调用订单服务失败",
+    "purchase": "创建采购订单失败",
+}
+UNANSWERED = {
+    "products": "请求产品服务时出错",
+    "inventory": "请求库存服务时出错",
+    "orders": "请求订单服务时出错",
+    "purchase": "请求创建采购订单时出错",
+}
+NO_DETAIL = "没有说明"
+UNKNOWN_PRODUCT = "商品ID {productId} 不存在"  # the shop's, where the question finds it first
+TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，不会重复购买"
+
+SHOP = {
+    "shop_unreachable": "连接不上 {url}，请确认 api.py 已经启动",
+    "shop_late": "{url} 没有及时回答，请稍后再试",
+    "shop_disconnected": "与 {url} 的连接中断，请稍后再试",
+    "not_a_shop": "{url} 的回答不是商店的，请检查 API_URL",
+    "stopping": "服务器正在停止",
+}
+
+TOOLS = {
+    "unknown_tool": "没有叫 {tool} 的工具，可用的有：{known}",
+    "too_many_values": "参数错误：多于 {max} 个值",
+    "invalid_idempotency_key": '参数错误：_meta["idempotency-key"] 应为 1 到 {max} 个字符的文字',
+    "cannot_ask": (
+        "没有下单：服务器要求每笔采购都经用户确认（--confirm always），"
+        "但这个客户端不能向用户提问（没有 elicitation，或用了 --stateless、--json-response）"
+    ),
+    "declined": "没有下单：用户拒绝了这笔采购。请不要自行重试，先问清用户的意思",
+    "cancelled": "没有下单：用户取消了这笔采购。请不要自行重试，先问清用户的意思",
+    "unknown_question": "没有下单：服务器认不出用户回答的是哪一次提问，请重新下单",
+}
+INVALID_ARGUMENTS = "参数错误："
+ARGUMENT_NAME = "参数名"
+OMITTED = "还有 {omitted} 处"
+
+PROMPTS = {
+    "unknown_prompt": "没有叫 {prompt} 的提示词，可用的有：{known}",
+    "invalid_group": "groupBy 应为 product、customer 或 day",
+    "invalid_customer": "customerName 应为不超过 {max} 个字符的姓名",
+    "invalid_threshold": "threshold 应为非负整数，例如 20",
+}
+INVALID_PROMPT = "提示词 {prompt} 的参数错误："
+MISSING_ARGUMENT = "缺少 {field}"
+UNKNOWN_ARGUMENT = "没有参数 {field}"
+
+HTTP = {
+    "host_not_allowed": (
+        "不认识的主机名 {host}。如果它就是这台服务器（反向代理、容器网络），请设置 MCP_ALLOWED_HOSTS={host}"
+    ),
+    "origin_not_allowed": "不接受来自 {origin} 的网页。若是您自己的，请设置 MCP_ALLOWED_HOSTS={origin}",
+    "unauthorized": "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>",
+}
