@@ -27,7 +27,7 @@ class _UntitledSchema(GenerateJsonSchema):
         return False  # "Maxprice" tells a model nothing, and hosts show it in their forms
 
 
-class _UnparsedMetadata(FuncMetadata):
+class UnparsedMetadata(FuncMetadata):
     """Leaves text alone that reads as JSON, so that a customer called "null" keeps that name.
 
     Written for mcp 2.3, which parses such text in `pre_parse_json`. Should a later version do that elsewhere,
@@ -35,6 +35,7 @@ class _UnparsedMetadata(FuncMetadata):
     """
 
     def pre_parse_json(self, data: dict[str, Any]) -> dict[str, Any]:
+        """Return the arguments as they came."""
         return data
 
 
@@ -73,7 +74,7 @@ def strict_tool(
     lenient = tool.fn_metadata
     strict = create_model(lenient.arg_model.__name__, __base__=(_StrictArguments, lenient.arg_model))
     # Without an output model results are not validated again: they are the service's own.
-    tool.fn_metadata = _UnparsedMetadata(
+    tool.fn_metadata = UnparsedMetadata(
         arg_model=lenient.arg_model, output_schema=_inlined(lenient.output_schema)
     )
     tool.parameters = _inlined(strict.model_json_schema(schema_generator=_UntitledSchema))

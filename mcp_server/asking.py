@@ -45,7 +45,7 @@ class Agreement(BaseModel):
     """An empty form: accepting it is the answer."""
 
 
-class _NotingCodec(AESGCMRequestStateCodec):
+class QuestionCodec(AESGCMRequestStateCodec):
     """Seals what the SDK notes of a question, for its way to the client and back (2026-07-28).
 
     There the answer comes as a second call that carries the question. What is sealed is the same for every
@@ -66,7 +66,7 @@ class _NotingCodec(AESGCMRequestStateCodec):
 def question_security(token: str) -> RequestStateSecurity:
     """Return how questions are sealed. Replicas share the token, and know one another's questions by it."""
     shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
-    return RequestStateSecurity(codec=_NotingCodec([shared if token else secrets.token_bytes(32)]))
+    return RequestStateSecurity(codec=QuestionCodec([shared if token else secrets.token_bytes(32)]))
 
 
 def rest_of(ctx: ToolCall) -> RestClient:

@@ -9,6 +9,7 @@ import pytest
 from mcp import MCPError
 from mcp.types import PromptReference, TextContent
 
+from mcp_server.arguments import UnparsedMetadata
 from mcp_server.rest_client import RestLimits
 from mcp_server.results import MAX_RESULT_BYTES
 from tests.mcp_server.stand_ins import (
@@ -21,6 +22,7 @@ from tests.mcp_server.stand_ins import (
     RestService,
     call,
     connect,
+    error_of,
     keyed,
     text_of,
 )
@@ -129,7 +131,9 @@ async def test_a_wrong_argument_is_refused_by_name(
     api: RestService, name: str, arguments: dict[str, Any], field: str
 ) -> None:
     result = await call(api, name, arguments)
-    assert result.is_error
+    error = error_of(result)
+    assert error["code"] == "invalid_arguments"
+    assert any(problem["field"].endswith(field) for problem in error["params"]["problems"])
     assert f"{field}: " in text_of(result)
     assert "pydantic" not in text_of(result)
     assert not api.asked
@@ -187,6 +191,7 @@ async def test_an_order_without_name_or_items_reaches_the_service_and_its_senten
         async with connect(api, era, Person("accept")) as client:
             result = await client.call_tool("create_purchase", {"input_data": order})
         assert text_of(result) == "创建采购订单失败 (400): 请求无效：缺少客户名称或商品"
+        assert error_of(result) == {"code": "empty_purchase", "params": {}}
 
 
 async def test_a_service_that_is_gone_is_said_plainly(api: RestService) -> None:
@@ -195,6 +200,7 @@ async def test_a_service_that_is_gone_is_said_plainly(api: RestService) -> None:
     result = await call(api, "get_products", {})
     assert result.is_error
     assert text_of(result).startswith("请求产品服务时出错: 连接不上 http://127.0.0.1:8000/api")
+    assert error_of(result) == {"code": "shop_unreachable", "params": {"url": "http://127.0.0.1:8000/api"}}
 
 
 @pytest.mark.parametrize(
@@ -251,6 +257,8 @@ async def test_a_service_that_hangs_is_given_up(api: RestService) -> None:
     )
     assert text_of(result).startswith("请求创建采购订单时出错: http://127.0.0.1:8000/api 没有及时回答")
     assert "idempotencyKey：k-1" in text_of(result)
+    params = {"url": "http://127.0.0.1:8000/api", "idempotencyKey": "k-1"}
+    assert error_of(result) == {"code": "shop_late", "params": params}
 
 
 def test_no_call_lasts_longer_than_fifteen_seconds() -> None:
@@ -293,7 +301,7 @@ async def test_an_unusable_key_of_the_host_is_refused_rather_than_dropped(
 ) -> None:
     async with connect(api) as client:
         result = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(key))
-    assert result.is_error
+    assert error_of(result) == {"code": "invalid_idempotency_key", "params": {"max": 200}}
     assert not api.asked
 
 
@@ -324,7 +332,7 @@ async def test_what_the_person_does_not_want_is_not_bought(
 ) -> None:
     async with connect(api, era, Person(action)) as client:
         result = await client.call_tool("create_purchase", TWO_BUDS)
-    assert result.is_error
+    assert error_of(result)["code"] == {"decline": "declined", "cancel": "cancelled"}[action]
     assert f"用户{word}" in text_of(result)
     assert not api.purchases()
 
@@ -335,6 +343,7 @@ async def test_an_unknown_product_is_not_asked_about(api: RestService, era: str)
     async with connect(api, era, person) as client:
         result = await client.call_tool("create_purchase", {"input_data": order})
     assert text_of(result) == "创建采购订单失败 (404): 商品ID 99 不存在"
+    assert error_of(result) == {"code": "unknown_product", "params": {"productId": 99}}
     assert not person.asked
     assert not api.purchases()
 
@@ -348,7 +357,7 @@ async def test_with_never_nobody_is_asked_and_with_always_who_cannot_be_asked_is
     async with connect(api, era, mcp_confirm="always") as client:
         refused = await client.call_tool("create_purchase", TWO_BUDS)
     assert not person.asked
-    assert refused.is_error
+    assert error_of(refused)["code"] == "cannot_ask"
     assert "不能向用户提问" in text_of(refused)
     assert len(api.purchases()) == 1
 
@@ -364,7 +373,24 @@ async def test_a_purchase_reports_its_steps(api: RestService, era: str) -> None:
     assert steps == [(2, 3, "提交订单"), (3, 3, "订单 7 已创建")]
 
 
-async def test_a_crash_does_not_show_its_inside(api: RestService, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_tool_that_is_not_offered_is_a_failure_that_names_those_that_are(
+    api: RestService, era: str
+) -> None:
+    async with connect(api, era) as client:
+        result = await client.call_tool("delete_everything", {})
+    assert error_of(result)["code"] == "unknown_tool"
+    assert "get_products" in text_of(result)
+
+
+async def test_arguments_are_as_strict_where_the_sdk_reads_them_in_another_place(
+    api: RestService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(UnparsedMetadata, "pre_parse_json")  # as in a version that no longer calls it
+    for arguments in ({"limit": "2"}, {"limit": True}, {"maxprice": 1}):
+        assert error_of(await call(api, "get_products", arguments))["code"] == "invalid_arguments"
+
+
+async def test_a_crash_does_not_show_its_inside(api: RestService) -> None:
     api.fail("/api/products", RuntimeError("password=1234"))
     result = await call(api, "get_products", {})
     assert result.is_error
@@ -405,21 +431,45 @@ async def test_the_recommendation_prompt_names_preference_and_budget(api: RestSe
 
 
 @pytest.mark.parametrize(
-    ("name", "arguments"), [("analyse_orders", {"groupBy": "week"}), ("restock_check", {"threshold": "-1"})]
+    ("name", "arguments", "code"),
+    [
+        ("analyse_orders", {"groupBy": "week"}, "invalid_group"),
+        ("analyse_orders", {"customerName": "\x00"}, "invalid_customer"),
+        ("restock_check", {"threshold": "-1"}, "invalid_threshold"),
+    ],
 )
 async def test_a_prompt_with_a_wrong_argument_says_so(
-    api: RestService, name: str, arguments: dict[str, str]
+    api: RestService, name: str, arguments: dict[str, str], code: str
 ) -> None:
     async with connect(api) as client:
-        with pytest.raises(MCPError, match="应为"):
+        with pytest.raises(MCPError, match="应为") as refused:
             await client.get_prompt(name, arguments)
+    assert refused.value.error.data["product-mcp/error"]["code"] == code
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "code"),
+    [
+        ("nothing", {}, "unknown_prompt"),
+        ("recommend", {}, "invalid_prompt_arguments"),
+        ("recommend", {"preference": "降噪", "color": "red"}, "invalid_prompt_arguments"),
+    ],
+)
+async def test_a_prompt_that_is_not_offered_so_is_refused_with_a_code(
+    api: RestService, name: str, arguments: dict[str, str], code: str
+) -> None:
+    async with connect(api) as client:
+        with pytest.raises(MCPError) as refused:
+            await client.get_prompt(name, arguments)
+    assert refused.value.error.data["product-mcp/error"]["code"] == code
 
 
 async def test_a_prompt_whose_data_cannot_be_had_says_why(api: RestService) -> None:
     api.fail("/api/orders/summary", httpx.Response(500, json={"detail": "坏了"}))
     async with connect(api) as client:
-        with pytest.raises(MCPError, match="调用订单服务失败"):
+        with pytest.raises(MCPError, match="调用订单服务失败") as failed:
             await client.get_prompt("analyse_orders", {})
+    assert failed.value.error.data == {"product-mcp/error": {"code": "shop_refused", "params": {}}}
 
 
 @pytest.mark.parametrize(

@@ -419,10 +419,34 @@ async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
             assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
 
 
+async def test_the_sdks_command_finds_and_runs_it(tmp_path: Path) -> None:
+    program = str(Path(sys.executable).with_name("mcp"))
+    command = StdioServerParameters(command=program, args=["run", str(ROOT / "main.py")], cwd=tmp_path)
+    with anyio.fail_after(60):
+        async with Client(command) as client:
+            assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
+
+
+async def test_uvicorn_finds_the_application(api: RestService) -> None:
+    async with talking(main.app, Accept=BOTH) as http:
+        assert (await http.post("/mcp", json=HELLO)).status_code == 200
+
+
+def test_only_what_a_start_asks_for_is_made() -> None:
+    assert not {"mcp", "app"} & vars(main).keys()
+    with pytest.raises(AttributeError):
+        main.server  # noqa: B018  the look-up is the test
+
+
+def test_settings_for_stdio_make_no_application_that_listens() -> None:
+    with pytest.raises(ValueError, match="stdio"):
+        main.create_app(main.Settings(mcp_transport="stdio", mcp_host="0.0.0.0"))
+
+
 @pytest.mark.parametrize(
     ("args", "env", "said"),
     [
-        (["--port", "http"], {}, "port"),
+        (["--port", "http"], {}, "MCP_PORT"),
         ([], {"MCP_PORT": "99999"}, "MCP_PORT"),
         (["--transport", "carrier-pigeon"], {}, "MCP_TRANSPORT"),
         (["--unknown"], {}, "--unknown"),

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 import main
+from mcp_server.asking import QuestionCodec
 from tests.mcp_server.stand_ins import (
     BOTH,
     CALL,
@@ -100,6 +101,17 @@ async def test_replicas_with_one_token_know_the_same_answer() -> None:
         await buy(two, TWO_BUDS, **answered)
     first, again = (request.headers["idempotency-key"] for request in api.purchases())
     assert first == again
+
+
+async def test_where_the_sdk_does_not_say_which_question_was_answered_nothing_is_bought(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(QuestionCodec, "unseal")  # as where a seal is opened out of the call's sight
+    service = RestService()
+    async with talking(app_for(service)) as http:
+        refused = await buy(http, TWO_BUDS, **await asked(http, TWO_BUDS))
+    assert refused["_meta"]["product-mcp/error"]["code"] == "unknown_question"
+    assert not service.purchases()
 
 
 async def test_without_a_token_an_answer_from_before_a_restart_buys_nothing() -> None:

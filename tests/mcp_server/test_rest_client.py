@@ -1,145 +1,169 @@
-"""How the MCP server calls the REST service: reads asked for at the same time are shared, and never stale."""
+"""The client of the shop over real connections: codes of what failed, and how long idle ones are kept."""
 
-import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import anyio
 import httpx
 import pytest
+from anyio.abc import SocketAttribute, SocketStream
 
-from mcp_server.rest_client import PRODUCTS, Answer, Shop, ShopError
-from tests.support.rest_transport import through
+from mcp_server.rest_client import RestClient, RestLimits, ShopRefusedError, ShopUnansweredError
+from serving.server import Service
+from tests.support.processes import free_port
 
 pytestmark = pytest.mark.anyio
 
-
-class Service:
-    """Answers each read with how many it has begun; holds back those that the test holds."""
-
-    def __init__(self) -> None:
-        self.begun = 0
-        self.held: dict[int, anyio.Event] = {}
-        self.status = 200
-
-    async def __call__(self, _: httpx.Request) -> httpx.Response:
-        self.begun += 1
-        number = self.begun
-        await self.held.get(number, _set()).wait()
-        return httpx.Response(self.status, json=[number])
-
-    def hold(self, number: int) -> anyio.Event:
-        return self.held.setdefault(number, anyio.Event())
-
-
-def _set() -> anyio.Event:
-    event = anyio.Event()
-    event.set()
-    return event
-
-
-@pytest.fixture
-def service() -> Service:
-    return Service()
+EMPTY_LIST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+ONCE = RestLimits(attempts=1, attempt_seconds=0.5)
 
 
 @asynccontextmanager
-async def opened(service: Service) -> AsyncIterator[Shop]:
-    with anyio.fail_after(10):
-        async with Shop("http://shop/api", send=through(httpx.MockTransport(service))).opened() as shop:
-            yield shop
-
-
-async def read(shop: Shop, kept: list[Answer | str], query: str = "") -> None:
-    try:
-        kept.append(await shop.get(PRODUCTS, "/products", {"query": query}))
-    except ShopError as error:
-        kept.append(str(error))
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    while not condition():
-        await anyio.lowlevel.checkpoint()
-
-
-async def test_many_who_ask_the_same_at_once_are_answered_by_one_read(service: Service) -> None:
-    answers: list[Answer | str] = []
-    async with opened(service) as shop, anyio.create_task_group() as group:
-        for _ in range(50):
-            group.start_soon(read, shop, answers)
-    assert len(answers) == 50
-    assert service.begun == 1
-
-
-async def test_who_asks_something_else_is_answered_by_itself(service: Service) -> None:
-    answers: list[Answer | str] = []
-    async with opened(service) as shop, anyio.create_task_group() as group:
-        for query in ("a", "b", "a"):
-            group.start_soon(read, shop, answers, query)
-    assert service.begun == 2
-
-
-async def test_nobody_is_answered_by_a_read_that_began_before_they_asked(service: Service) -> None:
-    first, later = service.hold(1), list[Answer | str]()
-    async with opened(service) as shop, anyio.create_task_group() as group:
-        group.start_soon(read, shop, [])
-        await until(lambda: service.begun == 1)
-        for _ in range(5):
-            group.start_soon(read, shop, later)
-        await anyio.wait_all_tasks_blocked()
-        first.set()
-    assert [answer.data for answer in later if isinstance(answer, Answer)] == [[2]] * 5
-    assert service.begun == 2
-
-
-async def test_a_read_that_hangs_does_not_hold_up_the_next(service: Service) -> None:
-    service.hold(1)
-    later: list[Answer | str] = []
-    async with opened(service) as shop, anyio.create_task_group() as group:
-        group.start_soon(read, shop, [])
-        await until(lambda: service.begun == 1)
-        await read(shop, later)
+async def listening(serve: Callable[[SocketStream], Awaitable[None]]) -> AsyncIterator[str]:
+    """Serve each connection with a function, and give the address."""
+    async with (
+        await anyio.create_tcp_listener(local_host="127.0.0.1") as listener,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(listener.serve, serve)
+        yield f"http://127.0.0.1:{listener.extra(SocketAttribute.local_port)}/api"
         group.cancel_scope.cancel()
-    assert len(later) == 1
 
 
-async def test_one_who_goes_away_takes_nothing_from_the_others(service: Service) -> None:
-    held, answers = service.hold(1), list[Answer | str]()
-    async with opened(service) as shop, anyio.create_task_group() as group:
-        async with anyio.create_task_group() as leaving:
-            leaving.start_soon(read, shop, [])
-            group.start_soon(read, shop, answers)
-            await until(lambda: service.begun == 1)
-            leaving.cancel_scope.cancel()
-        held.set()
-    assert len(answers) == 1
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """Answer every request with these bytes, then close."""
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(answer)
+
+    async with listening(serve) as url:
+        yield url
 
 
-async def test_a_failure_reaches_all_who_share_it(service: Service) -> None:
-    service.status = 404
-    answers: list[Answer | str] = []
-    async with opened(service) as shop, anyio.create_task_group() as group:
+async def failure(url: str) -> ShopUnansweredError:
+    async with RestClient(url, limits=ONCE).opened() as rest:
+        with pytest.raises(ShopUnansweredError) as failed:
+            await rest.get("products", "/products", {})
+    return failed.value
+
+
+async def test_a_port_where_nothing_listens_is_unreachable() -> None:
+    url = f"http://127.0.0.1:{free_port()}/api"
+    error = await failure(url)
+    assert (error.code, error.params) == ("shop_unreachable", {"url": url})
+
+
+@pytest.mark.parametrize("answer", [b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]"])
+async def test_a_connection_that_ends_in_the_middle_or_is_no_http_is_a_broken_one(answer: bytes) -> None:
+    async with answering(answer) as url:
+        assert (await failure(url)).code == "shop_disconnected"
+
+
+async def test_a_service_that_says_nothing_is_late() -> None:
+    async def hang(stream: SocketStream) -> None:
+        async with stream:
+            await anyio.sleep_forever()
+
+    async with listening(hang) as url:
+        assert (await failure(url)).code == "shop_late"
+
+
+async def test_a_page_in_place_of_json_is_no_shop() -> None:
+    async with answering(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>") as url:
+        assert (await failure(url)).code == "not_a_shop"
+
+
+async def test_a_refusal_carries_the_services_status_sentence_code_and_params() -> None:
+    params = {"productId": 2, "name": "无线蓝牙耳机Pro", "available": 1}
+    body = {"detail": "商品 无线蓝牙耳机Pro 库存不足. 可用: 1", "code": "out_of_stock", "params": params}
+    transport = httpx.MockTransport(lambda _: httpx.Response(400, json=body))
+    async with RestClient("http://shop/api", transport=transport).opened() as rest:
+        with pytest.raises(ShopRefusedError) as refused:
+            await rest.buy(b"{}", "k")
+    error = refused.value
+    assert (error.status, error.detail, error.code, error.params) == (
+        400,
+        body["detail"],
+        "out_of_stock",
+        params,
+    )
+
+
+@pytest.mark.parametrize("body", [{"detail": "no"}, {"code": 5, "params": []}, [], "no"])
+async def test_a_refusal_of_someone_who_knows_no_codes_has_one_too(body: object) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(404, json=body))
+    async with RestClient("http://shop/api", transport=transport).opened() as rest:
+        with pytest.raises(ShopRefusedError) as refused:
+            await rest.get("orders", "/orders", {})
+    assert (refused.value.code, refused.value.params) == ("shop_refused", {})
+
+
+async def test_a_user_and_password_in_the_address_go_into_the_header_and_not_into_failures() -> None:
+    heard: list[bytes] = []
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            heard.append(await stream.receive())
+
+    async with listening(serve) as url:
+        error = await failure(url.replace("http://", "http://somebody:ge%40heim@"))
+    assert error.params == {"url": url}
+    assert b"\r\nauthorization: basic c29tzwjvzhk6z2vaagvpbq==\r\n" in heard[0].lower()
+
+
+async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
+    async with answering(EMPTY_LIST) as url, RestClient(url, limits=ONCE).opened() as rest:
+        assert (await rest.get("products", "/products", {})).data == []
+
+
+async def test_an_idle_connection_is_closed_by_the_client_after_its_keepalive() -> None:
+    closed = anyio.Event()
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(EMPTY_LIST)
+            with pytest.raises(anyio.EndOfStream):
+                await stream.receive()
+            closed.set()
+
+    limits = RestLimits(keepalive_seconds=0.05)
+    async with listening(serve) as url, RestClient(url, limits=limits).opened() as rest:
+        await rest.get("products", "/products", {})
+        with anyio.fail_after(5):
+            await closed.wait()
+
+
+async def test_the_client_closes_idle_connections_before_the_server_does() -> None:
+    async def app(scope: object, receive: object, send: object) -> None: ...
+
+    server = Service(app, host="127.0.0.1", port=0)
+    assert RestLimits().keepalive_seconds < server.config.timeout_keep_alive
+
+
+async def test_a_connection_is_kept_for_the_next_call() -> None:
+    connections = 0
+
+    async def serve(stream: SocketStream) -> None:
+        nonlocal connections
+        connections += 1
+        async with stream:
+            async for _ in stream:
+                await stream.send(EMPTY_LIST)
+
+    async with listening(serve) as url, RestClient(url).opened() as rest:
         for _ in range(3):
-            group.start_soon(read, shop, answers)
-    assert answers == ["调用产品服务失败 (404): Not Found"] * 3
+            await rest.get("products", "/products", {})
+    assert connections == 1
 
 
-async def test_closing_ends_the_reads_that_nobody_waits_for(
-    service: Service, caplog: pytest.LogCaptureFixture
-) -> None:
-    service.hold(1)
-    with caplog.at_level(logging.ERROR):
-        async with opened(service) as shop, anyio.create_task_group() as group:
-            group.start_soon(read, shop, [])
-            await until(lambda: service.begun == 1)
-            group.cancel_scope.cancel()
-    assert not caplog.text
-
-
-async def test_a_shop_that_is_opened_twice_stays_open_until_both_are_done(service: Service) -> None:
-    answers: list[Answer | str] = []
-    async with opened(service) as shop:
-        async with shop.opened():
-            await read(shop, answers)
-        await read(shop, answers)
-    assert len(answers) == 2
+async def test_a_client_that_is_opened_twice_stays_open_until_both_are_done() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=[]))
+    async with RestClient("http://shop/api", transport=transport).opened() as rest:
+        async with rest.opened():
+            await rest.get("products", "/products", {})
+        assert (await rest.get("products", "/products", {})).data == []

@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 from mcp.client import Client
-from mcp.server.streamable_http import EventMessage
+from mcp.server.streamable_http import GET_STREAM_KEY, EventMessage
 from mcp.types import JSONRPCNotification, JSONRPCResponse
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -88,6 +88,15 @@ async def test_an_unknown_event_is_answered_with_an_empty_stream(last: str) -> N
         answer = await http.get("/mcp", headers=resume)
     assert answer.status_code == 200
     assert "data:" not in answer.text
+
+
+@pytest.mark.parametrize(("sdk_version", "kept"), [("2.3.0", True), ("2.3.9", True), ("2.4.0", False)])
+def test_events_are_kept_only_under_the_sdk_whose_inside_is_known(sdk_version: str, kept: bool) -> None:
+    assert (sessions.event_store(sdk_version) is not None) is kept
+
+
+def test_the_stream_outside_of_any_request_is_called_as_in_the_sdk() -> None:
+    assert sessions.GET_STREAM_KEY == GET_STREAM_KEY
 
 
 async def in_session(session: str | None = "s") -> None:
