@@ -23,8 +23,8 @@ async def serve(app: ASGIApp, port: int = 0, **options: Any) -> AsyncIterator[st
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     # No log settings: they are the whole process's, and other tests read the log.
-    options = {"timeout_graceful_shutdown": 0, "ws": "none"} | options
-    config = uvicorn.Config(app, log_config=None, **options)
+    usual: dict[str, Any] = {"timeout_graceful_shutdown": 0, "ws": "none"}
+    config = uvicorn.Config(app, log_config=None, **(usual | options))
     server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]))
     while not server.started:  # noqa: ASYNC110  uvicorn has no event for it
