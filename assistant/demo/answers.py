@@ -31,15 +31,15 @@ _EXAMPLES: dict[Language, tuple[str, ...]] = {
 
 
 def say(language: Language, chinese: str, english: str) -> str:
-    """Choose the sentence in the user's language."""
+    """Return the sentence in the user's language."""
     return chinese if language == "zh" else english
 
 
 # --- pieces ------------------------------------------------------------------------------------------------
 
 
-def plain(text: str, limit: int = 0) -> str:
-    """Make a text from outside harmless in a table: one line, shown as it is, cut at `limit` characters."""
+def escaped(text: str, limit: int = 0) -> str:
+    """Escape a text from outside for a table cell: one line, no markdown, cut at `limit` characters."""
     text = " ".join(text.encode("utf-8", "replace").decode().split())  # JSON can hold lone surrogates
     if limit and len(text) > limit:
         text = text[: limit - 1] + "…"
@@ -47,24 +47,24 @@ def plain(text: str, limit: int = 0) -> str:
 
 
 def bold(product: Product) -> str:
-    """Name the product that an answer is about; a later "buy 2" means what is in bold."""
-    return f"**{plain(product.name)}**"
+    """Return the name of the product that an answer is about; a later "buy 2" means the one in bold."""
+    return f"**{escaped(product.name)}**"
 
 
 def price(yuan: float) -> str:
-    """Write a unit price: ¥899, ¥9.90."""
+    """Format a unit price: ¥899, ¥9.90."""
     if not math.isfinite(yuan):
         return "—"
     return f"¥{yuan:.0f}" if yuan == int(yuan) else f"¥{yuan:.2f}"
 
 
 def total(yuan: float) -> str:
-    """Write a sum: ¥1798.00."""
+    """Format a sum: ¥1798.00."""
     return f"¥{yuan:.2f}" if math.isfinite(yuan) else "—"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a markdown table; a column of numbers, named in `head` with a colon at its end, goes right."""
+    """Return a markdown table; columns whose name in `head` ends with a colon are aligned right."""
     rule = [" ---: " if name.endswith(":") else " --- " for name in head]
     lines = [f"| {' | '.join(name.rstrip(':') for name in head)} |", f"|{'|'.join(rule)}|"]
     return "\n".join(lines + [f"| {' | '.join(row)} |" for row in rows])
@@ -85,11 +85,11 @@ def _rest(language: Language, count: int, more: bool) -> str:
 
 
 def product_table(language: Language, products: Sequence[Product], shelf: Shelf) -> str:
-    """List products with price, stock where it is known, and description."""
+    """List products with price, stock (if it is known) and description."""
     stocked = any(shelf.left(product) is not None for product in products)
     head = say(language, "编号:|商品|价格:|库存:|描述", "ID:|Product|Price:|Stock:|Description").split("|")
     rows = [
-        [str(p.id), plain(p.name), price(p.price), _left(shelf.left(p)), plain(p.description, MAX_CELL)]
+        [str(p.id), escaped(p.name), price(p.price), _left(shelf.left(p)), escaped(p.description, MAX_CELL)]
         for p in products[:MAX_ROWS]
     ]
     if not stocked:
@@ -100,7 +100,7 @@ def product_table(language: Language, products: Sequence[Product], shelf: Shelf)
 def stock_table(language: Language, products: Sequence[Product], shelf: Shelf) -> str:
     """List how many are left of each product."""
     head = say(language, "编号:|商品|库存:|价格:", "ID:|Product|Stock:|Price:").split("|")
-    rows = [[str(p.id), plain(p.name), _left(shelf.left(p)), price(p.price)] for p in products[:MAX_ROWS]]
+    rows = [[str(p.id), escaped(p.name), _left(shelf.left(p)), price(p.price)] for p in products[:MAX_ROWS]]
     return table(head, rows) + _rest(language, len(products), shelf.more and len(products) >= MAX_ROWS)
 
 
@@ -110,7 +110,7 @@ def _left(pieces: int | None) -> str:
 
 def one_price(language: Language, product: Product) -> str:
     """Say what one product costs."""
-    about = f"\n\n{plain(product.description, 200)}" if product.description.strip() else ""
+    about = f"\n\n{escaped(product.description, 200)}" if product.description.strip() else ""
     start = say(
         language,
         f"{bold(product)}（编号 {product.id}）的价格是 {price(product.price)}。",
@@ -143,7 +143,7 @@ def recommendation(language: Language, best: Product, others: Sequence[Product],
         f"I recommend {bold(best)}: {price(best.price)}, {_left(left)} in stock.",
     )
     if best.description.strip():
-        text += f"\n\n> {plain(best.description, 200)}"
+        text += f"\n\n> {escaped(best.description, 200)}"
     if others:
         also = say(language, "也可以考虑：", "These would do as well:")
         text += f"\n\n{also}\n\n{product_table(language, others[:4], Shelf(stock=shelf.stock))}"
@@ -154,7 +154,7 @@ def recommendation(language: Language, best: Product, others: Sequence[Product],
 
 
 def nearest(language: Language, lacks: Literal["stock", "budget"], product: Product, shelf: Shelf) -> str:
-    """Say why nothing fits, and what comes nearest."""
+    """Say why nothing fits, and which product is the nearest."""
     why = {
         "stock": ("合适的商品现在没有货。", "What would fit is out of stock."),
         "budget": (
@@ -192,7 +192,7 @@ def hello(language: Language) -> str:
 
 
 def not_understood(language: Language) -> str:
-    """Admit it, and say what can be asked."""
+    """Say that the question was not understood, and what can be asked."""
     start = say(
         language,
         "抱歉，我没有听懂。我是演示模型，只懂商店里的事。",
@@ -202,7 +202,7 @@ def not_understood(language: Language) -> str:
 
 
 def not_connected(language: Language) -> str:
-    """Say that the tool that would be needed is not there."""
+    """Say that the tool that is needed is not offered."""
     return say(
         language,
         "商店的工具现在没有连接上，所以我查不到，也不能下单。请检查 MCP 服务器是否在运行，然后再试。",
@@ -213,7 +213,7 @@ def not_connected(language: Language) -> str:
 
 def failed(language: Language, reason: str) -> str:
     """Say that a look-up failed, and why."""
-    reason = plain(reason)
+    reason = escaped(reason)
     return say(
         language, f"查询没有成功：{reason}", f"I could not look that up, the shop's tool failed: {reason}"
     )
@@ -236,7 +236,7 @@ def cancelled(language: Language) -> str:
 
 
 def stuck(language: Language) -> str:
-    """Say that the look-ups led nowhere."""
+    """Say that the results were not enough for an answer."""
     return say(
         language,
         "抱歉，工具的回答不够我给出结果，请换个说法再问一次。",
@@ -250,11 +250,11 @@ def empty(language: Language) -> str:
 
 
 def unlike(language: Language, wanted: str, products: Sequence[Product], shelf: Shelf) -> str:
-    """Say that nothing fits the words, and show what there is."""
+    """Say that nothing fits the words, and list the products that there are."""
     said = say(language, "没有找到这个商品。", "I found no such product.")
     if wanted:
         said = say(
-            language, f"没有找到“{plain(wanted, 40)}”。", f"I found nothing for “{plain(wanted, 40)}”."
+            language, f"没有找到“{escaped(wanted, 40)}”。", f"I found nothing for “{escaped(wanted, 40)}”."
         )
     if not products:
         return said
@@ -263,14 +263,14 @@ def unlike(language: Language, wanted: str, products: Sequence[Product], shelf: 
 
 
 def product_list(language: Language, products: Sequence[Product], shelf: Shelf) -> str:
-    """List products and say how many they are."""
+    """List products and their number."""
     count = f"{len(products)}+" if shelf.more else str(len(products))
     start = say(language, f"共有 {count} 种商品：", f"There are {count} products:")
     return f"{start}\n\n{product_table(language, products, shelf)}"
 
 
 def stock_list(language: Language, products: Sequence[Product], shelf: Shelf) -> str:
-    """List what is left."""
+    """List the stock."""
     if not products:
         return say(language, "没有查到库存。", "I found no stock.")
     start = say(language, "目前的库存：", "In stock right now:")
@@ -280,7 +280,7 @@ def stock_list(language: Language, products: Sequence[Product], shelf: Shelf) ->
 def low_stock(
     language: Language, limit: int, low: Sequence[Product], lowest: Sequence[Product], shelf: Shelf
 ) -> str:
-    """List what is running low, or say that nothing is, and what comes nearest."""
+    """List the products that are running low, or say that none is, and list the lowest."""
     if low:
         start = say(language, f"库存不多于 {limit} 件的商品：", f"Products with {limit} or fewer left:")
         return f"{start}\n\n{stock_table(language, low, shelf)}"
@@ -292,6 +292,6 @@ def low_stock(
 
 
 def choice(language: Language, products: Sequence[Product], shelf: Shelf) -> str:
-    """List what is within the budget and in stock."""
+    """List the products within the budget and in stock."""
     start = say(language, "符合条件并且有货的商品：", "These fit and are in stock:")
     return f"{start}\n\n{product_table(language, products, shelf)}"

@@ -1,16 +1,14 @@
-"""The history that the demo model is given: the wish that stands, what was looked up, what was shown."""
+"""Reads the history: what the user wants, which calls were made, which products were shown."""
 
-import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from assistant.chat.history import Message
-from assistant.chat.loop import INTERRUPTED, UNCONFIRMED
-from assistant.demo.answers import bold, plain
+from assistant.demo.answers import bold, escaped
 from assistant.demo.finder import Shelf
 from assistant.demo.ordering import bare_name, customer, order_lines, token, words
+from assistant.demo.past_calls import PastCall, calls_in, past_calls, text_of
 from assistant.demo.phrases import (
     CJK,
     NEW_ORDER,
@@ -28,8 +26,6 @@ from assistant.demo.phrases import (
 from assistant.demo.receipts import QUESTIONS
 from models import Product
 
-READERS = ("get_products", "get_inventory")
-KINDS = ("get_products", "get_inventory", "get_orders", "create_purchase")
 _ORDINALS = {word: place for place, word in enumerate(("first", "second", "third", "fourth", "fifth"), 1)}
 _ORDINAL = re.compile(
     rf"第({NUMBER})[个款种件台](?:商品|产品)?"
@@ -40,7 +36,7 @@ _ORDINAL = re.compile(
 
 @dataclass(frozen=True)
 class Wish:
-    """What a message asks for; `text` is the sentence without the customer; prices are in yuan."""
+    """What a message asks for: `text` is the sentence without the customer, prices are in yuan."""
 
     goal: Goal
     text: str
@@ -52,7 +48,7 @@ class Wish:
 
     @classmethod
     def of(cls, text: str) -> "Wish":
-        """Read one message by itself."""
+        """Parse one message by itself."""
         text = fold(text)
         wished, (low, high) = goal(text), budget(text)
         if wished not in (
@@ -66,68 +62,18 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Result:
-    """What came of one tool call: the tool's own name, what it was called with, its text."""
-
-    kind: str
-    arguments: dict[str, Any]
-    content: str
-
-
-def kind_of(offered: str) -> str:
-    """Return which of the shop's tools an offered name stands for; empty for any other."""
-    return next((kind for kind in KINDS if re.search(rf"(?:^|[_-]){kind}(?:_[0-9a-f]{{8}})?$", offered)), "")
-
-
-def text_of(message: Message) -> str:
-    """Return the text of a message, also when its content comes in parts."""
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
-
-
-def results(messages: Sequence[Message]) -> list[Result]:
-    """Pair each call of the shop's tools with its result; a call without one was interrupted."""
-    texts = {str(m.get("tool_call_id")): text_of(m) for m in messages if m.get("role") == "tool"}
-    return [
-        Result(kind_of(name), arguments, texts.get(call_id, f"错误: {INTERRUPTED}"))
-        for message in messages
-        if message.get("role") == "assistant"
-        for call_id, name, arguments in _calls(message)
-    ]
-
-
-def _calls(message: Message) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict):
-            yield str(call.get("id")), str(function.get("name")), _arguments(function.get("arguments"))
-
-
-def _arguments(text: Any) -> dict[str, Any]:
-    try:
-        value = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
-
-
-@dataclass(frozen=True)
 class Conversation:
-    """A history, parted at the newest message of the user."""
+    """A history, split at the newest message of the user."""
 
     wish: Wish
     language: Language
     earlier: Sequence[Message]
-    results: list[Result]  # of this turn
+    calls: list[PastCall]  # of this turn
     rounds: int  # of calls in this turn
 
     @classmethod
-    def read(cls, messages: Sequence[Message]) -> "Conversation":
-        """Read the messages from the first to the newest; nothing is kept in between."""
+    def of(cls, messages: Sequence[Message]) -> "Conversation":
+        """Parse the messages, from the first to the newest."""
         wish, spoken, last, bought_for = Wish("hello", ""), None, 0, None
         for at, message in enumerate(messages):
             if message.get("role") != "user":
@@ -144,12 +90,12 @@ class Conversation:
             last = at
         letters = re.search(r"[a-z]", wish.text, re.IGNORECASE) and not re.search(f"[{CJK}]", wish.text)
         turn = messages[last:]
-        rounds = sum(1 for message in turn if any(_calls(message)))
-        talk = cls(wish, spoken or ("en" if letters else "zh"), messages[:last], results(turn), rounds)
+        rounds = sum(1 for message in turn if any(calls_in(message)))
+        talk = cls(wish, spoken or ("en" if letters else "zh"), messages[:last], past_calls(turn), rounds)
         return replace(talk, wish=replace(wish, text=talk.pointed(wish.text)))
 
     def pointed(self, text: str) -> str:
-        """Put a token in place of "the second one": the products as the last answer showed them."""
+        """Replace "the second one" by the token of that product in the last answer that showed some."""
         found = _ORDINAL.search(text) if self.wish.goal != "orders" else None
         if not found:
             return text
@@ -157,41 +103,41 @@ class Conversation:
         shown = self.shown()[1]
         return text.replace(found[0], token(shown[place - 1].id)) if 0 < place <= len(shown) else text
 
-    def of(self, kind: str) -> list[str]:
-        """Return what one tool answered in this turn."""
-        return [result.content for result in self.results if result.kind == kind]
+    def calls_to(self, kind: str) -> list[PastCall]:
+        """Return the calls of one tool in this turn."""
+        return [call for call in self.calls if call.kind == kind]
 
     def known(self) -> Shelf:
-        """Return every product that a tool has told of so far; its stock may be outdated."""
+        """Return every product that a result has named so far; the stock may be outdated."""
         known = Shelf()
-        for result in [*results(self.earlier), *self.results]:
-            if result.kind in ("get_products", "get_inventory"):
-                known.add(result.content)
+        for call in [*past_calls(self.earlier), *self.calls]:
+            if call.kind in ("get_products", "get_inventory"):
+                known.add(call.content)
         return known
 
     def bold(self) -> list[str]:
-        """Return what the newest answer with bold text had in bold: names, also without results."""
+        """Return the bold texts of the newest answer that has any: product names, even without results."""
         texts = (text_of(m) for m in reversed(self.earlier) if m.get("role") == "assistant")
         return next((found for text in texts if (found := re.findall(r"\*\*(.+?)\*\*", text))), [])
 
     def shown(self) -> tuple[list[Product], list[Product]]:
-        """Return the products of the newest answer that named any: those in bold, and all, as they appear."""
+        """Return the products of the newest answer that names any: those in bold, and all, in their order."""
         known = self.known()
         for message in reversed(self.earlier):
             text = text_of(message) if message.get("role") == "assistant" else ""
             named = [product for product in known.products.values() if _names(text, product)]
             if named:
-                named.sort(key=lambda product: text.find(plain(product.name)))
+                named.sort(key=lambda product: text.find(escaped(product.name)))
                 return [product for product in named if bold(product) in text], named
         return [], []
 
 
 def _names(text: str, product: Product) -> bool:
-    return bold(product) in text or f"| {plain(product.name)} |" in text
+    return bold(product) in text or f"| {escaped(product.name)} |" in text
 
 
 def asked(messages: Sequence[Message]) -> tuple[str, str]:
-    """Return what the newest answer asked for, and the words it quoted; both may be empty."""
+    """Return which question the newest answer ended with, and the words it quoted; both may be empty."""
     text = next((text_of(m).rstrip() for m in reversed(messages) if m.get("role") == "assistant"), "")
     what = next((key for key, forms in QUESTIONS.items() if text.endswith(tuple(forms.values()))), "")
     quoted = re.search(r"[“]([^“”]+)[”]", text)
@@ -199,11 +145,11 @@ def asked(messages: Sequence[Message]) -> tuple[str, str]:
 
 
 def _follow(before: Wish, text: str, since: Sequence[Message]) -> Wish:
-    """Read a message: a new wish, or the piece that the answer before it had asked for."""
+    """Parse a message: a new wish, or the missing part that the answer before it asked for."""
     new, (what, quoted) = Wish.of(text), asked(since)
     if before.goal != "buy" or new.goal in ("orders", "hello", "help", "cancel"):
         return new
-    if says("yes", text) and any(UNCONFIRMED in text_of(m) for m in since if m.get("role") == "tool"):
+    if says("yes", text) and any(call.code == "unconfirmed" for call in past_calls(since)):
         return before
     someone = new.customer or before.customer
     if what == "customer" and (new.customer or new.goal == "unknown"):

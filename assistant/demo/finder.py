@@ -1,4 +1,4 @@
-"""Reading what the shop's tools answered, and finding the products that a sentence means."""
+"""Parses the results of the shop's tools, and finds the products that a sentence means."""
 
 import json
 import re
@@ -18,11 +18,10 @@ M = TypeVar("M", bound=BaseModel)
 MAX_STARTS = 50  # brackets that are tried as the beginning of the JSON
 MAX_TERMS = 12  # of a sentence
 MAX_SEARCHES = 6  # phrases and words that are looked up one by one in a large catalogue
-GOOD = 0.75  # of the best score: what fits as well as the best
-FAIR = 0.5  # of the best score: what may be recommended beside the best
-SURE = 0.6  # of the words must fit before a product is put into an order
+GOOD = 0.75  # share of the best score from which a product fits as well as the best
+FAIR = 0.5  # share of the best score from which a product may be recommended beside the best
+SURE = 0.6  # share of the words that must fit before a product is put into an order
 
-_FAILED = re.compile(r"^\W{0,3}(?:错误[:：]|Error\b|\w*(?:失败|出错)[^\n]{0,20}[:：])", re.MULTILINE)
 _JSON = json.JSONDecoder()
 
 
@@ -30,10 +29,10 @@ _JSON = json.JSONDecoder()
 
 
 def elements(content: str) -> tuple[list[Any], bool] | None:
-    """Find the JSON in a tool's text: its elements, and whether it was whole; None without any.
+    """Return the elements of the JSON in a tool's text, and whether it is complete; None if there is no JSON.
 
-    A host may put a line before it or cut it; the whole elements before the cut are kept. Servers that
-    answer a list as one block an element give objects in a row.
+    A host may put a line before it, or cut it: the elements before the cut are kept. Servers that answer a
+    list with one block for each element give objects one after the other.
     """
     for start in islice(re.finditer(r"[\[{]", content), MAX_STARTS):
         try:
@@ -43,63 +42,52 @@ def elements(content: str) -> tuple[list[Any], bool] | None:
         if isinstance(value, dict) and isinstance(value.get("result"), list):
             value = value["result"]
         if isinstance(value, dict):
-            return _row(content, value, end), "[" not in content[: start.start()]
+            return _in_sequence(content, value, end), "[" not in content[: start.start()]
         if all(isinstance(element, dict) for element in value):
             return value, True
     return None
 
 
-def _row(content: str, first: dict[str, Any], end: int) -> list[Any]:
-    row = [first]
+def _in_sequence(content: str, first: dict[str, Any], end: int) -> list[Any]:
+    found = [first]
     while follows := re.compile(r"[\s,]*(?={)").match(content, end):
         try:
             value, end = _JSON.raw_decode(content, follows.end())
         except (ValueError, RecursionError):
             break
-        row.append(value)
-    return row
+        found.append(value)
+    return found
 
 
-def failure(content: str) -> str | None:
-    """Return the reason when a tool's text is no answer but a failure, or nothing at all."""
+def rows(content: str, model: type[M]) -> list[M]:
+    """Return the elements that have the wire type's shape; others are left out."""
     found = elements(content)
-    head = content if found is None else re.split(r"[\[{]", content, maxsplit=1)[0]
-    if found is not None and not _FAILED.search(head):
-        return None
-    text = re.sub(r"</?tool_result[^>]*>", "", content).strip()
-    text = re.sub(r"^(?:错误[:：]\s*|Error executing tool \S+:\s*)+", "", text)
-    return text[:300] or "—"
-
-
-def read(content: str, model: type[M]) -> list[M]:
-    """Return the elements that have the wire type's shape; whatever else came is left out."""
-    found = elements(content) if failure(content) is None else None
-    rows: list[M] = []
+    valid: list[M] = []
     for element in found[0] if found else ():
         try:
-            rows.append(model.model_validate(element))
+            valid.append(model.model_validate(element))
         except ValidationError:
             continue
-    return rows
+    return valid
 
 
-def partial(content: str) -> bool:
-    """Tell whether a list came as its first part only."""
+def is_partial(content: str) -> bool:
+    """Whether a list is only the first page, or was cut."""
     found = elements(content)
     return found is not None and (len(found[0]) >= DEFAULT_LIMIT or not found[1])
 
 
 @dataclass
 class Shelf:
-    """What tool results told of products: in their order, with the stock where it is known."""
+    """The products that tool results name, in their order, with the stock where it is known."""
 
     products: dict[int, Product] = field(default_factory=dict)
     stock: dict[int, int] = field(default_factory=dict)
-    more: bool = False  # there may be products that are not here
+    more: bool = False  # the shop may have products that are not here
 
     def add(self, content: str) -> None:
-        """Take in the text of a `get_products` or `get_inventory` result."""
-        items, products = read(content, InventoryItem), read(content, Product)
+        """Add the products of a `get_products` or `get_inventory` result."""
+        items, products = rows(content, InventoryItem), rows(content, Product)
         for item in items:
             self.stock[item.productId] = item.quantity
             if item.product:
@@ -107,15 +95,15 @@ class Shelf:
             else:
                 self.products.setdefault(item.productId, unnamed(item.productId))
         self.products |= {product.id: product for product in products}
-        self.more |= partial(content)
+        self.more |= is_partial(content)
 
     def left(self, product: Product) -> int | None:
-        """Return how many are left, in pieces; None when nobody said."""
+        """Return how many pieces are left; None if no result says it."""
         return self.stock.get(product.id)
 
 
 def unnamed(product_id: int) -> Product:
-    """Stand in for a product of which only the id is known."""
+    """Return a placeholder for a product of which only the id is known."""
     return Product(id=product_id, name=f"#{product_id}", price=float("nan"), description="")
 
 
@@ -126,7 +114,7 @@ def _concept(chinese: str, english: str) -> re.Pattern[str]:
     return re.compile(rf"{chinese}|(?<![a-z])(?:{english})(?![a-z])")
 
 
-# Ordinary words that mean the same: the pattern that a sentence fits is sought in the products.
+# Synonyms in both languages: if a sentence matches a pattern, products that match it fit.
 CONCEPTS = (
     _concept("耳机|耳塞|耳麦", r"ear(?:buds?|phones?|pods?)|airpods?|head(?:phones?|sets?)"),
     _concept("手表|腕表|手环", r"(?:smart ?)?watch(?:es)?|wristbands?"),
@@ -159,7 +147,7 @@ CONCEPTS = (
 
 @dataclass(frozen=True)
 class Term:
-    """Something that a sentence asks for, and what to look for in a product; `said` is the word itself."""
+    """A word of the user (`said`), and the pattern to look for in a product."""
 
     said: str
     pattern: re.Pattern[str] | None = None
@@ -179,7 +167,7 @@ class Term:
 
 
 def terms(text: str) -> list[Term]:
-    """Take the words that may describe a product apart: concepts, words of letters, runs of Han or kana."""
+    """Split the words that may describe a product: concepts, words of letters, runs of Han or kana."""
     text, found = fold(text).lower(), []
     for concept in CONCEPTS:
         if said := concept.search(text):
@@ -193,7 +181,7 @@ def terms(text: str) -> list[Term]:
 
 
 def searches(texts: Iterable[str]) -> list[str]:
-    """Return what to search a large catalogue for: each phrase as it is, then its words."""
+    """Return the queries for a large catalogue: each phrase as it is, then its words."""
     found = [
         query
         for text in texts
@@ -208,13 +196,13 @@ def _word(word: str) -> re.Pattern[str]:
 
 
 def about_products(text: str) -> bool:
-    """Tell whether a sentence names something that shops sell."""
+    """Whether a sentence names something that shops sell."""
     return any(term.pattern in CONCEPTS for term in terms(text))
 
 
 @dataclass(frozen=True)
 class Match:
-    """A product that fits some of the words: a score to rank by, and the share of the words that fit."""
+    """A product that fits some of the words, with a score to rank by and the share of words that fit."""
 
     product: Product
     score: float
@@ -241,7 +229,7 @@ def best(found: Sequence[Match], share: float = GOOD) -> list[Product]:
 
 
 def mark(text: str, products: Iterable[Product]) -> str:
-    """Put tokens in place of products that a sentence names in full, the longest name first."""
+    """Replace products that a sentence names in full by tokens, the longest name first."""
     for product in sorted(products, key=lambda product: -len(product.name)):
         name = fold(product.name)
         if len(name) > 1 and not name.isdigit() and name.lower() in text.lower():

@@ -1,4 +1,4 @@
-"""What the demo model can look up: the shop's tools among those that are offered, and what they answered."""
+"""Looks products up: which of the shop's tools are offered, which calls are still needed, what they found."""
 
 import json
 from collections.abc import Sequence
@@ -6,19 +6,20 @@ from typing import Any
 
 from assistant.chat.interfaces import ToolRequest
 from assistant.demo import answers
-from assistant.demo.conversation import Conversation, kind_of
-from assistant.demo.finder import Shelf, best, failure, mark, matches, searches, terms
+from assistant.demo.conversation import Conversation
+from assistant.demo.finder import Shelf, best, mark, matches, searches, terms
 from assistant.demo.ordering import ids
+from assistant.demo.past_calls import kind_of
 from assistant.demo.phrases import says
 from models import Product
 
-SEARCH_LIMIT = 50  # products that a search in a large catalogue brings
+MAX_FOUND = 50  # products of one search in a large catalogue
 
-Answer = str | list[ToolRequest]
+Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
 
 
-class Shop:
-    """The shop's tools among those that are offered: all of one server, the one that has most of them."""
+class ShopTools:
+    """The shop's tools among those that are offered: those of the one server that has most of them."""
 
     def __init__(self, tools: Sequence[dict[str, Any]]) -> None:
         servers: dict[str, dict[str, tuple[str, set[str]]]] = {}
@@ -30,21 +31,21 @@ class Shop:
         self._tools = max(servers.values(), key=len, default={})
 
     def has(self, kind: str) -> bool:
-        """Tell whether the tool is there."""
+        """Whether the tool is offered."""
         return kind in self._tools
 
     def takes(self, kind: str, argument: str) -> bool:
-        """Tell whether the tool is there and has such an argument."""
+        """Whether the tool is offered and has this argument."""
         return kind in self._tools and argument in self._tools[kind][1]
 
     def call(self, kind: str, **arguments: Any) -> ToolRequest:
-        """Write a call with those arguments that the tool's schema has and that say something."""
+        """Return a call with the arguments that the tool's schema has and that are not None."""
         name, properties = self._tools[kind]
         kept = {key: value for key, value in arguments.items() if key in properties and value is not None}
         return ToolRequest(name, json.dumps(kept, ensure_ascii=False))
 
     def purchase(self, customer: str, items: list[dict[str, int]]) -> ToolRequest:
-        """Write the order, in the shape that the tool's schema wants."""
+        """Return the call that orders, in the shape of the tool's schema."""
         order = {"customerName": customer, "items": items}
         wrapped = "input_data" in self._tools["create_purchase"][1]
         return self.call("create_purchase", **({"input_data": order} if wrapped else order))
@@ -78,43 +79,42 @@ def _fits(kind: str, properties: set[str], required: set[str]) -> bool:
     return not required
 
 
-class Decided(Exception):  # noqa: N818 -- no error: it ends the deciding from within a look-up
-    """What to do now is settled: these calls have to come first, or this sentence is all there is to say."""
+class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
+    """The decision has been made: calls that have to come first, or the whole answer."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, decision: Decision) -> None:
         super().__init__()
-        self.answer = answer
+        self.decision = decision
 
 
 class Lookup:
-    """The products that a turn knows by now; what it does not know yet has to be called for first."""
+    """What a turn knows by now; the calls for what it does not know yet are raised as `Decided`."""
 
-    def __init__(self, talk: Conversation, shop: Shop) -> None:
+    def __init__(self, talk: Conversation, shop: ShopTools) -> None:
         self.talk, self.shop = talk, shop
         self.wish, self.tongue = talk.wish, talk.language
 
     def ask(self, kind: str, **arguments: Any) -> list[str]:
-        """Return what the tool answered in this turn, after calling it if it has not been called.
+        """Return the tool's results in this turn.
 
         Raises:
-            Decided: The call has to come first; or the tool is not there or failed, which is said.
+            Decided: The tool has to be called first; or it is not offered, or has failed: that is the answer.
         """
-        contents = self.talk.of(kind)
-        if not contents:
+        calls = self.talk.calls_to(kind)
+        if not calls:
             raise Decided([self.call(kind, **arguments)])
-        reason = next((why for content in contents if (why := failure(content))), None)
-        if reason:
-            raise Decided(answers.failed(self.tongue, reason))
-        return contents
+        if failed := next((call for call in calls if call.code), None):
+            raise Decided(answers.failed(self.tongue, failed.reason or "—"))
+        return [call.content for call in calls]
 
     def call(self, kind: str, **arguments: Any) -> ToolRequest:
-        """Write a call; decide to say that the tools are not connected where it is not there."""
+        """Return a call; raise `Decided` if the tool is not offered."""
         if not self.shop.has(kind):
             raise Decided(answers.not_connected(self.tongue))
         return self.shop.call(kind, **arguments)
 
     def look(self, kind: str, texts: Sequence[str]) -> Shelf:
-        """Look up what may be meant: the first page, and in a larger catalogue what the words find."""
+        """Return the products that may be meant: the first page, and of a larger catalogue what is found."""
         shelf = Shelf()
         for content in self.ask(kind):
             shelf.add(content)
@@ -123,28 +123,28 @@ class Lookup:
         wish = self.wish
         queries: list[str | None] = [*searches(texts)] or ([None] if wish.low or wish.high else [])
         asked = [
-            {"query": query, "minPrice": wish.low, "maxPrice": wish.high, "limit": SEARCH_LIMIT}
+            {"query": query, "minPrice": wish.low, "maxPrice": wish.high, "limit": MAX_FOUND}
             for query in queries
         ]
-        searched = [r for r in self.talk.results if r.kind == "get_products" and "limit" in r.arguments]
+        searched = [call for call in self.talk.calls_to("get_products") if "limit" in call.arguments]
         if asked and not searched:
             raise Decided([self.call("get_products", **arguments) for arguments in asked])
-        for result in searched:
-            shelf.add(result.content)
+        for call in searched:
+            shelf.add(call.content)
         if kind == "get_inventory":
             self.count(shelf, texts)
         return shelf
 
     def count(self, shelf: Shelf, texts: Sequence[str]) -> None:
-        """Look up how many are left of what a search found."""
+        """Add the stock of the products that a search found."""
         wanted = [term for text in texts for term in terms(text)]
         found = [match.product for match in matches(shelf.products.values(), wanted)]
         unknown = [product.id for product in found or shelf.products.values() if shelf.left(product) is None]
-        if unknown and not any("productIds" in result.arguments for result in self.talk.results):
-            raise Decided([self.call("get_inventory", productIds=unknown[:SEARCH_LIMIT])])
+        if unknown and not any("productIds" in call.arguments for call in self.talk.calls):
+            raise Decided([self.call("get_inventory", productIds=unknown[:MAX_FOUND])])
 
     def meant(self, shelf: Shelf) -> list[Product] | None:
-        """Find the products that the sentence names: by id, in full, in words, as "it"; None without any."""
+        """Return the products that the sentence names (id, name, words, "it"); None if it names none."""
         marked = mark(self.wish.text, shelf.products.values())
         if named := ids(marked):
             return [shelf.products[product_id] for product_id in named if product_id in shelf.products]

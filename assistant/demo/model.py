@@ -1,8 +1,7 @@
-"""The stand-in model for a machine without a key: it answers by calling the shop's tools that are listed.
+"""The model for a machine without a key: it answers with the shop's tools, by rules.
 
-It keeps nothing: what it knows is in the messages that it is given, so any replica can carry a conversation
-on. It knows no product: names, prices and stock come from tool results, and nothing in a result is read as a
-request.
+It has no state: all it knows is in the messages, so any replica can continue a conversation. It knows no
+product: names, prices and stock come from tool results. Nothing in a result is taken for a request.
 """
 
 import json
@@ -13,30 +12,30 @@ from typing import Any
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Reply
 from assistant.demo import answers, receipts
-from assistant.demo.conversation import Conversation, kind_of
+from assistant.demo.conversation import Conversation
 from assistant.demo.finder import (
     FAIR,
     SURE,
     Shelf,
     about_products,
     best,
-    failure,
+    is_partial,
     mark,
     matches,
-    partial,
-    read,
+    rows,
     terms,
     unnamed,
 )
-from assistant.demo.lookup import Answer, Decided, Lookup, Shop
-from assistant.demo.ordering import Line, ids, names_another, order_lines, words
+from assistant.demo.lookup import Decided, Decision, Lookup, ShopTools
+from assistant.demo.ordering import OrderLine, ids, names_another, order_lines, words
+from assistant.demo.past_calls import PastCall, kind_of
 from assistant.demo.phrases import orders_wanted, period, pieces_below, says
 from models import MAX_LIMIT, GroupBy, Order, Product, SalesSummary
 
 MAX_ROUNDS = 6  # of calls for one question; no conversation here needs more than five
-LOW_STOCK = 20  # pieces: what "running low" means where nobody says
-RECENT = 20  # orders that are shown where nobody says how many
-PIECE = 12  # characters of a delta
+LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
+RECENT = 20  # orders that are shown if the question names no number
+MAX_DELTA = 12  # characters that are streamed at once
 
 
 class DemoModel:
@@ -50,25 +49,25 @@ class DemoModel:
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
         """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
-        answer = decide(Conversation.read(messages), Shop(tools), self._today())
-        if not isinstance(answer, str):
-            yield Reply("", answer, "tool_calls")
+        decision = decide(Conversation.of(messages), ShopTools(tools), self._today())
+        if not isinstance(decision, str):
+            yield Reply("", decision, "tool_calls")
             return
-        for at in range(0, len(answer), PIECE):
-            yield answer[at : at + PIECE]
-        yield Reply(answer)
+        for at in range(0, len(decision), MAX_DELTA):
+            yield decision[at : at + MAX_DELTA]
+        yield Reply(decision)
 
 
-def decide(talk: Conversation, shop: Shop, today: date) -> Answer:
+def decide(talk: Conversation, shop: ShopTools, today: date) -> Decision:
     """Return the next calls, or the answer; no call is made twice in one turn."""
     try:
         return _Clerk(talk, shop, today).answer()
     except Decided as decided:
-        answer = decided.answer
-    if isinstance(answer, str):
-        return answer
-    done = {(result.kind, json.dumps(result.arguments, sort_keys=True)) for result in talk.results}
-    new = [call for call in answer if (kind_of(call.name), _sorted(call.arguments)) not in done]
+        decision = decided.decision
+    if isinstance(decision, str):
+        return decision
+    done = {(call.kind, json.dumps(call.arguments, sort_keys=True)) for call in talk.calls}
+    new = [call for call in decision if (kind_of(call.name), _sorted(call.arguments)) not in done]
     return new if new and talk.rounds < MAX_ROUNDS else answers.stuck(talk.language)
 
 
@@ -77,15 +76,15 @@ def _sorted(arguments: str) -> str:
 
 
 def group_of(text: str) -> GroupBy | None:
-    """Tell by what orders are to be summed up."""
+    """Return by what orders are to be summed up."""
     groups: tuple[GroupBy, ...] = ("day", "customer", "product")
     return next((group for group in groups if says(group, text)), None)
 
 
 class _Clerk(Lookup):
-    """One decision: from what is wished, what is known by now, and what can be called."""
+    """Makes one decision, from the wish, what is known by now, and the tools that are offered."""
 
-    def __init__(self, talk: Conversation, shop: Shop, today: date) -> None:
+    def __init__(self, talk: Conversation, shop: ShopTools, today: date) -> None:
         super().__init__(talk, shop)
         self.today = today
 
@@ -93,7 +92,7 @@ class _Clerk(Lookup):
         """Return the answer.
 
         Raises:
-            Decided: The answer is settled already, or calls have to come first.
+            Decided: The decision has been made further down.
         """
         steps: dict[str, Callable[[], str]] = {
             "products": self.products,
@@ -128,7 +127,7 @@ class _Clerk(Lookup):
         return answers.product_list(self.tongue, found or everything, shelf)
 
     def extreme(self, products: Sequence[Product]) -> Product | None:
-        """Return the cheapest or the dearest product, where that is what is asked for."""
+        """Return the cheapest or the dearest product, if that is asked for."""
         if says("cheapest", self.wish.text):
             return min(products, key=lambda product: (product.price, product.id))
         if says("dearest", self.wish.text):
@@ -169,7 +168,7 @@ class _Clerk(Lookup):
         low.sort(key=lambda product: (shelf.left(product) or 0, product.id))
         if (
             low
-            or len(self.talk.of("get_inventory")) > 1
+            or len(self.talk.calls_to("get_inventory")) > 1
             or not self.shop.takes("get_inventory", "maxQuantity")
         ):
             lowest = sorted(shelf.products.values(), key=lambda p: (shelf.left(p) or 0, p.id))[:5]
@@ -199,7 +198,7 @@ class _Clerk(Lookup):
         return answers.recommendation(self.tongue, buyable[0], buyable[1:], shelf)
 
     def buyable(self, products: Sequence[Product], shelf: Shelf) -> list[Product]:
-        """Keep what is within the budget and in stock."""
+        """Return the products within the budget and in stock."""
         low, high = self.bounds()
         return [p for p in products if low <= p.price <= high and shelf.left(p) != 0]
 
@@ -218,7 +217,7 @@ class _Clerk(Lookup):
     # --- buying --------------------------------------------------------------------------------------------
 
     def buy(self) -> str:
-        if done := self.talk.of("create_purchase"):
+        if done := self.talk.calls_to("create_purchase"):
             return self.after(done[-1])
         if self.wish.customer and names_another(self.wish.text):
             return receipts.one_customer(self.tongue)
@@ -230,12 +229,12 @@ class _Clerk(Lookup):
         items = [{"productId": product.id, "quantity": pieces} for product, pieces in ordered]
         raise Decided([self.shop.purchase(self.wish.customer, items)])
 
-    def choose(self) -> list[tuple[Line, Product]]:
-        """Find the product of each line, or ask for it; remarks that are no line are left out."""
+    def choose(self) -> list[tuple[OrderLine, Product]]:
+        """Return the product of each line, or ask for it; remarks that are no line are left out."""
         shelf = self.talk.known()
         lines = self.lines(shelf)
         unclear = [line.words for line in lines if line.product_id is None]
-        # A history of bare texts has no results: what was talked about is looked up by its name.
+        # A history of texts alone has no results: the product of the last answer is looked up by its name.
         meant = self.talk.bold() if "" in unclear and not any(self.talk.shown()) else []
         if any(unclear) or meant:
             said = [*unclear, *meant, *(answer for _, answer in self.wish.named)]
@@ -253,20 +252,20 @@ class _Clerk(Lookup):
                 )
         return found
 
-    def lines(self, shelf: Shelf) -> list[Line]:
-        """Split the order into lines, with the answers to "which product?" in place of the unclear words."""
-        lines = order_lines(mark(self.wish.text, shelf.products.values())) or [Line()]
+    def lines(self, shelf: Shelf) -> list[OrderLine]:
+        """Split the order into lines; unclear words are replaced by the answers to "which product?"."""
+        lines = order_lines(mark(self.wish.text, shelf.products.values())) or [OrderLine()]
         return [self.cleared(line, shelf) for line in lines]
 
-    def cleared(self, line: Line, shelf: Shelf) -> Line:
+    def cleared(self, line: OrderLine, shelf: Shelf) -> OrderLine:
         named = dict(self.wish.named)
         while line.product_id is None and line.words in named:
-            said = order_lines(mark(named.pop(line.words), shelf.products.values())) or [Line()]
-            line = Line(line.quantity or said[0].quantity, said[0].product_id, said[0].words)
+            said = order_lines(mark(named.pop(line.words), shelf.products.values())) or [OrderLine()]
+            line = OrderLine(line.quantity or said[0].quantity, said[0].product_id, said[0].words)
         return line
 
-    def candidates(self, line: Line, shelf: Shelf, share: float = 0) -> list[Product]:
-        """Return what a line may mean: by its id, by its words, or without any what is being talked about."""
+    def candidates(self, line: OrderLine, shelf: Shelf, share: float = 0) -> list[Product]:
+        """Return the products that a line may mean: by id, by words, or else those of the last answer."""
         if line.product_id is not None:
             return [shelf.products.get(line.product_id) or unnamed(line.product_id)]
         if not line.words:
@@ -275,7 +274,7 @@ class _Clerk(Lookup):
         found = matches(shelf.products.values(), terms(line.words))
         return best([match for match in found if match.share >= share])
 
-    def quantity(self, product: Product, line: Line) -> int:
+    def quantity(self, product: Product, line: OrderLine) -> int:
         """Return how many of a product are ordered, or ask for it."""
         pieces = line.quantity or self.wish.quantity
         if pieces:
@@ -283,21 +282,20 @@ class _Clerk(Lookup):
         wrong = line.quantity == 0 or self.wish.quantity == 0
         raise Decided(receipts.ask_quantity(self.tongue, product, wrong))
 
-    def after(self, content: str) -> str:
-        """Say what came of the purchase: the order and what is left, a refusal, or that nobody knows."""
-        reason = failure(content)
-        if reason:
-            return receipts.not_bought(self.tongue, reason)
-        orders = read(content, Order)
+    def after(self, call: PastCall) -> str:
+        """Say how the purchase ended: with an order and what is left, with a refusal, or nobody knows."""
+        if call.code:
+            return receipts.not_bought(self.tongue, call)
+        orders = rows(call.content, Order)
         if not orders:
             return receipts.outcome_unknown(self.tongue)
         bought = sorted({item.productId for item in orders[0].items})
         shelf = self.talk.known()
         shelf.stock.clear()  # from before the purchase
-        if self.shop.has("get_inventory") and not self.talk.of("get_inventory"):
+        if self.shop.has("get_inventory") and not self.talk.calls_to("get_inventory"):
             raise Decided([self.call("get_inventory", productIds=bought)])
-        for answer in self.talk.of("get_inventory"):
-            shelf.add(answer)
+        for look in self.talk.calls_to("get_inventory"):
+            shelf.add(look.content)
         return receipts.bought(self.tongue, orders[0], shelf)
 
     # --- analysing -----------------------------------------------------------------------------------------
@@ -310,14 +308,14 @@ class _Clerk(Lookup):
             return self.summary(group)
         largest = says("largest", self.wish.text)
         limit = MAX_LIMIT if largest else orders_wanted(self.wish.text) or RECENT
-        if not self.talk.of("get_orders"):
+        if not self.talk.calls_to("get_orders"):
             calls = [self.call("get_orders", productId=product_id, limit=limit, **self.filters())]
-            if self.shop.has("get_products") and not self.talk.of("get_products"):
+            if self.shop.has("get_products") and not self.talk.calls_to("get_products"):
                 calls.append(self.call("get_products"))  # orders carry ids, people read names
             raise Decided(calls)
         contents = self.ask("get_orders")
-        found = [order for content in contents for order in read(content, Order)]
-        more = len(found) >= limit or any(partial(content) for content in contents)
+        found = [order for content in contents for order in rows(content, Order)]
+        more = len(found) >= limit or any(is_partial(content) for content in contents)
         names = {product.id: product.name for product in self.talk.known().products.values()}
         if largest:
             return receipts.largest_order(self.tongue, found, names, more)
@@ -337,7 +335,7 @@ class _Clerk(Lookup):
         return found[0].id if len(found) == 1 else None
 
     def summary(self, group: GroupBy | None) -> str:
-        """Have the shop sum the orders up: by day where only the total is wanted."""
+        """Have the shop sum the orders up: by day if only the total is wanted."""
         contents = self.ask("get_orders", groupBy=group or "day", limit=MAX_LIMIT, **self.filters())
-        rows = [row for content in contents for row in read(content, SalesSummary)]
-        return receipts.summary(self.tongue, group, rows)
+        groups = [row for content in contents for row in rows(content, SalesSummary)]
+        return receipts.summary(self.tongue, group, groups)

@@ -1,4 +1,4 @@
-"""What a sentence orders, and for whom: the customer's name, and lines of quantity and product."""
+"""Parses an order: the customer's name, and lines of quantity and product."""
 
 import re
 from dataclasses import dataclass
@@ -10,8 +10,8 @@ TOKEN = re.compile("\ue000([0-9]+)\ue001")
 
 
 @dataclass(frozen=True)
-class Line:
-    """How many (0: a number that nobody can order), and of what, by id or in words."""
+class OrderLine:
+    """A quantity (0: a number that cannot be ordered) and a product, by id or in words."""
 
     quantity: int | None = None
     product_id: int | None = None
@@ -19,7 +19,7 @@ class Line:
 
 
 def token(product_id: int) -> str:
-    """Return what stands in a sentence for a product that is known already."""
+    """Return the token that replaces a known product in a sentence."""
     return f" \ue000{product_id}\ue001 "
 
 
@@ -75,7 +75,7 @@ _LABEL = re.compile(r"[A-Za-z]|[A-Z]{2}|[A-Z]?[0-9]{1,6}")  # no name by itself:
 
 
 def customer(text: str) -> tuple[str | None, str]:
-    """Find the customer's name; return it and the sentence without it."""
+    """Return the customer's name and the sentence without it."""
     for pattern in _CUSTOMER:
         for found in pattern.finditer(text):
             parts = found.groupdict()
@@ -90,12 +90,12 @@ def customer(text: str) -> tuple[str | None, str]:
 
 
 def names_another(text: str) -> bool:
-    """Tell whether what is left of a sentence names one more customer."""
+    """Whether the rest of a sentence names one more customer."""
     return re.search(r"(?:客户|顾客) ?[\w]|(?<![a-z])(?:customer|client) \w", text, re.IGNORECASE) is not None
 
 
 def bare_name(text: str) -> str | None:
-    """Read the answer to "what is the customer's name?"."""
+    """Return the name in an answer to "what is the customer's name?"."""
     text = fold(text)
     name, _ = customer(text)
     if name:
@@ -139,17 +139,17 @@ _BETWEEN = re.compile(
 
 
 def ids(text: str) -> list[int]:
-    """Find the products that are named by id: 商品 3, product 3, #3, and tokens."""
+    """Return the ids of products that are named by id: 商品 3, product 3, #3, and tokens."""
     return [int(group) for found in _ID.finditer(text) for group in found.groups() if group]
 
 
-def order_lines(text: str) -> list[Line]:
-    """Split what is ordered into its lines; what has neither number nor product is left out."""
+def order_lines(text: str) -> list[OrderLine]:
+    """Split an order into its lines; parts with neither number nor product are left out."""
     text = NEW_ORDER.sub(" ", text)
     shared = None
     if each := _EACH.search(text):
         text, shared = text.replace(each[0], " "), pieces(each[1] or each[2])
-    lines: list[Line] = []
+    lines: list[OrderLine] = []
     for line in (_line(segment, shared) for segment in _BETWEEN.split(text)):
         last = lines[-1] if lines else None
         if (
@@ -159,13 +159,13 @@ def order_lines(text: str) -> list[Line]:
             and line.product_id is None
             and not line.words
         ):
-            lines[-1] = Line(line.quantity, last.product_id, last.words)  # 商品2，数量 3
-        elif line not in (Line(), Line(shared)):
+            lines[-1] = OrderLine(line.quantity, last.product_id, last.words)  # 商品2，数量 3
+        elif line not in (OrderLine(), OrderLine(shared)):
             lines.append(line)
     return lines
 
 
-def _line(segment: str, shared: int | None) -> Line:
+def _line(segment: str, shared: int | None) -> OrderLine:
     product_id = None
     if found := _ID.search(segment):
         product_id = next(int(group) for group in found.groups() if group)
@@ -174,8 +174,8 @@ def _line(segment: str, shared: int | None) -> Line:
         if count := pattern.search(segment):
             quantity = 1 if count[1].lower() in ("a", "an") else pieces(count[1])
             segment = f"{segment[: count.start()]} {segment[count.end() :]}"
-            return Line(quantity, product_id, words(segment))
-    return Line(shared, product_id, words(segment))
+            return OrderLine(quantity, product_id, words(segment))
+    return OrderLine(shared, product_id, words(segment))
 
 
 # --- the words that describe a product ---------------------------------------------------------------------
@@ -207,7 +207,7 @@ _AMOUNT = re.compile(rf"[¥$€]?\s*(?<![\w.]){NUMBER}\s*{YUAN}", re.IGNORECASE)
 
 
 def words(text: str) -> str:
-    """Keep what may describe a product: without the ordinary words of asking, and without numbers."""
+    """Return the words that may describe a product: no words of asking, no numbers."""
     text = _FILLER.sub(" ", _AMOUNT.sub(" ", TOKEN.sub(" ", text)))
     text = re.sub(r"[a-zA-Z']+", lambda found: " " if found[0].lower() in _STOP else found[0], text)
     kept = (word.strip(".'-") for word in re.findall(r"[\w'.%-]*[^\W_][\w'.%-]*", text))

@@ -1,4 +1,4 @@
-"""What a sentence is about, in Chinese or English: read with lists of words, knowing no product."""
+"""Classifies a sentence in Chinese or English by lists of words; knows no product."""
 
 import re
 import unicodedata
@@ -33,7 +33,7 @@ CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
 
 
 def fold(text: str) -> str:
-    """Make full-width signs narrow; take out what no one writes and what tokens are made of."""
+    """Normalise to NFKC; remove NUL, surrogates and the characters that tokens are made of."""
     return re.sub(
         "[\x00\ud800-\udfff\ue000\ue001]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT])
     ).strip()
@@ -50,7 +50,7 @@ _WORDS = {
 }
 _WORD = rf"(?<![a-z])(?:{'|'.join(sorted(_WORDS, key=len, reverse=True))})(?![a-z])"
 _HAN_DIGIT = "[零〇一二两三四五六七八九十百千万]"
-# Bounded, so that a long row of digits costs no search from each of them on; never a part of a number.
+# Bounded, so that a long row of digits is not searched from each digit on; never matches a part of a number.
 NUMBER = (
     r"(?:(?<![0-9.])-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?![0-9])(?:\.[0-9]{1,9}(?![0-9]))?(?:\s?k\b|[百千万])?"
     rf"|(?<!{_HAN_DIGIT}){_HAN_DIGIT}{{1,12}}(?!{_HAN_DIGIT})|{_WORD}(?:[\s-]{_WORD}){{0,4}})"
@@ -59,7 +59,7 @@ MEASURE = "(?:[个台件只副条部套份盒双支把本箱包对瓶张枚块](
 
 
 def number(text: str) -> float | None:
-    """Read 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; None when it is no number."""
+    """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; None if it is no number."""
     text = text.strip().lower().replace(",", "")
     if digits := re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?)\s?([k百千万]?)", text):
         return float(digits[1]) * {"": 1, "k": 1000, **_UNITS}[digits[2]]
@@ -94,13 +94,13 @@ def _english(words: list[str]) -> int:
 
 
 def pieces(text: str) -> int:
-    """Read a number of pieces; 0 when it is none that can be ordered."""
+    """Parse a number of pieces; 0 if it cannot be ordered."""
     value = number(text) or 0
     return int(value) if 1 <= value <= 10**6 and value == int(value) else 0
 
 
 def first_number(text: str) -> str | None:
-    """Find the first number in a text."""
+    """Return the first number in a text."""
     found = re.search(NUMBER, text, re.IGNORECASE)
     return found[0] if found else None
 
@@ -115,7 +115,7 @@ _ENGLISH = re.compile(
 
 
 def language(text: str) -> Language | None:
-    """Tell the language of a message; None where a bare name or number does not tell it."""
+    """Return the language of a message; None for a bare name or number."""
     text = fold(text).lower()
     english = _ENGLISH.findall(text)
     if not re.search(f"[{CJK}]", text):
@@ -123,11 +123,11 @@ def language(text: str) -> Language | None:
     return "en" if len(english) > 1 or _ENGLISH.match(text) else "zh"
 
 
-# --- what is wished ----------------------------------------------------------------------------------------
+# --- the goal ----------------------------------------------------------------------------------------------
 
 
 def _any(chinese: str, english: str) -> re.Pattern[str]:
-    """Make a pattern of Chinese expressions, parted by spaces, and English ones, parted by bars."""
+    """Compile Chinese expressions, separated by spaces, and English ones, separated by bars."""
     return re.compile(rf"{'|'.join(chinese.split())}|(?<![a-z])(?:{english})(?![a-z])", re.IGNORECASE)
 
 
@@ -217,7 +217,7 @@ _LAST: tuple[tuple[Goal, re.Pattern[str]], ...] = (
 
 
 def goal(text: str) -> Goal:
-    """Tell what a sentence wants; the stronger words are looked for first."""
+    """Return what a sentence wants; the stronger words are searched first."""
     limited = budget(text) != (None, None)
     for wished, pattern in _FIRST:
         if pattern.search(text) and not limited:
@@ -274,7 +274,7 @@ _SIGNS: dict[Sign, re.Pattern[str]] = {
 
 
 def says(sign: Sign, text: str) -> bool:
-    """Tell whether a sentence has one of the expressions for this."""
+    """Whether a sentence has one of the expressions for this."""
     return _SIGNS[sign].search(text) is not None
 
 
@@ -312,7 +312,7 @@ _COUNTING = re.compile(r"库存|剩|件|stock|left|pieces", re.IGNORECASE)
 
 
 def budget(text: str) -> tuple[float | None, float | None]:
-    """Find the lowest and the highest price that is asked for, in yuan; None where there is no bound."""
+    """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
     if _COUNTING.search(text) and not _MONEY.search(text):
         return None, None  # "less than 20 left" is no price
     if len(between := _prices(_BETWEEN, text)) > 1:
@@ -330,7 +330,7 @@ def _prices(pattern: re.Pattern[str], text: str) -> list[float]:
 
 
 def pieces_below(text: str) -> int | None:
-    """Find the largest number of pieces that "fewer than 20" allows; None without a number."""
+    """Return the largest number of pieces that "fewer than 20" allows; None without a number."""
     found = re.search(
         rf"(?:少于|低于|不到|less than|fewer than|under|below)\s*({NUMBER})", text, re.IGNORECASE
     )
@@ -338,7 +338,7 @@ def pieces_below(text: str) -> int | None:
 
 
 def orders_wanted(text: str) -> int | None:
-    """Find how many orders are to be shown: "the last 5 orders"."""
+    """Return how many orders are asked for: "the last 5 orders"."""
     found = re.search(
         rf"(?:最近|最新|前|last|latest|recent|newest)的?\s*({NUMBER})\s*[个笔张条]?\s*(?:订单|orders)",
         text,
@@ -348,7 +348,7 @@ def orders_wanted(text: str) -> int | None:
 
 
 def period(text: str, today: date) -> tuple[str | None, str | None]:
-    """Find the first and the last day that are meant, as ISO dates; None where there is no bound."""
+    """Return the first and the last day that are meant, as ISO dates; None for no bound."""
     if dates := re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         open_end = len(dates) == 1 and _any("以来 之后 以后 起", "since|after|from").search(text)
         return min(dates), None if open_end else max(dates)

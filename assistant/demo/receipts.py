@@ -1,14 +1,21 @@
 """The demo model's sentences and tables about orders: before one, after one, and all of them."""
 
 import math
-import re
 from collections.abc import Sequence
 
-from assistant.chat.loop import DECLINED, INTERRUPTED, UNCONFIRMED
-from assistant.demo.answers import MAX_ROWS, bold, plain, price, product_table, say, table, total
+from assistant.demo.answers import MAX_ROWS, bold, escaped, price, product_table, say, table, total
 from assistant.demo.finder import Shelf
+from assistant.demo.past_calls import UNREADABLE, PastCall
 from assistant.demo.phrases import Language
 from models import Order, Product, SalesSummary
+
+# Codes of the loop, the toolbox and the MCP server.
+_REFUSED_BY_USER = {"declined", "unconfirmed", "cancelled"}
+_MAY_HAVE_BOUGHT = {
+    *("interrupted", "outcome_unknown", "call_broke"),
+    *("lost", "late", "refused", "garbled", "off_protocol", UNREADABLE),
+    *("shop_late", "shop_disconnected", "not_a_shop", "stopping"),
+}
 
 QUESTIONS: dict[str, dict[Language, str]] = {
     "customer": {"zh": "客户叫什么名字？", "en": "What is the customer's name?"},
@@ -60,7 +67,7 @@ def ask_quantity(language: Language, product: Product, wrong: bool) -> str:
 
 
 def ask_customer(language: Language, lines: Sequence[tuple[Product, int]]) -> str:
-    """Repeat what is ordered and ask for whom."""
+    """Repeat the order and ask for the customer."""
     items = say(language, "、", ", ").join(f"{quantity} × {bold(product)}" for product, quantity in lines)
     amount = sum(product.price * quantity for product, quantity in lines)
     if math.isfinite(amount):
@@ -72,11 +79,11 @@ def ask_customer(language: Language, lines: Sequence[tuple[Product, int]]) -> st
 
 
 def bought(language: Language, order: Order, shelf: Shelf) -> str:
-    """Confirm an order: its number, its lines, its total, and what is left now."""
+    """Confirm an order: its number, its total, its lines, and the stock now."""
     text = say(
         language,
-        f"已为{plain(order.customerName)}下单成功：订单号 {order.id}，合计 {total(order.totalAmount)}。",
-        f"Done! Order number {order.id} for {plain(order.customerName)}, total {total(order.totalAmount)}.",
+        f"已为{escaped(order.customerName)}下单成功：订单号 {order.id}，合计 {total(order.totalAmount)}。",
+        f"Done! Order number {order.id} for {escaped(order.customerName)}, total {total(order.totalAmount)}.",
     )
     lines = [
         (shelf.products.get(item.productId), item.productId, item.quantity) for item in order.items[:MAX_ROWS]
@@ -90,20 +97,22 @@ def bought(language: Language, order: Order, shelf: Shelf) -> str:
     return text
 
 
-def not_bought(language: Language, reason: str) -> str:
+def not_bought(language: Language, call: PastCall) -> str:
     """Say why there is no order, or that nobody knows whether there is one."""
-    if any(sign in reason for sign in (DECLINED, UNCONFIRMED, "用户拒绝", "用户取消")):
+    if call.code in _REFUSED_BY_USER:
         return say(language, "好的，已取消，没有下单。", "All right, cancelled: nothing was ordered.")
-    if any(sign in reason for sign in (INTERRUPTED, "可能已经执行")):
-        return f"{outcome_unknown(language)}\n\n> {plain(reason)}"
-    short = re.search(r"商品 (.+) 库存不足\. 可用: ([0-9]+)", reason)
-    if short:
-        return say(
-            language,
-            f"没有下单：**{plain(short[1])}** 库存不足，只剩 {short[2]} 件。可以减少数量再试。",
-            f"Nothing was ordered: only {short[2]} of **{plain(short[1])}** are left. Try fewer.",
-        )
-    return say(language, f"没有下单：{plain(reason)}", f"Nothing was ordered: {plain(reason)}")
+    if call.code in _MAY_HAVE_BOUGHT:
+        quoted = f"\n\n> {escaped(call.reason)}" if call.reason else ""
+        return outcome_unknown(language) + quoted
+    match call.code, call.params:
+        case "out_of_stock", {"name": str(name), "available": int(left)}:
+            return say(
+                language,
+                f"没有下单：**{escaped(name)}** 库存不足，只剩 {left} 件。可以减少数量再试。",
+                f"Nothing was ordered: only {left} of **{escaped(name)}** are left. Try fewer.",
+            )
+    reason = escaped(call.reason) or "—"
+    return say(language, f"没有下单：{reason}", f"Nothing was ordered: {reason}")
 
 
 def outcome_unknown(language: Language) -> str:
@@ -148,7 +157,7 @@ def largest_order(language: Language, orders: Sequence[Order], names: dict[int, 
 
 
 def order_table(language: Language, orders: Sequence[Order], names: dict[int, str]) -> str:
-    """List orders as they came."""
+    """List orders in the given order."""
     head = say(
         language,
         "订单号:|客户|商品|金额:|时间（UTC）",
@@ -157,10 +166,10 @@ def order_table(language: Language, orders: Sequence[Order], names: dict[int, st
     rows = [
         [
             str(order.id),
-            plain(order.customerName),
+            escaped(order.customerName),
             _items(language, order, names),
             total(order.totalAmount),
-            plain(order.orderDate[:16].replace("T", " ")),
+            escaped(order.orderDate[:16].replace("T", " ")),
         ]
         for order in orders[:MAX_ROWS]
     ]
@@ -169,7 +178,7 @@ def order_table(language: Language, orders: Sequence[Order], names: dict[int, st
 
 def _items(language: Language, order: Order, names: dict[int, str]) -> str:
     def name(product_id: int) -> str:
-        return plain(names.get(product_id) or say(language, f"商品 {product_id}", f"product {product_id}"))
+        return escaped(names.get(product_id) or say(language, f"商品 {product_id}", f"product {product_id}"))
 
     return say(language, "、", ", ").join(
         f"{item.quantity} × {name(item.productId)}" for item in order.items[:5]
@@ -177,7 +186,7 @@ def _items(language: Language, order: Order, names: dict[int, str]) -> str:
 
 
 def summary(language: Language, group: str | None, rows: Sequence[SalesSummary]) -> str:
-    """Say what was sold, in all and by group."""
+    """Say how much was sold, in all and by group."""
     if not rows:
         return no_orders(language)
     amount, quantity, count = (
@@ -194,7 +203,7 @@ def summary(language: Language, group: str | None, rows: Sequence[SalesSummary])
     rows = rows if group == "day" else sorted(rows, key=lambda row: (-row.amount, row.key))
     start = ""
     if group != "day" and len(rows) > 1:
-        top, most = plain(rows[0].label), total(rows[0].amount)
+        top, most = escaped(rows[0].label), total(rows[0].amount)
         start = say(language, f"金额最高的是 {top}，{most}：", f"{top} comes first with {most}:") + "\n\n"
     end = say(
         language,
@@ -205,12 +214,12 @@ def summary(language: Language, group: str | None, rows: Sequence[SalesSummary])
 
 
 def summary_table(language: Language, group: str, rows: Sequence[SalesSummary]) -> str:
-    """List what was sold of each product, to each customer or on each day."""
+    """List the sales of each product, to each customer or on each day."""
     kinds = {"product": ("商品", "Product"), "customer": ("客户", "Customer"), "day": ("日期", "Day")}
     first = say(language, *kinds[group])
     rest = say(language, "订单数:|件数:|金额:", "Orders:|Pieces:|Amount:").split("|")
     shown = [
-        [plain(row.label), str(row.orders), str(row.quantity), total(row.amount)] for row in rows[:MAX_ROWS]
+        [escaped(row.label), str(row.orders), str(row.quantity), total(row.amount)] for row in rows[:MAX_ROWS]
     ]
     return table([first, *rest], shown)
 

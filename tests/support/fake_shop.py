@@ -1,4 +1,4 @@
-"""A shop in memory behind the four tools, and a loop that lets the demo model talk with it."""
+"""A shop in memory behind the four tools, and a conversation of the demo model with it."""
 
 import asyncio
 import json
@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from assistant.chat.history import Message
-from assistant.chat.interfaces import Reply
+from assistant.chat.history import Call, Message, tool_message
+from assistant.chat.interfaces import Reply, ToolResult
+from assistant.chat.sentences import ERROR
 from assistant.demo.model import DemoModel
 
 WATCH, BUDS, POWER, LAPTOP = "智能手表Galaxy", "无线蓝牙耳机Pro", "便携式移动电源", "华为MateBook X Pro"
@@ -46,7 +47,7 @@ class FakeShop:
 
     rows: list[tuple[int, str, float, str, int]] = field(default_factory=lambda: list(CATALOGUE))
     tools: list[dict[str, Any]] = field(default_factory=offered)
-    override: dict[str, str] = field(default_factory=dict)
+    override: dict[str, ToolResult] = field(default_factory=dict)  # by tool, instead of the shop's
     history: list[Message] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
@@ -73,18 +74,16 @@ class FakeShop:
         pytest.fail("ten rounds and no answer")
 
     def _run(self, tool_calls: list[dict[str, Any]], name: str, arguments: str) -> None:
-        call_id = f"call_{len(self.history)}_{len(tool_calls)}"
-        function = {"name": name, "arguments": arguments}
-        tool_calls.append({"id": call_id, "type": "function", "function": function})
+        call = Call(f"call_{len(self.history)}_{len(tool_calls)}", name, arguments)
+        tool_calls.append(call.to_dict())
         tool = next(tool for tool in ARGUMENTS if name.endswith(tool))
         self.calls.append((tool, json.loads(arguments)))
-        text = self.override.get(tool) or getattr(self, tool)(**json.loads(arguments))
-        content = f'<tool_result tool="{name}">\n{text}\n</tool_result>'
-        self.history.append({"role": "tool", "tool_call_id": call_id, "content": content})
+        result = self.override.get(tool) or getattr(self, tool)(**json.loads(arguments))
+        self.history.append(message_of(call, result))
 
     def get_products(
         self, query: str = "", minPrice: float = 0, maxPrice: float = 1e9, limit: int = 100, offset: int = 0
-    ) -> str:
+    ) -> ToolResult:
         found = [
             p
             for p in self.products
@@ -95,7 +94,7 @@ class FakeShop:
 
     def get_inventory(
         self, productIds: list[int] | None = None, maxQuantity: int = 10**9, limit: int = 100, offset: int = 0
-    ) -> str:
+    ) -> ToolResult:
         found = [
             {"productId": p["id"], "quantity": self.stock[p["id"]], "product": p}
             for p in self.products
@@ -103,14 +102,17 @@ class FakeShop:
         ]
         return dump(found[offset : offset + limit])
 
-    def create_purchase(self, input_data: dict[str, Any]) -> str:
+    def create_purchase(self, input_data: dict[str, Any]) -> ToolResult:
         prices = {p["id"]: p for p in self.products}
         for item in input_data["items"]:
-            if item["productId"] not in prices:
-                return f"错误: 创建采购订单失败 (404): 商品ID {item['productId']} 不存在"
-            if self.stock[item["productId"]] < item["quantity"]:
-                name, left = prices[item["productId"]]["name"], self.stock[item["productId"]]
-                return f"错误: 创建采购订单失败 (400): 商品 {name} 库存不足. 可用: {left}"
+            product_id = item["productId"]
+            if product_id not in prices:
+                text = f"创建采购订单失败 (404): 商品ID {product_id} 不存在"
+                return failed("unknown_product", text, productId=product_id)
+            if self.stock[product_id] < item["quantity"]:
+                name, left = prices[product_id]["name"], self.stock[product_id]
+                text = f"创建采购订单失败 (400): 商品 {name} 库存不足. 可用: {left}"
+                return failed("out_of_stock", text, productId=product_id, name=name, available=left)
         for item in input_data["items"]:
             self.stock[item["productId"]] -= item["quantity"]
         total = sum(prices[item["productId"]]["price"] * item["quantity"] for item in input_data["items"])
@@ -122,7 +124,9 @@ class FakeShop:
         self.orders.insert(0, order)
         return dump(order)
 
-    def get_orders(self, groupBy: str = "", customerName: str = "", productId: int = 0, **_: Any) -> str:
+    def get_orders(
+        self, groupBy: str = "", customerName: str = "", productId: int = 0, **_: Any
+    ) -> ToolResult:
         kept = [
             order
             for order in self.orders
@@ -150,8 +154,20 @@ class FakeShop:
         return dump([row | {"orders": len(row.pop("seen"))} for row in rows.values()])
 
 
-def dump(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+def dump(value: Any) -> ToolResult:
+    return ToolResult(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+
+
+def failed(code: str, text: str = "", **params: Any) -> ToolResult:
+    """Return a failure as the toolbox returns it."""
+    return ToolResult(text, is_error=True, code=code, params=params)
+
+
+def message_of(call: Call, result: ToolResult) -> Message:
+    """Return a result as the loop puts it into the history."""
+    if not result.is_error:
+        return tool_message(call, result.text)
+    return tool_message(call, ERROR.format(result.text), {"code": result.code, "params": result.params})
 
 
 def answer(history: list[Message], tools: list[dict[str, Any]]) -> Reply:

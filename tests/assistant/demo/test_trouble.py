@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Reply
-from assistant.chat.loop import DECLINED, INTERRUPTED, UNCONFIRMED
+from assistant.chat.interfaces import Reply, ToolResult
 from assistant.demo.model import DemoModel
 from tests.support.fake_shop import (
     ARGUMENTS,
@@ -20,6 +19,7 @@ from tests.support.fake_shop import (
     FakeShop,
     answer,
     bought,
+    failed,
     offer,
     offered,
 )
@@ -29,7 +29,8 @@ READING = ["有哪些商品？", "库存还有多少？", "推荐一款耳机", 
 
 @pytest.mark.parametrize("question", READING)
 def test_a_server_that_is_down_is_said_with_the_reason(question: str) -> None:
-    shop = FakeShop(override=dict.fromkeys(ARGUMENTS, "错误: 服务器 product-mcp 现在不可用：还没有连上"))
+    down = failed("server_down", "服务器 product-mcp 现在不可用：还没有连上")
+    shop = FakeShop(override=dict.fromkeys(ARGUMENTS, down))
     text = shop.ask(question)
     assert "服务器 product-mcp 现在不可用：还没有连上" in text
     assert "错误" not in text
@@ -87,18 +88,38 @@ def test_too_little_stock_is_said() -> None:
     assert shop.orders == []
 
 
+def test_what_a_refusal_says_is_known_by_its_code_and_not_by_its_words() -> None:
+    shop = FakeShop()
+    shop.override["create_purchase"] = failed("out_of_stock", "nope", productId=1, name="Tea", available=3)
+    assert "只剩 3 件" in shop.ask("帮客户A买 9 个商品 1")
+    shop.override["create_purchase"] = failed("tool_failed", "商品 Tea 库存不足. 可用: 3")
+    assert "只剩" not in shop.ask("帮客户A买 9 个商品 1")
+
+
+def test_a_purchase_without_a_result_may_have_happened() -> None:
+    shop = FakeShop()
+    shop.ask("帮客户A买 2 个商品 1")
+    del shop.history[2:]  # the user's message and the call
+    assert "结果不明" in answer(shop.history, shop.tools).text
+
+
+def test_words_of_failure_in_a_result_are_no_failure() -> None:
+    shop = FakeShop([(1, "错误: 失败：", 5.0, "Error", 3)])
+    assert "共有 1 种商品" in shop.ask("有哪些商品？")
+
+
 def test_an_unknown_product_is_said() -> None:
     assert "商品ID 99 不存在" in FakeShop().ask("帮客户A买 2 个商品 99")
 
 
-@pytest.mark.parametrize("said", [DECLINED, UNCONFIRMED, "没有下单：用户拒绝了这笔采购。请不要自行重试"])
-def test_a_purchase_that_the_user_did_not_confirm_is_acknowledged(said: str) -> None:
-    shop = FakeShop(override={"create_purchase": f"错误: {said}"})
+@pytest.mark.parametrize("code", ["declined", "unconfirmed", "cancelled"])
+def test_a_purchase_that_the_user_did_not_confirm_is_acknowledged(code: str) -> None:
+    shop = FakeShop(override={"create_purchase": failed(code, "without a word that one could know it by")})
     assert shop.ask("帮客户A买 2 个商品 1") == "好的，已取消，没有下单。"
 
 
 def test_a_purchase_that_was_talked_over_can_be_taken_up_with_yes() -> None:
-    shop = FakeShop(override={"create_purchase": f"错误: {UNCONFIRMED}"})
+    shop = FakeShop(override={"create_purchase": failed("unconfirmed")})
     shop.ask("帮客户A买 2 个商品 1")
     shop.override.clear()
     shop.ask("好的，确认")
@@ -106,15 +127,18 @@ def test_a_purchase_that_was_talked_over_can_be_taken_up_with_yes() -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "result",
     [
-        f"错误: {INTERRUPTED}",
-        "错误: 服务器 product-mcp 在回答之前断开了连接，这次操作可能已经执行，也可能没有。",
-        "{}",
+        failed("interrupted", "stopped"),
+        failed("lost", "服务器 product-mcp 在回答之前断开了连接"),
+        failed("outcome_unknown", "?"),
+        failed("shop_late", "请求创建采购订单时出错"),
+        ToolResult("{}"),
+        ToolResult("thank you for your order"),
     ],
 )
-def test_an_unknown_outcome_is_said_with_the_advice_to_look_at_the_orders(said: str) -> None:
-    shop = FakeShop(override={"create_purchase": said})
+def test_an_unknown_outcome_is_said_with_the_advice_to_look_at_the_orders(result: ToolResult) -> None:
+    shop = FakeShop(override={"create_purchase": result})
     text = shop.ask("帮客户A买 2 个商品 1")
     assert "结果不明" in text
     assert "最近的订单" in text
@@ -122,7 +146,7 @@ def test_an_unknown_outcome_is_said_with_the_advice_to_look_at_the_orders(said: 
 
 
 def test_an_order_is_confirmed_although_the_new_stock_cannot_be_read() -> None:
-    shop = FakeShop(override={"get_inventory": "错误: 请求库存服务时出错: timeout"})
+    shop = FakeShop(override={"get_inventory": failed("shop_late", "请求库存服务时出错: timeout")})
     text = shop.ask("帮客户A买 2 个商品 1")
     assert "订单号 1" in text
     assert "¥2598.00" in text
@@ -203,7 +227,8 @@ def test_a_large_catalogue_is_shown_in_part_and_it_says_so() -> None:
 
 def test_an_answer_that_the_host_cut_is_read_up_to_the_cut() -> None:
     shop = FakeShop()
-    shop.override["get_products"] = shop.get_products()[:200] + "\n（结果共 500 个字符，只给出前 200 个）"
+    cut = shop.get_products().text[:200] + "\n（结果共 500 个字符，只给出前 200 个）"
+    shop.override["get_products"] = ToolResult(cut)
     text = shop.ask("有哪些商品？")
     assert WATCH in text
     assert POWER not in text
@@ -212,7 +237,8 @@ def test_an_answer_that_the_host_cut_is_read_up_to_the_cut() -> None:
 
 def test_a_list_as_one_block_an_element_is_read() -> None:
     shop = FakeShop()
-    shop.override["get_products"] = "\n".join(json.dumps(p, indent=2) for p in shop.products)
+    blocks = "\n".join(json.dumps(p, indent=2) for p in shop.products)
+    shop.override["get_products"] = ToolResult(blocks)
     assert all(name in shop.ask("有哪些商品？") for _, name, _, _, _ in CATALOGUE)
 
 
@@ -396,7 +422,7 @@ SENTENCES = (
 def test_whatever_is_said_and_whatever_the_tools_return_it_answers(
     sentences: list[str], texts: list[str]
 ) -> None:
-    shop = FakeShop(override=dict(zip(ARGUMENTS, (text or " " for text in texts), strict=True)))
+    shop = FakeShop(override=dict(zip(ARGUMENTS, map(ToolResult, texts), strict=True)))
     for sentence in sentences:
         assert shop.ask(sentence)
 
@@ -419,6 +445,7 @@ MESSAGES = st.lists(
             | JSON
             | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": JSON})),
             "tool_call_id": JSON,
+            "error": JSON | st.fixed_dictionaries({"code": JSON, "params": JSON}),
             "tool_calls": JSON
             | st.lists(
                 st.fixed_dictionaries(
