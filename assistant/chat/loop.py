@@ -13,12 +13,8 @@ from assistant.chat.call_ids import CallIds
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
-from assistant.chat.sentences import SENTENCES
 from assistant.chat.turn import MAX_ROUNDS, Turn
 from assistant.chat.writing_calls import MAX_REMEMBERED, WritingCalls
-
-# Read by assistant/demo until it goes by code.
-DECLINED, UNCONFIRMED, INTERRUPTED = (SENTENCES[code] for code in ("declined", "unconfirmed", "interrupted"))
 
 
 class Chat:

@@ -59,18 +59,14 @@ def _past_call(kind: str, arguments: dict[str, Any], result: Message | None) -> 
     if result is None:
         return PastCall(kind, arguments, code="interrupted")
     content, error = text_of(result), result.get("error")
-    if not isinstance(error, dict) and elements(content) is not None:
-        return PastCall(kind, arguments, content)
-    error = error if isinstance(error, dict) else {}
-    params = error.get("params")
-    text = re.sub(r"</?tool_result[^>]*>", "", content).strip().removeprefix(ERROR.format(""))
-    return PastCall(
-        kind,
-        arguments,
-        code=str(error.get("code") or UNREADABLE),
-        params=params if isinstance(params, dict) else {},
-        reason=text[:MAX_REASON],
-    )
+    text = re.sub(r"</?tool_result[^>]*>", "", content).strip()
+    if isinstance(error, dict):
+        code, params = str(error.get("code")), error.get("params")
+        reason = text[len(ERROR.format("")) :][:MAX_REASON]
+        return PastCall(kind, arguments, "", code, params if isinstance(params, dict) else {}, reason)
+    if elements(content) is None:
+        return PastCall(kind, arguments, code=UNREADABLE, reason=text[:MAX_REASON])
+    return PastCall(kind, arguments, content)
 
 
 def calls_in(message: Message) -> Iterator[tuple[str, str, dict[str, Any]]]:

@@ -4,9 +4,9 @@ import asyncio
 import importlib
 import math
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Reply
@@ -14,9 +14,6 @@ from assistant.llm.answer import ReplyBuilder
 from assistant.llm.refusals import RefusedError
 from assistant.llm.request import Lesson, chat_request
 from assistant.llm.sentences import TOOLLESS
-
-if TYPE_CHECKING:  # only for its type: see _opened
-    from assistant.llm.client import ProviderClient
 
 OPENAI = "https://api.openai.com/v1"
 MAX_REQUESTS = 5  # for one answer: each kind of lesson may cost one
@@ -26,6 +23,16 @@ _CONCERNS: dict[Lesson, str] = {  # the part of a request that a lesson is about
     "reasoning": "messages",
     "bridge": "messages",
 }
+
+
+class Provider(Protocol):
+    """What `assistant.llm.client` is to this module, which imports it late."""
+
+    def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[Any]:
+        """Stream the answer's chunks."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
 
 
 class OpenAIModel:
@@ -62,7 +69,7 @@ class OpenAIModel:
         self._retries = retries
         self._toolless_seconds = toolless_seconds
         self._learnt: dict[Lesson, float] = {}  # until when it holds, by time.monotonic()
-        self._client: ProviderClient | None = None
+        self._provider: Provider | None = None
 
     async def reply(
         self, messages: list[Message], tools: list[dict[str, Any]]
@@ -85,16 +92,16 @@ class OpenAIModel:
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""
-        if self._client is not None:
-            await self._client.aclose()
+        if self._provider is not None:
+            await self._provider.aclose()
 
     async def _pieces(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Any]:
         """Yield the answer as the provider sends it; a refusal that teaches something is heeded."""
-        client = await self._opened()
+        provider = await self._opened()
         for requests_left in reversed(range(MAX_REQUESTS)):
             request = chat_request(self.name, messages, tools, self._temperature, self._lessons())
             try:
-                async with aclosing(client.answer(request)) as pieces:
+                async with aclosing(provider.answer(request)) as pieces:
                     async for piece in pieces:
                         yield piece
             except RefusedError as refusal:
@@ -103,17 +110,17 @@ class OpenAIModel:
             else:
                 return
 
-    async def _opened(self) -> "ProviderClient":
-        if self._client is None:
+    async def _opened(self) -> Provider:
+        if self._provider is None:
             # `openai` takes 1.2 s to import, as long as all the rest of web.py: in a thread, at the first
             # question, so that neither the start nor the other requests wait for it.
             await asyncio.to_thread(importlib.import_module, "assistant.llm.client")
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see above
 
-            self._client = self._client or ProviderClient(  # another question may have come first
+            self._provider = self._provider or ProviderClient(  # another question may have come first
                 self._base_url, self._api_key, silence_seconds=self._silence_seconds, retries=self._retries
             )
-        return self._client
+        return self._provider
 
     def _lessons(self) -> frozenset[Lesson]:
         now = time.monotonic()

@@ -11,7 +11,6 @@ from assistant.llm.sentences import CALLED, NO_ANSWER
 ID_LENGTH = 9  # of a call: Mistral, and vLLM with its tokenizer, demand exactly nine letters and digits
 MAX_DESCRIPTION = 1_024  # characters of a tool's: OpenAI refuses the whole request for one that is longer
 
-ERROR = "error"  # of a tool message: for the loop and the page, not for a provider
 # The key that names the model of an answer in the history, and keys for that model alone: others refuse them.
 MODEL, THINK, SIGNED = "model", "think", "extra_content"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
@@ -73,7 +72,7 @@ def _acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _of_model(model: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
-    kept.pop(ERROR, None)
+    kept.pop("error", None)  # of a tool message: for programs of ours
     is_own = kept.pop(MODEL, None) == model
     thought = kept.pop(THINK, "")
     if is_own and isinstance(thought, str):
