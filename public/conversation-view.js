@@ -169,6 +169,7 @@ export class ConversationView {
 	#proseOf(answer) {
 		/** @type {NodeListOf<HTMLElement>} */
 		const parts = answer.querySelectorAll(":scope > .prose");
+		// biome-ignore lint/performance/useDomNodeTextContent: lists and tables keep their lines
 		return [...parts].map(part => part.innerText).join("\n\n");
 	}
 

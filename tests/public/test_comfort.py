@@ -244,6 +244,12 @@ def test_script_and_style_stay_small_compressed() -> None:
     assert 20_000 < sum(len(gzip.compress(file.read_bytes())) for file in files) < 45_000
 
 
+def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
+    html = (ROOT / "public/index.html").read_text()
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="/static/([\w-]+\.js)"', html)
+    assert sorted(loaded) == sorted(file.name for file in (ROOT / "public").glob("*.js"))
+
+
 def test_nothing_comes_from_elsewhere(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     fetched: list[str] = []

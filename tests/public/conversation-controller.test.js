@@ -1,0 +1,132 @@
+import assert from "node:assert/strict";
+import {test} from "node:test";
+import {ConversationController} from "../../public/conversation-controller.js";
+import {assistant, conversationOf, RecordingView, tool, user} from "./support.js";
+
+/** A controller whose answers end when the test says so. */
+function control(conversation) {
+	const turns = [];
+	const follow = () => new Promise(end => turns.push(end));
+	const ignore = () => {};
+	const page = {save: ignore, begun: ignore, ended: ignore, asked: ignore, notify: ignore};
+	const controller = new ConversationController(conversation, page, () => new RecordingView(), follow);
+	return {controller, turns, told: controller.view.told};
+}
+
+const waiting = ids => Object.fromEntries(ids.map(id => [id, {server: "s", tool: "t", waiting: true}]));
+const asking = (...ids) => conversationOf([user("a"), assistant("", ...ids)], waiting(ids));
+const contents = ({entries}) => entries.map(({message}) => message.content);
+
+test("a second question is not asked while an answer is coming", () => {
+	const conversation = conversationOf();
+	const {controller, turns} = control(conversation);
+	controller.ask("一");
+	controller.ask("二");
+	assert.deepEqual([turns.length, contents(conversation)], [1, ["一"]]);
+});
+
+test("the next question is asked once the answer has ended", async () => {
+	const {controller, turns} = control(conversationOf());
+	const first = controller.ask("一");
+	turns[0]({reason: "stop"});
+	await first;
+	controller.ask("二");
+	assert.equal(turns.length, 2);
+});
+
+for (const [first, second] of [
+	[true, false],
+	[false, true],
+]) {
+	test(`a call that was ${first ? "approved" : "refused"} stays so`, () => {
+		const conversation = asking("x", "y");
+		const {controller, turns} = control(conversation);
+		controller.decide("x", first);
+		controller.decide("x", second);
+		assert.deepEqual(conversation.approvals, {x: first});
+		assert.equal(turns.length, 0);
+	});
+}
+
+test("nothing is decided while an answer is coming, for it would not be sent", () => {
+	const conversation = asking("x", "y");
+	const {controller} = control(conversation);
+	controller.answer();
+	controller.decide("x", true);
+	assert.deepEqual(conversation.approvals, {});
+});
+
+test("the answer goes on once every call is decided", () => {
+	const conversation = asking("x", "y");
+	const {controller, turns, told} = control(conversation);
+	controller.decide("x", true);
+	assert.deepEqual([turns.length, conversation.calls.x.chosen], [0, true]);
+	assert.deepEqual(told.at(-1), ["card", "x"]);
+	controller.decide("y", false);
+	assert.deepEqual([turns.length, conversation.calls.x.chosen], [1, false]);
+});
+
+test("a new question refuses what waits", () => {
+	const conversation = asking("x");
+	control(conversation).controller.ask("算了");
+	assert.deepEqual(conversation.approvals, {x: false});
+});
+
+test("a new question leaves what was interrupted unknown, for the model too", () => {
+	const conversation = conversationOf([user("a"), assistant("", "x")], {x: {}}, {x: true});
+	control(conversation).controller.ask("二");
+	assert.deepEqual(
+		conversation.entries.map(({message}) => message.role),
+		["user", "assistant", "tool", "user"],
+	);
+	assert.equal(conversation.calls.x.unknown, true);
+});
+
+test("the first question is the title, on one line and not too long", () => {
+	const conversation = conversationOf();
+	control(conversation).controller.ask(`一\n二 ${"三".repeat(60)}`);
+	assert.equal(conversation.title, `一 二 ${"三".repeat(36)}`);
+});
+
+for (const [name, entries, calls, kept] of [
+	["forgets what came after it", [user("一"), assistant("答"), user("二")], {}, ["新"]],
+	[
+		"keeps what was bought",
+		[user("一"), assistant("", "x"), tool("x")],
+		{x: {result: "…"}},
+		["一", "", "…", "新"],
+	],
+]) {
+	test(`editing a question ${name}`, () => {
+		const conversation = conversationOf(entries, calls);
+		control(conversation).controller.edit(entries[0], "新");
+		assert.deepEqual(contents(conversation), kept);
+	});
+}
+
+test("answering again forgets the answer and keeps what was bought", () => {
+	const conversation = conversationOf([user("一"), assistant("", "x"), tool("x"), assistant("答")], {
+		x: {result: "…"},
+	});
+	control(conversation).controller.regenerate();
+	assert.deepEqual(contents(conversation), ["一", "", "…"]);
+});
+
+for (const [end, entries, told] of [
+	[{reason: "error", detail: "坏了"}, [user("一")], ["error", "坏了"]],
+	[{reason: "rounds"}, [user("一"), assistant("答")], ["note", "已连续调用工具 10 轮，先停在这里。"]],
+	[{reason: "lost"}, [user("一")], ["note", "回答中断了。"]],
+	[{reason: "stopped"}, [user("一"), assistant("半")], ["note", "已停止"]],
+]) {
+	test(`an answer that ended with ${end.reason} is explained`, () => {
+		const {controller, told: all} = control(conversationOf(entries));
+		controller.explain(end);
+		assert.deepEqual(all.at(-1).slice(0, 2), told);
+	});
+}
+
+test("an answer that ended as it should needs no explanation", () => {
+	const {controller, told} = control(conversationOf([user("一"), assistant("答")]));
+	controller.explain({reason: "stop"});
+	assert.deepEqual(told, [["render"]]);
+});

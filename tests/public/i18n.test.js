@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import {afterEach, test} from "node:test";
+import {formatMoney, formatNumber, formatTime, setLanguage, t, words} from "../../public/i18n.js";
+
+afterEach(() => setLanguage("zh-CN"));
+
+for (const [language, key, params, text] of [
+	["zh-CN", "rest", {n: 3}, "还有 3 行"],
+	["en", "rest", {n: 3}, "3 more rows"],
+	["en", "serverDown", {name: "shop", error: null}, "shop is down: "],
+	["en", "no such key", {}, "no such key"],
+]) {
+	test(`"${key}" in ${language} is "${text}"`, () => {
+		setLanguage(language);
+		assert.equal(t(key, params), text);
+	});
+}
+
+for (const [format, language, value, text] of [
+	[formatMoney, "zh-CN", 1798, "¥1798.00"],
+	[formatMoney, "en", 1798.5, "¥1798.50"],
+	[formatMoney, "en", 12345, "¥12,345.00"],
+	[formatNumber, "zh-CN", 1234, "1234"],
+	[formatNumber, "en", 0.12345678, "0.123457"],
+	[formatTime, "en", "not a time", "not a time"],
+]) {
+	test(`${format.name} writes ${value} as ${text} in ${language}`, () => {
+		setLanguage(language);
+		assert.equal(format(value), text);
+	});
+}
+
+test("a time is written in the reader's zone and language", () => {
+	setLanguage("en");
+	assert.match(formatTime("2026-11-21T08:00:00+00:00"), /^Nov \d+, \d+:00 (AM|PM)$/);
+});
+
+test("both languages have the same keys, and each sentence the same parameters", () => {
+	const placeholders = text => (typeof text === "string" ? (text.match(/\{\w+\}/g) ?? []).sort() : []);
+	const shape = table => Object.entries(table).map(([key, text]) => `${key} ${placeholders(text)}`);
+	const zh = words();
+	setLanguage("en");
+	assert.deepEqual(shape(words()).sort(), shape(zh).sort());
+	assert.deepEqual(Object.keys(words().columns), Object.keys(zh.columns));
+});

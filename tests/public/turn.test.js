@@ -1,0 +1,139 @@
+import assert from "node:assert/strict";
+import {test} from "node:test";
+import {followTurn} from "../../public/turn.js";
+import {assistant, conversationOf, RecordingView, user} from "./support.js";
+
+const LISTS = {always: ["shop/buy@f1"], askFirst: ["shop/look"]};
+
+/** Follow an answer that consists of these events; a function among them runs when its turn comes. */
+async function follow(conversation, events, {always, askFirst} = LISTS) {
+	const view = new RecordingView();
+	const stopping = new AbortController();
+	const saved = [];
+	const asked = [];
+	async function* stream(path, body) {
+		asked.push({path, body});
+		for (const step of events) {
+			if (typeof step === "function") step(stopping);
+			else yield {event: step[0], data: step[1]};
+		}
+	}
+	const save = () => saved.push(conversation.entries.length);
+	const end = await followTurn(conversation, view, save, stopping.signal, {always, askFirst}, stream);
+	return {view, end, saved, ...asked[0]};
+}
+
+const message = (role, content) => ["message", {message: {role, content}}];
+const buy = {id: "x", server: "shop", tool: "buy", fingerprint: "f1", args: {}, readOnly: false};
+
+test("the request holds the history, open decisions, and what the user allowed", async () => {
+	const entries = [user("a"), assistant("", "x", "y")];
+	const {path, body} = await follow(conversationOf(entries, {x: {}, y: {}}, {x: true, old: false}), []);
+	assert.equal(path, "/api/chat/stream");
+	assert.deepEqual(body, {
+		messages: entries.map(entry => entry.message),
+		approvals: {x: true, y: undefined},
+		autoApprove: LISTS.always,
+		askFirst: LISTS.askFirst,
+	});
+});
+
+test("a message is kept with the HTML that it was shown as, and saved at once", async () => {
+	const conversation = conversationOf();
+	const events = [
+		["text", {delta: "半"}],
+		["html", {html: "<p>半</p>"}],
+		message("assistant", "半句"),
+		message("tool", "b"),
+	];
+	const {saved} = await follow(conversation, [...events, ["done", {reason: "stop"}]]);
+	assert.deepEqual(
+		conversation.entries.map(({message: {content}, html}) => [content, html]),
+		[
+			["半句", "<p>半</p>"],
+			["b", ""],
+		],
+	);
+	assert.deepEqual(saved, [1, 2, 2]);
+});
+
+test("text is shown whole, and not again once it is rendered", async () => {
+	const {view} = await follow(conversationOf(), [
+		["text", {delta: "一"}],
+		["text", {delta: "二"}],
+		["html", {html: "<p>一二</p>"}],
+		["text", {delta: "三"}],
+	]);
+	assert.deepEqual(view.told, [
+		["text", "一", ""],
+		["text", "一二", ""],
+		["html", "<p>一二</p>"],
+		["text", "一二三", "<p>一二</p>"],
+	]);
+});
+
+test("a call's card follows its way from the question to the result", async () => {
+	const conversation = conversationOf();
+	const {view} = await follow(conversation, [
+		["tool_call", buy],
+		["approval", {id: "x"}],
+		["tool_progress", {id: "x", progress: 1, total: 2}],
+		["tool_result", {id: "x", result: "ok", isError: false, unknown: false, ms: 3}],
+	]);
+	const {waiting, progress, result, auto} = conversation.calls.x;
+	assert.deepEqual(
+		{waiting, progress, result, auto},
+		{waiting: true, progress: null, result: "ok", auto: true},
+	);
+	assert.deepEqual(view.told, Array(4).fill(["card", "x"]));
+});
+
+for (const [change, auto] of [
+	[{}, true],
+	[{fingerprint: "f2"}, false],
+	[{readOnly: true}, false],
+]) {
+	test(`a tool ${JSON.stringify(change)} ran ${auto ? "" : "not "}because it is always allowed`, async () => {
+		const conversation = conversationOf();
+		await follow(conversation, [["tool_call", {...buy, ...change}]]);
+		assert.equal(conversation.calls.x.auto, auto);
+	});
+}
+
+for (const [name, events, end] of [
+	["its reason", [["done", {reason: "rounds"}]], {reason: "rounds"}],
+	["lost, without one", [["text", {delta: "半"}]], {reason: "lost"}],
+	[
+		"an error, whatever done says",
+		[
+			["error", {detail: "坏了"}],
+			["done", {reason: "error"}],
+		],
+		{reason: "error", detail: "坏了"},
+	],
+	[
+		"its reason, after an event that is unknown here",
+		[
+			["constructor", {}],
+			["done", {reason: "stop"}],
+		],
+		{reason: "stop"},
+	],
+]) {
+	test(`an answer ends with ${name}`, async () =>
+		assert.deepEqual((await follow(conversationOf(), events)).end, end));
+}
+
+test("a request that fails ends the answer with its message", async () => {
+	const fail = () => {
+		throw new Error("503");
+	};
+	assert.deepEqual((await follow(conversationOf(), [fail])).end, {reason: "error", detail: "503"});
+});
+
+test("a stop keeps what has been read", async () => {
+	const conversation = conversationOf();
+	const {end} = await follow(conversation, [["text", {delta: "半句"}], stopping => stopping.abort()]);
+	assert.deepEqual(end, {reason: "stopped"});
+	assert.deepEqual(conversation.entries, [{message: {role: "assistant", content: "半句"}, html: ""}]);
+});
