@@ -1,5 +1,10 @@
+"""Head and body of an answer in one write, on the inside of uvicorn; without it, uvicorn's own protocol."""
+
 import asyncio
+import logging
+import sys
 from collections.abc import AsyncIterator
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -77,3 +82,17 @@ async def test_answers_are_whole_on_a_kept_connection_streamed_large_or_asked_si
         answers = await asyncio.gather(*(client.post("/echo", content=body) for body in bodies))
         assert [answer.content for answer in answers] == bodies
         assert (await client.get("/nowhere")).status_code == 404
+
+
+async def test_where_uvicorns_inside_has_moved_its_own_protocol_serves(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    module = "uvicorn.protocols.http.httptools_impl"
+    monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    with caplog.at_level(logging.WARNING):
+        protocol = http_protocol()
+    monkeypatch.undo()
+    assert (protocol, len(caplog.records)) == ("auto", 1)
+    app = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
+    async with serve(app, http=protocol) as url, httpx.AsyncClient(base_url=url) as client:
+        assert (await client.post("/echo", content=b"x")).content == b"x"

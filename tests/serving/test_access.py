@@ -1,0 +1,139 @@
+"""Who is let in: one table for the one middleware, and each service once."""
+
+import base64
+from typing import Any
+
+import httpx
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from serving.access import Access, Allowed, BearerToken, Password, Refusal, printable
+
+pytestmark = pytest.mark.anyio
+ALLOWED = ("shop.example.com", "https://page.example.com", "lan:9000", "fd00::1")
+
+
+def refuse(refusal: Refusal) -> JSONResponse:
+    return JSONResponse(
+        {"code": refusal.code, "params": refusal.params}, refusal.status, dict(refusal.headers)
+    )
+
+
+async def ask(
+    given: dict[str, str], *, path: str = "/api/x", method: str = "GET", pages: bool = False, **how: Any
+) -> httpx.Response:
+    allowed = Allowed(ALLOWED, loopback_pages=pages)
+    app = Access(PlainTextResponse("in"), allowed=allowed, refuse=refuse, **how)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        wire = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
+        return await client.request(method, path, headers=wire)
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("localhost", 200),
+        ("localhost:8000", 200),
+        ("127.0.0.1:8000", 200),
+        ("[::1]:8000", 200),
+        ("shop.example.com", 200),
+        ("SHOP.example.com:443", 200),
+        ("page.example.com", 200),
+        ("lan:9000", 200),
+        ("[fd00::1]:8000", 200),
+        ("lan:9001", 421),
+        ("evil.example", 421),
+        ("localhost.evil.example", 421),
+        ("", 421),
+    ],
+)
+async def test_a_host_is_this_machine_or_listed(host: str, status: int) -> None:
+    assert (await ask({"Host": host})).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("origin", "status"),
+    [
+        ("http://localhost:8000", 200),  # the service's own
+        ("https://page.example.com", 200),
+        ("http://shop.example.com:3000", 200),
+        ("https://lan:9000", 200),
+        ("http://page.example.com", 403),  # listed as https
+        ("http://localhost:3000", 403),
+        ("https://evil.example", 403),
+        ("file://", 403),
+        ("null", 403),
+        ("", 403),
+    ],
+)
+async def test_a_page_is_the_services_own_or_listed(origin: str, status: int) -> None:
+    assert (await ask({"Host": "localhost:8000", "Origin": origin})).status_code == status
+
+
+async def test_a_service_may_let_in_all_pages_of_this_machine() -> None:
+    headers = {"Host": "localhost:8000", "Origin": "http://127.0.0.1:3000"}
+    assert (await ask(headers, pages=True)).status_code == 200
+
+
+def basic(password: str) -> str:
+    return f"Basic {base64.b64encode(f'anyone:{password}'.encode()).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("secret", "authorization", "status"),
+    [
+        (BearerToken("t-1"), "Bearer t-1", 200),
+        (BearerToken("t-1"), "bearer  t-1 ", 200),
+        (BearerToken("t-1"), "Bearer t-2", 401),
+        (BearerToken("t-1"), "Bearer é", 401),
+        (BearerToken("t-1"), "t-1", 401),
+        (BearerToken("t-1"), basic("t-1"), 401),
+        (Password("口令"), basic("口令"), 200),
+        (Password("口令"), basic("令"), 401),
+        (Password("口令"), "Basic ?", 401),
+        (Password("口令"), "Bearer 1", 401),
+    ],
+)
+async def test_a_secret_is_wanted_whole(
+    secret: BearerToken | Password, authorization: str, status: int
+) -> None:
+    assert (await ask({"Authorization": authorization}, secret=secret)).status_code == status
+
+
+async def test_without_the_secret_the_answer_says_what_is_wanted() -> None:
+    answer = await ask({}, secret=BearerToken("t"))
+    assert answer.json() == {"code": "unauthorized", "params": {}}
+    assert answer.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+async def test_a_probe_needs_neither_name_nor_secret_and_unguarded_paths_no_secret() -> None:
+    assert (await ask({"Host": "pod-7"}, path="/healthz", secret=BearerToken("t"))).status_code == 200
+    assert (await ask({}, path="/docs", secret=BearerToken("t"), guarded="/api")).status_code == 200
+    assert (await ask({}, path="/api/x", secret=BearerToken("t"), guarded="/api")).status_code == 401
+
+
+async def test_a_preflight_carries_no_secret() -> None:
+    headers = {"Origin": "https://page.example.com", "Access-Control-Request-Method": "POST"}
+    answer = await ask(headers, method="OPTIONS", secret=BearerToken("t"))
+    assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (
+        200,
+        "https://page.example.com",
+    )
+    assert (await ask(headers | {"Origin": "https://evil.example"}, method="OPTIONS")).status_code == 403
+
+
+async def test_with_a_secret_any_host_may_be_let_in() -> None:
+    headers = {"Host": "any.example", "Authorization": "Bearer t"}
+    assert (await ask(headers, secret=BearerToken("t"), any_host=True)).status_code == 200
+
+
+@pytest.mark.parametrize("host", ["localhost", "evil.example"])
+async def test_fixed_headers_are_on_every_answer(host: str) -> None:
+    answer = await ask({"Host": host}, headers={"X-Content-Type-Options": "nosniff"})
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_a_refusal_repeats_a_header_without_what_could_not_be_shown() -> None:
+    answer = await ask({"Host": "evil\x1b.example"})
+    assert answer.json() == {"code": "host_not_allowed", "params": {"host": "evil?.example"}}
+    assert len(printable("x" * 10_000)) == 200

@@ -1,0 +1,74 @@
+"""How a service starts and ends, on a small one, as processes."""
+
+import signal
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+
+from tests.support.processes import ROOT, Service, Spawn, free_port
+
+Start = Callable[..., Service]
+
+
+@pytest.fixture
+def start(spawn: Spawn) -> Start:
+    def started(port: int, *trouble: str) -> Service:
+        env = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+        return spawn("tests/support/small_service.py", str(port), *trouble, env=env)
+
+    return started
+
+
+def ended(service: Service) -> tuple[int, str]:
+    return service.process.wait(20), service.log.read_text(encoding="utf-8")
+
+
+def greeted(service: Service) -> None:
+    deadline = time.monotonic() + 20
+    while "已启动" not in service.log.read_text(encoding="utf-8"):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_a_start_that_fails_says_why_in_one_line(start: Start) -> None:
+    assert ended(start(free_port(), "no database")) == (1, "无法启动：没有数据库\n")
+
+
+def test_a_bug_at_the_start_shows_its_traceback(start: Start) -> None:
+    status, log = ended(start(free_port(), "a bug"))
+    assert status == 3
+    assert "RuntimeError: a bug" in log
+
+
+def test_a_port_in_use_is_named(start: Start) -> None:
+    port = free_port()
+    greeted(start(port))
+    status, log = ended(start(port))
+    assert status == 1
+    assert f"无法启动：127.0.0.1:{port} 不能监听" in log.splitlines()[-1]
+    assert "已启动" not in log
+    assert "Traceback" not in log
+
+
+def test_the_greeting_comes_when_the_service_listens(start: Start) -> None:
+    port = free_port()
+    greeted(start(port))
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/") as answer:
+        assert answer.status_code == 200
+
+
+@pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -15)])
+def test_a_signal_ends_what_is_open_and_then_the_service(
+    start: Start, how: signal.Signals, status: int
+) -> None:
+    port = free_port()
+    service = start(port)
+    greeted(service)
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/") as answer:
+        words = answer.iter_text()
+        assert next(words) == "first "
+        service.process.send_signal(how)
+        assert list(words) == ["last"]
+    assert ended(service) == (status, "已启动\n")

@@ -1,0 +1,45 @@
+"""A service of a few lines, run as the three are: `small_service.py PORT [what goes wrong at the start]`."""
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
+
+from serving.server import Service, StartError, run
+
+stopping = asyncio.Event()
+
+
+@asynccontextmanager
+async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    if "no database" in sys.argv:
+        raise StartError("没有数据库")
+    if "a bug" in sys.argv:
+        raise RuntimeError("a bug")
+    yield
+
+
+async def words(_: Request) -> StreamingResponse:
+    """Say a word at once, and the last one when the service stops."""
+
+    async def body() -> AsyncIterator[str]:
+        yield "first "
+        await stopping.wait()
+        yield "last"
+
+    return StreamingResponse(body())
+
+
+async def stop() -> None:
+    stopping.set()
+
+
+if __name__ == "__main__":
+    app = Starlette(routes=[Route("/", words)], lifespan=lifespan)
+    port = int(sys.argv[1])
+    run(Service(app, host="127.0.0.1", port=port, greeting="已启动", on_stop=stop))
