@@ -66,6 +66,11 @@ class Service(uvicorn.Server):
         """Start to listen, and say so."""
         try:
             await super().startup(sockets)
+        except SystemExit:
+            if self.failure is None and not self.lifespan.should_exit:  # the lifespan has started
+                address = f"{self.config.host}:{self.config.port}"
+                self.failure = StartError(f"{address} 不能监听，可能已被别的程序占用，请换一个端口")
+            raise
         finally:
             uvicorn_log.disabled = False
         if self.started and self._greeting:
