@@ -131,7 +131,7 @@ class Access:
             secret: What a request to a path that begins with `guarded` must carry.
             guarded: See `secret`.
             any_host: No Host is refused: a secret guards the service.
-            headers: Put on every answer.
+            headers: Put on every answer that does not set them itself.
         """
         self._app = app
         self._allowed = allowed
@@ -150,7 +150,9 @@ class Access:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message).update(self._headers)
+                given = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    given.setdefault(name, value)
             await send(message)
 
         answer = self._answer(scope)

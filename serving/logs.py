@@ -9,6 +9,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 # At INFO these name session ids, arguments, customers and URLs, or say what we say ourselves.
 QUIET = {
     "mcp": logging.WARNING,
+    "mcp.client": logging.CRITICAL,  # a traceback when a server goes away, which the toolbox says in a line
     "sse_starlette": logging.WARNING,
     "httpx": logging.WARNING,
     "httpx2": logging.WARNING,

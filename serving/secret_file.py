@@ -1,4 +1,4 @@
-"""The key that binds approvals to calls, made at the first start and kept in a file."""
+"""A secret that is made at the first start and kept in a file."""
 
 import os
 import secrets
@@ -6,33 +6,32 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-KEY_FILE = Path(".web-secret")
-MIN_KEY = 32  # bytes; fewer were cut off
+from serving.server import StartError
+
+MIN_BYTES = 32  # a shorter file was cut off
 
 
-class KeyFileError(Exception):
-    """The key can be neither read nor made; the message says what to do."""
+def read_or_create(file: Path, setting: str) -> bytes:
+    """Return the secret, and make it if there is none; several processes may start at once.
 
-
-def kept(file: Path = KEY_FILE) -> bytes:
-    """Return the key, and make it where there is none; several processes may start at once.
+    `setting` is the name of the setting that can hold the secret instead.
 
     Raises:
-        KeyFileError: The folder is read-only, or the file is not whole.
+        StartError: The folder is read-only, or the file is not whole.
     """
     try:
         if not file.exists():
-            _write_whole(file, secrets.token_urlsafe(MIN_KEY).encode())
-        key = file.read_bytes()
+            _write_whole(file, secrets.token_urlsafe(MIN_BYTES).encode())
+        secret = file.read_bytes()
     except OSError as error:
-        raise KeyFileError(f"写不了 {file}（{error.strerror}），请设置 WEB_SECRET") from error
-    if len(key) < MIN_KEY:
-        raise KeyFileError(f"{file} 不完整，请删除它，或设置 WEB_SECRET")
-    return key
+        raise StartError(f"写不了 {file}（{error.strerror}），请设置 {setting}") from error
+    if len(secret) < MIN_BYTES:
+        raise StartError(f"{file} 不完整，请删除它，或设置 {setting}")
+    return secret
 
 
 def _write_whole(file: Path, content: bytes) -> None:
-    """Write a private file that is whole from the first moment on, unless another process was first."""
+    """Create a private file with all of its content at once, unless another process was first."""
     descriptor, draft = tempfile.mkstemp(dir=file.parent)
     try:
         with os.fdopen(descriptor, "wb") as out:

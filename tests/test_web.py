@@ -19,9 +19,9 @@ from assistant.llm.model import OpenAIModel
 from assistant.page.markdown import to_html
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
-from assistant.toolbox.config import ConfigError, Server
+from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
-from serving import secret_file as keyfile
+from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, Silence, chunk, serve
 from tests.support.processes import Spawn, free_port
 from tests.support.scripted import ScriptedModel, calls, says
@@ -108,7 +108,8 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
         wrong = await http.post("/api/call-tool", json={"server": "shop", "name": "buy", "args": {"n": "x"}})
         assert wrong.json()["isError"] is True
         missing = await http.post("/api/call-tool", json={"server": "x", "name": "buy"})
-        assert (missing.status_code, missing.json()) == (404, {"detail": "服务器 x 不存在"})
+        unknown = {"detail": "服务器 x 不存在", "code": "unknown_server", "params": {"server": "x"}}
+        assert (missing.status_code, missing.json()) == (404, unknown)
 
 
 async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
@@ -342,9 +343,11 @@ async def test_a_connection_can_be_made_anew(tmp_path: Path) -> None:
         assert (await http.post("/api/servers/x/reconnect")).status_code == 404
 
 
-def test_a_config_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="nowhere"):
-        create_app(Settings(_env_file=None, mcp_config_path=tmp_path / "nowhere.json"))
+async def test_a_config_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
+    app = create_app(made(tmp_path, mcp_config_path=tmp_path / "nowhere.json"))
+    with pytest.raises(StartError, match="nowhere"):
+        async with app.router.lifespan_context(app):
+            pass
 
 
 @pytest.mark.parametrize(
@@ -407,16 +410,6 @@ def test_the_secret_of_approvals_is_kept_between_starts(tmp_path: Path, spawn: S
         secrets.append((tmp_path / ".web-secret").read_bytes())
     assert secrets[0] == secrets[1]
     assert (tmp_path / ".web-secret").stat().st_mode & 0o777 == 0o600
-
-
-def test_a_key_file_that_is_cut_off_is_not_taken(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    assert keyfile.kept(file) == keyfile.kept(file)
-    file.write_bytes(b"")
-    with pytest.raises(keyfile.KeyFileError, match="WEB_SECRET"):
-        keyfile.kept(file)
-    with pytest.raises(keyfile.KeyFileError, match="WEB_SECRET"):
-        keyfile.kept(tmp_path / "no-such-folder" / "key")
 
 
 @pytest.mark.parametrize(

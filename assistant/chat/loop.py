@@ -44,6 +44,7 @@ class Chat:
         self._writing = WritingCalls(max_remembered)
         self._max_rounds = max_rounds
         self._turns: set[asyncio.Task[None]] = set()
+        self._is_finishing = False
 
     async def turn(
         self,
@@ -66,6 +67,10 @@ class Chat:
 
         Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
         """
+        if self._is_finishing:
+            yield ErrorEvent("stopping")
+            yield DoneEvent("error")
+            return
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         turn = Turn(
             model=self._model,
@@ -95,7 +100,11 @@ class Chat:
                 await task
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the writing calls in flight, at most so long, then end all turns; each says so."""
+        """Wait for the writing calls in flight, at most so long, then end all turns; each says so.
+
+        Turns that begin later end at once.
+        """
+        self._is_finishing = True
         await self._writing.finish(seconds)
         for task in self._turns:
             task.cancel()

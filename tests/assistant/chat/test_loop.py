@@ -539,6 +539,12 @@ async def test_leaving_cancels_a_reading_call_and_lets_a_writing_one_finish(read
     assert ended.is_set() is not read_only
 
 
+async def test_a_turn_that_begins_while_the_service_stops_ends_at_once() -> None:
+    talk = Chat(ScriptedModel(says("hello")), shop(), SECRET)
+    await talk.finish(0)
+    assert await take(talk, [HELLO]) == [events.ErrorEvent("stopping"), events.DoneEvent("error")]
+
+
 ids = st.sampled_from(["a", "b", "c"])
 tool_calls = st.lists(
     ids.map(lambda i: {"id": i, "type": "function", "function": {"name": "shop_look", "arguments": "{}"}}),

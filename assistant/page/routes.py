@@ -1,0 +1,141 @@
+"""The routes of the page beyond the chat: what it watches, prompts, connections, the API's own documents."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.responses import HTMLResponse
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, model_validator
+
+from assistant.chat import Chat
+from assistant.chat.history import is_writable_json
+from assistant.page.failures import Failure
+from assistant.page.state import Overview
+from assistant.toolbox import Toolbox
+
+# The documents' scripts come from a CDN: each page may load its own package from there and nothing else.
+CDN = "https://cdn.jsdelivr.net/npm"
+DOCS_POLICY = (
+    "default-src 'none'; script-src {package} {inline}; style-src {package} 'unsafe-inline'; "
+    "img-src 'self' data:; connect-src 'self'; worker-src blob:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+ICON = "/static/icon.svg"
+
+
+@dataclass(frozen=True)
+class Services:
+    """What lives as long as the application."""
+
+    toolbox: Toolbox
+    chat: Chat
+    overview: Overview
+    stopping: asyncio.Event
+
+    async def end(self, seconds: float) -> None:
+        """End streams, turns and calls made by hand, while their outcome can still be told.
+
+        Writing calls get so many seconds to finish.
+        """
+        self.stopping.set()
+        await self.chat.finish(seconds)
+        await self.toolbox.close()
+
+
+async def _services(request: Request) -> Services:  # async: a sync dependency would run in a thread
+    services: Services = request.app.state.services
+    return services
+
+
+AppServices = Annotated[Services, Depends(_services)]
+
+
+class JsonBody(BaseModel):
+    """A request's JSON, which holds nothing that could not be written out again."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_writable(cls, data: Any) -> Any:
+        if not is_writable_json(data):
+            raise ValueError("half characters, numbers beyond 64 bits and very deep nesting are not accepted")
+        return data
+
+
+class GetPromptRequest(JsonBody):
+    """A prompt to fill in."""
+
+    server: str
+    name: str
+    args: dict[str, str] = {}
+
+
+router = APIRouter(responses={422: {"description": "Invalid request; the fields are named"}})
+FAILURES: dict[int | str, dict[str, Any]] = {
+    404: {"model": Failure, "description": "No such server"},
+    502: {"model": Failure, "description": "The server cannot be reached, or refuses"},
+}
+
+
+def event(name: str, data: Any) -> ServerSentEvent:
+    """Return an event; in ASCII, so that no character of the data ends a line for any client."""
+    return ServerSentEvent(event=name, raw_data=json.dumps(data))
+
+
+@router.get("/api/status", tags=["page"])
+async def status(services: AppServices) -> dict[str, Any]:
+    """Return which model answers and how each server is."""
+    return services.overview.status()
+
+
+@router.get("/api/watch", response_class=EventSourceResponse, tags=["page"])
+async def watch(services: AppServices) -> AsyncIterator[ServerSentEvent]:
+    """Send what `/api/status` and `/api/tools` return as `state` events: at once, and at every change."""
+    async for state in services.overview.changes():
+        yield event("state", state)
+
+
+@router.post("/api/get-prompt", tags=["page"], responses=FAILURES)
+async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, str]:
+    """Return a prompt's text, filled in by its server."""
+    return {"text": await services.toolbox.prompt(request.server, request.name, request.args)}
+
+
+@router.post("/api/servers/{name}/reconnect", status_code=204, tags=["page"], responses={404: FAILURES[404]})
+async def reconnect(name: str, services: AppServices) -> None:
+    """Connect to a server anew, without waiting for its next try."""
+    services.toolbox.link(name).reconnect()
+
+
+@router.get("/docs", include_in_schema=False)
+async def docs(request: Request) -> Response:
+    """Serve Swagger UI."""
+    page = get_swagger_ui_html(openapi_url="/openapi.json", title=request.app.title, swagger_favicon_url=ICON)
+    return _with_policy(page, f"{CDN}/swagger-ui-dist@5/")
+
+
+@router.get("/redoc", include_in_schema=False)
+async def redoc(request: Request) -> Response:
+    """Serve ReDoc."""
+    page = get_redoc_html(
+        openapi_url="/openapi.json",
+        title=request.app.title,
+        redoc_favicon_url=ICON,
+        with_google_fonts=False,
+    )
+    return _with_policy(page, f"{CDN}/redoc@2/")
+
+
+def _with_policy(page: HTMLResponse, package: str) -> HTMLResponse:
+    scripts = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
+    hashes = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts]
+    inline = " ".join(f"'sha256-{each}'" for each in hashes)
+    page.headers["Content-Security-Policy"] = DOCS_POLICY.format(package=package, inline=inline)
+    return page
