@@ -6,14 +6,14 @@ import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation} from "./conversations.js";
 import {$, bindRadios, h, icon, isEnter, labelPage, toast} from "./elements.js";
 import {titleOf} from "./export.js";
-import {setLanguage, t, words} from "./i18n.js";
+import {failureText, setLanguage, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {preferences, setPreference} from "./preferences.js";
 import {initPreferences} from "./preferences-window.js";
 import {drawServers, fillPrompt} from "./server-list.js";
 import {makeSidebar} from "./sidebar.js";
 
-/** @import {Prompt} from "./backend-status.js" */
+/** @import {Prompt, Server} from "./backend-status.js" */
 /** @import {Conversation} from "./conversations.js" */
 
 const NEAR_END_PX = 60;
@@ -153,11 +153,15 @@ function enableSubmit() {
 	submit.disabled = !current.answering && !input.value.trim();
 }
 
+/** @param {Server} server */
+const describeDown = ({name, code, params, error}) =>
+	t("serverDown", {name, error: failureText({code, params, detail: error})});
+
 function drawStatus() {
 	const {online, model, servers} = status;
 	const ready = servers.filter(server => server.status === "ready").length;
 	const down = servers.filter(server => server.status === "down");
-	const problems = online ? down.map(server => t("serverDown", {...server})) : [t("offline")];
+	const problems = online ? down.map(describeDown) : [t("offline")];
 	const health = ready === servers.length ? "ready" : "connecting";
 	$("demo").hidden = !model.demo;
 	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");

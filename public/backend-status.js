@@ -1,7 +1,7 @@
 // What the back end says about itself, now and at every change: model, servers, tools, prompts.
 import {events} from "./backend.js";
 
-/** @typedef {{name: string, status: string, transport: string, url: string, protocolVersion: string | null, error: string | null}} Server */
+/** @typedef {{name: string, status: string, transport: string, url: string, protocolVersion: string | null, error: string | null, code?: string | null, params?: Record<string, unknown>}} Server */
 /** @typedef {import("./schema-form.js").Schema} Schema */
 /** @typedef {{server: string, name: string, title: string, description: string, input_schema: Schema, output_schema: Schema | null, readOnly: boolean}} Tool */
 /** @typedef {{server: string, name: string, title: string, description: string, input_schema: Schema}} Prompt */

@@ -1,9 +1,9 @@
 // The page's requests to its back end, web.py.
-import {t} from "./i18n.js";
+import {failureText, t} from "./i18n.js";
 import {isObject, parseJson} from "./tool-result.js";
 
-/** @typedef {{event: string, data: any}} ServerEvent any: JSON, whose shape DESIGN gives for each event */
-/** @typedef {{result: string, isError: boolean}} ToolAnswer */
+/** @typedef {{event: string, data: any}} ServerEvent any: JSON, whose shape turn.js knows for each event */
+/** @typedef {{result: string, isError?: boolean, code?: string | null, params?: Record<string, unknown>}} ToolAnswer */
 /** @typedef {{server: string, name: string}} Address of a tool or prompt */
 
 const MAX_RAW_CHARS = 200; // of an answer that is not ours
@@ -13,15 +13,16 @@ async function send(path, body, signal) {
 	const headers = {"content-type": "application/json"};
 	const post = {method: "POST", headers, body: JSON.stringify(body), signal};
 	const response = await fetch(path, body ? post : {signal});
-	if (!response.ok) throw new Error(detailOf(response.status, await response.text()));
+	if (!response.ok) throw new Error(refusalOf(response.status, await response.text()));
 	return response;
 }
 
 /** @param {number} status @param {string} text */
-function detailOf(status, text) {
+function refusalOf(status, text) {
 	const body = parseJson(text);
-	const detail = (isObject(body) && body.detail) || `HTTP ${status} ${text.slice(0, MAX_RAW_CHARS)}`;
-	return typeof detail === "string" ? detail : JSON.stringify(detail);
+	const {code, params, detail} = /** @type {Record<string, any>} */ (isObject(body) ? body : {}); // JSON of ours
+	const said = detail && (typeof detail === "string" ? detail : JSON.stringify(detail));
+	return failureText({code, params, detail: said ?? `HTTP ${status} ${text.slice(0, MAX_RAW_CHARS)}`});
 }
 
 /** What to tell the user about a request that failed. @param {any} error any: of a catch clause */

@@ -4,7 +4,7 @@ import {h, icon} from "./elements.js";
 import {formatNumber, t} from "./i18n.js";
 import {orderOf} from "./purchase.js";
 import {fillConfirm, fillReceipt, fillUnknown} from "./purchase-card.js";
-import {drawJson, drawResult} from "./result-view.js";
+import {drawAnswer, drawJson} from "./result-view.js";
 
 /** @import {CallState} from "./call-states.js" */
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -65,9 +65,9 @@ export class CallCard {
 	/** Only once it is open: a long conversation has hundreds of folded cards. */
 	#fillBody() {
 		if (!this.details.open || this.#body.firstChild) return;
-		const {args, result, media = []} = this.call;
+		const {args, result, media = [], ...failure} = this.call;
 		this.#body.append(h("h4", t("args")), drawJson(args ?? {}));
-		if (result !== undefined) this.#body.append(h("h4", t("result")), drawResult(result));
+		if (result !== undefined) this.#body.append(h("h4", t("result")), drawAnswer({result, ...failure}));
 		this.#body.append(...media.filter(({mime_type: type}) => type.startsWith("image/")).map(drawPicture));
 	}
 

@@ -18,6 +18,7 @@ import {followTurn} from "./turn.js";
  */
 
 const MAX_TITLE_CHARS = 40;
+const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
 
 export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
@@ -110,9 +111,10 @@ export class ConversationController {
 			const state = callState(this.conversation, id);
 			if (state === "waiting") approvals[id] = false;
 			if (state !== "unknown") continue;
-			const content = t("unknownText");
-			Object.assign(calls[id], {result: content, unknown: true});
-			entries.push({message: {role: "tool", tool_call_id: id, content}});
+			const error = {code: "outcome_unknown", params: {}};
+			const result = t("unknownText");
+			Object.assign(calls[id], {result, isError: true, unknown: true, ...error});
+			entries.push({message: {role: "tool", tool_call_id: id, content: ERROR + result, error}});
 		}
 	}
 

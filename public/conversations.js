@@ -1,8 +1,7 @@
 // The conversations that the browser keeps, in IndexedDB, which may fail at any time.
 
 /** @typedef {{id: string, function: {name: string, arguments: string}}} ToolCall */
-/** @typedef {{code: string, params: Record<string, unknown>}} Failure */
-/** @typedef {{role: string, content?: unknown, tool_calls?: ToolCall[], tool_call_id?: string, error?: Failure}} Message */
+/** @typedef {{role: string, content?: unknown, tool_calls?: ToolCall[], tool_call_id?: string, error?: import("./i18n.js").Failure}} Message */
 /** @typedef {{message: Message, html?: string}} Entry an OpenAI message as it came, and how an answer looked */
 /** @typedef {{progress: number, total?: number | null, message?: string | null}} Progress */
 /** @typedef {{mime_type: string, data: string}} Media */
@@ -17,6 +16,8 @@
  * @property {string} [result]
  * @property {boolean} [isError]
  * @property {boolean} [unknown]
+ * @property {string | null} [code] of a failure
+ * @property {Record<string, unknown>} [params]
  * @property {number} [ms]
  * @property {Media[]} [media]
  * @property {Progress | null} [progress]

@@ -3,6 +3,9 @@ import en from "./en.json" with {type: "json"};
 import zh from "./zh.json" with {type: "json"};
 
 /** @typedef {Record<string, unknown>} Params */
+/** @typedef {{code?: string | null, params?: Params, detail?: string | null}} Failure `detail`: the back end's sentence */
+
+const PLACEHOLDER = /\{(\w+)\}/g;
 
 let language = "zh-CN";
 
@@ -17,10 +20,31 @@ export const words = () => (language === "en" ? en : zh);
 const sentence = key => /** @type {Record<string, any>} */ (words())[key]; // JSON: keys come from data, too
 
 /** @type {(text: string, params: Params) => string} */
-const fill = (text, params) => text.replace(/\{(\w+)\}/g, (_, name) => `${params[name] ?? ""}`);
+const fill = (text, params) => text.replace(PLACEHOLDER, (_, name) => `${params[name] ?? ""}`);
 
 /** @type {(key: string, params?: Params) => string} */
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
+
+/**
+ * A failure in the reader's language; the back end's own sentence where a code or parameter is unknown here.
+ * @param {Failure} failure
+ */
+export const failureText = ({code, params = {}, detail}) => translate(code, params) ?? detail ?? code ?? "";
+
+/** @type {(code: string | null | undefined, params: Params) => string | undefined} */
+function translate(code, params) {
+	const text = sentence(`error.${code}.${params.status}`) ?? sentence(`error.${code}`);
+	const named = Object.entries(params).map(([name, value]) => [
+		name,
+		isFailure(value) ? failureText(value) : value,
+	]);
+	const filled = Object.fromEntries(named);
+	const names = [...(text?.matchAll(PLACEHOLDER) ?? [])].map(([, name]) => name);
+	return text && names.every(name => filled[name] !== undefined) ? fill(text, filled) : undefined;
+}
+
+/** A parameter may be a failure itself: why a server is down. @param {any} value @returns {value is Failure} */
+const isFailure = value => typeof value?.code === "string";
 
 /** @type {(value: number | Date, options: any) => string} any: TypeScript does not know useGrouping "min2" yet */
 const format = (value, options) => value.toLocaleString(language, options);

@@ -4,7 +4,7 @@ import {findTool} from "./backend-status.js";
 import {button, h, icon} from "./elements.js";
 import {formatMoney, formatTime, t} from "./i18n.js";
 import {billOf, leftAfter, purchaseOf} from "./purchase.js";
-import {drawJson, drawResult, drawTable} from "./result-view.js";
+import {drawAnswer, drawJson, drawTable} from "./result-view.js";
 import {readStock} from "./tool-client.js";
 
 /** @import {Call} from "./conversations.js" */
@@ -86,10 +86,8 @@ export function fillUnknown(box, call, retry) {
 	const {customerName} = purchaseOf(call.args) ?? {};
 	const check = async () => {
 		const args = {limit: 5, ...(customerName && {customerName})};
-		const {result} = await callTool(call.server, "get_orders", args).catch(error => ({
-			result: messageOf(error),
-		}));
-		found.replaceChildren(drawResult(result));
+		const failed = (/** @type {unknown} */ error) => ({result: messageOf(error)});
+		found.replaceChildren(drawAnswer(await callTool(call.server, "get_orders", args).catch(failed)));
 	};
 	const look = findTool("get_orders", call.server) && button(t("checkOrders"), check, ".primary");
 	fillBox(box, t("unknownTitle"), "unknown", "", [h("p", t("unknownText"))]);

@@ -1,8 +1,9 @@
 // Tool results on the screen: a list as a table, other JSON indented.
 import {h} from "./elements.js";
-import {t} from "./i18n.js";
+import {failureText, t} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
 
+/** @import {ToolAnswer} from "./backend.js" */
 /** @import {Row} from "./tool-result.js" */
 
 /** @param {Row[]} list */
@@ -30,4 +31,10 @@ export function drawResult(text) {
 	const rows = rowsOf(text);
 	const raw = drawJson(parseJson(text) ?? text);
 	return rows ? h("", drawTable(rows), h("details.raw", h("summary", t("raw")), raw)) : raw;
+}
+
+/** What came of a call: of a failure its sentence, then the text if that says something else. @param {ToolAnswer} answer */
+export function drawAnswer({result, isError, code, params}) {
+	const said = isError && code ? failureText({code, params, detail: result}) : "";
+	return h("", said && h("p.bad", said), said !== result && drawResult(result));
 }

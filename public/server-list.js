@@ -2,7 +2,7 @@
 import {callTool, promptText, reconnect} from "./backend.js";
 import {status} from "./backend-status.js";
 import {$, button, h} from "./elements.js";
-import {t} from "./i18n.js";
+import {failureText, t} from "./i18n.js";
 import {listedTools, listTool} from "./preferences.js";
 import {drawJson, drawResult} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
@@ -13,8 +13,8 @@ import {schemaForm} from "./schema-form.js";
 function runForm({server, name, input_schema: schema}) {
 	/** @param {unknown} args */
 	const run = async args => {
-		const {result, isError} = await callTool(server, name, args);
-		return isError ? h("p.bad", result) : drawResult(result);
+		const {result, isError, code, params} = await callTool(server, name, args);
+		return isError ? h("p.bad", failureText({code, params, detail: result})) : drawResult(result);
 	};
 	return schemaForm(t("tryTool"), schema, run, t("run"));
 }
@@ -73,14 +73,14 @@ function toolCard(tool) {
 }
 
 /** @param {Server} server */
-function serverBox({name, status: state, transport, protocolVersion, url, error}) {
+function serverBox({name, status: state, transport, protocolVersion, url, error, code, params}) {
 	const again = button(t("reconnect"), () => reconnect(name).catch(() => {}));
 	return h(
 		"section.server",
 		{"data-status": state},
 		h("header", h("i.dot"), h("h2", name), h("span.quiet", t(state)), state === "down" && again),
 		h("p.quiet", [transport, protocolVersion, url].filter(Boolean).join(" · ")),
-		h("p.bad", error),
+		h("p.bad", failureText({code, params, detail: error})),
 		status.tools.filter(({server}) => server === name).map(toolCard),
 	);
 }

@@ -1,8 +1,10 @@
 // One answer: applies its events, and keeps every message the moment it is complete.
 import {events, messageOf} from "./backend.js";
 import {allowedName, openCalls} from "./call-states.js";
+import {failureText} from "./i18n.js";
 
 /** @import {Call, Conversation, Message, Progress} from "./conversations.js" */
+/** @import {Failure} from "./i18n.js" */
 /** @typedef {import("./backend.js").ServerEvent} ServerEvent */
 /** @typedef {{always: string[], askFirst: string[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
@@ -81,9 +83,9 @@ class Turn {
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
 		/** @param {Call & {id: string}} data */
 		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
-		/** @param {{detail: string}} data */
-		error: ({detail}) => {
-			this.end = {reason: "error", detail};
+		/** @param {Failure} failure */
+		error: failure => {
+			this.end = {reason: "error", detail: failureText(failure)};
 		},
 		/** @param {{reason: string}} data */
 		done: ({reason}) => {

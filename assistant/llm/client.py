@@ -22,14 +22,7 @@ MAX_PAUSE_SECONDS = 20.0  # before another try; a provider that asks for more is
 
 
 class ProviderClient:
-    """The provider at `base_url`.
-
-    Args:
-        base_url: The address that `/chat/completions` is appended to.
-        api_key: Sent as a bearer token.
-        silence_seconds: Until an answer begins, all tries together; then between two bytes of it.
-        retries: Of a request that is answered with 408, 409, 429 or 5xx, or finds no connection.
-    """
+    """The provider at `base_url`; for the limits see `OpenAIModel`."""
 
     def __init__(self, base_url: str, api_key: str, *, silence_seconds: float, retries: int) -> None:
         self._host = urlsplit(base_url).hostname or ""  # no more of the address: it may hold a password

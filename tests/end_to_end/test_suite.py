@@ -42,6 +42,8 @@ async def test_a_newcomers_first_conversation_survives_a_restart_of_everything(s
         assert await stock(suite) == 50, "nothing is bought before the click"
         bought = await browser.confirm()
         assert all(part in bought for part in ("1798", "48"))
+        await browser.ask("帮客户A买 99 个无线蓝牙耳机Pro")
+        assert "只剩 48 件" in await browser.confirm(), "the shop's code comes through all three services"
         assert "无线蓝牙耳机Pro" in await browser.ask("按商品汇总一下订单")
         suite.stop("web", "main", "api")
         suite.start("api", "main", "web")

@@ -80,6 +80,9 @@ test("a new question leaves what was interrupted unknown, for the model too", ()
 		["user", "assistant", "tool", "user"],
 	);
 	assert.equal(conversation.calls.x.unknown, true);
+	const {content, error} = conversation.entries[2].message;
+	assert.match(content, /^错误: /);
+	assert.deepEqual(error, {code: "outcome_unknown", params: {}});
 });
 
 test("the first question is the title, on one line and not too long", () => {

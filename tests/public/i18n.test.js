@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import {afterEach, test} from "node:test";
-import {formatMoney, formatNumber, formatTime, setLanguage, t, words} from "../../public/i18n.js";
+import {
+	failureText,
+	formatMoney,
+	formatNumber,
+	formatTime,
+	setLanguage,
+	t,
+	words,
+} from "../../public/i18n.js";
 
 afterEach(() => setLanguage("zh-CN"));
 
@@ -34,6 +42,30 @@ test("a time is written in the reader's zone and language", () => {
 	setLanguage("en");
 	assert.match(formatTime("2026-11-21T08:00:00+00:00"), /^Nov \d+, \d+:00 (AM|PM)$/);
 });
+
+const refused = {code: "connect_refused", params: {address: "http://x"}};
+for (const [failure, text] of [
+	[refused, "http://x cannot be reached. Is the server running?"],
+	[{code: "http_status", params: {status: 500}}, "HTTP 500"],
+	[{code: "http_status", params: {status: 404}}, /^HTTP 404: there is no MCP service/],
+	[
+		{code: "server_down", params: {server: "s", reason: refused}},
+		/^The server s is .*: http:\/\/x cannot be reached/,
+	],
+	[{code: "server_down", params: {server: "s"}, detail: "服务器 s 不可用"}, "服务器 s 不可用"],
+	[{code: "their_own", params: {}, detail: "坏了"}, "坏了"],
+	[{code: null, params: {}, detail: "坏了"}, "坏了"],
+	[{detail: "坏了"}, "坏了"],
+	[{code: "their_own"}, "their_own"],
+	[{}, ""],
+]) {
+	test(`${JSON.stringify(failure)} is said as ${text}`, () => {
+		setLanguage("en");
+		const said = failureText(failure);
+		if (text instanceof RegExp) assert.match(said, text);
+		else assert.equal(said, text);
+	});
+}
 
 test("both languages have the same keys, and each sentence the same parameters", () => {
 	const placeholders = text => (typeof text === "string" ? (text.match(/\{\w+\}/g) ?? []).sort() : []);

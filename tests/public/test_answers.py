@@ -107,6 +107,20 @@ def test_an_error_event_is_an_alert_and_not_an_answer(backend: Backend, open_pag
     expect(shown.page.locator(".prose")).to_have_count(0)
 
 
+def test_failures_are_said_in_the_readers_language_and_go_by_code(backend: Backend, open_page: Open) -> None:
+    reason = {"code": "connect_refused", "params": {"address": "http://x/mcp"}}
+    backend.servers = [server("weather", "down", "连不上") | reason, server("shop")]
+    shown = open_page(backend.url, locale="en-GB")
+    expect(shown.page.locator("#banner")).to_contain_text("http://x/mcp cannot be reached")
+    short = {"code": "out_of_stock", "params": {"productId": 2, "name": "Watch", "available": 3}}
+    late = {"code": "model_late", "params": {}, "detail": "模型服务没有及时回答"}
+    backend.say(call("a", "f", {}), result("a", "库存不足", failed=True, **short), [("error", late)])
+    shown.ask("一")
+    expect(shown.card.locator(".bad")).to_have_text("Not enough of Watch in stock: 3 available")
+    expect(shown.card.locator("pre").last).to_have_text("库存不足")
+    expect(shown.page.get_by_role("alert")).to_contain_text("did not answer in time")
+
+
 def test_a_stream_that_just_ends_can_be_continued(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     backend.say(call("a", "get_products", {}), result("a", PRODUCTS))

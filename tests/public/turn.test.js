@@ -102,6 +102,11 @@ for (const [change, auto] of [
 
 for (const [name, events, end] of [
 	["its reason", [["done", {reason: "rounds"}]], {reason: "rounds"}],
+	[
+		"an error in the reader's words",
+		[["error", {code: "no_reply", params: {}, detail: "…"}]],
+		{reason: "error", detail: "模型没有给出回答"},
+	],
 	["lost, without one", [["text", {delta: "半"}]], {reason: "lost"}],
 	[
 		"an error, whatever done says",
