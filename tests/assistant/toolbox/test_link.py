@@ -1,0 +1,274 @@
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from mcp.server.mcpserver import Context, MCPServer
+from starlette.datastructures import Headers
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from assistant.toolbox import Toolbox
+from assistant.toolbox.config import ConfigError, Server
+from assistant.toolbox.limits import Limits
+from tests.support.asgi import serve
+from tests.support.mcp_servers import (
+    HandshakeOnly,
+    Torn,
+    at,
+    becomes,
+    both,
+    boxed,
+    calculator,
+    code_of,
+    why,
+)
+from tests.support.processes import free_port
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_dead_and_wrong_entries_disable_only_themselves() -> None:
+    dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
+    wrong = Server("wrong", error=ConfigError("address_missing"))
+    missing = Server("missing", "stdio", command="no-such-command")
+    async with serve(both(calculator())) as url, Toolbox([dead, wrong, missing, at(url)]) as box:
+        await becomes(box, "s", "ready")
+        await becomes(box, "dead", "down")
+        await becomes(box, "missing", "down")
+        assert box.link("wrong").status == "disabled"
+        assert "no-such-command" in why(box, "missing")
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+        for name in ("wrong", "dead"):
+            assert (await box.call(name, "add", {})).unreachable
+
+
+async def test_a_tool_that_is_added_while_connected_is_seen() -> None:
+    server = calculator()
+
+    @server.tool()
+    async def grow(ctx: Context[Any, Any]) -> str:
+        server.add_tool(lambda: "new", name="grown", description="a new tool")
+        await ctx.notify_tools_changed()
+        return "ok"
+
+    async with serve(both(server)) as url, boxed(at(url)) as box:
+        await box.call("s", "grow", {})
+        async with asyncio.timeout(10):
+            while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  the same
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/mcp", "/sse"])
+async def test_user_and_password_of_a_url_are_sent_as_a_header(path: str) -> None:
+    seen: set[str | None] = set()
+    app = both(calculator())
+
+    async def noting(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            seen.add(Headers(scope=scope).get("authorization"))
+        await app(scope, receive, send)
+
+    async with serve(noting) as url, boxed(at(url.replace("//", "//me:pw@"), path=path)) as box:
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+    assert seen == {"Basic bWU6cHc="}
+
+
+async def test_a_server_that_goes_away_is_seen_without_a_call() -> None:
+    port = free_port()
+    async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
+        async with serve(both(calculator()), port):
+            await becomes(box, "s", "ready")
+        await becomes(box, "s", "down")
+        assert str(port) in why(box, "s")
+        assert [tool.name for tool in box.tools()], "its tools are still known: it may be back at once"
+
+
+async def test_a_busy_handshake_server_is_not_given_up_while_it_works() -> None:
+    limits = Limits(poll_seconds=0.05, connect_seconds=0.5, first_delay_seconds=0.05)
+    working, asked_twice, may_end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    server: MCPServer = MCPServer("busy")
+
+    @server.tool()
+    async def work() -> str:
+        working.set()
+        await may_end.wait()
+        return "done"
+
+    lists = 0
+    app = HandshakeOnly(both(server))
+
+    async def one_at_a_time(scope: Scope, receive: Receive, send: Send) -> None:
+        async def heard() -> Any:
+            nonlocal lists
+            message = await receive()
+            if working.is_set() and b"tools/list" in message.get("body", b""):
+                lists += 1
+                if lists == 2:
+                    asked_twice.set()  # so the first was given up, and with it not the call
+                await may_end.wait()
+            return message
+
+        await app(scope, heard, send)
+
+    async with serve(one_at_a_time) as url, boxed(at(url), limits=limits) as box:
+        running = asyncio.ensure_future(box.call("s", "work", {}))
+        await working.wait()
+        async with asyncio.timeout(10):
+            await asked_twice.wait()
+        may_end.set()
+        assert (await running).text == "done"
+
+
+async def test_a_server_that_never_answers_the_goodbye_does_not_hold_us() -> None:
+    app = HandshakeOnly(both(calculator()))
+
+    async def rude(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["method"] == "DELETE":
+            await asyncio.sleep(60)
+        await app(scope, receive, send)
+
+    async with serve(rude) as url, asyncio.timeout(10), boxed(at(url)) as box:
+        await box.call("s", "add", {"a": 1, "b": 2})
+
+
+async def test_a_handshake_server_tells_of_changed_tools_even_within_a_call() -> None:
+    server, may_end = calculator(), asyncio.Event()
+
+    @server.tool()
+    async def grow(ctx: Context[Any, Any]) -> str:
+        server.add_tool(lambda: "new", name="grown", description="a new tool")
+        await ctx.session.send_tool_list_changed()
+        await may_end.wait()
+        return "ok"
+
+    async with serve(HandshakeOnly(both(server))) as url, boxed(at(url)) as box:
+        running = asyncio.ensure_future(box.call("s", "grow", {}))
+        async with asyncio.timeout(5):  # sooner than the poll
+            while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  as the page polls
+                await asyncio.sleep(0.01)
+        may_end.set()
+        assert (await running).text == "ok"
+
+
+@pytest.mark.parametrize(("status", "advice"), [(401, "Authorization"), (421, "MCP_ALLOWED_HOSTS")])
+async def test_a_refusal_is_explained(status: int, advice: str) -> None:
+    async with serve(JSONResponse({}, status)) as url, Toolbox([at(url)]) as box:
+        await becomes(box, "s", "down")
+        assert advice in why(box, "s")
+
+
+async def test_closing_leaves_no_task_and_no_socket_behind() -> None:
+    before, sockets = asyncio.all_tasks(), open_sockets()
+    async with serve(both(calculator())) as url:
+        serving = asyncio.all_tasks()
+        dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
+        async with Toolbox([at(url), dead]) as box:
+            await becomes(box, "s", "ready")
+        ours = {task for task in asyncio.all_tasks() - serving if (task.get_name() or "").startswith("mcp ")}
+        assert not ours
+    assert asyncio.all_tasks() == before
+    assert open_sockets() <= sockets
+
+
+def open_sockets() -> set[str]:
+    """This process's sockets, where Linux tells them."""
+    links = [link for link in Path("/proc/self/fd").glob("*") if link.is_symlink()]
+    return {target for target in map(os.path.realpath, links) if "socket:" in target}
+
+
+async def test_a_server_that_is_down_says_when_it_is_tried_again() -> None:
+    async with Toolbox([Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")]) as box:
+        await becomes(box, "dead", "down")
+        assert 0 <= (box.link("dead").retry_in or 0) <= Limits().max_delay_seconds
+
+
+def test_waiting_for_a_server_is_bounded() -> None:
+    async def wait() -> float:
+        async with Toolbox([Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")]) as box:
+            began = time.monotonic()
+            assert (await box.call("dead", "add", {})).unreachable
+            return time.monotonic() - began
+
+    assert asyncio.run(wait()) < Limits().ready_seconds * 10
+
+
+class NotingProtocol(H11Protocol):
+    """Uvicorn's protocol; `closed` is set when a client closes its connection first."""
+
+    closed: asyncio.Event
+
+    def eof_received(self) -> None:
+        type(self).closed.set()
+
+
+async def test_an_idle_connection_is_closed_by_us_and_the_next_call_that_writes_is_not_lost() -> None:
+    NotingProtocol.closed = closed = asyncio.Event()
+    app = calculator().streamable_http_app(json_response=True)
+    quick = Limits(keep_alive_seconds=0.2)
+    async with serve(app, http=NotingProtocol) as url, boxed(at(url), limits=quick) as box:
+        for _ in range(2):
+            closed.clear()
+            assert (await box.call("s", "key", {}, key="k")).text == "k"
+            async with asyncio.timeout(10):
+                await closed.wait()
+
+
+def test_idle_connections_are_closed_before_servers_close_them() -> None:
+    nodes = 5  # seconds: server.keepAliveTimeout of Node
+    assert Limits().keep_alive_seconds < min(nodes, uvicorn.Config(calculator).timeout_keep_alive)
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY", "http_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return lambda url: monkeypatch.setenv("HTTP_PROXY", url)
+
+
+async def test_a_server_elsewhere_is_reached_through_the_proxy_of_the_environment(
+    proxy: Callable[[str], None],
+) -> None:
+    async with serve(calculator().streamable_http_app(host="shop.example.com")) as url:
+        proxy(url)
+        async with boxed(at("http://shop.example.com")) as box:
+            assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+async def test_a_server_of_this_machine_is_reached_without_the_proxy(proxy: Callable[[str], None]) -> None:
+    proxy(f"http://127.0.0.1:{free_port()}")
+    async with serve(both(calculator())) as url, boxed(at(url)) as box:
+        assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+@pytest.mark.parametrize(
+    ("answer", "code"),
+    [
+        (Response(status_code=500), "http_status"),
+        (HTMLResponse("<html>"), "not_mcp"),
+        (Torn(), "closed_by_server"),
+    ],
+    ids=["500", "html", "torn"],
+)
+async def test_why_a_link_does_not_open_is_a_code(answer: Response, code: str) -> None:
+    async with serve(answer) as url, Toolbox([at(url)]) as box:
+        await becomes(box, "s", "down")
+        assert code_of(box, "s") == code
+
+
+async def test_a_server_that_hangs_up_is_told_from_one_that_does_not_listen() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as listener:
+        host, port = listener.sockets[0].getsockname()
+        servers = [at(f"http://{host}:{port}"), at(f"http://{host}:{free_port()}", "none")]
+        async with Toolbox(servers) as box:
+            for server in servers:
+                await becomes(box, server.name, "down")
+            assert (code_of(box, "s"), code_of(box, "none")) == ("broken", "connect_refused")
