@@ -1,4 +1,4 @@
-"""What a part found: a line for each contender, and whether the goals of DESIGN.md section 7 are reached."""
+"""What a part found: a line for each contender, and whether the goals are reached."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass

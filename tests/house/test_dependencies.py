@@ -12,6 +12,7 @@ from tests.support.processes import ROOT
 from tests.support.tree import DOORS, WINGS, files, imported, name, parsed
 
 PROJECT = pins.project()
+DISTRIBUTIONS = packages_distributions()
 OURS = {
     *WINGS,
     *(door.removesuffix(".py") for door in DOORS),
@@ -37,14 +38,13 @@ WEATHER = declared(
 
 def third_party(*under: str) -> dict[str, str]:
     """The packages that files below these folders import, each with one such file."""
-    known = packages_distributions()
     found = {}
     for path in files(".py"):
         if name(path).startswith(under):
             for module in imported(parsed(path)):
                 top = module.split(".")[0]
                 if top not in sys.stdlib_module_names | OURS:
-                    found[pins.distribution(known.get(top, [top])[0])] = name(path)
+                    found[pins.distribution(DISTRIBUTIONS.get(top, [top])[0])] = name(path)
     return found
 
 

@@ -1,36 +1,178 @@
+"""Settings, the same way in all three services."""
+
 import itertools
+import logging
 import re
-from typing import Any
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal, get_origin
 
 import pytest
+from pydantic import Field, SecretStr
 
 import api
 import main
 import web
+from serving import logs
+from serving.addresses import ListenHost
+from serving.settings import ServiceSettings, Token, load, misspelt
 from tests.support.processes import ROOT
 
-SERVICES: list[Any] = [api.Settings, main.Settings, web.Settings]
+SERVICES: list[Any] = [api, main, web]
+each_service = pytest.mark.parametrize("service", SERVICES, ids=["api", "main", "web"])
+
+
+class Small(ServiceSettings):
+    """A service with a setting of each kind."""
+
+    host_field = "small_host"
+    secret_field = "small_token"
+
+    small_host: ListenHost = Field("127.0.0.1", description="address")
+    small_port: int = Field(8000, ge=1, le=65535, description="port")
+    small_ratio: float = Field(0.5, description="ratio")
+    small_fast: bool = Field(False, description="fast")
+    small_mode: Literal["a", "b"] = Field("a", description="mode")
+    small_path: str = Field("/", pattern="^/", description="path")
+    small_token: Token | None = Field(None, description="token")
+
+
+@pytest.fixture(autouse=True)
+def _nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Run in an empty folder, and give loggers their levels back, which `load` sets."""
+    monkeypatch.chdir(tmp_path)
+    levels = {name: logging.getLogger(name).level for name in logs.QUIET}
+    yield
+    for name, level in levels.items():
+        logging.getLogger(name).setLevel(level)
+
+
+def refusal(settings: Any, *args: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        load(settings, list(args))
+    return str(ended.value.code)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SMALL_PORT", "many", "应为整数"),
+        ("SMALL_PORT", "0", "不能小于 1"),
+        ("SMALL_PORT", "70000", "不能大于 65535"),
+        ("SMALL_RATIO", "much", "应为数字"),
+        ("SMALL_FAST", "perhaps", "应为 true 或 false"),
+        ("SMALL_MODE", "c", "应为 'a' or 'b' 之一"),
+        ("SMALL_PATH", "x", "格式不对，应符合 ^/"),
+        ("SMALL_TOKEN", "口令", "令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文"),
+    ],
+)
+def test_a_wrong_setting_is_one_sentence(
+    name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert refusal(Small) == f"设置有误 {name}：{said}"
+
+
+def test_each_wrong_setting_has_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMALL_RATIO", "much")
+    assert (
+        refusal(Small, "--small-port", "x") == "设置有误 SMALL_PORT：应为整数\n设置有误 SMALL_RATIO：应为数字"
+    )
+
+
+@each_service
+def test_no_service_tells_a_wrong_setting_in_the_validators_english(
+    service: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, field in service.Settings.model_fields.items():
+        if field.annotation in (int, float, bool) or get_origin(field.annotation) is Literal:
+            monkeypatch.setenv(name.upper(), "no such value")
+            assert re.fullmatch(rf"设置有误 {name.upper()}：应为.+", refusal(service.Settings))
+            monkeypatch.delenv(name.upper())
+
+
+@each_service
+def test_an_open_address_wants_a_secret(service: Any) -> None:
+    host, secret = service.Settings.host_field.upper(), service.Settings.secret_field
+    said = refusal(service.Settings, "--host", "0.0.0.0")
+    wanted = f"必须同时设置 {secret.upper()}"
+    assert said == f"设置有误：{host}=0.0.0.0 不是本机地址，其他机器也能连接，所以{wanted}"
+    load(service.Settings, ["--host", "0.0.0.0", f"--{secret.replace('_', '-')}", "s"])
+
+
+@each_service
+def test_no_application_is_made_for_an_open_address_without_a_secret(service: Any) -> None:
+    with pytest.raises(ValueError, match=service.Settings.secret_field.upper()):
+        service.create_app(service.Settings(**{service.Settings.host_field: "192.168.1.2"}))
+
+
+@each_service
+def test_a_token_that_no_header_could_carry_is_refused(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in service.Settings.model_fields:
+        if name.endswith("_token"):
+            monkeypatch.setenv(name.upper(), "口令")
+            assert "令牌要放进请求头" in refusal(service.Settings)
+
+
+@each_service
+def test_help_has_a_line_for_every_setting(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert refusal(service.Settings, "--help") == "0"
+    shown = " ".join(capsys.readouterr().out.split())
+    for field in service.Settings.model_fields.values():
+        assert field.description
+        assert " ".join(field.description.split()) in shown
+
+
+def test_a_name_that_is_nearly_one_of_ours_is_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("SMALL_PROT", "1")
+    Path(".env").write_text("SMALL_HOTS=localhost\n")
+    with caplog.at_level(logging.WARNING):
+        load(Small, [])
+    assert [record.getMessage() for record in caplog.records] == [
+        "不认识的设置 SMALL_HOTS，是不是 SMALL_HOST？",
+        "不认识的设置 SMALL_PROT，是不是 SMALL_PORT？",
+    ]
+
+
+@pytest.mark.parametrize("name", ["PATH", "SMALL_PORT", "small_port", "API_PORT", "LARGE_POINT"])
+def test_other_names_are_not(name: str) -> None:
+    assert misspelt(Small, [name]) == []
+
+
+def test_a_flag_beats_the_environment_which_beats_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load(Small, []).small_port == 8000
+    Path(".env").write_text("SMALL_PORT=1111\n")
+    assert load(Small, []).small_port == 1111
+    monkeypatch.setenv("SMALL_PORT", "2222")
+    assert load(Small, []).small_port == 2222
+    assert load(Small, ["--small-port", "3333"]).small_port == 3333
+
+
+def test_an_empty_value_is_no_value(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMALL_PORT", "")
+    assert load(Small, []).small_port == 8000
 
 
 def documented() -> dict[str, str]:
-    text = (ROOT / ".env.example").read_text()
-    return dict(re.findall(r"^([A-Z_]+)=(.*)$", text, re.MULTILINE))
+    return dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
-@pytest.mark.parametrize("settings", SERVICES, ids=["api", "main", "web"])
-def test_env_example_names_every_setting_with_its_default(settings: Any) -> None:
-    for name, field in settings.model_fields.items():
-        if field.exclude:  # only a flag
-            continue
-        default = str("" if field.default is None else field.default)
-        assert documented()[name.upper()] == (default.lower() if default in ("True", "False") else default)
+@each_service
+def test_env_example_names_every_setting_with_its_default(service: Any) -> None:
+    for name, field in service.Settings.model_fields.items():
+        if not field.exclude:  # else only a flag
+            default = "" if field.default is None else field.default
+            text = default.get_secret_value() if isinstance(default, SecretStr) else str(default)
+            assert documented()[name.upper()] == (text.lower() if isinstance(default, bool) else text)
 
 
 def test_env_example_names_nothing_else_and_says_what_each_is_for() -> None:
     known = {
         name.upper()
-        for settings in SERVICES
-        for name, field in settings.model_fields.items()
+        for service in SERVICES
+        for name, field in service.Settings.model_fields.items()
         if not field.exclude
     }
     assert documented().keys() == known
@@ -38,19 +180,3 @@ def test_env_example_names_nothing_else_and_says_what_each_is_for() -> None:
     for before, line in itertools.pairwise(lines):
         if re.match(r"[A-Z_]+=", line):
             assert before.startswith("# "), line
-
-
-@pytest.mark.parametrize("settings", SERVICES, ids=["api", "main", "web"])
-def test_the_environment_beats_the_file_and_an_empty_value_is_none(
-    settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    port = next(name for name in settings.model_fields if name.endswith("_port"))
-    default = settings.model_fields[port].default
-    file = tmp_path / ".env"
-    file.write_text(f"{port.upper()}=1111\n")
-    assert getattr(settings(_env_file=file), port) == 1111
-    monkeypatch.setenv(port.upper(), "2222")
-    assert getattr(settings(_env_file=file), port) == 2222
-    monkeypatch.setenv(port.upper(), "")
-    file.write_text("")
-    assert getattr(settings(_env_file=file), port) == default
