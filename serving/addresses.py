@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 
-def _without_brackets(host: str) -> str:
-    return host.removeprefix("[").removesuffix("]")  # as in a URL, which is no address to listen on
-
-
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
+
+
+def _without_brackets(host: str) -> str:
+    return host.removeprefix("[").removesuffix("]")  # IPv6 as in a URL; a socket takes it without
+
+
 ListenHost = Annotated[str, AfterValidator(_without_brackets)]
 
 
@@ -31,15 +33,15 @@ def is_loopback(host: str) -> bool:
 
 
 def address_shown(host: str, port: int) -> str:
-    """Return the URL, without a path, at which a browser of this machine finds what listens there."""
+    """Return the URL, without a path, at which a browser on this machine reaches what listens there."""
     usual = {"127.0.0.1", "localhost", "::1", *EVERYWHERE}
     name = "localhost" if host in usual else f"[{host}]" if ":" in host else host
     return f"http://{name}:{port}"
 
 
-@lru_cache(maxsize=64)  # asked for every request; a tenth of the time of a short one
+@lru_cache(maxsize=64)  # called for every request; parsing takes a tenth of the time of a short one
 def is_own_name(header: str) -> bool:
-    """Whether a Host header names this machine, with any port; with DNS rebinding it names another."""
+    """Whether a Host header is a loopback name, with any port. In a DNS rebinding attack it is not."""
     try:
         return is_loopback(urlsplit(f"//{header}").hostname or "")
     except ValueError:

@@ -1,8 +1,8 @@
-"""Uvicorn's HTTP protocol with one addition: the head and body of a short answer leave in one write.
+"""Uvicorn's HTTP protocol, except that head and body of a short response leave in one write.
 
-Written for uvicorn 0.54, on whose inside it stands: `HttpToolsProtocol.connection_made` keeps the transport
-that it is given. Where that is not so any more, uvicorn's own protocol serves, and only speed is lost: short
-answers come at 0.75 times the rate (benchmarks/README.md).
+Relies on a detail of uvicorn 0.54: `HttpToolsProtocol.connection_made` keeps the transport that it is given.
+If the class has moved, uvicorn's own protocol is used: everything works, at 0.75 times the rate of short
+responses (benchmarks/README.md).
 """
 
 import asyncio
@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 
 
 class Gathering:
-    """A transport that gathers what is written in one round of the event loop."""
+    """A transport that joins all writes of one iteration of the event loop."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
@@ -23,13 +23,13 @@ class Gathering:
         return getattr(self._transport, name)
 
     def write(self, data: bytes) -> None:
-        """Write soon, together with what else is written by then."""
+        """Write at the end of this iteration, together with what else is written in it."""
         if not self._gathered:
             asyncio.get_running_loop().call_soon(self._flush)
         self._gathered.append(data)
 
     def close(self) -> None:
-        """Write what was gathered, then close."""
+        """Write what is pending, then close."""
         self._flush()
         self._transport.close()
 
@@ -40,9 +40,9 @@ class Gathering:
 
 
 def http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
-    """Return what `uvicorn.Config(http=…)` takes: the protocol with gathered writes, or uvicorn's own."""
+    """Return the value for `uvicorn.Config(http=…)`: the protocol with joined writes, or uvicorn's own."""
     try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415  may be gone
+        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415  uvicorn may move it
     except ImportError:
         log.warning("uvicorn 的内部结构已变，改用它自己的 HTTP 协议")
         return "auto"

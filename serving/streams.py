@@ -1,15 +1,15 @@
-"""Open streams, and how all of them end when the server stops."""
+"""Ends the responses that are still open when a service stops."""
 
 import anyio
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-GRACE = 0.5  # seconds that calls get to finish when the server stops
+CALL_GRACE_SECONDS = 0.5  # that calls get to finish when the service stops
 
 
 class Streams:
-    """Knows the responses that are under way, and ends them when the server stops.
+    """ASGI middleware that keeps track of open responses, and ends them on `close`.
 
-    Without this uvicorn waits for streams that have no end, gives up, and logs errors and tracebacks.
+    Without it, uvicorn waits for endless streams until its timeout, then logs errors and tracebacks.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -34,21 +34,21 @@ class Streams:
         await response.finish(cancel.cancel_called)
 
     async def close(self) -> None:
-        """End the streams, and after a moment's grace the calls too."""
+        """Cancel the streams (GET) at once, and the calls after CALL_GRACE_SECONDS."""
         if not self._open:
             return
         self._all_done = anyio.Event()
         for cancel, is_stream in self._open.items():
             if is_stream:
                 cancel.cancel()
-        with anyio.move_on_after(GRACE):
+        with anyio.move_on_after(CALL_GRACE_SECONDS):
             await self._all_done.wait()
         for cancel in list(self._open):
             cancel.cancel()
 
 
 class _Response:
-    """One response, which begins once and can be brought to an end by someone else."""
+    """Passes one response on, and completes it if its application was cancelled."""
 
     def __init__(self, send: Send) -> None:
         self._send = send
@@ -56,7 +56,7 @@ class _Response:
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            if self._started:  # the SDK's SSE route answers once more after its stream has ended
+            if self._started:  # the SDK's SSE route sends a second response after its stream has ended
                 return
             self._started = True
         elif self._complete:
@@ -70,5 +70,5 @@ class _Response:
             await self.send(
                 {"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]}
             )
-        if self._started:  # event streams end without a last word when they see the server stopping
+        if self._started:  # a cancelled event stream has not sent its last message
             await self.send({"type": "http.response.body", "body": b""})
