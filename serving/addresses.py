@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 
 

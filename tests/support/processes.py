@@ -1,5 +1,6 @@
 """Real processes on free ports, and the parts that a machine may lack."""
 
+import functools
 import itertools
 import os
 import random
@@ -22,7 +23,7 @@ OURS = ("API_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS
 STOP_SECONDS = 10
 
 # No system hands these out by itself, so nothing takes a port between its choice and the service's start.
-FIRST_PORT, PORTS_OF_A_WORKER = 20_000, 700
+FIRST_PORT, LAST_PORT, PORTS_OF_A_PROCESS = 20_000, 32_000, 100
 
 
 def require(program: str) -> str:
@@ -36,24 +37,29 @@ def require(program: str) -> str:
     pytest.skip(reason)
 
 
-def _candidates() -> Iterator[int]:
-    """The ports of this test process; it begins anywhere in them, as another run may be under way."""
-    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 16
-    first = FIRST_PORT + worker * PORTS_OF_A_WORKER
-    begin = random.randrange(PORTS_OF_A_WORKER)
-    return (first + (begin + n) % PORTS_OF_A_WORKER for n in itertools.count())
+def is_free(port: int) -> bool:
+    with socket.socket() as sock:
+        try:
+            sock.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+        return True
 
 
-_ports = _candidates()
+@functools.cache
+def _ports() -> tuple[socket.socket, Iterator[int]]:
+    """Take a range of ports; whoever holds its first one owns it, until this process ends."""
+    starts = list(range(FIRST_PORT, LAST_PORT, PORTS_OF_A_PROCESS))
+    random.shuffle(starts)
+    first = next(filter(is_free, starts))
+    held = socket.socket()
+    held.bind(("127.0.0.1", first))
+    return held, itertools.cycle(range(first + 1, first + PORTS_OF_A_PROCESS))
 
 
 def free_port() -> int:
     """Return a TCP port on 127.0.0.1 on which nothing listens, another one at each call."""
-    while True:
-        port = next(_ports)
-        with socket.socket() as sock, suppress(OSError):
-            sock.bind(("127.0.0.1", port))
-            return port
+    return next(filter(is_free, _ports()[1]))
 
 
 @dataclass
