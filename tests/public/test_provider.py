@@ -11,7 +11,6 @@ from starlette.responses import StreamingResponse
 from tests.support.asgi import ScriptedProvider, call_stream, chunk, refusal, text_stream
 from tests.support.page_backend import HELD_SECONDS, PURCHASE_ARGS, serving
 from tests.support.page_browser import Open, Shown
-from tests.support.processes import require
 from tests.support.suite import Suite
 
 TABLE = "| 商品 | 单价 |\n| --- | ---: |\n| 无线蓝牙耳机Pro | 899 |\n\n"
@@ -43,18 +42,18 @@ class Held(StreamingResponse):
 
 
 @pytest.fixture(scope="module")
-def _real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite, ScriptedProvider]]:
-    require("chromium")
+def _real(shop: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite, ScriptedProvider]]:
     provider = ScriptedProvider()
-    with serving(provider.app) as url, Suite(tmp_path_factory.mktemp("provided")) as suite:
+    folder = tmp_path_factory.mktemp("provided")
+    with serving(provider.app) as url, Suite(folder, api=shop.api, mcp=shop.mcp) as suite:
         model = {"OPENAI_API_KEY": "k", "OPENAI_API_BASE": f"{url}/v1", "LLM_MODEL": "script-1"}
-        suite.start("api", "main", "web", **model)
+        suite.start("web", **model)
         yield suite, provider
 
 
 @pytest.fixture
 def suite(_real: tuple[Suite, ScriptedProvider]) -> Suite:
-    """The services behind the provider, shared by these tests."""
+    """The shop of all page tests, with a `web.py` of its own that asks the provider."""
     return _real[0]
 
 

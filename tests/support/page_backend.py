@@ -1,4 +1,4 @@
-"""A scripted back end that serves the real page, for answers however slow, broken or hostile."""
+"""A scripted back end that serves the real page, for answers that are slow, broken or hostile."""
 
 import asyncio
 import json
@@ -18,14 +18,14 @@ from starlette.types import ASGIApp
 
 from tests.support.processes import ROOT, free_port
 
-# Spelt out here, so that a slip in web.py's own policy does not pass unnoticed.
+# Written out instead of imported, so that a mistake in web.py's policy fails a test.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
     "img-src 'self' data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
-HELD_SECONDS = 8.0  # how long an event that no test sets holds an answer back
+HELD_SECONDS = 8.0  # how long an answer waits at most for a test to set its event
 Step = tuple[str, dict[str, Any]] | threading.Event | bytes
 PRODUCTS = [
     {"id": 1, "name": "智能手表Galaxy", "price": 1299.0, "description": "健康监测"},
@@ -45,7 +45,7 @@ ORDER = {
 
 
 def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any) -> dict[str, Any]:
-    """Give one entry of `/api/tools`."""
+    """Return one entry of `/api/tools`."""
     schema = {"type": "object", "properties": more.pop("properties", {})}
     return {"server": server, "name": name, "title": name, "description": "", "input_schema": schema} | {
         "output_schema": None,
@@ -56,14 +56,14 @@ def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any
 
 
 def prompt(title: str, *required: str, **properties: str) -> dict[str, Any]:
-    """Give a prompt as `/api/tools` lists it."""
+    """Return a prompt as `/api/tools` lists it."""
     described = {name: {"type": "string", "description": about} for name, about in properties.items()}
     schema = {"type": "object", "properties": described, "required": list(required)}
     return {"server": "shop", "name": "p", "title": title, "description": "", "input_schema": schema}
 
 
 def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = True) -> list[Step]:
-    """Give the events of a model that asks for one tool."""
+    """Return the events of a model that asks for one tool."""
     function = {"name": f"shop_{name}", "arguments": json.dumps(args)}
     asked = {
         "role": "assistant",
@@ -83,7 +83,7 @@ def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = Tru
 
 
 def result(call_id: str, value: Any, *, failed: bool = False, **more: Any) -> list[Step]:
-    """Give the events of a call that came back."""
+    """Return the events of a call that came back."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
     answer = {"id": call_id, "result": text, "isError": failed, "ms": 3, "unknown": False, **more}
     return [
@@ -93,7 +93,7 @@ def result(call_id: str, value: Any, *, failed: bool = False, **more: Any) -> li
 
 
 def says(text: str, html: str | None = None) -> list[Step]:
-    """Give the events of an answer in prose."""
+    """Return the events of an answer in prose."""
     return [
         ("text", {"delta": text}),
         ("html", {"html": html or f"<p>{text}</p>"}),
@@ -102,19 +102,19 @@ def says(text: str, html: str | None = None) -> list[Step]:
 
 
 def done(reason: str = "stop") -> list[Step]:
-    """Give the event that ends a turn."""
+    """Return the event that ends a turn."""
     return [("done", {"reason": reason})]
 
 
 def buys(call_id: str = "c1") -> list[Step]:
-    """Give the events of a purchase that waits for the user."""
+    """Return the events of a purchase that waits for the user."""
     waits: list[Step] = [("approval", {"id": call_id})]
     return call(call_id, "create_purchase", PURCHASE_ARGS, read_only=False) + waits + done("approval")
 
 
 @dataclass
 class Backend:
-    """What the page is told, and what it asked."""
+    """The back end's state: what a test has it say, and what the page asked."""
 
     url: str = ""
     turns: list[list[Step]] = field(default_factory=list)
@@ -127,14 +127,16 @@ class Backend:
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     canary_hits: list[str] = field(default_factory=list)
     ended: bool = False
+    _held: list[threading.Event] = field(default_factory=list)
 
     @property
     def canary(self) -> str:
-        """Another origin on this machine, which nothing in the page may ever call."""
+        """Another origin on this machine, which the page must never request anything from."""
         return self.url.replace("127.0.0.1", "localhost") + "/canary"
 
     def reset(self) -> None:
-        """Forget what a test said, and stand there with a shop that answers."""
+        """Start anew, with a shop that answers."""
+        self.release()
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
         self.servers, self.prompts = [server("shop")], []
@@ -150,6 +152,12 @@ class Backend:
         """Answer the next request with these events; a `threading.Event` among them is waited for."""
         self.turns.append([step for part in parts for step in part])
 
+    def release(self) -> None:
+        """Set the events that no test has set: each one waited for holds a thread."""
+        for step in self._held:
+            step.set()
+        self._held.clear()
+
     async def stream(self, request: Request) -> Response:
         """Answer `POST /api/chat/stream`."""
         self.asked.append(await request.json())
@@ -157,10 +165,11 @@ class Backend:
             status, detail = self.failure
             return JSONResponse({"detail": detail}, status)
         steps = self.turns.pop(0) if self.turns else done()
+        self._held += [step for step in steps if isinstance(step, threading.Event)]
         return StreamingResponse(_events(steps), media_type="text/event-stream")
 
     async def watch(self, _: Request) -> Response:
-        """Answer `GET /api/watch`: tell the page what a test has changed."""
+        """Answer `GET /api/watch`: send the state whenever a test has changed it."""
         return StreamingResponse(self._states(), media_type="text/event-stream")
 
     async def _states(self) -> AsyncIterator[bytes]:
@@ -173,14 +182,14 @@ class Backend:
             await asyncio.sleep(0.02)
 
     def reconnect(self, request: Request) -> Response:
-        """Answer as if the server had only waited for this."""
+        """Answer `POST /api/servers/{name}/reconnect`: the server is ready at once."""
         for entry in self.servers:
             if entry["name"] == request.path_params["name"]:
                 entry.update(status="ready", error=None)
         return Response(status_code=204)
 
-    def sing(self, request: Request) -> Response:
-        """Note that something was fetched from the other origin."""
+    def record_canary(self, request: Request) -> Response:
+        """Record that something was fetched from the other origin."""
         self.canary_hits.append(str(request.url))
         return Response("", headers={"Access-Control-Allow-Origin": "*"})
 
@@ -206,14 +215,14 @@ class Backend:
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
-            Route("/canary/{rest:path}", self.sing, methods=["GET", "POST"]),
+            Route("/canary/{rest:path}", self.record_canary, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=ROOT / "public")),
         ]
         return Starlette(routes=routes)
 
 
 def server(name: str, status: str = "ready", error: str | None = None) -> dict[str, Any]:
-    """Give one server of `/api/status`."""
+    """Return one server of `/api/status`."""
     return {
         "name": name,
         "transport": "streamable-http",
@@ -238,7 +247,7 @@ async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
 
 @contextmanager
 def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve an app from a thread, for tests that are not async, and give its address."""
+    """Serve an app from a thread, for tests that are not async, and yield its address."""
     port = port or free_port()
     config = uvicorn.Config(app, port=port, log_level="error", ws="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
@@ -264,3 +273,4 @@ def running() -> Iterator[Backend]:
         backend.url = url
         yield backend
         backend.ended = True
+        backend.release()

@@ -44,10 +44,10 @@ class Shown:
 
     def __post_init__(self) -> None:
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
-        self.page.on("console", lambda line: self._hear(line.type, line.text))
+        self.page.on("console", lambda line: self._record(line.type, line.text))
 
-    def _hear(self, kind: str, text: str) -> None:
-        # Chromium itself reports answers such as 502; how the page takes them is for the tests to say.
+    def _record(self, kind: str, text: str) -> None:
+        # Chromium itself logs answers such as 502; tests check how the page handles them.
         if kind == "error" and not text.startswith("Failed to load resource"):
             self.errors.append(text)
 
