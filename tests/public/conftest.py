@@ -49,7 +49,7 @@ def backend(_serving: Backend) -> Backend:
 
 @pytest.fixture
 def open_page(browser: Browser) -> Iterator[Open]:
-    """Return a function that opens a URL in a fresh context; an error in the page's console fails the test."""
+    """Return a function that opens a URL in a fresh context; a console error fails the test."""
     opened: list[Shown] = []
 
     def open_(url: str, *, script: str = "", strict: bool = True, **context: Any) -> Shown:
