@@ -34,7 +34,7 @@ TYPES: dict[str, Transport] = {
     "sse": "sse",
     "stdio": "stdio",
 }
-URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # ... Cherry Studio, Windsurf, Gemini CLI
+URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
 
 
 class ConfigError(CodedError):

@@ -1,6 +1,6 @@
 """What the errors of the SDK's client, and of the transports below it, mean."""
 
-import socket
+import ssl
 from collections.abc import Sequence
 from typing import Literal
 
@@ -15,6 +15,9 @@ from serving.errors import CodedError
 # MCP. These texts are the only sign by which such an error differs from one that the server sent.
 FOR_A_STATUS = ("Server returned an error response", "Not Found", "Session terminated")
 FOR_A_BODY = ("Unexpected content type", "server answered a request with 202")
+
+# Of an open connection; any other OSError means that none was opened.
+BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
 class NoAnswerError(CodedError):
@@ -94,19 +97,19 @@ def link_failure(error: BaseException, server: Server, status: int) -> CodedErro
 def _transport_failure(error: BaseException, server: Server) -> CodedError | None:
     """Say what went wrong below MCP, by the innermost cause.
 
-    httpx-aiohttp 0.2 raises `ConnectTimeout` for a refused and for a broken connection alike; what happened
-    is the cause of it.
+    httpx-aiohttp 0.2 raises `ConnectTimeout` for refused and for broken connections alike.
     """
     cause = error
     while cause.__cause__ is not None:
         cause = cause.__cause__
+    is_http = isinstance(error, httpx2.TransportError)
     match cause:
-        case ConnectionRefusedError() | socket.gaierror():
-            return CodedError("connect_refused", address=server.address)
+        case ssl.SSLError():
+            return CodedError("tls_failed", address=server.address, reason=cause.reason)
         case TimeoutError():
             return CodedError("timeout", address=server.address)
-        case FileNotFoundError() | PermissionError() | NotADirectoryError():
+        case FileNotFoundError() | PermissionError() | NotADirectoryError() if not is_http:
             return CodedError("command_failed", command=server.command, reason=cause.strerror)
-    if isinstance(error, httpx2.TransportError):
-        return CodedError("broken", address=server.address)
-    return None
+        case OSError() if is_http and not isinstance(cause, BROKEN):
+            return CodedError("connect_refused", address=server.address)
+    return CodedError("broken", address=server.address) if is_http else None

@@ -30,6 +30,7 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "closing": "连接已关闭",
     "connect_refused": "连不上 {address}，服务器启动了吗？",
     "timeout": "{address} 没有及时回答",
+    "tls_failed": "与 {address} 的 TLS 连接失败（{reason}），请检查证书，或者它是不是 http",
     "broken": "与 {address} 的连接断开了",
     "closed_by_server": "{address} 断开了连接",
     "not_mcp": "{address} 的回答不是 MCP，请检查 URL",

@@ -258,6 +258,12 @@ async def test_why_a_link_does_not_open_is_a_code(answer: Response, code: str) -
         assert code_of(box, "s") == code
 
 
+async def test_a_server_without_tls_behind_an_https_url_is_named() -> None:
+    async with serve(both(calculator())) as url, Toolbox([at(url.replace("http:", "https:"))]) as box:
+        await becomes(box, "s", "down")
+        assert code_of(box, "s") == "tls_failed"
+
+
 async def test_a_server_that_hangs_up_is_told_from_one_that_does_not_listen() -> None:
     async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.close()
