@@ -300,7 +300,7 @@ def run_client(command: str, code: str, folder: Path) -> str:
     (folder / "old_client.py").write_text(code, encoding="utf-8")
     environment = os.environ | {"PYTHONUTF8": "1", "PYTHONWARNINGS": ""}
     if command.startswith("python"):
-        environment["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         shlex.split(command),
         cwd=folder,
@@ -311,8 +311,9 @@ def run_client(command: str, code: str, folder: Path) -> str:
         timeout=100,
         check=False,
     )
-    if "uv run" in command and re.search(r"error: (Request failed|Failed to fetch)", done.stderr):
-        pytest.skip("the package index cannot be reached")
+    unreachable = re.search(r"Request failed|Failed to fetch|network was disabled", done.stderr)
+    if unreachable and os.environ.get("CI") != "true":
+        pytest.skip("mcp<2 cannot be installed: the package index cannot be reached")
     assert done.returncode == 0, done.stderr
     return done.stdout
 

@@ -73,7 +73,7 @@ class Reader:
         """Return what takes the place of the fixed ports and of the files in the project's folder."""
         number = list(self._ports).index(command) if command in self._ports else 0
         return {
-            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONUTF8": "1",
             "API_PORT": str(self._ports[API]),
             "MCP_PORT": str(self._ports[MAIN]),
