@@ -1,8 +1,6 @@
 """A database that is locked, full, read-only, damaged or gone: 503, nothing half-written, service again."""
 
 import os
-import pwd
-import resource
 import shutil
 import sqlite3
 import sys
@@ -110,6 +108,10 @@ def damage(path: Path, skip: int) -> None:
 
 
 def test_a_full_disk_loses_nothing_that_was_acknowledged(spawn: Spawn, tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux bounds another process's files")
+    import resource
+
     url = f"http://127.0.0.1:{(port := free_port())}"
     service = spawn("api.py", "--port", str(port))
     service.wait_until_up(f"{url}/healthz")
@@ -155,6 +157,10 @@ async def test_a_connection_that_the_server_drops_costs_one_503_at_most() -> Non
 @contextmanager
 def as_ordinary_user() -> Iterator[None]:
     """Root may write whatever it likes, so it becomes somebody else for a while."""
+    if sys.platform == "win32":
+        pytest.skip("Windows has no such user")
+    import pwd
+
     root = os.geteuid() == 0
     if root:
         os.seteuid(pwd.getpwnam("nobody").pw_uid)
