@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
+from urllib.parse import urlencode
 
 import aiohttp
 import anyio
@@ -127,8 +128,8 @@ class RestClient:
         self, operation: Operation, path: str, query: Query, seconds: float | None = None
     ) -> RestAnswer:
         """Read a list, within `seconds` altogether. Raises RestError."""
-        asked = {name: value for name, value in query.items() if value is not None}
-        request = self._opened_client().build_request("GET", path, params=asked)
+        asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
+        request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
         return await self._call(operation, request, list, seconds or self.limits.read_seconds, {})
 
     async def buy(self, body: bytes, key: str) -> RestAnswer:
@@ -137,7 +138,9 @@ class RestClient:
         A client that goes away cannot stop it half-way: once sent, it is seen through.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        request = self._opened_client().build_request("POST", "/purchase", headers=headers, content=body)
+        request = self._opened_client().build_request(
+            "POST", f"{self._url}/purchase", headers=headers, content=body
+        )
         key_params = {"idempotencyKey": key}
         with anyio.CancelScope(shield=True) as purchase:
             self._purchases.add(purchase)
@@ -155,7 +158,6 @@ class RestClient:
     def _client(self) -> httpx.AsyncClient:
         limits = self.limits
         return httpx.AsyncClient(
-            base_url=self._url,
             headers=self._headers,
             auth=self._auth,
             transport=self._transport or _network(self._url, limits),
