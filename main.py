@@ -141,7 +141,7 @@ class Settings(ServiceSettings):
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 
-Query = Annotated[
+SearchText = Annotated[
     StorableText | None, optional("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
 ]
 MinPrice = Annotated[float | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
@@ -196,7 +196,7 @@ class PurchaseInput(PurchaseRequest):
 async def get_products(
     ctx: ToolCall,
     *,
-    query: Query = None,
+    query: SearchText = None,
     minPrice: MinPrice = None,
     maxPrice: MaxPrice = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -281,11 +281,11 @@ async def create_purchase(
     return order_result(answer)
 
 
-READS = ToolAnnotations(
+READ_ONLY = ToolAnnotations(
     read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
 )
 # An order cannot be undone, which is what a host wants to know before it runs a tool unasked.
-WRITES = ToolAnnotations(
+TAKES_STOCK = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
 )
 
@@ -293,11 +293,11 @@ WRITES = ToolAnnotations(
 def all_tools() -> list[StrictTool]:
     """Return the four tools."""
     return [
-        strict_tool(get_products, "获取产品列表", READS),
-        strict_tool(get_inventory, "获取库存列表", READS),
-        strict_tool(get_orders, "获取订单列表", READS),
+        strict_tool(get_products, "获取产品列表", READ_ONLY),
+        strict_tool(get_inventory, "获取库存列表", READ_ONLY),
+        strict_tool(get_orders, "获取订单列表", READ_ONLY),
         # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
-        strict_tool(create_purchase, "创建采购订单", WRITES, {"idempotency-key": True}),
+        strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"idempotency-key": True}),
     ]
 
 

@@ -12,7 +12,7 @@ from mcp.types import ToolAnnotations
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
-from mcp_server.failures import InvalidArgumentsError, ToolFailedError, printable
+from mcp_server.failures import InvalidArgumentsError, ToolFailedError, shown_name
 
 MAX_VALUES = 1_000  # in the arguments of one call; the largest order has some 300
 MAX_PROBLEMS = 20  # told of one call
@@ -52,11 +52,11 @@ class StrictTool:
             raise ToolFailedError("too_many_values", max=MAX_VALUES)
         # Some hosts write an object or a list as JSON text.
         written = {name for name in ("input_data", "productIds") if isinstance(given.get(name), str)}
-        read = given | {name: _parsed(given[name]) for name in written}
+        read = given | {name: _read_json_text(given[name]) for name in written}
         try:
             self.arguments.model_validate(read)
         except ValidationError as error:
-            raise _invalid(error) from error
+            raise _invalid_arguments(error) from error
         return read
 
 
@@ -106,7 +106,7 @@ def _without_null(schema: dict[str, Any]) -> None:
         del schema["default"]
 
 
-def _parsed(text: str) -> Any:
+def _read_json_text(text: str) -> Any:
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):
@@ -129,10 +129,10 @@ def _inlined(schema: Any) -> Any:
     return put(schema)
 
 
-def _invalid(error: ValidationError) -> InvalidArgumentsError:
+def _invalid_arguments(error: ValidationError) -> InvalidArgumentsError:
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     told = [
-        {"field": ".".join(map(printable, each["loc"])), "message": each["msg"]}
+        {"field": ".".join(map(shown_name, each["loc"])), "message": each["msg"]}
         for each in problems[:MAX_PROBLEMS]
     ]
     return InvalidArgumentsError(told, omitted=max(0, len(problems) - MAX_PROBLEMS))

@@ -48,7 +48,7 @@ def prompt_failure(error: CodedError) -> MCPError:
     return MCPError(kind, _sentence(error), _coded(error))
 
 
-def printable(name: object) -> str:
+def shown_name(name: object) -> str:
     """Return a name that a client made up: cut, and without the lone surrogates that no answer can carry."""
     return str(name)[:MAX_NAME_SHOWN].encode(errors="backslashreplace").decode()
 
@@ -76,7 +76,7 @@ def _sentence(error: CodedError) -> str:
 
 def _problems(params: Mapping[str, Any]) -> list[str]:
     said = [f"{each['field'] or sentences.ARGUMENT_NAME}: {each['message']}" for each in params["problems"]]
-    return [*said, sentences.OMITTED.format_map(params)] if params["omitted"] else said
+    return [*said, sentences.MORE_PROBLEMS.format_map(params)] if params["omitted"] else said
 
 
 def _prompt_problems(params: Mapping[str, Any]) -> list[str]:

@@ -15,11 +15,11 @@ from mcp.types import (
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mcp_server.failures import PromptFailedError, prompt_failure
-from mcp_server.rest_client import Operation, Query, RestClient, RestError
+from mcp_server.rest_client import Operation, QueryParams, RestClient, RestError
 from mcp_server.results import list_result
 from models import MAX_LIMIT, MAX_NAME, GroupBy, StorableText
 
-MAX_VALUES = 100  # what one completion may carry (MCP specification, Completion)
+MAX_COMPLETIONS = 100  # what one completion may carry (MCP specification, Completion)
 GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
 THRESHOLDS = ("10", "20", "50", "100")
 
@@ -27,7 +27,7 @@ Preference = Annotated[str, Field(description="喜好或用途，例如：主动
 Budget = Annotated[str, Field(description="预算上限，人民币元，例如 1000；不填则不限")]
 Group = Annotated[str, Field(description="按什么汇总：product（商品）、customer（客户）或 day（日期）")]
 Customer = Annotated[str, Field(description="只分析这位客户的订单；不填则分析全部")]
-_CUSTOMER: TypeAdapter[str] = TypeAdapter(Annotated[StorableText, Field(max_length=MAX_NAME)])
+_CUSTOMER_NAME: TypeAdapter[str] = TypeAdapter(Annotated[StorableText, Field(max_length=MAX_NAME)])
 Threshold = Annotated[str, Field(description="库存不超过多少件时提醒补货，例如 20")]
 
 
@@ -65,7 +65,7 @@ class Prompts:
         if groupBy not in GROUPS:
             raise prompt_failure(PromptFailedError("invalid_group"))
         try:
-            _CUSTOMER.validate_python(customerName)
+            _CUSTOMER_NAME.validate_python(customerName)
         except ValidationError as error:
             raise prompt_failure(PromptFailedError("invalid_customer", max=MAX_NAME)) from error
         query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
@@ -90,7 +90,7 @@ class Prompts:
             "列表为空就说明现在不需要补货。"
         )
 
-    async def _listed(self, operation: Operation, path: str, query: Query) -> str:
+    async def _listed(self, operation: Operation, path: str, query: QueryParams) -> str:
         try:
             result = list_result(await self._rest.get(operation, path, query), 0)
         except RestError as error:
@@ -112,7 +112,9 @@ class Prompts:
             values = []
         typed = argument.value.lower()
         fitting = [value for value in values if typed in value.lower()]
-        return Completion(values=fitting[:MAX_VALUES], total=len(fitting), has_more=len(fitting) > MAX_VALUES)
+        return Completion(
+            values=fitting[:MAX_COMPLETIONS], total=len(fitting), has_more=len(fitting) > MAX_COMPLETIONS
+        )
 
     async def _features(self) -> list[str]:
         products = await self._known("products", "/products")

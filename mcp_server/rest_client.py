@@ -22,7 +22,7 @@ from serving.errors import CodedError
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway's or the service's own "try again"
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
-Query = Mapping[str, Any]  # None means: not asked for
+QueryParams = Mapping[str, Any]  # None means: not asked for
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +125,7 @@ class RestClient:
                 self._http = None
 
     async def get(
-        self, operation: Operation, path: str, query: Query, seconds: float | None = None
+        self, operation: Operation, path: str, query: QueryParams, seconds: float | None = None
     ) -> RestAnswer:
         """Read a list, within `seconds` altogether. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
@@ -222,7 +222,7 @@ class RestClient:
         return float(pause) if float(pause) <= self.limits.retry_after_seconds else False
 
 
-class _Transport(AiohttpTransport):
+class _PreciseTransport(AiohttpTransport):
     """httpx-aiohttp 0.2 with httpx's own names for two failures.
 
     It raises ConnectTimeout for every broken connection, and aiohttp's error for an answer that is not HTTP.
@@ -244,7 +244,7 @@ class _Transport(AiohttpTransport):
 def _network(url: str, limits: RestLimits) -> AiohttpTransport:
     # The system's certificates take 20 ms to load: not for plain HTTP.
     secure = url.startswith("https:")
-    return _Transport(
+    return _PreciseTransport(
         verify=ssl.create_default_context() if secure else False,
         limits=httpx.Limits(max_connections=limits.connections, keepalive_expiry=limits.keepalive_seconds),
     )

@@ -39,7 +39,7 @@ TOOLS = {
 }
 INVALID_ARGUMENTS = "参数错误："
 ARGUMENT_NAME = "参数名"
-OMITTED = "还有 {omitted} 处"
+MORE_PROBLEMS = "还有 {omitted} 处"
 
 PROMPTS = {
     "unknown_prompt": "没有叫 {prompt} 的提示词，可用的有：{known}",

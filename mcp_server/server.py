@@ -21,7 +21,7 @@ from mcp_server.failures import (
     InvalidPromptError,
     PromptFailedError,
     ToolFailedError,
-    printable,
+    shown_name,
     prompt_failure,
     tool_failure,
 )
@@ -34,7 +34,7 @@ MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has some 10 KB, and parsing 
 MAX_HOSTS_LOGGED = 100  # refused hosts that are logged once; more may be someone who makes them up
 RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
 
-Transport = Literal["all", "streamable-http", "sse"]
+HttpTransport = Literal["all", "streamable-http", "sse"]
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ class ShopServer(MCPServer[ToolContext]):
         try:
             if name not in self._strict:
                 known = "、".join(self._strict)
-                raise ToolFailedError("unknown_tool", tool=printable(name), known=known)
+                raise ToolFailedError("unknown_tool", tool=shown_name(name), known=known)
             return await super().call_tool(name, self._strict[name].checked(arguments), context)
         except CodedError as error:
             return tool_failure(error)
@@ -112,18 +112,18 @@ class ShopServer(MCPServer[ToolContext]):
     async def _check_prompt(self, name: str, given: dict[str, Any]) -> None:
         offered = {prompt.name: prompt for prompt in await self.list_prompts()}
         if name not in offered:
-            error = PromptFailedError("unknown_prompt", prompt=printable(name), known="、".join(offered))
+            error = PromptFailedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
             raise prompt_failure(error)
         known = offered[name].arguments or []
         missing = [each.name for each in known if each.required and not given.get(each.name)]
         unknown = sorted(set(given) - {each.name for each in known})[:MAX_PROBLEMS]
         if missing or unknown:
-            raise prompt_failure(InvalidPromptError(name, missing, [printable(field) for field in unknown]))
+            raise prompt_failure(InvalidPromptError(name, missing, [shown_name(field) for field in unknown]))
 
 
 def http_app(
     server: ShopServer,
-    transport: Transport,
+    transport: HttpTransport,
     *,
     path: str = "/mcp",
     stateless: bool = False,
