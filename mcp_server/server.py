@@ -21,8 +21,8 @@ from mcp_server.failures import (
     InvalidPromptError,
     PromptFailedError,
     ToolFailedError,
-    shown_name,
     prompt_failure,
+    shown_name,
     tool_failure,
 )
 from mcp_server.prompts import Prompts

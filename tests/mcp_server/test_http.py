@@ -139,10 +139,11 @@ async def test_another_host_is_refused_and_told_what_to_set(
 ) -> None:
     async with talking(app_for(api), Host="shop.example.com:8443") as http:
         answer = await http.get(path)
+        again = await http.get(path)
         assert (await http.get("/healthz")).status_code == 200
-    assert answer.status_code == 421
+    assert answer.status_code == again.status_code == 421
     assert "MCP_ALLOWED_HOSTS=shop.example.com" in answer.text
-    assert "MCP_ALLOWED_HOSTS=shop.example.com" in caplog.text
+    assert caplog.text.count("MCP_ALLOWED_HOSTS=shop.example.com") == 1
 
 
 async def test_a_host_that_was_named_is_let_in_and_its_pages_too(api: RestService) -> None:
