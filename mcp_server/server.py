@@ -12,7 +12,7 @@ from mcp.types import CallToolResult, GetPromptResult, InputRequiredResult
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 
 from mcp_server import sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool
@@ -144,29 +144,35 @@ def http_app(
         token: The bearer token that every request must carry, if any.
         max_sessions: Of handshake clients; beyond it the one idle for longest ends.
     """
-    # The SDK's own check is off: `Access` checks every route, and says what to set.
-    unchecked = TransportSecuritySettings(enable_dns_rebinding_protection=False)
-    routes: list[BaseRoute] = [Route("/healthz", healthz)]
-    if transport != "streamable-http":
-        sse = server.sse_app(transport_security=unchecked, max_request_body_size=MAX_MESSAGE_BYTES)
-        routes += sse.routes
-    if transport == "sse":
-        app = Starlette(routes=routes)
-    else:
-        app = server.streamable_http_app(
-            streamable_http_path=path,
-            json_response=json_response,
-            stateless_http=stateless,
-            event_store=None if stateless or json_response else event_store(),
-            retry_interval=RETRY_MILLISECONDS,
-            transport_security=unchecked,
-            max_request_body_size=MAX_MESSAGE_BYTES,
-        )
-        app.router.routes.extend(routes)
-        app.add_middleware(Sessions, max_sessions=max_sessions)
+    app = _transports(server, transport, path, stateless=stateless, json_response=json_response)
+    app.router.routes.append(Route("/healthz", healthz))
+    app.add_middleware(Sessions, max_sessions=max_sessions)
     allowed = Allowed(hosts, loopback_pages=True)
     secret = BearerToken(token) if token else None
     app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
+    return app
+
+
+def _transports(
+    server: ShopServer, transport: HttpTransport, path: str, *, stateless: bool, json_response: bool
+) -> Starlette:
+    # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
+    bounds: dict[str, Any] = {
+        "transport_security": TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        "max_request_body_size": MAX_MESSAGE_BYTES,
+    }
+    if transport == "sse":
+        return server.sse_app(**bounds)
+    app = server.streamable_http_app(
+        streamable_http_path=path,
+        json_response=json_response,
+        stateless_http=stateless,
+        event_store=None if stateless or json_response else event_store(),
+        retry_interval=RETRY_MILLISECONDS,
+        **bounds,
+    )
+    if transport == "all":
+        app.router.routes.extend(server.sse_app(**bounds).routes)
     return app
 
 
