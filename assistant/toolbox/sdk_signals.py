@@ -56,17 +56,19 @@ def request_failure(
     """Say why a request on an open link has no result; `statuses` are those of its HTTP responses."""
     first = statuses[0] if statuses else 0
     sign = filled_in(error) if isinstance(error, MCPError) else "closed"
-    gone = NoAnswerError("lost", server=server.name)
     if handshake and first == 404 and isinstance(error, MCPError):  # the session: the server was restarted
-        gone.never_ran = True
-        return gone
+        restarted = NoAnswerError("lost", server=server.name)
+        restarted.never_ran = True
+        return restarted
     if sign == "closed":
-        return gone
+        return NoAnswerError("lost", server=server.name)
     if sign == "late":
         return NoAnswerError("late", server=server.name)
     if sign == "status" and first >= 500:
         return NoAnswerError("refused", server=server.name)
     if sign == "body" and 200 <= first < 300:
+        return NoAnswerError("garbled", server=server.name)
+    if sign and not first and server.transport == "streamable-http":  # see `noted_statuses`: it may have run
         return NoAnswerError("garbled", server=server.name)
     reason = link_failure(error, server, first)
     return RefusedError(reason.code, **reason.params)

@@ -74,9 +74,7 @@ class Toolbox:
         key: str | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
-        """Call a tool; `key` travels as `_meta["idempotency-key"]`.
-
-        A failure of any kind is a result, never an exception, but for one.
+        """Call a tool; `key` travels as `_meta["idempotency-key"]`. Any other failure is a result.
 
         Raises:
             UnknownServerError: No server has this name.

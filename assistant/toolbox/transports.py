@@ -20,13 +20,16 @@ from assistant.toolbox.limits import Limits
 
 CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
 
-# The HTTP statuses of one request's responses; the SDK sends in tasks that copy the caller's context.
 _statuses: ContextVar[list[int]] = ContextVar("statuses")
 
 
 @contextmanager
 def noted_statuses() -> Iterator[list[int]]:
-    """Collect the HTTP statuses of what is requested within: the SDK's errors do not carry them."""
+    """Collect the HTTP statuses of what is requested within: the SDK's errors do not carry them.
+
+    Written for mcp 2.3, whose transports send in tasks with a copy of the caller's context. Should that
+    change, the list stays empty.
+    """
     statuses: list[int] = []
     token = _statuses.set(statuses)
     try:

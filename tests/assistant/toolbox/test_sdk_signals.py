@@ -12,9 +12,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from assistant.toolbox.sdk_signals import filled_in
+from assistant.toolbox.sdk_signals import NoAnswerError, filled_in, request_failure
 from tests.support.asgi import serve
-from tests.support.mcp_servers import Silent, Torn
+from tests.support.mcp_servers import Silent, Torn, at
 
 pytestmark = pytest.mark.anyio
 INITIALIZED = {
@@ -79,3 +79,10 @@ async def test_an_error_that_the_server_sent_is_its_own(status: int) -> None:
     sent: dict[str, Any] = {"code": -32602, "message": "Unknown tool: t"}
     error = await failure(JSONResponse({"jsonrpc": "2.0", "id": 1, "error": sent}, status))
     assert (filled_in(error), error.message) == (None, "Unknown tool: t")
+
+
+@pytest.mark.parametrize("message", ["Server returned an error response", "Unexpected content type: x"])
+def test_where_the_http_status_is_not_known_a_call_may_have_run(message: str) -> None:
+    failed = request_failure(MCPError(-32603, message), [], at("http://localhost"), handshake=False)
+    assert isinstance(failed, NoAnswerError)
+    assert not failed.never_ran
