@@ -137,7 +137,9 @@ def test_the_readmes_say_the_same_in_two_languages() -> None:
 
 def test_every_setting_is_explained_with_its_default() -> None:
     example = dict(re.findall(r"^([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
-    explained = dict(re.findall(r"^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|", text_of("docs/settings.md"), re.MULTILINE))
+    explained = dict(
+        re.findall(r"^\| `([A-Z_]+)` \| `?([^`|]*?)`? \|", text_of("docs/settings.md"), re.MULTILINE)
+    )
     assert explained == example
 
 
