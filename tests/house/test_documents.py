@@ -5,6 +5,7 @@ import re
 from tests.support.tree import files, name
 
 SUFFIXES = (".py", ".md", ".js", ".toml", ".css", ".html", ".example", "")
+DOCUMENT = re.compile(r"\b([a-zA-Z_-][a-zA-Z_.-]*\.md)\b", re.ASCII)
 
 
 def test_no_document_is_named_that_a_clone_does_not_have() -> None:
@@ -12,7 +13,7 @@ def test_no_document_is_named_that_a_clone_does_not_have() -> None:
     missing = [
         f"{name(path)} names {document}"
         for path in files(*SUFFIXES)
-        for document in re.findall(r"\b([a-zA-Z_-][a-zA-Z_.-]*\.md)\b", path.read_text(errors="replace"), re.ASCII)
+        for document in DOCUMENT.findall(path.read_text(errors="replace"))
         if document not in there
     ]
     assert missing == []
