@@ -143,7 +143,8 @@ async def call_tool(request: CallToolRequest, services: AppServices) -> Any:
     key = secrets.token_urlsafe(16)
     result = await services.toolbox.call(request.server, request.name, request.args, key=key)
     if result.unreachable or result.unknown:
-        return failure(502, result.code or "outcome_unknown", result.params, detail=result.text)
+        code = result.code or "outcome_unknown"
+        return failure(502, code, result.params, detail=result.text, unknown=result.unknown)
     answer = {"result": result.text, "isError": result.is_error}
     return answer | {"code": result.code, "params": result.params} if result.is_error else answer
 

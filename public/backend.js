@@ -17,12 +17,14 @@ async function send(path, body, signal) {
 	return response;
 }
 
-/** @param {number} status @param {string} text */
-function refusalOf(status, text) {
+/** The sentence of an answer that is no success. @param {number} status @param {string} text */
+export function refusalOf(status, text) {
 	const body = parseJson(text);
-	const {code, params, detail} = /** @type {Record<string, any>} */ (isObject(body) ? body : {}); // JSON of ours
-	const said = detail && (typeof detail === "string" ? detail : JSON.stringify(detail));
-	return failureText({code, params, detail: said ?? `HTTP ${status} ${text.slice(0, MAX_RAW_CHARS)}`});
+	/** @type {Record<string, any>} any: our own JSON, or anybody's in between */
+	const {code, params, detail, unknown} = isObject(body) ? body : {};
+	const ours = typeof detail === "string" ? detail : detail && JSON.stringify(detail);
+	const said = failureText({code, params, detail: ours ?? `HTTP ${status} ${text.slice(0, MAX_RAW_CHARS)}`});
+	return unknown && said !== ours ? `${said} ${t("mayHaveRun")}` : said; // ours says it already
 }
 
 /** What to tell the user about a request that failed. @param {any} error any: of a catch clause */

@@ -138,6 +138,7 @@ async def test_a_server_that_cannot_be_reached_is_a_bad_gateway(tmp_path: Path) 
         answer = await http.post("/api/call-tool", json={"server": "dead", "name": "look"}, timeout=20)
     assert answer.status_code == 502
     assert "dead" in answer.json()["detail"]
+    assert answer.json()["unknown"] is False  # it was not sent
 
 
 async def test_the_tutorials_chat_answers_in_one_piece_and_runs_tools_without_asking(tmp_path: Path) -> None:

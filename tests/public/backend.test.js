@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {messageOf, parseEvents} from "../../public/backend.js";
+import {messageOf, parseEvents, refusalOf} from "../../public/backend.js";
 
 async function parse(chunks) {
 	const found = [];
@@ -25,3 +25,21 @@ test("a request that got no answer says that web.py cannot be reached", () => {
 	assert.match(messageOf(new TypeError("fetch failed")), /web\.py/);
 	assert.equal(messageOf(new Error("坏了")), "坏了");
 });
+
+const late = {code: "late", params: {server: "shop"}, detail: "…"};
+for (const [body, text] of [
+	[{...late, unknown: false}, "服务器 shop 没有及时回答"],
+	[{...late, unknown: true}, /^服务器 shop 没有及时回答 这次操作可能已经执行，也可能没有。/],
+	[{...late, code: "their_own", unknown: true}, "…"],
+	[{detail: [{msg: "too long"}], code: "invalid_request", params: {}}, '[{"msg":"too long"}]'],
+	[{}, "HTTP 502 {}"],
+]) {
+	test(`an answer of ${JSON.stringify(body)} says ${text}`, () => {
+		const said = refusalOf(502, JSON.stringify(body));
+		if (text instanceof RegExp) assert.match(said, text);
+		else assert.equal(said, text);
+	});
+}
+
+test("an answer that is not ours is shown by its status and its beginning", () =>
+	assert.equal(refusalOf(504, "x".repeat(500)), `HTTP 504 ${"x".repeat(200)}`));

@@ -9,13 +9,14 @@ import pytest
 
 from assistant.chat import sentences as chat
 from assistant.llm import sentences as llm
+from assistant.page import sentences as page
 from assistant.toolbox import sentences as toolbox
 from mcp_server import sentences as mcp_server
 from shop import sentences as shop
 from tests.support.processes import ROOT
 
 TABLES = [
-    *(chat.SENTENCES, llm.SENTENCES, toolbox.SENTENCES, shop.REFUSALS),
+    *(chat.SENTENCES, llm.SENTENCES, toolbox.SENTENCES, page.OWN, shop.REFUSALS),
     *(mcp_server.SHOP, mcp_server.TOOLS, mcp_server.HTTP),
 ]
 CODES = sorted({code for table in TABLES for code in table})
