@@ -52,8 +52,8 @@ class ProductQuery(ListQuery):
     query: StorableText = Field(
         default="", max_length=MAX_NAME, description="名称或描述包含的词，空格分隔，不分大小写"
     )
-    minPrice: Price | SkipJsonSchema[None] = Field(default=None, description="最低价格，元")
-    maxPrice: Price | SkipJsonSchema[None] = Field(default=None, description="最高价格，元")
+    minPrice: Price = Field(default=0, description="最低价格，元")
+    maxPrice: Price = Field(default=MAX_PRICE, description="最高价格，元")
 
 
 class InventoryQuery(ListQuery):

@@ -191,7 +191,6 @@ async def _migrate(connection: _Connection) -> None:
 async def _import(connection: _Connection, catalogue: list[CatalogEntry] | None) -> None:
     if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
         catalogue = TUTORIAL
-    rows = sorted(
-        entry.row() for entry in catalogue or []
-    )  # purchases lock by id, too: in another order the two would deadlock
+    # By id, as purchases lock: in another order the two would deadlock.
+    rows = sorted(entry.row() for entry in catalogue or [])
     await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), rows)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from models import DEFAULT_LIMIT, InventoryItem, Order, OrderItem, Product, SalesSummary
+from models import DEFAULT_LIMIT, MAX_PRICE, InventoryItem, Order, OrderItem, Product, SalesSummary
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, PeriodQuery, ProductQuery, SummaryQuery
 
 Row = Sequence[Any]
@@ -65,9 +65,9 @@ def _product_conditions(query: ProductQuery) -> _Conditions:
     where = _Conditions()
     for word in query.query.split():
         where.add("search LIKE {} ESCAPE '\\'", _like(word))
-    if query.minPrice is not None:
+    if query.minPrice > 0:
         where.add("price_cents >= {}", _cents(query.minPrice, ROUND_CEILING))
-    if query.maxPrice is not None:
+    if query.maxPrice < MAX_PRICE:
         where.add("price_cents <= {}", _cents(query.maxPrice, ROUND_FLOOR))
     return where
 

@@ -1,6 +1,7 @@
 """The REST service in process, on both engines: the tutorial's answers, and every bad input."""
 
 import json
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -408,3 +409,56 @@ async def test_without_a_token_only_names_of_this_machine_are_answered(
     assert answer.status_code == status
     if status == 421:
         assert "API_TOKEN" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(("origin", "status"), [("http://localhost", 200), ("http://evil.example", 403)])
+@pytest.mark.parametrize("token", [None, "secret"])
+async def test_only_its_own_pages_may_call_it(
+    tmp_path: Path, origin: str, status: int, token: str | None
+) -> None:
+    headers = {"Origin": origin, "Authorization": f"Bearer {token}"}
+    async with serving(database_url=new_url("sqlite", tmp_path), api_token=token) as client:
+        answer = await client.get("/api/products", headers=headers)
+    assert answer.status_code == status
+    if status == 403:
+        assert (answer.json()["code"], answer.json()["params"]) == ("origin_not_allowed", {"origin": origin})
+
+
+async def test_health_answers_by_any_name(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/healthz", headers={"Host": "shop.internal"})).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", "/api/nowhere", 404, "not_found"), ("PUT", "/api/products", 405, "method_not_allowed")],
+)
+async def test_an_unknown_path_or_method_has_a_code_too(
+    client: httpx.AsyncClient, method: str, path: str, status: int, code: str
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.json()["code"], answer.json()["params"]) == (status, code, {})
+
+
+def test_the_document_shows_what_an_error_looks_like() -> None:
+    document = api.create_app(api.Settings()).openapi()
+    assert document["components"]["schemas"]["Problem"]["required"] == ["detail", "code", "params"]
+    answers = document["paths"]["/api/purchase"]["post"]["responses"]
+    shown = {status for status, answer in answers.items() if "Problem" in str(answer)}
+    assert shown == {"400", "401", "403", "404", "413", "421", "422", "503"}
+
+
+def test_the_document_says_whether_a_token_is_wanted() -> None:
+    document = api.create_app(api.Settings(api_token="secret")).openapi()
+    assert document["security"] == [{"bearer": []}]
+    assert document["paths"]["/healthz"]["get"]["security"] == []
+    assert "security" not in api.create_app(api.Settings()).openapi()
+
+
+async def test_uvicorn_finds_an_app_whose_settings_are_the_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", new_url("sqlite", tmp_path))
+    monkeypatch.setattr(sys, "argv", ["uvicorn", "api:app", "--reload"])
+    app = api.app
+    async with app.router.lifespan_context(app):
+        assert (tmp_path / "shop.db").exists()
