@@ -7,6 +7,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -222,32 +223,10 @@ def create_app(
 
     Its lifespan raises `StartError` if `mcp.json` or the secret cannot be read.
     """
-
-    @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        servers, secret = _servers(settings), _secret(settings)
-        brain = model or _model(settings)
-        async with Toolbox(servers) as toolbox:
-            stopping = asyncio.Event()
-            overview = Overview(brain, toolbox, stopping)
-            services = Services(toolbox, Chat(brain, toolbox, secret), overview, stopping)
-            app.state.services = services
-            address = address_shown(settings.web_host, settings.web_port)
-            background = [
-                asyncio.create_task(_greet(toolbox, address, greeting_seconds)),
-                asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
-            ]
-            yield
-            await services.end(FINISH_SECONDS)
-            for task in background:
-                task.cancel()
-        if isinstance(brain, OpenAIModel):
-            await brain.aclose()
-
     app = FastAPI(
         title="product-mcp",
         description=DESCRIPTION,
-        lifespan=lifespan,
+        lifespan=partial(_lifespan, settings, model, greeting_seconds),
         max_body_size=MAX_BODY,
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
@@ -268,6 +247,30 @@ def create_app(
         headers=HEADERS,
     )
     return app
+
+
+@asynccontextmanager
+async def _lifespan(
+    settings: Settings, model: Model | None, greeting_seconds: float, app: FastAPI
+) -> AsyncIterator[None]:
+    servers, secret = _servers(settings), _secret(settings)
+    brain = model or _model(settings)
+    async with Toolbox(servers) as toolbox:
+        stopping = asyncio.Event()
+        overview = Overview(brain, toolbox, stopping)
+        services = Services(toolbox, Chat(brain, toolbox, secret), overview, stopping)
+        app.state.services = services
+        address = address_shown(settings.web_host, settings.web_port)
+        background = [
+            asyncio.create_task(_greet(toolbox, address, greeting_seconds)),
+            asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
+        ]
+        yield
+        await services.end(FINISH_SECONDS)
+        for task in background:
+            task.cancel()
+    if isinstance(brain, OpenAIModel):
+        await brain.aclose()
 
 
 def _servers(settings: Settings) -> list[Server]:

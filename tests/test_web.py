@@ -1,96 +1,25 @@
+"""The back end of the chat: its routes, who is let in, its settings and its start."""
+
 import asyncio
 import base64
 import json
-import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from mcp.server.mcpserver import MCPServer
-from mcp_types import ToolAnnotations
-from pydantic import ValidationError
 
-from assistant.chat.interfaces import Model, ModelError
-from assistant.demo.model import DemoModel
+from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
-from assistant.page.markdown import to_html
-from assistant.page.state import Overview
-from assistant.toolbox import Toolbox
-from assistant.toolbox.config import Server
-from assistant.toolbox.limits import Limits
-from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, Silence, chunk, serve
-from tests.support.processes import Spawn, free_port
+from tests.support.chat_service import client, settings, stream
+from tests.support.processes import free_port
 from tests.support.scripted import ScriptedModel, calls, says
-from web import MAX_BODY, Settings, create_app
+from web import MAX_BODY, create_app
 
 pytestmark = pytest.mark.anyio
 ASK = {"messages": [{"role": "user", "content": "hi"}]}
-
-
-def shop() -> MCPServer:
-    server: MCPServer = MCPServer("shop")
-
-    @server.tool(annotations=ToolAnnotations(read_only_hint=True))
-    def look() -> str:
-        return "[1]"
-
-    @server.tool()
-    def buy(n: int) -> str:
-        return f"bought {n}"
-
-    @server.prompt()
-    def wish(whom: str) -> str:
-        return f"wish {whom} well"
-
-    @server.prompt(title="Greet", description="greets")
-    def greet(name: str = "you") -> str:
-        return f"greet {name}"
-
-    return server
-
-
-def made(folder: Path, **settings: Any) -> Settings:
-    return Settings(_env_file=None, **{"mcp_config_path": folder / "mcp.json", "web_secret": "s", **settings})
-
-
-@asynccontextmanager
-async def client(
-    folder: Path, *steps: Any, model: Model | None = None, **settings: Any
-) -> AsyncIterator[httpx.AsyncClient]:
-    """The whole back end over real HTTP, its model scripted, one real MCP server behind it."""
-    async with serve(shop().streamable_http_app()) as url:
-        (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{url}/mcp"}}}))
-        app = create_app(made(folder, **settings), model or ScriptedModel(*steps))
-        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
-            auth = ("", settings["web_password"]) if "web_password" in settings else None
-            while (await http.get("/api/status", auth=auth)).json()["servers"][0]["status"] != "ready":
-                pass
-            yield http
-
-
-async def stream(http: httpx.AsyncClient, body: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
-    """The events as a page reads them."""
-    response = await http.post("/api/chat/stream", json=body)
-    assert response.headers["content-type"].startswith("text/event-stream")
-    events = []
-    for block in response.text.split("\n\n"):
-        fields = dict(line.split(": ", 1) for line in block.splitlines() if not line.startswith(":"))
-        if fields:
-            events.append((fields["event"], json.loads(fields["data"])))
-    return events
-
-
-async def test_status_names_model_and_servers(tmp_path: Path) -> None:
-    async with client(tmp_path) as http:
-        status = (await http.get("/api/status")).json()
-    assert status["model"] == {"name": "scripted", "demo": False}
-    server = status["servers"][0]
-    assert (server["name"], server["status"], server["tools"]) == ("shop", "ready", 2)
-    assert server["protocolVersion"] == "2026-07-28"
 
 
 async def test_tools_are_listed_with_the_tutorials_fields(tmp_path: Path) -> None:
@@ -112,31 +41,15 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
         assert (missing.status_code, missing.json()) == (404, unknown)
 
 
-async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
-    async with client(tmp_path) as http:
-        listed = (await http.get("/api/tools")).json()["prompts"]
-        wish, greet = [prompt.pop("input_schema") for prompt in listed]
-        assert (wish["required"], greet["required"]) == (["whom"], [])
-        assert greet["properties"] == {"name": {"type": "string", "description": ""}}
-        assert listed == [
-            {"server": "shop", "name": "wish", "title": "wish", "description": ""},
-            {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"},
-        ]
-        wanted = {"server": "shop", "name": "greet", "args": {"name": "me"}}
-        assert (await http.post("/api/get-prompt", json=wanted)).json() == {"text": "greet me"}
-        for wrong, status in (({"server": "x"}, 404), ({"name": "x"}, 502)):
-            assert (await http.post("/api/get-prompt", json=wanted | wrong)).status_code == status
-
-
 async def test_a_server_that_cannot_be_reached_is_a_bad_gateway(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/mcp"
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"dead": {"url": url}}}))
     async with (
-        serve(create_app(made(tmp_path), ScriptedModel())) as base,
+        serve(create_app(settings(tmp_path), ScriptedModel())) as base,
         httpx.AsyncClient(base_url=base) as http,
     ):
         answer = await http.post("/api/call-tool", json={"server": "dead", "name": "look"}, timeout=20)
-    assert answer.status_code == 502
+    assert (answer.status_code, answer.json()["code"]) == (502, "server_down")
     assert "dead" in answer.json()["detail"]
     assert answer.json()["unknown"] is False  # it was not sent
 
@@ -151,6 +64,17 @@ async def test_the_tutorials_chat_answers_in_one_piece_and_runs_tools_without_as
     assert by_name["buy"]["result"] == "bought 2"
     assert "shop_fly" in by_name["shop_fly"]["error"]
     assert all(call["tool_call_id"] for call in answer["toolCalls"])
+
+
+async def test_a_question_without_a_history_or_without_words_is_answered(tmp_path: Path) -> None:
+    model = ScriptedModel(says("hello"), says("yes?"))
+    async with client(tmp_path, model=model) as http:
+        for body in ({"message": "hi", "history": None}, {"message": ""}):
+            assert (await http.post("/api/chat", json=body)).json()["toolCalls"] == []
+    assert [asked[1:] for asked in model.requests] == [
+        [{"role": "user", "content": "hi"}],
+        [{"role": "user", "content": ""}],
+    ]
 
 
 async def test_a_model_that_fails_is_no_answer_of_the_chat(tmp_path: Path) -> None:
@@ -171,7 +95,14 @@ async def test_a_stream_brings_text_html_and_the_message_to_remember(tmp_path: P
     assert events[-1][1] == {"reason": "stop"}
 
 
-async def test_a_purchase_in_the_stream_waits_for_a_click_and_is_then_made(tmp_path: Path) -> None:
+async def test_no_character_of_an_event_ends_a_line_for_any_client(tmp_path: Path) -> None:
+    words = "a\u2028b\u0085c\x0bd，e"
+    async with client(tmp_path, says(words)) as http:
+        assert ("text", {"delta": words}) in await stream(http, ASK)
+        assert (await http.post("/api/chat/stream", json=ASK)).text.isascii()
+
+
+async def test_a_purchase_in_the_stream_waits_for_a_click_and_is_then_settings(tmp_path: Path) -> None:
     async with client(tmp_path, calls(("shop_buy", '{"n": 2}')), says("done")) as http:
         events = await stream(http, ASK)
         assert [name for name, _ in events][-4:] == ["message", "tool_call", "approval", "done"]
@@ -338,155 +269,21 @@ async def test_the_page_may_load_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "unsafe" not in policy
 
 
-async def test_a_connection_can_be_made_anew(tmp_path: Path) -> None:
+@pytest.mark.parametrize("path", ["/", "/api/status", "/static/app.js"])
+async def test_every_answer_has_the_headers_of_the_page(tmp_path: Path, path: str) -> None:
     async with client(tmp_path) as http:
-        assert (await http.post("/api/servers/shop/reconnect")).status_code == 204
-        assert (await http.post("/api/servers/x/reconnect")).status_code == 404
+        headers = (await http.get(path)).headers
+    assert headers["cache-control"] == "no-cache"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["content-security-policy"].startswith("default-src 'none'; script-src 'self';")
 
 
-async def test_a_config_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
-    app = create_app(made(tmp_path, mcp_config_path=tmp_path / "nowhere.json"))
-    with pytest.raises(StartError, match="nowhere"):
-        async with app.router.lifespan_context(app):
-            pass
-
-
-@pytest.mark.parametrize(
-    ("settings", "kind"),
-    [
-        ({}, DemoModel),
-        ({"openai_api_key": "sk-x"}, OpenAIModel),
-        ({"openai_api_base": "http://localhost:11434/v1"}, OpenAIModel),
-    ],
-)
-async def test_the_demo_model_stands_in_until_a_model_is_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, str], kind: type[Model]
-) -> None:
-    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE"):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
-    app = create_app(made(tmp_path, **settings))
-    async with serve(app) as base, httpx.AsyncClient(base_url=base) as http:
-        assert (await http.get("/api/status")).json()["model"]["demo"] is (kind is DemoModel)
-
-
-def test_settings_come_from_the_environment_and_empty_ones_are_none(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setenv("WEB_PORT", "9000")
-    monkeypatch.setenv("OPENAI_API_KEY", "")
-    settings = Settings(_env_file=None)
-    assert (settings.web_port, settings.openai_api_key) == (9000, None)
-    monkeypatch.setenv("WEB_PORT", "x")
-    with pytest.raises(ValidationError, match="web_port"):
-        Settings(_env_file=None)
-
-
-@pytest.mark.parametrize(
-    ("args", "message"),
-    [
-        (("--host", "0.0.0.0"), "WEB_PASSWORD"),
-        (("--port", "x"), "WEB_PORT"),
-        (("--mcp-config-path", "nowhere.json"), "nowhere.json"),
-    ],
-)
-def test_a_start_that_cannot_work_says_why_and_ends(
-    spawn: Spawn, args: tuple[str, ...], message: str
-) -> None:
-    service = spawn("web.py", *args)
-    assert service.process.wait(30) != 0
-    log = service.log.read_text()
-    assert message in log
-    assert "Traceback" not in log
-
-
-def test_the_secret_of_approvals_is_kept_between_starts(tmp_path: Path, spawn: Spawn) -> None:
-    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
-    secrets = []
-    for _ in range(2):
-        port = free_port()
-        service = spawn("web.py", "--port", str(port))
-        service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
-        service.stop()
-        secrets.append((tmp_path / ".web-secret").read_bytes())
-    assert secrets[0] == secrets[1]
-    assert (tmp_path / ".web-secret").stat().st_mode & 0o777 == 0o600
-
-
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        "<script>alert(1)</script>",
-        "<img src=x onerror=alert(1)>",
-        "[x](javascript:alert(1))",
-        "![x](https://evil.example/pixel.png)",
-        '<a href="https://x" onclick="alert(1)">x</a>',
-        "<style>*{display:none}</style>",
-        "<form action=https://evil.example><input></form>",
-    ],
-)
-def test_hostile_markdown_does_nothing_and_fetches_nothing(hostile: str) -> None:
-    html = to_html(hostile)
-    for word in ("<script", "<img", 'href="javascript', "<a onclick", "<style", "<form", "<input"):
-        assert word not in html
-
-
-def test_tables_code_and_aligned_columns_are_rendered() -> None:
-    html = to_html("| a | b |\n| --- | ---: |\n| x | 1 |\n\n```python\nprint(1 < 2)\n```")
-    assert '<th>a</th>\n<th class="num">b</th>' in html
-    assert '<td>x</td>\n<td class="num">1</td>' in html
-    assert re.match('<div (class="wide"|tabindex="0"| )*><table>', html)
-    assert '<code class="language-python">print(1 &lt; 2)' in html
-
-
-async def watched(http: httpx.AsyncClient) -> AsyncGenerator[dict[str, Any]]:
-    """What a page hears that follows the state."""
-    async with http.stream("GET", "/api/watch") as response:
-        async for line in response.aiter_lines():
-            if line.startswith("data: "):
-                yield json.loads(line.removeprefix("data: "))
-
-
-async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> None:
-    async with client(tmp_path) as http, aclosing(watched(http)) as states:
-        first = await anext(states)
-        assert [server["status"] for server in first["servers"]] == ["ready"]
-        assert [tool["name"] for tool in first["tools"]] == ["look", "buy"]
-        config = json.loads((tmp_path / "mcp.json").read_text())
-        config["mcpServers"]["wrong"] = {}
-        (tmp_path / "mcp.json").write_text(json.dumps(config))
-        changed = await anext(states)
-        assert [server["status"] for server in changed["servers"]] == ["ready", "disabled"]
-
-
-async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once() -> None:
-    hours = Limits(first_delay_seconds=1000, max_local_delay_seconds=1000)  # by itself it would not be back
-    port = free_port()
-    here = Server("shop", url=f"http://127.0.0.1:{port}/mcp")
-    async with (
-        asyncio.timeout(20),
-        Toolbox([here], hours) as toolbox,
-        aclosing(Overview(ScriptedModel(), toolbox, asyncio.Event()).changes()) as states,
-    ):
-        while (await anext(states))["servers"][0]["status"] != "down":
-            pass
-        async with serve(shop().streamable_http_app(), port):
-            while (await anext(states))["servers"][0]["status"] != "ready":
-                pass
-
-
-def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spawn) -> None:
-    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
-    port = free_port()
-    service = spawn("web.py", "--port", str(port))
-    service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
-    with httpx.stream("GET", f"http://127.0.0.1:{port}/api/watch") as response:
-        lines = response.iter_lines()
-        assert next(lines) == "event: state"
-        service.process.terminate()
-        assert not [line for line in lines if line.startswith("event")]
-    service.stop()
-    assert "ERROR" not in service.log.read_text()
+async def test_with_a_password_the_service_answers_to_any_host(tmp_path: Path) -> None:
+    async with client(tmp_path, web_host="0.0.0.0", web_password="x") as http:
+        for host, status in (("shop.example", 200), ("192.168.1.5:8002", 200)):
+            headers = {"Host": host, "Origin": f"http://{host}"}
+            assert (await http.get("/api/status", headers=headers, auth=("", "x"))).status_code == status
+        assert (await http.get("/api/status", headers={"Host": "shop.example"})).status_code == 401
 
 
 async def test_a_file_of_the_page_that_the_browser_has_is_not_sent_again(tmp_path: Path) -> None:
@@ -497,7 +294,7 @@ async def test_a_file_of_the_page_that_the_browser_has_is_not_sent_again(tmp_pat
         assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("path", ["x.js", "%2e%2e%2fweb.py", "..%5cweb.py", "%00.js", "web.py"])
+@pytest.mark.parametrize("path", ["", "x.js", "%2e%2e%2fweb.py", "..%5cweb.py", "%00.js", "web.py"])
 async def test_nothing_but_the_pages_files_is_served(tmp_path: Path, path: str) -> None:
     async with client(tmp_path) as http:
         assert (await http.get(f"/static/{path}")).status_code == 404

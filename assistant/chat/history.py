@@ -139,7 +139,7 @@ def mend(messages: Sequence[Message]) -> list[Message]:
     """Put each tool result right behind its call, once, and drop what no provider accepts.
 
     Results are out of place where a turn was stopped, reloaded or approved late. A call without a result is
-    kept; of a repeated call the first is.
+    kept; of a repeated call the first is. Empty messages are dropped, but for a question at the end.
     """
     answers = [message for message in messages if message.get("role") == "tool"]
     results = {message.get("tool_call_id"): message for message in reversed(answers)}  # the first one counts
@@ -153,7 +153,8 @@ def mend(messages: Sequence[Message]) -> list[Message]:
         kept = {key: value for key, value in message.items() if key != "tool_calls"}
         if calls:
             kept["tool_calls"] = [call.to_dict() for call in calls]
-        if kept.get("content") or calls:
+        is_question = message is messages[-1] and message["role"] == "user"
+        if kept.get("content") or calls or is_question:
             mended.append(kept)
             mended += [results[call.id] for call in calls if call.id in results]
     return mended

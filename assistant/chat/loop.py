@@ -16,6 +16,8 @@ from assistant.chat.interfaces import Model, Tools
 from assistant.chat.turn import MAX_ROUNDS, Turn
 from assistant.chat.writing_calls import MAX_REMEMBERED, WritingCalls
 
+STOPPED = (ErrorEvent("stopping"), DoneEvent("error"))
+
 
 class Chat:
     """Conversations of a model that can call tools."""
@@ -46,7 +48,7 @@ class Chat:
         self._turns: set[asyncio.Task[None]] = set()
         self._is_finishing = False
 
-    async def turn(
+    def turn(
         self,
         messages: Sequence[Message],
         *,
@@ -67,10 +69,6 @@ class Chat:
 
         Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
         """
-        if self._is_finishing:
-            yield ErrorEvent("stopping")
-            yield DoneEvent("error")
-            return
         events: asyncio.Queue[Event | None] = asyncio.Queue()
         turn = Turn(
             model=self._model,
@@ -82,18 +80,24 @@ class Chat:
             emit=events.put_nowait,
             max_rounds=self._max_rounds,
         )
+        return self._run(turn, events)
+
+    async def _run(self, turn: Turn, events: asyncio.Queue[Event | None]) -> AsyncGenerator[Event]:
+        if self._is_finishing:
+            for event in STOPPED:
+                yield event
+            return
         task = asyncio.create_task(turn.run())
         self._turns.add(task)
         task.add_done_callback(self._turns.discard)
         task.add_done_callback(lambda _: events.put_nowait(None))
         try:
-            while (event := await events.get()) is not None:
+            while (told := await events.get()) is not None:
+                yield told
+            if not task.cancelled():
+                return
+            for event in STOPPED:
                 yield event
-            if task.cancelled():
-                yield ErrorEvent("stopping")
-                yield DoneEvent("error")
-            else:
-                await task
         finally:
             task.cancel()
             with suppress(asyncio.CancelledError):

@@ -2,14 +2,16 @@
 
 import asyncio
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
 from assistant.chat.interfaces import Model, ModelError, Reply
 from assistant.chat.turn import MAX_TOOLS
-from assistant.page.sentences import explain
+from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
+from serving.errors import CodedError, sentence
 
 QUESTION = "请调用一次 check 工具。"
 CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
@@ -17,83 +19,71 @@ CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"t
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the table; `advice` says what to do where something is wrong."""
+    """One line of the table, by code; `advice` is the code of what to do, and empty if all is well.
 
-    what: str
-    ok: bool
-    says: str
+    A `reason` among the parameters is a code with parameters, too.
+    """
+
+    code: str
+    params: Mapping[str, Any]
     advice: str = ""
 
 
 async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
-    """Look at every server and at the model, side by side."""
-    servers = [_server(link) for link in toolbox.links.values()]
-    findings = await asyncio.gather(_model(model), *servers)
+    """Look at the model and at every server, side by side."""
+    findings = await asyncio.gather(_examine_model(model), *map(_examine_server, toolbox.links.values()))
     tools = len(toolbox.tools())
     if tools > MAX_TOOLS:
-        says = f"共 {tools} 个，模型只能得到前 {MAX_TOOLS} 个"
-        findings.append(Finding("工具", False, says, "请在 mcp.json 里停用用不到的服务器"))
+        findings.append(Finding("too_many_tools", {"tools": tools, "max": MAX_TOOLS}, "disable_servers"))
     return findings
 
 
 def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
-    """Print the table and return the exit status: 1 if anything is down."""
+    """Print the table and return the exit status: 1 if anything is wrong."""
     for finding in findings:
-        out.write(f"{'✅' if finding.ok else '❌'} {finding.what}：{finding.says}\n")
+        params = dict(finding.params)
+        if "reason" in params:
+            params["reason"] = explain(**params["reason"])
+        out.write(f"{'❌' if finding.advice else '✅'} {sentence(FINDINGS, finding.code, params)}\n")
         if finding.advice:
-            out.write(f"   → {finding.advice}\n")
-    return 0 if all(finding.ok for finding in findings) else 1
+            out.write(f"   → {sentence(ADVICE, finding.advice, params)}\n")
+    return 1 if any(finding.advice for finding in findings) else 0
 
 
-async def _server(link: Link) -> Finding:
+async def _examine_server(link: Link) -> Finding:
     server = link.server
-    what = f"服务器 {server.name}"
-    if link.status == "disabled":
-        switched_off = link.error is not None and link.error.code == "switched_off"
-        return Finding(
-            what, switched_off, _reason(link), "" if switched_off else "请修改 mcp.json 中的这一项"
-        )
-    if await link.settled() == "down":
-        return Finding(what, False, _reason(link), _advice(link))
+    status = await link.settled()
+    known = {"server": server.name, "address": server.address, "host": server.host, "command": server.command}
+    if status in ("disabled", "down"):
+        error = link.error or CodedError("not_connected")
+        params = known | {"reason": {"code": error.code, "params": error.params}}
+        return Finding(status, params, _advice(link, error))
     tools = len(link.listed_tools)
-    return Finding(what, True, f"{server.address}，{tools} 个工具，协议 {link.protocol_version}")
+    return Finding("ready", known | {"tools": tools, "version": link.protocol_version})
 
 
-def _reason(link: Link) -> str:
-    return explain(link.error.code, link.error.params) if link.error else "没有连上"
+def _advice(link: Link, error: CodedError) -> str:
+    if link.status == "disabled":
+        return "" if error.code == "switched_off" else "edit_entry"
+    if error.code == "http_status" and error.params["status"] in (401, 421):
+        return "send_token" if error.params["status"] == 401 else "allow_host"
+    if link.server.transport == "stdio":
+        return "try_command"
+    return "start_server" if error.code == "connect_refused" else "check_address"
 
 
-def _advice(link: Link) -> str:
-    server = link.server
-    code, params = (link.error.code, link.error.params) if link.error else ("", {})
-    if params.get("status") == 421:
-        return f"请在服务器那边设置 MCP_ALLOWED_HOSTS={server.host}"
-    if params.get("status") == 401:
-        return '请在 mcp.json 中写明 "headers": {"Authorization": "Bearer ${MCP_TOKEN}"}，并设置 MCP_TOKEN'
-    if server.transport == "stdio":
-        return f"请检查命令能否单独运行：{server.command}"
-    if code == "connect_refused":
-        return "请启动它；本项目的 MCP 服务器是：uv run python main.py"
-    return "请检查地址、网络和服务器的日志"
-
-
-async def _model(model: Model) -> Finding:
-    what = f"模型 {model.name}"
+async def _examine_model(model: Model) -> Finding:
+    name = {"model": model.name}
     if model.demo:
-        return Finding(what, True, "内置演示模型；接入自己的模型请设置 OPENAI_API_KEY")
-    called = False
+        return Finding("model_demo", name)
+    question = [{"role": "user", "content": QUESTION}]
+    has_called = False
     try:
-        async for part in model.reply(
-            [{"role": "user", "content": QUESTION}], [{"type": "function", "function": CHECK}]
-        ):
-            called = isinstance(part, Reply) and bool(part.calls)
+        async for part in model.reply(question, [{"type": "function", "function": CHECK}]):
+            has_called = isinstance(part, Reply) and bool(part.calls)
     except ModelError as error:
-        return Finding(
-            what,
-            False,
-            explain(error.code, error.params),
-            "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL",
-        )
-    if not called:
-        return Finding(what, False, "有回答，但没有调用工具", "请换一个支持工具调用的模型 (LLM_MODEL)")
-    return Finding(what, True, "有回答，会调用工具")
+        reason = {"code": error.code, "params": error.params}
+        return Finding("model_failed", name | {"reason": reason}, "check_model_settings")
+    return (
+        Finding("model_ready", name) if has_called else Finding("model_calls_nothing", name, "choose_model")
+    )

@@ -1,4 +1,4 @@
-"""The model's markdown as HTML that is safe to show: rendered, then sanitised, for it is hostile."""
+"""The model's markdown as HTML that is safe to show: rendered, then sanitised, for it may be hostile."""
 
 import asyncio
 import re
@@ -18,24 +18,54 @@ from markdown_it.token import Token
 from assistant.chat import events
 from assistant.page.sentences import explain
 
-QUICK = 2_000  # characters that are rendered sooner than a thread is asked to
-HTML_INTERVAL = 0.05  # seconds between two renderings of an answer that is still coming
-
-_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-_markdown.disable("image")  # a remote image tells its host who reads; the alternative text stays readable
-
-_TEXT = {"p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "ul", "ol", "li"}
-_HEADINGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
-_TABLES = {"div", "table", "thead", "tbody", "tr", "th", "td"}
-
+MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the longer ones
+RENDER_SECONDS = 0.05  # between two renderings of an answer that is still coming
+MAX_SHARE = 0.2  # of the time that goes into rendering one answer
 
 NUMBER = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
 
+TEXT_TAGS = {"p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "ul", "ol", "li"}
+HEADING_TAGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
+TABLE_TAGS = {"div", "table", "thead", "tbody", "tr", "th", "td"}
+
+
+def to_html(markdown: str) -> str:
+    """Return HTML of CommonMark with tables; nothing in it runs or is fetched."""
+    return sanitise(render(markdown))
+
+
+def render(markdown: str) -> str:
+    """Render CommonMark with tables; HTML and links to scripts stay text, of images the text is kept."""
+    html: str = _markdown.render(markdown)
+    return html
+
+
+def sanitise(html: str) -> str:
+    """Keep the elements, attributes and links of `render` only, whatever the HTML; links open elsewhere."""
+    return nh3.clean(
+        html,
+        tags=TEXT_TAGS | HEADING_TAGS | TABLE_TAGS,
+        attributes={
+            "a": {"href", "title"},
+            "ol": {"start"},
+            "code": {"class"},
+            "th": {"class"},
+            "td": {"class"},
+        },
+        url_schemes={"http", "https", "mailto"},
+        link_rel="noopener noreferrer nofollow",
+        set_tag_attribute_values={
+            "a": {"target": "_blank"},
+            "div": {"class": "wide", "tabindex": "0"},  # the keyboard scrolls what has the focus
+            "pre": {"tabindex": "0"},
+        },
+    )
+
 
 def _frame_tables(state: StateCore) -> None:
-    """Let a wide table scroll in a frame of its own, and mark its columns of numbers.
+    """Put each table into a frame that scrolls, and mark its columns of numbers.
 
-    Alignment comes as an inline style, which the page's policy forbids: right is said as a class, too.
+    markdown-it aligns by inline styles, which the page's policy forbids: right becomes a class, too.
     """
     framed: list[Token] = []
     columns: dict[int, list[tuple[Token, str]]] = {}
@@ -53,61 +83,40 @@ def _frame_tables(state: StateCore) -> None:
         if token.type == "table_close":
             framed.append(Token("frame_close", "div", -1))
             for cells in columns.values():
-                _mark(cells)
+                _mark_numbers(cells)
     state.tokens = framed
 
 
-def _mark(cells: list[tuple[Token, str]]) -> None:
+def _mark_numbers(cells: list[tuple[Token, str]]) -> None:
     values = [text.strip("*`~ ") for _, text in cells[1:]]
-    numeric = values and all(map(NUMBER.fullmatch, values))
+    is_numeric = values and all(map(NUMBER.fullmatch, values))
     for token, _ in cells:
         style = token.attrs.pop("style", "")
-        if numeric or style == "text-align:right":
+        if is_numeric or style == "text-align:right":
             token.attrs["class"] = "num"
 
 
+_markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
+_markdown.disable("image")  # a remote image tells its host who reads; the alternative text stays readable
 _markdown.core.ruler.push("frame_tables", _frame_tables)
 
 
-def to_html(markdown: str) -> str:
-    """Render CommonMark with tables; links open elsewhere, and nothing in it runs or is fetched."""
-    return nh3.clean(
-        _markdown.render(markdown),
-        tags=_TEXT | _HEADINGS | _TABLES,
-        attributes={
-            "a": {"href", "title"},
-            "ol": {"start"},
-            "code": {"class"},
-            "th": {"class"},
-            "td": {"class"},
-        },
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={
-            "a": {"target": "_blank"},
-            "div": {"class": "wide", "tabindex": "0"},  # what scrolls can be scrolled by keyboard
-            "pre": {"tabindex": "0"},
-        },
-    )
-
-
 async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-    """Name each event, and add the rendered answer: as it comes, not too often, and when it is whole."""
+    """Yield name and data of each event, and `html` events: the answer so far, and the whole one."""
     text = ""
-    next_rendering = 0.0
+    next_rendering = 0.0  # time.monotonic()
     async with aclosing(turn) as told:
         async for event in told:
             if isinstance(event, events.TextEvent):
                 text += event.delta
-                due = time.monotonic() >= next_rendering
+                is_due = time.monotonic() >= next_rendering
             else:
-                due = bool(text)
-            if due:
+                is_due = bool(text)
+            if is_due:
                 began = time.monotonic()
-                html = to_html(text) if len(text) < QUICK else await asyncio.to_thread(to_html, text)
+                html = to_html(text) if len(text) < MAX_INLINE else await asyncio.to_thread(to_html, text)
                 yield "html", {"html": html}
-                # a long answer takes long to render: never more than a fifth of the time
-                next_rendering = began + max(HTML_INTERVAL, 5 * (time.monotonic() - began))
+                next_rendering = began + max(RENDER_SECONDS, (time.monotonic() - began) / MAX_SHARE)
             if not isinstance(event, events.TextEvent):
                 text = ""
             yield event.event, _data(event)

@@ -19,6 +19,30 @@ CHAT_FAILED = "LLM/对话处理失败: {}"  # the tutorial's, before the reason
 CONFIG_FAILED = "加载 MCP 配置失败: {}"  # likewise
 GREETING = "🛍️ 智能商城助手：请打开 {address}（{tools} 个工具{down}）"
 
+FINDINGS = {  # of `--check`
+    "ready": "服务器 {server}：{address}，{tools} 个工具，协议 {version}",
+    "disabled": "服务器 {server}：{reason}",
+    "down": "服务器 {server}：{reason}",
+    "model_demo": "模型 {model}：内置演示模型；接入自己的模型请设置 OPENAI_API_KEY",
+    "model_ready": "模型 {model}：有回答，会调用工具",
+    "model_failed": "模型 {model}：{reason}",
+    "model_calls_nothing": "模型 {model}：有回答，但没有调用工具",
+    "too_many_tools": "工具：共 {tools} 个，模型只能得到前 {max} 个",
+}
+ADVICE = {  # what to do about a finding
+    "edit_entry": "请修改 mcp.json 中的这一项",
+    "send_token": (
+        '请在 mcp.json 中写明 "headers": {{"Authorization": "Bearer ${{MCP_TOKEN}}"}}，并设置 MCP_TOKEN'
+    ),
+    "allow_host": "请在服务器那边设置 MCP_ALLOWED_HOSTS={host}",
+    "try_command": "请检查命令能否单独运行：{command}",
+    "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",
+    "check_address": "请检查地址、网络和服务器的日志",
+    "check_model_settings": "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL",
+    "choose_model": "请换一个支持工具调用的模型 (LLM_MODEL)",
+    "disable_servers": "请在 mcp.json 里停用用不到的服务器",
+}
+
 
 def explain(code: str, params: Mapping[str, Any]) -> str:
     """Return the sentence of a code; without one, the code itself."""

@@ -3,8 +3,14 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Any
 
+from assistant.chat import Chat, events
+from assistant.chat.events import Event
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Progress, Reply, Tool, ToolRequest, ToolResult
+
+SECRET = b"a secret of the tests"
+HELLO: Message = {"role": "user", "content": "hello"}
+BUY = ("shop_buy", '{"n": 2}')
 
 Step = Reply | Exception | Callable[[list[Message]], Reply]
 
@@ -85,3 +91,34 @@ def tool(name: str, *, read_only: bool, server: str = "shop") -> Tool:
 
 def roles(messages: Sequence[Message]) -> list[str]:
     return [message["role"] for message in messages]
+
+
+def answering(text: str, **flags: Any) -> Callable[..., Awaitable[ToolResult]]:
+    """The function of a tool that always answers so."""
+
+    async def run(args: dict[str, Any], on_progress: Progress | None) -> ToolResult:
+        return ToolResult(text, **flags)
+
+    return run
+
+
+def look_and_buy() -> FakeTools:
+    """A tool that reads and one that writes."""
+    return FakeTools(
+        (tool("look", read_only=True), answering("[1]")), (tool("buy", read_only=False), answering("bought"))
+    )
+
+
+async def take(talk: Chat, messages: list[Message], **options: Any) -> list[Event]:
+    """All events of a turn."""
+    return [event async for event in talk.turn(messages, **options)]
+
+
+def only(told: list[Event], kind: type[Any]) -> list[Any]:
+    """The events of one kind."""
+    return [event for event in told if isinstance(event, kind)]
+
+
+def after(told: list[Event], before: list[Message]) -> list[Message]:
+    """The history as the page keeps it."""
+    return before + [event.message for event in only(told, events.MessageEvent)]

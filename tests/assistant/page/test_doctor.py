@@ -23,12 +23,17 @@ async def look(server: Server, model: Model | None = None) -> list[Finding]:
         return await examine(box, model or DemoModel())
 
 
+def table(findings: list[Finding]) -> str:
+    out = io.StringIO()
+    assert report(findings, out) == any(finding.advice for finding in findings)
+    return out.getvalue()
+
+
 async def test_what_works_is_said_to_work() -> None:
     async with serve(MCPServer("s").streamable_http_app()) as url:
         findings = await look(Server("s", url=f"{url}/mcp"), ScriptedModel(calls(("check", "{}"))))
-    out = io.StringIO()
-    assert report(findings, out) == 0
-    assert out.getvalue().count("✅") == 2
+    assert [finding.code for finding in findings] == ["model_ready", "ready"]
+    assert table(findings).count("✅") == 2
 
 
 @pytest.mark.parametrize(
@@ -37,38 +42,36 @@ async def test_what_works_is_said_to_work() -> None:
 async def test_a_refusal_comes_with_what_to_do(status: int, advice: str) -> None:
     async with serve(JSONResponse({}, status)) as url:
         findings = await look(Server("s", url=f"{url}/mcp"))
-    out = io.StringIO()
-    assert report(findings, out) == 1
-    assert advice in out.getvalue()
+    assert advice in table(findings)
 
 
 async def test_a_server_that_is_not_running_comes_with_the_command_that_starts_it() -> None:
     findings = await look(Server("s", url=f"http://127.0.0.1:{free_port()}/mcp"))
-    assert "uv run python main.py" in findings[1].advice
+    assert "uv run python main.py" in table(findings)
 
 
 async def test_a_missing_command_and_a_wrong_entry_are_named() -> None:
-    assert "nonesuch" in (await look(Server("s", "stdio", command="nonesuch")))[1].advice
-    assert "url" in (await look(Server("s", error=ConfigError("address_missing"))))[1].says
+    assert "能否单独运行：nonesuch" in table(await look(Server("s", "stdio", command="nonesuch")))
+    assert "url" in table(await look(Server("s", error=ConfigError("address_missing"))))
 
 
 async def test_a_server_that_was_switched_off_is_no_fault() -> None:
-    assert (await look(Server("s", error=ConfigError("switched_off"))))[1].ok
+    assert "✅ 服务器 s：在配置里被停用" in table(await look(Server("s", error=ConfigError("switched_off"))))
 
 
 async def test_a_model_that_does_not_answer_is_a_finding() -> None:
     findings = await look(
         Server("s", error=ConfigError("address_missing")), ScriptedModel(ModelError("余额不足"))
     )
-    assert (findings[0].ok, findings[0].says) == (False, "余额不足")
+    assert "❌ 模型 scripted：余额不足" in table(findings)
 
 
 async def test_a_model_that_does_not_call_tools_is_a_finding() -> None:
     model = ScriptedModel(says("好"))
     findings = await look(Server("s", error=ConfigError("address_missing")), model)
     assert model.tools[0]
-    assert not findings[0].ok
-    assert "工具" in findings[0].says
+    assert findings[0].code == "model_calls_nothing"
+    assert "❌ 模型 scripted：有回答，但没有调用工具" in table(findings)
 
 
 async def test_more_tools_than_a_model_is_offered_are_a_finding() -> None:
@@ -77,8 +80,7 @@ async def test_more_tools_than_a_model_is_offered_are_a_finding() -> None:
         many.add_tool(lambda: None, name=f"t{number}")
     async with serve(many.streamable_http_app()) as url:
         findings = await look(Server("s", url=f"{url}/mcp"))
-    assert "129" in findings[-1].says
-    assert not findings[-1].ok
+    assert "❌ 工具：共 129 个" in table(findings)
 
 
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:

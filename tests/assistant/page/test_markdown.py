@@ -1,0 +1,89 @@
+"""The model's markdown: rendered and sanitised, each of which alone stops what is hostile."""
+
+import re
+from html import escape as html_escape
+
+import pytest
+
+from assistant.page.markdown import render, sanitise, to_html
+
+HOSTILE_LINKS = [
+    "javascript:alert(1)",
+    "JaVaScRiPt:alert(1)",
+    "data:text/html,<script>",
+    "vbscript:x",
+    "file:///x",
+]
+
+
+@pytest.mark.parametrize("address", HOSTILE_LINKS)
+def test_the_renderer_alone_makes_no_link_to_a_script(address: str) -> None:
+    assert "<a" not in render(f"[x](<{address}>)")
+
+
+def test_the_renderer_alone_keeps_html_as_text() -> None:
+    html = render("<b>x</b> <script>alert(1)</script>\n\n<div>y</div>")
+    assert not re.search("<(b|script|div)", html)
+    assert "&lt;script&gt;" in html
+
+
+@pytest.mark.parametrize("address", [*HOSTILE_LINKS, "data:image/png;base64,AAAA"])
+def test_the_sanitiser_alone_keeps_no_link_but_to_the_web_and_to_mail(address: str) -> None:
+    html = sanitise(f'<a href="{html_escape(address)}">x</a>')
+    assert "href" not in html
+    assert "x</a>" in html
+
+
+@pytest.mark.parametrize(
+    "address", ["https://example.com/a?b=1", "http://example.com", "mailto:a@example.com"]
+)
+def test_a_link_to_the_web_opens_elsewhere(address: str) -> None:
+    html = to_html(f"[x]({address})")
+    assert f'href="{address}"' in html
+    assert 'target="_blank"' in html
+    assert "noopener" in html
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        '<a onclick="alert(1)">x</a>',
+        '<p style="position:fixed">x</p>',
+        "<style>*{display:none}</style>",
+        "<iframe src=https://evil.example></iframe>",
+        "<form action=https://evil.example><input></form>",
+        "<svg><use href=x></svg>",
+    ],
+)
+def test_the_sanitiser_alone_keeps_nothing_that_runs_or_fetches(hostile: str) -> None:
+    assert not re.search(
+        "<(script|img|style|iframe|form|input|svg)|onclick|style=|alert|display", sanitise(hostile)
+    )
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "<script>alert(1)</script>",
+        "<img src=x onerror=alert(1)>",
+        "[x](javascript:alert(1))",
+        "![x](https://evil.example/pixel.png)",
+        '<a href="https://x" onclick="alert(1)">x</a>',
+        "<style>*{display:none}</style>",
+        "<form action=https://evil.example><input></form>",
+    ],
+)
+def test_hostile_markdown_does_nothing_and_fetches_nothing(hostile: str) -> None:
+    html = to_html(hostile)
+    for word in ("<script", "<img", 'href="javascript', "<a onclick", "<style", "<form", "<input"):
+        assert word not in html
+
+
+def test_tables_code_and_aligned_columns_are_rendered() -> None:
+    html = to_html("| a | b |\n| --- | ---: |\n| x | 1 |\n\n```python\nprint(1 < 2)\n```")
+    assert '<th>a</th>\n<th class="num">b</th>' in html
+    assert '<td>x</td>\n<td class="num">1</td>' in html
+    assert re.match('<div (class="wide"|tabindex="0"| )*><table>', html)
+    assert '<code class="language-python">print(1 &lt; 2)' in html

@@ -1,0 +1,133 @@
+"""What the page watches, and the routes beyond the chat."""
+
+import asyncio
+import base64
+import hashlib
+import json
+import re
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from assistant.page.state import Overview
+from assistant.toolbox import Toolbox
+from assistant.toolbox.config import Server
+from assistant.toolbox.limits import Limits
+from tests.support.asgi import serve
+from tests.support.chat_service import client, shop_server
+from tests.support.processes import Spawn, free_port
+from tests.support.scripted import ScriptedModel
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_status_names_model_and_servers(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        status = (await http.get("/api/status")).json()
+    assert status["model"] == {"name": "scripted", "demo": False}
+    server = status["servers"][0]
+    assert (server["name"], server["status"], server["tools"]) == ("shop", "ready", 2)
+    assert server["protocolVersion"] == "2026-07-28"
+
+
+async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        listed = (await http.get("/api/tools")).json()["prompts"]
+        wish, greet = [prompt.pop("input_schema") for prompt in listed]
+        assert (wish["required"], greet["required"]) == (["whom"], [])
+        assert greet["properties"] == {"name": {"type": "string", "description": ""}}
+        assert listed == [
+            {"server": "shop", "name": "wish", "title": "wish", "description": ""},
+            {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"},
+        ]
+        wanted = {"server": "shop", "name": "greet", "args": {"name": "me"}}
+        assert (await http.post("/api/get-prompt", json=wanted)).json() == {"text": "greet me"}
+        for wrong, status in (({"server": "x"}, 404), ({"name": "x"}, 502)):
+            assert (await http.post("/api/get-prompt", json=wanted | wrong)).status_code == status
+
+
+async def test_a_server_that_is_down_is_told_with_a_code(tmp_path: Path) -> None:
+    url = f"http://127.0.0.1:{free_port()}/mcp"
+    async with (
+        asyncio.timeout(20),
+        Toolbox([Server("dead", url=url)]) as toolbox,
+        aclosing(Overview(ScriptedModel(), toolbox, asyncio.Event()).changes()) as states,
+    ):
+        while (server := (await anext(states))["servers"][0])["status"] != "down":
+            pass
+    assert (server["code"], server["params"]) == ("connect_refused", {"address": url})
+    assert url in server["error"]
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_the_documents_may_load_their_package_and_nothing_else(tmp_path: Path, path: str) -> None:
+    async with client(tmp_path) as http:
+        page = await http.get(path)
+        assert (await http.get("/openapi.json")).json()["paths"].keys() >= {"/api/chat", "/api/call-tool"}
+    policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
+    (package,) = [source for source in policy["script-src"].split() if source.startswith("https://")]
+    assert all(url.startswith(package) for url in re.findall('https://[^"]+', page.text))
+    for script in re.findall("<script>(.*?)</script>", page.text, re.DOTALL):
+        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+        assert f"'sha256-{digest}'" in policy["script-src"]
+    assert (policy["default-src"], policy["connect-src"]) == ("'none'", "'self'")
+
+
+async def test_a_connection_can_be_made_anew(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        assert (await http.post("/api/servers/shop/reconnect")).status_code == 204
+        assert (await http.post("/api/servers/x/reconnect")).status_code == 404
+
+
+async def watched(http: httpx.AsyncClient) -> AsyncGenerator[dict[str, Any]]:
+    """What a page hears that follows the state."""
+    async with http.stream("GET", "/api/watch") as response:
+        async for line in response.aiter_lines():
+            if line.startswith("data: "):
+                yield json.loads(line.removeprefix("data: "))
+
+
+async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> None:
+    async with client(tmp_path) as http, aclosing(watched(http)) as states:
+        first = await anext(states)
+        assert [server["status"] for server in first["servers"]] == ["ready"]
+        assert [tool["name"] for tool in first["tools"]] == ["look", "buy"]
+        config = json.loads((tmp_path / "mcp.json").read_text())
+        config["mcpServers"]["wrong"] = {}
+        (tmp_path / "mcp.json").write_text(json.dumps(config))
+        changed = await anext(states)
+        assert [server["status"] for server in changed["servers"]] == ["ready", "disabled"]
+
+
+async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once() -> None:
+    hours = Limits(first_delay_seconds=1000, max_local_delay_seconds=1000)  # by itself it would not be back
+    port = free_port()
+    here = Server("shop", url=f"http://127.0.0.1:{port}/mcp")
+    async with (
+        asyncio.timeout(20),
+        Toolbox([here], hours) as toolbox,
+        aclosing(Overview(ScriptedModel(), toolbox, asyncio.Event()).changes()) as states,
+    ):
+        while (await anext(states))["servers"][0]["status"] != "down":
+            pass
+        async with serve(shop_server().streamable_http_app(), port):
+            while (await anext(states))["servers"][0]["status"] != "ready":
+                pass
+
+
+def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spawn) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    port = free_port()
+    service = spawn("web.py", "--port", str(port))
+    service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/api/watch") as response:
+        lines = response.iter_lines()
+        assert next(lines) == "event: state"
+        service.process.terminate()
+        assert not [line for line in lines if line.startswith("event")]
+    service.stop()
+    assert "ERROR" not in service.log.read_text()

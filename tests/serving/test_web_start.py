@@ -1,0 +1,132 @@
+"""How the back end of the browser starts: its settings, model and secret, and what it says."""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from pydantic import ValidationError
+
+from assistant.chat.interfaces import Model
+from assistant.demo.model import DemoModel
+from assistant.llm.model import OpenAIModel
+from serving.server import StartError
+from tests.support.asgi import ScriptedProvider, serve, text_stream
+from tests.support.chat_service import settings
+from tests.support.processes import ROOT, Spawn, free_port
+from tests.support.scripted import ScriptedModel
+from web import Settings, create_app
+
+pytestmark = pytest.mark.anyio
+
+
+def test_an_open_address_without_a_password_is_refused() -> None:
+    with pytest.raises(ValidationError, match="WEB_PASSWORD"):
+        Settings(_env_file=None, web_host="0.0.0.0")
+
+
+def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spawn: Spawn) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    port = free_port()
+    code = "import web, pathlib; assert not list(pathlib.Path().glob('.web*')); web.nothing"
+    imported = spawn.program(sys.executable, "-c", code, env={"PYTHONPATH": str(ROOT)})
+    assert imported.process.wait(30) == 1
+    assert "AttributeError: nothing" in imported.log.read_text()
+    command = (sys.executable, "-m", "uvicorn", "web:app", "--port", str(port), "--app-dir", str(ROOT))
+    service = spawn.program(*command)
+    service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
+    assert httpx.get(f"http://127.0.0.1:{port}/api/status").json()["model"]["demo"]
+    assert (tmp_path / ".web-secret").exists()
+
+
+async def test_the_start_message_does_not_wait_for_ever_for_a_server(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"http://127.0.0.1:{free_port()}/mcp"
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"dead": {"url": url}}}))
+    app = create_app(settings(tmp_path), ScriptedModel(), greeting_seconds=0.01)
+    async with app.router.lifespan_context(app), asyncio.timeout(5):
+        while not (said := capsys.readouterr().out):  # noqa: ASYNC110  nothing tells of a print
+            await asyncio.sleep(0)
+    assert "请打开 http://localhost:8002（0 个工具，dead：" in said
+
+
+async def test_a_config_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
+    app = create_app(settings(tmp_path, mcp_config_path=tmp_path / "nowhere.json"))
+    with pytest.raises(StartError, match="nowhere"):
+        async with app.router.lifespan_context(app):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        ({}, DemoModel),
+        ({"openai_api_key": "sk-x"}, OpenAIModel),
+        ({"openai_api_base": "http://localhost:11434/v1"}, OpenAIModel),
+    ],
+)
+async def test_the_demo_model_stands_in_until_a_model_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: dict[str, str], kind: type[Model]
+) -> None:
+    for name in ("OPENAI_API_KEY", "OPENAI_API_BASE"):
+        monkeypatch.delenv(name, raising=False)
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    app = create_app(settings(tmp_path, **given))
+    async with serve(app) as base, httpx.AsyncClient(base_url=base) as http:
+        assert (await http.get("/api/status")).json()["model"]["demo"] is (kind is DemoModel)
+
+
+async def test_the_temperature_of_the_settings_is_sent(tmp_path: Path) -> None:
+    provider = ScriptedProvider(text_stream("hello"))
+    async with serve(provider.app) as url:
+        (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+        app = create_app(settings(tmp_path, openai_api_base=f"{url}/v1", llm_temperature=0.2))
+        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
+            assert (await http.post("/api/chat", json={"message": "hi"})).json()["response"] == "hello"
+    assert provider.requests[0]["temperature"] == 0.2
+
+
+def test_settings_come_from_the_environment_and_empty_ones_are_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("WEB_PORT", "9000")
+    monkeypatch.setenv("OPENAI_API_KEY", "")
+    settings = Settings(_env_file=None)
+    assert (settings.web_port, settings.openai_api_key) == (9000, None)
+    monkeypatch.setenv("WEB_PORT", "x")
+    with pytest.raises(ValidationError, match="web_port"):
+        Settings(_env_file=None)
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (("--host", "0.0.0.0"), "WEB_PASSWORD"),
+        (("--port", "x"), "WEB_PORT"),
+        (("--mcp-config-path", "nowhere.json"), "nowhere.json"),
+    ],
+)
+def test_a_start_that_cannot_work_says_why_and_ends(
+    spawn: Spawn, args: tuple[str, ...], message: str
+) -> None:
+    service = spawn("web.py", *args)
+    assert service.process.wait(30) != 0
+    log = service.log.read_text()
+    assert message in log
+    assert "Traceback" not in log
+
+
+def test_the_secret_of_approvals_is_kept_between_starts(tmp_path: Path, spawn: Spawn) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    secrets = []
+    for _ in range(2):
+        port = free_port()
+        service = spawn("web.py", "--port", str(port))
+        service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
+        service.stop()
+        secrets.append((tmp_path / ".web-secret").read_bytes())
+    assert secrets[0] == secrets[1]
+    assert (tmp_path / ".web-secret").stat().st_mode & 0o777 == 0o600
