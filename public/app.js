@@ -184,7 +184,10 @@ function drawStarters() {
 	);
 }
 
-/** One without arguments is asked as it is; another is filled in first, and can still be changed. @param {Prompt} prompt */
+/**
+ * One without arguments is asked as it is; another is filled in first, and can still be changed.
+ * @param {Prompt} prompt
+ */
 async function beginWith(prompt) {
 	if (Object.keys(prompt.input_schema.properties ?? {}).length) return fillPrompt(prompt, write);
 	try {

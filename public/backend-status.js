@@ -1,11 +1,29 @@
 // What the back end says about itself, now and at every change: model, servers, tools, prompts.
 import {events} from "./backend.js";
 
-/** @typedef {{name: string, status: string, transport: string, url: string, protocolVersion: string | null, error: string | null, code?: string | null, params?: Record<string, unknown>}} Server */
+/** @typedef {Record<string, unknown>} Params */
 /** @typedef {import("./schema-form.js").Schema} Schema */
-/** @typedef {{server: string, name: string, title: string, description: string, input_schema: Schema, output_schema: Schema | null, readOnly: boolean}} Tool */
+/**
+ * @typedef {object} Server of mcp.json, with its failure while it is down
+ * @property {string} name
+ * @property {string} status
+ * @property {string} transport
+ * @property {string} url
+ * @property {string | null} protocolVersion
+ * @property {string | null} error
+ * @property {string | null} [code]
+ * @property {Params} [params]
+ */
 /** @typedef {{server: string, name: string, title: string, description: string, input_schema: Schema}} Prompt */
-/** @typedef {{online: boolean, model: {name?: string, demo?: boolean}, servers: Server[], tools: Tool[], prompts: Prompt[]}} Status */
+/** @typedef {Prompt & {output_schema: Schema | null, readOnly: boolean}} Tool */
+/**
+ * @typedef {object} Status
+ * @property {boolean} online whether the back end answers
+ * @property {{name?: string, demo?: boolean}} model
+ * @property {Server[]} servers
+ * @property {Tool[]} tools
+ * @property {Prompt[]} prompts
+ */
 
 const RETRY_MS = 200; // so that the page is back within 300 ms of the service
 

@@ -24,7 +24,11 @@ export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
 	answering = null;
 
-	/** @param {Conversation} conversation @param {Page} page @param {(controller: ConversationController) => ConversationView} makeView */
+	/**
+	 * @param {Conversation} conversation
+	 * @param {Page} page
+	 * @param {(controller: ConversationController) => ConversationView} makeView
+	 */
 	constructor(conversation, page, makeView, follow = followTurn) {
 		this.conversation = conversation;
 		this.page = page;

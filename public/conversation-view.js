@@ -12,7 +12,11 @@ const FOLDED = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // what stays
 const sanitizer = globalThis.Sanitizer && new Sanitizer();
 for (const name of ["class", "tabindex"]) sanitizer?.allowAttribute(name);
 
-/** Replace from the first changed node on, so that selections and scrolling stay. @param {HTMLElement} target @param {string} html */
+/**
+ * Replace from the first changed node on, so that selections and scrolling stay.
+ * @param {HTMLElement} target
+ * @param {string} html
+ */
 function renderProse(target, html) {
 	const template = document.createElement("template");
 	if (sanitizer) template.setHTML(html, {sanitizer});

@@ -1,7 +1,15 @@
 // The conversations that the browser keeps, in IndexedDB, which may fail at any time.
 
 /** @typedef {{id: string, function: {name: string, arguments: string}}} ToolCall */
-/** @typedef {{role: string, content?: unknown, tool_calls?: ToolCall[], tool_call_id?: string, error?: import("./i18n.js").Failure}} Message */
+/** @typedef {import("./i18n.js").Failure} Failure */
+/**
+ * @typedef {object} Message of OpenAI's chat format
+ * @property {string} role
+ * @property {unknown} [content]
+ * @property {ToolCall[]} [tool_calls]
+ * @property {string} [tool_call_id]
+ * @property {Failure} [error] of a call that failed
+ */
 /** @typedef {{message: Message, html?: string}} Entry an OpenAI message as it came, and how an answer looked */
 /** @typedef {{progress: number, total?: number | null, message?: string | null}} Progress */
 /** @typedef {{mime_type: string, data: string}} Media */
@@ -147,7 +155,11 @@ export class Conversations {
 		conversation.version = version;
 	}
 
-	/** Another tab wrote first: it keeps the id, and this tab goes on under a new one. @param {Conversation} conversation @param {Conversation} stored */
+	/**
+	 * Another tab wrote first: it keeps the id, and this tab goes on under a new one.
+	 * @param {Conversation} conversation
+	 * @param {Conversation} stored
+	 */
 	#branchOff(conversation, stored) {
 		this.byId.delete(conversation.id);
 		this.#take(stored);

@@ -70,7 +70,9 @@ export const iconButton = (name, onclick, title = t(name)) =>
 /** @param {string} label @param {(event: MouseEvent) => unknown} onclick */
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, {onclick}, label);
 
-/** @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari). */
+/**
+ * @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari).
+ */
 export const isEnter = event =>
 	event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 

@@ -19,7 +19,14 @@ const MAX_ORDERS = 6;
 
 const groupBy = () => preferences.salesBy ?? "product";
 
-/** @param {string} name @param {string} small @param {string} amount @param {number} value @param {number} max @param {string} [warning] */
+/**
+ * @param {string} name
+ * @param {string} small
+ * @param {string} amount
+ * @param {number} value
+ * @param {number} max
+ * @param {string} [warning]
+ */
 function bar(name, small, amount, value, max, warning = "") {
 	const tag = warning && h("span.tag.warn", t(warning));
 	const label = h("span.bar-name", name, h("small", small), tag);

@@ -19,7 +19,12 @@ const stockOf = (call, {items}) =>
 		items.map(item => item.productId),
 	);
 
-/** @param {Purchase} purchase @param {Stock} stock @param {(productId: number) => unknown} left @param {number} [total] */
+/**
+ * @param {Purchase} purchase
+ * @param {Stock} stock
+ * @param {(productId: number) => unknown} left
+ * @param {number} [total]
+ */
 function drawBill(purchase, stock, left, total) {
 	const bill = billOf(purchase, stock, left);
 	const sum = total ?? bill.sum;
@@ -29,7 +34,13 @@ function drawBill(purchase, stock, left, total) {
 	return [drawTable(bill.lines), facts, sum === null ? h("p.quiet", t("noPrice")) : ""];
 }
 
-/** @param {HTMLElement} box @param {string} label @param {string} sign @param {string} about @param {(Node | string)[]} content */
+/**
+ * @param {HTMLElement} box
+ * @param {string} label
+ * @param {string} sign
+ * @param {string} about
+ * @param {(Node | string)[]} content
+ */
 function fillBox(box, label, sign, about, content) {
 	box.ariaLabel = label;
 	box.replaceChildren(
@@ -63,7 +74,13 @@ export async function fillConfirm(box, call, decide) {
 	return true;
 }
 
-/** Show the order, with the stock as it was right after it. @param {HTMLElement} box @param {Call} call @param {Order} order @param {() => void} save */
+/**
+ * Show the order, with the stock as it was right after it.
+ * @param {HTMLElement} box
+ * @param {Call} call
+ * @param {Order} order
+ * @param {() => void} save
+ */
 export async function fillReceipt(box, call, order, save) {
 	if (!call.stock) {
 		call.stock = await stockOf(call, order);
@@ -80,7 +97,12 @@ export async function fillReceipt(box, call, order, save) {
 	);
 }
 
-/** Say that nobody knows whether the call happened; `retry` repeats the very same one. @param {HTMLElement} box @param {Call} call @param {(() => void) | null} retry */
+/**
+ * Say that nobody knows whether the call happened; `retry` repeats the very same one.
+ * @param {HTMLElement} box
+ * @param {Call} call
+ * @param {(() => void) | null} retry
+ */
 export function fillUnknown(box, call, retry) {
 	const found = h("", {role: "status"});
 	const {customerName} = purchaseOf(call.args) ?? {};

@@ -35,7 +35,12 @@ export function billOf({items}, stock, left) {
 	return {lines, sum: Number.isNaN(sum) ? null : sum};
 }
 
-/** What the purchase leaves of a product: a number, or that it is too little. @param {Purchase} purchase @param {Stock} stock @param {number} id */
+/**
+ * What the purchase leaves of a product: a number, or that it is too little.
+ * @param {Purchase} purchase
+ * @param {Stock} stock
+ * @param {number} id
+ */
 export function leftAfter({items}, stock, id) {
 	const available = stock[id]?.quantity;
 	if (available === undefined) return "–";

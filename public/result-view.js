@@ -33,7 +33,10 @@ export function drawResult(text) {
 	return rows ? h("", drawTable(rows), h("details.raw", h("summary", t("raw")), raw)) : raw;
 }
 
-/** What came of a call: of a failure its sentence, then the text if that says something else. @param {ToolAnswer} answer */
+/**
+ * What came of a call: of a failure its sentence, then the text if that says something else.
+ * @param {ToolAnswer} answer
+ */
 export function drawAnswer({result, isError, code, params}) {
 	const said = isError && code ? failureText({code, params, detail: result}) : "";
 	return h("", said && h("p.bad", said), said !== result && drawResult(result));

@@ -17,7 +17,12 @@ import {parseJson} from "./tool-result.js";
  */
 /** @typedef {[HTMLElement, () => unknown]} Field an element, and what reads it; throws on bad JSON */
 
-/** Follow a reference; of alternatives, take the first that is not null. @param {Schema} schema @param {Schema} root @returns {Schema} */
+/**
+ * Follow a reference; of alternatives, take the first that is not null.
+ * @param {Schema} schema
+ * @param {Schema} root
+ * @returns {Schema}
+ */
 export function resolveSchema(schema, root) {
 	const name = schema.$ref?.split("/").pop();
 	const target = (name && root.$defs?.[name]) || schema.anyOf?.find(({type}) => type !== "null");
@@ -34,7 +39,13 @@ function control({type, enum: options = type === "boolean" ? [true, false] : nul
 	return h("input", {placeholder: type === "array" ? "[ ]" : ""});
 }
 
-/** @param {string} name @param {Schema} schema @param {Schema} root @param {boolean} isRequired @returns {Field} */
+/**
+ * @param {string} name
+ * @param {Schema} schema
+ * @param {Schema} root
+ * @param {boolean} isRequired
+ * @returns {Field}
+ */
 function field(name, schema, root, isRequired) {
 	const shape = resolveSchema(schema, root);
 	if (shape.properties) return group(name, shape, root, isRequired);
@@ -49,7 +60,13 @@ function field(name, schema, root, isRequired) {
 	return [h("label.field", h("code", name, isRequired && " *"), h("small", schema.description), input), read];
 }
 
-/** @param {string} name @param {Schema} schema @param {Schema} root @param {boolean} isRequired @returns {Field} */
+/**
+ * @param {string} name
+ * @param {Schema} schema
+ * @param {Schema} root
+ * @param {boolean} isRequired
+ * @returns {Field}
+ */
 function group(name, {properties = {}, required = []}, root, isRequired) {
 	const fields = Object.entries(properties).map(([key, part]) => {
 		const [element, read] = field(key, part, root, isRequired && required.includes(key));

@@ -19,7 +19,11 @@ function runForm({server, name, input_schema: schema}) {
 	return schemaForm(t("tryTool"), schema, run, t("run"));
 }
 
-/** Ask for a prompt's arguments and pass the text that the server makes of them to `use`. @param {Prompt} prompt @param {(text: string) => void} use */
+/**
+ * Ask for a prompt's arguments and pass the text that the server makes of them to `use`.
+ * @param {Prompt} prompt
+ * @param {(text: string) => void} use
+ */
 export function fillPrompt(prompt, use) {
 	const dialog = $("prompt", HTMLDialogElement);
 	/** @param {unknown} args */

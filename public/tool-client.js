@@ -13,7 +13,11 @@ export async function readRows(server, name, args) {
 	return rows;
 }
 
-/** Name, price and quantity of these products; empty where there is no inventory. @param {string} server @param {number[]} ids */
+/**
+ * Name, price and quantity of these products; empty where there is no inventory.
+ * @param {string} server
+ * @param {number[]} ids
+ */
 export async function readStock(server, ids) {
 	const filters = findTool("get_inventory", server)?.input_schema?.properties ?? {};
 	const args = filters.productIds ? {productIds: [...new Set(ids)]} : {};
