@@ -230,7 +230,7 @@ async def test_a_page_from_elsewhere_can_buy_nothing(
 
 async def test_with_a_password_everything_but_the_health_check_wants_it(tmp_path: Path) -> None:
     async with client(tmp_path, web_password="open sesame：芝麻") as http:
-        for path in ("/", "/api/status", "/static/style.css"):
+        for path in ("/", "/api/status", "/static/base.css"):
             refused = await http.get(path)
             assert (refused.status_code, refused.headers["www-authenticate"][:5]) == (401, "Basic")
         assert (await http.get("/healthz")).status_code == 200

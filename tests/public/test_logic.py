@@ -1,9 +1,9 @@
-"""The page's logic without a browser: what `check-js` runs beside types and lint."""
+"""The page without a browser: its logic, as `check-js` runs it beside types and lint, and its map."""
 
 import subprocess
 from pathlib import Path
 
-from tests.support.processes import require
+from tests.support.processes import ROOT, require
 
 
 def test_the_pages_logic_holds() -> None:
@@ -19,3 +19,8 @@ def test_the_pages_logic_holds() -> None:
     ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert files
+
+
+def test_the_architecture_names_every_file_of_the_page() -> None:
+    text = (ROOT / "docs/architecture.md").read_text()
+    assert [file.name for file in (ROOT / "public").iterdir() if f"`{file.name}`" not in text] == []
