@@ -8,21 +8,20 @@ from typing import Annotated, Any, Literal, Self
 
 import anyio
 import httpx
-from mcp.server.mcpserver import ElicitationResult, Resolve
 from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 
+from mcp_server import sentences
 from mcp_server.arguments import StrictTool, optional, strict_tool
 from mcp_server.asking import (
     MAX_KEY,
-    Agreement,
+    BuyersAnswer,
     Confirm,
     ToolCall,
     ToolContext,
-    ask_buyer,
     check_agreed,
     purchase_key,
     rest_of,
@@ -264,7 +263,7 @@ async def get_orders(
 async def create_purchase(
     input_data: PurchaseInput,
     ctx: ToolCall,
-    agreed: Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)],
+    agreed: BuyersAnswer,
 ) -> Annotated[CallToolResult, Order]:
     """创建新的采购订单。
 
@@ -274,10 +273,10 @@ async def create_purchase(
     """
     check_agreed(agreed)
     key = purchase_key(ctx, input_data.idempotencyKey)
-    await ctx.report_progress(2, 3, "提交订单")
+    await ctx.report_progress(2, 3, sentences.ORDERING)
     order = to_json({"customerName": input_data.customerName, "items": input_data.items})
     answer = await rest_of(ctx).buy(order, key)
-    await ctx.report_progress(3, 3, f"订单 {answer.data.get('id')} 已创建")
+    await ctx.report_progress(3, 3, sentences.ORDERED.format(id=answer.data.get("id")))
     return order_result(answer)
 
 

@@ -14,7 +14,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from mcp_server.failures import InvalidArgumentsError, ToolFailedError, shown_name
 
-MAX_VALUES = 1_000  # in the arguments of one call; the largest order has some 300
+MAX_VALUES = 1_000  # in the arguments of one call; the largest order has about 300
 MAX_PROBLEMS = 20  # told of one call
 
 
@@ -24,7 +24,7 @@ class _StrictArguments(BaseModel):
 
 class _UntitledSchema(GenerateJsonSchema):
     def field_title_should_be_set(self, _: Any) -> bool:
-        return False  # "Maxprice" tells a model nothing, and hosts show it in their forms
+        return False  # a generated title such as "Maxprice" says nothing, and hosts show it in their forms
 
 
 class UnparsedMetadata(FuncMetadata):
@@ -87,7 +87,7 @@ def optional(description: str, **bounds: Any) -> Any:
 
 
 def has_too_many_values(arguments: Any) -> bool:
-    """Whether there are more values than any call needs: each may be a problem, and cost its time."""
+    """Whether there are more values than any call needs: each one costs time to validate."""
     count, rest = 0, [arguments]
     while rest:
         node = rest.pop()
@@ -115,7 +115,7 @@ def _read_json_text(text: str) -> Any:
 
 
 def _inlined(schema: Any) -> Any:
-    """Put definitions in the place of references to them: not every host follows those."""
+    """Replace references by what they refer to: not every host resolves them."""
     definitions = schema.get("$defs", {})
 
     def put(node: Any) -> Any:

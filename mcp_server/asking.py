@@ -1,11 +1,11 @@
-"""The question before a purchase (elicitation), its seal, and the key under which it happens once."""
+"""The question before a purchase (elicitation), and the key under which the purchase happens once."""
 
 import hashlib
 import secrets
 import uuid
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from mcp.server.mcpserver import (
     AcceptedElicitation,
@@ -14,6 +14,7 @@ from mcp.server.mcpserver import (
     Elicit,
     ElicitationResult,
     RequestStateSecurity,
+    Resolve,
 )
 from mcp.types.version import is_version_at_least
 from pydantic import BaseModel
@@ -46,25 +47,25 @@ class Agreement(BaseModel):
 
 
 class QuestionCodec(AESGCMRequestStateCodec):
-    """Seals what the SDK notes of a question, for its way to the client and back (2026-07-28).
+    """Encrypts the state of a question that the client sends back with the answer (2026-07-28).
 
-    There the answer comes as a second call that carries the question. What is sealed is the same for every
-    equal question, but a seal is unique: it names the one question that the person has answered. (Before
+    There the answer comes as a second call. Equal questions have equal states, but each encrypted state is
+    unique: it identifies the question that was answered, so that an answer sent twice buys once. (Before
     2026-07-28 an answer ends the call that waits for it, and cannot come twice.)
 
-    Written for mcp 2.3, which opens the seal in the task that then runs the tool. Should a later version not
-    do that, the note is missing, and `purchase_key` refuses the purchase.
+    Written for mcp 2.3, which decrypts the state in the task that then runs the tool. If a later version does
+    not, `purchase_key` finds no question and refuses the purchase.
     """
 
     def unseal(self, token: str) -> bytes:
-        """Open a seal, and note it for this call."""
+        """Decrypt a state, and record it for this call."""
         payload = super().unseal(token)
         _answered_question.set(token)
         return payload
 
 
 def question_security(token: str) -> RequestStateSecurity:
-    """Return how questions are sealed. Replicas share the token, and know one another's questions by it."""
+    """Return how states are encrypted. Replicas share the token, so one can read the states of another."""
     shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
     return RequestStateSecurity(codec=QuestionCodec([shared if token else secrets.token_bytes(32)]))
 
@@ -86,8 +87,12 @@ async def ask_buyer(input_data: PurchaseRequest, ctx: ToolCall) -> Elicit[Agreem
         if confirm == "always":
             raise ToolFailedError("cannot_ask")
         return None
-    await ctx.report_progress(1, 3, "核对商品和价格")
+    await ctx.report_progress(1, 3, sentences.CHECKING)
     return Elicit(await _question(rest_of(ctx), input_data), Agreement)
+
+
+# A tool's parameter of this type is filled in by asking.
+BuyersAnswer = Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)]
 
 
 def check_agreed(answer: ElicitationResult[Agreement]) -> None:
@@ -147,7 +152,7 @@ async def _question(rest: RestClient, purchase: PurchaseRequest) -> str:
             raise ShopRefusedError("purchase", 404, detail, "unknown_product", {"productId": product_id})
     lines = "、".join(f"{count} × {known[product_id]['name']}" for product_id, count in wanted.items())
     cents = sum(round(known[product_id]["price"] * 100) * count for product_id, count in wanted.items())
-    return f"确认购买 {lines}，合计 ¥{cents // 100}.{cents % 100:02}？"
+    return sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100)
 
 
 def _digest(text: str) -> str:

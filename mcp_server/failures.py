@@ -49,7 +49,7 @@ def prompt_failure(error: CodedError) -> MCPError:
 
 
 def shown_name(name: object) -> str:
-    """Return a name that a client made up: cut, and without the lone surrogates that no answer can carry."""
+    """Return a name that a client sent: cut, and with lone surrogates escaped (UTF-8 cannot encode them)."""
     return str(name)[:MAX_NAME_SHOWN].encode(errors="backslashreplace").decode()
 
 

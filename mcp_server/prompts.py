@@ -61,7 +61,7 @@ class Prompts:
         )
 
     async def analyse_orders(self, groupBy: Group = "product", customerName: Customer = "") -> str:
-        """Ask for an analysis of the orders, with the summary at hand."""
+        """Ask for an analysis of the orders, with the summary in it."""
         if groupBy not in GROUPS:
             raise prompt_failure(PromptFailedError("invalid_group"))
         try:
@@ -79,7 +79,7 @@ class Prompts:
         )
 
     async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> str:
-        """Ask what to restock, with the stock at hand."""
+        """Ask what to restock, with the stock in it."""
         if not (threshold.isascii() and threshold.isdigit() and len(threshold) < 10):
             raise prompt_failure(PromptFailedError("invalid_threshold"))
         query = {"maxQuantity": threshold, "limit": MAX_LIMIT}

@@ -19,7 +19,7 @@ from pydantic_core import from_json
 from mcp_server import sentences
 from serving.errors import CodedError
 
-BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway's or the service's own "try again"
+BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
 QueryParams = Mapping[str, Any]  # None means: not asked for
@@ -85,7 +85,8 @@ class _BusyError(Exception):
 class RestClient:
     """Calls the REST service at `url`; use it within `async with client.opened()`.
 
-    `transport` replaces the network, for tests. A user and password in `url` are sent, and never shown.
+    `transport` replaces the network in tests. A user and password in `url` are sent as a header, and appear
+    in no failure and no log line.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class RestClient:
         address = httpx.URL(url.rstrip("/"))
         self.limits = limits or RestLimits()
         self._url = str(address.copy_with(userinfo=b""))
-        # Not left in the address: aiohttp refuses it there beside the header that httpx makes of it.
+        # Taken out of the address: httpx makes a header of it, and aiohttp refuses an address with both.
         self._auth = httpx.BasicAuth(address.username, address.password) if address.userinfo else None
         self._headers = {"Accept": "application/json"}
         if token:
@@ -135,7 +136,7 @@ class RestClient:
     async def buy(self, body: bytes, key: str) -> RestAnswer:
         """Place the order that `body` describes, once per `key`, however often it is tried. Raises RestError.
 
-        A client that goes away cannot stop it half-way: once sent, it is seen through.
+        Shielded: a client that goes away does not cancel a purchase that was sent.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         request = self._opened_client().build_request(
@@ -151,7 +152,7 @@ class RestClient:
         raise ShopUnansweredError("purchase", "stopping", key_params)
 
     def give_up_purchases(self) -> None:
-        """Stop waiting for purchases under way, since the server stops; each happens or not, as a whole."""
+        """Stop waiting for the purchases under way; the service completes each, or does none of it."""
         for purchase in self._purchases:
             purchase.cancel()
 
@@ -162,7 +163,7 @@ class RestClient:
             auth=self._auth,
             transport=self._transport or _network(self._url, limits),
             timeout=httpx.Timeout(limits.attempt_seconds, pool=limits.read_seconds),
-            trust_env=False,  # neither a proxy nor a .netrc stands between services of one shop
+            trust_env=False,  # no proxy and no .netrc between the services of one shop
         )
 
     def _opened_client(self) -> httpx.AsyncClient:
@@ -292,5 +293,5 @@ def _detail(detail: Any) -> str:
 
 
 def _field(where: str, *path: str | int) -> str:
-    # Below the name of a query's field there is only which of its types did not fit: nobody's business.
+    # After the name of a query's field, `loc` only says which of its types did not fit.
     return ".".join(map(str, path[:1] if where == "query" else path))

@@ -6,11 +6,12 @@ from mcp.types import CallToolResult, TextContent
 from pydantic import BaseModel
 from pydantic_core import to_json
 
+from mcp_server import sentences
 from mcp_server.arguments import optional
 from mcp_server.rest_client import RestAnswer
 from models import InventoryItem, Order, Product, SalesSummary
 
-MAX_RESULT_BYTES = 200_000  # more than a model can read, and hosts cut it blindly
+MAX_RESULT_BYTES = 200_000  # above it hosts cut a result at any character
 
 
 class _Listed(BaseModel):
@@ -43,7 +44,7 @@ def list_result(answer: RestAnswer, offset: int | None) -> CallToolResult:
         return CallToolResult(content=[text], structured_content={"result": items})
     shown = _fitting(items)
     start, end = (offset or 0) + 1, (offset or 0) + len(shown)
-    note = f"结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
+    note = sentences.CUT.format(start=start, end=end)
     texts = (to_json(shown).decode(), note)
     return CallToolResult(
         content=[TextContent(type="text", text=text) for text in texts],

@@ -37,6 +37,12 @@ TOOLS = {
     "cancelled": "没有下单：用户取消了这笔采购。请不要自行重试，先问清用户的意思",
     "unknown_question": "没有下单：服务器认不出用户回答的是哪一次提问，请重新下单",
 }
+CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
+QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
+CHECKING = "核对商品和价格"
+ORDERING = "提交订单"
+ORDERED = "订单 {id} 已创建"
+
 INVALID_ARGUMENTS = "参数错误："
 ARGUMENT_NAME = "参数名"
 MORE_PROBLEMS = "还有 {omitted} 处"

@@ -30,9 +30,9 @@ from mcp_server.sessions import MAX_SESSIONS, Sessions, event_store
 from serving.access import Access, Allowed, BearerToken, Refusal
 from serving.errors import CodedError, sentence
 
-MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has some 10 KB, and parsing holds up everybody
-MAX_HOSTS_LOGGED = 100  # refused hosts that are logged once; more may be someone who makes them up
-RETRY_MILLISECONDS = 1000  # after which a cut-off client should come back
+MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has about 10 KB, and parsing blocks the event loop
+MAX_HOSTS_LOGGED = 100  # refused hosts that are logged, each once; a client can make up any number
+RETRY_MILLISECONDS = 1000  # after which a client that was cut off reconnects
 
 HttpTransport = Literal["all", "streamable-http", "sse"]
 

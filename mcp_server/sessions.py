@@ -27,7 +27,7 @@ MAX_SESSIONS = 1_000  # each costs about 40 KB
 MAX_EVENTS = 5_000
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_EVENT_AGE_SECONDS = 15 * 60.0
-_EVENT_ID = re.compile(r"[0-9]{1,18}")  # ours; a client may send anything
+_EVENT_ID = re.compile(r"[0-9]{1,18}")  # the form of our ids; a client may send anything
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +43,11 @@ _session: ContextVar[_Session] = ContextVar("session")
 
 
 class Sessions:
-    """Notes which session a request belongs to, and ends the one idle for longest when too many are open.
+    """Middleware that records which session a request belongs to, and bounds how many are open.
 
-    The note is for `SessionEvents`, which the SDK tells only the request's id. The bound: the SDK's own turns
-    new clients away until old sessions expire, while a client whose session has ended just opens another (MCP
-    specification 2025-11-25, Session Management).
+    `SessionEvents` needs the record: the SDK passes it only the request's id. Beyond the bound the session
+    idle for longest ends, and its client opens another (MCP specification 2025-11-25, Session Management);
+    the SDK's own bound would turn new clients away until old sessions expire.
     """
 
     def __init__(self, app: ASGIApp, max_sessions: int = MAX_SESSIONS) -> None:
@@ -83,7 +83,7 @@ class Sessions:
     def _leave(self, session: str | None, ended: bool) -> None:
         busy = self._busy.pop(session, None) if session else None
         if session and busy and not ended:
-            self._busy[session] = busy - 1  # and it is now the last in the order
+            self._busy[session] = busy - 1  # it is now the last in the order
 
     async def _make_room(self, asked: dict[str, Any]) -> None:
         """End sessions, as their client would, until no more are open than may be."""
@@ -120,7 +120,7 @@ class _Event:
 
 
 class SessionEvents(EventStore):
-    """Keeps what was sent to handshake clients, so that one that was cut off can catch up.
+    """Keeps what was sent to handshake clients, so that one that was cut off can get the rest.
 
     Bounded in number, size and age; a session sees its own events only. (MCP specification 2025-11-25,
     Transports, Resumability and Redelivery.)
