@@ -1,23 +1,22 @@
-"""The shop's wire types and their limits: what crosses the wire between browser, model, MCP and REST."""
+"""The shop's wire types and their limits, the same for REST, MCP and the browser."""
 
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 MAX_QUANTITY = 1_000_000
-MAX_LINES = 100
-MAX_NAME = 100
-MAX_ID = 2**53 - 1  # what a JSON number carries exactly in every language (RFC 8259, section 6)
+MAX_LINES = 100  # of one order
+MAX_NAME = 100  # characters
+MAX_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exactly (RFC 8259, section 6)
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
-MAX_PRICE = 10_000_000  # yuan; with 64-bit cents every sum stays exact
+MAX_PRICE = 10_000_000  # yuan; sums of 64-bit cents cannot overflow
 
 GroupBy = Literal["product", "customer", "day"]
 
 
 def _storable(text: str) -> str:
-    # PostgreSQL cannot store U+0000, and nobody types it. A lone surrogate, which JSON can name, is no
-    # character, and no wire or database takes it.
+    # PostgreSQL cannot store U+0000. A lone surrogate, which JSON can escape, has no UTF-8.
     if "\x00" in text:
         raise ValueError("must not contain NUL")
     try:
@@ -32,7 +31,7 @@ Yuan = Annotated[float, Field(description="人民币，元")]
 
 
 class _Strict(BaseModel):
-    # Models write "2" and true where a number is meant; an order must not guess.
+    # Language models send "2" or true for a number; an order must not guess what was meant.
     model_config = ConfigDict(strict=True, extra="forbid")
 
 

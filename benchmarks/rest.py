@@ -14,7 +14,7 @@ READS = 2_000  # a round
 PURCHASES = 1_500
 OLD_ORDERS = {"100 orders": 100, "100,000 orders": 100_000}
 ORDER_READS = 300
-READ_GOAL, PURCHASE_GOAL, ORDERS_GOAL = 1.7, 1.1, 1.3
+READ_GOAL, PURCHASE_GOAL, ORDERS_GOAL = 1.5, 1.2, 1.3
 PURCHASE = {"customerName": "张三", "items": [{"productId": 1, "quantity": 1}]}
 
 

@@ -1,6 +1,6 @@
 """Reads a JSON body more strictly than FastAPI does: bounded, of one content type, and JSON to the letter."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
@@ -13,13 +13,14 @@ from serving.errors import CodedError
 MAX_BODY = 64 * 1024  # bytes
 
 
-class _ParsedRequest(Request):
-    """A request whose body has been read and parsed."""
+class _JsonRequest(Request):
+    """A request whose body is read and parsed before FastAPI asks for it."""
 
-    def __init__(self, request: Request, body: bytes, parsed: Any) -> None:
-        super().__init__(request.scope, request.receive)
-        self._read = body
-        self._parsed = parsed
+    async def read(self) -> None:
+        """Read the body. Raises `RequestValidationError`, or `CodedError` for one that is too large."""
+        _check_content_type(self)
+        self._read = await _bounded(self)
+        self._parsed = _parsed(self._read)
 
     async def body(self) -> bytes:
         return self._read
@@ -35,16 +36,16 @@ class JsonRoute(APIRoute):
     and some with 400.
     """
 
-    def get_route_handler(self) -> Callable[[Request], Awaitable[Response]]:  # type: ignore[override]  # a coroutine
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Read the body before FastAPI validates it."""
         handle = super().get_route_handler()
         if self.body_field is None:
             return handle
 
         async def handle_body(request: Request) -> Response:
-            _check_content_type(request)
-            body = await _bounded(request)
-            return await handle(_ParsedRequest(request, body, _parsed(body)))
+            json_request = _JsonRequest(request.scope, request.receive)
+            await json_request.read()
+            return await handle(json_request)
 
         return handle_body
 

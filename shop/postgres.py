@@ -120,7 +120,7 @@ async def _fetch(connection: _Connection, statement: Statement) -> Sequence[Row]
 
 
 async def _order(connection: _Connection, key: str) -> Order | None:
-    rows = await _fetch(connection, queries.order_where("idempotency_key", key))
+    rows = await _fetch(connection, queries.order_of_key(key))
     return queries.to_orders(rows)[0] if rows else None
 
 

@@ -139,9 +139,9 @@ def orders(query: OrderQuery) -> tuple[Statement, Statement]:
     return Statement(_ORDER_LINES.format(orders=f"({newest})"), where.args, quick), count
 
 
-def order_where(column: str, value: int | str) -> Statement:
-    """Return the statement for the one order with this `id` or `idempotency_key`."""
-    return Statement(_ORDER_LINES.format(orders=f"(SELECT * FROM orders WHERE {column} = ?1)"), [value])
+def order_of_key(key: str) -> Statement:
+    """Return the statement for the order with this idempotency key."""
+    return Statement(_ORDER_LINES.format(orders="(SELECT * FROM orders WHERE idempotency_key = ?1)"), [key])
 
 
 def summary(query: SummaryQuery) -> tuple[Statement, Statement]:

@@ -215,7 +215,7 @@ def _placed_or_refused(connection: sqlite3.Connection, job: _Job) -> Purchase | 
 
 
 def _order(connection: sqlite3.Connection, key: str) -> Order | None:
-    statement = queries.order_where("idempotency_key", key)
+    statement = queries.order_of_key(key)
     rows = connection.execute(statement.sql, statement.args).fetchall()
     return queries.to_orders(rows)[0] if rows else None
 

@@ -156,7 +156,7 @@ async def test_a_connection_that_the_server_drops_costs_one_503_at_most() -> Non
 
 @contextmanager
 def as_ordinary_user() -> Iterator[None]:
-    """Root may write whatever it likes, so it becomes somebody else for a while."""
+    """Become an ordinary user for a while: root ignores file permissions."""
     if sys.platform == "win32":
         pytest.skip("Windows has no such user")
     import pwd
