@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import anyio
@@ -53,13 +54,12 @@ async def call_tool(
             meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
         )
 
-    def effect() -> Effect:
-        return _effect(link, name, key)
-
+    effect = partial(_effect, link, name, key)
     try:
         return tool_result(await _send(link, request, effect))
     except NoAnswerError as error:
-        return _unanswered(error)
+        outcome = REPEATED_IN_VAIN if error.repeated else MAY_HAVE_RUN
+        return _failed(error, outcome, unknown=not error.never_ran)
     except RefusedError as error:
         return _failed(error)
     except ServerDownError as error:
@@ -134,18 +134,8 @@ def _effect(link: Link, name: str, key: str | None) -> Effect:
     return Effect(changes=not hints.read_only_hint, may_repeat=may_repeat)
 
 
-def _unanswered(error: NoAnswerError) -> ToolResult:
-    text = sentence_of(error.code, error.params)
-    text += REPEATED_IN_VAIN if error.repeated else MAY_HAVE_RUN
-    return ToolResult(text, is_error=True, unknown=not error.never_ran, code=error.code, params=error.params)
-
-
-def _failed(error: CodedError, *, unknown: bool = False, unreachable: bool = False) -> ToolResult:
-    return ToolResult(
-        sentence_of(error.code, error.params),
-        is_error=True,
-        unknown=unknown,
-        unreachable=unreachable,
-        code=error.code,
-        params=error.params,
-    )
+def _failed(
+    error: CodedError, outcome: str = "", *, unknown: bool = False, unreachable: bool = False
+) -> ToolResult:
+    text = sentence_of(error.code, error.params) + outcome
+    return ToolResult(text, True, unknown, unreachable, code=error.code, params=error.params)
