@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.support.processes import Spawn
+from tests.support.processes import LONG_RUNS, Spawn
 from tests.support.suite import Suite
 
 # A busy machine is slow, which says nothing of the code.
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("long", settings.get_profile("product-mcp"), max_examples=2_000)  # .ci/run --all
-settings.load_profile("product-mcp")
+settings.register_profile("long", settings.get_profile("product-mcp"), max_examples=1_000)
+settings.load_profile("long" if LONG_RUNS else "product-mcp")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

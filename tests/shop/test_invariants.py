@@ -17,6 +17,7 @@ from shop.errors import KeyReusedError, OutOfStockError, StoreError, UnknownProd
 from shop.filters import InventoryQuery, OrderQuery, SummaryQuery
 from shop.store import Purchase, Store
 from tests.support.engines import ENGINES, audit, new_url
+from tests.support.processes import LONG_RUNS
 
 STOCK = {1: 100, 2: 50, 3: 200, 4: 150}
 LINE = st.builds(OrderItem, productId=st.sampled_from([1, 2, 2, 2, 3, 4, 99]), quantity=st.integers(1, 30))
@@ -144,7 +145,7 @@ class Shop(RuleBasedStateMachine):
 def test_any_sequence_keeps_the_shops_promises(engine: str) -> None:
     machine = type("Machine", (Shop,), {"engine": engine})
     bounds = settings(
-        max_examples=25,
+        max_examples=250 if LONG_RUNS else 25,
         stateful_step_count=20,
         deadline=None,
         database=None,

@@ -20,6 +20,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = ("API_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_")
+LONG_RUNS = os.environ.get("LONG_RUNS") == "1"  # set by .ci/run --all: random tests try many times more
 STOP_SECONDS = 10
 
 # No system hands these out by itself, so nothing takes a port between its choice and the service's start.
