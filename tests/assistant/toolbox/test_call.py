@@ -80,7 +80,7 @@ async def test_a_prompt_is_filled_in_after_a_restart_of_the_server(
 
 
 class TornServer:
-    """Its first call is done, and its answer is lost: as with a killed process, or told by a proxy."""
+    """The answer to its first call is lost after the work: the process is killed, or a proxy gives up."""
 
     def __init__(
         self, annotations: ToolAnnotations | None, meta: dict[str, Any] | None, at: str = "http.response.body"
@@ -130,7 +130,7 @@ async def test_a_keyed_tool_that_was_called_without_a_key_is_not_sent_again() ->
 
 
 class GarblingServer(TornServer):
-    """Its first call is done, and what stands between puts nonsense in the place of its answer."""
+    """A proxy replaces the answer to its first call by nonsense."""
 
     def __init__(self, meta: dict[str, Any] | None, nonsense: Response) -> None:
         super().__init__(None, meta)

@@ -124,7 +124,7 @@ async def test_a_busy_handshake_server_is_not_given_up_while_it_works() -> None:
         assert (await running).text == "done"
 
 
-async def test_a_server_that_never_answers_the_goodbye_does_not_hold_us() -> None:
+async def test_a_server_that_never_answers_the_closing_request_does_not_block_us() -> None:
     app = HandshakeOnly(both(calculator()))
 
     async def rude(scope: Scope, receive: Receive, send: Send) -> None:
