@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.support.engines import remove_postgres
 from tests.support.processes import LONG_RUNS, Spawn
 from tests.support.suite import Suite
 
@@ -21,6 +22,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Each of xdist's workers is given its tests in this order.
     """
     items.sort(key=lambda item: item.path.parent.name == "public")
+
+
+def pytest_sessionfinish() -> None:
+    """Remove what the tests of this process share, while xdist still waits for it."""
+    remove_postgres()
 
 
 @pytest.fixture

@@ -26,6 +26,10 @@ def test_the_root_shows_the_tutorials_four_files() -> None:
     assert {path.name for path in ROOT.glob("*.py")} == set(DOORS)
 
 
+def test_the_first_look_shows_at_most_16_rooms() -> None:
+    assert len(DOORS) + len({path.parent for path in suite() if part(path) in WINGS}) <= 16
+
+
 def test_no_room_is_over_400_lines_and_no_function_over_45() -> None:
     rooms = [name(path) for path in suite() if len(path.read_text().splitlines()) > MAX_FILE_LINES]
     long = [

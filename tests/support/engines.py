@@ -1,7 +1,6 @@
 """The two engines for the shop's tests: a SQLite file, and a PostgreSQL server that the tests start."""
 
 import asyncio
-import atexit
 import functools
 import itertools
 import os
@@ -101,11 +100,15 @@ def _binary(program: str) -> str:
 
 @functools.cache
 def postgres() -> PostgresServer:
-    """Return the server of this test run, started by the first test that wants one."""
+    """Return the server of this test process, started by the first test that wants one."""
     _binary("initdb")
-    server = PostgresServer()
-    atexit.register(server.remove)
-    return server
+    return PostgresServer()
+
+
+def remove_postgres() -> None:
+    """Remove the server of this test run, if there is one."""
+    if postgres.cache_info().currsize:
+        postgres().remove()
 
 
 def new_url(engine: str, folder: Path) -> str:
