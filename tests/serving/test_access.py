@@ -7,6 +7,9 @@ import httpx
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
+import api
+import main
+import web
 from serving.access import Access, Allowed, BearerToken, Password, Refusal, printable
 
 pytestmark = pytest.mark.anyio
@@ -137,3 +140,24 @@ async def test_a_refusal_repeats_a_header_without_what_could_not_be_shown() -> N
     answer = await ask({"Host": "evil\x1b.example"})
     assert answer.json() == {"code": "host_not_allowed", "params": {"host": "evil?.example"}}
     assert len(printable("x" * 10_000)) == 200
+
+
+@pytest.mark.parametrize("service", [api, main, web], ids=["api", "main", "web"])
+@pytest.mark.parametrize(
+    ("secret", "headers", "status"),
+    [
+        ("", {"Host": "evil.example"}, 421),
+        ("", {"Origin": "https://evil.example"}, 403),
+        ("s", {"Origin": "null"}, 403),
+        ("s", {}, 401),
+    ],
+)
+async def test_each_service_keeps_this_rule(
+    service: Any, secret: str, headers: dict[str, str], status: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(service.Settings.model_config, "env_file", None)
+    settings = service.Settings(**({service.Settings.secret_field: secret} if secret else {}))
+    transport = httpx.ASGITransport(service.create_app(settings))  # never started
+    path = {api: "/api/products", main: "/mcp", web: "/api/tools"}[service]
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+        assert (await client.get(path, headers=headers)).status_code == status
