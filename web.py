@@ -254,11 +254,11 @@ async def _lifespan(
     settings: Settings, model: Model | None, greeting_seconds: float, app: FastAPI
 ) -> AsyncIterator[None]:
     servers, secret = _servers(settings), _secret(settings)
-    brain = model or _model(settings)
+    model = model or _model(settings)
     async with Toolbox(servers) as toolbox:
         stopping = asyncio.Event()
-        overview = Overview(brain, toolbox, stopping)
-        services = Services(toolbox, Chat(brain, toolbox, secret), overview, stopping)
+        overview = Overview(model, toolbox, stopping)
+        services = Services(toolbox, Chat(model, toolbox, secret), overview, stopping)
         app.state.services = services
         address = address_shown(settings.web_host, settings.web_port)
         background = [
@@ -269,8 +269,8 @@ async def _lifespan(
         await services.end(FINISH_SECONDS)
         for task in background:
             task.cancel()
-    if isinstance(brain, OpenAIModel):
-        await brain.aclose()
+    if isinstance(model, OpenAIModel):
+        await model.aclose()
 
 
 def _servers(settings: Settings) -> list[Server]:
@@ -340,11 +340,11 @@ def run() -> None:
 
 
 async def _check(settings: Settings) -> int:
-    brain = _model(settings)
+    model = _model(settings)
     async with Toolbox(_servers(settings)) as toolbox:
-        findings = await doctor.examine(toolbox, brain)
-    if isinstance(brain, OpenAIModel):
-        await brain.aclose()
+        findings = await doctor.examine(toolbox, model)
+    if isinstance(model, OpenAIModel):
+        await model.aclose()
     return doctor.report(findings)
 
 

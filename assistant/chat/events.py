@@ -1,4 +1,4 @@
-"""What a turn of the conversation tells, as typed events; `event` is the name on the wire."""
+"""The events of a turn; `event` is the name on the wire."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class ApprovalEvent:
 
 @dataclass(frozen=True)
 class ToolProgressEvent:
-    """A running call says how far it is."""
+    """A running call reports its progress."""
 
     event: ClassVar = "tool_progress"
 

@@ -180,7 +180,7 @@ def _fit(history: Sequence[Message]) -> list[Message]:
     fitted: list[Message] = []
     for i, message in enumerate(history):
         can_go = i < questions[-1] and message["role"] == "tool"
-        fitted.append(_cut(message, MAX_OLD_RESULT) if can_go and excess > 0 else message)
+        fitted.append(_truncate(message, MAX_OLD_RESULT) if can_go and excess > 0 else message)
         excess -= _length(message) - _length(fitted[-1])
     if excess <= 0:
         return fitted
@@ -209,23 +209,23 @@ def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:
     ]
 
 
-def shorten(history: Sequence[Message]) -> list[Message]:
+def shorten_results(history: Sequence[Message]) -> list[Message]:
     """Cut the tool results, those of older rounds the most, for a model whose context overflows."""
     last = max((i for i, message in enumerate(history) if message.get("tool_calls")), default=0)
     return [
-        _cut(message, MAX_OLD_RESULT if i < last else MAX_NEW_RESULT)
+        _truncate(message, MAX_OLD_RESULT if i < last else MAX_NEW_RESULT)
         if message["role"] == "tool"
         else message
         for i, message in enumerate(history)
     ]
 
 
-def _cut(message: Message, length: int) -> Message:
+def _truncate(message: Message, length: int) -> Message:
     text = message.get("content") or ""
-    return message if len(text) <= length else {**message, "content": shortened(text, length)}
+    return message if len(text) <= length else {**message, "content": truncated(text, length)}
 
 
-def shortened(text: str, length: int) -> str:
+def truncated(text: str, length: int) -> str:
     """Return a text, or its beginning with a mark."""
     return text if len(text) <= length else text[:length] + OMITTED
 

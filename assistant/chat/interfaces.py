@@ -1,4 +1,4 @@
-"""What the loop's neighbours are to it: a model, a toolbox, and the values that pass between them."""
+"""The loop's interfaces: a model, a toolbox, and the values that pass between them."""
 
 import hashlib
 import json
@@ -9,12 +9,14 @@ from typing import Any, Literal, Protocol
 from assistant.chat.history import Message
 from serving.errors import CodedError
 
-Progress = Callable[[float, float | None, str | None], None]  # how far a call is: progress, total, message
+Progress = Callable[
+    [float, float | None, str | None], None
+]  # is told the progress of a call, the total, and a message
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool of one server; `offered` is the name under which a model gets to know it."""
+    """A tool of one server; `offered` is its name for the model, unique among all servers."""
 
     server: str
     name: str
@@ -27,13 +29,13 @@ class Tool:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that a user goes by who allows the tool for good: it changes when the tool does."""
+        """A hash of what a user relied on who allowed the tool for good: description, schema, hints."""
         seen = [self.description, self.input_schema, self.annotations]
         return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def read_only(self) -> bool:
-        """Whether the server says that the tool changes nothing; a hint from a stranger."""
+        """Whether the server calls the tool read-only, which nobody checks."""
         return self.annotations.get("readOnlyHint") is True
 
 
@@ -47,9 +49,10 @@ class Media:
 
 @dataclass(frozen=True)
 class ToolResult:
-    """A call's outcome as text; `unknown` if it may have happened or not, `unreachable` if it did not.
+    """The outcome of a call, as the text that a model reads.
 
-    Of an error, `code` names the kind and `params` (plain JSON) the particulars; `text` says it in words.
+    `unknown`: the call may have run or not; `unreachable`: it did not run. `code` and `params` (plain JSON)
+    say what went wrong.
     """
 
     text: str
@@ -63,9 +66,9 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class ToolRequest:
-    """What the model wants called: the offered name, and the arguments as the JSON text it wrote.
+    """A call that the model asks for: the offered name, and the arguments as it wrote them, in JSON.
 
-    `signed` is what its provider wants back with the call (Gemini's `extra_content`).
+    `signed` goes back to the provider with the call (Gemini's `extra_content`).
     """
 
     name: str
@@ -75,7 +78,7 @@ class ToolRequest:
 
 @dataclass(frozen=True)
 class Reply:
-    """The end of a model's answer; `extra` (such as `reasoning_content`) goes back to it unchanged."""
+    """A whole answer of a model; `extra` (such as `reasoning_content`) goes back to it unchanged."""
 
     text: str
     calls: Sequence[ToolRequest] = ()
@@ -92,7 +95,7 @@ class ContextOverflowError(ModelError):
 
 
 class Model(Protocol):
-    """What stands in front of a language model."""
+    """A language model; `demo` is True for the built-in stand-in."""
 
     name: str
     demo: bool
@@ -113,10 +116,10 @@ class UnknownServerError(CodedError):
 
 
 class Tools(Protocol):
-    """What the loop wants of a toolbox."""
+    """The part of a toolbox that the loop uses."""
 
     async def settled(self) -> None:
-        """Wait, for a moment, until the tools are listed."""
+        """Wait until the tools are listed, but not long."""
 
     def tools(self) -> list[Tool]:
         """Return the tools that can be called now or soon."""
@@ -130,4 +133,8 @@ class Tools(Protocol):
         key: str | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
-        """Call a tool; a failure is a result, not an exception, but for `UnknownServerError`."""
+        """Call a tool. Failures are results.
+
+        Raises:
+            UnknownServerError: No server has this name.
+        """

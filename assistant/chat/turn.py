@@ -21,7 +21,7 @@ from assistant.chat.events import (
     ToolProgressEvent,
     ToolResultEvent,
 )
-from assistant.chat.history import Call, Message, mend, open_calls, sendable, shorten, tool_message
+from assistant.chat.history import Call, Message, mend, open_calls, sendable, shorten_results, tool_message
 from assistant.chat.interfaces import (
     ContextOverflowError,
     Model,
@@ -105,7 +105,7 @@ class Turn:
         try:
             reply = await self._ask_model(sendable(mend(self.history)), tools)
         except ContextOverflowError:
-            reply = await self._ask_model(shorten(sendable(mend(self.history))), tools)
+            reply = await self._ask_model(shorten_results(sendable(mend(self.history))), tools)
         if not reply.calls and tools and CALL_IN_PROSE.search(reply.text):
             raise ModelError("call_in_prose")
         calls = [self.ids.issue(request) for request in reply.calls] if tools else []

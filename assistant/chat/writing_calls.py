@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from assistant.chat.history import shortened
+from assistant.chat.history import truncated
 from assistant.chat.interfaces import ToolResult
 
 MAX_REMEMBERED = 1_000  # calls of a process whose outcome is kept
@@ -17,7 +17,7 @@ MAX_KEPT = 4_000  # characters of a kept outcome; who waits for it gets all of i
 class WritingCalls:
     """The writing calls of this process, by id."""
 
-    def __init__(self, max_remembered: int = MAX_REMEMBERED) -> None:
+    def __init__(self, max_remembered: int) -> None:
         self._max_remembered = max_remembered
         self._outcomes: OrderedDict[str, asyncio.Future[ToolResult]] = OrderedDict()
 
@@ -51,4 +51,4 @@ class WritingCalls:
                 self._outcomes.pop(id, None)
             elif id in self._outcomes:
                 self._outcomes[id] = kept = outcome.get_loop().create_future()
-                kept.set_result(replace(result, text=shortened(result.text, MAX_KEPT), media=()))
+                kept.set_result(replace(result, text=truncated(result.text, MAX_KEPT), media=()))

@@ -27,6 +27,11 @@ def test_the_renderer_alone_keeps_html_as_text() -> None:
     assert "&lt;script&gt;" in html
 
 
+def test_the_renderer_alone_keeps_of_an_image_its_text() -> None:
+    assert "<img" not in (html := render("see ![a cat](https://evil.example/pixel.png)"))
+    assert "a cat" in html
+
+
 @pytest.mark.parametrize("address", [*HOSTILE_LINKS, "data:image/png;base64,AAAA"])
 def test_the_sanitiser_alone_keeps_no_link_but_to_the_web_and_to_mail(address: str) -> None:
     html = sanitise(f'<a href="{html_escape(address)}">x</a>')
