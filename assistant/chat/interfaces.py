@@ -9,9 +9,7 @@ from typing import Any, Literal, Protocol
 from assistant.chat.history import Message
 from serving.errors import CodedError
 
-Progress = Callable[
-    [float, float | None, str | None], None
-]  # is told the progress of a call, the total, and a message
+Progress = Callable[[float, float | None, str | None], None]  # takes progress, total and a message
 
 
 @dataclass(frozen=True)
