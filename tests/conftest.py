@@ -1,11 +1,13 @@
 """Fixtures that several test files share."""
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from serving import logs
 from tests.support.engines import remove_postgres
 from tests.support.processes import LONG_RUNS, Spawn
 from tests.support.suite import Suite
@@ -27,6 +29,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish() -> None:
     """Remove what the tests of this process share, while xdist still waits for it."""
     remove_postgres()
+
+
+@pytest.fixture(autouse=True)
+def _log_levels() -> Iterator[None]:
+    """Give loggers their levels back: reading a service's settings sets them for the whole process."""
+    loggers = [logging.getLogger(name) for name in logs.QUIET]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import itertools
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -13,7 +12,6 @@ from pydantic import Field, SecretStr
 import api
 import main
 import web
-from serving import logs
 from serving.addresses import ListenHost
 from serving.settings import ServiceSettings, Token, load, misspelt
 from tests.support.processes import ROOT
@@ -38,13 +36,9 @@ class Small(ServiceSettings):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_of_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Run in an empty folder, and give loggers their levels back, which `load` sets."""
+def _empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run where no `.env` is."""
     monkeypatch.chdir(tmp_path)
-    levels = {name: logging.getLogger(name).level for name in logs.QUIET}
-    yield
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
 
 
 def refusal(settings: Any, *args: str) -> str:

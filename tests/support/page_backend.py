@@ -249,7 +249,7 @@ async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
 def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
     """Serve an app from a thread, for tests that are not async, and yield its address."""
     port = port or free_port()
-    config = uvicorn.Config(app, port=port, log_level="error", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(app, port=port, log_config=None, ws="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -218,7 +218,9 @@ async def test_an_idle_connection_is_closed_by_us_and_the_next_call_that_writes_
 
 def test_idle_connections_are_closed_before_servers_close_them() -> None:
     nodes = 5  # seconds: server.keepAliveTimeout of Node
-    assert Limits().keep_alive_seconds < min(nodes, uvicorn.Config(calculator).timeout_keep_alive)
+    assert Limits().keep_alive_seconds < min(
+        nodes, uvicorn.Config(calculator, log_config=None).timeout_keep_alive
+    )
 
 
 @pytest.fixture
