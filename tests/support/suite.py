@@ -42,13 +42,9 @@ class Suite:
         spawn = Spawn(self.folder)
         for name in names:
             self.running[name] = spawn(f"{name}.py", env=ports | address | settings)
-        self.up(*names)
-
-    def up(self, *names: str) -> None:
-        """Wait until these services answer."""
-        ports = {"api": self.api, "main": self.mcp, "web": self.web}
+        at = {"api": self.api, "main": self.mcp, "web": self.web}
         for name in names:
-            self.running[name].wait_until_up(f"http://127.0.0.1:{ports[name]}/healthz")
+            self.running[name].wait_until_up(f"http://127.0.0.1:{at[name]}/healthz")
 
     def stop(self, *names: str) -> None:
         """Stop these services, or all."""
