@@ -70,7 +70,7 @@ class Service:
     process: subprocess.Popen[bytes]
     log: Path
 
-    def wait_until_up(self, url: str, seconds: float = 30) -> None:
+    def wait_until_up(self, url: str, seconds: float = 60) -> None:
         """Wait until a GET of the URL answers 200; fail with the log when it does not."""
         deadline = time.monotonic() + seconds
         with httpx.Client(timeout=2) as http:  # one for all tries: a client takes 25 ms of CPU to make
