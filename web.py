@@ -17,7 +17,6 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
-from starlette.staticfiles import StaticFiles
 
 from assistant.chat import Chat, events
 from assistant.chat.history import History, as_messages
@@ -26,7 +25,7 @@ from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, routes
 from assistant.page.failures import Failure, failure, on_coded_error, on_invalid_request, refuse
 from assistant.page.markdown import with_html
-from assistant.page.routes import FAILURES, AppServices, JsonBody, Services
+from assistant.page.routes import FAILURES, AppServices, JsonBody, PageFiles, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, GREETING, explain
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox, read_config
@@ -209,7 +208,7 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
 @router.get("/", include_in_schema=False)
 async def page(request: Request) -> Response:
     """Serve the page."""
-    static: StaticFiles = request.app.state.static
+    static: PageFiles = request.app.state.static
     return await static.get_response("index.html", request.scope)
 
 
@@ -231,7 +230,7 @@ def create_app(
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
     )
-    app.state.static = StaticFiles(directory=PUBLIC)
+    app.state.static = PageFiles(directory=PUBLIC)
     app.add_exception_handler(RequestValidationError, on_invalid_request)
     app.add_exception_handler(CodedError, on_coded_error)
     app.include_router(router)
