@@ -106,10 +106,10 @@ class Browser:
             assert response.status_code == 200, await response.aread()
             name = ""
             async for line in response.aiter_lines():
-                self.seen += line
                 key, _, value = line.partition(": ")
                 name = value if key == "event" else name
                 data = json.loads(value) if key == "data" else {}
+                self.seen += json.dumps(data, ensure_ascii=False)  # as read, not as escaped on the wire
                 answer += data.get("delta", "")
                 if name == "approval" and data:
                     self.waiting.append(data["id"])
