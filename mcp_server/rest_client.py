@@ -183,7 +183,7 @@ class RestClient:
                 response = await self._attempt(request)
         except _BusyError as error:
             response = error.response
-        except (TimeoutError, httpx.TransportError) as error:
+        except (TimeoutError, httpx.RequestError) as error:
             raise self._unanswered(operation, _code(error), params) from error
         if not response.is_success:
             raise _refusal(operation, response)
@@ -214,7 +214,7 @@ class RestClient:
     def _try_again(self, error: Exception) -> bool | float:
         """Tell stamina whether to try again, and after how many seconds where the service says so."""
         if not isinstance(error, _BusyError):
-            return isinstance(error, httpx.TransportError)
+            return isinstance(error, httpx.RequestError)
         pause = error.response.headers.get("Retry-After", "")
         if not (
             pause.isascii() and pause.isdigit()

@@ -7,6 +7,8 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from pydantic_core import from_json
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from serving.errors import CodedError
 
@@ -33,8 +35,17 @@ class JsonRoute(APIRoute):
     """A route that takes a body of up to `MAX_BODY` bytes of `application/json`.
 
     FastAPI reads bodies of any size, also takes `application/…+json`, and answers some broken JSON with 422
-    and some with 400.
+    and some with 400. It also refuses HEAD where it takes GET: here both have one answer, and uvicorn sends
+    no body to HEAD.
     """
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Match HEAD as GET."""
+        return super().matches(_head_as_get(scope))
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer HEAD as GET."""
+        await super().handle(_head_as_get(scope), receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Read the body before FastAPI validates it."""
@@ -48,6 +59,10 @@ class JsonRoute(APIRoute):
             return await handle(json_request)
 
         return handle_body
+
+
+def _head_as_get(scope: Scope) -> Scope:
+    return {**scope, "method": "GET"} if scope["type"] == "http" and scope["method"] == "HEAD" else scope
 
 
 def _check_content_type(request: Request) -> None:

@@ -50,6 +50,11 @@ async def test_products_are_the_tutorials_json(client: httpx.AsyncClient) -> Non
     )
 
 
+async def test_head_tells_how_long_a_list_is(client: httpx.AsyncClient) -> None:
+    answer = await client.head("/api/products")
+    assert (answer.status_code, answer.headers["X-Total-Count"]) == (200, "4")
+
+
 async def test_inventory_carries_its_product(client: httpx.AsyncClient) -> None:
     answer = await client.get("/api/inventory?productId=2&productId=3")
     product = {

@@ -56,8 +56,16 @@ async def test_a_port_where_nothing_listens_is_unreachable() -> None:
     assert (error.code, error.params) == ("shop_unreachable", {"url": url})
 
 
-@pytest.mark.parametrize("answer", [b"", b"hello\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]"])
-async def test_a_connection_that_ends_in_the_middle_or_is_no_http_is_a_broken_one(answer: bytes) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"hello\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
+    ],
+)
+async def test_an_answer_that_is_cut_off_or_cannot_be_decoded_is_a_broken_connection(answer: bytes) -> None:
     async with answering(answer) as url:
         assert (await failure(url)).code == "shop_disconnected"
 
