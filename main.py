@@ -99,7 +99,7 @@ class Settings(ServiceSettings):
         "auto", description="ask the user before buying: auto is where the client can"
     )
     mcp_allowed_hosts: str = Field("", description="names of a proxy or container network, by commas")
-    mcp_token: SecretStr = Field(SecretStr(""), description="bearer token that clients must send")
+    mcp_token: Token = Field(SecretStr(""), description="bearer token that clients must send")
     api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
     api_token: Token = Field(SecretStr(""), description="bearer token for the REST service")
 

@@ -34,7 +34,6 @@ from serving import secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.errors import CodedError
-from serving.logs import announce
 from serving.server import Service, StartError
 from serving.server import run as serve
 from serving.settings import ServiceSettings, load
@@ -215,9 +214,7 @@ async def page(request: Request) -> Response:
 # --- the application --------------------------------------------------------------------------------------
 
 
-def create_app(
-    settings: Settings, model: Model | None = None, *, greeting_seconds: float = GREETING_SECONDS
-) -> FastAPI:
+def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     """Build the application; `model` stands in for the one that the settings name.
 
     Its lifespan raises `StartError` if `mcp.json` or the secret cannot be read.
@@ -225,7 +222,7 @@ def create_app(
     app = FastAPI(
         title="product-mcp",
         description=DESCRIPTION,
-        lifespan=partial(_lifespan, settings, model, greeting_seconds),
+        lifespan=partial(_lifespan, settings, model),
         max_body_size=MAX_BODY,
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
@@ -249,9 +246,7 @@ def create_app(
 
 
 @asynccontextmanager
-async def _lifespan(
-    settings: Settings, model: Model | None, greeting_seconds: float, app: FastAPI
-) -> AsyncIterator[None]:
+async def _lifespan(settings: Settings, model: Model | None, app: FastAPI) -> AsyncIterator[None]:
     servers, secret = _servers(settings), _secret(settings)
     model = model or _model(settings)
     async with Toolbox(servers) as toolbox:
@@ -259,15 +254,10 @@ async def _lifespan(
         overview = Overview(model, toolbox, stopping)
         services = Services(toolbox, Chat(model, toolbox, secret), overview, stopping)
         app.state.services = services
-        address = address_shown(settings.web_host, settings.web_port)
-        background = [
-            asyncio.create_task(_greet(toolbox, address, greeting_seconds)),
-            asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
-        ]
+        following = asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path))
         yield
         await services.end(FINISH_SECONDS)
-        for task in background:
-            task.cancel()
+        following.cancel()
     if isinstance(model, OpenAIModel):
         await model.aclose()
 
@@ -305,8 +295,8 @@ async def _follow_config(toolbox: Toolbox, path: Path) -> None:
         await toolbox.update(servers)
 
 
-async def _greet(toolbox: Toolbox, address: str, seconds: float) -> None:
-    """Print where the page is once all servers are connected, or after so many seconds."""
+async def greeting(toolbox: Toolbox, address: str, seconds: float = GREETING_SECONDS) -> str:
+    """Return the start message once all servers are connected, or after so many seconds."""
     enabled = [link for link in toolbox.links.values() if link.status != "disabled"]
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -316,7 +306,7 @@ async def _greet(toolbox: Toolbox, address: str, seconds: float) -> None:
         for link in toolbox.links.values()
         if (error := link.error or CodedError("not_connected")) and link.status != "ready"
     )
-    announce(GREETING.format(address=address, tools=len(toolbox.tools()), down=down))
+    return GREETING.format(address=address, tools=len(toolbox.tools()), down=down)
 
 
 # --- the start --------------------------------------------------------------------------------------------
@@ -335,7 +325,11 @@ def run() -> None:
     async def end() -> None:
         await app.state.services.end(FINISH_SECONDS)
 
-    serve(Service(app, host=settings.web_host, port=settings.web_port, on_stop=end))
+    async def greet() -> str:
+        address = address_shown(settings.web_host, settings.web_port)
+        return await greeting(app.state.services.toolbox, address)
+
+    serve(Service(app, host=settings.web_host, port=settings.web_port, greeting=greet, on_stop=end))
 
 
 async def _check(settings: Settings) -> int:

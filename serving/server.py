@@ -1,5 +1,6 @@
 """How a service runs and how it ends, the same for all three: uvicorn, with a sentence for a failed start."""
 
+import asyncio
 import logging
 import socket
 import sys
@@ -30,7 +31,7 @@ class Service(uvicorn.Server):
         *,
         host: str,
         port: int,
-        greeting: str = "",
+        greeting: str | Callable[[], Awaitable[str]] = "",
         on_stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """Make a service.
@@ -39,12 +40,13 @@ class Service(uvicorn.Server):
             app: What it serves; its lifespan may raise `StartError`.
             host: The address to listen on.
             port: The port to listen on.
-            greeting: What is said on standard output once it listens.
+            greeting: Printed once it listens; a function is awaited beside the service, which may stop it.
             on_stop: Called when it stops, before open answers are waited for.
         """
         self.failure: StartError | None = None
         self._app = app
         self._greeting = greeting
+        self._greeter: asyncio.Task[None] | None = None
         self._on_stop = on_stop
         super().__init__(
             uvicorn.Config(
@@ -74,13 +76,18 @@ class Service(uvicorn.Server):
         finally:
             uvicorn_log.disabled = False
         if self.started and self._greeting:
-            announce(self._greeting)
+            self._greeter = asyncio.create_task(self._greet())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End what is open, then wait for the answers under way."""
+        if self._greeter is not None:
+            self._greeter.cancel()
         if self._on_stop is not None:
             await self._on_stop()
         await super().shutdown(sockets)
+
+    async def _greet(self) -> None:
+        announce(self._greeting if isinstance(self._greeting, str) else await self._greeting())
 
     async def _explained(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on; of a start that failed with `StartError` keep the sentence: others get a traceback."""

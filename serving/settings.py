@@ -6,7 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, SecretStr, ValidationError, model_validator
@@ -82,7 +82,7 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
     try:
         loaded = settings(_cli_parse_args=args if args is not None else True)
     except ValidationError as error:
-        sys.exit("\n".join(_explained(problem) for problem in error.errors()))
+        sys.exit("\n".join(_explained(settings, problem) for problem in error.errors()))
     except SettingsError as error:
         sys.exit(f"设置有误：{error}")
     logs.configure(loaded.log_level)
@@ -102,12 +102,18 @@ def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tupl
     return [(name, meant[0]) for name, meant in likely if meant]
 
 
-def _explained(problem: ErrorDetails) -> str:
+def _expected(settings: type[ServiceSettings], problem: ErrorDetails) -> dict[str, str]:
+    """Return the values that a field takes: pydantic joins them with an English "or"."""
+    field = settings.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
+    return {"expected": "、".join(map(repr, get_args(field.annotation)))} if field else {}
+
+
+def _explained(settings: type[ServiceSettings], problem: ErrorDetails) -> str:
     context: dict[str, Any] = problem.get("ctx") or {}
     if problem["type"] == "value_error":
         said = str(context["error"])
     elif problem["type"] in SENTENCES:
-        said = SENTENCES[problem["type"]].format_map(context)
+        said = SENTENCES[problem["type"]].format_map(context | _expected(settings, problem))
     else:
         said = problem["msg"]
     name = "_".join(map(str, problem["loc"])).upper()

@@ -30,6 +30,14 @@ def test_the_first_look_shows_at_most_16_rooms() -> None:
     assert len(DOORS) + len({path.parent for path in suite() if part(path) in WINGS}) <= 16
 
 
+def test_no_door_knows_another_and_the_wire_types_know_no_room() -> None:
+    known = {part(path): {module.split(".")[0] for module in imported(parsed(path))} for path in suite()}
+    doors = OURS - {*WINGS, "models"}
+    wrong = {door: known[f"{door}.py"] & (doors - {door}) for door in doors}
+    assert {door: others for door, others in wrong.items() if others} == {}
+    assert known["models.py"] & OURS == set()
+
+
 def test_no_room_is_over_400_lines_and_no_function_over_45() -> None:
     rooms = [name(path) for path in suite() if len(path.read_text().splitlines()) > MAX_FILE_LINES]
     long = [

@@ -55,7 +55,7 @@ def refusal(settings: Any, *args: str) -> str:
         ("SMALL_PORT", "70000", "不能大于 65535"),
         ("SMALL_RATIO", "much", "应为数字"),
         ("SMALL_FAST", "perhaps", "应为 true 或 false"),
-        ("SMALL_MODE", "c", "应为 'a' or 'b' 之一"),
+        ("SMALL_MODE", "c", "应为 'a'、'b' 之一"),
         ("SMALL_PATH", "x", "格式不对，应符合 ^/"),
         ("SMALL_TOKEN", "口令", "令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文"),
     ],
@@ -81,7 +81,9 @@ def test_no_service_tells_a_wrong_setting_in_the_validators_english(
     for name, field in service.Settings.model_fields.items():
         if field.annotation in (int, float, bool) or get_origin(field.annotation) is Literal:
             monkeypatch.setenv(name.upper(), "no such value")
-            assert re.fullmatch(rf"设置有误 {name.upper()}：应为.+", refusal(service.Settings))
+            said = refusal(service.Settings)
+            assert re.fullmatch(rf"设置有误 {name.upper()}：应为.+", said)
+            assert " or " not in said
             monkeypatch.delenv(name.upper())
 
 
@@ -100,10 +102,12 @@ def test_no_application_is_made_for_an_open_address_without_a_secret(service: An
         service.create_app(service.Settings(**{service.Settings.host_field: "192.168.1.2"}))
 
 
-@pytest.mark.parametrize("service", [api, main], ids=["api", "main"])
-def test_a_token_that_no_header_can_carry_is_refused(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("API_TOKEN", "口令")
-    assert refusal(service.Settings).startswith("设置有误 API_TOKEN：令牌要放进请求头")
+@pytest.mark.parametrize(("service", "name"), [(api, "API_TOKEN"), (main, "API_TOKEN"), (main, "MCP_TOKEN")])
+def test_a_token_that_no_header_can_carry_is_refused(
+    service: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "口令")
+    assert refusal(service.Settings).startswith(f"设置有误 {name}：令牌要放进请求头")
 
 
 @each_service

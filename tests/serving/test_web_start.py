@@ -1,7 +1,7 @@
 """How the back end of the browser starts: its settings, model and secret, and what it says."""
 
 import asyncio
-import json
+import socket
 import sys
 from pathlib import Path
 
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 from assistant.chat.interfaces import Model
 from assistant.demo.model import DemoModel
 from assistant.llm.model import OpenAIModel
+from assistant.toolbox import Toolbox
+from assistant.toolbox.config import Server
 from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, serve, text_stream
 from tests.support.chat_service import settings
 from tests.support.processes import ROOT, Spawn, free_port
-from tests.support.scripted import ScriptedModel
-from web import Settings, create_app
+from web import Settings, create_app, greeting
 
 pytestmark = pytest.mark.anyio
 
@@ -41,16 +42,20 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     assert (tmp_path / ".web-secret").exists()
 
 
-async def test_the_start_message_does_not_wait_for_ever_for_a_server(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    url = f"http://127.0.0.1:{free_port()}/mcp"
-    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"dead": {"url": url}}}))
-    app = create_app(settings(tmp_path), ScriptedModel(), greeting_seconds=0.01)
-    async with app.router.lifespan_context(app), asyncio.timeout(5):
-        while not (said := capsys.readouterr().out):  # noqa: ASYNC110  nothing tells of a print
-            await asyncio.sleep(0)
+async def test_the_start_message_does_not_wait_for_ever_for_a_server() -> None:
+    dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
+    async with Toolbox([dead]) as toolbox, asyncio.timeout(5):
+        said = await greeting(toolbox, "http://localhost:8002", seconds=0.01)
     assert "请打开 http://localhost:8002（0 个工具，dead：" in said
+
+
+def test_nobody_is_sent_to_an_address_that_another_program_has(tmp_path: Path, spawn: Spawn) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        service = spawn("web.py", "--port", str(other.getsockname()[1]))
+        assert service.process.wait(30) == 1
+    assert "不能监听" in (log := service.log.read_text())
+    assert "请打开" not in log
 
 
 async def test_a_config_that_cannot_be_read_is_said_at_the_start(tmp_path: Path) -> None:
