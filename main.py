@@ -3,7 +3,6 @@
 import json
 import signal
 import sys
-from functools import cache
 from typing import Annotated, Any, Literal, Self
 
 import anyio
@@ -14,8 +13,8 @@ from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
 from starlette.applications import Starlette
 
-from mcp_server import sentences
-from mcp_server.arguments import StrictTool, optional, strict_tool
+from mcp_server import filters, sentences
+from mcp_server.arguments import optional, strict_tool
 from mcp_server.asking import (
     MAX_KEY,
     BuyersAnswer,
@@ -30,17 +29,7 @@ from mcp_server.rest_client import RestAnswer, RestClient
 from mcp_server.results import Inventory, Orders, Products, list_result, order_result
 from mcp_server.server import ShopServer, http_app
 from mcp_server.sessions import MAX_SESSIONS
-from models import (
-    DEFAULT_LIMIT,
-    MAX_ID,
-    MAX_LIMIT,
-    MAX_NAME,
-    MAX_PRICE,
-    GroupBy,
-    Order,
-    PurchaseRequest,
-    StorableText,
-)
+from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.server import Service
 from serving.server import run as serve
@@ -48,6 +37,7 @@ from serving.settings import ServiceSettings, Token, load
 from serving.streams import Streams
 
 VERSION = "1.0.0"
+SHORT_FLAGS = ("host", "port", "transport", "path", "stateless", "json-response", "log-level", "confirm")
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
@@ -69,39 +59,25 @@ class Settings(ServiceSettings):
     """What can be set: flag, environment, `.env`, default, in this order of strength."""
 
     model_config = SettingsConfigDict(
-        cli_prog_name="main.py",
-        cli_shortcuts={
-            "mcp-host": "host",
-            "mcp-port": "port",
-            "mcp-transport": "transport",
-            "mcp-path": "path",
-            "mcp-stateless": "stateless",
-            "mcp-json-response": "json-response",
-            "mcp-log-level": "log-level",
-            "mcp-confirm": "confirm",
-        },
+        cli_prog_name="main.py", cli_shortcuts={f"mcp-{flag}": flag for flag in SHORT_FLAGS}
     )
     host_field = "mcp_host"
     secret_field = "mcp_token"  # noqa: S105  the name of a setting
 
-    mcp_host: ListenHost = Field(
-        "127.0.0.1", description="address to listen on; MCP_TOKEN guards any but loopback"
-    )
-    mcp_port: int = Field(8083, ge=0, le=65535, description="port to listen on")
+    mcp_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 MCP_TOKEN")
+    mcp_port: int = Field(8083, ge=0, le=65535, description="监听端口")
     mcp_transport: Literal["all", "streamable-http", "sse", "stdio"] = Field(
-        "all", description="all is streamable-http and sse together"
+        "all", description="传输方式；all 为同时提供 streamable-http 和 sse"
     )
-    mcp_path: str = Field("/mcp", pattern=r"^/[\w./-]*$", description="path of Streamable HTTP")
-    mcp_stateless: bool = Field(False, description="no sessions for handshake clients, for several replicas")
-    mcp_json_response: bool = Field(False, description="answer with JSON in place of an event stream")
-    mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much to log")
-    mcp_confirm: Confirm = Field(
-        "auto", description="ask the user before buying: auto is where the client can"
-    )
-    mcp_allowed_hosts: str = Field("", description="names of a proxy or container network, by commas")
-    mcp_token: Token = Field(SecretStr(""), description="bearer token that clients must send")
-    api_url: str = Field("http://127.0.0.1:8000/api", description="the REST service")
-    api_token: Token = Field(SecretStr(""), description="bearer token for the REST service")
+    mcp_path: str = Field("/mcp", pattern=r"^/[\w./-]*$", description="Streamable HTTP 的路径")
+    mcp_stateless: bool = Field(False, description="不为握手式客户端保留会话，用于多个副本")
+    mcp_json_response: bool = Field(False, description="用 JSON 而不是事件流回答")
+    mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
+    mcp_confirm: Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
+    mcp_allowed_hosts: str = Field("", description="代理或容器网络里的主机名，用逗号分隔")
+    mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
+    api_url: str = Field("http://127.0.0.1:8000/api", description="REST 服务的地址")
+    api_token: Token = Field(SecretStr(""), description="REST 服务的令牌 (Bearer)")
 
     @field_validator("mcp_path")
     @classmethod
@@ -138,43 +114,6 @@ class Settings(ServiceSettings):
         return self.mcp_log_level
 
 
-Id = Annotated[int, Field(ge=1, le=MAX_ID)]
-
-SearchText = Annotated[
-    StorableText | None, optional("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
-]
-MinPrice = Annotated[float | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
-MaxPrice = Annotated[
-    float | None, optional("最高单价，人民币元，含；用户说了预算时使用", ge=0, allow_inf_nan=False)
-]
-ProductIds = Annotated[
-    list[Id] | None,
-    optional("只要这些商品 ID 的库存，见 get_products；不填则返回全部", max_length=MAX_LIMIT),
-]
-MaxQuantity = Annotated[
-    int | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
-]
-CustomerName = Annotated[
-    StorableText | None, optional("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)
-]
-ProductId = Annotated[
-    int | None,
-    optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID),
-]
-MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
-Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
-Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
-Grouping = Annotated[
-    GroupBy | None,
-    optional("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用"),
-]
-Limit = Annotated[
-    int | None,
-    optional(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多", ge=1, le=MAX_LIMIT),
-]
-Offset = Annotated[int | None, optional("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]
-
-
 class PurchaseInput(PurchaseRequest):
     """A purchase as the model asks for it."""
 
@@ -195,11 +134,11 @@ class PurchaseInput(PurchaseRequest):
 async def get_products(
     ctx: ToolCall,
     *,
-    query: SearchText = None,
-    minPrice: MinPrice = None,
-    maxPrice: MaxPrice = None,
-    limit: Limit = DEFAULT_LIMIT,
-    offset: Offset = 0,
+    query: filters.Query = None,
+    minPrice: filters.MinPrice = None,
+    maxPrice: filters.MaxPrice = None,
+    limit: filters.Limit = DEFAULT_LIMIT,
+    offset: filters.Offset = 0,
 ) -> Annotated[CallToolResult, Products]:
     """获取所有产品列表。
 
@@ -217,10 +156,10 @@ async def get_products(
 async def get_inventory(
     ctx: ToolCall,
     *,
-    productIds: ProductIds = None,
-    maxQuantity: MaxQuantity = None,
-    limit: Limit = DEFAULT_LIMIT,
-    offset: Offset = 0,
+    productIds: filters.ProductIds = None,
+    maxQuantity: filters.MaxQuantity = None,
+    limit: filters.Limit = DEFAULT_LIMIT,
+    offset: filters.Offset = 0,
 ) -> Annotated[CallToolResult, Inventory]:
     """获取库存列表，包含产品详细信息。
 
@@ -233,13 +172,13 @@ async def get_inventory(
 async def get_orders(
     ctx: ToolCall,
     *,
-    customerName: CustomerName = None,
-    productId: ProductId = None,
-    since: Since = None,
-    until: Until = None,
-    limit: Limit = DEFAULT_LIMIT,
-    offset: Offset = 0,
-    groupBy: Grouping = None,
+    customerName: filters.CustomerName = None,
+    productId: filters.ProductId = None,
+    since: filters.Since = None,
+    until: filters.Until = None,
+    limit: filters.Limit = DEFAULT_LIMIT,
+    offset: filters.Offset = 0,
+    groupBy: filters.Group = None,
 ) -> Annotated[CallToolResult, Orders]:
     """获取订单列表，按日期降序排序。
 
@@ -261,9 +200,7 @@ async def get_orders(
 
 
 async def create_purchase(
-    input_data: PurchaseInput,
-    ctx: ToolCall,
-    agreed: BuyersAnswer,
+    input_data: PurchaseInput, ctx: ToolCall, agreed: BuyersAnswer
 ) -> Annotated[CallToolResult, Order]:
     """创建新的采购订单。
 
@@ -289,17 +226,6 @@ TAKES_STOCK = ToolAnnotations(
 )
 
 
-def all_tools() -> list[StrictTool]:
-    """Return the four tools."""
-    return [
-        strict_tool(get_products, "获取产品列表", READ_ONLY),
-        strict_tool(get_inventory, "获取库存列表", READ_ONLY),
-        strict_tool(get_orders, "获取订单列表", READ_ONLY),
-        # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
-        strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"idempotency-key": True}),
-    ]
-
-
 def rest_client(settings: Settings) -> RestClient:
     """Make the client of the shop that the settings name."""
     return RestClient(settings.api_url, settings.api_token.get_secret_value())
@@ -308,13 +234,19 @@ def rest_client(settings: Settings) -> RestClient:
 def create_server(settings: Settings, rest: RestClient | None = None) -> ShopServer:
     """Make the MCP server; `rest` is the shop that its tools work on, where not the settings' own."""
     return ShopServer(
-        "Product MCP Server",
+        [
+            strict_tool(get_products, "获取产品列表", READ_ONLY),
+            strict_tool(get_inventory, "获取库存列表", READ_ONLY),
+            strict_tool(get_orders, "获取订单列表", READ_ONLY),
+            # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
+            strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"idempotency-key": True}),
+        ],
+        ToolContext(rest or rest_client(settings), settings.mcp_confirm),
+        token=settings.mcp_token.get_secret_value(),
+        name="Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,
         instructions=INSTRUCTIONS,
-        tools=all_tools(),
-        context=ToolContext(rest or rest_client(settings), settings.mcp_confirm),
-        token=settings.mcp_token.get_secret_value(),
     )
 
 
@@ -354,44 +286,30 @@ def addresses(settings: Settings) -> str:
 def run() -> None:
     """Read the settings and serve until stopped."""
     settings = load(Settings)
+    rest = rest_client(settings)
     if settings.mcp_transport == "stdio":
         sys.stderr.write(BANNER)
         # A thread waits for input, and would hold up the end.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-        anyio.run(create_server(settings).run_stdio_async)
-    else:
-        serve(http_service(settings))
-
-
-def http_service(settings: Settings) -> Service:
-    """Make the service that `python main.py` runs."""
-    rest = rest_client(settings)
+        anyio.run(create_server(settings, rest).run_stdio_async)
+        return
     streams = Streams(create_app(settings, rest))
 
     async def end_what_is_open() -> None:
         await streams.close()
         rest.give_up_purchases()
 
-    return Service(
-        streams,
-        host=settings.mcp_host,
-        port=settings.mcp_port,
-        greeting=BANNER + addresses(settings),
-        on_stop=end_what_is_open,
-    )
-
-
-@cache
-def _made(name: str) -> ShopServer | Starlette:
-    settings = load(Settings, [])
-    return create_server(settings) if name == "mcp" else create_app(settings)
+    greeting = BANNER + addresses(settings)
+    host, port = settings.mcp_host, settings.mcp_port
+    serve(Service(streams, host=host, port=port, greeting=greeting, on_stop=end_what_is_open))
 
 
 def __getattr__(name: str) -> Any:
     """Make `mcp` for `mcp run main.py` and `app` for `uvicorn main:app` when one is asked for."""
-    if name in {"mcp", "app"}:
-        return _made(name)
-    raise AttributeError(name)
+    if name not in {"mcp", "app"}:
+        raise AttributeError(name)
+    settings = load(Settings, [])
+    return create_server(settings) if name == "mcp" else create_app(settings)
 
 
 if __name__ == "__main__":

@@ -30,7 +30,9 @@ StorableText = Annotated[str, AfterValidator(_storable)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 
-class _Strict(BaseModel):
+class Strict(BaseModel):
+    """Takes neither unknown fields nor wrong types."""
+
     # Language models send "2" or true for a number; an order must not guess what was meant.
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -52,14 +54,14 @@ class InventoryItem(BaseModel):
     product: Product | None = Field(default=None, description="商品详细信息")
 
 
-class OrderItem(_Strict):
+class OrderItem(Strict):
     """One line of an order."""
 
     productId: int = Field(ge=1, le=MAX_ID, description="商品 ID，见 get_products")
     quantity: int = Field(ge=1, le=MAX_QUANTITY, description="购买数量，件，正整数")
 
 
-class PurchaseRequest(_Strict):
+class PurchaseRequest(Strict):
     """What a buyer asks for.
 
     A missing name or an empty list is well-formed here, since the tutorial answers them with 400 and a

@@ -9,17 +9,15 @@ from typing import Any
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import BaseModel, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
-from mcp_server.failures import InvalidArgumentsError, ToolFailedError, shown_name
+from mcp_server.failures import shown_name
+from models import Strict
+from serving.errors import CodedError
 
 MAX_VALUES = 1_000  # in the arguments of one call; the largest order has about 300
 MAX_PROBLEMS = 20  # told of one call
-
-
-class _StrictArguments(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
 
 
 class _UntitledSchema(GenerateJsonSchema):
@@ -47,9 +45,9 @@ class StrictTool:
     arguments: type[BaseModel]
 
     def checked(self, given: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments as the tool takes them. Raises InvalidArgumentsError, ToolFailedError."""
+        """Return the arguments as the tool takes them. Raises CodedError."""
         if has_too_many_values(given):
-            raise ToolFailedError("too_many_values", max=MAX_VALUES)
+            raise CodedError("too_many_values", max=MAX_VALUES)
         # Some hosts write an object or a list as JSON text.
         written = {name for name in ("input_data", "productIds") if isinstance(given.get(name), str)}
         read = given | {name: _read_json_text(given[name]) for name in written}
@@ -61,10 +59,7 @@ class StrictTool:
 
 
 def strict_tool(
-    function: Callable[..., Any],
-    title: str,
-    annotations: ToolAnnotations,
-    meta: dict[str, Any] | None = None,
+    function: Callable[..., Any], title: str, annotations: ToolAnnotations, meta: dict[str, Any] | None = None
 ) -> StrictTool:
     """Make a tool that refuses unknown arguments and wrong types."""
     description = inspect.cleandoc(function.__doc__ or "")
@@ -72,7 +67,7 @@ def strict_tool(
         function, title=title, description=description, annotations=annotations, meta=meta
     )
     lenient = tool.fn_metadata
-    strict = create_model(lenient.arg_model.__name__, __base__=(_StrictArguments, lenient.arg_model))
+    strict = create_model(lenient.arg_model.__name__, __base__=(Strict, lenient.arg_model))
     # Without an output model results are not validated again: they are the service's own.
     tool.fn_metadata = UnparsedMetadata(
         arg_model=lenient.arg_model, output_schema=_inlined(lenient.output_schema)
@@ -129,10 +124,11 @@ def _inlined(schema: Any) -> Any:
     return put(schema)
 
 
-def _invalid_arguments(error: ValidationError) -> InvalidArgumentsError:
+def _invalid_arguments(error: ValidationError) -> CodedError:
+    # Names the fields and the rules, not the values.
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     told = [
         {"field": ".".join(map(shown_name, each["loc"])), "message": each["msg"]}
         for each in problems[:MAX_PROBLEMS]
     ]
-    return InvalidArgumentsError(told, omitted=max(0, len(problems) - MAX_PROBLEMS))
+    return CodedError("invalid_arguments", problems=told, omitted=max(0, len(problems) - MAX_PROBLEMS))

@@ -20,9 +20,9 @@ from mcp.types.version import is_version_at_least
 from pydantic import BaseModel
 
 from mcp_server import sentences
-from mcp_server.failures import ToolFailedError
 from mcp_server.rest_client import RestClient, ShopRefusedError
 from models import MAX_LIMIT, PurchaseRequest
+from serving.errors import CodedError
 
 MAX_KEY = 200  # characters of an idempotency key
 
@@ -85,7 +85,7 @@ async def ask_buyer(input_data: PurchaseRequest, ctx: ToolCall) -> Elicit[Agreem
         return None
     if not _can_be_asked(ctx):
         if confirm == "always":
-            raise ToolFailedError("cannot_ask")
+            raise CodedError("cannot_ask")
         return None
     await ctx.report_progress(1, 3, sentences.CHECKING)
     return Elicit(await _question(rest_of(ctx), input_data), Agreement)
@@ -96,9 +96,9 @@ BuyersAnswer = Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)]
 
 
 def check_agreed(answer: ElicitationResult[Agreement]) -> None:
-    """Raise ToolFailedError when the person did not agree."""
+    """Raise CodedError when the person did not agree."""
     if not isinstance(answer, AcceptedElicitation):
-        raise ToolFailedError("declined" if answer.action == "decline" else "cancelled")
+        raise CodedError("declined" if answer.action == "decline" else "cancelled")
 
 
 def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
@@ -106,14 +106,14 @@ def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
 
     The host's `_meta["idempotency-key"]`, else the model's, else one for the question that the person has
     answered, which a host sends again when it missed the result, else one for this call alone. Raises
-    ToolFailedError when the host's is no usable text: to drop it silently would allow the purchase twice.
+    CodedError when the host's is no usable text: to drop it silently would allow the purchase twice.
     """
     meta: Any = ctx.request_context.meta
     key = (meta or {}).get("idempotency-key")
     if key is None:
         key = key_of_model or _key_of_question(ctx) or uuid.uuid4().hex
     if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
-        raise ToolFailedError("invalid_idempotency_key", max=MAX_KEY)
+        raise CodedError("invalid_idempotency_key", max=MAX_KEY)
     if key.isascii() and key.isprintable() and " " not in key:
         return key
     # A header carries visible ASCII only, and a model may well write its key in Chinese.
@@ -125,7 +125,7 @@ def _key_of_question(ctx: ToolCall) -> str | None:
         return None
     question = _answered_question.get()
     if question is None:
-        raise ToolFailedError("unknown_question")
+        raise CodedError("unknown_question")
     return _digest(question)
 
 
@@ -149,7 +149,7 @@ async def _question(rest: RestClient, purchase: PurchaseRequest) -> str:
     for product_id in wanted:
         if product_id not in known:
             detail = sentences.UNKNOWN_PRODUCT.format(productId=product_id)
-            raise ShopRefusedError("purchase", 404, detail, "unknown_product", {"productId": product_id})
+            raise ShopRefusedError("purchase", 404, detail, "unknown_product", productId=product_id)
     lines = "、".join(f"{count} × {known[product_id]['name']}" for product_id, count in wanted.items())
     cents = sum(round(known[product_id]["price"] * 100) * count for product_id, count in wanted.items())
     return sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100)

@@ -1,7 +1,7 @@
 """The prompts that hosts offer as commands: recommend, analyse the orders, check what to restock."""
 
-from collections.abc import Awaitable, Callable
-from typing import Annotated, Any, get_args
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.types import (
@@ -14,10 +14,11 @@ from mcp.types import (
 )
 from pydantic import Field, TypeAdapter, ValidationError
 
-from mcp_server.failures import PromptFailedError, prompt_failure
+from mcp_server.failures import prompt_failure
 from mcp_server.rest_client import Operation, QueryParams, RestClient, RestError
 from mcp_server.results import list_result
-from models import MAX_LIMIT, MAX_NAME, GroupBy, StorableText
+from models import MAX_LIMIT, MAX_NAME, StorableText
+from serving.errors import CodedError
 
 MAX_COMPLETIONS = 100  # what one completion may carry (MCP specification, Completion)
 GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
@@ -36,13 +37,6 @@ class Prompts:
 
     def __init__(self, rest: RestClient) -> None:
         self._rest = rest
-        self._values: dict[tuple[str, str], Callable[[], Awaitable[list[str]]]] = {
-            ("recommend", "preference"): self._features,
-            ("recommend", "budget"): self._prices,
-            ("analyse_orders", "groupBy"): _fixed(*get_args(GroupBy)),
-            ("analyse_orders", "customerName"): self._customers,
-            ("restock_check", "threshold"): _fixed(*THRESHOLDS),
-        }
 
     def add_to(self, server: MCPServer[Any]) -> None:
         """Offer the prompts on a server."""
@@ -63,11 +57,11 @@ class Prompts:
     async def analyse_orders(self, groupBy: Group = "product", customerName: Customer = "") -> str:
         """Ask for an analysis of the orders, with the summary in it."""
         if groupBy not in GROUPS:
-            raise prompt_failure(PromptFailedError("invalid_group"))
+            raise prompt_failure(CodedError("invalid_group"))
         try:
             _CUSTOMER_NAME.validate_python(customerName)
         except ValidationError as error:
-            raise prompt_failure(PromptFailedError("invalid_customer", max=MAX_NAME)) from error
+            raise prompt_failure(CodedError("invalid_customer", max=MAX_NAME)) from error
         query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
         summary = await self._listed("orders", "/orders/summary", query)
         whose = f"客户 {customerName} 的" if customerName else "全部"
@@ -81,7 +75,7 @@ class Prompts:
     async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> str:
         """Ask what to restock, with the stock in it."""
         if not (threshold.isascii() and threshold.isdigit() and len(threshold) < 10):
-            raise prompt_failure(PromptFailedError("invalid_threshold"))
+            raise prompt_failure(CodedError("invalid_threshold"))
         query = {"maxQuantity": threshold, "limit": MAX_LIMIT}
         stock = await self._listed("inventory", "/inventory", query)
         return (
@@ -104,10 +98,8 @@ class Prompts:
         _: CompletionContext | None,
     ) -> Completion:
         """Return the known values that contain what was typed; none when the shop cannot be asked."""
-        name = ref.name if isinstance(ref, PromptReference) else ""
-        known = self._values.get((name, argument.name), _fixed())
         try:
-            values = await known()
+            values = await self._values(ref.name if isinstance(ref, PromptReference) else "", argument.name)
         except RestError:
             values = []
         typed = argument.value.lower()
@@ -116,27 +108,26 @@ class Prompts:
             values=fitting[:MAX_COMPLETIONS], total=len(fitting), has_more=len(fitting) > MAX_COMPLETIONS
         )
 
-    async def _features(self) -> list[str]:
-        products = await self._known("products", "/products")
-        features = (part for product in products for part in product["description"].split("，"))
-        return list(dict.fromkeys(filter(None, features)))
-
-    async def _prices(self) -> list[str]:
-        products = await self._known("products", "/products")
-        return [f"{price:g}" for price in sorted({product["price"] for product in products})]
-
-    async def _customers(self) -> list[str]:
-        return [row["label"] for row in await self._known("orders", "/orders/summary", groupBy="customer")]
+    async def _values(self, prompt: str, argument: str) -> Sequence[str]:
+        match prompt, argument:
+            case "recommend", "preference":
+                products = await self._known("products", "/products")
+                features = (part for product in products for part in product["description"].split("，"))
+                return list(dict.fromkeys(filter(None, features)))
+            case "recommend", "budget":
+                prices = {product["price"] for product in await self._known("products", "/products")}
+                return [f"{price:g}" for price in sorted(prices)]
+            case "analyse_orders", "groupBy":
+                return list(GROUPS)
+            case "analyse_orders", "customerName":
+                rows = await self._known("orders", "/orders/summary", groupBy="customer")
+                return [row["label"] for row in rows]
+            case "restock_check", "threshold":
+                return THRESHOLDS
+        return ()
 
     async def _known(self, operation: Operation, path: str, **query: str) -> list[Any]:
         bounded = {**query, "limit": MAX_LIMIT}
         answer = await self._rest.get(operation, path, bounded, self._rest.limits.look_seconds)
         rows: list[Any] = answer.data
         return rows
-
-
-def _fixed(*values: str) -> Callable[[], Awaitable[list[str]]]:
-    async def known() -> list[str]:
-        return list(values)
-
-    return known

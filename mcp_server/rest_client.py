@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from pydantic_core import from_json
 from mcp_server import sentences
 from serving.errors import CodedError
 
+NO_ANSWER = (httpx.RequestError, aiohttp.ClientError)  # aiohttp's: an answer that is no HTTP
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
@@ -44,21 +46,17 @@ class RestLimits:
 class RestError(CodedError):
     """A call of the REST service that failed; `operation` says what was asked."""
 
-    def __init__(self, operation: Operation, code: str, params: Mapping[str, Any]) -> None:
-        super().__init__(code)
+    def __init__(self, operation: Operation, code: str, /, **params: Any) -> None:
+        super().__init__(code, **params)
         self.operation = operation
-        self.params = dict(params)
 
 
 class ShopRefusedError(RestError):
     """The service answered with an error: its status, its own sentence, its code and params."""
 
-    def __init__(
-        self, operation: Operation, status: int, detail: str, code: str, params: Mapping[str, Any]
-    ) -> None:
-        super().__init__(operation, code, params)
-        self.status = status
-        self.detail = detail
+    def __init__(self, operation: Operation, status: int, detail: str, code: str, /, **params: Any) -> None:
+        super().__init__(operation, code, **params)
+        self.status, self.detail = status, detail
 
 
 class ShopUnansweredError(RestError):
@@ -106,6 +104,9 @@ class RestClient:
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._transport = transport
+        self._retrying = stamina.AsyncRetryingCaller(
+            attempts=self.limits.attempts, timeout=self.limits.read_seconds, wait_max=1.0, wait_jitter=0.1
+        )
         self._http: httpx.AsyncClient | None = None
         self._users = 0
         self._purchases: set[anyio.CancelScope] = set()
@@ -131,7 +132,7 @@ class RestClient:
         """Read a list, within `seconds` altogether. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
-        return await self._call(operation, request, list, seconds or self.limits.read_seconds, {})
+        return await self._call(operation, request, list, seconds or self.limits.read_seconds)
 
     async def buy(self, body: bytes, key: str) -> RestAnswer:
         """Place the order that `body` describes, once per `key`, however often it is tried. Raises RestError.
@@ -142,14 +143,14 @@ class RestClient:
         request = self._opened_client().build_request(
             "POST", f"{self._url}/purchase", headers=headers, content=body
         )
-        key_params = {"idempotencyKey": key}
         with anyio.CancelScope(shield=True) as purchase:
             self._purchases.add(purchase)
             try:
-                return await self._call("purchase", request, dict, self.limits.buy_seconds, key_params)
+                seconds = self.limits.buy_seconds
+                return await self._call("purchase", request, dict, seconds, idempotencyKey=key)
             finally:
                 self._purchases.discard(purchase)
-        raise ShopUnansweredError("purchase", "stopping", key_params)
+        raise ShopUnansweredError("purchase", "stopping", idempotencyKey=key)
 
     def give_up_purchases(self) -> None:
         """Stop waiting for the purchases under way; the service completes each, or does none of it."""
@@ -158,10 +159,17 @@ class RestClient:
 
     def _client(self) -> httpx.AsyncClient:
         limits = self.limits
+        # The system's certificates take 20 ms to load: not for plain HTTP.
+        network = AiohttpTransport(
+            verify=ssl.create_default_context() if self._url.startswith("https:") else False,
+            limits=httpx.Limits(
+                max_connections=limits.connections, keepalive_expiry=limits.keepalive_seconds
+            ),
+        )
         return httpx.AsyncClient(
             headers=self._headers,
             auth=self._auth,
-            transport=self._transport or _network(self._url, limits),
+            transport=self._transport or network,
             timeout=httpx.Timeout(limits.attempt_seconds, pool=limits.read_seconds),
             trust_env=False,  # no proxy and no .netrc between the services of one shop
         )
@@ -171,90 +179,48 @@ class RestClient:
         return self._http
 
     async def _call(
-        self,
-        operation: Operation,
-        request: httpx.Request,
-        kind: type,
-        seconds: float,
-        params: Mapping[str, Any],
+        self, operation: Operation, request: httpx.Request, kind: type, seconds: float, **params: Any
     ) -> RestAnswer:
         try:
             async with asyncio.timeout(seconds):
-                response = await self._attempt(request)
+                response = await self._retrying(self._try_again, self._attempt, request)
         except _BusyError as error:
             response = error.response
-        except (TimeoutError, httpx.RequestError) as error:
-            raise self._unanswered(operation, _code(error), params) from error
+        except (TimeoutError, *NO_ANSWER) as error:
+            raise self._unanswered(operation, _code(error), **params) from error
         if not response.is_success:
             raise _refusal(operation, response)
         data = _json(response)
         if not isinstance(data, kind):
-            raise self._unanswered(operation, "not_a_shop", params)
+            raise self._unanswered(operation, "not_a_shop", **params)
         return RestAnswer(response.content, data, response.headers)
 
-    def _unanswered(self, operation: Operation, code: str, params: Mapping[str, Any]) -> ShopUnansweredError:
+    def _unanswered(self, operation: Operation, code: str, **params: Any) -> ShopUnansweredError:
         log.warning("商店没有回答（%s，%s）：%s", operation, self._url, code)
-        return ShopUnansweredError(operation, code, {"url": self._url, **params})
+        return ShopUnansweredError(operation, code, url=self._url, **params)
 
     async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        async for attempt in stamina.retry_context(
-            on=self._try_again,
-            attempts=self.limits.attempts,
-            timeout=self.limits.read_seconds,
-            wait_max=1.0,
-            wait_jitter=0.1,
-        ):
-            with attempt:
-                response = await self._opened_client().send(request)
-                if response.status_code in BUSY_STATUSES:
-                    raise _BusyError(response)
-                return response
-        raise AssertionError("stamina ends with a return or an exception")
+        response = await self._opened_client().send(request)
+        if response.status_code in BUSY_STATUSES:
+            raise _BusyError(response)
+        return response
 
     def _try_again(self, error: Exception) -> bool | float:
         """Tell stamina whether to try again, and after how many seconds where the service says so."""
         if not isinstance(error, _BusyError):
-            return isinstance(error, httpx.RequestError)
+            return isinstance(error, NO_ANSWER)
         pause = error.response.headers.get("Retry-After", "")
-        if not (
-            pause.isascii() and pause.isdigit()
-        ):  # a date (RFC 9110 10.2.3) or nothing: stamina's backoff
+        if not re.fullmatch("[0-9]+", pause):  # a date (RFC 9110 10.2.3) or nothing: stamina's backoff
             return True
         return float(pause) if float(pause) <= self.limits.retry_after_seconds else False
 
 
-class _PreciseTransport(AiohttpTransport):
-    """httpx-aiohttp 0.2 with httpx's own names for two failures.
-
-    It raises ConnectTimeout for every broken connection, and aiohttp's error for an answer that is not HTTP.
-    Where a later version has this right, nothing here applies.
-    """
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        try:
-            return await super().handle_async_request(request)
-        except httpx.ConnectTimeout as error:
-            if isinstance(error.__cause__, TimeoutError):
-                raise
-            refused = isinstance(error.__cause__, aiohttp.ClientConnectorError)
-            raise (httpx.ConnectError if refused else httpx.ReadError)(str(error)) from error
-        except aiohttp.ClientError as error:
-            raise httpx.RemoteProtocolError(str(error)) from error
-
-
-def _network(url: str, limits: RestLimits) -> AiohttpTransport:
-    # The system's certificates take 20 ms to load: not for plain HTTP.
-    secure = url.startswith("https:")
-    return _PreciseTransport(
-        verify=ssl.create_default_context() if secure else False,
-        limits=httpx.Limits(max_connections=limits.connections, keepalive_expiry=limits.keepalive_seconds),
-    )
-
-
 def _code(error: Exception) -> str:
-    if isinstance(error, httpx.ConnectError):
+    # httpx-aiohttp 0.2 raises ConnectTimeout for every broken connection; aiohttp's own error is its cause.
+    cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
+    if isinstance(cause, httpx.ConnectError | aiohttp.ClientConnectorError):
         return "shop_unreachable"
-    if isinstance(error, TimeoutError | httpx.TimeoutException):
+    if isinstance(cause, TimeoutError | httpx.TimeoutException):
         return "shop_late"
     return "shop_disconnected"
 
@@ -275,7 +241,7 @@ def _refusal(operation: Operation, response: httpx.Response) -> ShopRefusedError
         response.status_code,
         _detail(said.get("detail")) or response.reason_phrase or sentences.NO_DETAIL,
         code if isinstance(code, str) else "shop_refused",
-        params if isinstance(params, dict) else {},
+        **(params if isinstance(params, dict) else {}),
     )
 
 

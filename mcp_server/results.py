@@ -40,23 +40,22 @@ def list_result(answer: RestAnswer, offset: int | None) -> CallToolResult:
     """Pass a list on; above `MAX_RESULT_BYTES` it is cut at an element, with a note."""
     items = answer.data
     if len(answer.body) <= MAX_RESULT_BYTES:
-        text = TextContent(type="text", text=answer.body.decode())
-        return CallToolResult(content=[text], structured_content={"result": items})
+        return CallToolResult(content=[_text(answer.body)], structured_content={"result": items})
     shown = _fitting(items)
     start, end = (offset or 0) + 1, (offset or 0) + len(shown)
     note = sentences.CUT.format(start=start, end=end)
-    texts = (to_json(shown).decode(), note)
-    return CallToolResult(
-        content=[TextContent(type="text", text=text) for text in texts],
-        structured_content={"result": shown, "note": note},
-    )
+    content = [_text(to_json(shown)), TextContent(type="text", text=note)]
+    return CallToolResult(content=[*content], structured_content={"result": shown, "note": note})
 
 
 def order_result(answer: RestAnswer) -> CallToolResult:
     """Pass an order on; `_meta` says when it was found by its key rather than placed now."""
     replayed = {"idempotent-replayed": True} if "idempotent-replayed" in answer.headers else None
-    text = TextContent(type="text", text=answer.body.decode())
-    return CallToolResult(content=[text], structured_content=answer.data, meta=replayed)
+    return CallToolResult(content=[_text(answer.body)], structured_content=answer.data, meta=replayed)
+
+
+def _text(json: bytes) -> TextContent:
+    return TextContent(type="text", text=json.decode())
 
 
 def _fitting(items: list[Any]) -> list[Any]:

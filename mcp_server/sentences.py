@@ -17,15 +17,21 @@ NO_DETAIL = "没有说明"
 UNKNOWN_PRODUCT = "商品ID {productId} 不存在"  # the shop's, where the question finds it first
 TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，不会重复购买"
 
-SHOP = {
+CHECKING = "核对商品和价格"
+ORDERING = "提交订单"
+ORDERED = "订单 {id} 已创建"
+QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
+CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
+
+SENTENCES = {
+    # the shop gave no usable answer
     "shop_unreachable": "连接不上 {url}，请确认 api.py 已经启动",
     "shop_late": "{url} 没有及时回答，请稍后再试",
     "shop_disconnected": "与 {url} 的连接中断，请稍后再试",
     "not_a_shop": "{url} 的回答不是商店的，请检查 API_URL",
     "stopping": "服务器正在停止",
-}
-
-TOOLS = {
+    # a tool call; what follows the colon are the problems below
+    "invalid_arguments": "参数错误：",
     "unknown_tool": "没有叫 {tool} 的工具，可用的有：{known}",
     "too_many_values": "参数错误：多于 {max} 个值",
     "invalid_idempotency_key": '参数错误：_meta["idempotency-key"] 应为 1 到 {max} 个字符的文字',
@@ -37,23 +43,16 @@ TOOLS = {
     "cancelled": "没有下单：用户取消了这笔采购。请不要自行重试，先问清用户的意思",
     "unknown_question": "没有下单：服务器认不出用户回答的是哪一次提问，请重新下单",
 }
-CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
-QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
-CHECKING = "核对商品和价格"
-ORDERING = "提交订单"
-ORDERED = "订单 {id} 已创建"
-
-INVALID_ARGUMENTS = "参数错误："
-ARGUMENT_NAME = "参数名"
-MORE_PROBLEMS = "还有 {omitted} 处"
 
 PROMPTS = {
     "unknown_prompt": "没有叫 {prompt} 的提示词，可用的有：{known}",
     "invalid_group": "groupBy 应为 product、customer 或 day",
     "invalid_customer": "customerName 应为不超过 {max} 个字符的姓名",
     "invalid_threshold": "threshold 应为非负整数，例如 20",
+    "invalid_prompt_arguments": "提示词 {prompt} 的参数错误：",
 }
-INVALID_PROMPT = "提示词 {prompt} 的参数错误："
+ARGUMENT_NAME = "参数名"
+MORE_PROBLEMS = "还有 {omitted} 处"
 MISSING_ARGUMENT = "缺少 {field}"
 UNKNOWN_ARGUMENT = "没有参数 {field}"
 

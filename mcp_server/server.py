@@ -17,16 +17,9 @@ from starlette.routing import Route
 from mcp_server import sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool
 from mcp_server.asking import ToolContext, question_security
-from mcp_server.failures import (
-    InvalidPromptError,
-    PromptFailedError,
-    ToolFailedError,
-    prompt_failure,
-    shown_name,
-    tool_failure,
-)
+from mcp_server.failures import prompt_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
-from mcp_server.sessions import MAX_SESSIONS, Sessions, event_store
+from mcp_server.sessions import Sessions, event_store
 from serving.access import Access, Allowed, BearerToken, Refusal
 from serving.errors import CodedError, sentence
 
@@ -43,26 +36,12 @@ class ShopServer(MCPServer[ToolContext]):
     """The SDK's server with strict tools, whose failures read as the tutorial's sentences."""
 
     def __init__(
-        self,
-        name: str,
-        *,
-        title: str,
-        version: str,
-        instructions: str,
-        tools: Sequence[StrictTool],
-        context: ToolContext,
-        token: str = "",
+        self, tools: Sequence[StrictTool], context: ToolContext, *, token: str = "", **described: Any
     ) -> None:
-        """Make a server.
+        """Make a server that opens `context` in its lifespan.
 
-        Args:
-            name: For programs.
-            title: For people.
-            version: Of this server.
-            instructions: For the model.
-            tools: What is offered.
-            context: What the tools and prompts work with, opened in the server's lifespan.
-            token: Shared by replicas, which know one another's questions by it.
+        Replicas with the same `token` accept the answers to each other's questions. `described` goes to the
+        SDK: `name`, `title`, `version`, `instructions`.
         """
 
         @asynccontextmanager
@@ -71,14 +50,11 @@ class ShopServer(MCPServer[ToolContext]):
                 yield context
 
         super().__init__(
-            name,
-            title=title,
-            version=version,
-            instructions=instructions,
             tools=[strict.tool for strict in tools],
             lifespan=lifespan,
             request_state_security=question_security(token),
             log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
+            **described,
         )
         self._strict = {strict.tool.name: strict for strict in tools}
         Prompts(context.rest).add_to(self)
@@ -87,10 +63,10 @@ class ShopServer(MCPServer[ToolContext]):
         self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
     ) -> CallToolResult | InputRequiredResult:
         """Call a tool. A failure is a result with its code; a crash is the SDK's UnexpectedToolError."""
+        if name not in self._strict:
+            known = "、".join(self._strict)
+            return tool_failure(CodedError("unknown_tool", tool=shown_name(name), known=known))
         try:
-            if name not in self._strict:
-                known = "、".join(self._strict)
-                raise ToolFailedError("unknown_tool", tool=shown_name(name), known=known)
             return await super().call_tool(name, self._strict[name].checked(arguments), context)
         except CodedError as error:
             return tool_failure(error)
@@ -112,67 +88,55 @@ class ShopServer(MCPServer[ToolContext]):
     async def _check_prompt(self, name: str, given: dict[str, Any]) -> None:
         offered = {prompt.name: prompt for prompt in await self.list_prompts()}
         if name not in offered:
-            error = PromptFailedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
+            error = CodedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
             raise prompt_failure(error)
         known = offered[name].arguments or []
         missing = [each.name for each in known if each.required and not given.get(each.name)]
         unknown = sorted(set(given) - {each.name for each in known})[:MAX_PROBLEMS]
         if missing or unknown:
-            raise prompt_failure(InvalidPromptError(name, missing, [shown_name(field) for field in unknown]))
+            wrong = {"missing": missing, "unknown": [shown_name(field) for field in unknown]}
+            raise prompt_failure(CodedError("invalid_prompt_arguments", prompt=name, **wrong))
 
 
 def http_app(
     server: ShopServer,
     transport: HttpTransport,
     *,
-    path: str = "/mcp",
-    stateless: bool = False,
-    json_response: bool = False,
-    hosts: Sequence[str] = (),
-    token: str = "",
-    max_sessions: int = MAX_SESSIONS,
+    path: str,
+    stateless: bool,
+    json_response: bool,
+    hosts: Sequence[str],
+    token: str,
+    max_sessions: int,
 ) -> Starlette:
-    """Make the HTTP application: Streamable HTTP and SSE on one port, or one of them.
+    """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
 
-    Args:
-        server: The MCP server.
-        transport: What is served; `all` is both.
-        path: The path of Streamable HTTP.
-        stateless: No sessions for handshake clients.
-        json_response: Answer with JSON in place of an event stream.
-        hosts: Who is let in beside this machine, see `Allowed`.
-        token: The bearer token that every request must carry, if any.
-        max_sessions: Of handshake clients; beyond it the one idle for longest ends.
+    `hosts` are let in beside this machine (see `Allowed`); with an empty `token` none is asked for. Beyond
+    `max_sessions` the handshake session that has been idle for longest ends.
     """
-    app = _transports(server, transport, path, stateless=stateless, json_response=json_response)
-    app.router.routes.append(Route("/healthz", healthz))
-    app.add_middleware(Sessions, max_sessions=max_sessions)
-    allowed = Allowed(hosts, loopback_pages=True)
-    secret = BearerToken(token) if token else None
-    app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
-    return app
-
-
-def _transports(
-    server: ShopServer, transport: HttpTransport, path: str, *, stateless: bool, json_response: bool
-) -> Starlette:
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
         "transport_security": TransportSecuritySettings(enable_dns_rebinding_protection=False),
         "max_request_body_size": MAX_MESSAGE_BYTES,
     }
     if transport == "sse":
-        return server.sse_app(**bounds)
-    app = server.streamable_http_app(
-        streamable_http_path=path,
-        json_response=json_response,
-        stateless_http=stateless,
-        event_store=None if stateless or json_response else event_store(),
-        retry_interval=RETRY_MILLISECONDS,
-        **bounds,
-    )
+        app = server.sse_app(**bounds)
+    else:
+        app = server.streamable_http_app(
+            streamable_http_path=path,
+            json_response=json_response,
+            stateless_http=stateless,
+            event_store=None if stateless or json_response else event_store(),
+            retry_interval=RETRY_MILLISECONDS,
+            **bounds,
+        )
     if transport == "all":
         app.router.routes.extend(server.sse_app(**bounds).routes)
+    app.router.routes.append(Route("/healthz", healthz))
+    app.add_middleware(Sessions, max_sessions=max_sessions)
+    secret = BearerToken(token) if token else None
+    allowed = Allowed(hosts, loopback_pages=True)
+    app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
     return app
 
 

@@ -11,7 +11,7 @@ class CodedError(Exception):
     Its text is for logs and tracebacks; what a person or a model reads is made with `sentence`.
     """
 
-    def __init__(self, code: str, **params: Any) -> None:
+    def __init__(self, code: str, /, **params: Any) -> None:
         super().__init__(code, params)
         self.code = code
         self.params = params

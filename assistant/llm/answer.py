@@ -70,8 +70,7 @@ class ReplyBuilder:
     def reply(self) -> Reply:
         """Return the whole reply; one that ended in the middle of arguments counts as cut off.
 
-        Raises:
-            ModelError: The provider's content filter ended it.
+        Raises ModelError: the provider's content filter ended it.
         """
         if self._finish == "content_filter":
             raise ModelError("content_filtered")

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -27,7 +27,9 @@ class ProviderClient:
     def __init__(self, base_url: str, api_key: str, *, silence_seconds: float, retries: int) -> None:
         self._host = urlsplit(base_url).hostname or ""  # no more of the address: it may hold a password
         self._silence_seconds = silence_seconds
-        self._attempts = retries + 1
+        self._retrying = stamina.AsyncRetryingCaller(
+            attempts=retries + 1, timeout=None, wait_initial=0.5, wait_jitter=0.5
+        )
         self._client = openai.AsyncOpenAI(
             api_key=api_key,
             base_url=base_url,
@@ -46,8 +48,7 @@ class ProviderClient:
     ) -> AsyncGenerator[ChatCompletionChunk | ChatCompletion]:
         """Stream the answer's chunks; a provider that does not stream gives a whole answer.
 
-        Raises:
-            ModelError: There is no answer, or no more of it.
+        Raises ModelError: there is no answer, or no more of it.
         """
         begun = False
         try:
@@ -63,12 +64,8 @@ class ProviderClient:
 
     async def _send(self, request: Mapping[str, Any]) -> Any:
         async with asyncio.timeout(self._silence_seconds):
-            async for attempt in stamina.retry_context(
-                on=_try_again, attempts=self._attempts, timeout=None, wait_initial=0.5, wait_jitter=0.5
-            ):
-                with attempt:
-                    return await self._client.chat.completions.create(**request)
-        raise AssertionError("stamina ends with a return or an exception")
+            create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
+            return await self._retrying(_try_again, create, **request)
 
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:

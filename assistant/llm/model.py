@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
 from assistant.chat.history import Message
@@ -35,50 +36,27 @@ class Provider(Protocol):
         """Close the connections."""
 
 
+@dataclass(eq=False)
 class OpenAIModel:
-    """A model at an OpenAI-compatible address.
+    """A model at an OpenAI-compatible address."""
 
-    Args:
-        name: The model's name there.
-        api_key: The provider's key.
-        base_url: The provider's address; None means OpenAI itself.
-        temperature: Left out for models that refuse it; None never sends one.
-        silence_seconds: Until an answer begins, all tries together; then between two bytes of it.
-        retries: Of a request that is answered with 408, 409, 429 or 5xx, or finds no connection.
-        toolless_seconds: Until a model that refused tools is offered some again: it may have been mended.
-    """
+    name: str  # the model's name there
+    api_key: str = field(repr=False)
+    base_url: str | None = field(default=None, repr=False)  # None means OpenAI itself
+    _: KW_ONLY
+    temperature: float | None = 0.7  # left out for models that refuse it; None never sends one
+    silence_seconds: float = 120.0  # until an answer begins, all tries together; then between two bytes of it
+    retries: int = 2  # of a request that is answered with 408, 409, 429 or 5xx, or finds no connection
+    toolless_seconds: float = 300.0  # until a model that refused tools, and may be mended, gets some again
+    _learnt: dict[Lesson, float] = field(default_factory=dict, init=False)  # until when, by time.monotonic()
+    _provider: Provider | None = field(default=None, init=False, repr=False)
 
     demo = False
-
-    def __init__(
-        self,
-        name: str,
-        api_key: str,
-        base_url: str | None = None,
-        *,
-        temperature: float | None = 0.7,
-        silence_seconds: float = 120.0,
-        retries: int = 2,
-        toolless_seconds: float = 300.0,
-    ) -> None:
-        self.name = name
-        self._api_key = api_key
-        self._base_url = base_url or OPENAI  # always passed to the SDK, which would ask the environment else
-        self._temperature = temperature
-        self._silence_seconds = silence_seconds
-        self._retries = retries
-        self._toolless_seconds = toolless_seconds
-        self._learnt: dict[Lesson, float] = {}  # until when it holds, by time.monotonic()
-        self._provider: Provider | None = None
 
     async def reply(
         self, messages: list[Message], tools: list[dict[str, Any]]
     ) -> AsyncGenerator[str | Reply]:
-        """Ask the model, streaming.
-
-        Raises:
-            ModelError: There is no answer, or no more of it.
-        """
+        """Ask the model, streaming. Raises ModelError: there is no answer, or no more of it."""
         builder = ReplyBuilder(self.name)
         async with aclosing(self._pieces(messages, tools)) as pieces:
             async for piece in pieces:
@@ -99,7 +77,7 @@ class OpenAIModel:
         """Yield the answer as the provider sends it; a refusal that teaches something is heeded."""
         provider = await self._opened()
         for requests_left in reversed(range(MAX_REQUESTS)):
-            request = chat_request(self.name, messages, tools, self._temperature, self._lessons())
+            request = chat_request(self.name, messages, tools, self.temperature, self._lessons())
             try:
                 async with aclosing(provider.answer(request)) as pieces:
                     async for piece in pieces:
@@ -118,7 +96,10 @@ class OpenAIModel:
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see above
 
             self._provider = self._provider or ProviderClient(  # another question may have come first
-                self._base_url, self._api_key, silence_seconds=self._silence_seconds, retries=self._retries
+                self.base_url or OPENAI,  # the SDK would ask the environment otherwise
+                self.api_key,
+                silence_seconds=self.silence_seconds,
+                retries=self.retries,
             )
         return self._provider
 
@@ -130,6 +111,6 @@ class OpenAIModel:
         """Note what a refusal teaches, and say whether the next request differs for it."""
         new = {lesson for lesson in refusal.lessons - self._lessons() if _CONCERNS[lesson] in request}
         for lesson in new:
-            holds = self._toolless_seconds if lesson == "no_tools" else math.inf
+            holds = self.toolless_seconds if lesson == "no_tools" else math.inf
             self._learnt[lesson] = time.monotonic() + holds
         return bool(new)

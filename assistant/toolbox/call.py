@@ -1,39 +1,33 @@
-"""One request on a link: sent, its outcome classified, and repeated where that is safe."""
+"""One request on a link: sent, repeated where that is safe, and its outcome as the loop takes it."""
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, RequestParamsMeta, ToolAnnotations
+from mcp_types import CallToolResult, ContentBlock, RequestParamsMeta, TextResourceContents, ToolAnnotations
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from assistant.chat.interfaces import Progress, ToolResult
+from assistant.chat.interfaces import Media, Progress, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
-from assistant.toolbox.results import tool_result
 from assistant.toolbox.sdk_signals import NoAnswerError, RefusedError, request_failure
-from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
+from assistant.toolbox.sentences import MAY_HAVE_RUN, NO_TEXT, REPEATED_IN_VAIN, sentence_of
 from assistant.toolbox.transports import noted_statuses
 from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
+ERROR_KEY = "product-mcp/error"  # in a result's `_meta`: {"code": text, "params": object}
+
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Effect:
-    """What a request may do: nothing at all, or the same however often it is sent, or more each time."""
-
-    changes: bool
-    may_repeat: bool
-
-
-READS = Effect(changes=False, may_repeat=True)
+# What a request may do: nothing at all, or the same however often it is sent, or more each time.
+Effect = Literal["reads", "idempotent", "writes"]
 
 
 async def call_tool(
@@ -56,7 +50,7 @@ async def call_tool(
 
     effect = partial(_effect, link, name, key)
     try:
-        return tool_result(await _send(link, request, effect))
+        return _tool_result(await _send(link, request, effect))
     except NoAnswerError as error:
         outcome = REPEATED_IN_VAIN if error.repeated else MAY_HAVE_RUN
         return _failed(error, outcome, unknown=not error.never_ran)
@@ -68,17 +62,13 @@ async def call_tool(
         return _failed(down, unreachable=True)
     except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
         log.info("%s: %s: %s", link.server.name, name, error)
-        return _failed(CodedError("off_protocol"), unknown=not effect().may_repeat)
+        return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
 
 
 async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
-    """Return a prompt's text.
-
-    Raises:
-        CodedError: The server is down, does not answer, or refuses.
-    """
+    """Return a prompt's text. Raises CodedError: the server is down, does not answer, or refuses."""
     try:
-        prompt = await _send(link, lambda client: client.get_prompt(name, args), lambda: READS)
+        prompt = await _send(link, lambda client: client.get_prompt(name, args), lambda: "reads")
     except ValueError as error:
         log.info("%s: %s: %s", link.server.name, name, error)
         raise CodedError("garbled", server=link.server.name) from error
@@ -94,12 +84,12 @@ async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_no
         RefusedError: The server answered with an error.
     """
     unanswered: NoAnswerError | None = None
-    effect = READS
+    effect: Effect = "reads"
     for attempt in range(1, link.limits.max_sends + 1):
         try:
             client = await link.ready()
         except ServerDownError:
-            if unanswered is not None and effect.changes and not unanswered.never_ran:
+            if unanswered is not None and effect != "reads" and not unanswered.never_ran:
                 raise unanswered from None
             raise
         effect = effect_now()
@@ -108,7 +98,7 @@ async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_no
         except NoAnswerError as error:
             if error.code == "lost":
                 link.lost(client)
-            error.repeated = error.never_ran or (effect.may_repeat and error.code != "late")
+            error.repeated = error.never_ran or (effect != "writes" and error.code != "late")
             if unanswered is None or unanswered.never_ran:
                 unanswered = error
             if not error.repeated or attempt == link.limits.max_sends:
@@ -129,9 +119,10 @@ def _effect(link: Link, name: str, key: str | None) -> Effect:
     """Say what a call may do: nothing is known but what its server says of the tool."""
     tool = next((tool for tool in link.listed_tools if tool.name == name), None)
     hints = (tool and tool.annotations) or ToolAnnotations()
-    honours_key = key is not None and tool is not None and bool((tool.meta or {}).get("idempotency-key"))
-    may_repeat = bool(hints.read_only_hint or hints.idempotent_hint or honours_key)
-    return Effect(changes=not hints.read_only_hint, may_repeat=may_repeat)
+    if hints.read_only_hint:
+        return "reads"
+    honours_key = key is not None and tool is not None and (tool.meta or {}).get("idempotency-key")
+    return "idempotent" if hints.idempotent_hint or honours_key else "writes"
 
 
 def _failed(
@@ -139,3 +130,37 @@ def _failed(
 ) -> ToolResult:
     text = sentence_of(error.code, error.params) + outcome
     return ToolResult(text, True, unknown, unreachable, code=error.code, params=error.params)
+
+
+def _tool_result(answer: CallToolResult) -> ToolResult:
+    """Return a call's outcome: what the model reads, images and sounds, and the code of a failure."""
+    text = "\n".join(_text(block) for block in answer.content)
+    if not text and answer.structured_content is not None:
+        text = json.dumps(answer.structured_content, ensure_ascii=False)
+    media = tuple(Media(b.mime_type, b.data) for b in answer.content if b.type in ("image", "audio"))
+    if not answer.is_error:
+        return ToolResult(text or NO_TEXT, media=media)
+    code, params = _failure(answer)
+    return ToolResult(text or NO_TEXT, is_error=True, media=media, code=code, params=params)
+
+
+def _failure(answer: CallToolResult) -> tuple[str, dict[str, Any]]:
+    match (answer.meta or {}).get(ERROR_KEY):
+        case {"code": str(code), "params": dict(params)}:
+            return code, params
+    return "tool_failed", {}
+
+
+def _text(block: ContentBlock) -> str:
+    match block.type:
+        case "text":
+            return block.text
+        case "image" | "audio":
+            return f"[{block.mime_type}，{len(block.data) * 3 // 4} 字节]"
+        case "resource_link":
+            return f"[{block.name} {block.uri}]"
+        case "resource":
+            inner = block.resource
+            return (
+                inner.text if isinstance(inner, TextResourceContents) else f"[{inner.uri}，{inner.mime_type}]"
+            )

@@ -64,17 +64,6 @@ class Server:
         return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
     @property
-    def bare_url(self) -> str:
-        """The URL without user and password, which aiohttp would refuse beside an Authorization header."""
-        return str(httpx2.URL(self.url).copy_with(userinfo=b""))
-
-    @property
-    def credentials(self) -> tuple[str, str] | None:
-        """User and password from the URL."""
-        url = httpx2.URL(self.url)
-        return (url.username, url.password) if url.userinfo else None
-
-    @property
     def is_local(self) -> bool:
         """Whether it is reached over this machine's own network."""
         return self.transport != "stdio" and is_loopback(self.host)
@@ -88,8 +77,7 @@ class Server:
 def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:
     """Read a config file: root `mcpServers` or `servers`, comments and trailing commas allowed.
 
-    Raises:
-        ConfigError: The file is missing, is no JSON object, or names no servers.
+    Raises ConfigError: the file is missing, is no JSON object, or names no servers.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")

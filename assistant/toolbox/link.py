@@ -88,22 +88,15 @@ class Link:
     async def ready(self) -> Client:
         """Return the connected client; try at once, and wait a moment, where there is none.
 
-        Raises:
-            ServerDownError: There is none in time.
+        Raises ServerDownError: there is none in time.
         """
-        if self._stopping:
-            reason: CodedError | None = CodedError("closing")
-        elif self.status == "disabled":
-            reason = self.error
-        elif self._client is not None:
-            return self._client
-        else:
-            self._wake.set()
+        if self.status != "disabled" and not self._stopping:
+            if self._client is None:
+                self._wake.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.limits.ready_seconds):
                     return await self.until_ready()
-            reason = self.error
-        reason = reason or CodedError("not_connected")
+        reason = CodedError("closing") if self._stopping else self.error or CodedError("not_connected")
         raise ServerDownError(reason.code, **reason.params)
 
     def reconnect(self) -> None:

@@ -1,5 +1,8 @@
-"""The tools and prompts that a server lists, and how they are described to models and to the page."""
+"""The tools and prompts that a server lists, and how they are named and described to models and the page."""
 
+import hashlib
+import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,6 +11,8 @@ from mcp_types import Prompt, PromptArgument
 from mcp_types import Tool as McpTool
 
 from assistant.chat.interfaces import Tool
+
+MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
 
 
 async def list_tools(client: Client, max_pages: int) -> list[McpTool]:
@@ -28,6 +33,24 @@ async def list_prompts(client: Client) -> list[Prompt]:
     if not client.server_capabilities.prompts:
         return []
     return (await client.list_prompts()).prompts
+
+
+def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Give each (server, tool) a name that every provider accepts: `[a-zA-Z0-9_-]`, at most 64 characters.
+
+    Names that are too long or would collide end in a hash of the pair, which is the same in every run.
+    """
+    names = {pair: re.sub(r"[^a-zA-Z0-9_-]", "_", "_".join(pair)) for pair in pairs}
+    for digits in (8, 16, 32):  # more than once: a tool may be named like another's hash
+        counts = Counter(names.values())
+        wrong = [pair for pair, name in names.items() if len(name) > MAX_NAME_LENGTH or counts[name] > 1]
+        names |= {pair: _hashed(pair, names[pair], digits) for pair in wrong}
+    return names
+
+
+def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
+    digest = hashlib.sha256("\0".join(pair).encode(errors="surrogatepass")).hexdigest()[:digits]
+    return f"{name[: MAX_NAME_LENGTH - digits - 1]}_{digest}"
 
 
 def describe_tool(server: str, tool: McpTool, offered: str) -> Tool:

@@ -26,8 +26,11 @@ class NoAnswerError(CodedError):
     `never_ran` says that the server refused it before any work, `repeated` that it was sent again in vain.
     """
 
-    never_ran = False
     repeated = False
+
+    def __init__(self, code: str, server: str, *, never_ran: bool = False) -> None:
+        super().__init__(code, server=server)
+        self.never_ran = never_ran
 
 
 class RefusedError(CodedError):
@@ -56,20 +59,20 @@ def request_failure(
     """Say why a request on an open link has no result; `statuses` are those of its HTTP responses."""
     first = statuses[0] if statuses else 0
     sign = filled_in(error) if isinstance(error, MCPError) else "closed"
-    if handshake and first == 404 and isinstance(error, MCPError):  # the session: the server was restarted
-        restarted = NoAnswerError("lost", server=server.name)
-        restarted.never_ran = True
-        return restarted
-    if sign == "closed":
-        return NoAnswerError("lost", server=server.name)
-    if sign == "late":
-        return NoAnswerError("late", server=server.name)
-    if sign == "status" and first >= 500:
-        return NoAnswerError("refused", server=server.name)
-    if sign == "body" and 200 <= first < 300:
-        return NoAnswerError("garbled", server=server.name)
-    if sign and not first and server.transport == "streamable-http":  # see `noted_statuses`: it may have run
-        return NoAnswerError("garbled", server=server.name)
+    code = None
+    restarted = handshake and first == 404 and isinstance(error, MCPError)  # it does not know the session
+    if restarted or sign == "closed":
+        code = "lost"
+    elif sign == "late":
+        code = "late"
+    elif sign == "status" and first >= 500:
+        code = "refused"
+    elif (sign == "body" and 200 <= first < 300) or (
+        sign and not first and server.transport == "streamable-http"  # see `noted_statuses`: it may have run
+    ):
+        code = "garbled"
+    if code:
+        return NoAnswerError(code, server.name, never_ran=restarted)
     reason = link_failure(error, server, first)
     return RefusedError(reason.code, **reason.params)
 

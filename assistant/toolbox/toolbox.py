@@ -10,8 +10,7 @@ from assistant.toolbox.call import call_tool, fill_prompt
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
-from assistant.toolbox.listing import describe_prompt, describe_tool
-from assistant.toolbox.names import offered_names
+from assistant.toolbox.listing import describe_prompt, describe_tool, offered_names
 
 
 class Toolbox:
@@ -76,26 +75,16 @@ class Toolbox:
     ) -> ToolResult:
         """Call a tool; `key` travels as `_meta["idempotency-key"]`. Any other failure is a result.
 
-        Raises:
-            UnknownServerError: No server has this name.
+        Raises UnknownServerError: no server has this name.
         """
         return await call_tool(self.link(server), name, args, key, on_progress)
 
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
-        """Return a prompt's text, filled in by its server.
-
-        Raises:
-            UnknownServerError: No server has this name.
-            CodedError: The server is down, does not answer, or refuses.
-        """
+        """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""
         return await fill_prompt(self.link(server), name, args)
 
     def link(self, server: str) -> Link:
-        """Return a server's link.
-
-        Raises:
-            UnknownServerError: No server has this name.
-        """
+        """Return a server's link. Raises UnknownServerError: no server has this name."""
         try:
             return self.links[server]
         except KeyError:

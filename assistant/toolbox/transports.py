@@ -47,18 +47,21 @@ async def open_client(
         transport: Any
         http_client = partial(_http_client, server, limits, on_status)
         headers = dict(server.headers)
-        auth = httpx2.BasicAuth(*server.credentials) if server.credentials else None
+        # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
+        address = httpx2.URL(server.url)
+        auth = httpx2.BasicAuth(address.username, address.password) if address.userinfo else None
+        url = str(address.copy_with(userinfo=b""))
         if server.transport == "stdio":
             transport = StdioServerParameters(
                 command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
             )
         elif server.transport == "sse":
-            transport = sse_client(server.bare_url, headers, httpx_client_factory=http_client, auth=auth)
+            transport = sse_client(url, headers, httpx_client_factory=http_client, auth=auth)
         else:
             timeout = httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None)
             http = await stack.enter_async_context(http_client(headers=headers, timeout=timeout, auth=auth))
             # No DELETE at the end: a server that never answers it would block us, and sessions expire.
-            transport = streamable_http_client(server.bare_url, http_client=http, terminate_on_close=False)
+            transport = streamable_http_client(url, http_client=http, terminate_on_close=False)
         start = limits.start_seconds if server.transport == "stdio" else limits.connect_seconds
         client = Client(
             transport,

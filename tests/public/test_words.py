@@ -17,7 +17,7 @@ from tests.support.processes import ROOT
 
 TABLES = [
     *(chat.SENTENCES, llm.SENTENCES, toolbox.SENTENCES, page.OWN, shop.REFUSALS),
-    *(mcp_server.SHOP, mcp_server.TOOLS, mcp_server.HTTP),
+    *(mcp_server.SENTENCES, mcp_server.HTTP),
 ]
 CODES = sorted({code for table in TABLES for code in table})
 ADDED = {"advice"}  # parameters that only a sentence of the back end has

@@ -3,7 +3,7 @@ import re
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.toolbox.names import offered_names
+from assistant.toolbox.listing import offered_names
 
 
 def test_a_tool_that_is_named_like_the_hash_of_another_cannot_take_its_place() -> None:

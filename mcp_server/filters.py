@@ -1,0 +1,40 @@
+"""What the reading tools can be asked for: each argument with its bounds, in the words that a model reads."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mcp_server.arguments import optional
+from models import MAX_ID, MAX_LIMIT, MAX_NAME, GroupBy, StorableText
+
+Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+Query = Annotated[
+    StorableText | None, optional("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
+]
+MinPrice = Annotated[float | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
+MaxPrice = Annotated[
+    float | None, optional("最高单价，人民币元，含；用户说了预算时使用", ge=0, allow_inf_nan=False)
+]
+ProductIds = Annotated[
+    list[Id] | None, optional("只要这些商品 ID 的库存，见 get_products；不填则返回全部", max_length=MAX_LIMIT)
+]
+MaxQuantity = Annotated[
+    int | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
+]
+CustomerName = Annotated[
+    StorableText | None, optional("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)
+]
+ProductId = Annotated[
+    int | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
+]
+MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
+Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
+Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
+Group = Annotated[
+    GroupBy | None, optional("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用")
+]
+Limit = Annotated[
+    int | None,
+    optional(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多", ge=1, le=MAX_LIMIT),
+]
+Offset = Annotated[int | None, optional("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]
