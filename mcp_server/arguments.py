@@ -17,7 +17,7 @@ from models import Strict
 from serving.errors import CodedError
 
 MAX_VALUES = 1_000  # in the arguments of one call; the largest order has about 300
-MAX_PROBLEMS = 20  # told of one call
+MAX_PROBLEMS = 20  # reported for one call
 
 
 class _UntitledSchema(GenerateJsonSchema):
@@ -127,8 +127,8 @@ def _inlined(schema: Any) -> Any:
 def _invalid_arguments(error: ValidationError) -> CodedError:
     # Names the fields and the rules, not the values.
     problems = error.errors(include_url=False, include_context=False, include_input=False)
-    told = [
+    reported = [
         {"field": ".".join(map(shown_name, each["loc"])), "message": each["msg"]}
         for each in problems[:MAX_PROBLEMS]
     ]
-    return CodedError("invalid_arguments", problems=told, omitted=max(0, len(problems) - MAX_PROBLEMS))
+    return CodedError("invalid_arguments", problems=reported, omitted=max(0, len(problems) - MAX_PROBLEMS))

@@ -106,7 +106,7 @@ def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
 
     The host's `_meta["idempotency-key"]`, else the model's, else one for the question that the person has
     answered, which a host sends again when it missed the result, else one for this call alone. Raises
-    CodedError when the host's is no usable text: to drop it silently would allow the purchase twice.
+    CodedError when the host's key is not usable: ignoring it could place the purchase twice.
     """
     meta: Any = ctx.request_context.meta
     key = (meta or {}).get("idempotency-key")

@@ -1,4 +1,4 @@
-"""Failures where they leave the server: the sentence, and beside it the code with its parameters."""
+"""Turns a failure into what leaves the server: a sentence, a code and its parameters."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

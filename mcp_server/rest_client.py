@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from mcp_server import sentences
 from serving.errors import CodedError
 
-NO_ANSWER = (httpx.RequestError, aiohttp.ClientError)  # aiohttp's: an answer that is no HTTP
+NO_ANSWER = (httpx.RequestError, aiohttp.ClientError)  # aiohttp's: for an answer that is not HTTP
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
@@ -129,7 +129,7 @@ class RestClient:
     async def get(
         self, operation: Operation, path: str, query: QueryParams, seconds: float | None = None
     ) -> RestAnswer:
-        """Read a list, within `seconds` altogether. Raises RestError."""
+        """Read a list, within `seconds` in total. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
         return await self._call(operation, request, list, seconds or self.limits.read_seconds)

@@ -1,4 +1,4 @@
-"""Tool results: the shop's JSON as it came, as one text block and as structured content."""
+"""Tool results: the shop's JSON unchanged, as one text block and as structured content."""
 
 from typing import Annotated, Any
 

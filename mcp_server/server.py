@@ -82,10 +82,7 @@ class ShopServer(MCPServer[ToolContext]):
         context: Context[ToolContext, Any] | None = None,
     ) -> GetPromptResult | InputRequiredResult:
         """Fill in a prompt. Raises MCPError for one that does not exist or whose arguments are wrong."""
-        await self._check_prompt(name, arguments or {})
-        return await super().get_prompt(name, arguments, context)
-
-    async def _check_prompt(self, name: str, given: dict[str, Any]) -> None:
+        given = arguments or {}
         offered = {prompt.name: prompt for prompt in await self.list_prompts()}
         if name not in offered:
             error = CodedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
@@ -96,6 +93,7 @@ class ShopServer(MCPServer[ToolContext]):
         if missing or unknown:
             wrong = {"missing": missing, "unknown": [shown_name(field) for field in unknown]}
             raise prompt_failure(CodedError("invalid_prompt_arguments", prompt=name, **wrong))
+        return await super().get_prompt(name, arguments, context)
 
 
 def http_app(
@@ -111,8 +109,8 @@ def http_app(
 ) -> Starlette:
     """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
 
-    `hosts` are let in beside this machine (see `Allowed`); with an empty `token` none is asked for. Beyond
-    `max_sessions` the handshake session that has been idle for longest ends.
+    `hosts` are allowed in addition to this machine (see `Allowed`); an empty `token` means that none is
+    required. Beyond `max_sessions` the handshake session that has been idle for longest is closed.
     """
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""Sessions of handshake clients: how many are held, and what one that was cut off has missed.
+"""Sessions of handshake clients: a bound on their number, and events kept for clients that reconnect.
 
 Written for mcp 2.3, on whose inside the store of events stands: everything that a session sends is stored in
 the context of the request that opened it, and the stream outside of any request is called `GET_STREAM_KEY`.
@@ -120,7 +120,7 @@ class _Event:
 
 
 class SessionEvents(EventStore):
-    """Keeps what was sent to handshake clients, so that one that was cut off can get the rest.
+    """Keeps what was sent to handshake clients, so that one that reconnects gets what it missed.
 
     Bounded in number, size and age; a session sees its own events only. (MCP specification 2025-11-25,
     Transports, Resumability and Redelivery.)

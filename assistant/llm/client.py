@@ -59,7 +59,7 @@ class ProviderClient:
             if not begun:
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
                 yield _checked(await self._send(request))
-        except (openai.OpenAIError, TimeoutError, ValueError) as error:  # ValueError: it is no JSON
+        except (openai.OpenAIError, TimeoutError, ValueError) as error:  # ValueError: not JSON
             raise self._model_error(error, begun) from error
 
     async def _send(self, request: Mapping[str, Any]) -> Any:
@@ -94,7 +94,7 @@ def _checked(answer: Any) -> ChatCompletion:
 def _try_again(error: Exception) -> bool | float:
     """Tell stamina whether to try again, and after how many seconds if the provider says so."""
     if isinstance(error, openai.APIStatusError):
-        if error.code == "insufficient_quota":  # a 429 of OpenAI's that no waiting mends
+        if error.code == "insufficient_quota":  # a 429 of OpenAI's that waiting does not cure
             return False
         seconds = _retry_after(error)
         passes = error.status_code in (408, 409, 429) or error.status_code >= 500

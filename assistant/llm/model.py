@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible model behind the loop's seam: asked, and asked anew as its refusals say."""
+"""Any OpenAI-compatible model, asked again in another way when its refusal says what it does not take."""
 
 import asyncio
 import importlib
@@ -18,12 +18,7 @@ from assistant.llm.sentences import TOOLLESS
 
 OPENAI = "https://api.openai.com/v1"
 MAX_REQUESTS = 5  # for one answer: each kind of lesson may cost one
-_CONCERNS: dict[Lesson, str] = {  # the part of a request that a lesson is about
-    "no_tools": "tools",
-    "no_temperature": "temperature",
-    "reasoning": "messages",
-    "bridge": "messages",
-}
+_CONCERNS = {"no_tools": "tools", "no_temperature": "temperature"}  # what a lesson leaves out
 
 
 class Provider(Protocol):
@@ -47,7 +42,7 @@ class OpenAIModel:
     temperature: float | None = 0.7  # left out for models that refuse it; None never sends one
     silence_seconds: float = 120.0  # until an answer begins, all tries together; then between two bytes of it
     retries: int = 2  # of a request that is answered with 408, 409, 429 or 5xx, or finds no connection
-    toolless_seconds: float = 300.0  # until a model that refused tools, and may be mended, gets some again
+    toolless_seconds: float = 300.0  # until a model that refused tools is offered them again
     _learnt: dict[Lesson, float] = field(default_factory=dict, init=False)  # until when, by time.monotonic()
     _provider: Provider | None = field(default=None, init=False, repr=False)
 
@@ -74,7 +69,7 @@ class OpenAIModel:
             await self._provider.aclose()
 
     async def _pieces(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Any]:
-        """Yield the answer as the provider sends it; a refusal that teaches something is heeded."""
+        """Yield the answer as the provider sends it; after a refusal with a lesson, ask again."""
         provider = await self._opened()
         for requests_left in reversed(range(MAX_REQUESTS)):
             request = chat_request(self.name, messages, tools, self.temperature, self._lessons())
@@ -108,8 +103,12 @@ class OpenAIModel:
         return frozenset(lesson for lesson, until in self._learnt.items() if now < until)
 
     def _learns(self, refusal: RefusedError, request: dict[str, Any]) -> bool:
-        """Note what a refusal teaches, and say whether the next request differs for it."""
-        new = {lesson for lesson in refusal.lessons - self._lessons() if _CONCERNS[lesson] in request}
+        """Store a refusal's lessons, and return whether they change the next request."""
+        new = {
+            lesson
+            for lesson in refusal.lessons - self._lessons()
+            if _CONCERNS.get(lesson, "messages") in request
+        }
         for lesson in new:
             holds = self.toolless_seconds if lesson == "no_tools" else math.inf
             self._learnt[lesson] = time.monotonic() + holds

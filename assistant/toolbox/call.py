@@ -14,7 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Media, Progress, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
-from assistant.toolbox.sdk_signals import NoAnswerError, RefusedError, request_failure
+from assistant.toolbox.sdk_signals import NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, NO_TEXT, REPEATED_IN_VAIN, sentence_of
 from assistant.toolbox.transports import noted_statuses
 from serving.errors import CodedError
@@ -54,12 +54,12 @@ async def call_tool(
     except NoAnswerError as error:
         outcome = REPEATED_IN_VAIN if error.repeated else MAY_HAVE_RUN
         return _failed(error, outcome, unknown=not error.never_ran)
-    except RefusedError as error:
-        return _failed(error)
     except ServerDownError as error:
         reason = {"code": error.code, "params": error.params}
         down = CodedError("server_down", server=link.server.name, reason=reason)
         return _failed(down, unreachable=True)
+    except CodedError as error:  # the server's answer
+        return _failed(error)
     except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
         log.info("%s: %s: %s", link.server.name, name, error)
         return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
@@ -81,7 +81,7 @@ async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_no
     Raises:
         ServerDownError: It was not sent, or changes nothing.
         NoAnswerError: It was sent; of several attempts, the first that may have run.
-        RefusedError: The server answered with an error.
+        CodedError: The server answered with an error.
     """
     unanswered: NoAnswerError | None = None
     effect: Effect = "reads"
@@ -140,15 +140,12 @@ def _tool_result(answer: CallToolResult) -> ToolResult:
     media = tuple(Media(b.mime_type, b.data) for b in answer.content if b.type in ("image", "audio"))
     if not answer.is_error:
         return ToolResult(text or NO_TEXT, media=media)
-    code, params = _failure(answer)
-    return ToolResult(text or NO_TEXT, is_error=True, media=media, code=code, params=params)
-
-
-def _failure(answer: CallToolResult) -> tuple[str, dict[str, Any]]:
     match (answer.meta or {}).get(ERROR_KEY):
         case {"code": str(code), "params": dict(params)}:
-            return code, params
-    return "tool_failed", {}
+            pass
+        case _:
+            code, params = "tool_failed", {}
+    return ToolResult(text or NO_TEXT, is_error=True, media=media, code=code, params=params)
 
 
 def _text(block: ContentBlock) -> str:

@@ -77,7 +77,7 @@ class Server:
 def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:
     """Read a config file: root `mcpServers` or `servers`, comments and trailing commas allowed.
 
-    Raises ConfigError: the file is missing, is no JSON object, or names no servers.
+    Raises ConfigError: the file is missing, is not a JSON object, or names no servers.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -193,7 +193,7 @@ def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
 
 
 def _refuse_bad_url(url: str, *, plain_http: bool) -> None:
-    """Refuse what is no URL, plain http to another machine, and the addresses where clouds serve credentials.
+    """Reject a malformed URL, plain http to another machine, and the addresses of clouds' credentials.
 
     The error never quotes the URL, which may hold a password.
     """

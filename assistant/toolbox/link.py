@@ -100,11 +100,11 @@ class Link:
         raise ServerDownError(reason.code, **reason.params)
 
     def reconnect(self) -> None:
-        """Connect anew at once, whatever the state."""
+        """Close the connection, if there is one, and connect at once."""
         self._wake.set()
 
     def lost(self, client: Client) -> None:
-        """Connect anew, unless that has been done since this client was in use."""
+        """Reconnect, unless this client has already been replaced."""
         if self._client is client:
             self._set("connecting")
             self._wake.set()
@@ -120,10 +120,10 @@ class Link:
 
     def _set(self, status: Status, error: CodedError | None = None, client: Client | None = None) -> None:
         if (status, error) != (self.status, self.error) and status != "connecting":
-            told = (
-                sentence_of(error.code, error.params) if error else f"已连接，{len(self.listed_tools)} 个工具"
+            connected = f"已连接，{len(self.listed_tools)} 个工具"
+            log.info(
+                "%s: %s", self.server.name, sentence_of(error.code, error.params) if error else connected
             )
-            log.info("%s: %s", self.server.name, told)
         self.status, self.error, self._client = status, error, client
         self._changed.set()
         self._changed = asyncio.Event()
@@ -169,7 +169,7 @@ class Link:
             self._tools_changed.set()
 
     async def _watch(self, client: Client) -> None:
-        """Return, or raise, when the connection has to be opened anew."""
+        """Return, or raise, when the connection has to be opened again."""
         if not self._stopping:
             self._wake.clear()  # whoever waited for the connection has it
         async with anyio.create_task_group() as group:
@@ -178,7 +178,7 @@ class Link:
             group.cancel_scope.cancel()
 
     async def _follow(self, client: Client) -> None:
-        """Keep the list of tools true; a server that is gone makes the refresh raise."""
+        """Keep the list of tools current; if the server has gone away, listing raises."""
         subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
         while True:
             if subscribes:
@@ -201,7 +201,7 @@ class Link:
                 async for _ in changes:
                     self.listed_tools = await list_tools(client, self.limits.max_pages)
         except SubscriptionLost:
-            pass  # the server is gone, or restarted; the refresh tells
+            pass  # the server has stopped or restarted; the next listing shows which
         except MCPError:
             return False
         return True

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from mcp import Client
-from mcp_types import Prompt, PromptArgument
+from mcp_types import Prompt
 from mcp_types import Tool as McpTool
 
 from assistant.chat.interfaces import Tool
@@ -70,18 +70,13 @@ def describe_tool(server: str, tool: McpTool, offered: str) -> Tool:
 
 def describe_prompt(server: str, prompt: Prompt) -> dict[str, Any]:
     """Describe a prompt for the page, its arguments as a schema like a tool's."""
+    arguments = prompt.arguments or []
+    properties = {each.name: {"type": "string", "description": each.description or ""} for each in arguments}
+    required = [each.name for each in arguments if each.required]
     return {
         "server": server,
         "name": prompt.name,
         "title": prompt.title or prompt.name,
         "description": prompt.description or "",
-        "input_schema": _schema(prompt.arguments or ()),
+        "input_schema": {"type": "object", "properties": properties, "required": required},
     }
-
-
-def _schema(arguments: Sequence[PromptArgument]) -> dict[str, Any]:
-    properties = {
-        argument.name: {"type": "string", "description": argument.description or ""} for argument in arguments
-    }
-    required = [argument.name for argument in arguments if argument.required]
-    return {"type": "object", "properties": properties, "required": required}

@@ -26,15 +26,8 @@ class NoAnswerError(CodedError):
     `never_ran` says that the server refused it before any work, `repeated` that it was sent again in vain.
     """
 
+    never_ran = False
     repeated = False
-
-    def __init__(self, code: str, server: str, *, never_ran: bool = False) -> None:
-        super().__init__(code, server=server)
-        self.never_ran = never_ran
-
-
-class RefusedError(CodedError):
-    """The server answered a request with an error."""
 
 
 def filled_in(error: MCPError) -> Literal["closed", "late", "status", "body"] | None:
@@ -55,26 +48,30 @@ def filled_in(error: MCPError) -> Literal["closed", "late", "status", "body"] | 
 
 def request_failure(
     error: Exception, statuses: Sequence[int], server: Server, *, handshake: bool
-) -> NoAnswerError | RefusedError:
-    """Say why a request on an open link has no result; `statuses` are those of its HTTP responses."""
+) -> CodedError:
+    """Say why a request on an open link has no result: a `NoAnswerError`, or the error that was the answer.
+
+    `statuses` are those of the request's HTTP responses; where none is known (see `noted_statuses`) it may
+    have run.
+    """
     first = statuses[0] if statuses else 0
-    sign = filled_in(error) if isinstance(error, MCPError) else "closed"
-    code = None
+    unseen = not first and server.transport == "streamable-http"
     restarted = handshake and first == 404 and isinstance(error, MCPError)  # it does not know the session
-    if restarted or sign == "closed":
-        code = "lost"
-    elif sign == "late":
-        code = "late"
-    elif sign == "status" and first >= 500:
-        code = "refused"
-    elif (sign == "body" and 200 <= first < 300) or (
-        sign and not first and server.transport == "streamable-http"  # see `noted_statuses`: it may have run
-    ):
-        code = "garbled"
-    if code:
-        return NoAnswerError(code, server.name, never_ran=restarted)
-    reason = link_failure(error, server, first)
-    return RefusedError(reason.code, **reason.params)
+    sign = filled_in(error) if isinstance(error, MCPError) and not restarted else "closed"
+    match sign:
+        case "closed":
+            code = "lost"
+        case "late":
+            code = "late"
+        case "status" if first >= 500:
+            code = "refused"
+        case "status" | "body" if unseen or (sign == "body" and 200 <= first < 300):
+            code = "garbled"
+        case _:
+            return link_failure(error, server, first)
+    failure = NoAnswerError(code, server=server.name)
+    failure.never_ran = restarted
+    return failure
 
 
 def link_failure(error: BaseException, server: Server, status: int) -> CodedError:

@@ -42,7 +42,7 @@ def noted_statuses() -> Iterator[list[int]]:
 async def open_client(
     server: Server, limits: Limits, on_message: MessageHandlerFnT, on_status: Callable[[int], None]
 ) -> AsyncIterator[Client]:
-    """Connect to a server; `on_status` is told the status of every HTTP response."""
+    """Connect to a server; `on_status` gets the status of every HTTP response."""
     async with AsyncExitStack() as stack:
         transport: Any
         http_client = partial(_http_client, server, limits, on_status)
@@ -74,13 +74,7 @@ async def open_client(
 
 
 def _http_client(
-    server: Server,
-    limits: Limits,
-    on_status: Callable[[int], None],
-    *,
-    headers: dict[str, str] | None = None,
-    timeout: httpx2.Timeout | None = None,
-    auth: httpx2.Auth | None = None,
+    server: Server, limits: Limits, on_status: Callable[[int], None], **options: Any
 ) -> httpx2.AsyncClient:
     async def note_status(response: httpx2.Response) -> None:
         on_status(response.status_code)
@@ -88,15 +82,13 @@ def _http_client(
             statuses.append(response.status_code)
 
     return Httpx2AiohttpClient(
-        headers=headers,
-        auth=auth,
-        timeout=timeout,
         limits=httpx2.Limits(
             max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
         ),
         trust_env=not server.is_local,  # a proxy of the environment cannot reach this machine's own servers
         verify=_authorities(),
         event_hooks={"response": [note_status]},
+        **options,
     )
 
 
