@@ -252,12 +252,10 @@ def _detail(detail: Any) -> str:
     problems: dict[str, str] = {}
     try:
         for problem in detail:
-            problems.setdefault(_field(*problem["loc"]), problem["msg"])
-    except (TypeError, KeyError):  # not the service's JSON
+            where, *path = problem["loc"]
+            # After the name of a query's field, `loc` only says which of its types did not fit.
+            field = ".".join(map(str, path[:1] if where == "query" else path))
+            problems.setdefault(field, problem["msg"])
+    except (TypeError, KeyError, ValueError):  # not the service's JSON
         return ""
     return "；".join(f"{field}: {message}" for field, message in problems.items())
-
-
-def _field(where: str, *path: str | int) -> str:
-    # After the name of a query's field, `loc` only says which of its types did not fit.
-    return ".".join(map(str, path[:1] if where == "query" else path))

@@ -8,7 +8,7 @@ that was cut off then has to ask again.
 
 import logging
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -167,7 +167,10 @@ class SessionEvents(EventStore):
             return None
         while True:
             stored = self._stored
-            for number, event in self._after(seen, origin):
+            for number, event in list(self._events.items()):
+                is_same = event.session.id == origin.session.id and event.stream == origin.stream
+                if number <= seen or not is_same or not event.message:
+                    continue
                 seen = number
                 message = jsonrpc_message_adapter.validate_json(event.message, by_name=False)
                 await send_callback(EventMessage(message, str(number)))
@@ -177,12 +180,6 @@ class SessionEvents(EventStore):
                 return origin.stream
             if stored is self._stored:
                 await stored.wait()
-
-    def _after(self, number: int, origin: _Event) -> Iterator[tuple[int, _Event]]:
-        for later, event in list(self._events.items()):
-            same = event.session.id == origin.session.id and event.stream == origin.stream
-            if later > number and same and event.message:
-                yield later, event
 
     def _drop_old(self) -> None:
         oldest = self._clock() - self._max_age_seconds

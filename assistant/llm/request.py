@@ -138,13 +138,12 @@ def _with_short_ids(messages: Sequence[Message]) -> list[Message]:
 def _short_ids(ids: Iterable[str]) -> dict[str, str]:
     """Replace each id by a hash: the same in every request, so that the provider's prompt cache is hit."""
     short: dict[str, str] = {}
-    taken: set[str] = set()
+    owners: dict[str, str] = {}
     for id in ids:
         text = id
-        while (name := _hashed(text)) in taken and id not in short:
+        while owners.setdefault(_hashed(text), id) != id:  # another id has the same hash
             text += "'"
-        short.setdefault(id, name)
-        taken.add(name)
+        short[id] = _hashed(text)
     return short
 
 
