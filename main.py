@@ -56,7 +56,7 @@ INSTRUCTIONS = (
 
 
 class Settings(ServiceSettings):
-    """What can be set: flag, environment, `.env`, default, in this order of strength."""
+    """产品 MCP 服务器的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
     model_config = SettingsConfigDict(
         cli_prog_name="main.py", cli_shortcuts={f"mcp-{flag}": flag for flag in SHORT_FLAGS}

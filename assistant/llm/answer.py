@@ -62,10 +62,10 @@ class ReplyBuilder:
 
     def rest(self) -> str:
         """Return, at the end, the text that was held back as a possible beginning of a <think> block."""
-        held, is_text = self._thought, self._may_think and not self._thought.lstrip().startswith(THINK_BEGINS)
-        if is_text:
-            self._thought = ""
-        return self.say(held) if is_text else ""
+        if not self._may_think or self._thought.lstrip().startswith(THINK_BEGINS):
+            return ""
+        held, self._thought = self._thought, ""
+        return self.say(held)
 
     def reply(self) -> Reply:
         """Return the whole reply; one that ended in the middle of arguments counts as cut off.

@@ -104,11 +104,8 @@ class OpenAIModel:
 
     def _learns(self, refusal: RefusedError, request: dict[str, Any]) -> bool:
         """Store a refusal's lessons, and return whether they change the next request."""
-        new = {
-            lesson
-            for lesson in refusal.lessons - self._lessons()
-            if _CONCERNS.get(lesson, "messages") in request
-        }
+        new = {lesson for lesson in refusal.lessons if _CONCERNS.get(lesson, "messages") in request}
+        new -= self._lessons()
         for lesson in new:
             holds = self.toolless_seconds if lesson == "no_tools" else math.inf
             self._learnt[lesson] = time.monotonic() + holds

@@ -121,9 +121,8 @@ class Link:
     def _set(self, status: Status, error: CodedError | None = None, client: Client | None = None) -> None:
         if (status, error) != (self.status, self.error) and status != "connecting":
             connected = f"已连接，{len(self.listed_tools)} 个工具"
-            log.info(
-                "%s: %s", self.server.name, sentence_of(error.code, error.params) if error else connected
-            )
+            said = sentence_of(error.code, error.params) if error else connected
+            log.info("%s: %s", self.server.name, said)
         self.status, self.error, self._client = status, error, client
         self._changed.set()
         self._changed = asyncio.Event()
