@@ -38,7 +38,8 @@ def _coded(error: CodedError) -> dict[str, Any]:
 def _sentence(error: CodedError) -> str:
     if isinstance(error, ShopRefusedError):
         return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}"
-    said = sentence(sentences.SENTENCES | sentences.PROMPTS, error.code, error.params)
+    known = sentences.SENTENCES | sentences.PROMPTS | sentences.WRONG_ARGUMENTS
+    said = sentence(known, error.code, error.params)
     said += "；".join(_problems(error.params))
     if not isinstance(error, RestError):
         return said

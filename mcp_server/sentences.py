@@ -30,8 +30,7 @@ SENTENCES = {
     "shop_disconnected": "与 {url} 的连接中断，请稍后再试",
     "not_a_shop": "{url} 的回答不是商店的，请检查 API_URL",
     "stopping": "服务器正在停止",
-    # a tool call; what follows the colon are the problems below
-    "invalid_arguments": "参数错误：",
+    # a tool call
     "unknown_tool": "没有叫 {tool} 的工具，可用的有：{known}",
     "too_many_values": "参数错误：多于 {max} 个值",
     "invalid_idempotency_key": '参数错误：_meta["idempotency-key"] 应为 1 到 {max} 个字符的文字',
@@ -49,6 +48,11 @@ PROMPTS = {
     "invalid_group": "groupBy 应为 product、customer 或 day",
     "invalid_customer": "customerName 应为不超过 {max} 个字符的姓名",
     "invalid_threshold": "threshold 应为非负整数，例如 20",
+}
+
+# Followed by the problems. The page has no words of its own for these.
+WRONG_ARGUMENTS = {
+    "invalid_arguments": "参数错误：",
     "invalid_prompt_arguments": "提示词 {prompt} 的参数错误：",
 }
 ARGUMENT_NAME = "参数名"
