@@ -189,9 +189,9 @@ async def test_without_the_token_nothing_but_healthz_is_open(api: RestService, p
 
 
 async def test_with_the_token_a_client_is_served(api: RestService) -> None:
-    async with talking(app_for(api, mcp_token="口令"), Accept=BOTH) as http:
-        token = "Bearer 口令".encode()
-        assert (await http.post("/mcp", json=HELLO, headers={b"Authorization": token})).status_code == 200
+    async with talking(app_for(api, mcp_token="t0~ken!"), Accept=BOTH) as http:
+        token = {"Authorization": "Bearer t0~ken!"}
+        assert (await http.post("/mcp", json=HELLO, headers=token)).status_code == 200
 
 
 async def test_the_log_at_info_holds_no_token_key_session_or_customer(
