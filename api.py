@@ -21,25 +21,26 @@ from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import JsonRoute
-from shop.sentences import failure
+from shop.sentences import failure_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Listing, Store
 
 
 class Settings(ServiceSettings):
-    """Where the service listens and where it keeps its records."""
+    """商店服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
     model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
 
     api_host: ListenHost = Field(
-        default="127.0.0.1", description="address to listen on; any but loopback needs API_TOKEN"
+        default="127.0.0.1", description="监听地址；不是本机地址时必须设置 API_TOKEN"
     )
-    api_port: int = Field(default=8000, ge=0, le=65535, description="port to listen on")
+    api_port: int = Field(default=8000, ge=0, le=65535, description="监听端口")
     database_url: str = Field(
-        default="sqlite:///shop.db", description="sqlite:///file or postgresql://user:password@host/database"
+        default="sqlite:///shop.db",
+        description="数据库：sqlite:///文件名 或 postgresql://用户:密码@主机/数据库",
     )
-    catalog: Path | None = Field(default=None, description="a JSON file with your own products")
-    api_token: Token | None = Field(default=None, description="bearer token that requests must carry")
+    catalog: Path | None = Field(default=None, description="自己的商品目录，一个 JSON 文件")
+    api_token: Token | None = Field(default=None, description="请求必须携带的令牌 (Bearer)")
 
     host_field: ClassVar[str] = "api_host"
     secret_field: ClassVar[str] = "api_token"  # noqa: S105  the name of a field
@@ -154,7 +155,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
             entries = catalog.load(settings.catalog) if settings.catalog else None
             store = await open_store(settings.database_url, entries, busy_seconds=busy_seconds)
         except (CatalogError, StoreUnavailableError) as error:
-            raise server.StartError(failure(error)) from error
+            raise server.StartError(failure_sentence(error)) from error
         app.state.store = store
         yield
         await store.close()
@@ -174,7 +175,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
     app.add_middleware(
         Access,
         allowed=Allowed(),
-        refuse=problems.refused,
+        refuse=problems.refuse,
         secret=token,
         guarded="/api/",
         any_host=token is not None,

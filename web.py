@@ -25,7 +25,7 @@ from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, routes
 from assistant.page.failures import Failure, failure, on_coded_error, on_invalid_request, refuse
 from assistant.page.markdown import with_html
-from assistant.page.routes import FAILURES, AppServices, JsonBody, PageFiles, Services
+from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, PageFiles, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, GREETING, explain
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox, read_config
@@ -64,7 +64,7 @@ program: its calls run without asking."""
 
 
 class Settings(ServiceSettings):
-    """Where to listen, which servers, which model: flag, environment, `.env`, default, in this order."""
+    """聊天服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
     model_config = SettingsConfigDict(
         cli_prog_name="web.py", cli_shortcuts={"web-host": "host", "web-port": "port"}
@@ -72,24 +72,20 @@ class Settings(ServiceSettings):
     host_field = "web_host"
     secret_field = "web_password"  # noqa: S105  the name of a setting
 
-    web_host: ListenHost = Field(
-        "127.0.0.1", description="address to listen on; any but loopback needs WEB_PASSWORD"
-    )
-    web_port: int = Field(8002, ge=1, le=65535, description="port to listen on")
-    web_password: SecretStr | None = Field(None, description="password that the browser asks for")
-    web_secret: SecretStr | None = Field(
-        None, description="key that binds approvals to calls, the same in all replicas"
-    )
-    cors_origins: str = Field("", description="other origins whose pages may use the back end, by commas")
-    mcp_config_path: Path = Field(Path("mcp.json"), description="the file that names the MCP servers")
-    openai_api_key: SecretStr | None = Field(None, description="key of any OpenAI-compatible provider")
-    openai_api_base: str | None = Field(None, description="its address; OpenAI's own when not set")
-    llm_model: str = Field("deepseek-chat", description="the model's name there")
+    web_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 WEB_PASSWORD")
+    web_port: int = Field(8002, ge=1, le=65535, description="监听端口")
+    web_password: SecretStr | None = Field(None, description="浏览器询问的密码")
+    web_secret: SecretStr | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
+    cors_origins: str = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
+    mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
+    openai_api_key: SecretStr | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
+    openai_api_base: str | None = Field(None, description="模型服务的地址；不设则为 OpenAI")
+    llm_model: str = Field("deepseek-chat", description="模型名称")
     llm_temperature: float = Field(
-        0.7, ge=0, le=2, description="how freely the model answers; left out for models that refuse it"
+        0.7, ge=0, le=2, description="回答的随机程度，0 到 2；不接受此参数的模型不发送"
     )
     # Only a flag.
-    check: bool = Field(False, exclude=True, description="look at the servers and the model, then end")
+    check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")
 
 
 # --- the chat's routes ------------------------------------------------------------------------------------
@@ -133,7 +129,7 @@ async def tools(services: AppServices) -> dict[str, Any]:
     return services.overview.tools()
 
 
-@router.post("/api/call-tool", tags=["tools"], responses=FAILURES)
+@router.post("/api/call-tool", tags=["tools"], responses=FAILURE_RESPONSES)
 async def call_tool(request: CallToolRequest, services: AppServices) -> Any:
     """Call a tool by hand: `{"result": text, "isError": bool}`, and `code`, `params` of an error.
 

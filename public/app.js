@@ -1,4 +1,4 @@
-// The page's controller: which conversation is open, and where the eye and the keyboard are.
+// The page's controller: which conversation is open, the question's input, scrolling and focus.
 import {messageOf, promptText} from "./backend.js";
 import {status, watchStatus} from "./backend-status.js";
 import {ConversationController} from "./conversation-controller.js";

@@ -52,7 +52,7 @@ export function standing(conversation) {
 
 /**
  * How many entries stay when the one at `from` is asked anew: every call that may have changed something stays
- * in the history, lest the model make it again.
+ * in the history, so that the model does not make it again.
  * @param {Conversation} conversation @param {number} from
  */
 export function entriesToKeep(conversation, from) {

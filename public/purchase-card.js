@@ -1,4 +1,4 @@
-// Buying on the screen: the question before, the receipt after, and what to do when nobody knows.
+// Buying on the screen: the question before, the receipt after, and what to do when the outcome is unknown.
 import {callTool, messageOf} from "./backend.js";
 import {findTool} from "./backend-status.js";
 import {button, h, icon} from "./elements.js";
@@ -98,7 +98,7 @@ export async function fillReceipt(box, call, order, save) {
 }
 
 /**
- * Say that nobody knows whether the call happened; `retry` repeats the very same one.
+ * Say that the outcome of the call is unknown; `retry` sends the same call again.
  * @param {HTMLElement} box
  * @param {Call} call
  * @param {(() => void) | null} retry

@@ -1,4 +1,4 @@
-"""The log of all three services: one format, on standard error, and nothing in it that is somebody's own."""
+"""The log of all three services: one format, on standard error, without personal data."""
 
 import io
 import logging
@@ -6,7 +6,7 @@ import sys
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
-# At INFO these name session ids, arguments, customers and URLs, or say what we say ourselves.
+# At INFO these log session ids, arguments, customers and URLs, or repeat our own lines.
 QUIET = {
     "mcp": logging.WARNING,
     "mcp.client": logging.CRITICAL,  # a traceback when a server goes away, which the toolbox says in a line
@@ -20,7 +20,7 @@ QUIET = {
 
 
 def configure(level: str) -> None:
-    """Set up the log for a service; at `debug` nothing is held back."""
+    """Set up the log of a service; at `debug` the levels of QUIET do not apply."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a console of another encoding must not end the service
             stream.reconfigure(errors="replace")
@@ -31,5 +31,5 @@ def configure(level: str) -> None:
 
 
 def announce(text: str) -> None:
-    """Say on standard output, for the person who started the service, that it runs and where."""
+    """Print the start message on standard output, for the person who started the service."""
     print(text, flush=True)  # noqa: T201  the one place where a service prints

@@ -1,4 +1,8 @@
-"""How a service runs and how it ends, the same for all three: uvicorn, with a sentence for a failed start."""
+"""How a service runs and how it ends, the same for all three: uvicorn, with a sentence for a failed start.
+
+Written for uvicorn 0.54: `Service` overrides `Server.startup` and `Server.shutdown`. Should a later version
+not call them, the start message is missing, and open streams end after SHUTDOWN_SECONDS instead of at once.
+"""
 
 import asyncio
 import logging
@@ -23,7 +27,7 @@ class StartError(Exception):
 
 
 class Service(uvicorn.Server):
-    """Uvicorn, which tells in one sentence why it cannot start, and ends what is open before it waits."""
+    """Uvicorn's server; a failed start is one sentence, and open streams end at once when it stops."""
 
     def __init__(
         self,
@@ -90,7 +94,7 @@ class Service(uvicorn.Server):
         announce(self._greeting if isinstance(self._greeting, str) else await self._greeting())
 
     async def _explained(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on; of a start that failed with `StartError` keep the sentence: others get a traceback."""
+        """Call the application. A `StartError` of its lifespan is kept; uvicorn logs no traceback of it."""
         if scope["type"] != "lifespan":
             await self._app(scope, receive, send)
             return

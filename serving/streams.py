@@ -65,8 +65,8 @@ class _Response:
             self._complete = not message.get("more_body")
         await self._send(message)
 
-    async def finish(self, unanswered: bool) -> None:
-        if unanswered and not self._started:
+    async def finish(self, was_cancelled: bool) -> None:
+        if was_cancelled and not self._started:
             await self.send(
                 {"type": "http.response.start", "status": 503, "headers": [(b"retry-after", b"1")]}
             )

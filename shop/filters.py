@@ -1,4 +1,4 @@
-"""What one may ask of the shop's lists: the parameters of the reading routes."""
+"""The query parameters of the reading routes, validated."""
 
 from datetime import UTC, date, datetime, time
 from typing import Annotated

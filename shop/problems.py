@@ -16,7 +16,7 @@ from models import MAX_NAME
 from serving.access import Refusal
 from serving.errors import CodedError, sentence
 from shop.errors import StoreUnavailableError
-from shop.sentences import REFUSALS, STATUSES, failure
+from shop.sentences import REFUSALS, STATUS_DESCRIPTIONS, failure_sentence
 
 MAX_ERRORS = 20  # of one request, named in its 422
 RETRY_AFTER_SECONDS = 1
@@ -51,7 +51,7 @@ class Problem(BaseModel):
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a route says of these statuses in the OpenAPI document."""
-    return {status: {"model": Problem, "description": STATUSES[status]} for status in statuses}
+    return {status: {"model": Problem, "description": STATUS_DESCRIPTIONS[status]} for status in statuses}
 
 
 def install(app: FastAPI) -> None:
@@ -63,7 +63,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
 
 
-def refused(refusal: Refusal) -> Response:
+def refuse(refusal: Refusal) -> Response:
     """Answer a request that was not let in."""
     return _answer(refusal.status, refusal.code, refusal.params, refusal.headers)
 
@@ -86,7 +86,7 @@ async def _on_coded_error(_: Request, error: Exception) -> Response:
 
 async def _on_unavailable(_: Request, error: Exception) -> Response:
     assert isinstance(error, StoreUnavailableError)
-    log.error("数据库不可用：%s", failure(error))
+    log.error("数据库不可用：%s", failure_sentence(error))
     return _answer(503, "database_unavailable", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 

@@ -1,4 +1,4 @@
-"""The SQL that answers what one may ask, the same text for both engines, and what becomes of its rows.
+"""The SQL of the reading routes, the same text for both engines, and the wire types made of its rows.
 
 Arguments are numbered `?1`, `?2`, … as SQLite reads them; PostgreSQL gets `$1`, `$2`, … from the same text.
 """

@@ -15,7 +15,7 @@ REFUSALS = {
 }
 
 # What the OpenAPI document says about a status.
-STATUSES = {
+STATUS_DESCRIPTIONS = {
     400: "缺少客户名称或商品，或库存不足",
     401: REFUSALS["unauthorized"],
     403: "请求来自其他网站的网页",
@@ -45,6 +45,6 @@ FAILURES = {
 }
 
 
-def failure(error: CodedError) -> str:
+def failure_sentence(error: CodedError) -> str:
     """Return the operator's sentence."""
     return sentence(FAILURES, error.code, error.params)

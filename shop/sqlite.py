@@ -32,7 +32,7 @@ from shop.store import (
 T = TypeVar("T")
 
 MAX_BATCH = 256  # purchases in one transaction
-READERS = 4
+MAX_READERS = 4
 BUSY_SECONDS = 5.0  # how long to wait for another process that writes
 RETRY_SECONDS = 0.02
 
@@ -110,7 +110,7 @@ class SqliteStore(Store):
         """Take a file that `_prepare` has made ready."""
         self._inline = _Connections(path, 0)
         self._threaded = _Connections(path, busy_seconds)
-        self._readers = ThreadPoolExecutor(READERS, "shop-reader")
+        self._readers = ThreadPoolExecutor(MAX_READERS, "shop-reader")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
         self._writer = threading.Thread(target=self._write_until_closed, name="shop-writer", daemon=True)

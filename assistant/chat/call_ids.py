@@ -9,7 +9,7 @@ import secrets
 from assistant.chat.history import Call
 from assistant.chat.interfaces import ToolRequest
 
-MAX_NAME = 64  # characters of a tool's name: the limit of OpenAI and others
+MAX_TOOL_NAME = 64  # characters of a tool's name: the limit of OpenAI and others
 PREFIX = "call_"
 NONCE_BYTES = 12
 NONCE_LENGTH = 16  # characters of the nonce in base64
@@ -25,7 +25,7 @@ class CallIds:
     def issue(self, request: ToolRequest) -> Call:
         """Give a call that the model wants an id of 37 characters; OpenAI takes 40."""
         # Some providers refuse every later request whose history holds a name of other characters.
-        name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.name)[:MAX_NAME] or "unknown"
+        name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.name)[:MAX_TOOL_NAME] or "unknown"
         nonce = secrets.token_urlsafe(NONCE_BYTES)
         return Call(self._id(nonce, name, request.arguments), name, request.arguments, request.signed)
 

@@ -1,4 +1,4 @@
-"""The calls that write: each runs once, outlives the turn that began it, and is joined by its repetitions."""
+"""The calls that write: each runs once, outlives its turn, and gives a repetition the same outcome."""
 
 import asyncio
 from collections import OrderedDict
@@ -42,7 +42,7 @@ class WritingCalls:
             await asyncio.wait(running, timeout=seconds)
 
     def _keep(self, id: str, outcome: asyncio.Future[ToolResult]) -> None:
-        """Keep an outcome in short; a call that never reached its server may be made again."""
+        """Keep an outcome, its text cut; forget one that never reached its server: it may be sent again."""
         if outcome.cancelled():
             self._outcomes.pop(id, None)
         elif outcome.exception() is None:

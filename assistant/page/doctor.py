@@ -13,7 +13,7 @@ from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
 from serving.errors import CodedError, sentence
 
-QUESTION = "请调用一次 check 工具。"
+TEST_QUESTION = "请调用一次 check 工具。"
 CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
 
 
@@ -76,7 +76,7 @@ async def _examine_model(model: Model) -> Finding:
     name = {"model": model.name}
     if model.demo:
         return Finding("model_demo", name)
-    question = [{"role": "user", "content": QUESTION}]
+    question = [{"role": "user", "content": TEST_QUESTION}]
     has_called = False
     try:
         async for part in model.reply(question, [{"type": "function", "function": CHECK}]):

@@ -12,7 +12,7 @@ from assistant.page.sentences import explain
 from serving.access import Refusal
 from serving.errors import CodedError
 
-STATUSES = {"unknown_server": 404}  # any other failure is a server's: 502
+STATUS = {"unknown_server": 404}  # any other failure is a server's: 502
 
 
 class Failure(BaseModel):
@@ -49,7 +49,7 @@ async def on_coded_error(_: Request, error: Exception) -> Response:
     """Answer with the status and the sentence of an error's code."""
     if not isinstance(error, CodedError):
         raise error
-    return failure(STATUSES.get(error.code, 502), error.code, error.params)
+    return failure(STATUS.get(error.code, 502), error.code, error.params)
 
 
 async def on_invalid_request(_: Request, error: Exception) -> Response:

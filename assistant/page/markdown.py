@@ -22,7 +22,7 @@ MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the l
 RENDER_SECONDS = 0.05  # between two renderings of an answer that is still coming
 MAX_SHARE = 0.2  # of the time that goes into rendering one answer
 
-NUMBER = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
+NUMERIC_CELL = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
 
 TEXT_TAGS = {"p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "ul", "ol", "li"}
 HEADING_TAGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
@@ -89,7 +89,7 @@ def _frame_tables(state: StateCore) -> None:
 
 def _mark_numbers(cells: list[tuple[Token, str]]) -> None:
     values = [text.strip("*`~ ") for _, text in cells[1:]]
-    is_numeric = values and all(map(NUMBER.fullmatch, values))
+    is_numeric = values and all(map(NUMERIC_CELL.fullmatch, values))
     for token, _ in cells:
         style = token.attrs.pop("style", "")
         if is_numeric or style == "text-align:right":

@@ -61,7 +61,7 @@ AppServices = Annotated[Services, Depends(_services)]
 
 
 class JsonBody(BaseModel):
-    """A request's JSON, which holds nothing that could not be written out again."""
+    """A JSON body without values that JSON encoders refuse: see `is_writable_json`."""
 
     @model_validator(mode="before")
     @classmethod
@@ -80,7 +80,7 @@ class GetPromptRequest(JsonBody):
 
 
 router = APIRouter(responses={422: {"description": "Invalid request; the fields are named"}})
-FAILURES: dict[int | str, dict[str, Any]] = {
+FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Failure, "description": "No such server"},
     502: {"model": Failure, "description": "The server cannot be reached, or refuses"},
 }
@@ -104,13 +104,15 @@ async def watch(services: AppServices) -> AsyncIterator[ServerSentEvent]:
         yield event("state", state)
 
 
-@router.post("/api/get-prompt", tags=["page"], responses=FAILURES)
+@router.post("/api/get-prompt", tags=["page"], responses=FAILURE_RESPONSES)
 async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, str]:
     """Return a prompt's text, filled in by its server."""
     return {"text": await services.toolbox.prompt(request.server, request.name, request.args)}
 
 
-@router.post("/api/servers/{name}/reconnect", status_code=204, tags=["page"], responses={404: FAILURES[404]})
+@router.post(
+    "/api/servers/{name}/reconnect", status_code=204, tags=["page"], responses={404: FAILURE_RESPONSES[404]}
+)
 async def reconnect(name: str, services: AppServices) -> None:
     """Connect to a server anew, without waiting for its next try."""
     services.toolbox.link(name).reconnect()

@@ -73,7 +73,7 @@ class Overview:
         return state
 
     def _retry_local_servers(self) -> None:
-        """Connect at once to servers of this machine that were not running: somebody waits for them."""
+        """Reconnect to local servers that refused the connection: a person watches and waits for them."""
         if time.monotonic() < self._retried_at + RETRY_SECONDS:
             return
         self._retried_at = time.monotonic()

@@ -17,7 +17,7 @@ from shop.catalog import load
 from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
-from shop.sentences import failure
+from shop.sentences import failure_sentence
 from shop.store import Store
 from tests.support.engines import ENGINES, ask, new_url
 
@@ -112,13 +112,13 @@ WRONG: dict[str, str | bytes] = {
 def test_a_wrong_file_is_named_with_its_entry_and_field(tmp_path: Path, what: str) -> None:
     with pytest.raises(CatalogError) as wrong:
         load(written(tmp_path, WRONG[what]))
-    assert what in failure(wrong.value)
+    assert what in failure_sentence(wrong.value)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(CatalogError) as wrong:
         load(tmp_path / "nowhere.json")
-    assert "nowhere.json：No such file" in failure(wrong.value)
+    assert "nowhere.json：No such file" in failure_sentence(wrong.value)
 
 
 def test_prices_become_cents_exactly_whatever_the_editor_that_wrote_them(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ async def test_a_newer_schema_is_refused_and_left_alone(url: str, monkeypatch: p
         await (await open_store(url)).close()
     with pytest.raises(StoreUnavailableError) as refused:
         await open_store(url)
-    assert failure(refused.value) == "数据库结构版本 3 比本程序所知的 2 新，请升级程序"
+    assert failure_sentence(refused.value) == "数据库结构版本 3 比本程序所知的 2 新，请升级程序"
     assert ask(url, "SELECT * FROM novelty") == []
 
 
@@ -186,7 +186,7 @@ async def test_postgresql_without_its_extra_says_what_to_run(monkeypatch: pytest
     monkeypatch.setitem(sys.modules, "asyncpg", None)
     with pytest.raises(StoreUnavailableError) as refused:
         await open_store("postgresql://shop@127.0.0.1/shop")
-    assert "uv sync --extra postgres" in failure(refused.value)
+    assert "uv sync --extra postgres" in failure_sentence(refused.value)
 
 
 @pytest.mark.parametrize("url", ["mysql://x", "shop.db", "sqlite://", "sqlite:///", "postgresql://[::1"])
