@@ -178,7 +178,7 @@ async def get_orders(
     until: filters.Until = None,
     limit: filters.Limit = DEFAULT_LIMIT,
     offset: filters.Offset = 0,
-    groupBy: filters.Group = None,
+    groupBy: filters.Grouping = None,
 ) -> Annotated[CallToolResult, Orders]:
     """获取订单列表，按日期降序排序。
 

@@ -30,7 +30,7 @@ ProductId = Annotated[
 MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
 Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
 Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
-Group = Annotated[
+Grouping = Annotated[
     GroupBy | None, optional("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用")
 ]
 Limit = Annotated[

@@ -20,7 +20,7 @@ from pydantic_core import from_json
 from mcp_server import sentences
 from serving.errors import CodedError
 
-NO_ANSWER = (httpx.RequestError, aiohttp.ClientError)  # aiohttp's: for an answer that is not HTTP
+CONNECTION_ERRORS = (httpx.RequestError, aiohttp.ClientError)  # aiohttp's: for an answer that is not HTTP
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
@@ -37,10 +37,10 @@ class RestLimits:
     look_seconds: float = 4.0  # a read before a purchase, or for a completion
     buy_seconds: float = 10.0  # a purchase, with all its attempts
     attempt_seconds: float = 5.0  # to connect, and between two pieces of an answer
-    attempts: int = 4
+    max_attempts: int = 4
     retry_after_seconds: float = 5.0  # a service that asks for a longer pause is not tried again
-    connections: int = 64
-    keepalive_seconds: float = 4.0  # less than the 5 after which uvicorn closes an idle connection
+    max_connections: int = 64
+    keep_alive_seconds: float = 4.0  # less than the 5 after which uvicorn closes an idle connection
 
 
 class RestError(CodedError):
@@ -105,7 +105,7 @@ class RestClient:
             self._headers["Authorization"] = f"Bearer {token}"
         self._transport = transport
         self._retrying = stamina.AsyncRetryingCaller(
-            attempts=self.limits.attempts, timeout=self.limits.read_seconds, wait_max=1.0, wait_jitter=0.1
+            attempts=self.limits.max_attempts, timeout=self.limits.read_seconds, wait_max=1.0, wait_jitter=0.1
         )
         self._http: httpx.AsyncClient | None = None
         self._users = 0
@@ -163,7 +163,7 @@ class RestClient:
         network = AiohttpTransport(
             verify=ssl.create_default_context() if self._url.startswith("https:") else False,
             limits=httpx.Limits(
-                max_connections=limits.connections, keepalive_expiry=limits.keepalive_seconds
+                max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
             ),
         )
         return httpx.AsyncClient(
@@ -186,7 +186,7 @@ class RestClient:
                 response = await self._retrying(self._try_again, self._attempt, request)
         except _BusyError as error:
             response = error.response
-        except (TimeoutError, *NO_ANSWER) as error:
+        except (TimeoutError, *CONNECTION_ERRORS) as error:
             raise self._unanswered(operation, _code(error), **params) from error
         if not response.is_success:
             raise _refusal(operation, response)
@@ -208,7 +208,7 @@ class RestClient:
     def _try_again(self, error: Exception) -> bool | float:
         """Tell stamina whether to try again, and after how many seconds where the service says so."""
         if not isinstance(error, _BusyError):
-            return isinstance(error, NO_ANSWER)
+            return isinstance(error, CONNECTION_ERRORS)
         pause = error.response.headers.get("Retry-After", "")
         if not re.fullmatch("[0-9]+", pause):  # a date (RFC 9110 10.2.3) or nothing: stamina's backoff
             return True

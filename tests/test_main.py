@@ -194,7 +194,7 @@ async def test_an_order_without_name_or_items_reaches_the_service_and_its_senten
 
 
 async def test_a_service_that_is_gone_is_said_plainly(api: RestService) -> None:
-    api.limits = RestLimits(attempts=2)
+    api.limits = RestLimits(max_attempts=2)
     api.fail("/api/products", *[httpx.ConnectError("refused")] * 2)
     result = await call(api, "get_products", {})
     assert result.is_error

@@ -15,7 +15,7 @@ from tests.support.processes import free_port
 pytestmark = pytest.mark.anyio
 
 EMPTY_LIST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
-ONCE = RestLimits(attempts=1, attempt_seconds=0.5)
+ONCE = RestLimits(max_attempts=1, attempt_seconds=0.5)
 
 
 @asynccontextmanager
@@ -139,7 +139,7 @@ async def test_an_idle_connection_is_closed_by_the_client_after_its_keepalive() 
                 await stream.receive()
             closed.set()
 
-    limits = RestLimits(keepalive_seconds=0.05)
+    limits = RestLimits(keep_alive_seconds=0.05)
     async with listening(serve) as url, RestClient(url, limits=limits).opened() as rest:
         await rest.get("products", "/products", {})
         with anyio.fail_after(5):
@@ -150,7 +150,7 @@ async def test_the_client_closes_idle_connections_before_the_server_does() -> No
     async def app(scope: object, receive: object, send: object) -> None: ...
 
     server = Service(app, host="127.0.0.1", port=0)
-    assert RestLimits().keepalive_seconds < server.config.timeout_keep_alive
+    assert RestLimits().keep_alive_seconds < server.config.timeout_keep_alive
 
 
 async def test_a_connection_is_kept_for_the_next_call() -> None:

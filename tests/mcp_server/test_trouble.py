@@ -175,7 +175,7 @@ FAILURES = [
 async def test_the_user_and_password_of_the_service_are_never_shown(
     api: RestService, caplog: pytest.LogCaptureFixture, failure: Exception | httpx.Response
 ) -> None:
-    api.limits = RestLimits(attempts=1)
+    api.limits = RestLimits(max_attempts=1)
     api.fail("/api/products", failure)
     told = await call(api, "get_products", {}, api_url="http://somebody:geheim@shop.lan/api")
     assert "http://shop.lan/api" in text_of(told)
