@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.telemetry import TelemetryConfig
@@ -30,20 +30,16 @@ class Settings(ServiceSettings):
     """商店服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
     model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
+    host_field = "api_host"
+    secret_field = "api_token"  # noqa: S105  the name of a setting
 
-    api_host: ListenHost = Field(
-        default="127.0.0.1", description="监听地址；不是本机地址时必须设置 API_TOKEN"
-    )
-    api_port: int = Field(default=8000, ge=0, le=65535, description="监听端口")
+    api_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 API_TOKEN")
+    api_port: int = Field(8000, ge=0, le=65535, description="监听端口")
     database_url: str = Field(
-        default="sqlite:///shop.db",
-        description="数据库：sqlite:///文件名 或 postgresql://用户:密码@主机/数据库",
+        "sqlite:///shop.db", description="sqlite:///文件名 或 postgresql://用户:密码@主机/数据库"
     )
-    catalog: Path | None = Field(default=None, description="自己的商品目录，一个 JSON 文件")
-    api_token: Token | None = Field(default=None, description="请求必须携带的令牌 (Bearer)")
-
-    host_field: ClassVar[str] = "api_host"
-    secret_field: ClassVar[str] = "api_token"  # noqa: S105  the name of a field
+    catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 文件")
+    api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
 
 
 def opened_store(request: Request) -> Store:
@@ -114,10 +110,7 @@ async def summarise_orders(request: Request, query: Annotated[SummaryQuery, Quer
 
 
 @router.post(
-    "/purchase",
-    summary="下单",
-    response_model=Order,
-    responses=problems.documented(400, 404, 413) | REPLAYED,
+    "/purchase", summary="下单", response_model=Order, responses=problems.documented(400, 404, 413) | REPLAYED
 )
 async def create_purchase(
     request: Request, purchase: PurchaseRequest, idempotency_key: IdempotencyKey = None
@@ -134,20 +127,8 @@ async def healthz(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
-def document_token(app: FastAPI) -> None:
-    """Say in the OpenAPI document that a token is wanted. FastAPI cannot know: `Access` checks it."""
-    document = app.openapi()
-    document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-    document["security"] = [{"bearer": []}]
-
-
 def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
-    """Make the service. Its lifespan opens the store, or raises `StartError` with a sentence.
-
-    Args:
-        settings: Where its records and its catalogue are, and the token.
-        busy_seconds: How long SQLite waits for another process that writes.
-    """
+    """Make the service. Its lifespan opens the store, or raises `StartError` with a sentence."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -163,19 +144,17 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
     # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one.
     routes = [*router.routes, *health.routes]
     app = FastAPI(
-        title="Product API",
-        version="1.0.0",
-        lifespan=lifespan,
-        routes=routes,
-        telemetry=NO_TELEMETRY,
+        title="Product API", version="1.0.0", lifespan=lifespan, routes=routes, telemetry=NO_TELEMETRY
     )
     token = BearerToken(settings.api_token.get_secret_value()) if settings.api_token else None
-    if token:
-        document_token(app)
+    if token:  # FastAPI cannot know that one is wanted: `Access` checks it
+        document = app.openapi()
+        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        document["security"] = [{"bearer": []}]
     app.add_middleware(
         Access,
         allowed=Allowed(),
-        refuse=problems.refuse,
+        refuse=problems.ANSWERS.refuse,
         secret=token,
         guarded="/api/",
         any_host=token is not None,

@@ -1,19 +1,17 @@
 """The browser chat: a model answers by calling the tools of every MCP server in `mcp.json`."""
 
 import asyncio
-import mimetypes
 import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from dotenv import dotenv_values
-from fastapi import APIRouter, FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
+from fastapi import APIRouter, FastAPI
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field, SecretStr
 from pydantic_settings import SettingsConfigDict
@@ -23,37 +21,24 @@ from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, routes
-from assistant.page.failures import Failure, failure, on_coded_error, on_invalid_request, refuse
 from assistant.page.markdown import with_html
-from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, PageFiles, Services
-from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, GREETING, explain
+from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Services
+from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox, read_config
 from assistant.toolbox.config import ConfigError, Server, watch_config
 from serving import secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback
-from serving.errors import CodedError
+from serving.error_answers import Problem
 from serving.server import Service, StartError
 from serving.server import run as serve
 from serving.settings import ServiceSettings, load
 
-PUBLIC = Path(__file__).parent / "public"
 SECRET_FILE = Path(".web-secret")
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
 FINISH_SECONDS = 2.0  # for writing calls in flight when the service stops
-GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
 
-# All of the page is served from here; text of a model or a tool can neither run, fetch nor send anything.
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 DESCRIPTION = """Any OpenAI-compatible model, and the tools of every MCP server in `mcp.json`.
 
 The page uses `/api/chat/stream`, where a call that writes waits for the user. The caller of `/api/chat` is a
@@ -66,9 +51,7 @@ program: its calls run without asking."""
 class Settings(ServiceSettings):
     """聊天服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
-    model_config = SettingsConfigDict(
-        cli_prog_name="web.py", cli_shortcuts={"web-host": "host", "web-port": "port"}
-    )
+    model_config = SettingsConfigDict(cli_shortcuts={"web-host": "host", "web-port": "port"})
     host_field = "web_host"
     secret_field = "web_password"  # noqa: S105  the name of a setting
 
@@ -81,16 +64,13 @@ class Settings(ServiceSettings):
     openai_api_key: SecretStr | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
     openai_api_base: str | None = Field(None, description="模型服务的地址；不设则为 OpenAI")
     llm_model: str = Field("deepseek-chat", description="模型名称")
-    llm_temperature: float = Field(
-        0.7, ge=0, le=2, description="回答的随机程度，0 到 2；不接受此参数的模型不发送"
-    )
-    # Only a flag.
-    check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")
+    llm_temperature: float = Field(0.7, ge=0, le=2, description="回答的随机程度；不接受此参数的模型不发送")
+    check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
 
 
 # --- the chat's routes ------------------------------------------------------------------------------------
 
-router = APIRouter()
+router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
 
 
 class ChatRequest(JsonBody):
@@ -139,7 +119,7 @@ async def call_tool(request: CallToolRequest, services: AppServices) -> Any:
     result = await services.toolbox.call(request.server, request.name, request.args, key=key)
     if result.unreachable or result.unknown:
         code = result.code or "outcome_unknown"
-        return failure(502, code, result.params, detail=result.text, unknown=result.unknown)
+        return ANSWERS.answer(502, code, result.params, detail=result.text, unknown=result.unknown)
     answer = {"result": result.text, "isError": result.is_error}
     return answer | {"code": result.code, "params": result.params} if result.is_error else answer
 
@@ -147,7 +127,7 @@ async def call_tool(request: CallToolRequest, services: AppServices) -> Any:
 @router.post(
     "/api/chat",
     tags=["chat"],
-    responses={502: {"model": Failure, "description": "No answer; `toolCalls` says what was done by then"}},
+    responses={502: {"model": Problem, "description": "No answer; `toolCalls` says what was done by then"}},
 )
 async def chat(request: ChatRequest, services: AppServices) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
@@ -169,7 +149,7 @@ async def chat(request: ChatRequest, services: AppServices) -> Any:
                 response = text
             case events.ErrorEvent(code, params):
                 detail = CHAT_FAILED.format(explain(code, params))
-                return failure(502, code, params, detail=detail, toolCalls=calls)
+                return ANSWERS.answer(502, code, params, detail=detail, toolCalls=calls)
     return {"response": response, "toolCalls": calls}
 
 
@@ -200,13 +180,6 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
             yield routes.event(name, data)
 
 
-@router.get("/", include_in_schema=False)
-async def page(request: Request) -> Response:
-    """Serve the page."""
-    static: PageFiles = request.app.state.static
-    return await static.get_response("index.html", request.scope)
-
-
 # --- the application --------------------------------------------------------------------------------------
 
 
@@ -223,17 +196,12 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
     )
-    app.state.static = PageFiles(directory=PUBLIC)
-    app.add_exception_handler(RequestValidationError, on_invalid_request)
-    app.add_exception_handler(CodedError, on_coded_error)
     app.include_router(router)
-    app.include_router(routes.router)
-    app.mount("/static", app.state.static)
-    mimetypes.add_type("text/javascript", ".js")  # on Windows the registry may name another
+    routes.install(app)
     app.add_middleware(
         Access,
         allowed=Allowed(settings.cors_origins.split(",")),
-        refuse=refuse,
+        refuse=ANSWERS.refuse,
         secret=Password(settings.web_password.get_secret_value()) if settings.web_password else None,
         any_host=not is_loopback(settings.web_host),
         headers=HEADERS,
@@ -242,20 +210,18 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, model: Model | None, app: FastAPI) -> AsyncIterator[None]:
-    servers, secret = _servers(settings), _secret(settings)
-    model = model or _model(settings)
-    async with Toolbox(servers) as toolbox:
-        stopping = asyncio.Event()
-        overview = Overview(model, toolbox, stopping)
-        services = Services(toolbox, Chat(model, toolbox, secret), overview, stopping)
-        app.state.services = services
+async def _lifespan(settings: Settings, stand_in: Model | None, app: FastAPI) -> AsyncIterator[None]:
+    servers = _servers(settings)
+    given = settings.web_secret.get_secret_value().encode() if settings.web_secret else b""
+    secret = given or secret_file.read_or_create(SECRET_FILE, "WEB_SECRET")
+    opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
+    async with opened as model, Toolbox(servers) as toolbox:
+        overview = Overview(model, toolbox)
+        app.state.services = services = Services(toolbox, Chat(model, toolbox, secret), overview)
         following = asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path))
         yield
         await services.end(FINISH_SECONDS)
         following.cancel()
-    if isinstance(model, OpenAIModel):
-        await model.aclose()
 
 
 def _servers(settings: Settings) -> list[Server]:
@@ -265,21 +231,20 @@ def _servers(settings: Settings) -> list[Server]:
         raise StartError(CONFIG_FAILED.format(explain(error.code, error.params))) from error
 
 
-def _secret(settings: Settings) -> bytes:
-    if settings.web_secret:
-        return settings.web_secret.get_secret_value().encode()
-    return secret_file.read_or_create(SECRET_FILE, "WEB_SECRET")
-
-
-def _model(settings: Settings) -> Model:
+@asynccontextmanager
+async def _opened_model(settings: Settings) -> AsyncIterator[Model]:
     if not settings.openai_api_key and not settings.openai_api_base:
         from assistant.demo.model import DemoModel  # noqa: PLC0415  costs 0.15 s, only where it is used
 
-        return DemoModel()
+        yield DemoModel()
+        return
     # Ollama wants no key, and the SDK wants one.
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    temperature = settings.llm_temperature
-    return OpenAIModel(settings.llm_model, key, settings.openai_api_base, temperature=temperature)
+    model = OpenAIModel(
+        settings.llm_model, key, settings.openai_api_base, temperature=settings.llm_temperature
+    )
+    async with aclosing(model):
+        yield model
 
 
 def _environment() -> Mapping[str, str | None]:
@@ -289,20 +254,6 @@ def _environment() -> Mapping[str, str | None]:
 async def _follow_config(toolbox: Toolbox, path: Path) -> None:
     async for servers in watch_config(path, _environment):
         await toolbox.update(servers)
-
-
-async def greeting(toolbox: Toolbox, address: str, seconds: float = GREETING_SECONDS) -> str:
-    """Return the start message once all servers are connected, or after so many seconds."""
-    enabled = [link for link in toolbox.links.values() if link.status != "disabled"]
-    with suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await asyncio.gather(*(link.until_ready() for link in enabled))
-    down = "".join(
-        f"，{link.server.name}：{explain(error.code, error.params)}"
-        for link in toolbox.links.values()
-        if (error := link.error or CodedError("not_connected")) and link.status != "ready"
-    )
-    return GREETING.format(address=address, tools=len(toolbox.tools()), down=down)
 
 
 # --- the start --------------------------------------------------------------------------------------------
@@ -322,19 +273,15 @@ def run() -> None:
         await app.state.services.end(FINISH_SECONDS)
 
     async def greet() -> str:
-        address = address_shown(settings.web_host, settings.web_port)
-        return await greeting(app.state.services.toolbox, address)
+        overview: Overview = app.state.services.overview
+        return await overview.greeting(address_shown(settings.web_host, settings.web_port))
 
     serve(Service(app, host=settings.web_host, port=settings.web_port, greeting=greet, on_stop=end))
 
 
 async def _check(settings: Settings) -> int:
-    model = _model(settings)
-    async with Toolbox(_servers(settings)) as toolbox:
-        findings = await doctor.examine(toolbox, model)
-    if isinstance(model, OpenAIModel):
-        await model.aclose()
-    return doctor.report(findings)
+    async with _opened_model(settings) as model, Toolbox(_servers(settings)) as toolbox:
+        return doctor.report(await doctor.examine(toolbox, model))
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -3,7 +3,7 @@
 import base64
 import hmac
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -104,6 +104,7 @@ def _same(given: bytes, expected: str) -> bool:
     return hmac.compare_digest(given, expected.encode())
 
 
+@dataclass(eq=False)
 class Access:
     """Lets a request in, or answers 421 (Host), 403 (Origin) or 401 (token or password).
 
@@ -111,74 +112,55 @@ class Access:
     allowed origin gets the CORS headers that it needs; its preflight carries no secret, and changes nothing.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        allowed: Allowed,
-        refuse: Callable[[Refusal], Response],
-        secret: BearerToken | Password | None = None,
-        guarded: str = "/",
-        any_host: bool = False,
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Guard `app`.
+    app: ASGIApp
+    _: KW_ONLY
+    allowed: Allowed
+    refuse: Callable[[Refusal], Response]  # says a refusal in the service's own words
+    secret: BearerToken | Password | None = None  # what a request to a guarded path must carry
+    guarded: str = "/"  # how the guarded paths begin
+    any_host: bool = False  # no Host is refused: a secret guards the service
+    headers: Mapping[str, str] = field(default_factory=dict)  # of every answer that does not set them itself
 
-        Args:
-            app: The service.
-            allowed: Hosts and origins.
-            refuse: Says a refusal in the service's own words.
-            secret: What a request to a path that begins with `guarded` must carry.
-            guarded: See `secret`.
-            any_host: No Host is refused: a secret guards the service.
-            headers: Put on every answer that does not set them itself.
-        """
-        self._app = app
-        self._allowed = allowed
-        self._refuse = refuse
-        self._secret = secret
-        self._guarded = guarded
-        self._any_host = any_host
-        self._headers = dict(headers or {})
+    def __post_init__(self) -> None:
         self._pages = _Cors(self._authorized)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = MutableHeaders(scope=message)
-                for name, value in self._headers.items():
+                for name, value in self.headers.items():
                     given.setdefault(name, value)
             await send(message)
 
         answer = self._answer(scope)
-        await answer(scope, receive, send_with_headers if self._headers else send)
+        await answer(scope, receive, send_with_headers if self.headers else send)
 
     def _answer(self, scope: Scope) -> ASGIApp:
         if scope["path"] == OPEN_PATH:
-            return self._app
+            return self.app
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
         headers = Headers(scope=scope)
         host, origin = headers.get("host", ""), headers.get("origin")
-        if not self._any_host and not self._allowed.host(host):
-            return self._refuse(Refusal(421, "host_not_allowed", {"host": printable(without_port(host))}))
+        if not self.any_host and not self.allowed.host(host):
+            return self.refuse(Refusal(421, "host_not_allowed", {"host": printable(without_port(host))}))
         if origin is None:
             return self._authorized
-        if not self._allowed.origin(origin, host):
-            return self._refuse(Refusal(403, "origin_not_allowed", {"origin": printable(origin)}))
+        if not self.allowed.origin(origin, host):
+            return self.refuse(Refusal(403, "origin_not_allowed", {"origin": printable(origin)}))
         return self._pages
 
     async def _authorized(self, scope: Scope, receive: Receive, send: Send) -> None:
-        app = self._app
-        if self._secret and scope["path"].startswith(self._guarded):
+        app = self.app
+        if self.secret and scope["path"].startswith(self.guarded):
             given = Headers(scope=scope).get("authorization", "")
-            if not self._secret.is_given(given):
-                challenge = {"WWW-Authenticate": self._secret.challenge}
-                app = self._refuse(Refusal(401, "unauthorized", headers=challenge))
+            if not self.secret.is_given(given):
+                challenge = {"WWW-Authenticate": self.secret.challenge}
+                app = self.refuse(Refusal(401, "unauthorized", headers=challenge))
         await app(scope, receive, send)
 
 

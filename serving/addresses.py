@@ -10,11 +10,8 @@ from pydantic import AfterValidator
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 
 
-def _without_brackets(host: str) -> str:
-    return host.removeprefix("[").removesuffix("]")  # IPv6 as in a URL; a socket takes it without
-
-
-ListenHost = Annotated[str, AfterValidator(_without_brackets)]
+# IPv6 may be written as in a URL; a socket takes it without brackets.
+ListenHost = Annotated[str, AfterValidator(lambda host: host.removeprefix("[").removesuffix("]"))]
 
 
 def bracketed(host: str) -> str:

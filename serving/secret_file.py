@@ -14,10 +14,8 @@ MIN_BYTES = 32  # a shorter file was cut off
 def read_or_create(file: Path, setting: str) -> bytes:
     """Return the secret, and make it if there is none; several processes may start at once.
 
-    `setting` is the name of the setting that can hold the secret instead.
-
-    Raises:
-        StartError: The folder is read-only, or the file is not whole.
+    `setting` is the name of the setting that can hold the secret instead. Raises `StartError` if the folder
+    is read-only, or the file is not whole.
     """
     try:
         if not file.exists():

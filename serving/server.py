@@ -38,14 +38,10 @@ class Service(uvicorn.Server):
         greeting: str | Callable[[], Awaitable[str]] = "",
         on_stop: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """Make a service.
+        """Make a service. The lifespan of `app` may raise `StartError`.
 
-        Args:
-            app: What it serves; its lifespan may raise `StartError`.
-            host: The address to listen on.
-            port: The port to listen on.
-            greeting: Printed once it listens; a function is awaited beside the service, which may stop it.
-            on_stop: Called when it stops, before open answers are waited for.
+        `greeting` is printed once it listens; a function is awaited beside the service, which may stop it.
+        `on_stop` is called before open answers are waited for.
         """
         self.failure: StartError | None = None
         self._app = app

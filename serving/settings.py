@@ -45,7 +45,12 @@ class ServiceSettings(BaseSettings):
     """Base of a service's settings; every field carries a description, which is its line of `--help`."""
 
     model_config = SettingsConfigDict(
-        env_file=".env", env_ignore_empty=True, extra="ignore", cli_kebab_case=True, cli_implicit_flags=True
+        env_file=".env",
+        env_ignore_empty=True,
+        extra="ignore",
+        cli_kebab_case=True,
+        cli_implicit_flags=True,
+        cli_hide_none_type=True,
     )
 
     host_field: ClassVar[str]  # the address to listen on ...

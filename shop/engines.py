@@ -14,14 +14,9 @@ async def open_store(
 ) -> Store:
     """Open the shop at `sqlite:///file` or `postgresql://…`; create, migrate and fill it where needed.
 
-    Args:
-        url: The database.
-        catalogue: Adds new products and updates known ones, but for their stock; without one an empty shop
-            gets the tutorial's.
-        busy_seconds: How long SQLite waits for another process that writes.
-
-    Raises:
-        StoreUnavailableError: The database cannot be opened.
+    `catalogue` adds new products and updates known ones, but for their stock; without one an empty shop gets
+    the tutorial's. `busy_seconds` is how long SQLite waits for another process that writes.
+    Raises `StoreUnavailableError`.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:

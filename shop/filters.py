@@ -50,7 +50,7 @@ class ProductQuery(ListQuery):
     """Which products."""
 
     query: StorableText = Field(
-        default="", max_length=MAX_NAME, description="名称或描述包含的词，空格分隔，不分大小写"
+        "", max_length=MAX_NAME, description="名称或描述包含的词，空格分隔，不分大小写"
     )
     minPrice: Price = Field(default=0, description="最低价格，元")
     maxPrice: Price = Field(default=MAX_PRICE, description="最高价格，元")
@@ -63,19 +63,15 @@ class InventoryQuery(ListQuery):
     maxQuantity: Quantity | SkipJsonSchema[None] = Field(default=None, description="库存不多于此数，件")
 
 
-class PeriodQuery(ListQuery):
+class OrderQuery(ListQuery):
     """Whose orders, and from when: both ends belong to the period, a date means the whole day in UTC."""
 
     customerName: StorableText | SkipJsonSchema[None] = Field(
-        default=None, max_length=MAX_NAME, description="客户名称，完全一致"
+        None, max_length=MAX_NAME, description="客户名称，完全一致"
     )
-    productId: ProductId | SkipJsonSchema[None] = Field(default=None, description="含此商品 ID 的订单")
-    since: Since | SkipJsonSchema[None] = Field(
-        default=None, description="不早于，ISO 8601 日期或时间，默认 UTC"
-    )
-    until: Until | SkipJsonSchema[None] = Field(
-        default=None, description="不晚于，ISO 8601 日期或时间，默认 UTC"
-    )
+    productId: ProductId | SkipJsonSchema[None] = Field(None, description="含此商品 ID 的订单")
+    since: Since | SkipJsonSchema[None] = Field(None, description="不早于，ISO 8601 日期或时间，默认 UTC")
+    until: Until | SkipJsonSchema[None] = Field(None, description="不晚于，ISO 8601 日期或时间，默认 UTC")
 
     @field_validator("until")
     @classmethod
@@ -86,11 +82,7 @@ class PeriodQuery(ListQuery):
         return until
 
 
-class OrderQuery(PeriodQuery):
-    """Which orders."""
-
-
-class SummaryQuery(PeriodQuery):
+class SummaryQuery(OrderQuery):
     """Which orders are summed up, and by what; with a product, only its lines count."""
 
     groupBy: GroupBy = Field(default="product", description="按商品、客户或日期（UTC）汇总")

@@ -20,9 +20,19 @@ class _JsonRequest(Request):
 
     async def read(self) -> None:
         """Read the body. Raises `RequestValidationError`, or `CodedError` for one that is too large."""
-        _check_content_type(self)
-        self._read = await _bounded(self)
-        self._parsed = _parsed(self._read)
+        # A web page can send any other type to this machine without the browser asking first (CORS).
+        content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if content_type != "application/json":
+            raise _invalid("content_type", ("header", "Content-Type"), "must be application/json")
+        self._read = b""
+        async for chunk in self.stream():
+            self._read += chunk
+            if len(self._read) > MAX_BODY:
+                raise CodedError("too_large")
+        try:
+            self._parsed = from_json(self._read, allow_inf_nan=False)
+        except ValueError as error:
+            raise _invalid("json_invalid", ("body",), f"Invalid JSON: {error}") from error
 
     async def body(self) -> bytes:
         return self._read
@@ -63,29 +73,6 @@ class JsonRoute(APIRoute):
 
 def _head_as_get(scope: Scope) -> Scope:
     return {**scope, "method": "GET"} if scope["type"] == "http" and scope["method"] == "HEAD" else scope
-
-
-def _check_content_type(request: Request) -> None:
-    # A web page can send any other type to this machine without the browser asking first (CORS).
-    content_type = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise _invalid("content_type", ("header", "Content-Type"), "must be application/json")
-
-
-async def _bounded(request: Request) -> bytes:
-    body = b""
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY:
-            raise CodedError("too_large")
-    return body
-
-
-def _parsed(body: bytes) -> Any:
-    try:
-        return from_json(body, allow_inf_nan=False)
-    except ValueError as error:
-        raise _invalid("json_invalid", ("body",), f"Invalid JSON: {error}") from error
 
 
 def _invalid(kind: str, loc: tuple[str, ...], message: str) -> RequestValidationError:

@@ -2,50 +2,21 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, Protocol
+from contextlib import asynccontextmanager
 
-import asyncpg  # type: ignore[import-untyped]  # it ships no types; `_Connection` below has those that are used
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from models import Order, PurchaseRequest
-from shop import queries, schema
+from shop import queries, schema, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import StoreUnavailableError
 from shop.queries import Row, Statement
-from shop.store import (
-    Purchase,
-    StockedProduct,
-    Store,
-    checked_total,
-    new_order,
-    order_time,
-    replay,
-    wanted_stock,
-)
+from shop.store import Purchase, StockedProduct, Store
 
 MAX_CONNECTIONS = 10
 CONNECT_SECONDS = 5.0  # to open a connection, or to wait for a free one
 COMMAND_SECONDS = 15.0
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
-
-
-class _Connection(Protocol):
-    """What is used of an asyncpg connection; the arguments are `$1`, `$2`, …"""
-
-    async def execute(self, sql: str, *args: object) -> str:
-        """Run a statement."""
-
-    async def executemany(self, sql: str, rows: Sequence[Sequence[object]]) -> None:
-        """Run a statement for each row of arguments."""
-
-    async def fetch(self, sql: str, *args: object) -> Sequence[Row]:
-        """Return all rows."""
-
-    async def fetchval(self, sql: str, *args: object) -> Any:
-        """Return the first column of the first row, `None` without one."""
-
-    def transaction(self, *, isolation: str) -> AbstractAsyncContextManager[object]:
-        """Return a transaction to run the block in."""
 
 
 class PostgresStore(Store):
@@ -96,7 +67,7 @@ class PostgresStore(Store):
             self._pool.terminate()
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[_Connection]:
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
             async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
                 yield connection
@@ -104,7 +75,7 @@ class PostgresStore(Store):
             raise _failed(error) from error
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[_Connection]:
+    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
         async with self._connection() as connection, connection.transaction(isolation="read_committed"):
             yield connection
 
@@ -115,17 +86,18 @@ def _failed(error: Exception) -> StoreUnavailableError:
     return StoreUnavailableError("database_failed", database="PostgreSQL", reason=reason)
 
 
-async def _fetch(connection: _Connection, statement: Statement) -> Sequence[Row]:
-    return await connection.fetch(statement.sql.replace("?", "$"), *statement.args)
+async def _fetch(connection: asyncpg.Connection, statement: Statement) -> Sequence[Row]:
+    rows: Sequence[Row] = await connection.fetch(statement.sql.replace("?", "$"), *statement.args)
+    return rows
 
 
-async def _order(connection: _Connection, key: str) -> Order | None:
+async def _order(connection: asyncpg.Connection, key: str) -> Order | None:
     rows = await _fetch(connection, queries.order_of_key(key))
     return queries.to_orders(rows)[0] if rows else None
 
 
-async def _place(connection: _Connection, request: PurchaseRequest, key: str | None) -> Purchase:
-    wanted = wanted_stock(request)
+async def _place(connection: asyncpg.Connection, request: PurchaseRequest, key: str | None) -> Purchase:
+    wanted = store.wanted_stock(request)
     rows = await connection.fetch(  # locked by id: two purchases in opposite orders would deadlock
         """SELECT id, name, price_cents, stock FROM products
             WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE""",
@@ -133,10 +105,10 @@ async def _place(connection: _Connection, request: PurchaseRequest, key: str | N
     )
     # After locking: a purchase with the same key may have held these products, and its order is visible now.
     if key is not None and (earlier := await _order(connection, key)):
-        return replay(earlier, request)
+        return store.replay(earlier, request)
     products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
-    total = checked_total(request, products)
-    now = order_time()
+    total = store.checked_total(request, products)
+    now = store.order_time()
     order_id: int | None = await connection.fetchval(
         """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
             VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
@@ -147,14 +119,17 @@ async def _place(connection: _Connection, request: PurchaseRequest, key: str | N
         key,
     )
     if order_id is None and key is not None and (earlier := await _order(connection, key)):
-        return replay(earlier, request)  # the key was used for other products meanwhile
+        return store.replay(earlier, request)  # the key was used for other products meanwhile
     assert order_id is not None
     await _write_lines(connection, order_id, request, products)
-    return Purchase(new_order(order_id, request, total, now))
+    return Purchase(store.new_order(order_id, request, total, now))
 
 
 async def _write_lines(
-    connection: _Connection, order_id: int, request: PurchaseRequest, products: dict[int, StockedProduct]
+    connection: asyncpg.Connection,
+    order_id: int,
+    request: PurchaseRequest,
+    products: dict[int, StockedProduct],
 ) -> None:
     lines = request.items
     await connection.execute(
@@ -166,7 +141,7 @@ async def _write_lines(
         [line.quantity for line in lines],
         [products[line.productId].cents for line in lines],
     )
-    wanted = wanted_stock(request)
+    wanted = store.wanted_stock(request)
     await connection.execute(
         """UPDATE products SET stock = stock - n
             FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)
@@ -176,7 +151,7 @@ async def _write_lines(
     )
 
 
-async def _migrate(connection: _Connection) -> None:
+async def _migrate(connection: asyncpg.Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
     await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
     version: int | None = await connection.fetchval("SELECT version FROM schema_version")
@@ -188,7 +163,7 @@ async def _migrate(connection: _Connection) -> None:
     await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
 
 
-async def _import(connection: _Connection, catalogue: list[CatalogEntry] | None) -> None:
+async def _import(connection: asyncpg.Connection, catalogue: list[CatalogEntry] | None) -> None:
     if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
         catalogue = TUTORIAL
     # By id, as purchases lock: in another order the two would deadlock.

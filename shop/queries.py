@@ -12,7 +12,7 @@ from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
 from models import DEFAULT_LIMIT, MAX_PRICE, InventoryItem, Order, OrderItem, Product, SalesSummary
-from shop.filters import InventoryQuery, ListQuery, OrderQuery, PeriodQuery, ProductQuery, SummaryQuery
+from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
 
 Row = Sequence[Any]
 
@@ -27,7 +27,10 @@ class Statement:
 
 
 class _Conditions:
-    """A WHERE clause under construction; `{}` in a condition becomes the number of its argument."""
+    """A WHERE clause under construction; `{}` in a condition becomes the number of its argument.
+
+    A condition on `None` is left out.
+    """
 
     def __init__(self) -> None:
         self.args: list[Any] = []
@@ -38,7 +41,8 @@ class _Conditions:
         return f"?{len(self.args)}"
 
     def add(self, condition: str, *values: Any) -> None:
-        self.conditions.append(condition.format(*map(self.numbered, values)))
+        if None not in values:
+            self.conditions.append(condition.format(*map(self.numbered, values)))
 
     def limit(self, query: ListQuery) -> str:
         return f"LIMIT {self.numbered(query.limit)} OFFSET {self.numbered(query.offset)}"
@@ -61,41 +65,11 @@ def _like(word: str) -> str:
     return "%" + re.sub(r"([\\%_])", r"\\\1", word.casefold()) + "%"
 
 
-def _product_conditions(query: ProductQuery) -> _Conditions:
+def _period(query: OrderQuery) -> _Conditions:
     where = _Conditions()
-    for word in query.query.split():
-        where.add("search LIKE {} ESCAPE '\\'", _like(word))
-    if query.minPrice > 0:
-        where.add("price_cents >= {}", _cents(query.minPrice, ROUND_CEILING))
-    if query.maxPrice < MAX_PRICE:
-        where.add("price_cents <= {}", _cents(query.maxPrice, ROUND_FLOOR))
-    return where
-
-
-def _inventory_conditions(query: InventoryQuery) -> _Conditions:
-    where = _Conditions()
-    if query.productId:
-        where.add(f"id IN ({', '.join(['{}'] * len(query.productId))})", *query.productId)
-    if query.maxQuantity is not None:
-        where.add("stock <= {}", query.maxQuantity)
-    return where
-
-
-def _period_conditions(query: PeriodQuery) -> _Conditions:
-    where = _Conditions()
-    if query.customerName is not None:
-        where.add("o.customer = {}", query.customerName)
-    if query.since is not None:
-        where.add("o.ordered_at >= {}", query.since)
-    if query.until is not None:
-        where.add("o.ordered_at <= {}", query.until)
-    return where
-
-
-def _order_conditions(query: OrderQuery) -> _Conditions:
-    where = _period_conditions(query)
-    if query.productId is not None:
-        where.add("o.id IN (SELECT order_id FROM order_items WHERE product_id = {})", query.productId)
+    where.add("o.customer = {}", query.customerName)
+    where.add("o.ordered_at >= {}", query.since)
+    where.add("o.ordered_at <= {}", query.until)
     return where
 
 
@@ -119,17 +93,29 @@ def _catalogue(columns: str, where: _Conditions, query: ListQuery) -> tuple[Stat
 
 def products(query: ProductQuery) -> tuple[Statement, Statement]:
     """Return the statements for part of the products and for their number."""
-    return _catalogue(_PRODUCT, _product_conditions(query), query)
+    where = _Conditions()
+    for word in query.query.split():
+        where.add("search LIKE {} ESCAPE '\\'", _like(word))
+    if query.minPrice > 0:
+        where.add("price_cents >= {}", _cents(query.minPrice, ROUND_CEILING))
+    if query.maxPrice < MAX_PRICE:
+        where.add("price_cents <= {}", _cents(query.maxPrice, ROUND_FLOOR))
+    return _catalogue(_PRODUCT, where, query)
 
 
 def inventory(query: InventoryQuery) -> tuple[Statement, Statement]:
     """Return the statements for part of the inventory and for its length."""
-    return _catalogue(f"{_PRODUCT}, stock", _inventory_conditions(query), query)
+    where = _Conditions()
+    if query.productId:
+        where.add(f"id IN ({', '.join(['{}'] * len(query.productId))})", *query.productId)
+    where.add("stock <= {}", query.maxQuantity)
+    return _catalogue(f"{_PRODUCT}, stock", where, query)
 
 
 def orders(query: OrderQuery) -> tuple[Statement, Statement]:
     """Return the statements for part of the orders, newest first, and for their number."""
-    where = _order_conditions(query)
+    where = _period(query)
+    where.add("o.id IN (SELECT order_id FROM order_items WHERE product_id = {})", query.productId)
     quick = _is_quick(where, query)
     if where.conditions:
         count = Statement(f"SELECT count(*) FROM orders o {where}", where.args.copy())
@@ -146,17 +132,15 @@ def order_of_key(key: str) -> Statement:
 
 def summary(query: SummaryQuery) -> tuple[Statement, Statement]:
     """Return the statements for part of the sums, largest or newest first, and for their number."""
-    where = _period_conditions(query)
+    where = _period(query)
     key = {"product": "i.product_id", "customer": "o.customer", "day": "substr(o.ordered_at, 1, 10)"}[
         query.groupBy
     ]
     if query.groupBy == "product" or query.productId is not None:
         sold, sums = _sold_lines(query, where)
     else:  # from the orders' own sums: there are fewer orders than lines
-        sold, sums = (
-            "FROM orders o",
-            "count(*), CAST(sum(o.units) AS BIGINT), CAST(sum(o.total_cents) AS BIGINT)",
-        )
+        sold = "FROM orders o"
+        sums = "count(*), CAST(sum(o.units) AS BIGINT), CAST(sum(o.total_cents) AS BIGINT)"
     label = "(SELECT name FROM products WHERE id = i.product_id)" if query.groupBy == "product" else key
     order = "1 DESC" if query.groupBy == "day" else "5 DESC, 1"
     count = Statement(f"SELECT count(DISTINCT {key}) {sold} {where}", where.args.copy())
@@ -167,39 +151,43 @@ def summary(query: SummaryQuery) -> tuple[Statement, Statement]:
 
 def _sold_lines(query: SummaryQuery, where: _Conditions) -> tuple[str, str]:
     needs_orders = bool(where.conditions) or query.groupBy != "product"
-    if query.productId is not None:
-        where.add("i.product_id = {}", query.productId)
+    where.add("i.product_id = {}", query.productId)
     sold = "FROM order_items i" + (" JOIN orders o ON o.id = i.order_id" if needs_orders else "")
     amount = "CAST(sum(i.quantity * i.unit_cents) AS BIGINT)"
     return sold, f"count(DISTINCT i.order_id), CAST(sum(i.quantity) AS BIGINT), {amount}"
 
 
-def to_product(row: Row) -> Product:
-    """Make a product of a row."""
+def _product(row: Row) -> Product:
     return Product(id=row[0], name=row[1], price=row[2] / 100, description=row[3])
 
 
-def to_inventory_item(row: Row) -> InventoryItem:
-    """Make an inventory item of a product's row with its stock."""
-    return InventoryItem(productId=row[0], quantity=row[4], product=to_product(row))
+def to_products(rows: Sequence[Row]) -> list[Product]:
+    """Make products of rows."""
+    return [_product(row) for row in rows]
+
+
+def to_inventory(rows: Sequence[Row]) -> list[InventoryItem]:
+    """Make inventory items of products' rows with their stock."""
+    return [InventoryItem(productId=row[0], quantity=row[4], product=_product(row)) for row in rows]
 
 
 def to_orders(rows: Sequence[Row]) -> list[Order]:
     """Make orders of rows of lines; the lines of an order follow one another."""
     return [
         Order(
-            id=head[0],
-            customerName=head[1],
-            totalAmount=head[2] / 100,
-            orderDate=head[3],
+            id=id_,
+            customerName=customer,
+            totalAmount=cents / 100,
+            orderDate=ordered_at,
             items=[OrderItem(productId=line[4], quantity=line[5]) for line in lines],
         )
-        for head, lines in (
-            (tuple(key), list(group)) for key, group in itertools.groupby(rows, lambda r: r[:4])
-        )
+        for (id_, customer, cents, ordered_at), lines in itertools.groupby(rows, lambda row: row[:4])
     ]
 
 
-def to_summary(row: Row) -> SalesSummary:
-    """Make a sum of a row."""
-    return SalesSummary(key=row[0], label=row[1], orders=row[2], quantity=row[3], amount=row[4] / 100)
+def to_summaries(rows: Sequence[Row]) -> list[SalesSummary]:
+    """Make sums of rows."""
+    return [
+        SalesSummary(key=row[0], label=row[1], orders=row[2], quantity=row[3], amount=row[4] / 100)
+        for row in rows
+    ]

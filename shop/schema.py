@@ -8,37 +8,46 @@ from shop.errors import StoreUnavailableError
 
 Steps = list[list[str]]
 
-SQLITE: Steps = [
-    [
-        """CREATE TABLE products (
-            id INTEGER PRIMARY KEY,
+
+def _tables(integer: str, order_id: str, ordered_at: str, options: str = "") -> list[str]:
+    return [
+        f"""CREATE TABLE products (
+            id {integer} PRIMARY KEY,
             name TEXT NOT NULL,
-            price_cents INTEGER NOT NULL CHECK (price_cents >= 0),
+            price_cents {integer} NOT NULL CHECK (price_cents >= 0),
             description TEXT NOT NULL,
             search TEXT NOT NULL,
-            stock INTEGER NOT NULL CHECK (stock >= 0)
+            stock {integer} NOT NULL CHECK (stock >= 0)
         )""",
-        """CREATE TABLE orders (
-            id INTEGER PRIMARY KEY AUTOINCREMENT,
+        f"""CREATE TABLE orders (
+            id {order_id},
             customer TEXT NOT NULL,
-            total_cents INTEGER NOT NULL,
-            units INTEGER NOT NULL,
-            ordered_at TEXT NOT NULL,
+            total_cents {integer} NOT NULL,
+            units {integer} NOT NULL,
+            ordered_at {ordered_at} NOT NULL,
             idempotency_key TEXT UNIQUE
         )""",
-        """CREATE TABLE order_items (
-            order_id INTEGER NOT NULL REFERENCES orders (id),
-            line INTEGER NOT NULL,
-            product_id INTEGER NOT NULL REFERENCES products (id),
-            quantity INTEGER NOT NULL CHECK (quantity > 0),
-            unit_cents INTEGER NOT NULL,
+        f"""CREATE TABLE order_items (
+            order_id {integer} NOT NULL REFERENCES orders (id),
+            line {integer} NOT NULL,
+            product_id {integer} NOT NULL REFERENCES products (id),
+            quantity {integer} NOT NULL CHECK (quantity > 0),
+            unit_cents {integer} NOT NULL,
             PRIMARY KEY (order_id, line)
-        ) WITHOUT ROWID""",
-    ],
+        ) {options}""",
+    ]
+
+
+_INDEXES = [
+    "CREATE INDEX orders_newest ON orders (ordered_at, id)",
+    "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
+    "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
+]
+
+SQLITE: Steps = [
+    _tables("INTEGER", "INTEGER PRIMARY KEY AUTOINCREMENT", "TEXT", "WITHOUT ROWID"),
     [
-        "CREATE INDEX orders_newest ON orders (ordered_at, id)",
-        "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
-        "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
+        *_INDEXES,
         "CREATE TABLE order_counts (slot INTEGER PRIMARY KEY, n INTEGER NOT NULL)",
         "INSERT INTO order_counts SELECT 0, count(*) FROM orders",
         """CREATE TRIGGER order_added AFTER INSERT ON orders
@@ -49,36 +58,9 @@ SQLITE: Steps = [
 ]
 
 POSTGRES: Steps = [
+    _tables("BIGINT", "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", 'TEXT COLLATE "C"'),
     [
-        """CREATE TABLE products (
-            id BIGINT PRIMARY KEY,
-            name TEXT NOT NULL,
-            price_cents BIGINT NOT NULL CHECK (price_cents >= 0),
-            description TEXT NOT NULL,
-            search TEXT NOT NULL,
-            stock BIGINT NOT NULL CHECK (stock >= 0)
-        )""",
-        """CREATE TABLE orders (
-            id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            customer TEXT NOT NULL,
-            total_cents BIGINT NOT NULL,
-            units BIGINT NOT NULL,
-            ordered_at TEXT COLLATE "C" NOT NULL,
-            idempotency_key TEXT UNIQUE
-        )""",
-        """CREATE TABLE order_items (
-            order_id BIGINT NOT NULL REFERENCES orders (id),
-            line BIGINT NOT NULL,
-            product_id BIGINT NOT NULL REFERENCES products (id),
-            quantity BIGINT NOT NULL CHECK (quantity > 0),
-            unit_cents BIGINT NOT NULL,
-            PRIMARY KEY (order_id, line)
-        )""",
-    ],
-    [
-        "CREATE INDEX orders_newest ON orders (ordered_at, id)",
-        "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
-        "CREATE INDEX items_of_product ON order_items (product_id, order_id, quantity, unit_cents)",
+        *_INDEXES,
         # Sixteen rows: with a single one, every purchase would wait for the commit of the one before it.
         "CREATE TABLE order_counts (slot BIGINT PRIMARY KEY, n BIGINT NOT NULL)",
         """INSERT INTO order_counts

@@ -14,20 +14,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import Order, PurchaseRequest
-from shop import queries, schema
+from shop import queries, schema, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import StoreError, StoreUnavailableError
 from shop.queries import Row, Statement
-from shop.store import (
-    Purchase,
-    StockedProduct,
-    Store,
-    checked_total,
-    new_order,
-    order_time,
-    replay,
-    wanted_stock,
-)
+from shop.store import Purchase, StockedProduct, Store
 
 T = TypeVar("T")
 
@@ -49,18 +40,16 @@ class _Connections:
 
     def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Call `work` with a connection. After a failure the connection is closed, which rolls back."""
-        connection: sqlite3.Connection | None = None
-        done = False
         try:
             self._check_file()
             connection = self._take()
-            result = work(connection)
-            done = True
+            try:
+                result = work(connection)
+            except BaseException:
+                connection.close()
+                raise
         except (sqlite3.Error, OSError) as error:
             raise _failed(self._path, error) from error
-        finally:
-            if connection and not done:
-                connection.close()
         self._idle.append(connection)
         return result
 
@@ -206,9 +195,9 @@ def _placed_or_refused(connection: sqlite3.Connection, job: _Job) -> Purchase | 
     try:
         earlier = _order(connection, job.key) if job.key is not None else None
         if earlier:
-            return replay(earlier, job.request)
+            return store.replay(earlier, job.request)
         products = _products(connection, job.request)
-        total = checked_total(job.request, products)
+        total = store.checked_total(job.request, products)
     except StoreError as refusal:
         return refusal
     return Purchase(_write_order(connection, job, products, total))
@@ -222,15 +211,15 @@ def _order(connection: sqlite3.Connection, key: str) -> Order | None:
 
 def _products(connection: sqlite3.Connection, request: PurchaseRequest) -> dict[int, StockedProduct]:
     select = "SELECT name, price_cents, stock FROM products WHERE id = ?"
-    rows = {id_: connection.execute(select, (id_,)).fetchone() for id_ in wanted_stock(request)}
+    rows = {id_: connection.execute(select, (id_,)).fetchone() for id_ in store.wanted_stock(request)}
     return {id_: StockedProduct(*row) for id_, row in rows.items() if row}
 
 
 def _write_order(
     connection: sqlite3.Connection, job: _Job, products: dict[int, StockedProduct], total: int
 ) -> Order:
-    now = order_time()
-    wanted = wanted_stock(job.request)
+    now = store.order_time()
+    wanted = store.wanted_stock(job.request)
     order_id = connection.execute(
         """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
             VALUES (?, ?, ?, ?, ?)""",
@@ -247,7 +236,7 @@ def _write_order(
     connection.executemany(
         "UPDATE products SET stock = stock - ? WHERE id = ?", [(n, id_) for id_, n in wanted.items()]
     )
-    return new_order(order_id, job.request, total, now)
+    return store.new_order(order_id, job.request, total, now)
 
 
 def _prepare(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
@@ -285,20 +274,12 @@ def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds:
 def _migrate_and_import(connection: sqlite3.Connection, catalogue: list[CatalogEntry] | None) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
-    _migrate(connection)
-    _import(connection, catalogue)
-    connection.execute("COMMIT")
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     for step in schema.steps_from(version, schema.SQLITE):
         for statement in step:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(schema.SQLITE)}")
-
-
-def _import(connection: sqlite3.Connection, catalogue: list[CatalogEntry] | None) -> None:
     if catalogue is None and not connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
         catalogue = TUTORIAL
     connection.executemany(schema.UPSERT_PRODUCT, [entry.row() for entry in catalogue or []])
+    connection.execute("COMMIT")

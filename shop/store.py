@@ -6,14 +6,14 @@ written in one transaction.
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
 from shop import queries
-from shop.errors import EmptyPurchaseError, KeyReusedError, OutOfStockError, UnknownProductError
+from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery, stored_time
 from shop.queries import Row, Statement
 
@@ -54,19 +54,15 @@ def wanted_stock(request: PurchaseRequest) -> Counter[int]:
 
 
 def checked_total(request: PurchaseRequest, products: Mapping[int, StockedProduct]) -> int:
-    """Return the total in cents.
-
-    Raises:
-        UnknownProductError: For the first line whose product is not among `products`.
-        OutOfStockError: For the first line whose product is too few.
-    """
+    """Return the total in cents. Raises `StoreError` for the first line that cannot be served."""
     wanted = wanted_stock(request)
     for line in request.items:
         product = products.get(line.productId)
         if product is None:
-            raise UnknownProductError(line.productId)
+            raise StoreError("unknown_product", productId=line.productId)
         if product.stock < wanted[line.productId]:
-            raise OutOfStockError(line.productId, product.name, product.stock)
+            at_hand = {"name": product.name, "available": product.stock}
+            raise StoreError("out_of_stock", productId=line.productId, **at_hand)
     return sum(products[line.productId].cents * line.quantity for line in request.items)
 
 
@@ -87,9 +83,9 @@ def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered
 
 
 def replay(order: Order, request: PurchaseRequest) -> Purchase:
-    """Return the order that a key has bought before. Raises `KeyReusedError` where the request differs."""
+    """Return the order that a key has bought before. Raises `StoreError` where the request differs."""
     if (order.customerName, order.items) != (request.customerName, request.items):
-        raise KeyReusedError
+        raise StoreError("key_reused")
     return Purchase(order, replayed=True)
 
 
@@ -111,40 +107,34 @@ class Store(ABC):
     async def purchase(self, request: PurchaseRequest, key: str | None = None) -> Purchase:
         """Buy. With a key the same request buys once, however often it is sent. Raises `StoreError`."""
         if not request.customerName.strip() or not request.items:
-            raise EmptyPurchaseError
+            raise StoreError("empty_purchase")
         return await self.place(request, key)
 
     async def products(self, query: ProductQuery) -> Listing[Product]:
         """Return products by id."""
-        rows, total = await self._list(query, *queries.products(query))
-        return Listing([queries.to_product(row) for row in rows], total)
+        return await self._list(query, queries.products(query), queries.to_products)
 
     async def inventory(self, query: InventoryQuery) -> Listing[InventoryItem]:
         """Return stock by product id."""
-        rows, total = await self._list(query, *queries.inventory(query))
-        return Listing([queries.to_inventory_item(row) for row in rows], total)
+        return await self._list(query, queries.inventory(query), queries.to_inventory)
 
     async def orders(self, query: OrderQuery) -> Listing[Order]:
         """Return orders, newest first."""
-        lines, count = queries.orders(query)
-        orders = queries.to_orders(await self.fetch(lines))
-        return Listing(orders, await self._total(query, len(orders), count))
+        return await self._list(query, queries.orders(query), queries.to_orders)
 
     async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""
-        rows, total = await self._list(query, *queries.summary(query))
-        return Listing([queries.to_summary(row) for row in rows], total)
+        return await self._list(query, queries.summary(query), queries.to_summaries)
 
     async def ping(self) -> None:
         """Return when the database answers."""
         await self.fetch(Statement("SELECT 1 FROM products LIMIT 1", [], quick=True))
 
-    async def _list(self, query: ListQuery, select: Statement, count: Statement) -> tuple[Sequence[Row], int]:
-        rows = await self.fetch(select)
-        return rows, await self._total(query, len(rows), count)
-
-    async def _total(self, query: ListQuery, fetched: int, count: Statement) -> int:
-        if fetched < query.limit and (fetched or not query.offset):
-            return query.offset + fetched  # this part reaches the end of the list: no need to count
-        total: int = (await self.fetch(count))[0][0]
-        return total
+    async def _list(
+        self, query: ListQuery, sql: tuple[Statement, Statement], made: Callable[[Sequence[Row]], list[T]]
+    ) -> Listing[T]:
+        select, count = sql
+        items = made(await self.fetch(select))
+        if len(items) < query.limit and (items or not query.offset):
+            return Listing(items, query.offset + len(items))  # it reaches the end: no need to count
+        return Listing(items, (await self.fetch(count))[0][0])

@@ -12,7 +12,7 @@ import pytest
 
 import api
 from models import MAX_ID
-from shop import problems
+from serving import error_answers
 from tests.support.engines import ENGINES, new_url
 
 pytestmark = pytest.mark.anyio
@@ -240,7 +240,7 @@ async def test_a_purchase_wants_to_be_json_so_that_no_web_page_can_send_one(
 async def test_many_errors_do_not_make_a_long_answer(client: httpx.AsyncClient) -> None:
     many = {f"field{i}": 1 for i in range(4000)}
     answer = await client.post("/api/purchase", json=many)
-    assert (answer.status_code, len(answer.json()["detail"])) == (422, problems.MAX_ERRORS)
+    assert (answer.status_code, len(answer.json()["detail"])) == (422, error_answers.MAX_ERRORS)
 
 
 async def test_a_long_field_name_is_shortened_in_the_answer(client: httpx.AsyncClient) -> None:

@@ -1,4 +1,4 @@
-"""The events of a turn; `event` is the name on the wire."""
+"""The events of a turn."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,20 +9,25 @@ from assistant.chat.interfaces import Media
 
 
 @dataclass(frozen=True)
-class TextEvent:
+class Event:
+    """What a turn tells; `event` is its name on the wire."""
+
+    event: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class TextEvent(Event):
     """A piece of the answer."""
 
-    event: ClassVar = "text"
-
+    event = "text"
     delta: str
 
 
 @dataclass(frozen=True)
-class ToolCallEvent:
+class ToolCallEvent(Event):
     """The model wants this call."""
 
-    event: ClassVar = "tool_call"
-
+    event = "tool_call"
     id: str
     server: str
     tool: str
@@ -33,20 +38,18 @@ class ToolCallEvent:
 
 
 @dataclass(frozen=True)
-class ApprovalEvent:
+class ApprovalEvent(Event):
     """This call waits for the user."""
 
-    event: ClassVar = "approval"
-
+    event = "approval"
     id: str
 
 
 @dataclass(frozen=True)
-class ToolProgressEvent:
+class ToolProgressEvent(Event):
     """A running call reports its progress."""
 
-    event: ClassVar = "tool_progress"
-
+    event = "tool_progress"
     id: str
     progress: float
     total: float | None
@@ -54,14 +57,13 @@ class ToolProgressEvent:
 
 
 @dataclass(frozen=True)
-class ToolResultEvent:
+class ToolResultEvent(Event):
     """The outcome of a call, `ms` milliseconds after it began; `unknown` if it may have happened or not.
 
     An error has a code with parameters.
     """
 
-    event: ClassVar = "tool_result"
-
+    event = "tool_result"
     id: str
     result: str
     isError: bool
@@ -73,40 +75,25 @@ class ToolResultEvent:
 
 
 @dataclass(frozen=True)
-class MessageEvent:
+class MessageEvent(Event):
     """Append this message to the history."""
 
-    event: ClassVar = "message"
-
+    event = "message"
     message: Message
 
 
 @dataclass(frozen=True)
-class ErrorEvent:
+class ErrorEvent(Event):
     """The turn failed."""
 
-    event: ClassVar = "error"
-
+    event = "error"
     code: str
     params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
-class DoneEvent:
+class DoneEvent(Event):
     """The end of the turn."""
 
-    event: ClassVar = "done"
-
+    event = "done"
     reason: Literal["stop", "approval", "rounds", "error"]
-
-
-Event = (
-    TextEvent
-    | ToolCallEvent
-    | ApprovalEvent
-    | ToolProgressEvent
-    | ToolResultEvent
-    | MessageEvent
-    | ErrorEvent
-    | DoneEvent
-)

@@ -99,11 +99,7 @@ class Model(Protocol):
     demo: bool
 
     def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
-        """Yield the answer's text piece by piece, then exactly one Reply.
-
-        Raises:
-            ModelError: There is no answer, or no more of it.
-        """
+        """Yield the answer's text piece by piece, then exactly one Reply, or raise `ModelError`."""
 
 
 class UnknownServerError(CodedError):
@@ -131,8 +127,4 @@ class Tools(Protocol):
         key: str | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
-        """Call a tool. Failures are results.
-
-        Raises:
-            UnknownServerError: No server has this name.
-        """
+        """Call a tool. Failures are results, but for `UnknownServerError`."""

@@ -31,15 +31,7 @@ class Chat:
         max_rounds: int = MAX_ROUNDS,
         max_remembered: int = MAX_REMEMBERED,
     ) -> None:
-        """Make a chat.
-
-        Args:
-            model: Answers.
-            tools: What it can call.
-            secret: Keys the MAC in call ids; the same in all replicas.
-            max_rounds: How often in a turn the model may call tools.
-            max_remembered: Writing calls whose outcome is kept for their repetitions.
-        """
+        """Make a chat; `secret` keys the MAC in call ids, and is the same in all replicas."""
         self._model = model
         self._tools = tools
         self._ids = CallIds(secret)
@@ -83,25 +75,22 @@ class Chat:
         return self._run(turn, events)
 
     async def _run(self, turn: Turn, events: asyncio.Queue[Event | None]) -> AsyncGenerator[Event]:
-        if self._is_finishing:
-            for event in STOPPED:
-                yield event
-            return
-        task = asyncio.create_task(turn.run())
-        self._turns.add(task)
-        task.add_done_callback(self._turns.discard)
-        task.add_done_callback(lambda _: events.put_nowait(None))
-        try:
-            while (told := await events.get()) is not None:
-                yield told
-            if not task.cancelled():
-                return
-            for event in STOPPED:
-                yield event
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        if not self._is_finishing:
+            task = asyncio.create_task(turn.run())
+            self._turns.add(task)
+            task.add_done_callback(self._turns.discard)
+            task.add_done_callback(lambda _: events.put_nowait(None))
+            try:
+                while (told := await events.get()) is not None:
+                    yield told
+                if not task.cancelled():
+                    return
+            finally:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+        for event in STOPPED:
+            yield event
 
     async def finish(self, seconds: float) -> None:
         """Wait for the writing calls in flight, at most so long, then end all turns; each says so.

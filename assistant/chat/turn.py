@@ -4,23 +4,13 @@ import asyncio
 import logging
 import re
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from assistant.chat.approvals import Approvals, Verdict
+from assistant.chat import events
+from assistant.chat.approvals import Approvals
 from assistant.chat.call_ids import CallIds
-from assistant.chat.events import (
-    ApprovalEvent,
-    DoneEvent,
-    ErrorEvent,
-    Event,
-    MessageEvent,
-    TextEvent,
-    ToolCallEvent,
-    ToolProgressEvent,
-    ToolResultEvent,
-)
 from assistant.chat.history import Call, Message, mend, open_calls, sendable, shorten_results, tool_message
 from assistant.chat.interfaces import (
     ContextOverflowError,
@@ -34,7 +24,7 @@ from assistant.chat.interfaces import (
 )
 from assistant.chat.sentences import ERROR, NO_MORE_ROUNDS, SENTENCES, TOO_LONG
 from assistant.chat.writing_calls import WritingCalls
-from serving.errors import sentence
+from serving.errors import CodedError, sentence
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +55,7 @@ class Turn:
     writing: WritingCalls
     approvals: Approvals
     history: list[Message]
-    emit: Callable[[Event], None]
+    emit: Callable[[events.Event], None]
     max_rounds: int
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE))
 
@@ -75,11 +65,11 @@ class Turn:
         try:
             reason = await self._rounds()
         except ModelError as error:
-            self.emit(ErrorEvent(error.code, error.params))
+            self.emit(events.ErrorEvent(error.code, error.params))
         except Exception:  # the task's outer edge: the page waits for the end of the turn
             log.exception("一轮对话意外中断")
-            self.emit(ErrorEvent("turn_broke"))
-        self.emit(DoneEvent(reason))
+            self.emit(events.ErrorEvent("turn_broke"))
+        self.emit(events.DoneEvent(reason))
 
     async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
         if pending := open_calls(self.history):
@@ -113,10 +103,10 @@ class Turn:
         if not text and not calls:
             if not or_else:
                 raise ModelError("empty_reply")
-            self.emit(TextEvent(or_else))
+            self.emit(events.TextEvent(or_else))
             text = or_else
         if reply.finish == "length" and not calls:
-            self.emit(TextEvent(TOO_LONG))
+            self.emit(events.TextEvent(TOO_LONG))
             text += TOO_LONG
         message: Message = {"role": "assistant", "content": text, **reply.extra}
         if calls:
@@ -132,14 +122,14 @@ class Turn:
             if isinstance(part, Reply):
                 reply = part
             else:
-                self.emit(TextEvent(part))
+                self.emit(events.TextEvent(part))
         if reply is None:
             raise ModelError("no_reply")
         return reply
 
     def _append(self, message: Message) -> None:
         self.history.append(message)
-        self.emit(MessageEvent(message))
+        self.emit(events.MessageEvent(message))
 
     async def _settle_calls(self, calls: Sequence[tuple[Call, bool]], cut_off: bool = False) -> bool:
         """Run or reject calls side by side; return whether one of them waits for the user.
@@ -153,26 +143,21 @@ class Turn:
         waiting = False
         for call, is_current in calls:
             tool = tools.get(call.name)
-            verdict = Verdict("reject", "cut_off") if cut_off else self._verdict(call, tool, is_current)
-            if verdict.action == "wait":
-                self.emit(ApprovalEvent(call.id))
+            is_genuine, has_begun = self.ids.is_genuine(call), call.id in self.writing
+            verdict = self.approvals.verdict(
+                call, tool, is_current=is_current, is_genuine=is_genuine, has_begun=has_begun
+            )
+            if cut_off:
+                verdict = CodedError("cut_off")
+            if isinstance(verdict, CodedError):
+                self._record(call, _failure(verdict, unknown=verdict.code == "outcome_unknown"))
+            elif verdict == "wait":
+                self.emit(events.ApprovalEvent(call.id))
                 waiting = True
-            elif verdict.action == "run" and tool is not None:
+            elif tool is not None:
                 running.append(self._execute(call, tool))
-            else:
-                unknown = verdict.code == "outcome_unknown"
-                self._record(_failure(call, verdict.code, verdict.params, unknown=unknown), call)
         await asyncio.gather(*running)
         return waiting
-
-    def _verdict(self, call: Call, tool: Tool | None, is_current: bool) -> Verdict:
-        return self.approvals.verdict(
-            call,
-            tool,
-            is_current=is_current,
-            is_genuine=self.ids.is_genuine(call),
-            has_begun=call.id in self.writing,
-        )
 
     async def _execute(self, call: Call, tool: Tool) -> None:
         async with self._slots:
@@ -181,16 +166,14 @@ class Turn:
                 result = await self._call_tool(call, tool)
             except Exception:  # this call's outer edge: the others of its round have results of their own
                 log.exception("工具调用 %s 意外中断", tool.offered)
-                outcome = _failure(call, "call_broke", {}, unknown=not tool.read_only)
-            else:
-                outcome = _result_event(call, result, ms=round((time.monotonic() - began) * 1000))
-            self._record(outcome, call)
+                result = _failure(CodedError("call_broke"), unknown=not tool.read_only)
+            self._record(call, result, ms=round((time.monotonic() - began) * 1000))
 
     async def _call_tool(self, call: Call, tool: Tool) -> ToolResult:
         """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
 
         def report(progress: float, total: float | None, message: str | None) -> None:
-            self.emit(ToolProgressEvent(call.id, progress, total, message))
+            self.emit(events.ToolProgressEvent(call.id, progress, total, message))
 
         async def run() -> ToolResult:
             try:
@@ -198,38 +181,35 @@ class Turn:
                     tool.server, tool.name, call.args() or {}, key=call.id, on_progress=report
                 )
             except UnknownServerError as error:  # mcp.json was edited in the middle of the turn
-                text = sentence(SENTENCES, error.code, error.params)
-                return ToolResult(text, is_error=True, unreachable=True, code=error.code, params=error.params)
+                return replace(_failure(error), unreachable=True)
 
         return await run() if tool.read_only else await self.writing.run(call.id, run)
 
-    def _record(self, outcome: ToolResultEvent, call: Call) -> None:
-        self.emit(outcome)
-        if outcome.isError:
-            error = {"code": outcome.code, "params": outcome.params}
-            self._append(tool_message(call, ERROR.format(outcome.result), error))
-        else:
-            self._append(tool_message(call, outcome.result))
+    def _record(self, call: Call, result: ToolResult, ms: int = 0) -> None:
+        code = result.code or ("tool_failed" if result.is_error else None)
+        self.emit(
+            events.ToolResultEvent(
+                call.id, result.text, result.is_error, ms, result.unknown, result.media, code, result.params
+            )
+        )
+        text = ERROR.format(result.text) if result.is_error else result.text
+        error = {"code": code, "params": result.params} if result.is_error else None
+        self._append(tool_message(call, text, error))
 
 
-def _failure(call: Call, code: str, params: Mapping[str, Any], *, unknown: bool) -> ToolResultEvent:
-    text = sentence(SENTENCES, code, params)
-    return ToolResultEvent(call.id, text, isError=True, ms=0, unknown=unknown, code=code, params=params)
+def _failure(error: CodedError, *, unknown: bool = False) -> ToolResult:
+    text = sentence(SENTENCES, error.code, error.params)
+    return ToolResult(text, is_error=True, unknown=unknown, code=error.code, params=error.params)
 
 
-def _result_event(call: Call, result: ToolResult, *, ms: int) -> ToolResultEvent:
-    code = result.code or ("tool_failed" if result.is_error else None)
-    return ToolResultEvent(
-        call.id, result.text, result.is_error, ms, result.unknown, result.media, code, result.params
-    )
-
-
-def _call_event(call: Call, tool: Tool | None) -> ToolCallEvent:
+def _call_event(call: Call, tool: Tool | None) -> events.ToolCallEvent:
     args = call.args()
     shown = call.arguments if args is None else args
     if tool is None:
-        return ToolCallEvent(call.id, "", call.name, call.name, shown, readOnly=True, fingerprint="")
-    return ToolCallEvent(call.id, tool.server, tool.name, tool.title, shown, tool.read_only, tool.fingerprint)
+        return events.ToolCallEvent(call.id, "", call.name, call.name, shown, readOnly=True, fingerprint="")
+    return events.ToolCallEvent(
+        call.id, tool.server, tool.name, tool.title, shown, tool.read_only, tool.fingerprint
+    )
 
 
 def _function(tool: Tool) -> dict[str, Any]:

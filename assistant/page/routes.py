@@ -1,16 +1,16 @@
 """The routes of the page beyond the chat: its files, what it watches, prompts, connections, `/docs`."""
 
-import asyncio
 import base64
 import hashlib
 import json
+import mimetypes
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import FileResponse, HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -19,16 +19,29 @@ from starlette.staticfiles import StaticFiles
 
 from assistant.chat import Chat
 from assistant.chat.history import is_writable_json
-from assistant.page.failures import Failure
+from assistant.page.sentences import explain
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
+from serving.error_answers import ErrorAnswers, Problem
 
+PUBLIC = Path(__file__).parents[2] / "public"
+LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+
+# All of the page is served from here; text of a model or a tool can neither run, fetch nor send anything.
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        + LOCKED
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-cache",
+}
 # The documents' scripts come from a CDN: each page may load its own package from there and nothing else.
 CDN = "https://cdn.jsdelivr.net/npm"
 DOCS_POLICY = (
     "default-src 'none'; script-src {package} {inline}; style-src {package} 'unsafe-inline'; "
-    "img-src 'self' data:; connect-src 'self'; worker-src blob:; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "img-src 'self' data:; connect-src 'self'; worker-src blob:; " + LOCKED
 )
 ICON = "/static/icon.svg"
 
@@ -40,14 +53,13 @@ class Services:
     toolbox: Toolbox
     chat: Chat
     overview: Overview
-    stopping: asyncio.Event
 
     async def end(self, seconds: float) -> None:
         """End streams, turns and calls made by hand, while their outcome can still be told.
 
         Writing calls get so many seconds to finish.
         """
-        self.stopping.set()
+        self.overview.stopping.set()
         await self.chat.finish(seconds)
         await self.toolbox.close()
 
@@ -79,11 +91,13 @@ class GetPromptRequest(JsonBody):
     args: dict[str, str] = {}
 
 
-router = APIRouter(responses={422: {"description": "Invalid request; the fields are named"}})
+ANSWERS = ErrorAnswers(explain, {"unknown_server": 404})
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: {"model": Failure, "description": "No such server"},
-    502: {"model": Failure, "description": "The server cannot be reached, or refuses"},
+    404: {"model": Problem, "description": "No such server"},
+    422: {"model": Problem, "description": "Invalid request; the fields are named"},
+    502: {"model": Problem, "description": "The server cannot be reached, or refuses"},
 }
+router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
 
 
 def event(name: str, data: Any) -> ServerSentEvent:
@@ -118,6 +132,13 @@ async def reconnect(name: str, services: AppServices) -> None:
     services.toolbox.link(name).reconnect()
 
 
+@router.get("/", include_in_schema=False)
+async def page(request: Request) -> Response:
+    """Serve the page."""
+    static: PageFiles = request.app.state.static
+    return await static.get_response("index.html", request.scope)
+
+
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """Serve Swagger UI."""
@@ -129,10 +150,7 @@ async def docs(request: Request) -> Response:
 async def redoc(request: Request) -> Response:
     """Serve ReDoc."""
     page = get_redoc_html(
-        openapi_url="/openapi.json",
-        title=request.app.title,
-        redoc_favicon_url=ICON,
-        with_google_fonts=False,
+        openapi_url="/openapi.json", title=request.app.title, redoc_favicon_url=ICON, with_google_fonts=False
     )
     return _with_policy(page, f"{CDN}/redoc@2/")
 
@@ -159,3 +177,12 @@ def _with_policy(page: HTMLResponse, package: str) -> HTMLResponse:
     inline = " ".join(f"'sha256-{each}'" for each in hashes)
     page.headers["Content-Security-Policy"] = DOCS_POLICY.format(package=package, inline=inline)
     return page
+
+
+def install(app: FastAPI) -> None:
+    """Add the page: its files, these routes, and what answers when a route fails."""
+    mimetypes.add_type("text/javascript", ".js")  # on Windows the registry may name another
+    app.state.static = PageFiles(directory=PUBLIC)
+    app.mount("/static", app.state.static)
+    app.include_router(router)
+    ANSWERS.install(app)

@@ -7,21 +7,23 @@ from contextlib import suppress
 from typing import Any
 
 from assistant.chat.interfaces import Model
-from assistant.page.sentences import explain
+from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
+from serving.errors import CodedError
 
 POLL_SECONDS = 0.05  # between two comparisons of the state; one takes microseconds
+GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
 RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page watches
 
 
 class Overview:
     """The state of a toolbox and its model; `stopping` ends all who watch it."""
 
-    def __init__(self, model: Model, toolbox: Toolbox, stopping: asyncio.Event) -> None:
+    def __init__(self, model: Model, toolbox: Toolbox) -> None:
         self._model = model
         self._toolbox = toolbox
-        self._stopping = stopping
+        self.stopping = asyncio.Event()
         self._retried_at = 0.0  # time.monotonic()
 
     def status(self) -> dict[str, Any]:
@@ -51,26 +53,36 @@ class Overview:
             "prompts": self._toolbox.prompts(),
         }
 
+    async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:
+        """Return the start message once all servers are connected, or after so many seconds."""
+        enabled = [link for link in self._toolbox.links.values() if link.status != "disabled"]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await asyncio.gather(*(link.until_ready() for link in enabled))
+        down = "".join(
+            f"，{link.server.name}：{explain(error.code, error.params)}"
+            for link in self._toolbox.links.values()
+            if (error := link.error or CodedError("not_connected")) and link.status != "ready"
+        )
+        return GREETING.format(address=address, tools=len(self._toolbox.tools()), down=down)
+
     async def changes(self) -> AsyncGenerator[dict[str, Any]]:
         """Yield status and tools now, and again whenever something of them has changed.
 
         Polling also finds what is not announced: an edited `mcp.json`, a new list of tools.
         """
         seen = None
-        while not self._stopping.is_set():
+        while not self.stopping.is_set():
             now = [_compared(link) for link in self._toolbox.links.values()]
             if now != seen:
                 seen = now
-                yield self._snapshot()
+                state = self.status() | self.tools()
+                for server in state["servers"]:
+                    del server["retryIn"]  # a countdown is no change
+                yield state
             self._retry_local_servers()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._stopping.wait(), POLL_SECONDS)
-
-    def _snapshot(self) -> dict[str, Any]:
-        state = self.status() | self.tools()
-        for server in state["servers"]:
-            del server["retryIn"]  # a countdown is no change
-        return state
+                await asyncio.wait_for(self.stopping.wait(), POLL_SECONDS)
 
     def _retry_local_servers(self) -> None:
         """Reconnect to local servers that refused the connection: a person watches and waits for them."""

@@ -13,7 +13,7 @@ import pytest
 from models import OrderItem, PurchaseRequest
 from shop.catalog import CatalogEntry
 from shop.engines import open_store
-from shop.errors import UnknownProductError
+from shop.errors import StoreError
 from shop.store import Purchase
 from tests.support.engines import ask, audit, new_url, postgres
 
@@ -52,8 +52,8 @@ async def test_purchases_that_wait_on_sqlite_share_a_transaction(tmp_path: Path)
 
 async def test_a_refusal_in_a_shared_transaction_has_written_nothing(tmp_path: Path) -> None:
     async with bought_at_once(tmp_path, *[POWER_BANK, HALF_UNKNOWN] * 3) as results:
-        kinds = [type(result) for result in results]
-    assert kinds == [Purchase, UnknownProductError] * 3
+        told = [result.code if isinstance(result, StoreError) else type(result) for result in results]
+    assert told == [Purchase, "unknown_product"] * 3
     audit(url := new_url("sqlite", tmp_path), {1: 100, 2: 50, 3: 200, 4: 150})
     assert ask(url, "SELECT count(*) FROM orders") == [(3,)]
 

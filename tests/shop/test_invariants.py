@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from models import Order, OrderItem, PurchaseRequest
 from shop.engines import open_store
-from shop.errors import KeyReusedError, OutOfStockError, StoreError, UnknownProductError
+from shop.errors import StoreError
 from shop.filters import InventoryQuery, OrderQuery, SummaryQuery
 from shop.store import Purchase, Store
 from tests.support.engines import ENGINES, audit, new_url
@@ -86,13 +86,13 @@ class Shop(RuleBasedStateMachine):
         if key in self.keys:
             order = self.keys[key]
             same = (order.customerName, order.items) == (request.customerName, request.items)
-            return None if same else KeyReusedError()
+            return None if same else StoreError("key_reused")
         wanted: Counter[int] = Counter()
         for line in request.items:
             wanted[line.productId] += line.quantity
         for line in request.items:
             if line.productId not in self.stock:
-                return UnknownProductError(line.productId)
+                return StoreError("unknown_product", productId=line.productId)
             if self.stock[line.productId] < wanted[line.productId]:
                 name = {
                     1: "智能手表Galaxy",
@@ -100,7 +100,8 @@ class Shop(RuleBasedStateMachine):
                     3: "便携式移动电源",
                     4: "华为MateBook X Pro",
                 }
-                return OutOfStockError(line.productId, name[line.productId], self.stock[line.productId])
+                left = {"name": name[line.productId], "available": self.stock[line.productId]}
+                return StoreError("out_of_stock", productId=line.productId, **left)
         return None
 
     def attempt(self, *requests: tuple[PurchaseRequest, str | None]) -> list[Purchase | BaseException]:

@@ -55,7 +55,7 @@ async def test_a_server_that_is_down_is_told_with_a_code(tmp_path: Path) -> None
     async with (
         asyncio.timeout(20),
         Toolbox([Server("dead", url=url)]) as toolbox,
-        aclosing(Overview(ScriptedModel(), toolbox, asyncio.Event()).changes()) as states,
+        aclosing(Overview(ScriptedModel(), toolbox).changes()) as states,
     ):
         while (server := (await anext(states))["servers"][0])["status"] != "down":
             pass
@@ -110,7 +110,7 @@ async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_fo
     async with (
         asyncio.timeout(20),
         Toolbox([here], hours) as toolbox,
-        aclosing(Overview(ScriptedModel(), toolbox, asyncio.Event()).changes()) as states,
+        aclosing(Overview(ScriptedModel(), toolbox).changes()) as states,
     ):
         while (await anext(states))["servers"][0]["status"] != "down":
             pass

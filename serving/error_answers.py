@@ -1,0 +1,100 @@
+"""Failures as HTTP answers: a sentence or the wrong fields for people, code and parameters for programs."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from serving.access import Refusal
+from serving.errors import CodedError
+
+MAX_ERRORS = 20  # of one request, named in its 422
+MAX_FIELD_NAME = 100  # characters
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field of a request."""
+
+    type: str
+    loc: list[str | int]
+    msg: str
+
+
+class Problem(BaseModel):
+    """Why a request was refused."""
+
+    detail: str | list[FieldError] = Field(description="原因：一句话，或有误的各个字段")
+    code: str = Field(description="原因的代码，供程序使用")
+    params: dict[str, Any] = Field(description="代码的参数")
+
+
+@dataclass(frozen=True)
+class ErrorAnswers:
+    """A service's: `explain` makes the sentence of a code, `statuses` has its status (502 without one)."""
+
+    explain: Callable[[str, Mapping[str, Any]], str]
+    statuses: Mapping[str, int]
+
+    def answer(
+        self,
+        status: int,
+        code: str,
+        params: Mapping[str, Any],
+        headers: Mapping[str, str] | None = None,
+        *,
+        detail: Any = None,
+        **more: Any,
+    ) -> Response:
+        """Return a failure; `detail` stands in for the sentence of the code, `more` is added to the body."""
+        body = {"detail": detail or self.explain(code, params), "code": code, "params": params, **more}
+        text = json.dumps(body, ensure_ascii=False)
+        # What is repeated of a request may hold a lone surrogate, which is written as JSON's \u escape.
+        content = text.encode(errors="backslashreplace")
+        return Response(content, status, headers, media_type="application/json")
+
+    def refuse(self, refusal: Refusal) -> Response:
+        """Say why a request is not let in."""
+        return self.answer(refusal.status, refusal.code, refusal.params, refusal.headers)
+
+    def install(self, app: FastAPI) -> None:
+        """Answer what the routes and FastAPI raise."""
+        app.add_exception_handler(CodedError, self._on_coded_error)
+        app.add_exception_handler(RequestValidationError, self._on_invalid)
+        app.add_exception_handler(HTTPException, self._on_http_exception)
+        app.add_exception_handler(ClientDisconnect, _on_disconnect)
+
+    async def _on_coded_error(self, _: Request, error: Exception) -> Response:
+        assert isinstance(error, CodedError)
+        return self.answer(self.statuses.get(error.code, 502), error.code, error.params)
+
+    async def _on_invalid(self, _: Request, invalid: Exception) -> Response:
+        """Name the fields; repeat no value that was sent."""
+        assert isinstance(invalid, RequestValidationError)
+        errors = [
+            {"type": e["type"], "loc": [_printable(part) for part in e["loc"]], "msg": e["msg"]}
+            for e in invalid.errors()[:MAX_ERRORS]
+        ]
+        return self.answer(422, "invalid_request", {}, detail=errors)
+
+    async def _on_http_exception(self, _: Request, error: Exception) -> Response:
+        """Answer what the router raises: an unknown path, or a method that a path does not have."""
+        assert isinstance(error, HTTPException)
+        status = HTTPStatus(error.status_code)  # Python 3.13 has another name for 413
+        code = "too_large" if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else status.name.lower()
+        return self.answer(error.status_code, code, {}, error.headers, detail=error.detail)
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=400)  # the client left in the middle of its body; nobody reads this
+
+
+def _printable(part: str | int) -> str | int:
+    # An unknown field's name is the client's: it may be long, or hold what UTF-8 cannot encode.
+    return part.encode(errors="backslashreplace").decode()[:MAX_FIELD_NAME] if isinstance(part, str) else part
