@@ -2,6 +2,7 @@
 
 import io
 import logging
+import os
 import sys
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -22,8 +23,10 @@ QUIET = {
 def configure(level: str) -> None:
     """Set up the log of a service; at `debug` the levels of QUIET do not apply."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a console of another encoding must not end the service
-            stream.reconfigure(errors="replace")
+        if isinstance(stream, io.TextIOWrapper):
+            # honcho reads its pipes as UTF-8; Python on Windows would write the system's own encoding.
+            is_chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
+            stream.reconfigure(encoding=None if is_chosen else "utf-8", errors="replace")
     logging.basicConfig(level=level.upper(), format=FORMAT, stream=sys.stderr)
     if level != "debug":
         for name, least in QUIET.items():

@@ -11,7 +11,7 @@ SAY = """
 import logging
 from serving import logs
 logs.configure({level!r})
-logging.getLogger("shop.store").info("库存 %s", 3)
+logging.getLogger("shop.store").info("\\u5e93\\u5b58 %s", 3)
 logging.getLogger("httpx").info("GET /secret")
 """
 
@@ -32,6 +32,10 @@ def test_a_line_has_time_level_and_logger(spawn: Spawn) -> None:
 @pytest.mark.parametrize(("level", "said"), [("debug", True), ("info", False), ("warning", False)])
 def test_only_debug_tells_what_libraries_say_of_urls(spawn: Spawn, level: str, said: bool) -> None:
     assert ("GET /secret" in logged(spawn, level)) == said
+
+
+def test_a_pipe_gets_utf_8_on_a_machine_of_another_encoding(spawn: Spawn) -> None:
+    assert "库存 3" in logged(spawn, "info", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
 
 
 def test_a_console_of_another_encoding_does_not_end_the_service(spawn: Spawn) -> None:
