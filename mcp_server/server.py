@@ -73,7 +73,8 @@ class ShopServer(MCPServer[ToolContext]):
         except ToolError as error:  # what a tool raises arrives as its cause
             if isinstance(error.__cause__, CodedError):
                 return tool_failure(error.__cause__)
-            raise
+            # The SDK's own failure, without the English prefix that it adds.
+            raise error.__cause__ if isinstance(error.__cause__, ToolError) else error from None
 
     async def get_prompt(
         self,

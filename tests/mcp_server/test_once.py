@@ -65,6 +65,16 @@ async def test_an_answer_that_is_sent_twice_buys_once(tmp_path: Path) -> None:
     assert again["_meta"]["idempotent-replayed"]
 
 
+async def test_an_answer_that_the_sdk_refuses_is_told_without_its_prefix(tmp_path: Path) -> None:
+    async with talking_to_a_real_shop(tmp_path) as http:
+        answered = await asked(http, TWO_BUDS)
+        (answer,) = answered["inputResponses"].values()
+        del answer["content"]
+        refused = await buy(http, TWO_BUDS, **answered)
+    assert refused["isError"]
+    assert "Error executing tool" not in refused["content"][0]["text"]
+
+
 async def test_two_questions_about_the_same_are_two_purchases(tmp_path: Path) -> None:
     async with talking_to_a_real_shop(tmp_path) as http:
         one = await buy(http, TWO_BUDS, **await asked(http, TWO_BUDS))
