@@ -34,7 +34,7 @@ class Settings(ServiceSettings):
     secret_field = "api_token"  # noqa: S105  the name of a setting
 
     api_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 API_TOKEN")
-    api_port: int = Field(8000, ge=0, le=65535, description="监听端口")
+    api_port: int = Field(8000, ge=1, le=65535, description="监听端口")
     database_url: str = Field(
         "sqlite:///shop.db", description="sqlite:///文件名 或 postgresql://用户:密码@主机/数据库"
     )

@@ -65,7 +65,7 @@ class Settings(ServiceSettings):
     secret_field = "mcp_token"  # noqa: S105  the name of a setting
 
     mcp_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 MCP_TOKEN")
-    mcp_port: int = Field(8083, ge=0, le=65535, description="监听端口")
+    mcp_port: int = Field(8083, ge=1, le=65535, description="监听端口")
     mcp_transport: Literal["all", "streamable-http", "sse", "stdio"] = Field(
         "all", description="传输方式；all 为同时提供 streamable-http 和 sse"
     )
