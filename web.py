@@ -200,7 +200,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     routes.install(app)
     app.add_middleware(
         Access,
-        allowed=Allowed(settings.cors_origins.split(",")),
+        allowed=Allowed(origins=settings.cors_origins.split(",")),
         refuse=ANSWERS.refuse,
         secret=Password(settings.web_password.get_secret_value()) if settings.web_password else None,
         any_host=not is_loopback(settings.web_host),

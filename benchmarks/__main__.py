@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks import chat_turn, mcp_calls, page, rest, start_up, tool_call
+from benchmarks import chat_turn, mcp_calls, page, page_files, rest, start_up, tool_call
 from benchmarks.measure import Show
 from benchmarks.results import Result, as_text
 from benchmarks.services import Stage, stage
@@ -33,6 +33,7 @@ PARTS: dict[str, Callable[[Stage, Show], Awaitable[Result]]] = {
     "orders": rest.measure_orders,
     "start": start_up.measure,
     "page": page.measure,
+    "page-files": page_files.measure,
 }
 PACKAGES = ("mcp", "fastmcp", "fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "httpx", "aiohttp")
 

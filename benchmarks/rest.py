@@ -46,9 +46,12 @@ async def _both(stage: Stage) -> dict[str, Service]:
 
 async def measure_products(stage: Stage, show: Show) -> Result:
     """Measure `GET /api/products`."""
+    services = await _both(stage)
+    env = {"DATABASE_URL": f"sqlite:///{stage.folder / 'own.db'}"}
+    services["ours, uvicorn's own protocol"] = await stage.contender("our_api", env=env)
     contenders = {
         name: await requests(service, "GET", "/api/products", count=READS)
-        for name, service in (await _both(stage)).items()
+        for name, service in services.items()
     }
     measured = await in_turns(contenders, ROUNDS, show)
     ratio = better(measured["ours, on disk"], measured["tutorial, in memory"], "/s")

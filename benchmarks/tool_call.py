@@ -11,7 +11,7 @@ from benchmarks.wire import Connection, request
 
 ROUNDS = 5
 CALLS = {"tutorial": 8, "ours": 60}  # a round
-GOAL = 15.0
+GOAL = 12.0
 SERVER, TOOL = "product-mcp", "get_products"
 CALL = {"server": SERVER, "name": TOOL, "args": {}}
 

@@ -31,15 +31,18 @@ class Allowed:
     """The hosts and origins that are let in beside this machine's own names.
 
     An entry is a name or address (any port), `name:port` (that port), or a whole origin such as
-    `https://shop.example.com` (as an origin just this one, and its host).
+    `https://shop.example.com` (as an origin just this one, and its host). An entry of `origins` is a whole
+    origin whose pages are let in, and no host.
     """
 
-    def __init__(self, entries: Iterable[str] = (), *, loopback_pages: bool = False) -> None:
+    def __init__(
+        self, entries: Iterable[str] = (), *, origins: Iterable[str] = (), loopback_pages: bool = False
+    ) -> None:
         self._hosts: set[str] = set()
         self._pages: set[str] = set()
-        self._origins: set[str] = set()
+        self._origins = set(_entries(origins))
         self._loopback_pages = loopback_pages
-        for entry in filter(None, (entry.strip().rstrip("/").lower() for entry in entries)):
+        for entry in _entries(entries):
             scheme, _, host = entry.rpartition("://")
             self._hosts.add(bracketed(host))
             if scheme:
@@ -58,6 +61,10 @@ class Allowed:
             return False
         known = page == host.lower() or origin.lower() in self._origins or _names(page, self._pages)
         return known or (self._loopback_pages and is_own_name(page))
+
+
+def _entries(given: Iterable[str]) -> Iterable[str]:
+    return filter(None, (entry.strip().rstrip("/").lower() for entry in given))
 
 
 def _names(host: str, known: Collection[str]) -> bool:
@@ -144,12 +151,13 @@ class Access:
         if scope["path"] == OPEN_PATH:
             return self.app
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
-        headers = Headers(scope=scope)
-        host, origin = headers.get("host", ""), headers.get("origin")
+        headers = dict(scope["headers"])
+        host = headers.get(b"host", b"").decode("latin-1")
         if not self.any_host and not self.allowed.host(host):
             return self.refuse(Refusal(421, "host_not_allowed", {"host": printable(without_port(host))}))
-        if origin is None:
+        if b"origin" not in headers:
             return self._authorized
+        origin = headers[b"origin"].decode("latin-1")
         if not self.allowed.origin(origin, host):
             return self.refuse(Refusal(403, "origin_not_allowed", {"origin": printable(origin)}))
         return self._pages

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import mimetypes
+import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
-from fastapi.responses import FileResponse, HTMLResponse
+from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, model_validator
-from starlette.staticfiles import StaticFiles
+from starlette.datastructures import Headers
+from starlette.staticfiles import NotModifiedResponse, StaticFiles
+from starlette.types import Scope
 
 from assistant.chat import Chat
 from assistant.chat.history import is_writable_json
@@ -156,19 +159,25 @@ async def redoc(request: Request) -> Response:
 
 
 class PageFiles(StaticFiles):
-    """`StaticFiles`, with the content read at once.
+    """`StaticFiles`, with the content read at once and named by its hash: replicas name a file alike.
 
     Measured: the page's 31 files take 17 ms of CPU; with `FileResponse`, which makes several hops to a thread
     for each, 27 ms.
     """
 
-    def file_response(self, *args: Any, **options: Any) -> Response:
+    def file_response(
+        self,
+        full_path: Any,
+        stat_result: os.stat_result,  # noqa: ARG002  Starlette's
+        scope: Scope,
+        status_code: int = 200,
+    ) -> Response:
         """Return the file, or 304."""
-        answer = super().file_response(*args, **options)
-        if not isinstance(answer, FileResponse):
-            return answer
-        del answer.headers["content-length"]  # the file may have been edited since it was looked up
-        return Response(Path(answer.path).read_bytes(), answer.status_code, answer.headers)
+        content = Path(full_path).read_bytes()
+        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        response = Response(content, status_code, {"ETag": tag}, mimetypes.guess_type(full_path)[0])
+        unchanged = self.is_not_modified(response.headers, Headers(scope=scope))
+        return NotModifiedResponse(response.headers) if unchanged else response
 
 
 def _with_policy(page: HTMLResponse, package: str) -> HTMLResponse:

@@ -54,6 +54,13 @@ async def test_a_host_is_this_machine_or_listed(host: str, status: int) -> None:
     assert (await ask({"Host": host})).status_code == status
 
 
+def test_a_listed_origin_is_no_host() -> None:
+    allowed = Allowed(origins=["https://friend.example/", "friend.lan"])
+    assert allowed.origin("https://friend.example", "localhost:8002")
+    assert not allowed.origin("http://friend.lan", "localhost:8002")
+    assert not allowed.host("friend.example")
+
+
 @pytest.mark.parametrize(
     ("origin", "status"),
     [

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import hashlib
 import json
+import os
 import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -13,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from assistant.page.routes import PageFiles
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from assistant.toolbox.config import Server
@@ -32,6 +34,17 @@ async def test_status_names_model_and_servers(tmp_path: Path) -> None:
     server = status["servers"][0]
     assert (server["name"], server["status"], server["tools"]) == ("shop", "ready", 2)
     assert server["protocolVersion"] == "2026-07-28"
+
+
+async def test_a_file_is_known_by_its_content_whenever_it_was_written(tmp_path: Path) -> None:
+    tags = []
+    for content, moment in (("one", 1), ("one", 2), ("two", 2)):
+        (tmp_path / "a.js").write_text(content)
+        os.utime(tmp_path / "a.js", (moment, moment))
+        transport = httpx.ASGITransport(PageFiles(directory=tmp_path))
+        async with httpx.AsyncClient(transport=transport, base_url="http://page") as http:
+            tags.append((await http.get("/a.js")).headers["etag"])
+    assert tags[0] == tags[1] != tags[2]
 
 
 async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
