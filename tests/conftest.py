@@ -1,6 +1,7 @@
 """Fixtures that several test files share."""
 
 import logging
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,11 @@ from tests.support.suite import Suite
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("product-mcp"), max_examples=1_000)
 settings.load_profile("long" if LONG_RUNS else "product-mcp")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return more workers than cores: half of the time a test waits for a process or a browser."""
+    return (os.cpu_count() or 1) * 3 // 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
