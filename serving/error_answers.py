@@ -54,7 +54,7 @@ class ErrorAnswers:
     ) -> Response:
         """Return a failure; `detail` stands in for the sentence of the code, `more` is added to the body."""
         body = {"detail": detail or self.explain(code, params), "code": code, "params": params, **more}
-        text = json.dumps(body, ensure_ascii=False)
+        text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         # What is repeated of a request may hold a lone surrogate, which is written as JSON's \u escape.
         content = text.encode(errors="backslashreplace")
         return Response(content, status, headers, media_type="application/json")

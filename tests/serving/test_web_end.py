@@ -51,7 +51,7 @@ def approved() -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "body", "told"),
     [
-        ("/api/call-tool", {"server": "shop", "name": "buy"}, '"unknown": true'),
+        ("/api/call-tool", {"server": "shop", "name": "buy"}, '"unknown":true'),
         ("/api/chat/stream", approved(), "服务正在停止"),
         ("/api/chat/stream", {"messages": [{"role": "user", "content": "hi"}]}, "服务正在停止"),
         ("/api/chat", {"message": "hi"}, "服务正在停止"),
