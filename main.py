@@ -239,7 +239,7 @@ def create_server(settings: Settings, rest: RestClient | None = None) -> ShopSer
             strict_tool(get_inventory, "获取库存列表", READ_ONLY),
             strict_tool(get_orders, "获取订单列表", READ_ONLY),
             # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
-            strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"idempotency-key": True}),
+            strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"product-mcp/honours-key": True}),
         ],
         ToolContext(rest or rest_client(settings), settings.mcp_confirm),
         token=settings.mcp_token.get_secret_value(),

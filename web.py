@@ -8,15 +8,16 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from dotenv import dotenv_values
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, FastAPI, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import Field, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
 from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
+from assistant.chat.approvals import AllowedTool, ToolName
 from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.model import OpenAIModel
@@ -80,13 +81,22 @@ class ChatRequest(JsonBody):
     history: History | None = None
 
 
+class Confirmed(BaseModel):
+    """What the user was shown of a purchase and agreed to."""
+
+    model_config = ConfigDict(strict=True)
+
+    total: FiniteFloat
+
+
 class StreamRequest(JsonBody):
     """A conversation to carry on, and what the user lets run: see `Chat.turn`."""
 
     messages: History = Field(examples=[[{"role": "user", "content": "有哪些商品？"}]])
     approvals: dict[str, bool] = Field({}, description="decisions on waiting calls, by call id")
-    autoApprove: list[str] = Field([], description="`server/tool` or `server/tool@fingerprint`: never ask")
-    askFirst: list[str] = Field([], description="`server/tool`: ask even if it only reads")
+    confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
+    autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
+    askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
 
 
 class CallToolRequest(JsonBody):
@@ -95,6 +105,14 @@ class CallToolRequest(JsonBody):
     server: str = Field(examples=["product-mcp"])
     name: str = Field(examples=["get_products"])
     args: dict[str, Any] = Field({}, examples=[{"limit": 2}])
+
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$", description="this call, however often it is sent"
+    ),
+]
 
 
 @router.get("/healthz", tags=["service"])
@@ -110,12 +128,15 @@ async def tools(services: AppServices) -> dict[str, Any]:
 
 
 @router.post("/api/call-tool", tags=["tools"], responses=FAILURE_RESPONSES)
-async def call_tool(request: CallToolRequest, services: AppServices) -> Any:
+async def call_tool(
+    request: CallToolRequest, services: AppServices, idempotency_key: IdempotencyKey = None
+) -> Any:
     """Call a tool by hand: `{"result": text, "isError": bool}`, and `code`, `params` of an error.
 
-    The call is made once, also over a connection that breaks.
+    The call is made once, also over a connection that breaks; with an `Idempotency-Key` also if it is sent
+    again, where the tool honours keys.
     """
-    key = secrets.token_urlsafe(16)
+    key = idempotency_key or secrets.token_urlsafe(16)
     result = await services.toolbox.call(request.server, request.name, request.args, key=key)
     if result.unreachable or result.unknown:
         code = result.code or "outcome_unknown"
@@ -161,10 +182,10 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
     |---|---|
     | `text` | `{delta}` |
     | `html` | `{html}`: the answer so far, rendered and sanitised |
-    | `tool_call` | `{id, server, tool, title, args, readOnly, fingerprint}` |
-    | `approval` | `{id}`: this call waits; send the history again with `approvals: {id: true}` |
+    | `tool_call` | `{id, server, tool, title, args, raw, mended, readOnly, fingerprint, honoursKey}` |
+    | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |
     | `tool_progress` | `{id, progress, total, message}` |
-    | `tool_result` | `{id, result, isError, ms, unknown, media, code, params}` |
+    | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed}` |
     | `message` | `{message}`: append this to the history |
     | `error` | `{code, params, detail}` |
     | `done` | `{reason}`: `stop`, `approval`, `rounds` or `error` |
@@ -172,6 +193,7 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
     turn = services.chat.turn(
         as_messages(request.messages),
         approvals=request.approvals,
+        confirmed={id: agreed.model_dump() for id, agreed in request.confirmed.items()},
         auto_approve=request.autoApprove,
         ask_first=request.askFirst,
     )

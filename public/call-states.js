@@ -1,10 +1,7 @@
 // How far the tool calls of a conversation have come.
 
-/** @import {Call, Conversation} from "./conversations.js" */
+/** @import {Conversation} from "./conversations.js" */
 /** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "chosen" | "running" | "halted"} CallState */
-
-/** A tool as the user allowed it: with another fingerprint it is another tool. @param {Call} call */
-export const allowedName = ({server, tool, fingerprint}) => `${server}/${tool}@${fingerprint}`;
 
 /** Ids of the newest assistant message's calls without a result. @param {Conversation} conversation */
 export function openCalls({entries}) {

@@ -1,5 +1,5 @@
 // One conversation: what is asked, answered and decided.
-import {allowedName, callState, entriesToKeep, openCalls, standing} from "./call-states.js";
+import {callState, entriesToKeep, openCalls, standing} from "./call-states.js";
 import {t} from "./i18n.js";
 import {listedTools, listTool} from "./preferences.js";
 import {followTurn} from "./turn.js";
@@ -90,7 +90,7 @@ export class ConversationController {
 		const {approvals, calls} = conversation;
 		if (this.answering || id in approvals) return;
 		approvals[id] = yes;
-		if (yes && forEver) listTool("always", allowedName(calls[id]), true);
+		if (yes && forEver) listTool("always", calls[id], true);
 		this.save();
 		const othersWait = standing(conversation) === "waiting";
 		for (const open of openCalls(conversation)) calls[open].chosen = othersWait && approvals[open];

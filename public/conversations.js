@@ -19,11 +19,15 @@
  * @property {string} tool
  * @property {string} [title]
  * @property {unknown} [args]
+ * @property {string} [raw] the arguments' text as it will be executed
+ * @property {boolean} [mended] the model wrote that text otherwise
+ * @property {boolean} [honoursKey] sent twice under its id, the call runs once
  * @property {boolean} [readOnly]
  * @property {string} [fingerprint]
  * @property {string} [result]
  * @property {boolean} [isError]
  * @property {boolean} [unknown]
+ * @property {boolean} [replayed] it had run before, under the same key
  * @property {string | null} [code] of a failure
  * @property {Record<string, unknown>} [params]
  * @property {number} [ms]

@@ -5,19 +5,20 @@ import {setLanguage, t} from "./i18n.js";
 import {listedTools, listTool, preferences, setPreference} from "./preferences.js";
 
 /** @import {Conversation} from "./conversations.js" */
+/** @import {ListedTool} from "./preferences.js" */
 
 function drawAllowed() {
-	/** @param {string} name */
-	const row = name => {
+	/** @param {ListedTool} tool */
+	const row = tool => {
 		const takeBack = () => {
-			listTool("always", name, false);
+			listTool("always", tool, false);
 			drawAllowed();
 		};
-		return h("li", h("code", name.split("@")[0]), button(t("takeBack"), takeBack));
+		return h("li", h("code", `${tool.server} · ${tool.tool}`), button(t("takeBack"), takeBack));
 	};
-	const names = listedTools("always");
-	$("allowed").replaceChildren(...names.map(row));
-	$("none-allowed").hidden = names.length > 0;
+	const tools = listedTools("always");
+	$("allowed").replaceChildren(...tools.map(row));
+	$("none-allowed").hidden = tools.length > 0;
 }
 
 /** @param {() => Conversation} current @param {() => void} redraw in another language */

@@ -3,7 +3,7 @@ import {callTool, promptText, reconnect} from "./backend.js";
 import {status} from "./backend-status.js";
 import {$, button, h} from "./elements.js";
 import {failureText, t} from "./i18n.js";
-import {listedTools, listTool} from "./preferences.js";
+import {isListed, listedTools, listTool} from "./preferences.js";
 import {drawJson, drawResult} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 
@@ -42,8 +42,8 @@ export function fillPrompt(prompt, use) {
 
 /** A tool only reads because its server says so: the user may want to be asked. @param {Tool} tool */
 function askFirstBox({server, name}) {
-	const tool = `${server}/${name}`;
-	const checked = listedTools("askFirst").includes(tool);
+	const tool = {server, tool: name};
+	const checked = isListed(listedTools("askFirst"), tool);
 	const box = h("input", {
 		type: "checkbox",
 		checked,

@@ -1,12 +1,14 @@
 // One answer: applies its events, and keeps every message the moment it is complete.
 import {events, messageOf} from "./backend.js";
-import {allowedName, openCalls} from "./call-states.js";
+import {openCalls} from "./call-states.js";
 import {failureText} from "./i18n.js";
+import {isListed} from "./preferences.js";
 
 /** @import {Call, Conversation, Message, Progress} from "./conversations.js" */
 /** @import {Failure} from "./i18n.js" */
+/** @import {ListedTool} from "./preferences.js" */
 /** @typedef {import("./backend.js").ServerEvent} ServerEvent */
-/** @typedef {{always: string[], askFirst: string[]}} ToolLists */
+/** @typedef {{always: ListedTool[], askFirst: ListedTool[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
 /** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
 /**
@@ -25,7 +27,7 @@ class Turn {
 	text = "";
 	html = "";
 
-	/** @param {Conversation} conversation @param {TurnView} view @param {string[]} always */
+	/** @param {Conversation} conversation @param {TurnView} view @param {ListedTool[]} always */
 	constructor(conversation, view, always) {
 		this.conversation = conversation;
 		this.view = view;
@@ -74,7 +76,7 @@ class Turn {
 		/** @param {Call & {id: string}} data */
 		tool_call: ({id, ...call}) => {
 			const {calls} = this.conversation;
-			const auto = !call.readOnly && this.always.includes(allowedName(call));
+			const auto = !call.readOnly && isListed(this.always, call);
 			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
 		},
 		/** @param {{id: string}} data */

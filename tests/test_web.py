@@ -298,3 +298,20 @@ async def test_a_file_of_the_page_that_the_browser_has_is_not_sent_again(tmp_pat
 async def test_nothing_but_the_pages_files_is_served(tmp_path: Path, path: str) -> None:
     async with client(tmp_path) as http:
         assert (await http.get(f"/static/{path}")).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"autoApprove": ["shop/buy@f1"]},
+        {"autoApprove": [{"server": "shop", "tool": "buy"}]},
+        {"askFirst": ["shop/look"]},
+        {"confirmed": {"x": {"total": "5"}}},
+        {"confirmed": {"x": 5}},
+    ],
+)
+async def test_what_the_user_allowed_is_sent_as_objects(tmp_path: Path, wrong: dict[str, Any]) -> None:
+    async with client(tmp_path) as http:
+        answer = await http.post("/api/chat/stream", json=ASK | wrong)
+    assert answer.status_code == 422
+    assert next(iter(wrong)) in answer.json()["detail"][0]["loc"]

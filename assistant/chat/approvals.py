@@ -1,8 +1,8 @@
 """What the user lets run, and what follows from it for a call."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from assistant.chat.history import Call
 from assistant.chat.interfaces import Tool
@@ -15,21 +15,38 @@ Verdict = Literal["run", "wait"] | CodedError
 
 
 @dataclass(frozen=True)
+class ToolName:
+    """A tool by its own name, whatever it is like by now."""
+
+    server: str
+    tool: str
+
+
+@dataclass(frozen=True)
+class AllowedTool(ToolName):
+    """A tool as it was when the user allowed it for good."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True)
 class Approvals:
     """The user's decisions: see `Chat.turn`."""
 
     by_call: Mapping[str, bool]
-    auto_approve: frozenset[str]
-    ask_first: frozenset[str]
+    confirmed: Mapping[str, Mapping[str, Any]]
+    auto_approve: Collection[AllowedTool]
+    ask_first: Collection[ToolName]
     ask: bool
 
     def are_needed(self, tool: Tool) -> bool:
         """Whether a call of this tool needs an approval; the server's hint alone never avoids one."""
-        name = f"{tool.server}/{tool.name}"
-        if name in self.ask_first:
+        if ToolName(tool.server, tool.name) in self.ask_first:
             return True
-        allowed = {name, f"{name}@{tool.fingerprint}"} & self.auto_approve
-        return self.ask and not tool.read_only and not allowed
+        allowed = [each for each in self.auto_approve if (each.server, each.tool) == (tool.server, tool.name)]
+        if any(each.fingerprint == tool.fingerprint for each in allowed):
+            return False
+        return self.ask and (bool(allowed) or not tool.read_only)
 
     def verdict(
         self, call: Call, tool: Tool | None, *, is_current: bool, is_genuine: bool, has_begun: bool

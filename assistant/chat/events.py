@@ -25,7 +25,10 @@ class TextEvent(Event):
 
 @dataclass(frozen=True)
 class ToolCallEvent(Event):
-    """The model wants this call."""
+    """The model wants this call.
+
+    `raw` is the text of its arguments as it will be executed; `mended`: the model wrote it otherwise.
+    """
 
     event = "tool_call"
     id: str
@@ -33,16 +36,21 @@ class ToolCallEvent(Event):
     tool: str
     title: str
     args: Any
+    raw: str
+    mended: bool
     readOnly: bool
     fingerprint: str
+    honoursKey: bool
 
 
 @dataclass(frozen=True)
 class ApprovalEvent(Event):
-    """This call waits for the user."""
+    """This call waits for the user; a code with parameters says why it does so again."""
 
     event = "approval"
     id: str
+    code: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class ToolProgressEvent(Event):
 class ToolResultEvent(Event):
     """The outcome of a call, `ms` milliseconds after it began; `unknown` if it may have happened or not.
 
-    An error has a code with parameters.
+    `replayed`: it had happened before, under the same key. An error has a code with parameters.
     """
 
     event = "tool_result"
@@ -72,6 +80,7 @@ class ToolResultEvent(Event):
     media: Sequence[Media] = ()
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    replayed: bool = False
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """The loop's interfaces: a model, a toolbox, and the values that pass between them."""
 
-import hashlib
-import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -14,7 +12,11 @@ Progress = Callable[[float, float | None, str | None], None]  # takes progress, 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool of one server; `offered` is its name for the model, unique among all servers."""
+    """A tool of one server; `offered` is its name for the model, unique among all servers.
+
+    `fingerprint` is a hash of everything that was listed about the tool, and of where its server is;
+    `honours_key` tells that a call sent twice under one key runs once.
+    """
 
     server: str
     name: str
@@ -24,12 +26,8 @@ class Tool:
     input_schema: dict[str, Any]
     output_schema: dict[str, Any] | None
     annotations: dict[str, Any]
-
-    @property
-    def fingerprint(self) -> str:
-        """A hash of what a user relied on who allowed the tool for good: description, schema, hints."""
-        seen = [self.description, self.input_schema, self.annotations]
-        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:12]
+    fingerprint: str
+    honours_key: bool = False
 
     @property
     def read_only(self) -> bool:
@@ -49,14 +47,15 @@ class Media:
 class ToolResult:
     """The outcome of a call, as the text that a model reads.
 
-    `unknown`: the call may have run or not; `unreachable`: it did not run. `code` and `params` (plain JSON)
-    say what went wrong.
+    `unknown`: the call may have run or not; `unreachable`: it did not run; `replayed`: it ran before under
+    the same key, and this is what came of it then. `code` and `params` (plain JSON) say what went wrong.
     """
 
     text: str
     is_error: bool = False
     unknown: bool = False
     unreachable: bool = False
+    replayed: bool = False
     media: tuple[Media, ...] = ()
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
@@ -125,6 +124,11 @@ class Tools(Protocol):
         args: dict[str, Any],
         *,
         key: str | None = None,
+        confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
-        """Call a tool. Failures are results, but for `UnknownServerError`."""
+        """Call a tool. Failures are results, but for `UnknownServerError`.
+
+        `confirmed` is what a person was shown and agreed to, such as `{"total": 1798.0}`; only a tool that
+        honours keys is sent it.
+        """

@@ -7,8 +7,9 @@ The server keeps nothing between two turns: the history comes in with every requ
 import asyncio
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
 from contextlib import suppress
+from typing import Any
 
-from assistant.chat.approvals import Approvals
+from assistant.chat.approvals import AllowedTool, Approvals, ToolName
 from assistant.chat.call_ids import CallIds
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
@@ -45,8 +46,9 @@ class Chat:
         messages: Sequence[Message],
         *,
         approvals: Mapping[str, bool] | None = None,
-        auto_approve: Collection[str] = (),
-        ask_first: Collection[str] = (),
+        confirmed: Mapping[str, Mapping[str, Any]] | None = None,
+        auto_approve: Collection[AllowedTool] = (),
+        ask_first: Collection[ToolName] = (),
         ask: bool = True,
     ) -> AsyncGenerator[Event]:
         """Carry the conversation on until the model has answered or a call waits for the user.
@@ -54,9 +56,11 @@ class Chat:
         Args:
             messages: The history, without a system message, in any state: it is mended first.
             approvals: The user's decisions on waiting calls, by call id.
-            auto_approve: Tools that the user lets run without asking, as `server/tool`, or as
-                `server/tool@fingerprint` for as long as the tool stays what it was.
-            ask_first: Tools as `server/tool` that ask although their server calls them read-only.
+            confirmed: What the user was shown and agreed to, such as `{"total": 1798.0}`, by the id of an
+                approved call.
+            auto_approve: Tools that run without asking for as long as they stay what they were; one that
+                has changed asks, even if it calls itself read-only by now.
+            ask_first: Tools that ask although their servers call them read-only.
             ask: False lets every call run, for callers that are programs.
 
         Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
@@ -67,7 +71,9 @@ class Chat:
             tools=self._tools,
             ids=self._ids,
             writing=self._writing,
-            approvals=Approvals(approvals or {}, frozenset(auto_approve), frozenset(ask_first), ask),
+            approvals=Approvals(
+                approvals or {}, confirmed or {}, frozenset(auto_approve), frozenset(ask_first), ask
+            ),
             history=mend(messages),
             emit=events.put_nowait,
             max_rounds=self._max_rounds,

@@ -178,7 +178,12 @@ class Turn:
         async def run() -> ToolResult:
             try:
                 return await self.tools.call(
-                    tool.server, tool.name, call.args() or {}, key=call.id, on_progress=report
+                    tool.server,
+                    tool.name,
+                    call.args() or {},
+                    key=call.id,
+                    confirmed=self.approvals.confirmed.get(call.id),
+                    on_progress=report,
                 )
             except UnknownServerError as error:  # mcp.json was edited in the middle of the turn
                 return replace(_failure(error), unreachable=True)
@@ -189,7 +194,15 @@ class Turn:
         code = result.code or ("tool_failed" if result.is_error else None)
         self.emit(
             events.ToolResultEvent(
-                call.id, result.text, result.is_error, ms, result.unknown, result.media, code, result.params
+                call.id,
+                result.text,
+                result.is_error,
+                ms,
+                result.unknown,
+                result.media,
+                code,
+                result.params,
+                result.replayed,
             )
         )
         text = ERROR.format(result.text) if result.is_error else result.text
@@ -205,10 +218,17 @@ def _failure(error: CodedError, *, unknown: bool = False) -> ToolResult:
 def _call_event(call: Call, tool: Tool | None) -> events.ToolCallEvent:
     args = call.args()
     shown = call.arguments if args is None else args
-    if tool is None:
-        return events.ToolCallEvent(call.id, "", call.name, call.name, shown, readOnly=True, fingerprint="")
     return events.ToolCallEvent(
-        call.id, tool.server, tool.name, tool.title, shown, tool.read_only, tool.fingerprint
+        call.id,
+        tool.server if tool else "",
+        tool.name if tool else call.name,
+        tool.title if tool else call.name,
+        shown,
+        raw=call.arguments,
+        mended=False,
+        readOnly=tool.read_only if tool else True,
+        fingerprint=tool.fingerprint if tool else "",
+        honoursKey=tool.honours_key if tool else False,
     )
 
 

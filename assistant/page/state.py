@@ -47,6 +47,7 @@ class Overview:
                     "annotations": tool.annotations,
                     "readOnly": tool.read_only,
                     "fingerprint": tool.fingerprint,
+                    "honoursKey": tool.honours_key,
                 }
                 for tool in self._toolbox.tools()
             ],

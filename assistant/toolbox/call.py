@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any, Literal, TypeVar, cast
 
@@ -10,10 +10,12 @@ import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, ContentBlock, RequestParamsMeta, TextResourceContents, ToolAnnotations
+from mcp_types import Tool as McpTool
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Media, Progress, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
+from assistant.toolbox.listing import honours_key
 from assistant.toolbox.sdk_signals import NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, NO_TEXT, REPEATED_IN_VAIN, sentence_of
 from assistant.toolbox.transports import noted_statuses
@@ -21,7 +23,9 @@ from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
-ERROR_KEY = "product-mcp/error"  # in a result's `_meta`: {"code": text, "params": object}
+# In a result's `_meta`: {"code": text, "params": object}; True for a call that had run before under its key.
+ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
+CONFIRMED_KEY = "product-mcp/confirmed"  # in a call's `_meta`: what a person was shown and agreed to
 
 R = TypeVar("R")
 
@@ -31,7 +35,13 @@ Effect = Literal["reads", "idempotent", "writes"]
 
 
 async def call_tool(
-    link: Link, name: str, args: dict[str, Any], key: str | None, on_progress: Progress | None
+    link: Link,
+    name: str,
+    args: dict[str, Any],
+    *,
+    key: str | None,
+    confirmed: Mapping[str, Any] | None,
+    on_progress: Progress | None,
 ) -> ToolResult:
     """Call a tool; `key` travels as `_meta["idempotency-key"]`. A failure of any kind is a result."""
 
@@ -45,7 +55,7 @@ async def call_tool(
             args,
             read_timeout_seconds=link.limits.call_seconds,
             progress_callback=report if on_progress is not None else None,
-            meta=cast("RequestParamsMeta", {"idempotency-key": key}) if key else None,
+            meta=cast("RequestParamsMeta", _meta(link, name, key, confirmed)) or None,
         )
 
     effect = partial(_effect, link, name, key)
@@ -115,14 +125,24 @@ async def _ask(link: Link, client: Client, request: Callable[[Client], Awaitable
             raise request_failure(error, statuses, link.server, handshake=handshake) from error
 
 
+def _listed(link: Link, name: str) -> McpTool | None:
+    return next((tool for tool in link.listed_tools if tool.name == name), None)
+
+
+def _meta(link: Link, name: str, key: str | None, confirmed: Mapping[str, Any] | None) -> dict[str, Any]:
+    tool = _listed(link, name)
+    meta: dict[str, Any] = {"idempotency-key": key} if key else {}
+    return meta | {CONFIRMED_KEY: dict(confirmed)} if confirmed and tool and honours_key(tool) else meta
+
+
 def _effect(link: Link, name: str, key: str | None) -> Effect:
     """Say what a call may do: nothing is known but what its server says of the tool."""
-    tool = next((tool for tool in link.listed_tools if tool.name == name), None)
+    tool = _listed(link, name)
     hints = (tool and tool.annotations) or ToolAnnotations()
     if hints.read_only_hint:
         return "reads"
-    honours_key = key is not None and tool is not None and (tool.meta or {}).get("idempotency-key")
-    return "idempotent" if hints.idempotent_hint or honours_key else "writes"
+    is_keyed = key is not None and tool is not None and honours_key(tool)
+    return "idempotent" if hints.idempotent_hint or is_keyed else "writes"
 
 
 def _failed(
@@ -139,13 +159,15 @@ def _tool_result(answer: CallToolResult) -> ToolResult:
         text = json.dumps(answer.structured_content, ensure_ascii=False)
     media = tuple(Media(b.mime_type, b.data) for b in answer.content if b.type in ("image", "audio"))
     if not answer.is_error:
-        return ToolResult(text or NO_TEXT, media=media)
+        replayed = (answer.meta or {}).get(REPLAYED_KEY) is True
+        return ToolResult(text or NO_TEXT, replayed=replayed, media=media)
     match (answer.meta or {}).get(ERROR_KEY):
         case {"code": str(code), "params": dict(params)}:
             pass
         case _:
             code, params = "tool_failed", {}
-    return ToolResult(text or NO_TEXT, is_error=True, media=media, code=code, params=params)
+    unknown = code == "outcome_unknown"
+    return ToolResult(text or NO_TEXT, True, unknown, media=media, code=code, params=params)
 
 
 def _text(block: ContentBlock) -> str:

@@ -1,6 +1,7 @@
 """The tools and prompts that a server lists, and how they are named and described to models and the page."""
 
 import hashlib
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -11,8 +12,10 @@ from mcp_types import Prompt
 from mcp_types import Tool as McpTool
 
 from assistant.chat.interfaces import Tool
+from assistant.toolbox.config import Server
 
 MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
+HONOURS_KEY = "product-mcp/honours-key"  # in a tool's `_meta`: a call sent twice under one key runs once
 
 
 async def list_tools(client: Client, max_pages: int) -> list[McpTool]:
@@ -53,11 +56,22 @@ def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
     return f"{name[: MAX_NAME_LENGTH - digits - 1]}_{digest}"
 
 
-def describe_tool(server: str, tool: McpTool, offered: str) -> Tool:
+def honours_key(tool: McpTool) -> bool:
+    """Whether the tool says that a call sent twice under one `_meta["idempotency-key"]` runs once."""
+    return (tool.meta or {}).get(HONOURS_KEY) is True
+
+
+def _fingerprint(server: Server, tool: McpTool) -> str:
+    listed = tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+    where = [server.name, server.transport, server.url, server.command, server.args]
+    return hashlib.sha256(json.dumps([where, listed], sort_keys=True).encode()).hexdigest()[:32]
+
+
+def describe_tool(server: Server, tool: McpTool, offered: str) -> Tool:
     """Describe a tool for the loop."""
     annotations = tool.annotations.model_dump(by_alias=True, exclude_none=True) if tool.annotations else {}
     return Tool(
-        server=server,
+        server=server.name,
         name=tool.name,
         offered=offered,
         title=tool.title or annotations.get("title") or tool.name,
@@ -65,6 +79,8 @@ def describe_tool(server: str, tool: McpTool, offered: str) -> Tool:
         input_schema=tool.input_schema or {"type": "object", "properties": {}},
         output_schema=tool.output_schema,
         annotations=annotations,
+        fingerprint=_fingerprint(server, tool),
+        honours_key=honours_key(tool),
     )
 
 

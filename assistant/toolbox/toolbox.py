@@ -1,7 +1,7 @@
 """The tools of every server in `mcp.json`: listed under one name each, called through live links."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -52,9 +52,9 @@ class Toolbox:
 
     def tools(self) -> list[Tool]:
         """Return every tool that is known, also those of a server that is down for the moment."""
-        pairs = [(link.server.name, tool) for link in self.links.values() for tool in link.listed_tools]
-        names = offered_names([(server, tool.name) for server, tool in pairs])
-        return [describe_tool(server, tool, names[server, tool.name]) for server, tool in pairs]
+        pairs = [(link.server, tool) for link in self.links.values() for tool in link.listed_tools]
+        names = offered_names([(server.name, tool.name) for server, tool in pairs])
+        return [describe_tool(server, tool, names[server.name, tool.name]) for server, tool in pairs]
 
     def prompts(self) -> list[dict[str, Any]]:
         """Return the servers' prompts, the arguments of each as a schema like a tool's."""
@@ -71,13 +71,17 @@ class Toolbox:
         args: dict[str, Any],
         *,
         key: str | None = None,
+        confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
         """Call a tool; `key` travels as `_meta["idempotency-key"]`. Any other failure is a result.
 
-        Raises UnknownServerError: no server has this name.
+        What a person `confirmed` goes along to a tool that honours keys. Raises UnknownServerError: no
+        server has this name.
         """
-        return await call_tool(self.link(server), name, args, key, on_progress)
+        return await call_tool(
+            self.link(server), name, args, key=key, confirmed=confirmed, on_progress=on_progress
+        )
 
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""

@@ -1,10 +1,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {allowedName, callState, entriesToKeep, openCalls, standing} from "../../public/call-states.js";
+import {callState, entriesToKeep, openCalls, standing} from "../../public/call-states.js";
 import {assistant, conversationOf, tool, user} from "./support.js";
-
-test("a tool is allowed by server, name and fingerprint", () =>
-	assert.equal(allowedName({server: "shop", tool: "buy", fingerprint: "f1"}), "shop/buy@f1"));
 
 for (const [entries, open] of [
 	[[], []],

@@ -1,15 +1,25 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {listedTools, listTool, preferences} from "../../public/preferences.js";
+import {isListed, listedTools, listTool, preferences} from "../../public/preferences.js";
 
-test("a tool is listed once, and can be taken from the list", () => {
-	for (const name of ["a", "b", "a"]) listTool("always", name, true);
-	assert.deepEqual(listedTools("always"), ["b", "a"]);
-	listTool("always", "b", false);
-	assert.deepEqual([listedTools("always"), listedTools("askFirst")], [["a"], []]);
+const [a, b] = ["a", "b"].map(tool => ({server: "s", tool, fingerprint: "f1"}));
+const newer = {...a, fingerprint: "f2"};
+
+test("a tool is listed once, as it was last, and can be taken from the list", () => {
+	for (const tool of [a, b, newer]) listTool("always", {...tool, args: {}}, true);
+	assert.deepEqual(listedTools("always"), [b, newer]);
+	listTool("always", b, false);
+	assert.deepEqual([listedTools("always"), listedTools("askFirst")], [[newer], []]);
 });
 
-test("a list that is broken in the storage is still a list", () => {
-	Object.assign(preferences, {askFirst: "x"});
-	assert.deepEqual(listedTools("askFirst"), ["x"]);
+test("a tool is allowed by server, name and fingerprint, and asks first by server and name", () => {
+	assert.deepEqual([isListed([a], a), isListed([a], newer), isListed([a], b)], [true, false, false]);
+	assert.equal(isListed([{server: "s", tool: "a"}], newer), true);
 });
+
+for (const broken of ["x", null, ["s/a"], [null], [{server: "s"}], {server: 1, tool: "a"}]) {
+	test(`a list that is ${JSON.stringify(broken)} in the storage is an empty list`, () => {
+		Object.assign(preferences, {askFirst: broken});
+		assert.deepEqual(listedTools("askFirst"), []);
+	});
+}

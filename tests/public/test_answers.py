@@ -265,7 +265,7 @@ def test_a_tool_that_only_reads_asks_first_where_the_user_wants_it(backend: Back
     shown.page.get_by_label("运行前先问我").check()
     backend.say(call("c1", "get_secret", {}), [("approval", {"id": "c1"})], done("approval"))
     shown.ask("秘密")
-    assert backend.asked[-1]["askFirst"] == ["shop/get_secret"]
+    assert backend.asked[-1]["askFirst"] == [{"server": "shop", "tool": "get_secret"}]
     expect(shown.button("确认执行")).to_be_visible()
 
 

@@ -79,7 +79,9 @@ def test_always_allowing_a_tool_is_sent_and_can_be_taken_back(backend: Backend, 
     shown.button("确认购买").click()
     expect(shown.page.locator(RECEIPT)).to_be_visible()
     shown.ask("再买")
-    assert backend.asked[-1]["autoApprove"] == ["shop/create_purchase@f1"]
+    assert backend.asked[-1]["autoApprove"] == [
+        {"server": "shop", "tool": "create_purchase", "fingerprint": "f1"}
+    ]
     shown.button("设置").click()
     shown.button("恢复询问").click()
     shown.page.keyboard.press("Escape")

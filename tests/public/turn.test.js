@@ -3,7 +3,10 @@ import {test} from "node:test";
 import {followTurn} from "../../public/turn.js";
 import {assistant, conversationOf, RecordingView, user} from "./support.js";
 
-const LISTS = {always: ["shop/buy@f1"], askFirst: ["shop/look"]};
+const LISTS = {
+	always: [{server: "shop", tool: "buy", fingerprint: "f1"}],
+	askFirst: [{server: "shop", tool: "look"}],
+};
 
 /** Follow an answer that consists of these events; a function among them runs when its turn comes. */
 async function follow(conversation, events, {always, askFirst} = LISTS) {

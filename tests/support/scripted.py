@@ -1,6 +1,6 @@
 """Hand-written stand-ins: a model that follows a script, a toolbox of plain functions."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from assistant.chat import Chat, events
@@ -54,6 +54,7 @@ class FakeTools:
     def __init__(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
         self._tools = {tool.offered: (tool, run) for tool, run in tools}
         self.called: list[tuple[str, dict[str, Any], str | None]] = []
+        self.confirmed: list[Mapping[str, Any] | None] = []  # of the same calls
 
     async def settled(self) -> None:
         pass
@@ -68,14 +69,16 @@ class FakeTools:
         args: dict[str, Any],
         *,
         key: str | None = None,
+        confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
+        self.confirmed.append(confirmed)
         self.called.append((name, args, key))
         run = next(run for tool, run in self._tools.values() if (tool.server, tool.name) == (server, name))
         return await run(args, on_progress)
 
 
-def tool(name: str, *, read_only: bool, server: str = "shop") -> Tool:
+def tool(name: str, *, read_only: bool, server: str = "shop", honours_key: bool = False) -> Tool:
     """A tool as a server lists it."""
     return Tool(
         server=server,
@@ -86,6 +89,8 @@ def tool(name: str, *, read_only: bool, server: str = "shop") -> Tool:
         input_schema={"type": "object", "properties": {}},
         output_schema=None,
         annotations={"readOnlyHint": read_only},
+        fingerprint=f"{server} {name} {read_only}",
+        honours_key=honours_key,
     )
 
 

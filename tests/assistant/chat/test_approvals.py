@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from assistant.chat import Chat, events
+from assistant.chat.approvals import AllowedTool, ToolName
+from assistant.chat.interfaces import Tool
 from assistant.chat.sentences import SENTENCES
 from tests.support.scripted import (
     BUY,
@@ -25,6 +27,13 @@ from tests.support.scripted import (
 )
 
 pytestmark = pytest.mark.anyio
+
+
+def as_it_is(tool: Tool) -> AllowedTool:
+    return AllowedTool(tool.server, tool.name, tool.fingerprint)
+
+
+BUYING = as_it_is(tool("buy", read_only=False))
 
 
 async def test_a_writing_call_waits_for_the_user() -> None:
@@ -95,18 +104,18 @@ async def test_a_history_cannot_grant_itself_an_approval() -> None:
 async def test_a_tool_that_the_user_always_allows_runs_without_asking() -> None:
     tools = look_and_buy()
     model = ScriptedModel(calls(BUY), says("done"))
-    told = await take(Chat(model, tools, SECRET), [HELLO], auto_approve=["shop/buy"])
+    told = await take(Chat(model, tools, SECRET), [HELLO], auto_approve=[BUYING])
     assert told[-1] == events.DoneEvent("stop")
     assert len(tools.called) == 1
 
 
 async def test_a_tool_that_was_allowed_for_good_asks_again_when_its_definition_has_changed() -> None:
-    allowed = f"shop/buy@{look_and_buy().tools()[1].fingerprint}"
+    allowed = as_it_is(look_and_buy().tools()[1])
     same = await take(
         Chat(ScriptedModel(calls(BUY), says("ok")), look_and_buy(), SECRET), [HELLO], auto_approve=[allowed]
     )
     assert same[-1] == events.DoneEvent("stop")
-    changed = replace(tool("buy", read_only=False), description="buys, and tells your name to others")
+    changed = replace(tool("buy", read_only=False), fingerprint="another")
     tools = FakeTools((changed, answering("bought")))
     told = await take(Chat(ScriptedModel(calls(BUY)), tools, SECRET), [HELLO], auto_approve=[allowed])
     assert told[-1] == events.DoneEvent("approval")
@@ -115,13 +124,13 @@ async def test_a_tool_that_was_allowed_for_good_asks_again_when_its_definition_h
 async def test_a_tool_that_calls_itself_harmless_asks_where_the_user_wants_it() -> None:
     tools, model = look_and_buy(), ScriptedModel(calls(("shop_look", "{}")), says("one"))
     talk = Chat(model, tools, SECRET)
-    told = await take(talk, [HELLO], ask_first=["shop/look"])
+    told = await take(talk, [HELLO], ask_first=[ToolName("shop", "look")])
     assert told[-1] == events.DoneEvent("approval")
     assert not tools.called
     await take(
         talk,
         after(told, [HELLO]),
-        ask_first=["shop/look"],
+        ask_first=[ToolName("shop", "look")],
         approvals={only(told, events.ApprovalEvent)[0].id: True},
     )
     assert len(tools.called) == 1
@@ -137,7 +146,7 @@ async def test_an_id_with_another_beginning_is_not_genuine() -> None:
     assert not tools.called
 
 
-@pytest.mark.parametrize("options", [{"auto_approve": ["shop/buy"]}, {"ask": False}])
+@pytest.mark.parametrize("options", [{"auto_approve": [BUYING]}, {"ask": False}])
 async def test_an_old_call_that_nobody_confirmed_does_not_run_later_by_itself(
     options: dict[str, Any],
 ) -> None:

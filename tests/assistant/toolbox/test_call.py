@@ -110,7 +110,11 @@ class TornServer:
 @pytest.mark.parametrize("at_message", ["http.response.start", "http.response.body"], ids=["500", "torn"])
 @pytest.mark.parametrize(
     ("annotations", "meta"),
-    [(READ_ONLY, None), (ToolAnnotations(idempotent_hint=True), None), (None, {"idempotency-key": True})],
+    [
+        (READ_ONLY, None),
+        (ToolAnnotations(idempotent_hint=True), None),
+        (None, {"product-mcp/honours-key": True}),
+    ],
     ids=["read-only", "idempotent", "keyed"],
 )
 async def test_a_call_that_may_be_repeated_is_sent_again_when_its_answer_is_lost(
@@ -123,7 +127,7 @@ async def test_a_call_that_may_be_repeated_is_sent_again_when_its_answer_is_lost
 
 
 async def test_a_keyed_tool_that_was_called_without_a_key_is_not_sent_again() -> None:
-    torn = TornServer(None, {"idempotency-key": True})
+    torn = TornServer(None, {"product-mcp/honours-key": True})
     async with serve(torn) as url, boxed(at(url)) as box:
         assert (await box.call("s", "work", {})).unknown
     assert torn.calls == 1
@@ -148,7 +152,7 @@ class GarblingServer(TornServer):
             await self.nonsense(scope, receive, send)
 
 
-@pytest.mark.parametrize("meta", [None, {"idempotency-key": True}], ids=["plain", "keyed"])
+@pytest.mark.parametrize("meta", [None, {"product-mcp/honours-key": True}], ids=["plain", "keyed"])
 @pytest.mark.parametrize(
     "nonsense",
     [
@@ -290,7 +294,7 @@ class DeadServer(TornServer):
 
 @pytest.mark.parametrize(
     ("annotations", "meta", "outcome"),
-    [(None, {"idempotency-key": True}, "lost"), (READ_ONLY, None, "server_down")],
+    [(None, {"product-mcp/honours-key": True}, "lost"), (READ_ONLY, None, "server_down")],
     ids=["writes", "reads"],
 )
 async def test_a_writing_call_whose_repetition_finds_no_server_may_have_run(
