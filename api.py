@@ -11,7 +11,7 @@ from pydantic import Field
 from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
 
-from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
+from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary
 from serving import server
 from serving.access import Access, Allowed, BearerToken
 from serving.addresses import ListenHost, address_shown
@@ -110,13 +110,16 @@ async def summarise_orders(request: Request, query: Annotated[SummaryQuery, Quer
 
 
 @router.post(
-    "/purchase", summary="下单", response_model=Order, responses=problems.documented(400, 404, 413) | REPLAYED
+    "/purchase",
+    summary="下单",
+    response_model=Order,
+    responses=problems.documented(400, 404, 409, 413) | REPLAYED,
 )
 async def create_purchase(
-    request: Request, purchase: PurchaseRequest, idempotency_key: IdempotencyKey = None
+    request: Request, purchase: ConfirmedPurchase, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order."""
-    bought = await opened_store(request).purchase(purchase, idempotency_key)
+    bought = await opened_store(request).purchase(purchase, idempotency_key, purchase.expectedTotal)
     return answer(bought.order, **({"Idempotent-Replayed": "true"} if bought.replayed else {}))
 
 

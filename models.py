@@ -76,6 +76,14 @@ class PurchaseRequest(Strict):
     )
 
 
+class ConfirmedPurchase(PurchaseRequest):
+    """A purchase as the REST service takes it: with the total that its buyer was told, if one was."""
+
+    expectedTotal: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="用户确认过的合计，人民币元；与现在的不同就不下单"
+    )
+
+
 class Order(BaseModel):
     """An order that was accepted; its stock is taken."""
 

@@ -11,7 +11,7 @@ from shop import queries, schema, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import StoreUnavailableError
 from shop.queries import Row, Statement
-from shop.store import Purchase, StockedProduct, Store
+from shop.store import Intent, Purchase, StockedProduct, Store
 
 MAX_CONNECTIONS = 10
 CONNECT_SECONDS = 5.0  # to open a connection, or to wait for a free one
@@ -54,10 +54,10 @@ class PostgresStore(Store):
         async with self._connection() as connection:
             return await _fetch(connection, statement)
 
-    async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
+    async def place(self, intent: Intent) -> Purchase:
         """Buy in a transaction of its own."""
         async with self._transaction() as connection:
-            return await _place(connection, request, key)
+            return await _place(connection, intent)
 
     async def close(self) -> None:
         """Close every connection; without an answer from the server, drop them."""
@@ -96,7 +96,8 @@ async def _order(connection: asyncpg.Connection, key: str) -> Order | None:
     return queries.to_orders(rows)[0] if rows else None
 
 
-async def _place(connection: asyncpg.Connection, request: PurchaseRequest, key: str | None) -> Purchase:
+async def _place(connection: asyncpg.Connection, intent: Intent) -> Purchase:
+    request, key = intent.request, intent.key
     wanted = store.wanted_stock(request)
     rows = await connection.fetch(  # locked by id: two purchases in opposite orders would deadlock
         """SELECT id, name, price_cents, stock FROM products
@@ -105,9 +106,9 @@ async def _place(connection: asyncpg.Connection, request: PurchaseRequest, key: 
     )
     # After locking: a purchase with the same key may have held these products, and its order is visible now.
     if key is not None and (earlier := await _order(connection, key)):
-        return store.replay(earlier, request)
+        return store.replay(earlier, intent)
     products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
-    total = store.checked_total(request, products)
+    total = store.checked_total(intent, products)
     now = store.order_time()
     order_id: int | None = await connection.fetchval(
         """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
@@ -119,7 +120,7 @@ async def _place(connection: asyncpg.Connection, request: PurchaseRequest, key: 
         key,
     )
     if order_id is None and key is not None and (earlier := await _order(connection, key)):
-        return store.replay(earlier, request)  # the key was used for other products meanwhile
+        return store.replay(earlier, intent)  # the key was used for other products meanwhile
     assert order_id is not None
     await _write_lines(connection, order_id, request, products)
     return Purchase(store.new_order(order_id, request, total, now))

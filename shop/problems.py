@@ -15,7 +15,14 @@ RETRY_AFTER_SECONDS = 1
 
 ANSWERS = ErrorAnswers(
     partial(sentence, REFUSALS),
-    {"empty_purchase": 400, "unknown_product": 404, "out_of_stock": 400, "key_reused": 422, "too_large": 413},
+    {
+        "empty_purchase": 400,
+        "unknown_product": 404,
+        "out_of_stock": 400,
+        "price_changed": 409,
+        "key_reused": 422,
+        "too_large": 413,
+    },
 )
 
 log = logging.getLogger(__name__)

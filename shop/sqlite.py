@@ -18,7 +18,7 @@ from shop import queries, schema, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import StoreError, StoreUnavailableError
 from shop.queries import Row, Statement
-from shop.store import Purchase, StockedProduct, Store
+from shop.store import Intent, Purchase, StockedProduct, Store
 
 T = TypeVar("T")
 
@@ -83,8 +83,7 @@ def _failed(path: Path, error: Exception) -> StoreUnavailableError:
 class _Job:
     """A purchase that waits for the writer."""
 
-    request: PurchaseRequest
-    key: str | None
+    intent: Intent
     result: asyncio.Future[Purchase]
 
 
@@ -123,10 +122,10 @@ class SqliteStore(Store):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, _read, self._threaded, statement)
 
-    async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
+    async def place(self, intent: Intent) -> Purchase:
         """Wait for the writer's next transaction."""
         self._check_open()
-        job = _Job(request, key, asyncio.get_running_loop().create_future())
+        job = _Job(intent, asyncio.get_running_loop().create_future())
         self._jobs.put(job)
         return await job.result
 
@@ -185,22 +184,22 @@ def _deliver(batch: list[_Job], results: Sequence[Purchase | Exception]) -> None
 
 def _place_all(connection: sqlite3.Connection, batch: list[_Job]) -> list[Purchase | StoreError]:
     connection.execute("BEGIN IMMEDIATE")
-    results = [_placed_or_refused(connection, job) for job in batch]
+    results = [_placed_or_refused(connection, job.intent) for job in batch]
     connection.execute("COMMIT")
     return results
 
 
-def _placed_or_refused(connection: sqlite3.Connection, job: _Job) -> Purchase | StoreError:
+def _placed_or_refused(connection: sqlite3.Connection, intent: Intent) -> Purchase | StoreError:
     """Place one purchase. A refusal comes before the first write, so it leaves the transaction as it was."""
     try:
-        earlier = _order(connection, job.key) if job.key is not None else None
+        earlier = _order(connection, intent.key) if intent.key is not None else None
         if earlier:
-            return store.replay(earlier, job.request)
-        products = _products(connection, job.request)
-        total = store.checked_total(job.request, products)
+            return store.replay(earlier, intent)
+        products = _products(connection, intent.request)
+        total = store.checked_total(intent, products)
     except StoreError as refusal:
         return refusal
-    return Purchase(_write_order(connection, job, products, total))
+    return Purchase(_write_order(connection, intent, products, total))
 
 
 def _order(connection: sqlite3.Connection, key: str) -> Order | None:
@@ -216,27 +215,27 @@ def _products(connection: sqlite3.Connection, request: PurchaseRequest) -> dict[
 
 
 def _write_order(
-    connection: sqlite3.Connection, job: _Job, products: dict[int, StockedProduct], total: int
+    connection: sqlite3.Connection, intent: Intent, products: dict[int, StockedProduct], total: int
 ) -> Order:
     now = store.order_time()
-    wanted = store.wanted_stock(job.request)
+    wanted = store.wanted_stock(intent.request)
     order_id = connection.execute(
         """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
             VALUES (?, ?, ?, ?, ?)""",
-        (job.request.customerName, total, wanted.total(), now, job.key),
+        (intent.request.customerName, total, wanted.total(), now, intent.key),
     ).lastrowid
     assert order_id is not None
     connection.executemany(
         "INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents) VALUES (?, ?, ?, ?, ?)",
         [
             (order_id, number, line.productId, line.quantity, products[line.productId].cents)
-            for number, line in enumerate(job.request.items)
+            for number, line in enumerate(intent.request.items)
         ],
     )
     connection.executemany(
         "UPDATE products SET stock = stock - ? WHERE id = ?", [(n, id_) for id_, n in wanted.items()]
     )
-    return store.new_order(order_id, job.request, total, now)
+    return store.new_order(order_id, intent.request, total, now)
 
 
 def _prepare(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:

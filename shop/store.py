@@ -19,6 +19,8 @@ from shop.queries import Row, Statement
 
 T = TypeVar("T")
 
+HALF_A_CENT = 0.005  # yuan; whoever adds up prices in binary is off by less
+
 
 @dataclass(frozen=True)
 class Listing(Generic[T]):
@@ -26,6 +28,19 @@ class Listing(Generic[T]):
 
     items: list[T]
     total: int
+
+
+@dataclass(frozen=True)
+class Intent:
+    """One purchase that somebody wants, however often it is sent.
+
+    What is bought under a key is told by customer and lines alone. The total that the buyer was told is a
+    condition of buying and no part of that: after the order was placed, at whatever price, a repeat finds it.
+    """
+
+    request: PurchaseRequest
+    key: str | None = None
+    expected_total: float | None = None  # yuan
 
 
 @dataclass(frozen=True)
@@ -53,17 +68,21 @@ def wanted_stock(request: PurchaseRequest) -> Counter[int]:
     return wanted
 
 
-def checked_total(request: PurchaseRequest, products: Mapping[int, StockedProduct]) -> int:
-    """Return the total in cents. Raises `StoreError` for the first line that cannot be served."""
-    wanted = wanted_stock(request)
-    for line in request.items:
+def checked_total(intent: Intent, products: Mapping[int, StockedProduct]) -> int:
+    """Return the total in cents. Raises `StoreError` for a line that cannot be served, or another total."""
+    wanted = wanted_stock(intent.request)
+    for line in intent.request.items:
         product = products.get(line.productId)
         if product is None:
             raise StoreError("unknown_product", productId=line.productId)
         if product.stock < wanted[line.productId]:
             at_hand = {"name": product.name, "available": product.stock}
             raise StoreError("out_of_stock", productId=line.productId, **at_hand)
-    return sum(products[line.productId].cents * line.quantity for line in request.items)
+    total = sum(products[line.productId].cents * line.quantity for line in intent.request.items)
+    expected = intent.expected_total
+    if expected is not None and abs(expected - total / 100) >= HALF_A_CENT:
+        raise StoreError("price_changed", expected=expected, now=total / 100)
+    return total
 
 
 def order_time() -> str:
@@ -82,9 +101,9 @@ def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered
     )
 
 
-def replay(order: Order, request: PurchaseRequest) -> Purchase:
+def replay(order: Order, intent: Intent) -> Purchase:
     """Return the order that a key has bought before. Raises `StoreError` where the request differs."""
-    if (order.customerName, order.items) != (request.customerName, request.items):
+    if (order.customerName, order.items) != (intent.request.customerName, intent.request.items):
         raise StoreError("key_reused")
     return Purchase(order, replayed=True)
 
@@ -97,18 +116,20 @@ class Store(ABC):
         """Run a reading statement."""
 
     @abstractmethod
-    async def place(self, request: PurchaseRequest, key: str | None) -> Purchase:
+    async def place(self, intent: Intent) -> Purchase:
         """Take the stock and write the order in one transaction. After a `StoreError` nothing was written."""
 
     @abstractmethod
     async def close(self) -> None:
         """Finish what is under way, then close the database."""
 
-    async def purchase(self, request: PurchaseRequest, key: str | None = None) -> Purchase:
+    async def purchase(
+        self, request: PurchaseRequest, key: str | None = None, expected_total: float | None = None
+    ) -> Purchase:
         """Buy. With a key the same request buys once, however often it is sent. Raises `StoreError`."""
         if not request.customerName.strip() or not request.items:
             raise StoreError("empty_purchase")
-        return await self.place(request, key)
+        return await self.place(Intent(request, key, expected_total))
 
     async def products(self, query: ProductQuery) -> Listing[Product]:
         """Return products by id."""
