@@ -1,11 +1,19 @@
-"""The log of all three services: one format, on standard error, without personal data."""
+"""The log of all three services: one format, on standard error, without personal data or secrets.
+
+A record may repeat what others wrote, so none of its characters moves a cursor, colours a terminal or begins
+a line that looks like a record: it is one line, and what follows of a traceback is set in.
+"""
 
 import io
 import logging
 import os
 import sys
+from typing import Any
+
+from serving.redaction import redacted
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+VISIBLE = "\u3000\xa0"  # blanks that Chinese and French texts hold, not printable to Python
 
 # At INFO these log session ids, arguments, customers and URLs, or repeat our own lines.
 QUIET = {
@@ -20,6 +28,35 @@ QUIET = {
 }
 
 
+class OneLineFormatter(logging.Formatter):
+    """A record as one printable line; the lines of its traceback begin with blanks."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's
+        """Return the line itself."""
+        return printable(redacted(super().formatMessage(record)))
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802  logging's
+        """Return the traceback, set in."""
+        return _set_in(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802  logging's
+        """Return the stack, set in."""
+        return _set_in(stack_info)
+
+
+def _set_in(text: str) -> str:
+    return "\n".join(f"    {printable(line)}" for line in redacted(text).split("\n"))
+
+
+def printable(text: str) -> str:
+    """Return a text with its control, format and other invisible characters escaped."""
+    if text.isprintable():
+        return text
+    return "".join(
+        c if c.isprintable() or c in VISIBLE else c.encode("unicode_escape").decode() for c in text
+    )
+
+
 def configure(level: str) -> None:
     """Set up the log of a service; at `debug` the levels of QUIET do not apply."""
     for stream in (sys.stdout, sys.stderr):
@@ -27,7 +64,10 @@ def configure(level: str) -> None:
             # honcho reads its pipes as UTF-8; Python on Windows would write the system's own encoding.
             is_chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
             stream.reconfigure(encoding=None if is_chosen else "utf-8", errors="replace")
-    logging.basicConfig(level=level.upper(), format=FORMAT, stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(OneLineFormatter(FORMAT))
+    logging.basicConfig(level=level.upper(), handlers=[handler])
+    logging.captureWarnings(True)
     if level != "debug":
         for name, least in QUIET.items():
             logging.getLogger(name).setLevel(max(least, logging.getLevelName(level.upper())))
@@ -35,4 +75,4 @@ def configure(level: str) -> None:
 
 def announce(text: str) -> None:
     """Print the start message on standard output, for the person who started the service."""
-    print(text, flush=True)  # noqa: T201  the one place where a service prints
+    print(printable(redacted(text)), flush=True)  # noqa: T201  the one place where a service prints

@@ -15,7 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http_protocol import http_protocol
-from serving.logs import announce
+from serving.logs import announce, printable
 
 uvicorn_log = logging.getLogger("uvicorn.error")
 
@@ -123,6 +123,6 @@ def run(service: Service) -> None:
             if service.failure is None:
                 raise
     if service.failure is not None:
-        sys.exit(f"无法启动：{service.failure}")
+        sys.exit(printable(f"无法启动：{service.failure}"))
     if not service.started:
         sys.exit(3)  # as uvicorn.run does

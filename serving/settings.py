@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from serving import logs
 from serving.addresses import is_loopback
+from serving.redaction import remember
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +91,7 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
         sys.exit("\n".join(_explained(settings, problem) for problem in error.errors()))
     except SettingsError as error:
         sys.exit(f"设置有误：{error}")
+    remember(*(value.get_secret_value() for _, value in loaded if isinstance(value, SecretStr)))
     logs.configure(loaded.log_level)
     for name, meant in misspelt(settings, {**dotenv_values(".env"), **os.environ}):
         log.warning("不认识的设置 %s，是不是 %s？", name, meant)

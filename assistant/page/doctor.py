@@ -12,6 +12,7 @@ from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
 from serving.errors import CodedError, sentence
+from serving.logs import printable
 
 TEST_QUESTION = "请调用一次 check 工具。"
 CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
@@ -44,9 +45,11 @@ def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
         params = dict(finding.params)
         if "reason" in params:
             params["reason"] = explain(**params["reason"])
-        out.write(f"{'❌' if finding.advice else '✅'} {sentence(FINDINGS, finding.code, params)}\n")
+        out.write(
+            f"{'❌' if finding.advice else '✅'} {printable(sentence(FINDINGS, finding.code, params))}\n"
+        )
         if finding.advice:
-            out.write(f"   → {sentence(ADVICE, finding.advice, params)}\n")
+            out.write(f"   → {printable(sentence(ADVICE, finding.advice, params))}\n")
     return 1 if any(finding.advice for finding in findings) else 0
 
 

@@ -15,6 +15,21 @@ logging.getLogger("shop.store").info("\\u5e93\\u5b58 %s", 3)
 logging.getLogger("httpx").info("GET /secret")
 """
 
+FORGE = """
+import logging
+from serving import logs
+from serving.redaction import remember
+logs.configure("info")
+remember("sk-very-secret-1")
+said = "a{0}2026-01-01 00:00:00,000 INFO shop.store: sold sk-very-secret-1"
+logging.getLogger("theirs").warning("%s", said)
+logs.announce(said)
+try:
+    raise ValueError(said)
+except ValueError:
+    logging.getLogger("ours").exception("broke")
+"""
+
 
 def logged(spawn: Spawn, level: str, **env: str) -> str:
     program = spawn.program(
@@ -40,3 +55,37 @@ def test_a_pipe_gets_utf_8_on_a_machine_of_another_encoding(spawn: Spawn) -> Non
 
 def test_a_console_of_another_encoding_does_not_end_the_service(spawn: Spawn) -> None:
     assert "?? 3" in logged(spawn, "info", PYTHONIOENCODING="ascii")
+
+
+HOSTILE = [
+    0x0A,
+    0x0D,
+    0x0B,
+    0x0C,
+    0x1B,
+    0x07,
+    0x08,
+    0x00,
+    0x7F,
+    0x85,
+    0x9B,
+    0x2028,
+    0x2029,
+    0x202E,
+    0x2066,
+    0x200B,
+]
+HOSTILE += [0x200F, 0xFEFF, 0xFFFE, 0xFFFF, 0xD800, 0xE0041, 0xE000]
+
+
+@pytest.mark.parametrize("code", HOSTILE, ids=hex)
+def test_no_character_of_others_makes_a_line_or_reaches_the_terminal(code: int, spawn: Spawn) -> None:
+    script = FORGE.format(f"\\U{code:08x}")
+    program = spawn.program(sys.executable, "-c", script, env={"PYTHONPATH": str(ROOT)})
+    assert program.process.wait(20) == 0, program.log.read_text()
+    text = program.log.read_bytes().decode()
+    assert chr(code) not in text or code == 0x0A
+    assert len([line for line in text.split("\n") if line.startswith("2026-01-01")]) == 0
+    assert all(line.isprintable() for line in text.split("\n"))
+    assert "sk-very-secret-1" not in text
+    assert text.count("sold ***") == 3
