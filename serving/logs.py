@@ -74,5 +74,8 @@ def configure(level: str) -> None:
 
 
 def announce(text: str) -> None:
-    """Print the start message on standard output, for the person who started the service."""
-    print(printable(redacted(text)), flush=True)  # noqa: T201  the one place where a service prints
+    """Print the start message on standard output, for the person who started the service.
+
+    Its line ends are ours: what it repeats of others is to be `printable` already.
+    """
+    print("\n".join(map(printable, redacted(text).split("\n"))), flush=True)  # noqa: T201  the one place where a service prints

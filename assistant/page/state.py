@@ -11,6 +11,7 @@ from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
 from serving.errors import CodedError
+from serving.logs import printable
 
 POLL_SECONDS = 0.05  # between two comparisons of the state; one takes microseconds
 GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
@@ -61,7 +62,7 @@ class Overview:
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(link.until_ready() for link in enabled))
         down = "".join(
-            f"，{link.server.name}：{explain(error.code, error.params)}"
+            printable(f"，{link.server.name}：{explain(error.code, error.params)}")
             for link in self._toolbox.links.values()
             if (error := link.error or CodedError("not_connected")) and link.status != "ready"
         )

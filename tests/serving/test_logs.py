@@ -23,7 +23,7 @@ logs.configure("info")
 remember("sk-very-secret-1")
 said = "a{0}2026-01-01 00:00:00,000 INFO shop.store: sold sk-very-secret-1"
 logging.getLogger("theirs").warning("%s", said)
-logs.announce(said)
+logs.announce(logs.printable(said))
 try:
     raise ValueError(said)
 except ValueError:
@@ -89,3 +89,10 @@ def test_no_character_of_others_makes_a_line_or_reaches_the_terminal(code: int, 
     assert all(line.isprintable() for line in text.split("\n"))
     assert "sk-very-secret-1" not in text
     assert text.count("sold ***") == 3
+
+
+def test_the_start_message_keeps_its_own_lines(spawn: Spawn) -> None:
+    script = 'from serving import logs\nlogs.announce("a\\nb\x1b")'
+    program = spawn.program(sys.executable, "-c", script, env={"PYTHONPATH": str(ROOT)})
+    assert program.process.wait(20) == 0
+    assert program.log.read_text() == "a\nb\\x1b\n"
