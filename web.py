@@ -8,12 +8,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from fastapi import APIRouter, FastAPI, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
@@ -21,12 +21,12 @@ from assistant.chat.approvals import AllowedTool, ToolName
 from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.model import OpenAIModel
-from assistant.page import doctor, routes
+from assistant.page import doctor, routes, terminal
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
 from assistant.page.state import Overview
-from assistant.toolbox import Toolbox, read_config
+from assistant.toolbox import Toolbox, Trust, read_config
 from assistant.toolbox.config import ConfigError, Server, watch_config
 from serving import secret_file
 from serving.access import Access, Allowed, Password
@@ -35,8 +35,8 @@ from serving.error_answers import Problem
 from serving.server import Service, StartError
 from serving.server import run as serve
 from serving.settings import ServiceSettings, load
+from serving.state_folder import state_folder
 
-SECRET_FILE = Path(".web-secret")
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
 FINISH_SECONDS = 2.0  # for writing calls in flight when the service stops
 
@@ -52,7 +52,9 @@ program: its calls run without asking."""
 class Settings(ServiceSettings):
     """聊天服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
-    model_config = SettingsConfigDict(cli_shortcuts={"web-host": "host", "web-port": "port"})
+    model_config = SettingsConfigDict(
+        cli_shortcuts={"web-host": "host", "web-port": "port", "web-trust-commands": "trust-commands"}
+    )
     host_field = "web_host"
     secret_field = "web_password"  # noqa: S105  the name of a setting
 
@@ -60,6 +62,8 @@ class Settings(ServiceSettings):
     web_port: int = Field(8002, ge=1, le=65535, description="监听端口")
     web_password: SecretStr | None = Field(None, description="浏览器询问的密码")
     web_secret: SecretStr | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
+    web_state_dir: Path | None = Field(None, description="记住密钥和获准命令的文件夹，不能在项目里")
+    web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: str = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
     openai_api_key: SecretStr | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
@@ -67,6 +71,14 @@ class Settings(ServiceSettings):
     llm_model: str = Field("deepseek-chat", description="模型名称")
     llm_temperature: float = Field(0.7, ge=0, le=2, description="回答的随机程度；不接受此参数的模型不发送")
     check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
+
+    @model_validator(mode="after")
+    def _is_not_allowed_by_a_clone(self) -> Self:
+        given = dotenv_values(".env")
+        for name in ("WEB_STATE_DIR", "WEB_TRUST_COMMANDS"):
+            if (given.get(name) or "").lower() not in ("", "false", "0"):
+                raise ValueError(f"{name} 不能写在 .env 里（别人的项目会带来它），请用环境变量或命令行参数")
+        return self
 
 
 # --- the chat's routes ------------------------------------------------------------------------------------
@@ -235,9 +247,10 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
 async def _lifespan(settings: Settings, stand_in: Model | None, app: FastAPI) -> AsyncIterator[None]:
     servers = _servers(settings)
     given = settings.web_secret.get_secret_value().encode() if settings.web_secret else b""
-    secret = given or secret_file.read_or_create(SECRET_FILE, "WEB_SECRET")
+    folder = _state(settings)
+    secret = given or secret_file.read_or_create(folder / "web-secret", "WEB_SECRET")
     opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
-    async with opened as model, Toolbox(servers) as toolbox:
+    async with opened as model, Toolbox(servers, trust=_trust(settings)) as toolbox:
         overview = Overview(model, toolbox)
         app.state.services = services = Services(toolbox, Chat(model, toolbox, secret), overview)
         following = asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path))
@@ -251,6 +264,14 @@ def _servers(settings: Settings) -> list[Server]:
         return read_config(settings.mcp_config_path, _environment())
     except ConfigError as error:
         raise StartError(CONFIG_FAILED.format(explain(error.code, error.params))) from error
+
+
+def _state(settings: Settings) -> Path:
+    return state_folder(settings.web_state_dir, (Path.cwd(), settings.mcp_config_path.parent))
+
+
+def _trust(settings: Settings) -> Trust:
+    return Trust(_state(settings) / "commands", everything=settings.web_trust_commands)
 
 
 @asynccontextmanager
@@ -296,13 +317,15 @@ def run() -> None:
 
     async def greet() -> str:
         overview: Overview = app.state.services.overview
+        terminal.listen(app.state.services.toolbox)
         return await overview.greeting(address_shown(settings.web_host, settings.web_port))
 
     serve(Service(app, host=settings.web_host, port=settings.web_port, greeting=greet, on_stop=end))
 
 
 async def _check(settings: Settings) -> int:
-    async with _opened_model(settings) as model, Toolbox(_servers(settings)) as toolbox:
+    toolbox = Toolbox(_servers(settings), trust=_trust(settings))
+    async with _opened_model(settings) as model, toolbox:
         return doctor.report(await doctor.examine(toolbox, model))
 
 

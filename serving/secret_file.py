@@ -19,6 +19,7 @@ def read_or_create(file: Path, setting: str) -> bytes:
     """
     try:
         if not file.exists():
+            file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             _write_whole(file, secrets.token_urlsafe(MIN_BYTES).encode())
         secret = file.read_bytes()
     except OSError as error:

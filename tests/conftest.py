@@ -2,6 +2,7 @@
 
 import logging
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from serving import logs
 from tests.support.engines import remove_postgres
 from tests.support.processes import LONG_RUNS, Spawn
 from tests.support.suite import Suite
+
+# Nothing that runs here remembers anything in the user's own folder.
+os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="product-mcp-state-")
 
 # A busy machine is slow, which says nothing of the code.
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])

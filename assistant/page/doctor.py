@@ -1,6 +1,7 @@
 """`python web.py --check`: what works, what does not, and what to do about it, as a table."""
 
 import asyncio
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,8 +58,10 @@ async def _examine_server(link: Link) -> Finding:
     server = link.server
     status = await link.settled()
     known = {"server": server.name, "address": server.address, "host": server.host, "command": server.command}
-    if status in ("disabled", "down"):
+    if status in ("disabled", "down", "untrusted"):
         error = link.error or CodedError("not_connected")
+        if status == "untrusted":
+            known |= {"line": shlex.join([server.command, *error.params["args"]]), "cwd": error.params["cwd"]}
         params = known | {"reason": {"code": error.code, "params": error.params}}
         return Finding(status, params, _advice(link, error))
     tools = len(link.listed_tools)
@@ -66,6 +69,8 @@ async def _examine_server(link: Link) -> Finding:
 
 
 def _advice(link: Link, error: CodedError) -> str:
+    if link.status == "untrusted":
+        return "allow_command"
     if link.status == "disabled":
         return "" if error.code == "switched_off" else "edit_entry"
     if error.code == "http_status" and error.params["status"] in (401, 421):

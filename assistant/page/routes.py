@@ -26,6 +26,7 @@ from assistant.page.sentences import explain
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from serving.error_answers import ErrorAnswers, Problem
+from serving.errors import CodedError
 
 PUBLIC = Path(__file__).parents[2] / "public"
 LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -94,11 +95,22 @@ class GetPromptRequest(JsonBody):
     args: dict[str, str] = {}
 
 
-ANSWERS = ErrorAnswers(explain, {"unknown_server": 404})
+class TrustRequest(JsonBody):
+    """A command to allow: its entry's fingerprint in `/api/status`, as it was shown."""
+
+    fingerprint: str
+
+
+ANSWERS = ErrorAnswers(explain, {"unknown_server": 404, "command_changed": 409, "state_unwritable": 503})
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},
     422: {"model": Problem, "description": "Invalid request; the fields are named"},
     502: {"model": Problem, "description": "The server cannot be reached, or refuses"},
+}
+TRUST_RESPONSES: dict[int | str, dict[str, Any]] = {
+    404: FAILURE_RESPONSES[404],
+    409: {"model": Problem, "description": "The entry has changed: it has to be looked at again"},
+    503: {"model": Problem, "description": "It cannot be remembered"},
 }
 router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
 
@@ -133,6 +145,15 @@ async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[s
 async def reconnect(name: str, services: AppServices) -> None:
     """Connect to a server anew, without waiting for its next try."""
     services.toolbox.link(name).reconnect()
+
+
+@router.post("/api/servers/{name}/trust", status_code=204, tags=["page"], responses=TRUST_RESPONSES)
+async def trust(name: str, request: TrustRequest, services: AppServices) -> None:
+    """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it."""
+    try:
+        services.toolbox.link(name).allow(request.fingerprint)
+    except OSError as error:
+        raise CodedError("state_unwritable", reason=error.strerror) from error
 
 
 @router.get("/", include_in_schema=False)

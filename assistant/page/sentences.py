@@ -12,6 +12,7 @@ OWN = {
     "host_not_allowed": "不接受的 Host：{host}",
     "origin_not_allowed": "不接受的 Origin：{origin}",
     "unauthorized": "需要密码",
+    "state_unwritable": "记不住：写不了状态文件夹（{reason}），请设置 WEB_STATE_DIR",
 }
 SENTENCES = chat.SENTENCES | llm.SENTENCES | OWN
 
@@ -19,10 +20,13 @@ CHAT_FAILED = "LLM/对话处理失败: {}"  # the tutorial's, before the reason
 CONFIG_FAILED = "加载 MCP 配置失败: {}"  # likewise
 GREETING = "🛍️ 智能商城助手：请打开 {address}（{tools} 个工具{down}）"
 
+TRUSTED = "✅ {} 的命令获准运行"
+
 FINDINGS = {  # of `--check`
     "ready": "服务器 {server}：{address}，{tools} 个工具，协议 {version}",
     "disabled": "服务器 {server}：{reason}",
     "down": "服务器 {server}：{reason}",
+    "untrusted": "服务器 {server}：{reason}",
     "model_demo": "模型 {model}：内置演示模型；接入自己的模型请设置 OPENAI_API_KEY",
     "model_ready": "模型 {model}：有回答，会调用工具",
     "model_failed": "模型 {model}：{reason}",
@@ -35,6 +39,7 @@ ADVICE = {  # what to do about a finding
         '请在 mcp.json 中写明 "headers": {{"Authorization": "Bearer ${{MCP_TOKEN}}"}}，并设置 MCP_TOKEN'
     ),
     "allow_host": "请在服务器那边设置 MCP_ALLOWED_HOSTS={host}",
+    "allow_command": "请看清这条命令再允许：{line}（工作目录 {cwd}）",
     "try_command": "请检查命令能否单独运行：{command}",
     "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",
     "check_address": "请检查地址、网络和服务器的日志",

@@ -57,7 +57,8 @@ class Overview:
 
     async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:
         """Return the start message once all servers are connected, or after so many seconds."""
-        enabled = [link for link in self._toolbox.links.values() if link.status != "disabled"]
+        idle = ("disabled", "untrusted")
+        enabled = [link for link in self._toolbox.links.values() if link.status not in idle]
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await asyncio.gather(*(link.until_ready() for link in enabled))
@@ -108,6 +109,7 @@ def _server(link: Link) -> dict[str, Any]:
         "transport": server.transport,
         "url": server.address,
         "status": link.status,
+        "fingerprint": server.fingerprint,
         "error": explain(error.code, error.params) if error else None,
         "code": error.code if error else None,
         "params": error.params if error else {},

@@ -2,5 +2,6 @@
 
 from assistant.toolbox.config import read_config
 from assistant.toolbox.toolbox import Toolbox
+from assistant.toolbox.trust import Trust
 
-__all__ = ["Toolbox", "read_config"]
+__all__ = ["Toolbox", "Trust", "read_config"]

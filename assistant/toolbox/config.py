@@ -1,6 +1,7 @@
 """`mcp.json` in every dialect: which MCP servers there are, and how each is reached."""
 
 import asyncio
+import hashlib
 import ipaddress
 import json
 import logging
@@ -56,6 +57,18 @@ class Server:
     error: ConfigError | None = None
 
     @property
+    def fingerprint(self) -> str:
+        """A hash of all that decides what a command does; arguments may name files in the folder."""
+        env = {name: _hash(value) for name, value in self.env.items()}
+        return _hash([self.command, self.args, env, os.path.abspath(self.cwd or ".")])
+
+    @property
+    def identity(self) -> str:
+        """A hash of where the server is, for its tools' fingerprints; a new token does not change it."""
+        where = [self.command, self.args, sorted(self.env), self.cwd] if self.command else [self.url]
+        return _hash([self.transport, where])
+
+    @property
     def address(self) -> str:
         """Where the server is, without what may be secret: user, password, query, arguments."""
         if self.transport == "stdio":
@@ -72,6 +85,10 @@ class Server:
     def host(self) -> str:
         """The host name or address in the URL; empty for a command."""
         return urlsplit(self.url).hostname or ""
+
+
+def _hash(value: Any) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()
 
 
 def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) -> list[Server]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -23,23 +24,37 @@ from assistant.toolbox.listing import list_prompts, list_tools
 from assistant.toolbox.sdk_signals import link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.transports import open_client
+from assistant.toolbox.trust import Trust
 from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
-Status = Literal["connecting", "ready", "down", "disabled"]
+Status = Literal["connecting", "ready", "down", "disabled", "untrusted"]
 
 
 class ServerDownError(CodedError):
     """A server did not come up in time; code and parameters say why."""
 
 
+def _untrusted(server: Server) -> CodedError:
+    where = os.path.abspath(server.cwd or ".")
+    return CodedError(
+        "command_untrusted",
+        server=server.name,
+        command=server.command,
+        args=list(server.args),
+        cwd=where,
+        env=sorted(server.env),
+    )
+
+
 class Link:
     """One server's connection, and what is known of the server while there is none."""
 
-    def __init__(self, server: Server, limits: Limits) -> None:
+    def __init__(self, server: Server, limits: Limits, trust: Trust) -> None:
         self.server = server
         self.limits = limits
+        self._trust = trust
         self.status: Status = "disabled" if server.error else "connecting"
         self.error: CodedError | None = server.error
         self.listed_tools: list[McpTool] = []
@@ -56,9 +71,23 @@ class Link:
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        """Begin to connect, in the background."""
-        if self.status != "disabled":
+        """Begin to connect, in the background; a command that nobody has allowed waits for `allow`."""
+        if self.status == "connecting" and not self._trust.covers(self.server):
+            self._set("untrusted", _untrusted(self.server))
+        if self.status == "connecting":
             self._task = asyncio.create_task(self._own(), name=f"mcp {self.server.name}")
+
+    def allow(self, fingerprint: str) -> None:
+        """Allow the command of this fingerprint, now and later, and start it.
+
+        Raises CodedError: the entry has changed; OSError: it cannot be remembered.
+        """
+        if fingerprint != self.server.fingerprint:
+            raise CodedError("command_changed", server=self.server.name)
+        self._trust.allow(self.server)
+        if self.status == "untrusted":
+            self._set("connecting")
+            self.start()
 
     async def stop(self) -> None:
         """Close the connection and end the task."""
@@ -90,7 +119,7 @@ class Link:
 
         Raises ServerDownError: there is none in time.
         """
-        if self.status != "disabled" and not self._stopping:
+        if self.status not in ("disabled", "untrusted") and not self._stopping:
             if self._client is None:
                 self._wake.set()
             with suppress(TimeoutError):

@@ -27,6 +27,8 @@ CONFIG = {  # mcp.json as a whole, then one of its entries
 
 LINK = {  # why a server is not connected, or what it answered in the place of a result
     "not_connected": "还没有连上",
+    "command_untrusted": "命令 {command} 要先获准：请在页面里允许，或在终端输入 trust {server}",
+    "command_changed": "{server} 的命令已经改动，请再看一遍",
     "closing": "连接已关闭",
     "connect_refused": "连不上 {address}，服务器启动了吗？",
     "timeout": "{address} 没有及时回答",

@@ -11,14 +11,24 @@ from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import describe_prompt, describe_tool, offered_names
+from assistant.toolbox.trust import Trust
 
 
 class Toolbox:
-    """The servers of one `mcp.json`: `async with Toolbox(servers) as box: await box.call(…)`."""
+    """The servers of one `mcp.json`: `async with Toolbox(servers) as box: await box.call(…)`.
 
-    def __init__(self, servers: Iterable[Server], limits: Limits | None = None) -> None:
-        self._limits = limits = limits or Limits()
-        self.links = {server.name: Link(server, limits) for server in servers}
+    Without `trust`, commands wait until `link(name).allow(fingerprint)`.
+    """
+
+    def __init__(
+        self, servers: Iterable[Server], limits: Limits | None = None, trust: Trust | None = None
+    ) -> None:
+        self._limits = limits or Limits()
+        self._trust = trust or Trust()
+        self.links = {server.name: self._link(server) for server in servers}
+
+    def _link(self, server: Server) -> Link:
+        return Link(server, self._limits, self._trust)
 
     async def __aenter__(self) -> "Toolbox":
         for link in self.links.values():
@@ -40,7 +50,7 @@ class Toolbox:
             if old is not None and old.server == server:
                 self.links[server.name] = before.pop(server.name)
             else:
-                self.links[server.name] = Link(server, self._limits)
+                self.links[server.name] = self._link(server)
                 self.links[server.name].start()
         await asyncio.gather(*(link.stop() for link in before.values()))
 

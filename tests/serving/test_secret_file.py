@@ -29,5 +29,6 @@ def test_a_file_that_was_cut_off_is_not_used(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_names_the_setting(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with pytest.raises(StartError, match="请设置 WEB_SECRET"):
-        secret_file.read_or_create(tmp_path / "nowhere" / "secret", "WEB_SECRET")
+        secret_file.read_or_create(tmp_path / "file" / "secret", "WEB_SECRET")

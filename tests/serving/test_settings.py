@@ -164,6 +164,12 @@ def test_env_example_names_every_setting_with_its_default(service: Any) -> None:
             assert documented()[name.upper()] == (text.lower() if isinstance(default, bool) else text)
 
 
+@pytest.mark.parametrize("line", ["WEB_TRUST_COMMANDS=true", "WEB_STATE_DIR=/tmp"])
+def test_a_project_cannot_allow_its_own_commands(tmp_path: Path, line: str) -> None:
+    (tmp_path / ".env").write_text(line)
+    assert "不能写在 .env 里" in refusal(web.Settings)
+
+
 def test_env_example_names_nothing_else_and_says_what_each_is_for() -> None:
     known = {
         name.upper()

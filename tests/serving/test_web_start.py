@@ -18,7 +18,7 @@ from assistant.toolbox.config import Server
 from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, serve, text_stream
 from tests.support.chat_service import settings
-from tests.support.processes import ROOT, Spawn, free_port
+from tests.support.processes import ROOT, Spawn, free_port, state_of
 from tests.support.scripted import ScriptedModel
 from web import Settings, create_app
 
@@ -33,7 +33,7 @@ def test_an_open_address_without_a_password_is_refused() -> None:
 def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spawn: Spawn) -> None:
     (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
     port = free_port()
-    code = "import web, pathlib; assert not list(pathlib.Path().glob('.web*')); web.nothing"
+    code = "import web, pathlib; assert not list(pathlib.Path().glob('*secret*')); web.nothing"
     imported = spawn.program(sys.executable, "-c", code, env={"PYTHONPATH": str(ROOT)})
     assert imported.process.wait(30) == 1
     assert "AttributeError: nothing" in imported.log.read_text()
@@ -41,7 +41,7 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     service = spawn.program(*command)
     service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
     assert httpx.get(f"http://127.0.0.1:{port}/api/status").json()["model"]["demo"]
-    assert (tmp_path / ".web-secret").exists()
+    assert (state_of(tmp_path) / "web-secret").exists()
 
 
 async def test_the_start_message_does_not_wait_for_ever_for_a_server() -> None:
@@ -134,6 +134,6 @@ def test_the_secret_of_approvals_is_kept_between_starts(tmp_path: Path, spawn: S
         service = spawn("web.py", "--port", str(port))
         service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
         service.stop()
-        secrets.append((tmp_path / ".web-secret").read_bytes())
+        secrets.append((state_of(tmp_path) / "web-secret").read_bytes())
     assert secrets[0] == secrets[1]
-    assert (tmp_path / ".web-secret").stat().st_mode & 0o777 == 0o600
+    assert (state_of(tmp_path) / "web-secret").stat().st_mode & 0o777 == 0o600

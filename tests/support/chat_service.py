@@ -12,6 +12,7 @@ from mcp_types import ToolAnnotations
 
 from assistant.chat.interfaces import Model
 from tests.support.asgi import serve
+from tests.support.processes import state_of
 from tests.support.scripted import ScriptedModel
 from web import Settings, create_app
 
@@ -41,7 +42,8 @@ def shop_server() -> MCPServer:
 
 def settings(folder: Path, **given: Any) -> Settings:
     """Settings of which a test gives some, whatever the environment says."""
-    return Settings(_env_file=None, **{"mcp_config_path": folder / "mcp.json", "web_secret": "s", **given})
+    usual = {"mcp_config_path": folder / "mcp.json", "web_secret": "s", "web_state_dir": state_of(folder)}
+    return Settings(_env_file=None, **{**usual, **given})
 
 
 @asynccontextmanager

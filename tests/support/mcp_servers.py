@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from assistant.toolbox import Toolbox
+from assistant.toolbox import Toolbox, Trust
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.sentences import sentence_of
@@ -81,9 +81,14 @@ class Silent(Response):
             pass
 
 
+def trusting(servers: Iterable[Server], limits: Limits | None = None) -> Toolbox:
+    """A toolbox that starts commands unasked."""
+    return Toolbox(servers, limits, Trust(everything=True))
+
+
 @asynccontextmanager
 async def boxed(*servers: Server, limits: Limits | None = None) -> AsyncIterator[Toolbox]:
-    async with Toolbox(servers, limits) as box:
+    async with trusting(servers, limits) as box:
         for server in servers:
             await becomes(box, server.name, "ready")
         yield box

@@ -63,6 +63,11 @@ def free_port() -> int:
     return next(filter(is_free, _ports()[1]))
 
 
+def state_of(folder: Path) -> Path:
+    """Where a service started in a test's folder remembers things: beside it, for it is the project."""
+    return folder.with_name(f"{folder.name}-state")
+
+
 @dataclass
 class Service:
     """A process, its output in a file, so that a full pipe never blocks it."""
@@ -112,7 +117,9 @@ class Spawn:
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,
-                env=inherited | {"PYTHONUNBUFFERED": "1"} | (env or {}),
+                env=inherited
+                | {"PYTHONUNBUFFERED": "1", "WEB_STATE_DIR": str(state_of(self.folder))}
+                | (env or {}),
                 cwd=cwd or self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,

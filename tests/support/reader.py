@@ -82,6 +82,7 @@ class Reader:
             "DATABASE_URL": f"sqlite:///{self._spawn.folder}/{number}.db",
             "MCP_CONFIG_PATH": self._mcp_json(command),
             "WEB_SECRET": "of this test",
+            "WEB_TRUST_COMMANDS": "true",
             "OPENAI_API_KEY": "key",
             "OPENAI_API_BASE": self._provider,
         }

@@ -1,4 +1,6 @@
 import io
+import shlex
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox import Toolbox
 from assistant.toolbox.config import ConfigError, Server
 from tests.support.asgi import serve
+from tests.support.mcp_servers import trusting
 from tests.support.processes import Spawn, free_port
 from tests.support.scripted import ScriptedModel, calls, says
 
@@ -19,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 async def look(server: Server, model: Model | None = None) -> list[Finding]:
-    async with Toolbox([server]) as box:
+    async with trusting([server]) as box:
         return await examine(box, model or DemoModel())
 
 
@@ -53,6 +56,16 @@ async def test_a_server_that_is_not_running_comes_with_the_command_that_starts_i
 async def test_a_missing_command_and_a_wrong_entry_are_named() -> None:
     assert "能否单独运行：nonesuch" in table(await look(Server("s", "stdio", command="nonesuch")))
     assert "url" in table(await look(Server("s", error=ConfigError("address_missing"))))
+
+
+async def test_a_command_that_waits_is_shown_whole_and_not_started(tmp_path: Path) -> None:
+    mark = tmp_path / "started"
+    server = Server("s", "stdio", command=sys.executable, args=("-c", f"open({str(mark)!r}, 'w')"))
+    async with Toolbox([server]) as box:
+        said = table(await examine(box, DemoModel()))
+    assert "trust s" in said
+    assert shlex.quote(server.args[1]) in said
+    assert not mark.exists()
 
 
 async def test_a_server_that_was_switched_off_is_no_fault() -> None:

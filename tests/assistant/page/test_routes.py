@@ -96,6 +96,23 @@ async def test_a_connection_can_be_made_anew(tmp_path: Path) -> None:
         assert (await http.post("/api/servers/x/reconnect")).status_code == 404
 
 
+async def test_a_command_is_allowed_as_it_was_shown_and_not_otherwise(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"s": {"command": "nonesuch"}}}))
+        while (server := (await http.get("/api/status")).json()["servers"][0])["status"] != "untrusted":
+            pass
+        assert server["code"] == "command_untrusted"
+        assert server["params"]["command"] == "nonesuch"
+        other = await http.post("/api/servers/s/trust", json={"fingerprint": "0"})
+        assert (other.status_code, other.json()["code"]) == (409, "command_changed")
+        shown = {"fingerprint": server["fingerprint"]}
+        assert (await http.post("/api/servers/x/trust", json=shown)).status_code == 404
+        assert (await http.post("/api/servers/s/trust", json=shown)).status_code == 204
+        while (server := (await http.get("/api/status")).json()["servers"][0])["status"] != "down":
+            pass
+        assert server["code"] == "command_failed"
+
+
 async def watched(http: httpx.AsyncClient) -> AsyncGenerator[dict[str, Any]]:
     """What a page hears that follows the state."""
     async with http.stream("GET", "/api/watch") as response:

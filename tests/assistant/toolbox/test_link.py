@@ -25,6 +25,7 @@ from tests.support.mcp_servers import (
     boxed,
     calculator,
     code_of,
+    trusting,
     why,
 )
 from tests.support.processes import free_port
@@ -36,7 +37,7 @@ async def test_dead_and_wrong_entries_disable_only_themselves() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
     wrong = Server("wrong", error=ConfigError("address_missing"))
     missing = Server("missing", "stdio", command="no-such-command")
-    async with serve(both(calculator())) as url, Toolbox([dead, wrong, missing, at(url)]) as box:
+    async with serve(both(calculator())) as url, trusting([dead, wrong, missing, at(url)]) as box:
         await becomes(box, "s", "ready")
         await becomes(box, "dead", "down")
         await becomes(box, "missing", "down")

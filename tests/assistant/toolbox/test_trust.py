@@ -1,0 +1,79 @@
+"""A command of `mcp.json` starts only after somebody on this machine has allowed it."""
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.page import terminal
+from assistant.toolbox import Toolbox, Trust
+from assistant.toolbox.config import Server
+from serving.errors import CodedError
+from tests.support.mcp_servers import STDIO, becomes, code_of
+
+pytestmark = pytest.mark.anyio
+
+
+def marking(tmp_path: Path) -> tuple[Server, Path]:
+    """A command that leaves a file behind when it is started."""
+    mark = tmp_path / "started"
+    return Server("s", "stdio", command=sys.executable, args=("-c", f"open({str(mark)!r}, 'w')")), mark
+
+
+async def test_a_command_that_nobody_has_allowed_is_not_started(tmp_path: Path) -> None:
+    server, mark = marking(tmp_path)
+    async with Toolbox([server], trust=Trust(tmp_path / "state")) as box:
+        await box.settled()
+        assert (box.link("s").status, code_of(box, "s")) == ("untrusted", "command_untrusted")
+        result = await box.call("s", "any", {})
+        assert (result.unreachable, result.params["reason"]["code"]) == (True, "command_untrusted")
+        box.link("s").reconnect()
+        await box.update([server, dataclasses.replace(server, name="t")])
+        assert not mark.exists()
+
+
+async def test_an_allowed_command_starts_now_and_at_later_starts(tmp_path: Path) -> None:
+    async with Toolbox([STDIO], trust=Trust(tmp_path / "state")) as box:
+        box.link("s").allow(STDIO.fingerprint)
+        await becomes(box, "s", "ready")
+    async with Toolbox([STDIO], trust=Trust(tmp_path / "state")) as box:
+        await becomes(box, "s", "ready")
+    assert (tmp_path / "state" / STDIO.fingerprint).stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "state").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize(
+    "change", [{"command": "other"}, {"args": ("x",)}, {"env": {"A": "1"}}, {"env": {"A": "2"}}, {"cwd": "/"}]
+)
+async def test_a_command_that_changed_in_anything_waits_again(
+    tmp_path: Path, change: Any
+) -> None:
+    server, mark = marking(tmp_path)
+    trust = Trust(tmp_path / "state")
+    trust.allow(dataclasses.replace(server, env={"A": "1"} if change == {"env": {"A": "2"}} else {}))
+    changed = dataclasses.replace(server, **change)
+    async with Toolbox([changed], trust=trust) as box:
+        assert await box.link("s").settled() == "untrusted"
+        with pytest.raises(CodedError, match="command_changed"):
+            box.link("s").allow(server.fingerprint)
+        assert not mark.exists()
+
+
+async def test_the_same_words_in_another_folder_are_another_command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = STDIO.fingerprint
+    monkeypatch.chdir(tmp_path)
+    assert STDIO.fingerprint != here
+
+
+async def test_a_line_at_the_terminal_allows_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    async with Toolbox([STDIO]) as box:
+        for line in ("trust nobody\n", "distrust s\n", "s\n"):
+            terminal.obey(box, line)
+        assert await box.link("s").settled() == "untrusted"
+        terminal.obey(box, "trust s\n")
+        await becomes(box, "s", "ready")
+    assert "nobody" in capsys.readouterr().out
