@@ -47,9 +47,7 @@ async def test_an_allowed_command_starts_now_and_at_later_starts(tmp_path: Path)
 @pytest.mark.parametrize(
     "change", [{"command": "other"}, {"args": ("x",)}, {"env": {"A": "1"}}, {"env": {"A": "2"}}, {"cwd": "/"}]
 )
-async def test_a_command_that_changed_in_anything_waits_again(
-    tmp_path: Path, change: Any
-) -> None:
+async def test_a_command_that_changed_in_anything_waits_again(tmp_path: Path, change: Any) -> None:
     server, mark = marking(tmp_path)
     trust = Trust(tmp_path / "state")
     trust.allow(dataclasses.replace(server, env={"A": "1"} if change == {"env": {"A": "2"}} else {}))
