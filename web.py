@@ -192,7 +192,8 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
 
     | event | data |
     |---|---|
-    | `text` | `{delta}` |
+    | `text` | `{delta, restart}`; `restart`: what was told of this answer so far is taken back |
+    | `thinking` | `{delta}` |
     | `html` | `{html}`: the answer so far, rendered and sanitised |
     | `tool_call` | `{id, server, tool, title, args, raw, mended, readOnly, fingerprint, honoursKey}` |
     | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |

@@ -98,7 +98,7 @@ async def test_a_stream_brings_text_html_and_the_message_to_remember(tmp_path: P
 async def test_no_character_of_an_event_ends_a_line_for_any_client(tmp_path: Path) -> None:
     words = "a\u2028b\u0085c\x0bd，e"
     async with client(tmp_path, says(words)) as http:
-        assert ("text", {"delta": words}) in await stream(http, ASK)
+        assert ("text", {"delta": words, "restart": False}) in await stream(http, ASK)
         assert (await http.post("/api/chat/stream", json=ASK)).text.isascii()
 
 

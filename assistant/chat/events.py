@@ -17,9 +17,18 @@ class Event:
 
 @dataclass(frozen=True)
 class TextEvent(Event):
-    """A piece of the answer."""
+    """A piece of the answer; `restart`: it begins anew, what was told of it so far is taken back."""
 
     event = "text"
+    delta: str
+    restart: bool = False
+
+
+@dataclass(frozen=True)
+class ThinkingEvent(Event):
+    """A piece of what the model thinks before it answers."""
+
+    event = "thinking"
     delta: str
 
 

@@ -65,12 +65,26 @@ class ToolResult:
 class ToolRequest:
     """A call that the model asks for: the offered name, and the arguments as it wrote them, in JSON.
 
-    `signed` goes back to the provider with the call (Gemini's `extra_content`).
+    `signed` goes back to the provider with the call (Gemini's `extra_content`). `from_prose`: the model wrote
+    the call into its answer, so that a tool that writes asks whatever was allowed.
     """
 
     name: str
     arguments: str
     signed: Mapping[str, Any] | None = None
+    from_prose: bool = False
+
+
+@dataclass(frozen=True)
+class Thought:
+    """A piece of what a model thinks before it answers: it is shown, and is no part of the answer."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Restart:
+    """What was streamed of this answer so far was none: it is taken back, and the answer begins anew."""
 
 
 @dataclass(frozen=True)
@@ -83,8 +97,11 @@ class Reply:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+Piece = str | Thought | Restart | Reply
+
+
 class ModelError(CodedError):
-    """The model gave no answer."""
+    """The model gave no answer, or no more of it: what it said by then is kept, as a part."""
 
 
 class ContextOverflowError(ModelError):
@@ -92,13 +109,16 @@ class ContextOverflowError(ModelError):
 
 
 class Model(Protocol):
-    """A language model; `demo` is True for the built-in stand-in."""
+    """A language model; `demo` is True for the built-in stand-in.
+
+    Beside OpenAI's fields a `tool` message may have `media`: a list of `{"mime_type", "data"}`, in base64.
+    """
 
     name: str
     demo: bool
 
-    def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
-        """Yield the answer's text piece by piece, then exactly one Reply, or raise `ModelError`."""
+    def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
+        """Yield the answer piece by piece (`str`: its text), then exactly one Reply; or raise `ModelError`."""
 
 
 class UnknownServerError(CodedError):
@@ -106,6 +126,13 @@ class UnknownServerError(CodedError):
 
     def __init__(self, server: str) -> None:
         super().__init__("unknown_server", server=server)
+
+
+class ToolChangedError(CodedError):
+    """The tool is another than the one of this fingerprint, and was not called."""
+
+    def __init__(self, server: str, tool: str) -> None:
+        super().__init__("tool_changed", server=server, tool=tool)
 
 
 class Tools(Protocol):
@@ -117,17 +144,21 @@ class Tools(Protocol):
     def tools(self) -> list[Tool]:
         """Return the tools that can be called now or soon."""
 
+    def instructions(self) -> Mapping[str, str]:
+        """Return what servers say about the use of their tools, by server."""
+
     async def call(
         self,
         server: str,
         name: str,
         args: dict[str, Any],
         *,
+        fingerprint: str | None = None,
         key: str | None = None,
         confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
     ) -> ToolResult:
-        """Call a tool. Failures are results, but for `UnknownServerError`.
+        """Call a tool. Failures are results, but for `UnknownServerError` and `ToolChangedError`.
 
         `confirmed` is what a person was shown and agreed to, such as `{"total": 1798.0}`; only a tool that
         honours keys is sent it.

@@ -17,6 +17,8 @@ from assistant.chat.interfaces import (
     Model,
     ModelError,
     Reply,
+    Restart,
+    Thought,
     Tool,
     ToolResult,
     Tools,
@@ -119,10 +121,15 @@ class Turn:
         messages = [{"role": "system", "content": SYSTEM_PROMPT + too_many}, *history]
         reply: Reply | None = None
         async for part in self.model.reply(messages, [_function(tool) for tool in tools[:MAX_TOOLS]]):
-            if isinstance(part, Reply):
-                reply = part
-            else:
-                self.emit(events.TextEvent(part))
+            match part:
+                case Reply():
+                    reply = part
+                case Thought(text):
+                    self.emit(events.ThinkingEvent(text))
+                case Restart():
+                    self.emit(events.TextEvent("", restart=True))
+                case str():
+                    self.emit(events.TextEvent(part))
         if reply is None:
             raise ModelError("no_reply")
         return reply

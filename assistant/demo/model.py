@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime
 from typing import Any
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Reply
+from assistant.chat.interfaces import Piece, Reply
 from assistant.demo import answers, receipts
 from assistant.demo.conversation import Conversation
 from assistant.demo.finder import (
@@ -47,7 +47,7 @@ class DemoModel:
     def __init__(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
         self._today = today
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
         """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
         decision = decide(Conversation.of(messages), ShopTools(tools), self._today())
         if not isinstance(decision, str):

@@ -10,7 +10,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Reply
+from assistant.chat.interfaces import Piece
 from assistant.llm.answer import ReplyBuilder
 from assistant.llm.refusals import RefusedError
 from assistant.llm.request import Lesson, chat_request
@@ -48,9 +48,7 @@ class OpenAIModel:
 
     demo = False
 
-    async def reply(
-        self, messages: list[Message], tools: list[dict[str, Any]]
-    ) -> AsyncGenerator[str | Reply]:
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Ask the model, streaming. Raises ModelError: there is no answer, or no more of it."""
         builder = ReplyBuilder(self.name)
         async with aclosing(self._pieces(messages, tools)) as pieces:

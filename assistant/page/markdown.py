@@ -108,7 +108,7 @@ async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[
     async with aclosing(turn) as told:
         async for event in told:
             if isinstance(event, events.TextEvent):
-                text += event.delta
+                text = event.delta if event.restart else text + event.delta
                 is_due = time.monotonic() >= next_rendering
             else:
                 is_due = bool(text)
@@ -117,7 +117,7 @@ async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[
                 html = to_html(text) if len(text) < MAX_INLINE else await asyncio.to_thread(to_html, text)
                 yield "html", {"html": html}
                 next_rendering = began + max(RENDER_SECONDS, (time.monotonic() - began) / MAX_SHARE)
-            if not isinstance(event, events.TextEvent):
+            if not isinstance(event, (events.TextEvent, events.ThinkingEvent)):
                 text = ""
             yield event.event, _data(event)
 

@@ -60,6 +60,7 @@ class Link:
         self.listed_tools: list[McpTool] = []
         self.listed_prompts: list[Prompt] = []
         self.protocol_version: str | None = None
+        self.instructions: str | None = None
         self._client: Client | None = None
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
         self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
@@ -168,6 +169,7 @@ class Link:
                     self.listed_tools = await list_tools(client, limits.max_pages)
                     self.listed_prompts = await list_prompts(client)
                     self.protocol_version = client.protocol_version
+                    self.instructions = client.instructions
                     self._set("ready", client=client)
                     delay = limits.first_delay_seconds
                     await self._watch(client)

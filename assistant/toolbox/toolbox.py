@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from assistant.chat.interfaces import Progress, Tool, ToolResult, UnknownServerError
+from assistant.chat.interfaces import Progress, Tool, ToolChangedError, ToolResult, UnknownServerError
 from assistant.toolbox.call import call_tool, fill_prompt
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
@@ -66,6 +66,10 @@ class Toolbox:
         names = offered_names([(server.name, tool.name) for server, tool in pairs])
         return [describe_tool(server, tool, names[server.name, tool.name]) for server, tool in pairs]
 
+    def instructions(self) -> dict[str, str]:
+        """Return what servers say about the use of their tools, by server."""
+        return {name: link.instructions for name, link in self.links.items() if link.instructions}
+
     def prompts(self) -> list[dict[str, Any]]:
         """Return the servers' prompts, the arguments of each as a schema like a tool's."""
         return [
@@ -80,6 +84,7 @@ class Toolbox:
         name: str,
         args: dict[str, Any],
         *,
+        fingerprint: str | None = None,
         key: str | None = None,
         confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
@@ -87,11 +92,14 @@ class Toolbox:
         """Call a tool; `key` travels as `_meta["idempotency-key"]`. Any other failure is a result.
 
         What a person `confirmed` goes along to a tool that honours keys. Raises UnknownServerError: no
-        server has this name.
+        server has this name. Raises ToolChangedError: the tool is another than that of the `fingerprint`.
         """
-        return await call_tool(
-            self.link(server), name, args, key=key, confirmed=confirmed, on_progress=on_progress
-        )
+        link = self.link(server)
+        if fingerprint is not None and fingerprint not in {
+            tool.fingerprint for tool in self.tools() if (tool.server, tool.name) == (server, name)
+        }:
+            raise ToolChangedError(server, name)
+        return await call_tool(link, name, args, key=key, confirmed=confirmed, on_progress=on_progress)
 
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from assistant.chat.history import Call, Message, tool_message
-from assistant.chat.interfaces import Reply, ToolResult
+from assistant.chat.interfaces import Piece, Reply, ToolResult
 from assistant.chat.sentences import ERROR
 from assistant.demo.model import DemoModel
 
@@ -173,7 +173,7 @@ def message_of(call: Call, result: ToolResult) -> Message:
 def answer(history: list[Message], tools: list[dict[str, Any]]) -> Reply:
     """Let the model speak once; what it streams is what it replies, and the reply comes last, once."""
 
-    async def collect() -> list[str | Reply]:
+    async def collect() -> list[Piece]:
         model = DemoModel(today=lambda: date(2026, 11, 21))
         return [part async for part in model.reply(history, tools)]
 

@@ -6,7 +6,7 @@ from typing import Any
 from assistant.chat import Chat, events
 from assistant.chat.events import Event
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Progress, Reply, Tool, ToolRequest, ToolResult
+from assistant.chat.interfaces import Piece, Progress, Reply, Tool, ToolRequest, ToolResult
 
 SECRET = b"a secret of the tests"
 HELLO: Message = {"role": "user", "content": "hello"}
@@ -26,7 +26,7 @@ class ScriptedModel:
         self.requests: list[list[Message]] = []
         self.tools: list[list[dict[str, Any]]] = []
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
         self.requests.append(messages)
         self.tools.append(tools)
         step = self.steps.pop(0)
@@ -59,6 +59,9 @@ class FakeTools:
     async def settled(self) -> None:
         pass
 
+    def instructions(self) -> Mapping[str, str]:
+        return {}
+
     def tools(self) -> list[Tool]:
         return [tool for tool, _ in self._tools.values()]
 
@@ -68,6 +71,7 @@ class FakeTools:
         name: str,
         args: dict[str, Any],
         *,
+        fingerprint: str | None = None,
         key: str | None = None,
         confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,

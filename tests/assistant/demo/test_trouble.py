@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Reply, ToolResult
+from assistant.chat.interfaces import Piece, ToolResult
 from assistant.demo.model import DemoModel
 from tests.support.fake_shop import (
     ARGUMENTS,
@@ -311,7 +311,7 @@ def test_an_order_is_for_one_customer() -> None:
 
 
 def test_it_streams_in_small_pieces() -> None:
-    async def pieces() -> list[str | Reply]:
+    async def pieces() -> list[Piece]:
         return [part async for part in DemoModel().reply([{"role": "user", "content": "hello"}], [])]
 
     streamed = [part for part in asyncio.run(pieces()) if isinstance(part, str)]
