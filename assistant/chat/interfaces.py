@@ -118,7 +118,7 @@ class Model(Protocol):
     demo: bool
 
     def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
-        """Yield the answer piece by piece (`str`: its text), then exactly one Reply; or raise `ModelError`."""
+        """Yield the answer piece by piece (`str`: its text), then exactly one Reply; or raise ModelError."""
 
 
 class UnknownServerError(CodedError):
