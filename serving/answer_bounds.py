@@ -1,0 +1,99 @@
+"""Bounds on what others answer over HTTP: a body is unpacked piece by piece, counted, JSON read aside."""
+
+import asyncio
+import json
+import json.scanner
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import httpx2
+
+from serving.errors import CodedError
+
+MIB = 1024 * 1024
+MAX_BODY = 16 * MIB  # bytes of an answer, unpacked
+LARGE = MIB  # bytes of JSON above which reading it would hold up the others
+PIECE = 64 * 1024  # bytes that are unpacked at once
+ACCEPTED = "gzip"  # as Accept-Encoding: what is unpacked here
+
+
+def bounded(
+    error: Callable[..., CodedError], max_body: int = MAX_BODY
+) -> Callable[[httpx2.Response], Awaitable[None]]:
+    """Return a hook for a client's responses, which raises `error` out of the reading.
+
+    Codes: `answer_too_large` for a body above `max_body`, `answer_encoded` for an encoding other than gzip.
+    An event stream has no end, so it is unpacked, but not counted: whoever reads it bounds its lines.
+    """
+
+    async def bind(response: httpx2.Response) -> None:
+        encoding = response.headers.pop("Content-Encoding", "identity").strip().lower()
+        if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
+            raise error("answer_encoded", encoding=encoding)
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        body = response.stream if encoding == "identity" else _Unpacked(response.stream)
+        is_stream = response.headers.get("Content-Type", "").startswith("text/event-stream")
+        response.stream = body if is_stream else _Counted(body, max_body, error)
+
+    return bind
+
+
+class _Unpacked(httpx2.AsyncByteStream):
+    def __init__(self, packed: httpx2.AsyncByteStream) -> None:
+        self._packed = packed
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its head
+        async for packed in self._packed:
+            piece = _unpack(unpacker, packed)
+            while piece:
+                yield piece
+                await asyncio.sleep(0)  # one packet may hold a thousand pieces
+                piece = _unpack(unpacker, unpacker.unconsumed_tail)
+
+    async def aclose(self) -> None:
+        await self._packed.aclose()
+
+
+def _unpack(unpacker: Any, packed: bytes) -> bytes:
+    try:
+        piece: bytes = unpacker.decompress(packed, PIECE)
+    except zlib.error as error:
+        raise httpx2.DecodingError(str(error)) from error
+    return piece
+
+
+class _Counted(httpx2.AsyncByteStream):
+    def __init__(self, body: httpx2.AsyncByteStream, max_body: int, error: Callable[..., CodedError]) -> None:
+        self._body, self._max_body, self._error = body, max_body, error
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in self._body:
+            size += len(piece)
+            if size > self._max_body:
+                raise self._error("answer_too_large", mib=self._max_body // MIB)
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
+
+
+async def read_json(data: bytes) -> Any:
+    """Read JSON; what is large in a thread. Raises ValueError: it is no JSON, or nested too deep.
+
+    There Python's own scanner reads it: the one in C is faster, but lets nobody else run until it is done.
+    """
+    text = data.decode(errors="replace")
+    try:
+        return json.loads(text) if len(data) <= LARGE else await asyncio.to_thread(_read_slowly, text)
+    except RecursionError as error:
+        raise ValueError("nested too deep") from error
+
+
+def _read_slowly(text: str) -> Any:
+    scanner: Any = json.scanner
+    decoder: Any = json.JSONDecoder()
+    decoder.scan_once = scanner.py_make_scanner(decoder)
+    return decoder.decode(text)
