@@ -18,6 +18,7 @@ from mcp_server.arguments import optional, strict_tool
 from mcp_server.asking import (
     MAX_KEY,
     BuyersAnswer,
+    BuyersQuote,
     Confirm,
     ToolCall,
     ToolContext,
@@ -26,7 +27,7 @@ from mcp_server.asking import (
     rest_of,
 )
 from mcp_server.rest_client import RestAnswer, RestClient
-from mcp_server.results import Inventory, Orders, Products, list_result, order_result
+from mcp_server.results import Inventory, Orders, Products, list_result, order_result, order_step
 from mcp_server.server import ShopServer, http_app
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
@@ -124,7 +125,7 @@ class PurchaseInput(PurchaseRequest):
     idempotencyKey: Annotated[
         StorableText | None,
         optional(
-            "可选。重试同一笔购买时填与上次相同的值，就不会重复下单；新的购买不要沿用旧值",
+            "可选。只在重试结果不明的购买时填：用失败信息里给出的值，就不会重复下单；新的购买不要填",
             min_length=1,
             max_length=MAX_KEY,
         ),
@@ -146,7 +147,7 @@ async def get_products(
     推荐商品、查价格或需要商品 ID 时先用它。库存另见 get_inventory。
     """
     if minPrice is not None and minPrice > MAX_PRICE:
-        return list_result(RestAnswer(b"[]", [], {}), offset)
+        return list_result(RestAnswer(b"[]", []), offset)
     # Models write 99999999 where they mean no limit.
     highest = None if maxPrice is not None and maxPrice > MAX_PRICE else maxPrice
     wanted = {"query": query, "minPrice": minPrice, "maxPrice": highest, "limit": limit, "offset": offset}
@@ -200,20 +201,23 @@ async def get_orders(
 
 
 async def create_purchase(
-    input_data: PurchaseInput, ctx: ToolCall, agreed: BuyersAnswer
+    input_data: PurchaseInput, ctx: ToolCall, quoted: BuyersQuote, agreed: BuyersAnswer
 ) -> Annotated[CallToolResult, Order]:
     """创建新的采购订单。
 
     会立即占用库存，不能撤销，所以先用 get_products 或 get_inventory 核对商品 ID 和库存，
     再按用户说定的数量购买。
     返回订单号 id、totalAmount（人民币元，由服务器计算）和 orderDate（UTC）。客户端支持时，会先请用户确认。
+    结果不明时，只能用失败信息里的 idempotencyKey、同样的客户和商品再试，这样不会重复购买。
     """
     check_agreed(agreed)
     key = purchase_key(ctx, input_data.idempotencyKey)
     await ctx.report_progress(2, 3, sentences.ORDERING)
-    order = to_json({"customerName": input_data.customerName, "items": input_data.items})
-    answer = await rest_of(ctx).buy(order, key)
-    await ctx.report_progress(3, 3, sentences.ORDERED.format(id=answer.data.get("id")))
+    order: dict[str, Any] = {"customerName": input_data.customerName, "items": input_data.items}
+    if quoted.total is not None:
+        order["expectedTotal"] = quoted.total
+    answer = await rest_of(ctx).buy(to_json(order), key)
+    await ctx.report_progress(3, 3, order_step(answer))
     return order_result(answer)
 
 
@@ -238,7 +242,8 @@ def create_server(settings: Settings, rest: RestClient | None = None) -> ShopSer
             strict_tool(get_products, "获取产品列表", READ_ONLY),
             strict_tool(get_inventory, "获取库存列表", READ_ONLY),
             strict_tool(get_orders, "获取订单列表", READ_ONLY),
-            # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`.
+            # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`. The
+            # names differ: some clients copy what a tool declares into each of its calls.
             strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"product-mcp/honours-key": True}),
         ],
         ToolContext(rest or rest_client(settings), settings.mcp_confirm),

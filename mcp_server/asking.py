@@ -1,4 +1,4 @@
-"""The question before a purchase (elicitation), and the key under which the purchase happens once."""
+"""The question before a purchase (elicitation), the total agreed on, and the key it happens once under."""
 
 import hashlib
 import secrets
@@ -17,14 +17,16 @@ from mcp.server.mcpserver import (
     Resolve,
 )
 from mcp.types.version import is_version_at_least
-from pydantic import BaseModel
+from pydantic import BaseModel, Field, ValidationError
 
 from mcp_server import sentences
 from mcp_server.rest_client import RestClient, ShopRefusedError
-from models import MAX_LIMIT, PurchaseRequest
+from models import MAX_LIMIT, PurchaseRequest, Strict
 from serving.errors import CodedError
 
 MAX_KEY = 200  # characters of an idempotency key
+KEY = "idempotency-key"  # in a call's `_meta`: the host's key
+CONFIRMED = "product-mcp/confirmed"  # in a call's `_meta`: what a person confirmed where the host has asked
 
 Confirm = Literal["never", "auto", "always"]
 
@@ -44,6 +46,20 @@ _answered_question: ContextVar[str | None] = ContextVar("answered_question", def
 
 class Agreement(BaseModel):
     """An empty form: accepting it is the answer."""
+
+
+class Confirmation(Strict):
+    """What a host sends of a purchase that a person has confirmed there."""
+
+    total: float = Field(ge=0, allow_inf_nan=False)  # yuan
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What a purchase is placed at: the question to ask before it, and the total that is agreed on by it."""
+
+    question: str | None = None
+    total: float | None = None  # yuan; None where nobody was told any
 
 
 class QuestionCodec(AESGCMRequestStateCodec):
@@ -75,23 +91,35 @@ def rest_of(ctx: ToolCall) -> RestClient:
     return ctx.request_context.lifespan_context.rest
 
 
-async def ask_buyer(input_data: PurchaseRequest, ctx: ToolCall) -> Elicit[Agreement] | None:
-    """Ask the person before buying, where the client can be asked; names and prices come from the shop.
+async def quote(input_data: PurchaseRequest, ctx: ToolCall) -> Quote:
+    """Find out what to ask before buying, where the client can be asked; names and prices are the shop's.
 
-    An order that the service refuses anyway, for want of a name or of lines, is not asked about.
+    Not asked about is what a person has confirmed already, and an order that the service refuses anyway, for
+    want of a name or of lines. On the 2026-07-28 wire this runs again with the answer, and a total that has
+    changed since makes another question, to which the SDK takes no earlier answer.
     """
     confirm = ctx.request_context.lifespan_context.confirm
-    if confirm == "never" or not input_data.customerName.strip() or not input_data.items:
-        return None
+    total = _confirmed_total(ctx)
+    is_complete = input_data.customerName.strip() and input_data.items
+    if confirm == "never" or total is not None or not is_complete:
+        return Quote(total=total)
     if not _can_be_asked(ctx):
         if confirm == "always":
             raise CodedError("cannot_ask")
-        return None
+        return Quote()
     await ctx.report_progress(1, 3, sentences.CHECKING)
-    return Elicit(await _question(rest_of(ctx), input_data), Agreement)
+    return await _quoted(rest_of(ctx), input_data)
 
 
-# A tool's parameter of this type is filled in by asking.
+# A tool's parameter of this type is filled in by looking up; the next by asking.
+BuyersQuote = Annotated[Quote, Resolve(quote)]
+
+
+async def ask_buyer(quoted: BuyersQuote) -> Elicit[Agreement] | None:
+    """Ask the person, if there is something to ask."""
+    return Elicit(quoted.question, Agreement) if quoted.question else None
+
+
 BuyersAnswer = Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)]
 
 
@@ -104,15 +132,16 @@ def check_agreed(answer: ElicitationResult[Agreement]) -> None:
 def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
     """Return the key under which this purchase happens at most once.
 
-    The host's `_meta["idempotency-key"]`, else the model's, else one for the question that the person has
-    answered, which a host sends again when it missed the result, else one for this call alone. Raises
-    CodedError when the host's key is not usable: ignoring it could place the purchase twice.
+    The one that the model repeats, since it was told that one for a purchase that may have been placed; else
+    the text in the host's `_meta["idempotency-key"]`; else one for the question that the person has answered,
+    which a host sends again when it missed the result; else one for this call alone. Raises CodedError when
+    the host's text is not usable: ignoring it could place the purchase twice.
     """
-    meta: Any = ctx.request_context.meta
-    key = (meta or {}).get("idempotency-key")
+    of_host = _meta(ctx).get(KEY)
+    key = key_of_model or (of_host if isinstance(of_host, str) else None)
     if key is None:
-        key = key_of_model or _key_of_question(ctx) or uuid.uuid4().hex
-    if not isinstance(key, str) or not 0 < len(key) <= MAX_KEY:
+        key = _key_of_question(ctx) or uuid.uuid4().hex
+    if not 0 < len(key) <= MAX_KEY:
         raise CodedError("invalid_idempotency_key", max=MAX_KEY)
     if key.isascii() and key.isprintable() and " " not in key:
         return key
@@ -129,6 +158,21 @@ def _key_of_question(ctx: ToolCall) -> str | None:
     return _digest(question)
 
 
+def _meta(ctx: ToolCall) -> dict[str, Any]:
+    meta: Any = ctx.request_context.meta
+    return meta or {}
+
+
+def _confirmed_total(ctx: ToolCall) -> float | None:
+    given = _meta(ctx).get(CONFIRMED)
+    if given is None:
+        return None
+    try:
+        return Confirmation.model_validate(given).total
+    except ValidationError:  # to ignore it could mean to buy at a price that nobody confirmed
+        raise CodedError("invalid_confirmation") from None
+
+
 def _can_be_asked(ctx: ToolCall) -> bool:
     able = ctx.client_capabilities and ctx.client_capabilities.elicitation
     if not able or (able.form is None and able.url is not None):
@@ -138,7 +182,7 @@ def _can_be_asked(ctx: ToolCall) -> bool:
     return modern or ctx.session.can_send_request
 
 
-async def _question(rest: RestClient, purchase: PurchaseRequest) -> str:
+async def _quoted(rest: RestClient, purchase: PurchaseRequest) -> Quote:
     """Return what the person is asked, with names and total as the shop knows them. Raises RestError."""
     wanted: dict[int, int] = {}
     for line in purchase.items:
@@ -152,7 +196,7 @@ async def _question(rest: RestClient, purchase: PurchaseRequest) -> str:
             raise ShopRefusedError("purchase", 404, detail, "unknown_product", productId=product_id)
     lines = "、".join(f"{count} × {known[product_id]['name']}" for product_id, count in wanted.items())
     cents = sum(round(known[product_id]["price"] * 100) * count for product_id, count in wanted.items())
-    return sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100)
+    return Quote(sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100), cents / 100)
 
 
 def _digest(text: str) -> str:

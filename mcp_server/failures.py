@@ -7,7 +7,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
 
 from mcp_server import sentences
-from mcp_server.rest_client import RestError, ShopRefusedError
+from mcp_server.rest_client import RestError, ShopRefusedError, UnknownOutcomeError
 from serving.errors import CodedError, sentence
 
 ERROR_KEY = "product-mcp/error"  # in `_meta` of a tool's result, in `data` of a prompt's error
@@ -36,14 +36,17 @@ def _coded(error: CodedError) -> dict[str, Any]:
 
 
 def _sentence(error: CodedError) -> str:
+    again = sentences.TRY_AGAIN.format_map(error.params) if "idempotencyKey" in error.params else ""
+    if isinstance(error, UnknownOutcomeError):
+        return _sentence(error.reason) + sentences.OUTCOME_UNKNOWN + again
     if isinstance(error, ShopRefusedError):
-        return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}"
+        what_now = sentences.WHAT_NOW.get(error.code, "")
+        return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}{what_now}"
     known = sentences.SENTENCES | sentences.PROMPTS | sentences.WRONG_ARGUMENTS
     said = sentence(known, error.code, error.params)
     said += "；".join(_problems(error.params))
     if not isinstance(error, RestError):
         return said
-    again = sentences.TRY_AGAIN.format_map(error.params) if "idempotencyKey" in error.params else ""
     return f"{sentences.UNANSWERED[error.operation]}: {said}{again}"
 
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,13 +15,24 @@ import anyio
 import httpx
 import stamina
 from httpx_aiohttp import AiohttpTransport
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from mcp_server import sentences
+from models import Order
 from serving.errors import CodedError
 
-CONNECTION_ERRORS = (httpx.RequestError, aiohttp.ClientError)  # aiohttp's: for an answer that is not HTTP
+CONNECTION_ERRORS = (httpx.RequestError, aiohttp.ClientError, OSError)  # not all are made httpx's
+NEVER_SENT = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout),
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
+)
+UNREACHABLE = "shop_unreachable"  # the code of all of these, and of nothing else
+REPLAYED = "Idempotent-Replayed"  # header of an order that was found by its key
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
+REFUSED_PURCHASE = frozenset({400, 404, 409, 422})  # with a code: the shop's own word on a purchase
+
+REFUSED = "shop_refused"  # the code of a refusal that carries none
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
 QueryParams = Mapping[str, Any]  # None means: not asked for
@@ -63,13 +74,32 @@ class ShopUnansweredError(RestError):
     """The service gave no usable answer. Of a purchase, `params` hold the key to try again with."""
 
 
+class UnknownOutcomeError(RestError):
+    """A purchase that may have been placed: it was sent, and `reason` is why its outcome is not known."""
+
+    def __init__(self, reason: RestError, key: str) -> None:
+        told = {"code": reason.code, "params": reason.params}
+        super().__init__(reason.operation, "outcome_unknown", idempotencyKey=key, reason=told)
+        self.reason = reason
+
+
 @dataclass(frozen=True)
 class RestAnswer:
-    """An answer of the service: its bytes, the same parsed, and its headers."""
+    """An answer of the service: its bytes, and the same parsed."""
 
     body: bytes
     data: Any
-    headers: Mapping[str, str]
+    replayed: bool = False  # an order that was found by its key, not placed by this call
+
+
+@dataclass
+class _Call:
+    """A call under way, and whether an attempt may have been carried out whose answer is not known."""
+
+    operation: Operation
+    request: httpx.Request
+    readable: Callable[[Any], bool]  # whether parsed JSON is an answer
+    unsettled: bool = False
 
 
 class _BusyError(Exception):
@@ -110,6 +140,7 @@ class RestClient:
         self._http: httpx.AsyncClient | None = None
         self._users = 0
         self._purchases: set[anyio.CancelScope] = set()
+        self._purchase_ended = anyio.Event()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["RestClient"]:
@@ -132,25 +163,36 @@ class RestClient:
         """Read a list, within `seconds` in total. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
-        return await self._call(operation, request, list, seconds or self.limits.read_seconds)
+        call = _Call(operation, request, lambda data: isinstance(data, list))
+        return await self._answered(call, seconds or self.limits.read_seconds)
 
     async def buy(self, body: bytes, key: str) -> RestAnswer:
         """Place the order that `body` describes, once per `key`, however often it is tried. Raises RestError.
 
-        Shielded: a client that goes away does not cancel a purchase that was sent.
+        That is an UnknownOutcomeError unless the shop has answered or was certainly not reached. Shielded: a
+        client that goes away does not cancel a purchase that was sent.
         """
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         request = self._opened_client().build_request(
             "POST", f"{self._url}/purchase", headers=headers, content=body
         )
+        call = _Call("purchase", request, _is_order)
         with anyio.CancelScope(shield=True) as purchase:
             self._purchases.add(purchase)
             try:
-                seconds = self.limits.buy_seconds
-                return await self._call("purchase", request, dict, seconds, idempotencyKey=key)
+                return await self._answered(call, self.limits.buy_seconds)
+            except RestError as error:
+                raise _purchase_failure(error, key, call.unsettled) from error
             finally:
                 self._purchases.discard(purchase)
-        raise ShopUnansweredError("purchase", "stopping", idempotencyKey=key)
+                self._purchase_ended.set()
+                self._purchase_ended = anyio.Event()
+        raise _purchase_failure(ShopUnansweredError("purchase", "stopping"), key, call.unsettled)
+
+    async def purchases_done(self) -> None:
+        """Return when no purchase is under way."""
+        while self._purchases:
+            await self._purchase_ended.wait()
 
     def give_up_purchases(self) -> None:
         """Stop waiting for the purchases under way; the service completes each, or does none of it."""
@@ -178,31 +220,36 @@ class RestClient:
         assert self._http is not None, "use the client within opened()"
         return self._http
 
-    async def _call(
-        self, operation: Operation, request: httpx.Request, kind: type, seconds: float, **params: Any
-    ) -> RestAnswer:
+    async def _answered(self, call: _Call, seconds: float) -> RestAnswer:
         try:
             async with asyncio.timeout(seconds):
-                response = await self._retrying(self._try_again, self._attempt, request)
+                response = await self._retrying(self._try_again, self._attempt, call)
         except _BusyError as error:
             response = error.response
-        except (TimeoutError, *CONNECTION_ERRORS) as error:
-            raise self._unanswered(operation, _code(error), **params) from error
+        except CONNECTION_ERRORS as error:  # TimeoutError among them
+            raise self._unanswered(call.operation, _code(error)) from error
         if not response.is_success:
-            raise _refusal(operation, response)
+            raise _refusal(call.operation, response)
         data = _json(response)
-        if not isinstance(data, kind):
-            raise self._unanswered(operation, "not_a_shop", **params)
-        return RestAnswer(response.content, data, response.headers)
+        if not call.readable(data):
+            call.unsettled = True
+            raise self._unanswered(call.operation, "not_a_shop")
+        return RestAnswer(response.content, data, REPLAYED in response.headers and not call.unsettled)
 
-    def _unanswered(self, operation: Operation, code: str, **params: Any) -> ShopUnansweredError:
+    def _unanswered(self, operation: Operation, code: str) -> ShopUnansweredError:
         log.warning("商店没有回答（%s，%s）：%s", operation, self._url, code)
-        return ShopUnansweredError(operation, code, url=self._url, **params)
+        return ShopUnansweredError(operation, code, url=self._url)
 
-    async def _attempt(self, request: httpx.Request) -> httpx.Response:
-        response = await self._opened_client().send(request)
+    async def _attempt(self, call: _Call) -> httpx.Response:
+        before, call.unsettled = call.unsettled, True
+        try:
+            response = await self._opened_client().send(call.request)
+        except CONNECTION_ERRORS as error:
+            call.unsettled = before or _code(error) != UNREACHABLE
+            raise
         if response.status_code in BUSY_STATUSES:
             raise _BusyError(response)
+        call.unsettled = before or not (response.is_success or response.is_client_error)
         return response
 
     def _try_again(self, error: Exception) -> bool | float:
@@ -218,11 +265,29 @@ class RestClient:
 def _code(error: Exception) -> str:
     # httpx-aiohttp 0.2 raises ConnectTimeout for every broken connection; aiohttp's own error is its cause.
     cause = error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error
-    if isinstance(cause, httpx.ConnectError | aiohttp.ClientConnectorError):
-        return "shop_unreachable"
+    if isinstance(cause, NEVER_SENT):
+        return UNREACHABLE
     if isinstance(cause, TimeoutError | httpx.TimeoutException):
         return "shop_late"
     return "shop_disconnected"
+
+
+def _purchase_failure(error: RestError, key: str, unsettled: bool) -> RestError:
+    """Say of a failed purchase whether it may have been placed after all, and under which key."""
+    if isinstance(error, ShopRefusedError):
+        is_last_word = error.status in REFUSED_PURCHASE and error.code != REFUSED
+        return UnknownOutcomeError(error, key) if unsettled and not is_last_word else error
+    if unsettled:
+        return UnknownOutcomeError(error, key)
+    return ShopUnansweredError(error.operation, error.code, **error.params, idempotencyKey=key)
+
+
+def _is_order(data: Any) -> bool:
+    try:
+        Order.model_validate(data)
+    except ValidationError:
+        return False
+    return True
 
 
 def _json(response: httpx.Response) -> Any:
@@ -240,7 +305,7 @@ def _refusal(operation: Operation, response: httpx.Response) -> ShopRefusedError
         operation,
         response.status_code,
         _detail(said.get("detail")) or response.reason_phrase or sentences.NO_DETAIL,
-        code if isinstance(code, str) else "shop_refused",
+        code if isinstance(code, str) else REFUSED,
         **(params if isinstance(params, dict) else {}),
     )
 

@@ -1,5 +1,6 @@
 """Tool results: the shop's JSON unchanged, as one text block and as structured content."""
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from mcp.types import CallToolResult, TextContent
@@ -49,9 +50,29 @@ def list_result(answer: RestAnswer, offset: int | None) -> CallToolResult:
 
 
 def order_result(answer: RestAnswer) -> CallToolResult:
-    """Pass an order on; `_meta` says when it was found by its key rather than placed now."""
-    replayed = {"idempotent-replayed": True} if "idempotent-replayed" in answer.headers else None
-    return CallToolResult(content=[_text(answer.body)], structured_content=answer.data, meta=replayed)
+    """Pass an order on. One that was found by its key says so in `_meta`, and in a second text block."""
+    content, meta = [_text(answer.body)], None
+    if answer.replayed:
+        content.append(TextContent(type="text", text=order_step(answer)))
+        meta = {"product-mcp/replayed": True}
+    return CallToolResult(content=[*content], structured_content=answer.data, meta=meta)
+
+
+def order_step(answer: RestAnswer) -> str:
+    """Return the sentence that an order was placed, or was found and placed when."""
+    order = answer.data
+    if not answer.replayed:
+        return sentences.ORDERED.format(id=order["id"])
+    return sentences.FOUND.format(id=order["id"], at=_local_time(order["orderDate"]))
+
+
+def _local_time(moment: str) -> str:
+    """Return a moment on this machine's clock, with its day unless that is today."""
+    try:
+        at = datetime.fromisoformat(moment).astimezone()
+    except ValueError:
+        return moment
+    return f"{at:%H:%M}" if at.date() == datetime.now().astimezone().date() else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _text(json: bytes) -> TextContent:

@@ -16,10 +16,16 @@ UNANSWERED = {
 NO_DETAIL = "没有说明"
 UNKNOWN_PRODUCT = "商品ID {productId} 不存在"  # the shop's, where the question finds it first
 TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，不会重复购买"
+OUTCOME_UNKNOWN = "。订单可能已经创建，也可能没有"
+WHAT_NOW = {  # after the shop's own refusal
+    "key_reused": "。新的购买请不要填旧的 idempotencyKey；若是重试，客户和商品要与上次完全相同",
+    "price_changed": "。请把新的合计告诉用户，用户同意后再下单",
+}
 
 CHECKING = "核对商品和价格"
 ORDERING = "提交订单"
 ORDERED = "订单 {id} 已创建"
+FOUND = "这是 {at} 的订单 {id}，没有新下单"
 QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
 CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
 
@@ -34,6 +40,7 @@ SENTENCES = {
     "unknown_tool": "没有叫 {tool} 的工具，可用的有：{known}",
     "too_many_values": "参数错误：多于 {max} 个值",
     "invalid_idempotency_key": '参数错误：_meta["idempotency-key"] 应为 1 到 {max} 个字符的文字',
+    "invalid_confirmation": '没有下单：_meta["product-mcp/confirmed"] 应为 {{"total": 用户确认的合计，元}}',
     "cannot_ask": (
         "没有下单：服务器要求每笔采购都经用户确认（--confirm always），"
         "但这个客户端不能向用户提问（没有 elicitation，或用了 --stateless、--json-response）"

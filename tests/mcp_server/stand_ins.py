@@ -189,9 +189,16 @@ async def talking(app: ASGIApp, **headers: str) -> AsyncIterator[httpx.AsyncClie
 @asynccontextmanager
 async def a_real_shop(folder: Path, **settings: Any) -> AsyncIterator[RestClient]:
     """The REST service itself, without a network."""
+    async with real_shop_transport(folder, **settings) as transport:
+        yield RestClient("http://localhost/api", transport=transport)
+
+
+@asynccontextmanager
+async def real_shop_transport(folder: Path, **settings: Any) -> AsyncIterator[httpx.AsyncBaseTransport]:
+    """What stands in for the network between a client and the REST service itself."""
     service = api.create_app(api.Settings(database_url=f"sqlite:///{folder}/shop.db", **settings))
     async with service.router.lifespan_context(service):
-        yield RestClient("http://localhost/api", transport=httpx.ASGITransport(service))
+        yield httpx.ASGITransport(service)
 
 
 def modern_call(name: str, arguments: dict[str, Any], **meta: Any) -> dict[str, Any]:

@@ -62,7 +62,7 @@ async def test_an_answer_that_is_sent_twice_buys_once(tmp_path: Path) -> None:
         first = await buy(http, TWO_BUDS, **answered)
         again = await buy(http, TWO_BUDS, **answered)
     assert first["structuredContent"] == again["structuredContent"]
-    assert again["_meta"]["idempotent-replayed"]
+    assert again["_meta"]["product-mcp/replayed"]
 
 
 async def test_an_answer_that_the_sdk_refuses_is_told_without_its_prefix(tmp_path: Path) -> None:

@@ -8,7 +8,13 @@ import httpx
 import pytest
 from anyio.abc import SocketAttribute, SocketStream
 
-from mcp_server.rest_client import RestClient, RestLimits, ShopRefusedError, ShopUnansweredError
+from mcp_server.rest_client import (
+    RestClient,
+    RestLimits,
+    ShopRefusedError,
+    ShopUnansweredError,
+    UnknownOutcomeError,
+)
 from serving.server import Service
 from tests.support.processes import free_port
 
@@ -175,3 +181,30 @@ async def test_a_client_that_is_opened_twice_stays_open_until_both_are_done() ->
         async with rest.opened():
             await rest.get("products", "/products", {})
         assert (await rest.get("products", "/products", {})).data == []
+
+
+async def test_purchases_under_way_are_waited_for_or_given_up_as_unknown() -> None:
+    asked = anyio.Event()
+
+    async def hang(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            asked.set()
+            await anyio.sleep_forever()
+
+    async with listening(hang) as url, RestClient(url).opened() as rest:
+        await rest.purchases_done()
+
+        async def buy() -> None:
+            with pytest.raises(UnknownOutcomeError) as given_up:
+                await rest.buy(b"{}", "k")
+            assert given_up.value.params["idempotencyKey"] == "k"
+
+        async with anyio.create_task_group() as group:
+            group.start_soon(buy)
+            await asked.wait()
+            with anyio.move_on_after(0.01) as waited:
+                await rest.purchases_done()
+            assert waited.cancelled_caught
+            rest.give_up_purchases()
+            await rest.purchases_done()
