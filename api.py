@@ -87,7 +87,7 @@ health = APIRouter(responses=problems.documented(503))
 
 @router.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)
 async def list_products(request: Request, query: Annotated[ProductQuery, Query()]) -> Response:
-    """Products by id."""
+    """Products by id; with `query` those that share words with it, the best match first."""
     return list_answer(await opened_store(request).products(query))
 
 

@@ -143,15 +143,16 @@ async def get_products(
 ) -> Annotated[CallToolResult, Products]:
     """获取所有产品列表。
 
-    每个产品有 id、name、price（人民币元）和 description，按 id 排列。可按文字和价格筛选；
-    推荐商品、查价格或需要商品 ID 时先用它。库存另见 get_inventory。
+    每个产品有 id、name、price（人民币元）和 description，按 id 排列；填了 query 时，最符合的在最前面。
+    可按文字和价格筛选；推荐商品、查价格或需要商品 ID 时先用它。库存另见 get_inventory。
     """
     if minPrice is not None and minPrice > MAX_PRICE:
         return list_result(RestAnswer(b"[]", []), offset)
     # Models write 99999999 where they mean no limit.
     highest = None if maxPrice is not None and maxPrice > MAX_PRICE else maxPrice
     wanted = {"query": query, "minPrice": minPrice, "maxPrice": highest, "limit": limit, "offset": offset}
-    return list_result(await rest_of(ctx).get("products", "/products", wanted), offset)
+    answer = await rest_of(ctx).get("products", "/products", wanted)
+    return list_result(answer, offset, sentences.NOT_FOUND if query and not offset else None)
 
 
 async def get_inventory(

@@ -9,7 +9,10 @@ from models import MAX_ID, MAX_LIMIT, MAX_NAME, GroupBy, StorableText
 
 Id = Annotated[int, Field(ge=1, le=MAX_ID)]
 Query = Annotated[
-    StorableText | None, optional("只要名称或描述中含有这段文字的商品；不填则返回全部", max_length=MAX_NAME)
+    StorableText | None,
+    optional(
+        "要找什么，中文、英文、繁体都可以，如 降噪耳机、power bank；不填则返回全部", max_length=MAX_NAME
+    ),
 ]
 MinPrice = Annotated[float | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
 MaxPrice = Annotated[

@@ -16,7 +16,7 @@ MAX_RESULT_BYTES = 200_000  # above it hosts cut a result at any character
 
 
 class _Listed(BaseModel):
-    note: Annotated[str | None, optional("只在结果被截断时有：如何取得其余部分")] = None
+    note: Annotated[str | None, optional("只在结果被截断或没有找到时有：如何取得其余或全部")] = None
 
 
 class Products(_Listed):
@@ -37,14 +37,14 @@ class Orders(_Listed):
     result: list[Order] | list[SalesSummary]
 
 
-def list_result(answer: RestAnswer, offset: int | None) -> CallToolResult:
-    """Pass a list on; above `MAX_RESULT_BYTES` it is cut at an element, with a note."""
+def list_result(answer: RestAnswer, offset: int | None, none_found: str | None = None) -> CallToolResult:
+    """Pass a list on, an empty one with the note `none_found`; a long one is cut, which its note says."""
     items = answer.data
-    if len(answer.body) <= MAX_RESULT_BYTES:
+    if len(answer.body) <= MAX_RESULT_BYTES and (items or not none_found):
         return CallToolResult(content=[_text(answer.body)], structured_content={"result": items})
     shown = _fitting(items)
     start, end = (offset or 0) + 1, (offset or 0) + len(shown)
-    note = sentences.CUT.format(start=start, end=end)
+    note = sentences.CUT.format(start=start, end=end) if items else none_found
     content = [_text(to_json(shown)), TextContent(type="text", text=note)]
     return CallToolResult(content=[*content], structured_content={"result": shown, "note": note})
 

@@ -9,9 +9,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 
 from models import MAX_ID, MAX_PRICE, StorableText
 from shop.errors import CatalogError
-from shop.queries import search_text
 
 MAX_STOCK = 10_000_000
+MAX_KEYWORDS = 50  # of one product
 
 
 def _number(value: object) -> object:
@@ -20,8 +20,11 @@ def _number(value: object) -> object:
     return value
 
 
+Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]
+
+
 class CatalogEntry(BaseModel):
-    """One product, with the stock it starts with; the price is in yuan."""
+    """One product: price in yuan, the stock it starts with, words that find it and are not shown."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -32,6 +35,7 @@ class CatalogEntry(BaseModel):
     ]
     description: StorableText = Field(max_length=2000)
     quantity: int = Field(ge=0, le=MAX_STOCK)
+    keywords: list[Keyword] = Field(default=[], max_length=MAX_KEYWORDS)
 
     @property
     def cents(self) -> int:
@@ -40,27 +44,45 @@ class CatalogEntry(BaseModel):
 
     def row(self) -> tuple[int, str, int, str, str, int]:
         """Return what `schema.UPSERT_PRODUCT` takes."""
-        search = search_text(self.name, self.description)
-        return self.id, self.name, self.cents, self.description, search, self.quantity
+        return self.id, self.name, self.cents, self.description, "\n".join(self.keywords), self.quantity
 
 
 _ENTRIES = TypeAdapter(list[CatalogEntry])
 
 
-def _entry(id_: int, name: str, price: int, description: str, quantity: int) -> CatalogEntry:
-    return CatalogEntry(id=id_, name=name, price=Decimal(price), description=description, quantity=quantity)
+def _entry(id_: int, name: str, price: int, description: str, quantity: int, *keywords: str) -> CatalogEntry:
+    return CatalogEntry(
+        id=id_,
+        name=name,
+        price=Decimal(price),
+        description=description,
+        quantity=quantity,
+        keywords=" ".join(keywords).split(" "),
+    )
 
 
 TUTORIAL = [
-    _entry(1, "智能手表Galaxy", 1299, "健康监测，运动追踪，支持多种应用", 100),
-    _entry(2, "无线蓝牙耳机Pro", 899, "主动降噪，30小时续航，IPX7防水", 50),
-    _entry(3, "便携式移动电源", 299, "20000mAh大容量，支持快充，轻薄设计", 200),
-    _entry(4, "华为MateBook X Pro", 1599, "14.2英寸全面屏，3:2比例，100% sRGB色域", 150),
+    _entry(
+        *(1, "智能手表Galaxy", 1299, "健康监测，运动追踪，支持多种应用", 100),
+        "运动手表 电子手表 腕表 smart watch fitness tracker health sport running",
+    ),
+    _entry(
+        *(2, "无线蓝牙耳机Pro", 899, "主动降噪，30小时续航，IPX7防水", 50),
+        "降噪耳机 耳麦 耳塞 headphones earphones earbuds headset wireless bluetooth noise cancelling",
+    ),
+    _entry(
+        *(3, "便携式移动电源", 299, "20000mAh大容量，支持快充，轻薄设计", 200),
+        "充电宝 充电器 行动电源 power bank portable charger battery fast charging",
+    ),
+    _entry(
+        *(4, "华为MateBook X Pro", 1599, "14.2英寸全面屏，3:2比例，100% sRGB色域", 150),
+        "笔记本电脑 手提电脑 轻薄本 laptop notebook computer pc huawei",
+    ),
 ]
 
 
 def load(path: Path) -> list[CatalogEntry]:
-    """Read a catalogue: a JSON list of `{id, name, price, description, quantity}`. Raise `CatalogError`."""
+    """Read a catalogue: a JSON list of `CatalogEntry`. Raise `CatalogError`."""
     try:
         data: Any = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
         entries = _ENTRIES.validate_python(data)

@@ -50,7 +50,7 @@ class ProductQuery(ListQuery):
     """Which products."""
 
     query: StorableText = Field(
-        "", max_length=MAX_NAME, description="名称或描述包含的词，空格分隔，不分大小写"
+        "", max_length=MAX_NAME, description="要找什么；名称、关键词、描述中与它相同的词越多越靠前"
     )
     minPrice: Price = Field(default=0, description="最低价格，元")
     maxPrice: Price = Field(default=MAX_PRICE, description="最高价格，元")

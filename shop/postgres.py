@@ -1,13 +1,14 @@
 """The shop's records in PostgreSQL, for several API processes at once. Needs the extra `postgres`."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from models import Order, PurchaseRequest
-from shop import queries, schema, store
+from shop import queries, schema, search, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import StoreUnavailableError
 from shop.queries import Row, Statement
@@ -16,6 +17,7 @@ from shop.store import Intent, Purchase, StockedProduct, Store
 MAX_CONNECTIONS = 10
 CONNECT_SECONDS = 5.0  # to open a connection, or to wait for a free one
 COMMAND_SECONDS = 15.0
+INDEX_SECONDS = 600.0  # to write the search terms of a whole catalogue
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
 
 
@@ -165,8 +167,30 @@ async def _migrate(connection: asyncpg.Connection) -> None:
 
 
 async def _import(connection: asyncpg.Connection, catalogue: list[CatalogEntry] | None) -> None:
+    if await connection.fetchval("SELECT value FROM facts WHERE name = 'search'") != search.VERSION:
+        products = await connection.fetch("SELECT id, name, keywords, description FROM products")
+        await _index(connection, products)
+        await connection.execute(schema.UPSERT_FACT.replace("?", "$"), "search", search.VERSION)
     if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
         catalogue = TUTORIAL
+    await save_products(connection, catalogue or [])
+
+
+async def save_products(connection: asyncpg.Connection, entries: Sequence[CatalogEntry]) -> None:
+    """Write products with the terms under which they are found; known ones keep their stock."""
     # By id, as purchases lock: in another order the two would deadlock.
-    rows = sorted(entry.row() for entry in catalogue or [])
+    rows = sorted(entry.row() for entry in entries)
     await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), rows)
+    await _index(connection, [(id_, name, words, about) for id_, name, _, about, words, _ in rows])
+
+
+async def _index(connection: asyncpg.Connection, products: Sequence[search.Searchable]) -> None:
+    ids = [row[0] for row in products]
+    await connection.execute("DELETE FROM product_terms WHERE product_id = ANY($1::bigint[])", ids)
+    terms = itertools.chain.from_iterable(search.index_rows(*row) for row in products)
+    await connection.copy_records_to_table(
+        "product_terms",
+        records=terms,
+        columns=["term", "place", "product_id"],
+        timeout=INDEX_SECONDS,
+    )

@@ -5,7 +5,6 @@ Arguments are numbered `?1`, `?2`, … as SQLite reads them; PostgreSQL gets `$1
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 import itertools
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
@@ -26,7 +25,7 @@ class Statement:
     quick: bool = False
 
 
-class _Conditions:
+class Conditions:
     """A WHERE clause under construction; `{}` in a condition becomes the number of its argument.
 
     A condition on `None` is left out.
@@ -37,14 +36,24 @@ class _Conditions:
         self.conditions: list[str] = []
 
     def numbered(self, value: Any) -> str:
+        """Add an argument and return its number as SQL."""
         self.args.append(value)
         return f"?{len(self.args)}"
 
     def add(self, condition: str, *values: Any) -> None:
+        """Add a condition with its arguments."""
         if None not in values:
             self.conditions.append(condition.format(*map(self.numbered, values)))
 
+    def prices(self, query: ProductQuery) -> None:
+        """Add the bounds of the price, where there are any."""
+        if query.minPrice > 0:
+            self.add("price_cents >= {}", _cents(query.minPrice, ROUND_CEILING))
+        if query.maxPrice < MAX_PRICE:
+            self.add("price_cents <= {}", _cents(query.maxPrice, ROUND_FLOOR))
+
     def limit(self, query: ListQuery) -> str:
+        """Return the clause for the part of the list that is wanted."""
         return f"LIMIT {self.numbered(query.limit)} OFFSET {self.numbered(query.offset)}"
 
     def __str__(self) -> str:
@@ -56,35 +65,26 @@ def _cents(yuan: float, rounding: str) -> int:
     return int((Decimal(str(yuan)) * 100).to_integral_value(rounding))
 
 
-def search_text(name: str, description: str) -> str:
-    """Return the text that is searched: case is folded here, where both engines agree on it."""
-    return f"{name}\n{description}".casefold()
-
-
-def _like(word: str) -> str:
-    return "%" + re.sub(r"([\\%_])", r"\\\1", word.casefold()) + "%"
-
-
-def _period(query: OrderQuery) -> _Conditions:
-    where = _Conditions()
+def _period(query: OrderQuery) -> Conditions:
+    where = Conditions()
     where.add("o.customer = {}", query.customerName)
     where.add("o.ordered_at >= {}", query.since)
     where.add("o.ordered_at <= {}", query.until)
     return where
 
 
-_PRODUCT = "id, name, price_cents, description"
+PRODUCT = "id, name, price_cents, description"
 _ORDER_LINES = """
 SELECT o.id, o.customer, o.total_cents, o.ordered_at, i.product_id, i.quantity
 FROM {orders} o JOIN order_items i ON i.order_id = o.id
 ORDER BY o.ordered_at DESC, o.id DESC, i.line"""
 
 
-def _is_quick(where: _Conditions, query: ListQuery) -> bool:
+def _is_quick(where: Conditions, query: ListQuery) -> bool:
     return not where.conditions and query.offset == 0 and query.limit <= DEFAULT_LIMIT
 
 
-def _catalogue(columns: str, where: _Conditions, query: ListQuery) -> tuple[Statement, Statement]:
+def _catalogue(columns: str, where: Conditions, query: ListQuery) -> tuple[Statement, Statement]:
     quick = _is_quick(where, query)
     count = Statement(f"SELECT count(*) FROM products {where}", where.args.copy())
     rows = f"SELECT {columns} FROM products {where} ORDER BY id {where.limit(query)}"
@@ -92,24 +92,19 @@ def _catalogue(columns: str, where: _Conditions, query: ListQuery) -> tuple[Stat
 
 
 def products(query: ProductQuery) -> tuple[Statement, Statement]:
-    """Return the statements for part of the products and for their number."""
-    where = _Conditions()
-    for word in query.query.split():
-        where.add("search LIKE {} ESCAPE '\\'", _like(word))
-    if query.minPrice > 0:
-        where.add("price_cents >= {}", _cents(query.minPrice, ROUND_CEILING))
-    if query.maxPrice < MAX_PRICE:
-        where.add("price_cents <= {}", _cents(query.maxPrice, ROUND_FLOOR))
-    return _catalogue(_PRODUCT, where, query)
+    """Return the statements for part of the products by id and for their number; searches: `search.py`."""
+    where = Conditions()
+    where.prices(query)
+    return _catalogue(PRODUCT, where, query)
 
 
 def inventory(query: InventoryQuery) -> tuple[Statement, Statement]:
     """Return the statements for part of the inventory and for its length."""
-    where = _Conditions()
+    where = Conditions()
     if query.productId:
         where.add(f"id IN ({', '.join(['{}'] * len(query.productId))})", *query.productId)
     where.add("stock <= {}", query.maxQuantity)
-    return _catalogue(f"{_PRODUCT}, stock", where, query)
+    return _catalogue(f"{PRODUCT}, stock", where, query)
 
 
 def orders(query: OrderQuery) -> tuple[Statement, Statement]:
@@ -149,7 +144,7 @@ def summary(query: SummaryQuery) -> tuple[Statement, Statement]:
     return Statement(rows, where.args), count
 
 
-def _sold_lines(query: SummaryQuery, where: _Conditions) -> tuple[str, str]:
+def _sold_lines(query: SummaryQuery, where: Conditions) -> tuple[str, str]:
     needs_orders = bool(where.conditions) or query.groupBy != "product"
     where.add("i.product_id = {}", query.productId)
     sold = "FROM order_items i" + (" JOIN orders o ON o.id = i.order_id" if needs_orders else "")

@@ -1,7 +1,8 @@
 """The shop's tables on both engines, step by step: step n leads from schema version n to n + 1.
 
-Never change a step that was released; add one. `search` is `queries.search_text`; `order_counts` keeps the
-number of orders, since counting them takes longer with every order.
+Never change a step that was released; add one. `order_counts` keeps the number of orders, since counting
+them takes longer with every order; `product_terms` is the search index, written by `save_products` of the
+engines; `facts` holds what is true of the whole database, such as the version of that index.
 """
 
 from shop.errors import StoreUnavailableError
@@ -38,6 +39,21 @@ def _tables(integer: str, order_id: str, ordered_at: str, options: str = "") -> 
     ]
 
 
+def _search(integer: str, term: str, options: str = "") -> list[str]:
+    return [
+        "ALTER TABLE products ADD COLUMN keywords TEXT NOT NULL DEFAULT ''",  # a line each
+        "ALTER TABLE products DROP COLUMN search",
+        f"""CREATE TABLE product_terms (
+            term {term} NOT NULL,
+            place {integer} NOT NULL,
+            product_id {integer} NOT NULL REFERENCES products (id),
+            PRIMARY KEY (term, place, product_id)
+        ) {options}""",
+        "CREATE INDEX terms_of_product ON product_terms (product_id)",
+        "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
+    ]
+
+
 _INDEXES = [
     "CREATE INDEX orders_newest ON orders (ordered_at, id)",
     "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
@@ -55,6 +71,7 @@ SQLITE: Steps = [
         """CREATE TRIGGER order_removed AFTER DELETE ON orders
             BEGIN UPDATE order_counts SET n = n - 1; END""",
     ],
+    _search("INTEGER", "TEXT", "WITHOUT ROWID"),
 ]
 
 POSTGRES: Steps = [
@@ -75,13 +92,15 @@ POSTGRES: Steps = [
         """CREATE TRIGGER order_counted AFTER INSERT OR DELETE ON orders
             FOR EACH ROW EXECUTE FUNCTION count_order()""",
     ],
+    _search("BIGINT", 'TEXT COLLATE "C"'),
 ]
 
 # Known products keep their stock: it counts what was sold since.
-UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, search, stock)
+UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, keywords, stock)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, price_cents = excluded.price_cents,
-        description = excluded.description, search = excluded.search"""
+        description = excluded.description, keywords = excluded.keywords"""
+UPSERT_FACT = """INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
 
 def steps_from(version: int, steps: Steps) -> Steps:

@@ -1,6 +1,7 @@
 """The shop's records in one SQLite file: readers never wait for writers, and purchases share disk syncs."""
 
 import asyncio
+import itertools
 import os
 import queue
 import sqlite3
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import Order, PurchaseRequest
-from shop import queries, schema, store
+from shop import queries, schema, search, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import StoreError, StoreUnavailableError
 from shop.queries import Row, Statement
@@ -278,7 +279,24 @@ def _migrate_and_import(connection: sqlite3.Connection, catalogue: list[CatalogE
         for statement in step:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(schema.SQLITE)}")
+    if connection.execute("SELECT value FROM facts WHERE name = 'search'").fetchone() != (search.VERSION,):
+        products = "SELECT id, name, keywords, description FROM products"
+        _index(connection, connection.execute(products).fetchall())
+        connection.execute(schema.UPSERT_FACT, ("search", search.VERSION))
     if catalogue is None and not connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
         catalogue = TUTORIAL
-    connection.executemany(schema.UPSERT_PRODUCT, [entry.row() for entry in catalogue or []])
+    save_products(connection, catalogue or [])
     connection.execute("COMMIT")
+
+
+def save_products(connection: sqlite3.Connection, entries: Sequence[CatalogEntry]) -> None:
+    """Write products with the terms under which they are found; known ones keep their stock."""
+    rows = [entry.row() for entry in entries]
+    connection.executemany(schema.UPSERT_PRODUCT, rows)
+    _index(connection, [(id_, name, words, about) for id_, name, _, about, words, _ in rows])
+
+
+def _index(connection: sqlite3.Connection, products: Sequence[search.Searchable]) -> None:
+    connection.executemany("DELETE FROM product_terms WHERE product_id = ?", [(row[0],) for row in products])
+    terms = itertools.chain.from_iterable(search.index_rows(*row) for row in products)
+    connection.executemany("INSERT INTO product_terms VALUES (?, ?, ?)", terms)

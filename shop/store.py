@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
-from shop import queries
+from shop import queries, search
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery, stored_time
 from shop.queries import Row, Statement
@@ -132,8 +132,11 @@ class Store(ABC):
         return await self.place(Intent(request, key, expected_total))
 
     async def products(self, query: ProductQuery) -> Listing[Product]:
-        """Return products by id."""
-        return await self._list(query, queries.products(query), queries.to_products)
+        """Return products by id or, where something is searched, the best match first."""
+        if not query.query.strip():
+            return await self._list(query, queries.products(query), queries.to_products)
+        rows, total = await search.find(self.fetch, query)
+        return Listing(queries.to_products(rows), total)
 
     async def inventory(self, query: InventoryQuery) -> Listing[InventoryItem]:
         """Return stock by product id."""

@@ -86,6 +86,15 @@ async def test_orders_with_group_by_are_the_sales_summary(api: RestService) -> N
     assert asked == {"customerName": "客户A", "groupBy": "product", "limit": "100", "offset": "0"}
 
 
+async def test_a_search_that_finds_nothing_says_how_to_look_at_everything(api: RestService) -> None:
+    api.answers["/api/products"] = lambda _: httpx.Response(200, json=[])
+    result = await call(api, "get_products", {"query": "钢琴"})
+    said = [block.text for block in result.content if isinstance(block, TextContent)]
+    assert (said[0], "不填 query" in said[1]) == ("[]", True)
+    assert result.structured_content == {"result": [], "note": said[1]}
+    assert (await call(api, "get_products", {"maxPrice": 1})).structured_content == {"result": []}
+
+
 async def test_a_large_result_is_cut_at_an_element_with_a_note_how_to_go_on(
     api: RestService, era: str
 ) -> None:

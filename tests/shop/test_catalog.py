@@ -136,17 +136,30 @@ def patch_steps(monkeypatch: pytest.MonkeyPatch, change: Callable[[schema.Steps]
     monkeypatch.setattr(schema, "POSTGRES", change(schema.POSTGRES))
 
 
-async def test_an_older_schema_is_migrated_with_its_orders(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as old:
-        patch_steps(old, lambda steps: steps[:1])
-        shop = await open_store(url)
-        for _ in range(3):
-            await shop.purchase(buy(1, 2))
-        await shop.close()
+def write_old_shop(url: str, version: int) -> None:
+    """Write a database as the first programs did: 茶, of which two were sold."""
+    sqlite = url.startswith("sqlite")
+    steps = (schema.SQLITE if sqlite else schema.POSTGRES)[:version]
+    marks = ["CREATE TABLE schema_version (version BIGINT)", f"INSERT INTO schema_version VALUES ({version})"]
+    for statement in (
+        *(statement for step in steps for statement in step),
+        "INSERT INTO products VALUES (7, '茶', 1999, '绿茶', '茶\n绿茶', 3)",
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
+            VALUES ('A', 3998, 2, '2026-01-31T10:00:00.000000+00:00', 'k')""",
+        "INSERT INTO order_items VALUES (1, 0, 7, 2, 1999)",
+        *([f"PRAGMA user_version = {version}"] if sqlite else marks),
+    ):
+        ask(url, statement)
+
+
+@pytest.mark.parametrize("version", [1, 2])
+async def test_an_older_schema_is_migrated_with_its_orders(url: str, version: int) -> None:
+    write_old_shop(url, version)
     shop = await open_store(url)
-    await shop.purchase(buy(1, 2))
+    await shop.purchase(buy(7, 2))
     page = await shop.orders(OrderQuery(limit=1))
-    assert (page.total, (await catalogue(shop))[0][4]) == (4, 92)
+    assert (page.total, await catalogue(shop)) == (2, [(7, "茶", 19.99, "绿茶", 1)])
+    assert [product.id for product in (await shop.products(ProductQuery(query="绿茶"))).items] == [7]
     await shop.close()
 
 
@@ -169,7 +182,9 @@ async def test_a_newer_schema_is_refused_and_left_alone(url: str, monkeypatch: p
         await (await open_store(url)).close()
     with pytest.raises(StoreUnavailableError) as refused:
         await open_store(url)
-    assert failure_sentence(refused.value) == "数据库结构版本 3 比本程序所知的 2 新，请升级程序"
+    assert failure_sentence(refused.value) == (
+        f"数据库结构版本 {len(schema.SQLITE) + 1} 比本程序所知的 {len(schema.SQLITE)} 新，请升级程序"
+    )
     assert ask(url, "SELECT * FROM novelty") == []
 
 

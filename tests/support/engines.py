@@ -128,10 +128,10 @@ def stopped_postgres() -> Iterator[None]:
 
 
 def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
-    """Read the database behind the service's back."""
+    """Read or change the database behind the service's back."""
     if not url.startswith("sqlite"):
         return [tuple(row) for row in postgres().query(url, sql)]
-    with closing(sqlite3.connect(url.removeprefix("sqlite:///"))) as connection:
+    with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
         return connection.execute(sql).fetchall()
 
 

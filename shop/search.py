@@ -1,0 +1,206 @@
+"""Search: the terms of a text, the same of a question, and the SQL that ranks products by what they share.
+
+A term is a word or, in a script that puts no blanks between words, a pair of characters. Case, width,
+accents, simple plurals, Traditional or Simplified characters make no difference. `product_terms` keeps each
+product's terms, each with the best of the places where it stands.
+"""
+# ruff: noqa: S608  the texts are put together from constants; every value is an argument
+
+import difflib
+import re
+import unicodedata
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import cache
+from typing import Literal, NamedTuple
+
+from opencc import OpenCC
+
+from shop.filters import ProductQuery
+from shop.queries import PRODUCT, Conditions, Row, Statement
+
+VERSION = "1"  # of what `index_rows` returns: another one makes the index anew at the next start
+MAX_TERM = 64  # characters; PostgreSQL indexes no text above 2,704 bytes
+MAX_TERMS = 64  # of one question
+MAX_POSTINGS = 10_000  # read for one question: of its terms, the commonest say least and are left out
+MAX_NEIGHBOURS = 1_000  # terms looked through for the one that an unknown word was meant to be
+MIN_STEM = 4  # characters of a word that is completed: "head" finds headphones, "car" no memory card
+MIN_LIKENESS = 0.8  # of two words that are one misspelt
+
+# Thai, Lao, Burmese, Khmer, kana, Han, and what is drawn rather than written.
+_UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"
+    "\u2600-\u27bf\U0001f300-\U0001faff\U00020000-\U0003ffff"
+)
+_WORD = rf"[^\W_{_UNSPACED}]+"
+_RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:[-.'’]{_WORD})*")
+_FUNCTION_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with"])
+
+# A word; a piece of one, or of a run of characters; the last character of a run, and one alone.
+_Kind = Literal["word", "piece", "last", "alone"]
+Searchable = tuple[int, str, str, str]  # what `index_rows` takes
+Fetch = Callable[[Statement], Awaitable[Sequence[Row]]]
+
+
+class _Term(NamedTuple):
+    text: str
+    kind: _Kind
+
+
+class _Range(NamedTuple):
+    """The terms from `low` up to `high`, or `low` alone."""
+
+    low: str
+    high: str | None = None
+
+    def condition(self, where: Conditions) -> str:
+        low = where.numbered(self.low)
+        return (
+            f"term = {low}" if self.high is None else f"term >= {low} AND term < {where.numbered(self.high)}"
+        )
+
+
+@cache
+def _converter(config: str) -> OpenCC:
+    return OpenCC(config)
+
+
+@cache
+def _simplified(character: str) -> str:
+    return _converter("t2s").convert(character)
+
+
+def _folded(text: str) -> str:
+    text = re.sub(
+        "(?<=[a-z])(?=[A-Z])", "-", unicodedata.normalize("NFKC", text)
+    )  # MacBook is a Mac-Book, too
+    text = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", text.casefold()))
+    return "".join(map(_simplified, unicodedata.normalize("NFC", text)))
+
+
+def _singular(word: str) -> str:
+    if len(word) < 4 or not word.isalpha() or word.endswith(("ss", "us", "is")):
+        return word
+    return re.sub("(?<=x)es$|(?<=[cs]h|ss)es$|s$", "", re.sub("ies?$", "y", word))
+
+
+def _terms(text: str) -> Iterator[_Term]:
+    """Yield the terms of a text; of two words side by side also the one that some write for them."""
+    folded, before, end = _folded(text), "", 0
+    for run in _RUN.finditer(folded):
+        if characters := run["unspaced"]:
+            for start in range(len(characters) - 1):
+                yield _Term(characters[start : start + 2], "piece")
+            yield _Term(characters[-1], "last" if len(characters) > 1 else "alone")
+            before = ""
+        else:
+            word = _singular(re.sub(r"\W", "", run[0]))
+            if before and folded[end : run.start()].isspace():
+                yield _Term(before + word, "piece")
+            yield _Term(word, "word")
+            for part in re.findall(r"[^\W\d]{2,}|\d{2,}", run[0]):  # of Wi-Fi, 256GB, K380
+                yield _Term(_singular(part), "piece")
+            before = word
+        end = run.end()
+
+
+def index_rows(id_: int, name: str, keywords: str, description: str) -> list[tuple[str, int, int]]:
+    """Return a product's rows of `product_terms`: term, place (1 name, 2 keywords, 3 description), id."""
+    places: dict[str, int] = {}
+    for place, text in ((3, description), (2, keywords), (1, name)):
+        places |= {term.text[:MAX_TERM]: place for term in _terms(text)}
+    return [(term, place, id_) for term, place in places.items()]
+
+
+def _question(text: str) -> list[_Term]:
+    """Return what is looked for, also in the words that are used on the mainland for Taiwan's."""
+    found = [*_terms(text), *_terms(_converter("tw2sp").convert(text))]
+    asked = dict.fromkeys(term._replace(text=term.text[:MAX_TERM]) for term in found if term.kind != "last")
+    return [term for term in asked if term.text not in _FUNCTION_WORDS][:MAX_TERMS]
+
+
+def _starting(text: str) -> _Range:
+    return _Range(text, text + "\U0010ffff")
+
+
+async def _counts(fetch: Fetch, ranges: Sequence[_Range]) -> list[int]:
+    where = Conditions()
+    selects = [
+        f"SELECT {number}, (SELECT count(*) FROM (SELECT 1 FROM product_terms WHERE {one.condition(where)}"
+        f" LIMIT {MAX_POSTINGS}) AS t)"
+        for number, one in enumerate(ranges)
+    ]
+    rows = await fetch(Statement(" UNION ALL ".join(selects), where.args)) if selects else []
+    return [count for _, count in sorted(map(tuple, rows))]
+
+
+async def _nearest(fetch: Fetch, word: str) -> list[_Range]:
+    """Return the terms that begin with a word that is in no product, or else those it may be misspelt for."""
+    # From one term to the next greater one: DISTINCT would read every place of each.
+    next_term = "SELECT min(term) FROM product_terms WHERE term"
+    vocabulary = f"""WITH RECURSIVE known (term) AS (
+            {next_term} >= ?1 UNION ALL SELECT ({next_term} > known.term) FROM known WHERE known.term < ?2
+        ) SELECT term FROM known WHERE term < ?2 LIMIT {MAX_NEIGHBOURS}"""
+    near = _starting(word[:2])
+    terms = [row[0] for row in await fetch(Statement(vocabulary, [near.low, near.high]))]
+    if any(term.startswith(word) for term in terms):
+        return [_starting(word)]
+    return [_Range(term) for term in difflib.get_close_matches(word, terms, cutoff=MIN_LIKENESS)]
+
+
+async def _sought(fetch: Fetch, text: str) -> list[_Range]:
+    """Return what of a question is in the index: the rarest first, and no more than can be read quickly."""
+    terms = _question(text)
+    ranges = [_starting(term.text) if term.kind == "alone" else _Range(term.text) for term in terms]
+    counts = await _counts(fetch, ranges)
+    for term, count in zip(terms, counts.copy(), strict=True):
+        if not count and term.kind == "word" and term.text.isalpha() and len(term.text) >= MIN_STEM:
+            meant = await _nearest(fetch, term.text)
+            ranges += meant
+            counts += await _counts(fetch, meant)
+    sought: list[_Range] = []
+    total = 0
+    for count, one in sorted(zip(counts, ranges, strict=True)):
+        total += count
+        if count and (not sought or total <= MAX_POSTINGS):
+            sought.append(one)
+    return sought
+
+
+def _hits(one: _Range, where: Conditions) -> str:
+    if one.high is None:
+        return f"SELECT product_id, place FROM product_terms WHERE {one.condition(where)}"
+    return f"""SELECT product_id, min(place) AS place FROM product_terms
+        WHERE {one.condition(where)} GROUP BY product_id"""
+
+
+def _ranked(sought: Sequence[_Range], query: ProductQuery) -> Statement:
+    where = Conditions()
+    hits = f"({' UNION ALL '.join(_hits(one, where) for one in sought)}) AS hits"
+    where.prices(query)
+    if where.conditions:
+        hits += " JOIN products ON id = product_id"
+    if len(sought) == 1 and not where.conditions:  # in the order of the index: nothing to group or to sort
+        ranks = f"1 AS terms, place AS places, (SELECT count(*) FROM {hits}) AS total FROM {hits}"
+        order = "places, product_id"
+    else:
+        ranks = f"count(*) AS terms, sum(place) AS places, count(*) OVER () AS total FROM {hits} {where}"
+        ranks, order = f"{ranks} GROUP BY product_id", "terms DESC, places, product_id"
+    sql = f"""SELECT {PRODUCT}, total
+        FROM (SELECT product_id, {ranks} ORDER BY {order} {where.limit(query)}) AS ranked
+        JOIN products ON id = product_id ORDER BY {order}"""
+    return Statement(sql, where.args)
+
+
+async def find(fetch: Fetch, query: ProductQuery) -> tuple[Sequence[Row], int]:
+    """Return part of what is found, as rows of products, and its number.
+
+    What shares more terms with the question comes first; among equals the better places, then the lower id.
+    """
+    sought = await _sought(fetch, query.query)
+    if not sought:
+        return [], 0
+    rows = await fetch(_ranked(sought, query))
+    if rows or not query.offset:
+        return rows, rows[0][-1] if rows else 0
+    first = await fetch(_ranked(sought, query.model_copy(update={"offset": 0, "limit": 1})))
+    return [], first[0][-1] if first else 0

@@ -1,0 +1,163 @@
+"""What a search finds, in which order, on both engines: 30 questions to 60 products, and rule by rule."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shop.catalog import CatalogEntry, load
+from shop.engines import open_store
+from shop.filters import ProductQuery
+from shop.store import Store
+from tests.support.engines import ENGINES, ask, new_url
+
+pytestmark = pytest.mark.anyio
+LIST = Path(__file__).parent.parent / "search"
+
+
+@pytest.fixture(params=ENGINES)
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_url(request.param, tmp_path)
+
+
+@pytest.fixture
+async def tutorial(url: str) -> AsyncIterator[Store]:
+    store = await open_store(url)
+    yield store
+    await store.close()
+
+
+@asynccontextmanager
+async def shop_with(url: str, *entries: CatalogEntry) -> AsyncIterator[Store]:
+    store = await open_store(url, list(entries))
+    yield store
+    await store.close()
+
+
+def entry(id_: int, name: str, description: str = "", *keywords: str, price: int = 1) -> CatalogEntry:
+    return CatalogEntry(
+        id=id_, name=name, price=Decimal(price), description=description, quantity=1, keywords=[*keywords]
+    )
+
+
+async def found(shop: Store, query: str, **more: Any) -> list[int]:
+    return [product.id for product in (await shop.products(ProductQuery(query=query, **more))).items]
+
+
+async def test_of_thirty_questions_to_sixty_products_at_most_two_miss(url: str) -> None:
+    lines = (LIST / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    async with shop_with(url, *load(LIST / "catalog.json")) as shop:
+        missed = [
+            row["query"]
+            for row in map(json.loads, lines)
+            if not set(row["wanted"]) & set((await found(shop, row["query"]))[:3])
+        ]
+    assert len(lines) == 30
+    assert len(missed) <= 2, missed
+
+
+TUTORIAL_QUESTIONS = {
+    "降噪耳机": 2, "蓝牙 耳机": 2, "耳機": 2, "headphones": 2, "HEADPHONE": 2, "noise cancelling": 2,
+    "ｈｅａｄｐｈｏｎｅｓ": 2, "headphnes": 2, "héadphones": 2, "充电宝": 3, "power banks": 3, "powerbank": 3,
+    "20000 mah": 3, "mate": 4, "book": 4, "笔记本": 4, "筆記型電腦": 4, "smart watches": 1, "smartwatch": 1,
+    "galax": 1, "有没有适合运动的手表？": 1, "100%": 4, "Pro 耳机": 2,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("question", TUTORIAL_QUESTIONS)
+async def test_the_tutorials_products_are_found_by_what_people_call_them(
+    tutorial: Store, question: str
+) -> None:
+    assert (await found(tutorial, question))[0] == TUTORIAL_QUESTIONS[question]
+
+
+@pytest.mark.parametrize(
+    "question", ["钢琴", "bicycle", "car", "机机", "_", "\\", "%", "？！", "xyz", "的", "'"]
+)
+async def test_what_has_nothing_in_common_with_a_product_finds_nothing(
+    tutorial: Store, question: str
+) -> None:
+    listing = await tutorial.products(ProductQuery(query=question))
+    assert (listing.items, listing.total) == ([], 0)
+
+
+@pytest.mark.parametrize("question", ["", " ", "\u3000\n"])
+async def test_a_blank_question_lists_everything_by_id(tutorial: Store, question: str) -> None:
+    assert await found(tutorial, question) == [1, 2, 3, 4]
+
+
+async def test_the_name_counts_before_keywords_and_these_before_the_description(url: str) -> None:
+    entries = entry(1, "x", "绿茶 tea"), entry(2, "y", "", "绿茶", "tea"), entry(3, "绿茶 tea"), entry(4, "z")
+    async with shop_with(url, *entries) as shop:
+        assert await found(shop, "绿茶") == await found(shop, "teas") == [3, 2, 1]
+
+
+async def test_what_shares_more_with_the_question_comes_first(url: str) -> None:
+    entries = entry(1, "green"), entry(2, "x", "green tea"), entry(3, "绿茶杯"), entry(4, "绿色茶杯")
+    async with shop_with(url, *entries) as shop:
+        assert await found(shop, "green tea") == [2, 1]
+        assert await found(shop, "绿色的茶杯") == [4, 3]
+
+
+SAME = [
+    ("wifi7", "Wi-Fi 7"), ("WI-FI 7", "wifi7"), ("wifi 7", "Wi-Fi7"), ("4k", "4K 屏"), ("256g", "256GB"),
+    ("256 gb", "256GB"), ("usb c", "USB-C"), ("typec", "Type-C"), ("ＵＳＢ－Ｃ", "USB-C"), ("k380", "K380"),
+    ("耳機", "耳机"), ("滑鼠", "无线鼠标"), ("cafe", "Café"), ("café", "cafe\u0301"), ("STRASSE", "Straße"),
+    ("cookies", "cookie"), ("box", "boxes"), ("glasses", "glass"), ("watch", "watches"), ("灯", "台灯"),
+    ("灯", "灯"), ("灯", "灯泡"), ("ｶﾒﾗ", "カメラ"), ("หูฟัง", "หูฟังบลูทูธ"), ("이어폰", "무선 이어폰"),
+    ("наушники", "Наушники"), ("🎧", "🎧 耳机"), ("keybord", "keyboard"), ("mac", "MacBook"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "name"), SAME)
+async def test_the_same_thing_is_found_however_it_is_written(url: str, question: str, name: str) -> None:
+    async with shop_with(url, entry(1, "别的 other thing"), entry(2, name)) as shop:
+        assert await found(shop, question) == [2]
+
+
+async def test_prices_and_pages_work_with_a_question(url: str) -> None:
+    entries = [entry(number, "茶杯" if number % 2 else "茶壶", price=number) for number in range(1, 9)]
+    async with shop_with(url, *entries) as shop:
+        page = await shop.products(ProductQuery(query="茶杯", minPrice=2, maxPrice=7, limit=1, offset=1))
+        assert ([product.id for product in page.items], page.total) == ([5], 3)
+        assert await found(shop, "茶杯", limit=2) == [1, 3]
+        assert (await shop.products(ProductQuery(query="茶杯", offset=9))).total == 4
+
+
+async def test_keywords_are_searched_and_not_shown(url: str) -> None:
+    async with shop_with(url, entry(1, "茶", "", "beverage")) as shop:
+        (product,) = (await shop.products(ProductQuery(query="beverage"))).items
+    assert "beverage" not in product.model_dump_json()
+
+
+async def test_a_changed_product_is_found_by_its_new_words_alone(url: str) -> None:
+    async with shop_with(url, entry(1, "绿茶", "", "tea")):
+        pass
+    async with shop_with(url, entry(1, "咖啡", "", "coffee")) as shop:
+        assert [await found(shop, word) for word in ("绿茶", "tea", "咖啡", "coffee")] == [[], [], [1], [1]]
+
+
+async def test_an_index_of_another_version_is_made_anew_at_the_start(url: str) -> None:
+    async with shop_with(url, entry(1, "绿茶")):
+        pass
+    for stale in ("UPDATE product_terms SET term = 'stale ' || term", "UPDATE facts SET value = '0'"):
+        ask(url, stale)
+    shop = await open_store(url)
+    assert await found(shop, "绿茶") == [1]
+    await shop.close()
+
+
+async def test_a_word_in_every_product_does_not_hide_the_one_that_was_meant(url: str) -> None:
+    entries = [entry(number, f"商品 {number}", "轻薄设计") for number in range(1, 12_001)]
+    async with shop_with(url, *entries) as shop:
+        assert (await found(shop, "商品 11111"))[0] == 11_111
+        assert (await shop.products(ProductQuery(query="轻薄"))).total == 12_000
+
+
+async def test_a_word_longer_than_any_index_takes_is_found(url: str) -> None:
+    async with shop_with(url, entry(1, "茶", "x" * 2000)) as shop:
+        assert await found(shop, "x" * 100) == [1]
