@@ -4,11 +4,17 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from assistant.chat.arguments import ArgumentsError, parse
+from assistant.chat.call_ids import Seal
 from assistant.chat.history import Call
 from assistant.chat.interfaces import Tool
+from assistant.chat.writing_calls import Memory
 from serving.errors import CodedError
 
-MAX_SHOWN = 200  # characters of broken arguments that are shown to the model
+
+class AskAgainError(CodedError):
+    """The user's decision on a call cannot be used, and is asked for again."""
+
 
 # A call runs, waits for the user, or is rejected for a reason with a code.
 Verdict = Literal["run", "wait"] | CodedError
@@ -39,36 +45,59 @@ class Approvals:
     ask_first: Collection[ToolName]
     ask: bool
 
-    def are_needed(self, tool: Tool) -> bool:
-        """Whether a call of this tool needs an approval; the server's hint alone never avoids one."""
+    def are_needed(self, tool: Tool, call: Call) -> bool:
+        """Whether this call of a tool needs an approval; the server's hint alone never avoids one."""
         if ToolName(tool.server, tool.name) in self.ask_first:
             return True
-        allowed = [each for each in self.auto_approve if (each.server, each.tool) == (tool.server, tool.name)]
-        if any(each.fingerprint == tool.fingerprint for each in allowed):
-            return False
-        return self.ask and (bool(allowed) or not tool.read_only)
+        known = [each for each in self.auto_approve if (each.server, each.tool) == (tool.server, tool.name)]
+        if known and all(each.fingerprint != tool.fingerprint for each in known):
+            return self.ask
+        return self.ask and not tool.read_only and (not known or not call.id.startswith("call_"))
+
+    def may_write(self, tool: Tool, call: Call) -> bool:
+        """Whether a call counts as writing: it does where its server says so, or where the user doubts it."""
+        return not tool.read_only or self.are_needed(tool, call)
+
+    def confirmation(self, call: Call) -> Mapping[str, Any] | None:
+        """Return what the user was shown of an approved call and agreed to."""
+        return self.confirmed.get(call.id) if self.by_call.get(call.id) else None
 
     def verdict(
-        self, call: Call, tool: Tool | None, *, is_current: bool, is_genuine: bool, has_begun: bool
+        self, call: Call, tool: Tool | None, *, is_current: bool, seal: Seal, memory: Memory
     ) -> Verdict:
         """Decide on a call of this tool, if there is one.
 
-        No message of the user came after a current call; the id of a genuine one was issued for exactly this
-        call; one that has begun writes, and this process has begun it before.
+        No message of the user came after a current call. `seal` says whether its id was issued for exactly
+        this call, `memory` what this process knows of it.
         """
         if tool is None:
             return CodedError("unknown_tool", tool=call.name)
-        if call.args() is None:
-            return CodedError("arguments_not_json", arguments=call.arguments[:MAX_SHOWN])
-        needed, decision = self.are_needed(tool), self.by_call.get(call.id)
-        if tool.read_only and not needed:
+        try:
+            parse(call.arguments)
+        except ArgumentsError as error:
+            return error
+        if not self.may_write(tool, call):
             return "run" if is_current else CodedError("interrupted")
+        needed, decision = self.are_needed(tool, call), self.by_call.get(call.id)
         if decision is False:
             return CodedError("declined")
         if decision is None and needed:
             return "wait" if is_current else CodedError("unconfirmed")
-        if not is_genuine:
+        return self._usable(tool, seal, memory, is_due=decision is not None or is_current)
+
+    def _usable(self, tool: Tool, seal: Seal, memory: Memory, *, is_due: bool) -> Verdict:
+        """Say whether a decision holds for this call, for the tool as it is, and has not been used elsewhere.
+
+        What the user has not decided on by itself is due at once, or not at all once the talk has gone on.
+        """
+        if seal == "not_genuine":
             return CodedError("not_genuine")
-        # What the user has not decided on by itself runs now, or not at all once the talk has gone on.
-        may_run = decision is not None or is_current or has_begun
-        return "run" if may_run else CodedError("outcome_unknown")
+        if memory == "begun":
+            return "run"  # which tells what came of it
+        if not is_due:
+            return CodedError("outcome_unknown")
+        if seal == "tool_changed":
+            return AskAgainError("tool_changed", server=tool.server, tool=tool.name)
+        if memory == "nothing" and not tool.honours_key:
+            return AskAgainError("approval_expired")
+        return "run"

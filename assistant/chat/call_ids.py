@@ -1,41 +1,60 @@
-"""Ids of tool calls. Each carries a MAC, so that an approval holds for exactly the call that was shown."""
+"""Ids of tool calls. Their MACs make an approval hold for exactly the call and the tool that were shown."""
 
 import base64
 import hmac
 import json
 import re
 import secrets
+from typing import Literal
 
 from assistant.chat.history import Call
-from assistant.chat.interfaces import ToolRequest
+from assistant.chat.interfaces import Tool, ToolRequest
 
 MAX_TOOL_NAME = 64  # characters of a tool's name: the limit of OpenAI and others
-PREFIX = "call_"
-NONCE_BYTES = 12
-NONCE_LENGTH = 16  # characters of the nonce in base64
-MAC_BYTES = 12
+NONCE_BYTES, CALL_MAC_BYTES, TOOL_MAC_BYTES = 12, 9, 5
+
+# How an id begins: a call as the model made it; one whose arguments it wrote otherwise; one that asks
+# whatever was allowed, since the model wrote it as prose, or since it may have run before.
+Kind = Literal["call_", "mend_", "asks_"]
+Seal = Literal["genuine", "tool_changed", "not_genuine"]
 
 
 class CallIds:
-    """Issues and verifies ids; `secret` keys the MAC and is the same in all replicas."""
+    """Issues and verifies ids of 40 characters, OpenAI's limit; `secret` is the same in all replicas."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def issue(self, request: ToolRequest) -> Call:
-        """Give a call that the model wants an id of 37 characters; OpenAI takes 40."""
+    def issue(self, request: ToolRequest, tool: Tool | None, kind: Kind = "call_") -> Call:
+        """Give a call that the model wants an id; `tool` is the one that it means."""
         # Some providers refuse every later request whose history holds a name of other characters.
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.name)[:MAX_TOOL_NAME] or "unknown"
-        nonce = secrets.token_urlsafe(NONCE_BYTES)
-        return Call(self._id(nonce, name, request.arguments), name, request.arguments, request.signed)
+        call = Call("", name, request.arguments, request.signed)
+        id = self._id(kind, secrets.token_bytes(NONCE_BYTES), call, tool)
+        return Call(id, call.name, call.arguments, call.signed)
 
-    def is_genuine(self, call: Call) -> bool:
-        """Whether this id was issued for exactly this call."""
-        nonce = call.id[len(PREFIX) : len(PREFIX) + NONCE_LENGTH]
-        expected = self._id(nonce, call.name, call.arguments)
-        return hmac.compare_digest(call.id.encode(), expected.encode())
+    def check(self, call: Call, tool: Tool) -> Seal:
+        """Say whether this id was issued for exactly this call, and whether the tool has changed since."""
+        try:
+            nonce = base64.urlsafe_b64decode(call.id[5:] + "=")[:NONCE_BYTES]
+        except ValueError:
+            return "not_genuine"
+        expected = self._id(call.id[:5], nonce, call, tool)
+        if hmac.compare_digest(call.id.encode(), expected.encode()):
+            return "genuine"
+        # The last characters are the tool's; the one before them holds bits of both.
+        same_call = hmac.compare_digest(call.id[:33].encode(), expected[:33].encode())
+        return "tool_changed" if same_call and len(call.id) == len(expected) else "not_genuine"
 
-    def _id(self, nonce: str, name: str, arguments: str) -> str:
-        text = json.dumps([nonce, name, arguments]).encode()
-        mac = hmac.digest(self._secret, text, "sha256")[:MAC_BYTES]
-        return f"{PREFIX}{nonce}{base64.urlsafe_b64encode(mac).decode()}"
+    def _id(self, kind: str, nonce: bytes, call: Call, tool: Tool | None) -> str:
+        of_call = self._mac(kind, nonce, call.name, call.arguments)[:CALL_MAC_BYTES]
+        of_tool = self._mac("tool", nonce, tool.fingerprint if tool else "")[:TOOL_MAC_BYTES]
+        return kind + base64.urlsafe_b64encode(nonce + of_call + of_tool).decode().rstrip("=")
+
+    def _mac(self, kind: str, nonce: bytes, *texts: str) -> bytes:
+        return hmac.digest(self._secret, json.dumps([kind, nonce.hex(), *texts]).encode(), "sha256")
+
+
+def is_mended(call: Call) -> bool:
+    """Whether the model wrote the arguments otherwise than they are executed."""
+    return call.id.startswith("mend_")

@@ -1,18 +1,16 @@
 """A conversation as OpenAI chat messages: validated, mended, and cut to what a model can read."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from math import isfinite
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from assistant.chat.arguments import ArgumentsError, canonical, parse
 from assistant.chat.sentences import OMITTED, TRUNCATED
 
 MAX_MESSAGES = 20_000
-MAX_DEPTH = 64  # of nested lists and objects
 MAX_RESULT = 20_000  # characters of a tool result that a model is sent; the page gets all of it
 MAX_SENT = 500_000  # characters of a history that a model is sent: about what the largest models read
 # Characters of a tool result that are kept when the history is too long for the model.
@@ -64,36 +62,6 @@ def as_messages(messages: Sequence[HistoryMessage]) -> list[Message]:
     return [message.model_dump(exclude_unset=True) for message in messages]
 
 
-def is_writable_json(value: Any, depth: int = 0) -> bool:
-    """Whether every JSON encoder accepts this: not too deep, finite, 64-bit, no lone surrogates.
-
-    Python's parser accepts more: `NaN`, `1e999`, a lone surrogate.
-    """
-    if depth > MAX_DEPTH:
-        return False
-    match value:
-        case dict():
-            return all(is_writable_json(k) and is_writable_json(v, depth + 1) for k, v in value.items())
-        case list():
-            return all(is_writable_json(item, depth + 1) for item in value)
-        case str():
-            return _is_encodable(value)
-        case float():
-            return isfinite(value)
-        case int():
-            return -(2**63) <= value < 2**64
-        case _:
-            return True
-
-
-def _is_encodable(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 @dataclass(frozen=True)
 class Call:
     """A tool call in the history; `signed` goes back to its provider unchanged."""
@@ -106,10 +74,9 @@ class Call:
     def args(self) -> dict[str, Any] | None:
         """Return the arguments, or None if they are no usable JSON object; no text is an empty object."""
         try:
-            args = json.loads(self.arguments or "{}")
-        except (ValueError, RecursionError):
+            return parse(self.arguments)
+        except ArgumentsError:
             return None
-        return args if isinstance(args, dict) and is_writable_json(args) else None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the call as it stands in an assistant message."""
@@ -207,6 +174,21 @@ def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:
         for call in calls_of(message)
         if call.id not in answered
     ]
+
+
+def repeated_calls(history: Sequence[Message]) -> set[str]:
+    """Return the ids of calls that equal an earlier one of the same answer."""
+    repeated: set[str] = set()
+    for message in history:
+        seen: set[tuple[str, str]] = set()
+        for call in calls_of(message):
+            if call.args() is None:
+                continue
+            same = call.name, canonical(call.arguments)
+            if same in seen:
+                repeated.add(call.id)
+            seen.add(same)
+    return repeated
 
 
 def shorten_results(history: Sequence[Message]) -> list[Message]:

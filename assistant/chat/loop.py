@@ -11,13 +11,15 @@ from typing import Any
 
 from assistant.chat.approvals import AllowedTool, Approvals, ToolName
 from assistant.chat.call_ids import CallIds
+from assistant.chat.calls import Calls
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
+from assistant.chat.transcript import Transcript
 from assistant.chat.turn import MAX_ROUNDS, Turn
 from assistant.chat.writing_calls import MAX_REMEMBERED, WritingCalls
 
-STOPPED = (ErrorEvent("stopping"), DoneEvent("error"))
+STOPPED = (ErrorEvent("restarting"), DoneEvent("error"))
 
 
 class Chat:
@@ -65,30 +67,22 @@ class Chat:
 
         Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
         """
-        events: asyncio.Queue[Event | None] = asyncio.Queue()
-        turn = Turn(
-            model=self._model,
-            tools=self._tools,
-            ids=self._ids,
-            writing=self._writing,
-            approvals=Approvals(
-                approvals or {}, confirmed or {}, frozenset(auto_approve), frozenset(ask_first), ask
-            ),
-            history=mend(messages),
-            emit=events.put_nowait,
-            max_rounds=self._max_rounds,
+        told = Transcript(mend(messages))
+        decided = Approvals(
+            approvals or {}, confirmed or {}, frozenset(auto_approve), frozenset(ask_first), ask
         )
-        return self._run(turn, events)
+        calls = Calls(self._tools, self._ids, self._writing, decided, told)
+        return self._run(Turn(self._model, self._tools, calls, told, self._max_rounds), told)
 
-    async def _run(self, turn: Turn, events: asyncio.Queue[Event | None]) -> AsyncGenerator[Event]:
+    async def _run(self, turn: Turn, told: Transcript) -> AsyncGenerator[Event]:
         if not self._is_finishing:
             task = asyncio.create_task(turn.run())
             self._turns.add(task)
             task.add_done_callback(self._turns.discard)
-            task.add_done_callback(lambda _: events.put_nowait(None))
+            task.add_done_callback(lambda _: told.events.put_nowait(None))
             try:
-                while (told := await events.get()) is not None:
-                    yield told
+                while (event := await told.events.get()) is not None:
+                    yield event
                 if not task.cancelled():
                     return
             finally:
@@ -99,8 +93,9 @@ class Chat:
             yield event
 
     async def finish(self, seconds: float) -> None:
-        """Wait for the writing calls in flight, at most so long, then end all turns; each says so.
+        """Wait for the writing calls in flight, at most so long, then end all turns.
 
+        Each says so, and of a call that is given up that its outcome is unknown, with the key to ask for it.
         Turns that begin later end at once.
         """
         self._is_finishing = True

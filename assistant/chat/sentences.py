@@ -5,21 +5,32 @@ SENTENCES = {
     "unknown_tool": "没有名为 {tool} 的工具，它的服务器可能没有连上。",
     "unknown_server": "服务器 {server} 不存在",
     "arguments_not_json": "参数不是合法的 JSON 对象：{arguments}",
+    "arguments_ambiguous": "参数里 {name} 写了不止一次，没有执行。请每个名称只写一次。",
     "declined": "用户取消了这次操作，没有执行。",
     "unconfirmed": "用户没有确认这次操作，没有执行。",
     "interrupted": "这次调用被中断，没有结果。",
     "not_genuine": "确认与这次调用不符，没有执行。",
+    "same_as_another": (
+        "与同一个回答里的另一次调用完全相同，没有执行。确实要做两次的话，请等那一次有了结果再调用一次。"
+    ),
+    "approval_expired": (
+        "确认时的服务进程已经不在，或不再记得这次调用：它可能已经执行，也可能没有。这个确认没有使用，需要用户重新确认。"
+    ),
+    "tool_changed": "工具 {tool} 在显示给用户之后改变了。这个确认没有使用，需要用户重新确认。",
     "cut_off": "模型的输出在参数中间被截断，没有执行。",
     "outcome_unknown": "这次调用被中断，可能已经执行，也可能没有。请先查询再决定是否重试。",
     "call_broke": "内部错误，这次调用没有结果；详情见服务日志。",
     # a turn that failed
-    "stopping": "服务正在停止，回答没有完成。请稍后再试。",
+    "restarting": "服务正在重启，没有完成。请稍后再试。",
     "turn_broke": "内部错误，请再试一次；详情见服务日志",
     "no_reply": "模型没有给出回答",
     "empty_reply": "模型没有给出回答，请再试一次",
     "call_in_prose": "模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。",
 }
 
+AGAIN_WITH_KEY = (
+    "再试时请用同一个 idempotencyKey：{key}"  # behind `outcome_unknown`, where the tool honours keys
+)
 ERROR = "错误: {}"  # what the model reads of a failed call
 OMITTED = "…（已省略）"  # behind a text that was cut
 TRUNCATED = "（结果共 {total} 个字符，只给出前 {shown} 个；请缩小查询范围。）"

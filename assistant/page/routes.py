@@ -21,7 +21,7 @@ from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 from assistant.chat import Chat
-from assistant.chat.history import is_writable_json
+from assistant.chat.arguments import is_writable_json
 from assistant.page.sentences import explain
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox

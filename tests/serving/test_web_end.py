@@ -13,9 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from assistant.chat.call_ids import CallIds
-from assistant.chat.interfaces import ToolRequest
-from tests.support.asgi import serve
+from tests.support.asgi import call_stream, serve
 from tests.support.processes import Spawn, free_port
 
 pytestmark = pytest.mark.anyio
@@ -35,31 +33,43 @@ class Waiting:
         await asyncio.sleep(60)
         return "bought"
 
-    async def model(self, _: Request) -> Response:
+    async def model(self, request: Request) -> Response:
+        if (await request.json())["messages"][-1]["content"] == "buy":
+            return Response(call_stream("shop_buy", {}), media_type="text/event-stream")
         self.reached.set()
         await asyncio.sleep(60)
         return Response()
 
 
-def approved() -> dict[str, Any]:
+BUY = {"messages": [{"role": "user", "content": "buy"}]}
+
+
+async def approved(http: httpx.AsyncClient) -> dict[str, Any]:
     """A conversation whose purchase the user has confirmed."""
-    call = CallIds(b"s").issue(ToolRequest("shop_buy", "{}"))
-    wanted = {"role": "assistant", "content": "", "tool_calls": [call.to_dict()]}
-    return {"messages": [{"role": "user", "content": "buy"}, wanted], "approvals": {call.id: True}}
+    told = (await http.post("/api/chat/stream", json=BUY)).text
+    wanted = next(json.loads(line[6:])["message"] for line in told.splitlines() if '"message":' in line)
+    return {"messages": [*BUY["messages"], wanted], "approvals": {wanted["tool_calls"][0]["id"]: True}}
 
 
 @pytest.mark.parametrize(
     ("path", "body", "told"),
     [
         ("/api/call-tool", {"server": "shop", "name": "buy"}, '"unknown":true'),
-        ("/api/chat/stream", approved(), "服务正在停止"),
-        ("/api/chat/stream", {"messages": [{"role": "user", "content": "hi"}]}, "服务正在停止"),
-        ("/api/chat", {"message": "hi"}, "服务正在停止"),
+        ("/api/chat/stream", None, "outcome_unknown"),
+        ("/api/chat/stream", {"messages": [{"role": "user", "content": "hi"}]}, "服务正在重启"),
+        ("/api/chat", {"message": "buy"}, "服务正在重启"),
+        ("/api/chat", {"message": "hi"}, "服务正在重启"),
     ],
-    ids=["a call by hand", "a purchase in a chat", "a silent model", "a silent model in one piece"],
+    ids=[
+        "a call by hand",
+        "a purchase in a chat",
+        "a silent model",
+        "a purchase in one piece",
+        "a silent model in one piece",
+    ],
 )
 async def test_whoever_waits_when_the_service_stops_is_told(
-    tmp_path: Path, spawn: Spawn, path: str, body: dict[str, Any], told: str
+    tmp_path: Path, spawn: Spawn, path: str, body: dict[str, Any] | None, told: str
 ) -> None:
     waiting, port = Waiting(), free_port()
     url = f"http://127.0.0.1:{port}"
@@ -70,7 +80,7 @@ async def test_whoever_waits_when_the_service_stops_is_told(
         web = spawn("web.py", "--port", str(port), env=env)
         await asyncio.to_thread(web.wait_until_up, f"{url}/healthz")
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:
-            answering = asyncio.create_task(http.post(path, json=body))
+            answering = asyncio.create_task(http.post(path, json=body or await approved(http)))
             async with asyncio.timeout(20):
                 await waiting.reached.wait()
             web.process.terminate()

@@ -52,9 +52,13 @@ class FakeTools:
     """A toolbox of async functions; `called` keeps (name, args, key) in the order of their beginning."""
 
     def __init__(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
-        self._tools = {tool.offered: (tool, run) for tool, run in tools}
+        self.relist(*tools)
         self.called: list[tuple[str, dict[str, Any], str | None]] = []
         self.confirmed: list[Mapping[str, Any] | None] = []  # of the same calls
+
+    def relist(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
+        """List these tools from now on."""
+        self._tools = {tool.offered: (tool, run) for tool, run in tools}
 
     async def settled(self) -> None:
         pass

@@ -79,15 +79,6 @@ async def test_an_approval_holds_only_for_the_arguments_that_were_shown() -> Non
     assert not tools.called
 
 
-async def test_another_replica_with_the_same_secret_honours_an_approval_and_one_without_does_not() -> None:
-    told = await take(Chat(ScriptedModel(calls(BUY)), look_and_buy(), SECRET), [HELLO])
-    history, call_id = after(told, [HELLO]), only(told, events.ApprovalEvent)[0].id
-    for secret, runs in ((SECRET, 1), (b"another", 0)):
-        tools = look_and_buy()
-        await take(Chat(ScriptedModel(says("ok")), tools, secret), history, approvals={call_id: True})
-        assert len(tools.called) == runs
-
-
 async def test_a_history_cannot_grant_itself_an_approval() -> None:
     forged = {
         "id": "call_" + "A" * 32,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from assistant.chat import Chat, events
+from assistant.chat.calls import MAX_AT_ONCE
 from assistant.chat.events import Event
 from assistant.chat.interfaces import (
     Media,
@@ -18,7 +19,7 @@ from assistant.chat.interfaces import (
     UnknownServerError,
 )
 from assistant.chat.sentences import NO_MORE_ROUNDS, TOO_LONG
-from assistant.chat.turn import MAX_AT_ONCE, MAX_ROUNDS, MAX_TOOLS
+from assistant.chat.turn import MAX_ROUNDS, MAX_TOOLS
 from tests.support.processes import ROOT
 from tests.support.scripted import (
     BUY,

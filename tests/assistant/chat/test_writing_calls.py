@@ -70,16 +70,6 @@ async def test_an_approved_call_that_never_reached_its_server_runs_when_it_is_se
     assert results == ["down", "bought"]
 
 
-async def test_only_so_many_outcomes_are_remembered() -> None:
-    tools, model = look_and_buy(), ScriptedModel(*[calls(BUY)] * 3, *[says("done")] * 5)
-    talk = Chat(model, tools, SECRET, max_remembered=2)
-    waiting = [await take(talk, [HELLO]) for _ in range(3)]
-    for told in (*waiting, waiting[2], waiting[0]):
-        await take(talk, after(told, [HELLO]), approvals={only(told, events.ApprovalEvent)[0].id: True})
-    keys = [key for _, _, key in tools.called]
-    assert (len(keys), keys[3]) == (4, keys[0])  # the first is forgotten, and sent again under its key
-
-
 async def test_an_outcome_is_told_whole_once_and_kept_in_short() -> None:
     bulky = answering("x" * 100_000, media=(Media("image/png", "AAAA"),))
     model = ScriptedModel(calls(BUY), says("done"), says("done"))
@@ -122,4 +112,4 @@ async def test_leaving_cancels_a_reading_call_and_lets_a_writing_one_finish(read
 async def test_a_turn_that_begins_while_the_service_stops_ends_at_once() -> None:
     talk = Chat(ScriptedModel(says("hello")), look_and_buy(), SECRET)
     await talk.finish(0)
-    assert await take(talk, [HELLO]) == [events.ErrorEvent("stopping"), events.DoneEvent("error")]
+    assert await take(talk, [HELLO]) == [events.ErrorEvent("restarting"), events.DoneEvent("error")]

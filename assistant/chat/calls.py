@@ -1,0 +1,238 @@
+"""The calls of an answer: decided on, run side by side or asked about, each with exactly one result."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Sequence
+from dataclasses import dataclass, field, replace
+
+from assistant.chat import events
+from assistant.chat.approvals import Approvals, AskAgainError, Verdict
+from assistant.chat.arguments import ArgumentsError, executed, parse
+from assistant.chat.call_ids import CallIds, Kind, is_mended
+from assistant.chat.history import Call, repeated_calls, tool_message
+from assistant.chat.interfaces import (
+    Tool,
+    ToolChangedError,
+    ToolRequest,
+    ToolResult,
+    Tools,
+    UnknownServerError,
+)
+from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
+from assistant.chat.transcript import Transcript
+from assistant.chat.writing_calls import WritingCalls
+from serving.errors import CodedError, sentence
+
+log = logging.getLogger(__name__)
+
+MAX_AT_ONCE = 8  # calls of one round that run side by side
+UNKNOWN = ("outcome_unknown", "approval_expired", "tool_changed")  # whatever was decided: it may have run
+
+Again = tuple[Call, AskAgainError]  # a call that must be asked about again, and why
+
+
+@dataclass
+class Calls:
+    """The calls of a turn."""
+
+    tools: Tools
+    ids: CallIds
+    writing: WritingCalls
+    approvals: Approvals
+    told: Transcript
+    _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE), init=False)
+
+    def issue(self, requests: Sequence[ToolRequest]) -> list[Call]:
+        """Give what the model asks for ids of ours; a repeat without arguments is no call."""
+        tools = self._offered()
+        with_arguments = {request.name for request in requests if request.arguments.strip()}
+        return [
+            self._issue(request, tools.get(request.name))
+            for request in requests
+            if request.arguments.strip() or request.name not in with_arguments
+        ]
+
+    async def settle(self, calls: Sequence[tuple[Call, bool]], *, cut_off: bool = False) -> bool:
+        """Run or reject the calls; return whether one of them waits for the user.
+
+        Each call comes with whether it is current: no message of the user came after it.
+        """
+        tools = self._offered()
+        for call, _ in calls:
+            self.told.emit(_call_event(call, tools.get(call.name)))
+        repeated = repeated_calls(self.told.history)
+        running: list[Awaitable[Again | None]] = []
+        again: list[Again] = []
+        waits = False
+        for call, is_current in calls:
+            tool = tools.get(call.name)
+            verdict = self._verdict(call, tool, is_current=is_current, is_repeated=call.id in repeated)
+            if cut_off:
+                verdict = CodedError("cut_off")
+            if isinstance(verdict, AskAgainError) and self.approvals.ask:
+                again.append((call, verdict))
+            elif isinstance(verdict, CodedError):
+                self._record(call, _failure(verdict, call, tool))
+            elif verdict == "wait":
+                self.told.emit(events.ApprovalEvent(call.id))
+                waits = True
+            elif tool is not None:
+                running.append(self._execute(call, tool))
+        again += filter(None, await asyncio.gather(*running))
+        return self._ask_again(again, waits) or waits
+
+    def _offered(self) -> dict[str, Tool]:
+        return {tool.offered: tool for tool in self.tools.tools()}
+
+    def _issue(self, request: ToolRequest, tool: Tool | None) -> Call:
+        try:
+            text = executed(request.arguments)
+        except ArgumentsError:
+            text = request.arguments  # rejected when it is decided on
+        kind: Kind = "call_" if text == request.arguments else "mend_"
+        return self._noted(self.ids.issue(replace(request, arguments=text), tool, kind), tool)
+
+    def _noted(self, call: Call, tool: Tool | None) -> Call:
+        if tool is not None and self.approvals.may_write(tool, call):
+            self.writing.issued(call.id)
+        return call
+
+    def _verdict(self, call: Call, tool: Tool | None, *, is_current: bool, is_repeated: bool) -> Verdict:
+        if tool is not None and is_repeated and self.approvals.may_write(tool, call):
+            return CodedError("same_as_another")
+        seal = self.ids.check(call, tool) if tool is not None else "not_genuine"
+        memory = self.writing.memory(call.id)
+        return self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
+
+    async def _execute(self, call: Call, tool: Tool) -> Again | None:
+        """Run a call, and record what comes of it; return one that must be asked about again instead."""
+        async with self._slots:
+            began = time.monotonic()
+            try:
+                result = await self._run(call, tool)
+            except AskAgainError as error:
+                return call, error
+            except asyncio.CancelledError:
+                if self.writing.memory(call.id) == "begun":  # the service stops, or nobody listens any more
+                    self._record(call, _failure(CodedError("outcome_unknown"), call, tool))
+                raise
+            except Exception:  # this call's outer edge: the others of its round have results of their own
+                log.exception("工具调用 %s 意外中断", tool.offered)
+                result = replace(_failure(CodedError("call_broke"), call, tool), unknown=not tool.read_only)
+            self._record(call, result, ms=round((time.monotonic() - began) * 1000))
+            return None
+
+    async def _run(self, call: Call, tool: Tool) -> ToolResult:
+        """Run a call; one that writes runs once, outlives its turn, and can be joined by another.
+
+        Raises AskAgainError: the tool has changed since the call was decided on, and nothing was sent.
+        """
+        may_write = self.approvals.may_write(tool, call)
+        ran_before = may_write and self.writing.memory(call.id) == "nothing"
+
+        def report(progress: float, total: float | None, message: str | None) -> None:
+            self.told.emit(events.ToolProgressEvent(call.id, progress, total, message))
+
+        async def run() -> ToolResult:
+            try:
+                result = await self.tools.call(
+                    tool.server,
+                    tool.name,
+                    parse(call.arguments),
+                    fingerprint=tool.fingerprint,
+                    key=call.id,
+                    confirmed=self.approvals.confirmation(call),
+                    on_progress=report,
+                )
+            except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
+                result = replace(_failure(error, call, tool), unreachable=True)
+            return _still_unknown(result, call, tool) if ran_before else result
+
+        if not may_write:
+            return await run()
+        try:
+            result = await self.writing.run(call.id, run, honours_key=tool.honours_key)
+        except CodedError as error:  # it has not begun
+            return _failure(error, call, tool)
+        if result.unreachable and result.code == "tool_changed" and self.approvals.ask:
+            raise AskAgainError(result.code, **result.params)
+        return result
+
+    def _ask_again(self, again: Sequence[Again], others_wait: bool) -> bool:
+        """Ask about calls whose approval cannot be used, under new ids; return whether there are any.
+
+        While others of the same answer wait for the user these wait, too, so that all are decided together.
+        """
+        asked: list[Again] = []
+        tools = self._offered()
+        for call, why in again:
+            tool = tools.get(call.name)
+            if others_wait:
+                self.told.emit(events.ApprovalEvent(call.id, why.code, why.params))
+                continue
+            self._record(call, _failure(why, call, tool))
+            request = ToolRequest(call.name, call.arguments, call.signed)
+            new = self.ids.issue(request, tool, "mend_" if is_mended(call) else "asks_")
+            asked.append((self._noted(new, tool), why))
+        if asked:
+            calls = [call.to_dict() for call, _ in asked]
+            self.told.append({"role": "assistant", "content": "", "tool_calls": calls})
+        for call, why in asked:
+            self.told.emit(_call_event(call, tools.get(call.name)))
+            self.told.emit(events.ApprovalEvent(call.id, why.code, why.params))
+        return bool(again)
+
+    def _record(self, call: Call, result: ToolResult, ms: int = 0) -> None:
+        code = result.code or ("tool_failed" if result.is_error else None)
+        self.told.emit(
+            events.ToolResultEvent(
+                id=call.id,
+                result=result.text,
+                isError=result.is_error,
+                ms=ms,
+                unknown=result.unknown,
+                media=result.media,
+                code=code,
+                params=result.params,
+                replayed=result.replayed,
+            )
+        )
+        text = ERROR.format(result.text) if result.is_error else result.text
+        error = {"code": code, "params": result.params} if result.is_error else None
+        self.told.append(tool_message(call, text, error))
+
+
+def _failure(error: CodedError, call: Call, tool: Tool | None) -> ToolResult:
+    """Return a failure of our own; under a key that the tool honours an unknown outcome can be asked for."""
+    text, params = sentence(SENTENCES, error.code, error.params), error.params
+    if error.code == "outcome_unknown" and tool is not None and tool.honours_key:
+        text, params = text + AGAIN_WITH_KEY.format(key=call.id), {**params, "idempotencyKey": call.id}
+    return ToolResult(text, is_error=True, unknown=error.code in UNKNOWN, code=error.code, params=params)
+
+
+def _still_unknown(result: ToolResult, call: Call, tool: Tool) -> ToolResult:
+    """Return the result of a call that may have run before: a try that failed on its way says nothing."""
+    if not result.unreachable and "idempotencyKey" not in result.params:
+        return result
+    unknown = _failure(CodedError("outcome_unknown"), call, tool)
+    reason = {"code": result.code, "params": result.params}
+    return replace(
+        unknown, text=f"{result.text}\n{unknown.text}", params={**unknown.params, "reason": reason}
+    )
+
+
+def _call_event(call: Call, tool: Tool | None) -> events.ToolCallEvent:
+    args = call.args()
+    return events.ToolCallEvent(
+        call.id,
+        tool.server if tool else "",
+        tool.name if tool else call.name,
+        tool.title if tool else call.name,
+        call.arguments if args is None else args,
+        raw=call.arguments,
+        mended=is_mended(call),
+        readOnly=tool.read_only if tool else True,
+        fingerprint=tool.fingerprint if tool else "",
+        honoursKey=tool.honours_key if tool else False,
+    )
