@@ -4,7 +4,7 @@ import {status, watchStatus} from "./backend-status.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation} from "./conversations.js";
-import {$, bindRadios, h, icon, isEnter, labelPage, toast} from "./elements.js";
+import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
 import {titleOf} from "./export.js";
 import {failureText, setLanguage, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
@@ -12,9 +12,6 @@ import {preferences, setPreference} from "./preferences.js";
 import {initPreferences} from "./preferences-window.js";
 import {drawServers, fillPrompt} from "./server-list.js";
 import {makeSidebar} from "./sidebar.js";
-
-/** @import {Prompt, Server} from "./backend-status.js" */
-/** @import {Conversation} from "./conversations.js" */
 
 const NEAR_END_PX = 60;
 const MAX_SPOKEN_CHARS = 400;
@@ -161,6 +158,7 @@ function drawStatus() {
 	const {online, model, servers} = status;
 	const ready = servers.filter(server => server.status === "ready").length;
 	const down = servers.filter(server => server.status === "down");
+	const untrusted = servers.filter(server => server.status === "untrusted");
 	const problems = online ? down.map(describeDown) : [t("offline")];
 	const health = ready === servers.length ? "ready" : "connecting";
 	$("demo").hidden = !model.demo;
@@ -168,14 +166,24 @@ function drawStatus() {
 	$("model").classList.toggle("warn", model.demo === true);
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : health;
-	$("banner").replaceChildren(...problems.map(text => h("p", icon("unknown"), text)));
+	$("banner").replaceChildren(
+		...problems.map(text => h("p", icon("unknown"), text)),
+		...untrusted.map(({name}) =>
+			h("p.warn", icon("unknown"), t("commandWaits", {name}), button(t("look"), showServers)),
+		),
+	);
 	drawStarters();
 	drawServers($("tools"));
 }
 
+function showServers() {
+	$("tab-tools").click();
+	if (!$("panel").checkVisibility()) $("panel").showPopover();
+}
+
 function drawStarters() {
 	/** @param {string} name @param {string} text @param {() => void} onclick */
-	const starter = (name, text, onclick) => h("button.starter", {onclick}, h("small", name), text);
+	const starter = (name, text, onclick) => h("button.starter", attr({onclick}), h("small", name), text);
 	$("starters").replaceChildren(
 		...words().starters.map(([name, question]) => starter(name, question, () => current.ask(question))),
 		...status.prompts.map(prompt =>
@@ -242,10 +250,7 @@ function listen() {
 		input.focus();
 	};
 	bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
-	$("health").onclick = () => {
-		$("tab-tools").click();
-		if (!$("panel").checkVisibility()) $("panel").showPopover();
-	};
+	$("health").onclick = showServers;
 }
 
 drawPage();

@@ -1,34 +1,17 @@
 // What the back end says about itself, now and at every change: model, servers, tools, prompts.
 import {events} from "./backend.js";
 
-/** @typedef {Record<string, unknown>} Params */
-/** @typedef {import("./schema-form.js").Schema} Schema */
-/**
- * @typedef {object} Server of mcp.json, with its failure while it is down
- * @property {string} name
- * @property {string} status
- * @property {string} transport
- * @property {string} url
- * @property {string | null} protocolVersion
- * @property {string | null} error
- * @property {string | null} [code]
- * @property {Params} [params]
- */
-/** @typedef {{server: string, name: string, title: string, description: string, input_schema: Schema}} Prompt */
-/** @typedef {Prompt & {output_schema: Schema | null, readOnly: boolean}} Tool */
-/**
- * @typedef {object} Status
- * @property {boolean} online whether the back end answers
- * @property {{name?: string, demo?: boolean}} model
- * @property {Server[]} servers
- * @property {Tool[]} tools
- * @property {Prompt[]} prompts
- */
-
 const RETRY_MS = 200; // so that the page is back within 300 ms of the service
 
+/** @type {() => void} */
+let markKnown;
 /** @type {Status} */
 export const status = {online: true, model: {}, servers: [], tools: [], prompts: []};
+
+/** Once the back end has said for the first time how it is. @type {Promise<void>} */
+export const statusKnown = new Promise(resolve => {
+	markKnown = resolve;
+});
 
 /** @param {number} ms @returns {Promise<void>} */
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
@@ -47,6 +30,7 @@ export async function watchStatus(onchange) {
 		if (now === seen) return;
 		seen = now;
 		Object.assign(status, state);
+		if (state.servers) markKnown();
 		onchange();
 	};
 	document.addEventListener("visibilitychange", () => document.hidden && watching.abort());
@@ -66,3 +50,7 @@ export async function watchStatus(onchange) {
 /** @param {string} name @param {string} server */
 export const findTool = (name, server) =>
 	status.tools.find(tool => tool.name === name && tool.server === server);
+
+/** The server whose stock and orders the panel shows. */
+export const shopServer = () =>
+	status.servers.find(({name}) => findTool("get_inventory", name) && findTool("get_orders", name));

@@ -2,18 +2,27 @@
 import {failureText, t} from "./i18n.js";
 import {isObject, parseJson} from "./tool-result.js";
 
-/** @typedef {{event: string, data: any}} ServerEvent any: JSON, whose shape turn.js knows for each event */
-/** @typedef {{result: string, isError?: boolean, code?: string | null, params?: Record<string, unknown>}} ToolAnswer */
-/** @typedef {{server: string, name: string}} Address of a tool or prompt */
-
 const MAX_RAW_CHARS = 200; // of an answer that is not ours
 
-/** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} [signal] */
-async function send(path, body, signal) {
-	const headers = {"content-type": "application/json"};
-	const post = {method: "POST", headers, body: JSON.stringify(body), signal};
+/** An answer that is no success; `unknown`: what was asked for may have been done. */
+class Refusal extends Error {
+	/** @param {number} status @param {string} text */
+	constructor(status, text) {
+		super(refusalOf(status, text));
+		const body = parseJson(text);
+		this.unknown = isObject(body) && "code" in body ? body.unknown === true : status >= 500;
+	}
+}
+
+/** JSON with a mark in place of each half character, which no JSON parser likes. @param {unknown} value */
+const wholeJson = value => JSON.stringify(value).replace(/(?<!\\)((\\\\)*)\\ud[89a-f]../g, "$1\ufffd");
+
+/** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} [signal] @param {string} [key] */
+async function send(path, body, signal, key) {
+	const headers = {"content-type": "application/json", ...(key && {"idempotency-key": key})};
+	const post = {method: "POST", headers, body: wholeJson(body), signal};
 	const response = await fetch(path, body ? post : {signal});
-	if (!response.ok) throw new Error(refusalOf(response.status, await response.text()));
+	if (!response.ok) throw new Refusal(response.status, await response.text());
 	return response;
 }
 
@@ -33,9 +42,19 @@ export const messageOf = error => (error instanceof TypeError ? t("offline") : e
 /** @param {string} server */
 export const reconnect = server => send(`/api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
+/** Let a command of `mcp.json` run on this machine, as it is shown. @param {string} server @param {string} fingerprint */
+export const trust = (server, fingerprint) =>
+	send(`/api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});
+
+/** Whether what failed here may have been done all the same. @param {any} error any: of a catch clause */
+export const isUnknown = error => !(error instanceof Refusal) || error.unknown;
+
+/** A key under which a call runs once, however often it is sent. */
+export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
+
 /** @param {string} server @param {string} name @param {unknown} args @returns {Promise<ToolAnswer>} */
-export const callTool = async (server, name, args) =>
-	(await send("/api/call-tool", {server, name, args})).json();
+export const callTool = async (server, name, args, key = newKey()) =>
+	(await send("/api/call-tool", {server, name, args}, undefined, key)).json();
 
 /** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
 export const promptText = async ({server, name}, args) =>
@@ -53,19 +72,33 @@ async function* chunksOf(stream) {
 	for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
 }
 
-/** Server-sent events of a text that the network may cut anywhere. @param {AsyncIterable<string>} chunks */
-export async function* parseEvents(chunks) {
+/**
+ * The lines of a text that the network may cut anywhere. They end in CR, LF or both, and in nothing else.
+ * @param {AsyncIterable<string>} chunks
+ */
+async function* linesOf(chunks) {
 	let rest = "";
+	let isAfterCr = false;
 	for await (const chunk of chunks) {
-		const blocks = (rest + chunk).split(/\r?\n\r?\n/);
-		rest = blocks.pop() ?? "";
-		for (const block of blocks) {
-			const data = field(block, "data");
-			if (data)
-				yield/** @type {ServerEvent} */ ({event: field(block, "event") ?? "", data: JSON.parse(data)});
-		}
+		const lines = (isAfterCr && chunk[0] === "\n" ? chunk.slice(1) : chunk).split(/\r\n|\r|\n/);
+		if (chunk) isAfterCr = chunk.endsWith("\r");
+		lines[0] = rest + lines[0];
+		rest = lines.pop() ?? "";
+		yield* lines;
 	}
 }
 
-/** @param {string} block @param {string} name */
-const field = (block, name) => block.match(new RegExp(`^${name}: (.*)`, "m"))?.[1];
+/** Server-sent events, as https://html.spec.whatwg.org/#parsing-an-event-stream reads them. @param {AsyncIterable<string>} chunks */
+export async function* parseEvents(chunks) {
+	/** @type {string[]} */
+	let data = [];
+	let event = "";
+	for await (const line of linesOf(chunks)) {
+		const [, name, value] = line.match(/^([^:]*):? ?(.*)$/s) ?? [];
+		if (name === "data") data.push(value);
+		if (name === "event") event = value;
+		if (line) continue;
+		if (data.length) yield/** @type {ServerEvent} */ ({event, data: JSON.parse(data.join("\n"))});
+		[data, event] = [[], ""];
+	}
+}

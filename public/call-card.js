@@ -1,20 +1,20 @@
 // A tool call as a card, with what a person must decide.
-import {callState} from "./call-states.js";
-import {h, icon} from "./elements.js";
-import {formatNumber, t} from "./i18n.js";
+import {callState, entriesBefore} from "./call-states.js";
+import {attr, h, icon} from "./elements.js";
+import {visible} from "./exact-text.js";
+import {formatNumber, t, textOf} from "./i18n.js";
 import {orderOf} from "./purchase.js";
-import {fillConfirm, fillReceipt, fillUnknown} from "./purchase-card.js";
-import {drawAnswer, drawJson} from "./result-view.js";
+import {fillConfirm, fillPriceChanged, fillReceipt, fillUnknown, knownPurchase} from "./purchase-card.js";
+import {drawAnswer, drawExact} from "./result-view.js";
 
 /** @import {CallState} from "./call-states.js" */
 /** @import {ConversationController} from "./conversation-controller.js" */
-/** @import {Call, Media, Progress} from "./conversations.js" */
 
 /** @param {Progress} progress */
 const progressBar = ({progress, total, message}) =>
 	h(
 		"span.progress",
-		h("progress", {ariaLabel: t("running"), max: total ?? 1, value: total ? progress : null}),
+		h("progress", attr({"aria-label": t("running"), max: total ?? 1, value: total ? progress : null})),
 		message,
 	);
 
@@ -25,15 +25,16 @@ const drawPicture = ({mime_type: type, data}) =>
 export class CallCard {
 	/** @type {CallState | ""} */
 	state = "";
+	#canRepeat = false;
 	#body = h(".card-body");
 	#summary = h("summary");
-	#slot = h(".slot", {role: "group"});
+	#slot = h(".slot", attr({role: "group"}));
 
 	/** @param {string} id @param {ConversationController} controller */
 	constructor(id, controller) {
 		this.id = id;
 		this.controller = controller;
-		this.details = h("details.card", {ontoggle: () => this.#fillBody()}, this.#summary, this.#body);
+		this.details = h("details.card", attr({ontoggle: () => this.#fillBody()}), this.#summary, this.#body);
 		this.root = h(".tool", this.details, this.#slot);
 		this.#slot.addEventListener("keydown", ({key}) => {
 			if (key === "Escape" && this.state === "waiting") controller.decide(id, false);
@@ -49,12 +50,14 @@ export class CallCard {
 		const state = callState(this.controller.conversation, this.id, this.controller.answering !== null);
 		this.#summary.replaceChildren(
 			icon(state),
-			h("span.card-title", call.title || call.tool),
-			h("code", `${call.server} · ${call.tool}`),
+			h("bdi.card-title", visible(textOf(call.title || call.tool))),
+			h("code", h("bdi", visible(call.server)), " · ", h("bdi", visible(call.tool))),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatNumber(call.ms)} ms`),
 			call.progress && state === "running" ? progressBar(call.progress) : "",
 		);
-		if (state === this.state) return;
+		const canRepeat = entriesBefore(this.controller.conversation, this.id) !== null;
+		if (state === this.state && canRepeat === this.#canRepeat) return;
+		this.#canRepeat = canRepeat;
 		this.root.dataset.state = this.state = state;
 		if (state === "failed") this.details.open = true;
 		this.#body.replaceChildren();
@@ -65,8 +68,8 @@ export class CallCard {
 	/** Only once it is open: a long conversation has hundreds of folded cards. */
 	#fillBody() {
 		if (!this.details.open || this.#body.firstChild) return;
-		const {args, result, media = [], ...failure} = this.call;
-		this.#body.append(h("h4", t("args")), drawJson(args ?? {}));
+		const {args, raw, result, media = [], ...failure} = this.call;
+		this.#body.append(h("h4", t("args")), drawExact(raw || textOf(args ?? {})));
 		if (result !== undefined) this.#body.append(h("h4", t("result")), drawAnswer({result, ...failure}));
 		this.#body.append(...media.filter(({mime_type: type}) => type.startsWith("image/")).map(drawPicture));
 	}
@@ -74,15 +77,30 @@ export class CallCard {
 	/** @param {Call} call @param {CallState} state */
 	async #fillSlot(call, state) {
 		const slot = this.#slot;
-		const {controller} = this;
-		const order = state === "done" && !call.readOnly && orderOf(call.result ?? "");
-		slot.className = `slot ${order ? "receipt" : state}`;
+		const {controller, id} = this;
+		slot.className = `slot ${state}`;
 		slot.replaceChildren();
-		if (order) fillReceipt(slot, call, order, controller.save);
-		if (state === "unknown") fillUnknown(slot, call, call.result === undefined ? controller.answer : null);
+		const again = () => controller.repeat(id);
+		if (state === "unknown")
+			fillUnknown(slot, call, call.result === undefined ? controller.answer : this.#mayRepeat(again));
+		if (call.code === "price_changed" && state === "failed" && this.#mayRepeat(again))
+			fillPriceChanged(slot, call, again);
+		if (state !== "waiting" && state !== "done") return;
+		call.isPurchase ||= (await knownPurchase(call)) !== null;
+		if (state !== this.state) return;
+		const order = state === "done" && call.isPurchase && orderOf(call.result ?? "");
+		if (order) {
+			slot.className = "slot receipt";
+			fillReceipt(slot, call, order, controller.save);
+		}
 		if (state !== "waiting") return;
-		const isShown = await fillConfirm(slot, call, (yes, forEver) => controller.decide(this.id, yes, forEver));
+		const isShown = await fillConfirm(slot, call, (yes, how) => controller.decide(id, yes, how));
 		if (isShown) controller.page.asked(controller, this);
+	}
+
+	/** The same call goes out again where that cannot do anything twice. @template T @param {T} again */
+	#mayRepeat(again) {
+		return this.call.honoursKey && this.#canRepeat ? again : null;
 	}
 
 	focus() {

@@ -1,6 +1,5 @@
 // How far the tool calls of a conversation have come.
 
-/** @import {Conversation} from "./conversations.js" */
 /** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "chosen" | "running" | "halted"} CallState */
 
 /** Ids of the newest assistant message's calls without a result. @param {Conversation} conversation */
@@ -47,18 +46,38 @@ export function standing(conversation) {
 	return !states.length && conversation.entries.at(-1)?.message.role === "assistant" ? "whole" : "cut";
 }
 
+/** @type {(conversation: Conversation, call: {id: string}) => boolean} */
+const mayHaveWritten = (conversation, {id}) =>
+	!conversation.calls[id]?.readOnly && ["done", "unknown"].includes(callState(conversation, id));
+
+/**
+ * The entries with which this call is made again: without its result and what the model made of that. Null where
+ * somebody has said something since, or something may have been changed.
+ * @param {Conversation} conversation @param {string} id
+ */
+export function entriesBefore(conversation, id) {
+	const {entries} = conversation;
+	const asked = entries.findLastIndex(({message}) => message.tool_calls?.some(call => call.id === id));
+	const next = entries.findIndex(({message}, i) => i > asked && message.role !== "tool");
+	const [round, later] = next < 0 ? [entries, []] : [entries.slice(0, next), entries.slice(next)];
+	const isOver = later.some(
+		({message}) =>
+			message.role === "user" || message.tool_calls?.some(call => mayHaveWritten(conversation, call)),
+	);
+	return asked < 0 || isOver ? null : round.filter(({message}) => message.tool_call_id !== id);
+}
+
 /**
  * How many entries stay when the one at `from` is asked anew: every call that may have changed something stays
  * in the history, so that the model does not make it again.
  * @param {Conversation} conversation @param {number} from
  */
 export function entriesToKeep(conversation, from) {
-	const {calls, entries} = conversation;
-	/** @param {{id: string}} call */
-	const mayHaveWritten = ({id}) =>
-		!calls[id]?.readOnly && ["done", "unknown"].includes(callState(conversation, id));
+	const {entries} = conversation;
 	let keep =
-		entries.findLastIndex(({message}, i) => i >= from && message.tool_calls?.some(mayHaveWritten)) + 1;
+		entries.findLastIndex(
+			({message}, i) => i >= from && message.tool_calls?.some(call => mayHaveWritten(conversation, call)),
+		) + 1;
 	while (keep && entries[keep]?.message.role === "tool") keep += 1;
 	return keep || from;
 }

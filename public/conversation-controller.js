@@ -1,10 +1,9 @@
 // One conversation: what is asked, answered and decided.
-import {callState, entriesToKeep, openCalls, standing} from "./call-states.js";
+import {callState, entriesBefore, entriesToKeep, openCalls, standing} from "./call-states.js";
 import {t} from "./i18n.js";
-import {listedTools, listTool} from "./preferences.js";
+import {allowForEver, listedTools, toolsThatAsk} from "./preferences.js";
 import {followTurn} from "./turn.js";
 
-/** @import {Conversation, Entry} from "./conversations.js" */
 /** @import {TurnEnd} from "./turn.js" */
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @typedef {import("./call-card.js").CallCard} CallCard */
@@ -84,18 +83,43 @@ export class ConversationController {
 		this.#reask(() => entries.splice(entriesToKeep(this.conversation, question + 1)));
 	}
 
-	/** @param {string} id @param {boolean} yes @param {boolean} [forEver] */
-	decide(id, yes, forEver = false) {
+	/** @param {string} id @param {boolean} yes @param {Decision} [how] */
+	decide(id, yes, {forEver = false, total = null} = {}) {
 		const {conversation} = this;
 		const {approvals, calls} = conversation;
 		if (this.answering || id in approvals) return;
 		approvals[id] = yes;
-		if (yes && forEver) listTool("always", calls[id], true);
+		calls[id].confirmed = total === null ? null : {total};
+		if (yes && forEver) allowForEver(calls[id]);
 		this.save();
 		const othersWait = standing(conversation) === "waiting";
 		for (const open of openCalls(conversation)) calls[open].chosen = othersWait && approvals[open];
 		if (othersWait) this.view.card(id);
 		else this.answer();
+	}
+
+	/**
+	 * Make the same call again: at once if its outcome is unknown; if its price was another, once that is confirmed.
+	 * @param {string} id
+	 */
+	repeat(id) {
+		const {conversation} = this;
+		const entries = entriesBefore(conversation, id);
+		if (this.answering || !entries) return;
+		const call = conversation.calls[id];
+		conversation.entries = entries;
+		if (call.unknown) conversation.approvals[id] = true;
+		else delete conversation.approvals[id];
+		Object.assign(call, {
+			waiting: !call.unknown,
+			result: undefined,
+			isError: false,
+			unknown: false,
+			code: null,
+		});
+		if (!call.waiting) return this.#reask(() => {});
+		this.save();
+		this.show();
 	}
 
 	/** Say how it stands, and offer what leads on. @param {TurnEnd} end */
@@ -131,7 +155,7 @@ export class ConversationController {
 		this.save();
 		this.view.begin();
 		this.page.begun(this);
-		const lists = {always: listedTools("always"), askFirst: listedTools("askFirst")};
+		const lists = {always: listedTools("always"), askFirst: toolsThatAsk()};
 		const end = await this.follow(this.conversation, this.view, this.save, this.answering.signal, lists);
 		this.answering = null;
 		this.save(); // only now do the other tabs hear of it

@@ -1,10 +1,9 @@
 // A conversation on the screen: questions, answers with their cards, and how an answer ended.
 import {CallCard} from "./call-card.js";
-import {button, editInPlace, h, icon, iconButton, toast} from "./elements.js";
+import {attr, button, editInPlace, h, icon, iconButton, toast} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
-/** @import {Entry} from "./conversations.js" */
 
 const FOLDED = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // what stays of a long question
 
@@ -44,7 +43,7 @@ export class ConversationView {
 	/** @type {HTMLElement | null} the part of it that is being written */
 	#prose = null;
 	#note = h("li.turn");
-	#dots = h(".dots", {ariaHidden: "true"}, "●●●");
+	#dots = h(".dots", attr({"aria-hidden": "true"}), "●●●");
 
 	/** @param {ConversationController} controller */
 	constructor(controller) {
@@ -79,7 +78,7 @@ export class ConversationView {
 			iconButton("edit", edit),
 			copyButton(() => text),
 		);
-		this.root.append(h("li.turn.mine", {ariaLabel: t("you")}, acts, body));
+		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), acts, body));
 	}
 
 	/** @param {Entry} entry */
@@ -97,7 +96,7 @@ export class ConversationView {
 	/** @param {HTMLElement} part */
 	#add(part) {
 		if (!this.#answer) {
-			this.#answer = h("li.turn.answer", {ariaLabel: t("assistant")});
+			this.#answer = h("li.turn.answer", attr({"aria-label": t("assistant")}));
 			this.root.append(this.#answer);
 		}
 		this.#answer.append(part);
@@ -191,7 +190,7 @@ export class ConversationView {
 	error(text, retry) {
 		const why = h("", h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint")));
 		this.#showNote(
-			h(".note.error", {role: "alert"}, icon("unknown"), why, retry && button(t("tryAgain"), retry)),
+			h(".note.error", attr({role: "alert"}), icon("unknown"), why, retry && button(t("tryAgain"), retry)),
 		);
 	}
 

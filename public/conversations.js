@@ -1,54 +1,5 @@
 // The conversations that the browser keeps, in IndexedDB, which may fail at any time.
 
-/** @typedef {{id: string, function: {name: string, arguments: string}}} ToolCall */
-/** @typedef {import("./i18n.js").Failure} Failure */
-/**
- * @typedef {object} Message of OpenAI's chat format
- * @property {string} role
- * @property {unknown} [content]
- * @property {ToolCall[]} [tool_calls]
- * @property {string} [tool_call_id]
- * @property {Failure} [error] of a call that failed
- */
-/** @typedef {{message: Message, html?: string}} Entry an OpenAI message as it came, and how an answer looked */
-/** @typedef {{progress: number, total?: number | null, message?: string | null}} Progress */
-/** @typedef {{mime_type: string, data: string}} Media */
-/**
- * @typedef {object} Call what is known of a tool call: what was asked, what came of it, and what was decided
- * @property {string} server
- * @property {string} tool
- * @property {string} [title]
- * @property {unknown} [args]
- * @property {string} [raw] the arguments' text as it will be executed
- * @property {boolean} [mended] the model wrote that text otherwise
- * @property {boolean} [honoursKey] sent twice under its id, the call runs once
- * @property {boolean} [readOnly]
- * @property {string} [fingerprint]
- * @property {string} [result]
- * @property {boolean} [isError]
- * @property {boolean} [unknown]
- * @property {boolean} [replayed] it had run before, under the same key
- * @property {string | null} [code] of a failure
- * @property {Record<string, unknown>} [params]
- * @property {number} [ms]
- * @property {Media[]} [media]
- * @property {Progress | null} [progress]
- * @property {boolean} [auto] allowed for ever, so nobody was asked
- * @property {boolean} [waiting] for the user's decision
- * @property {unknown} [chosen] decided, while others of the same message still wait
- * @property {import("./tool-client.js").Stock} [stock] as it was right after the purchase
- */
-/**
- * @typedef {object} Conversation
- * @property {string} id
- * @property {string} title
- * @property {number} at when it was last continued, in ms
- * @property {Entry[]} entries
- * @property {Record<string, Call>} calls by tool call id
- * @property {Record<string, boolean>} approvals by tool call id
- * @property {string} [version] of what IndexedDB holds
- * @property {boolean} [removed]
- */
 /**
  * @typedef {object} Hooks
  * @property {(problem: string) => void} onproblem

@@ -1,45 +1,68 @@
 // Builds, finds and fills elements; text never becomes HTML here.
-import {t} from "./i18n.js";
+import {t, textOf} from "./i18n.js";
 
 /**
  * @template {string} T
  * @typedef {T extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[T] : HTMLElement} ElementOf
  */
-/** @typedef {Node | string | number | boolean | null | undefined} Child false, "" and null are left out */
-/** @typedef {{[name: string]: unknown}} Props properties, attributes, and listeners as `onclick` */
+/** @typedef {unknown} Child a node, or a value that is shown as text; false, "", null and undefined are left out */
+/** @typedef {string | number | boolean | null | undefined} Value */
+/** @typedef {(typeof NAMES)[number]} Name */
+/** @typedef {{[event in (typeof EVENTS)[number]]?: (event: any) => unknown}} Listeners any: the event's own type */
+/** @typedef {{[name in Name]?: Value} & Listeners} Props */
 
-const MARKUP_NAMES = /html|style|src/i; // a name from data must not turn its value into markup or a request
+const EVENTS = /** @type {const} */ (["onclick", "onsubmit", "onchange", "ontoggle"]);
+const NAMES = /** @type {const} */ ([
+	...["aria-current", "aria-hidden", "aria-label", "checked", "data-status", "download", "href", "max"],
+	...["placeholder", "required", "role", "scope", "tabindex", "title", "type", "value"],
+]);
+const LINK = /^(https?|mailto|blob):/i;
 const TOAST_MS = 7000;
 
-/** @param {unknown} value @returns {value is Props} */
-const isProps = value => value?.constructor === Object;
+class Attributes {
+	/** @param {Props} props */
+	constructor(props) {
+		this.props = props;
+	}
+}
 
 /**
- * An element from "tag.class" (".class" is a div), properties and children.
+ * Attributes and listeners of an element. Only what comes from here is taken for that: an object out of somebody's
+ * JSON is a child, and shown as text.
+ * @param {Props} props
+ */
+export const attr = props => new Attributes(props);
+
+/**
+ * An element from "tag.class" (".class" is a div), attributes and children.
  * @template {string} N
  * @param {N} name
- * @param {...(Props | Child | Child[])} rest
+ * @param {...Child} rest
  */
 export function h(name, ...rest) {
 	const [tag, ...classes] = name.split(".");
 	const element = document.createElement(tag || "div");
 	if (classes.length) element.className = classes.join(" ");
 	if (tag === "button") element.setAttribute("type", "button");
-	const props = isProps(rest[0]) ? rest.shift() : {};
-	for (const [key, value] of Object.entries(/** @type {Props} */ (props))) setProp(element, key, value);
-	const children = /** @type {Child[]} */ (rest.flat());
-	for (const child of children)
-		if (child || child === 0) element.append(child instanceof Node ? child : `${child}`);
+	for (const child of rest.flat()) {
+		if (child instanceof Attributes) setAttributes(element, child.props);
+		else if (child || child === 0) element.append(child instanceof Node ? child : textOf(child));
+	}
 	return /** @type {ElementOf<N extends `${infer T}.${string}` ? T : N>} */ (element);
 }
 
-/** @type {(element: HTMLElement, key: string, value: any) => void} any: the property's own type */
-function setProp(element, key, value) {
-	if (value === undefined || value === null || MARKUP_NAMES.test(key)) return;
-	// A listener, not the property: what a handler returns must not cancel the event.
-	if (typeof value === "function") element.addEventListener(key.slice(2), value);
-	else if (key in element) Object.assign(element, {[key]: value});
-	else element.setAttribute(key, value);
+/** Names of the lists above only, and values as text. @param {HTMLElement} element @param {Props} props */
+function setAttributes(element, props) {
+	for (const name of EVENTS) {
+		const listener = Object.hasOwn(props, name) && props[name];
+		// A listener, not the property: what a handler returns must not cancel the event.
+		if (typeof listener === "function") element.addEventListener(name.slice(2), listener);
+	}
+	for (const name of NAMES) {
+		const value = Object.hasOwn(props, name) ? (props[name] ?? false) : false;
+		if (value === false || (name === "href" && !LINK.test(textOf(value)))) continue;
+		element.setAttribute(name, value === true ? "" : textOf(value));
+	}
 }
 
 /**
@@ -65,10 +88,10 @@ export function icon(name) {
 
 /** @param {string} name @param {() => unknown} onclick */
 export const iconButton = (name, onclick, title = t(name)) =>
-	h(`button.icon.${name}`, {title, ariaLabel: title, onclick}, icon(name));
+	h(`button.icon.${name}`, attr({title, "aria-label": title, onclick}), icon(name));
 
 /** @param {string} label @param {(event: MouseEvent) => unknown} onclick */
-export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, {onclick}, label);
+export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, attr({onclick}), label);
 
 /**
  * @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari).
@@ -81,7 +104,7 @@ export const isEnter = event =>
  * @param {HTMLElement} box @param {string} text @param {string} label @param {(text: string) => void} save
  */
 export function editInPlace(box, text, label, save) {
-	const field = h("textarea", {value: text, ariaLabel: label});
+	const field = h("textarea", attr({"aria-label": label}), text);
 	field.onblur = () => field.replaceWith(box);
 	field.onkeydown = event => {
 		if (!isEnter(event) && event.key !== "Escape") return;

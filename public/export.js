@@ -1,8 +1,6 @@
 // A conversation as a file: Markdown to read, JSON with everything.
-import {h} from "./elements.js";
-import {t} from "./i18n.js";
-
-/** @import {Conversation} from "./conversations.js" */
+import {attr, h} from "./elements.js";
+import {t, textOf} from "./i18n.js";
 
 /** @param {Conversation} conversation */
 export const titleOf = conversation => conversation.title || t("newChat");
@@ -16,7 +14,7 @@ export function asMarkdown({title, entries, calls}) {
 	for (const {message} of entries) {
 		const {role, content, tool_calls: asked = []} = message;
 		if (content && role !== "tool")
-			parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, `${content}`);
+			parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, `${textOf(content)}`);
 		for (const {id} of asked) {
 			const {server, tool, args, result = ""} = calls[id] ?? {};
 			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result));
@@ -29,5 +27,5 @@ export function asMarkdown({title, entries, calls}) {
 export function download(conversation, ending) {
 	const text = ending === "md" ? asMarkdown(conversation) : JSON.stringify(conversation, null, 2);
 	const name = `${titleOf(conversation).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`;
-	h("a", {href: URL.createObjectURL(new Blob([text])), download: name}).click();
+	h("a", attr({href: URL.createObjectURL(new Blob([text])), download: name})).click();
 }

@@ -2,9 +2,7 @@
 import en from "./en.json" with {type: "json"};
 import zh from "./zh.json" with {type: "json"};
 
-/** @typedef {Record<string, unknown>} Params */
-/** @typedef {{code?: string | null, params?: Params, detail?: string | null}} Failure `detail`: the back end's sentence */
-
+const MAX_REASONS = 3; // a failure may name another as its reason
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 let language = "zh-CN";
@@ -19,8 +17,18 @@ export const words = () => (language === "en" ? en : zh);
 /** @type {(key: string) => string | undefined} */
 const sentence = key => /** @type {Record<string, any>} */ (words())[key]; // JSON: keys come from data, too
 
+/** Any value as text, also a stranger's object, which may hold a `toString` that is none. @param {unknown} value */
+export function textOf(value) {
+	if (typeof value !== "object") return `${value}`;
+	try {
+		return JSON.stringify(value);
+	} catch {
+		return "…"; // too deep
+	}
+}
+
 /** @type {(text: string, params: Params) => string} */
-const fill = (text, params) => text.replace(PLACEHOLDER, (_, name) => `${params[name] ?? ""}`);
+const fill = (text, params) => text.replace(PLACEHOLDER, (_, name) => textOf(params[name] ?? ""));
 
 /** @type {(key: string, params?: Params) => string} */
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
@@ -29,14 +37,15 @@ export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
  * A failure in the reader's language; the back end's own sentence where a code or parameter is unknown here.
  * @param {Failure} failure
  */
-export const failureText = ({code, params = {}, detail}) => translate(code, params) ?? detail ?? code ?? "";
+export const failureText = ({code, params, detail}, depth = 0) =>
+	(typeof code === "string" && translate(code, params ?? {}, depth)) || textOf(detail ?? code ?? "");
 
-/** @type {(code: string | null | undefined, params: Params) => string | undefined} */
-function translate(code, params) {
-	const text = sentence(`error.${code}.${params.status}`) ?? sentence(`error.${code}`);
+/** @type {(code: string, params: Params, depth: number) => string | undefined} */
+function translate(code, params, depth) {
+	const text = sentence(`error.${code}.${textOf(params.status)}`) ?? sentence(`error.${code}`);
 	const named = Object.entries(params).map(([name, value]) => [
 		name,
-		isFailure(value) ? failureText(value) : value,
+		isFailure(value) && depth < MAX_REASONS ? failureText(value, depth + 1) : value,
 	]);
 	const filled = Object.fromEntries(named);
 	const names = [...(text?.matchAll(PLACEHOLDER) ?? [])].map(([, name]) => name);

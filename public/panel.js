@@ -1,12 +1,11 @@
 // The panel's first tab: stock, sales and newest orders, read through the same tools as the model uses.
-import {findTool, sleep, status} from "./backend-status.js";
-import {$, bindRadios, h} from "./elements.js";
-import {formatMoney, formatNumber, formatTime, t} from "./i18n.js";
+import {shopServer, sleep} from "./backend-status.js";
+import {$, attr, bindRadios, h} from "./elements.js";
+import {t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {readRows} from "./tool-client.js";
 import {cellText, flattenProducts} from "./tool-result.js";
 
-/** @import {Server} from "./backend-status.js" */
 /** @typedef {{productId: number, quantity: number, product?: {name: string, price: number}}} StockRow */
 /** @typedef {{label: string, amount: number, quantity: number}} SalesRow */
 /** @typedef {{id: number, customerName: string, orderDate: string, items: unknown, totalAmount: number}} OrderRow */
@@ -20,7 +19,7 @@ const MAX_ORDERS = 6;
 const groupBy = () => preferences.salesBy ?? "product";
 
 /**
- * @param {string} name
+ * @param {unknown} name
  * @param {string} small
  * @param {string} amount
  * @param {number} value
@@ -30,7 +29,7 @@ const groupBy = () => preferences.salesBy ?? "product";
 function bar(name, small, amount, value, max, warning = "") {
 	const tag = warning && h("span.tag.warn", t(warning));
 	const label = h("span.bar-name", name, h("small", small), tag);
-	const progress = h("progress", {max, value, ariaHidden: "true"});
+	const progress = h("progress", attr({max, value, "aria-hidden": "true"}));
 	return h(`li.bar-row${warning && ".low"}`, label, h("b.num", amount), progress);
 }
 
@@ -44,7 +43,7 @@ function stockWarning(quantity) {
 function stockBars(rows) {
 	const max = Math.max(1, ...rows.map(({quantity}) => quantity));
 	return rows.map(({productId, quantity, product}) => {
-		const name = `${product?.name ?? `#${productId}`}`;
+		const name = product?.name ?? `#${textOf(productId)}`;
 		const price = cellText("price", product?.price);
 		return bar(name, price, cellText("quantity", quantity), quantity, max, stockWarning(quantity));
 	});
@@ -55,18 +54,22 @@ function salesBars(rows) {
 	const shown = rows.slice(0, MAX_BARS);
 	const max = Math.max(1, ...shown.map(({amount}) => amount));
 	return shown.map(({label, amount, quantity}) => {
-		const pieces = t("pieces", {n: formatNumber(quantity)});
-		return bar(`${label}`, pieces, cellText("amount", amount), amount, max);
+		const pieces = t("pieces", {n: cellText("quantity", quantity)});
+		return bar(label, pieces, cellText("amount", amount), amount, max);
 	});
 }
 
 /** @param {OrderRow} order */
 function orderRow({id, customerName, orderDate, items, totalAmount}) {
-	const who = h("", h("strong", `${customerName}`), h("span.quiet", `#${id} · ${formatTime(orderDate)}`));
+	const who = h(
+		"",
+		h("strong", customerName),
+		h("span.quiet", `#${textOf(id)} · ${cellText("orderDate", orderDate)}`),
+	);
 	return h(
 		"li.order",
 		who,
-		h("", h("span.lines", cellText("items", items)), h("b.num", formatMoney(totalAmount))),
+		h("", h("span.lines", cellText("items", items)), h("b.num", cellText("totalAmount", totalAmount))),
 	);
 }
 
@@ -88,9 +91,7 @@ export class Panel {
 	/** @param {boolean} [anew] draw even what has not changed */
 	async refresh(anew = false) {
 		if (anew) this.#seen = "";
-		const server = status.servers.find(
-			({name}) => findTool("get_inventory", name) && findTool("get_orders", name),
-		);
+		const server = shopServer();
 		this.#problem = server ? "" : "noShop";
 		if (server) {
 			await this.#load(server).catch(() => {

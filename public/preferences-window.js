@@ -1,11 +1,9 @@
 // The window of preferences: language, theme, tools that run without asking, export.
 import {$, bindRadios, button, h} from "./elements.js";
+import {visible} from "./exact-text.js";
 import {download} from "./export.js";
 import {setLanguage, t} from "./i18n.js";
 import {listedTools, listTool, preferences, setPreference} from "./preferences.js";
-
-/** @import {Conversation} from "./conversations.js" */
-/** @import {ListedTool} from "./preferences.js" */
 
 function drawAllowed() {
 	/** @param {ListedTool} tool */
@@ -14,7 +12,7 @@ function drawAllowed() {
 			listTool("always", tool, false);
 			drawAllowed();
 		};
-		return h("li", h("code", `${tool.server} · ${tool.tool}`), button(t("takeBack"), takeBack));
+		return h("li", h("code", visible(`${tool.server} · ${tool.tool}`)), button(t("takeBack"), takeBack));
 	};
 	const tools = listedTools("always");
 	$("allowed").replaceChildren(...tools.map(row));

@@ -1,22 +1,30 @@
 // What the user has chosen, kept in localStorage under the name "settings".
 
-/** @typedef {"theme" | "lang" | "current" | "tab" | "salesBy"} Choice */
-/** @typedef {"always" | "askFirst"} ToolList tools that run without asking, and tools that ask although they only read */
-/** @typedef {{server: string, tool: string, fingerprint?: string}} ListedTool with another fingerprint it is another tool */
-/** @typedef {{[name in Choice]?: string} & {[name in ToolList]?: ListedTool[]}} Preferences */
-
 /** @type {Preferences} read by first-paint.js */
 export const preferences = globalThis.preferences ?? {};
+
+let isStored = true; // else it lasts as long as the page
 
 /**
  * @template {keyof Preferences} K
  * @param {K} key @param {Preferences[K]} value
  */
 export function setPreference(key, value) {
+	readLists();
 	preferences[key] = value;
 	try {
 		localStorage.settings = JSON.stringify(preferences);
-	} catch {} // then it lasts as long as the page
+	} catch {
+		isStored = false;
+	}
+}
+
+/** What was allowed or taken back in another tab counts here, too. */
+function readLists() {
+	try {
+		const {always, askFirst, asked} = JSON.parse(localStorage.settings);
+		if (isStored) Object.assign(preferences, {always, askFirst, asked});
+	} catch {}
 }
 
 /** @param {ListedTool} a @param {ListedTool} b */
@@ -24,6 +32,7 @@ const isSameName = (a, b) => a.server === b.server && a.tool === b.tool;
 
 /** What the back end would refuse is dropped, such as the texts of older versions. @param {ToolList} list */
 export function listedTools(list) {
+	readLists();
 	const fields = list === "always" ? ["server", "tool", "fingerprint"] : ["server", "tool"];
 	/** @param {any} entry any: storage may hold anything */
 	const isUsable = entry => fields.every(field => typeof entry?.[field] === "string");
@@ -40,3 +49,17 @@ export function listTool(list, {server, tool, fingerprint}, isListed) {
 /** @param {ListedTool[]} listed @param {ListedTool} tool */
 export const isListed = (listed, tool) =>
 	listed.some(one => isSameName(one, tool) && (one.fingerprint ?? tool.fingerprint) === tool.fingerprint);
+
+/** Let a tool run without asking for as long as it stays what it is now. @param {ListedTool} tool */
+export function allowForEver(tool) {
+	listTool("always", tool, true);
+	listTool("askFirst", tool, false);
+}
+
+/** Tools that ask whatever they claim: those that the user picked, and those that have asked here before. */
+export function toolsThatAsk() {
+	const always = listedTools("always");
+	const asked = listedTools("asked").filter(tool => !always.some(other => isSameName(other, tool)));
+	const picked = listedTools("askFirst");
+	return [...picked, ...asked.filter(tool => !isListed(picked, tool))];
+}

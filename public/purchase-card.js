@@ -1,16 +1,25 @@
 // Buying on the screen: the question before, the receipt after, and what to do when the outcome is unknown.
 import {callTool, messageOf} from "./backend.js";
-import {findTool} from "./backend-status.js";
-import {button, h, icon} from "./elements.js";
-import {formatMoney, formatTime, t} from "./i18n.js";
+import {findTool, shopServer, sleep, statusKnown} from "./backend-status.js";
+import {attr, button, h, icon} from "./elements.js";
+import {visible} from "./exact-text.js";
+import {failureText, formatMoney, t, textOf} from "./i18n.js";
 import {billOf, leftAfter, purchaseOf} from "./purchase.js";
-import {drawAnswer, drawJson, drawTable} from "./result-view.js";
+import {drawAnswer, drawExact, drawTable} from "./result-view.js";
 import {readStock} from "./tool-client.js";
+import {cellText} from "./tool-result.js";
 
-/** @import {Call} from "./conversations.js" */
-/** @import {Order, Purchase, Stock} from "./purchase.js" */
-
+const PATIENCE_MS = 1000; // with a shop that does not say its prices: the card can be decided all the same
 const DEAF_MS = 400; // so that an Enter meant for the question does not buy
+
+/** What a promise brings in time, else undefined. @template T @param {Promise<T>} promise */
+const inTime = promise => Promise.race([promise, sleep(PATIENCE_MS)]);
+
+/** The purchase that a call is, as far as it is known which server the shop is. @param {Call} call */
+export async function knownPurchase(call) {
+	await inTime(statusKnown);
+	return purchaseOf(call, shopServer()?.name);
+}
 
 /** @param {Call} call @param {Purchase} purchase */
 const stockOf = (call, {items}) =>
@@ -19,19 +28,25 @@ const stockOf = (call, {items}) =>
 		items.map(item => item.productId),
 	);
 
+/** @param {string} label @param {string} value */
+const fact = (label, value) => h(".row", h("dt", label), h("dd", h("bdi", visible(value))));
+
 /**
  * @param {Purchase} purchase
  * @param {Stock} stock
  * @param {(productId: number) => unknown} left
- * @param {number} [total]
+ * @param {number | null} sum
  */
-function drawBill(purchase, stock, left, total) {
-	const bill = billOf(purchase, stock, left);
-	const sum = total ?? bill.sum;
+function drawBill(purchase, stock, left, sum) {
+	const {customerName, idempotencyKey} = purchase;
 	const shown = sum === null ? "–" : formatMoney(sum);
 	const price = h(".row", h("dt", t("total")), h("dd.total.num", shown));
-	const facts = h("dl.facts", h("dt", t("customer")), h("dd", purchase.customerName), price);
-	return [drawTable(bill.lines), facts, sum === null ? h("p.quiet", t("noPrice")) : ""];
+	const key = idempotencyKey && fact(t("sameKey"), idempotencyKey);
+	return [
+		drawTable(billOf(purchase, stock, left).lines),
+		h("dl.facts", fact(t("customer"), customerName), key, price),
+		sum === null && h("p.quiet", t("noPrice")),
+	];
 }
 
 /**
@@ -39,7 +54,7 @@ function drawBill(purchase, stock, left, total) {
  * @param {string} label
  * @param {string} sign
  * @param {string} about
- * @param {(Node | string)[]} content
+ * @param {unknown[]} content
  */
 function fillBox(box, label, sign, about, content) {
 	box.ariaLabel = label;
@@ -50,25 +65,57 @@ function fillBox(box, label, sign, about, content) {
 }
 
 /**
- * Ask whether this call may run; true if it is still to be decided once its stock has been read.
- * @param {HTMLElement} box @param {Call} call @param {(yes: boolean, forEver: boolean) => void} decide
+ * What a purchase costs: drawn at once, and again when a slow shop has said its prices.
+ * @param {Call} call @param {Purchase} purchase
+ * @returns {Promise<[HTMLElement, () => number | null]>} the bill, and the total that it shows
+ */
+async function askedBill(call, purchase) {
+	const box = h("");
+	/** @type {number | null} */
+	let total = null;
+	/** @param {Stock} stock */
+	const show = stock => {
+		total = billOf(purchase, stock, () => "").sum;
+		box.replaceChildren(
+			h(
+				"",
+				drawBill(purchase, stock, id => leftAfter(purchase, stock, id), total),
+			),
+		);
+	};
+	const reading = stockOf(call, purchase);
+	const stock = await inTime(reading);
+	show(stock ?? {});
+	if (!stock) reading.then(show);
+	return [box, () => total];
+}
+
+/** The call as it will be executed, whatever it claims to be. @param {Call} call */
+const drawCall = ({server, tool, raw, args}) => [
+	h("p.which", h("bdi", visible(server)), h("span.quiet", " · "), h("bdi", visible(tool))),
+	drawExact(raw || textOf(args ?? {})),
+];
+
+/**
+ * Ask whether this call may run; true if it is still to be decided once its stock has been read, or was not in time.
+ * @param {HTMLElement} box @param {Call} call @param {(yes: boolean, how: Decision) => void} decide
  */
 export async function fillConfirm(box, call, decide) {
-	const purchase = purchaseOf(call.args);
-	const stock = purchase ? await stockOf(call, purchase) : {};
+	const purchase = await knownPurchase(call);
+	const [bill, total] = purchase ? await askedBill(call, purchase) : [null, () => null];
 	if (!box.matches(".waiting")) return false;
-	const always = h("input", {type: "checkbox"});
+	const always = h("input", attr({type: "checkbox"}));
 	const shownAt = Date.now();
 	/** @param {boolean} yes */
 	const choose = yes => (/** @type {MouseEvent} */ event) => {
 		const isClick = event.detail > 0;
-		if (isClick || Date.now() - shownAt > DEAF_MS) decide(yes, always.checked);
+		if (isClick || Date.now() - shownAt > DEAF_MS) decide(yes, {forEver: always.checked, total: total()});
 	};
-	const label = purchase ? t("confirmBuy") : t("confirmAsk", {name: call.title || call.tool});
-	const details = purchase
-		? drawBill(purchase, stock, id => leftAfter(purchase, stock, id))
-		: [drawJson(call.args)];
-	fillBox(box, label, "", t(purchase ? "notYet" : "notYetTool"), details);
+	fillBox(box, t(purchase ? "confirmBuy" : "confirmAsk"), "", t(purchase ? "notYet" : "notYetTool"), [
+		call.why && h("p.warned", failureText(call.why)),
+		call.mended && h("p.warned", t("mended")),
+		...(bill ? [bill] : drawCall(call)),
+	]);
 	const yes = button(t(purchase ? "confirmBuy" : "confirmTool"), choose(true), ".primary");
 	box.append(h("label.check", always, t("always")), h(".row", yes, button(t("cancel"), choose(false))));
 	return true;
@@ -83,18 +130,16 @@ export async function fillConfirm(box, call, decide) {
  */
 export async function fillReceipt(box, call, order, save) {
 	if (!call.stock) {
-		call.stock = await stockOf(call, order);
+		const stock = await inTime(stockOf(call, order));
+		if (stock) call.stock = stock;
 		save();
 	}
-	const {stock} = call;
-	const about = `${t("orderNo")} #${order.id} · ${formatTime(order.orderDate)}`;
-	fillBox(
-		box,
-		t("receipt"),
-		"done",
-		about,
-		drawBill(order, stock, id => stock[id]?.quantity ?? "–", order.totalAmount),
-	);
+	const {stock = {}} = call;
+	const [id, time] = [textOf(order.id), cellText("orderDate", order.orderDate)];
+	fillBox(box, t(call.replayed ? "replayedTitle" : "receipt"), "done", `${t("orderNo")} #${id} · ${time}`, [
+		call.replayed && h("p.warned", t("replayed", {id, time})),
+		...drawBill(order, stock, productId => stock[productId]?.quantity ?? "–", order.totalAmount),
+	]);
 }
 
 /**
@@ -104,14 +149,25 @@ export async function fillReceipt(box, call, order, save) {
  * @param {(() => void) | null} retry
  */
 export function fillUnknown(box, call, retry) {
-	const found = h("", {role: "status"});
-	const {customerName} = purchaseOf(call.args) ?? {};
+	const found = h("", attr({role: "status"}));
+	const customerName = purchaseOf(call, shopServer()?.name)?.customerName;
 	const check = async () => {
 		const args = {limit: 5, ...(customerName && {customerName})};
 		const failed = (/** @type {unknown} */ error) => ({result: messageOf(error)});
 		found.replaceChildren(drawAnswer(await callTool(call.server, "get_orders", args).catch(failed)));
 	};
-	const look = findTool("get_orders", call.server) && button(t("checkOrders"), check, ".primary");
-	fillBox(box, t("unknownTitle"), "unknown", "", [h("p", t("unknownText"))]);
-	box.append(h(".row", look, retry && button(t("unknownRetry"), retry)), found);
+	const look = findTool("get_orders", call.server) && button(t("checkOrders"), check);
+	const label = t(call.honoursKey ? "unknownRetry" : "continue");
+	fillBox(box, t("unknownTitle"), "unknown", "", [h("p", t(retry ? "unknownText" : "unknownFinal"))]);
+	box.append(h(".row", retry && button(label, retry, ".primary"), look), found);
+}
+
+/**
+ * Say that the shop asks another price now, and let it be confirmed.
+ * @param {HTMLElement} box @param {Call} call @param {() => void} again
+ */
+export function fillPriceChanged(box, call, again) {
+	const text = failureText({code: call.code, params: call.params, detail: call.result});
+	fillBox(box, t("priceChanged"), "unknown", t("notYet"), [h("p", text)]);
+	box.append(h(".row", button(t("confirmAgain"), again, ".primary")));
 }

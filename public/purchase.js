@@ -1,24 +1,46 @@
-// A purchase as data: recognised by its shape, whatever the tool is called, and what it costs and leaves.
+// A purchase as data: which calls are one, and what it costs and leaves.
+import {plainValue} from "./exact-text.js";
 import {formatNumber, t} from "./i18n.js";
-import {isOrderLine, parseJson, productName} from "./tool-result.js";
+import {isObject, isOrderLine, parseJson, productName} from "./tool-result.js";
 
-/** @typedef {import("./tool-result.js").OrderLine} OrderLine */
-/** @typedef {{customerName: string, items: OrderLine[]}} Purchase */
-/** @typedef {Purchase & {id: number, totalAmount: number, orderDate: string}} Order */
-/** @typedef {import("./tool-client.js").Stock} Stock */
+/** @param {any} value any: whatever a model or a server wrote @returns {value is Purchase} */
+const hasPurchase = value =>
+	typeof value?.customerName === "string" &&
+	Array.isArray(value.items) &&
+	value.items.length > 0 &&
+	value.items.every(isOrderLine);
 
-/** @param {any} args any: whatever a model asked for @returns {Purchase | null} */
-export function purchaseOf(args) {
-	const body = args?.input_data ?? args;
-	return typeof body?.customerName === "string" && body.items?.length && body.items.every?.(isOrderLine)
-		? body
-		: null;
+/** @type {(value: object, names: string[]) => boolean} */
+const hasOnly = (value, names) => Object.keys(value).every(name => names.includes(name));
+
+/** @param {any} value any: whatever a model wrote @returns {Purchase | null} what is a purchase and nothing else */
+function onlyPurchase(value) {
+	const {idempotencyKey: key} = value ?? {};
+	const isOnly =
+		hasPurchase(value) &&
+		hasOnly(value, ["customerName", "items", "idempotencyKey"]) &&
+		value.items.every(item => hasOnly(item, ["productId", "quantity"]) && item.quantity > 0) &&
+		(key === undefined || key === null || typeof key === "string");
+	return isOnly ? value : null;
 }
 
-/** @param {string} text @returns {Order | null} */
+/**
+ * The purchase that a call is and is nothing but, by the very text that will be executed: of the server whose shop is
+ * shown beside it, whatever others call their tools or put among their arguments.
+ * @param {Call} call @param {string | undefined} shop the name of that server
+ */
+export function purchaseOf({server, tool, honoursKey, raw}, shop) {
+	if (server !== shop || tool !== "create_purchase" || !honoursKey) return null;
+	const args = plainValue(raw ?? "");
+	return isObject(args) && hasOnly(args, ["input_data"]) ? onlyPurchase(args.input_data) : null;
+}
+
+/** The order in a result; what follows its line says how it was found. @param {string} text @returns {Order | null} */
 export function orderOf(text) {
-	const order = /** @type {Order | null} */ (purchaseOf(parseJson(text)));
-	return typeof order?.totalAmount === "number" ? order : null;
+	const order = parseJson(text) ?? parseJson(text.split("\n", 1)[0]);
+	return hasPurchase(order) && typeof (/** @type {any} */ (order).totalAmount) === "number"
+		? /** @type {Order} */ (order)
+		: null;
 }
 
 /**

@@ -1,17 +1,17 @@
 // Tool results on the screen: a list as a table, other JSON indented.
-import {h} from "./elements.js";
-import {failureText, t} from "./i18n.js";
-import {parseJson, rowsOf, tableOf} from "./tool-result.js";
+import {attr, button, h} from "./elements.js";
+import {layOut} from "./exact-text.js";
+import {failureText, formatNumber, t} from "./i18n.js";
+import {rowsOf, tableOf} from "./tool-result.js";
 
-/** @import {ToolAnswer} from "./backend.js" */
-/** @import {Row} from "./tool-result.js" */
+const MAX_CHARS = 6_000; // that are shown at once
 
 /** @param {Row[]} list */
 export function drawTable(list) {
 	if (!list.length) return h("p.quiet", t("emptyList"));
 	const {columns, cells, omitted} = tableOf(list);
 	const kind = columns.map(({isNumeric}) => (isNumeric ? ".num" : ""));
-	const head = columns.map(({label}, i) => h(`th${kind[i]}`, {scope: "col"}, label));
+	const head = columns.map(({label}, i) => h(`th${kind[i]}`, attr({scope: "col"}), label));
 	const body = cells.map(row =>
 		h(
 			"tr",
@@ -19,17 +19,33 @@ export function drawTable(list) {
 		),
 	);
 	const note = omitted > 0 && h("p.quiet", t("rest", {n: omitted}));
-	return h(".wide", {tabIndex: 0}, h("table", h("thead", h("tr", head)), h("tbody", body)), note);
+	return h(".wide", attr({tabindex: 0}), h("table", h("thead", h("tr", head)), h("tbody", body)), note);
 }
 
-/** @param {unknown} value */
-export const drawJson = value =>
-	h("pre", {tabIndex: 0}, typeof value === "string" ? value : JSON.stringify(value, null, 2));
+/** JSON, or other text, exactly as it is: its beginning, and how much more there is. @param {string} text */
+export function drawExact(text) {
+	const box = h("pre", attr({tabindex: 0}));
+	/** @param {number} max */
+	const fill = max => {
+		const {parts, omitted} = layOut(text, max);
+		// Isolated, so that what is written from right to left moves nothing around it.
+		box.replaceChildren(...parts.map(part => (part[0] === '"' ? h("bdi", part) : part)));
+		return omitted;
+	};
+	const omitted = fill(MAX_CHARS);
+	if (!omitted) return box;
+	const showAll = () => {
+		fill(Number.POSITIVE_INFINITY);
+		more.remove();
+	};
+	const more = h("p.row", t("restChars", {n: formatNumber(omitted)}), button(t("showAll"), showAll));
+	return h("", box, more);
+}
 
 /** @param {string} text */
 export function drawResult(text) {
 	const rows = rowsOf(text);
-	const raw = drawJson(parseJson(text) ?? text);
+	const raw = drawExact(text);
 	return rows ? h("", drawTable(rows), h("details.raw", h("summary", t("raw")), raw)) : raw;
 }
 

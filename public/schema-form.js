@@ -1,86 +1,111 @@
 // A form made from a JSON schema: for a tool run by hand, and for a prompt's arguments.
 import {messageOf} from "./backend.js";
-import {h} from "./elements.js";
-import {t} from "./i18n.js";
-import {parseJson} from "./tool-result.js";
+import {attr, h} from "./elements.js";
+import {visible} from "./exact-text.js";
+import {t, textOf} from "./i18n.js";
+import {isObject, parseJson} from "./tool-result.js";
 
-/**
- * @typedef {object} Schema of JSON Schema, the part that a form shows
- * @property {string} [type]
- * @property {string} [description]
- * @property {unknown[] | null} [enum]
- * @property {Record<string, Schema>} [properties]
- * @property {string[]} [required]
- * @property {string} [$ref]
- * @property {Record<string, Schema>} [$defs]
- * @property {Schema[] | null} [anyOf]
- */
 /** @typedef {[HTMLElement, () => unknown]} Field an element, and what reads it; throws on bad JSON */
 
+/** @typedef {{root: Schema, room: number}} Form the schema that references point into; how many more fields fit */
+
+const MAX_REFERENCES = 20; // that are followed from one place: they may lead in a circle
+const MAX_DEPTH = 5; // of forms within forms; what lies deeper, or is too much, is typed in as JSON
+const MAX_FIELDS = 200;
+
+/** What a reference within the schema points to. @param {unknown} ref @param {unknown} root */
+function pointed(ref, root) {
+	if (typeof ref !== "string" || ref[0] !== "#") return undefined;
+	const names = ref
+		.split("/")
+		.slice(1)
+		.map(name => name.replaceAll("~1", "/").replaceAll("~0", "~"));
+	return names.reduce(
+		(/** @type {any} any: somebody's schema */ at, name) =>
+			isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined,
+		root,
+	);
+}
+
 /**
- * Follow a reference; of alternatives, take the first that is not null.
- * @param {Schema} schema
- * @param {Schema} root
+ * Follow references; of alternatives, take the first that is not null. What is no schema is an empty one.
+ * @param {unknown} schema
+ * @param {unknown} root
  * @returns {Schema}
  */
-export function resolveSchema(schema, root) {
-	const name = schema.$ref?.split("/").pop();
-	const target = (name && root.$defs?.[name]) || schema.anyOf?.find(({type}) => type !== "null");
-	return target ? {...schema, ...resolveSchema(target, root), anyOf: null} : schema;
-}
-
-/** @param {Schema} schema */
-function control({type, enum: options = type === "boolean" ? [true, false] : null}) {
-	if (options)
-		return h(
-			"select",
-			["", ...options].map(option => h("option", `${option}`)),
-		);
-	return h("input", {placeholder: type === "array" ? "[ ]" : ""});
+export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
+	if (!isObject(schema)) return {};
+	const {$ref, anyOf, oneOf, allOf, ...own} = schema;
+	const options = [anyOf, oneOf, allOf].filter(Array.isArray).flat();
+	const target = pointed($ref, root) ?? options.find(option => isObject(option) && option.type !== "null");
+	const found = target && steps ? {...own, ...resolveSchema(target, root, steps - 1)} : own;
+	const type = [found.type].flat().find(name => name !== "null");
+	return /** @type {Schema} */ ({...found, type});
 }
 
 /**
  * @param {string} name
- * @param {Schema} schema
- * @param {Schema} root
- * @param {boolean} isRequired
- * @returns {Field}
+ * @param {Schema} shape
+ * @returns {[HTMLInputElement | HTMLSelectElement, () => unknown]}
  */
-function field(name, schema, root, isRequired) {
-	const shape = resolveSchema(schema, root);
-	if (shape.properties) return group(name, shape, root, isRequired);
-	const input = control(shape);
-	input.required = isRequired;
+function control(name, {type, enum: listed}) {
+	const options = Array.isArray(listed) ? listed : type === "boolean" && [true, false];
+	if (options) {
+		const choice = options.map((option, i) => h("option", attr({value: i}), visible(textOf(option))));
+		const select = h("select", h("option", attr({value: ""})), choice);
+		return [select, () => (select.value ? options[Number(select.value)] : undefined)];
+	}
+	const hint = /** @type {Record<string, string>} */ ({array: "[ ]", object: "{ }"});
+	const input = h("input", attr({placeholder: hint[`${type}`]}));
 	const read = () => {
-		if (!input.value) return;
-		const value = shape.type === "string" ? input.value : parseJson(input.value);
-		if (value === undefined) throw new Error(t("badJson", {name}));
-		return value;
+		if (!input.value || type === "string") return input.value || undefined;
+		const value = parseJson(input.value);
+		if (value === undefined && type) throw new Error(t("badJson", {name}));
+		return value === undefined ? input.value : value;
 	};
-	return [h("label.field", h("code", name, isRequired && " *"), h("small", schema.description), input), read];
+	return [input, read];
+}
+
+/** @type {(shape: Schema) => [string, unknown][]} */
+const fieldsOf = ({properties}) => (isObject(properties) ? Object.entries(properties) : []);
+
+/**
+ * @param {string} name
+ * @param {unknown} schema
+ * @param {Form} form
+ * @param {boolean} isRequired
+ * @param {number} depth
+ * @returns {Field}
+ */
+function field(name, schema, form, isRequired, depth) {
+	const shape = resolveSchema(schema, form.root);
+	const inner = fieldsOf(shape).length;
+	if (inner && inner <= form.room && depth <= MAX_DEPTH) return group(name, shape, form, isRequired, depth);
+	const [input, read] = control(name, inner ? {...shape, type: "object"} : shape);
+	input.required = isRequired;
+	const label = h("code", visible(name), isRequired && " *");
+	return [h("label.field", label, h("small", shape.description), input), read];
 }
 
 /**
  * @param {string} name
- * @param {Schema} schema
- * @param {Schema} root
+ * @param {Schema} shape
+ * @param {Form} form
  * @param {boolean} isRequired
+ * @param {number} depth
  * @returns {Field}
  */
-function group(name, {properties = {}, required = []}, root, isRequired) {
-	const fields = Object.entries(properties).map(([key, part]) => {
-		const [element, read] = field(key, part, root, isRequired && required.includes(key));
+function group(name, shape, form, isRequired, depth) {
+	const required = Array.isArray(shape.required) ? shape.required : [];
+	const inner = fieldsOf(shape);
+	form.room -= inner.length;
+	const fields = inner.map(([key, part]) => {
+		const [element, read] = field(key, part, form, isRequired && required.includes(key), depth + 1);
 		return {key, element, read};
 	});
+	const elements = fields.map(({element}) => element);
 	const readAll = () => Object.fromEntries(fields.map(({key, read}) => [key, read()]));
-	return [
-		h(
-			"fieldset",
-			h("legend", name),
-			fields.map(({element}) => element),
-		),
-		readAll,
-	];
+	return [h("fieldset", h("legend", visible(name)), elements), readAll];
 }
 
 /**
@@ -92,17 +117,20 @@ function group(name, {properties = {}, required = []}, root, isRequired) {
  * @param {...HTMLElement} more buttons
  */
 export function schemaForm(title, schema, run, label, ...more) {
-	const output = h(".output", {role: "status"});
-	const [fields, read] = group("", schema, schema, true);
+	const output = h(".output", attr({role: "status"}));
+	const root = resolveSchema(schema, schema);
+	const isGroup = fieldsOf(root).length <= MAX_FIELDS;
+	const form = {root: schema, room: MAX_FIELDS};
+	const [fields, read] = isGroup ? group("", root, form, true, 0) : field("JSON", root, form, false, 0);
 	const onsubmit = async (/** @type {SubmitEvent} */ event) => {
 		event.preventDefault();
 		try {
-			output.replaceChildren(await run(read()));
+			output.replaceChildren(await run(read() ?? {}));
 		} catch (error) {
 			output.replaceChildren(h("p.bad", messageOf(error)));
 		}
 	};
 	const submit = h("button.btn.primary", label);
 	submit.type = "submit";
-	return h("form.try", {onsubmit}, h("h4", title), fields, h(".row", submit, more), output);
+	return h("form.try", attr({onsubmit}), h("h4", title), fields, h(".row", submit, more), output);
 }

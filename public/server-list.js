@@ -1,20 +1,31 @@
 // The panel's second tab: the servers with their state and tools. And the dialog for a prompt's arguments.
-import {callTool, promptText, reconnect} from "./backend.js";
+import {callTool, isUnknown, messageOf, newKey, promptText, reconnect, trust} from "./backend.js";
 import {status} from "./backend-status.js";
-import {$, button, h} from "./elements.js";
-import {failureText, t} from "./i18n.js";
-import {isListed, listedTools, listTool} from "./preferences.js";
-import {drawJson, drawResult} from "./result-view.js";
+import {$, attr, button, h, toast} from "./elements.js";
+import {visible} from "./exact-text.js";
+import {failureText, t, textOf} from "./i18n.js";
+import {isListed, listTool, toolsThatAsk} from "./preferences.js";
+import {drawExact, drawResult} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 
-/** @import {Prompt, Server, Tool} from "./backend-status.js" */
-
 /** @param {Tool} tool */
-function runForm({server, name, input_schema: schema}) {
-	/** @param {unknown} args */
+function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
+	// A call whose outcome is unknown keeps its key: sent again, it is the same call.
+	let [asked, key] = ["", ""];
+	/** @param {unknown} args @returns {Promise<HTMLElement>} */
 	const run = async args => {
-		const {result, isError, code, params} = await callTool(server, name, args);
-		return isError ? h("p.bad", failureText({code, params, detail: result})) : drawResult(result);
+		const now = JSON.stringify(args);
+		if (asked !== now) [asked, key] = [now, newKey()];
+		try {
+			const {result, isError, code, params} = await callTool(server, name, args, key);
+			asked = "";
+			return isError ? h("p.bad", failureText({code, params, detail: result})) : drawResult(result);
+		} catch (error) {
+			if (!isUnknown(error)) asked = "";
+			const again = button(t("unknownRetry"), async () => box.replaceWith(await run(args)));
+			const box = h("", h("p.bad", messageOf(error)), asked && (readOnly || honoursKey) && again);
+			return box;
+		}
 	};
 	return schemaForm(t("tryTool"), schema, run, t("run"));
 }
@@ -43,19 +54,19 @@ export function fillPrompt(prompt, use) {
 /** A tool only reads because its server says so: the user may want to be asked. @param {Tool} tool */
 function askFirstBox({server, name}) {
 	const tool = {server, tool: name};
-	const checked = isListed(listedTools("askFirst"), tool);
-	const box = h("input", {
-		type: "checkbox",
-		checked,
-		onchange: () => listTool("askFirst", tool, box.checked),
-	});
+	const onchange = () => {
+		listTool("askFirst", tool, box.checked);
+		listTool("asked", tool, box.checked);
+	};
+	const box = h("input", attr({type: "checkbox", checked: isListed(toolsThatAsk(), tool), onchange}));
 	return h("label.check", box, t("askFirst"));
 }
 
 /** @param {Tool} tool */
 function toolDetails(tool) {
 	/** @param {"input_schema" | "output_schema"} key */
-	const schema = key => tool[key] && h("details.raw", h("summary", t(key)), drawJson(tool[key]));
+	const schema = key =>
+		tool[key] && h("details.raw", h("summary", t(key)), drawExact(JSON.stringify(tool[key])));
 	const askFirst = tool.readOnly && askFirstBox(tool);
 	return h(
 		"",
@@ -72,19 +83,40 @@ function toolCard(tool) {
 	const body = h(".card-body");
 	const fill = () => body.firstChild || body.append(...toolDetails(tool).childNodes);
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
-	const summary = h("summary", h("span.card-title", tool.title || tool.name), h("code", tool.name), kind);
-	return h("details.card", {ontoggle: fill}, summary, body);
+	const title = h("bdi.card-title", visible(textOf(tool.title || tool.name)));
+	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), kind);
+	return h("details.card", attr({ontoggle: fill}), summary, body);
+}
+
+/** A command of `mcp.json` that this machine has not run before, in full. @param {Server} server */
+function commandBox({name, fingerprint = "", params = {}}) {
+	const labels = {command: "command", args: "args", cwd: "folder", env: "environment"};
+	const facts = Object.entries(labels).flatMap(([key, label]) => [
+		h("dt", t(label)),
+		h("dd", drawExact(textOf(params[key] ?? "–"))),
+	]);
+	const start = () => trust(name, fingerprint).catch(error => toast(messageOf(error)));
+	const ask = h("p", t("commandAsk"));
+	return h(".slot.waiting", ask, h("dl.command", facts), button(t("startIt"), start, ".primary"));
 }
 
 /** @param {Server} server */
-function serverBox({name, status: state, transport, protocolVersion, url, error, code, params}) {
+function serverBox(server) {
+	const {name, status: state, transport, protocolVersion, url, error, code, params} = server;
+	const isUntrusted = state === "untrusted";
 	const again = button(t("reconnect"), () => reconnect(name).catch(() => {}));
 	return h(
 		"section.server",
-		{"data-status": state},
-		h("header", h("i.dot"), h("h2", name), h("span.quiet", t(state)), state === "down" && again),
-		h("p.quiet", [transport, protocolVersion, url].filter(Boolean).join(" · ")),
-		h("p.bad", failureText({code, params, detail: error})),
+		attr({"data-status": state}),
+		h(
+			"header",
+			h("i.dot"),
+			h("h2", h("bdi", visible(name))),
+			h("span.quiet", t(state)),
+			state === "down" && again,
+		),
+		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
+		isUntrusted ? commandBox(server) : h("p.bad", failureText({code, params, detail: error})),
 		status.tools.filter(({server}) => server === name).map(toolCard),
 	);
 }

@@ -1,9 +1,9 @@
 // The list of conversations.
-import {$, editInPlace, h, iconButton, toast} from "./elements.js";
+import {$, attr, editInPlace, h, iconButton, toast} from "./elements.js";
 import {titleOf} from "./export.js";
 import {t} from "./i18n.js";
 
-/** @import {Conversation, Conversations} from "./conversations.js" */
+/** @import {Conversations} from "./conversations.js" */
 /**
  * @typedef {object} Actions
  * @property {() => Conversation} current
@@ -40,8 +40,12 @@ export function makeSidebar(conversations, actions) {
 	/** @param {Conversation} conversation */
 	function row(conversation) {
 		const title = titleOf(conversation);
-		const ariaCurrent = conversation === actions.current() || null;
-		const open = h("button.open", {onclick: () => actions.open(conversation), ariaCurrent}, title);
+		const isCurrent = conversation === actions.current() && "true";
+		const open = h(
+			"button.open",
+			attr({onclick: () => actions.open(conversation), "aria-current": isCurrent}),
+			title,
+		);
 		const rename = () =>
 			editInPlace(open, title, t("rename"), text => {
 				conversation.title = text.slice(0, MAX_TITLE_CHARS);

@@ -1,8 +1,6 @@
 // Tool results as rows and cells for people. Only data: result-view.js draws it.
-import {formatMoney, formatNumber, formatTime, words} from "./i18n.js";
+import {formatMoney, formatNumber, formatTime, textOf, words} from "./i18n.js";
 
-/** @typedef {Record<string, unknown>} Row */
-/** @typedef {{productId: number, quantity: number}} OrderLine */
 /** @typedef {{key: string, label: string, isNumeric: boolean}} Column */
 
 const MAX_ROWS = 100;
@@ -18,7 +16,7 @@ export function parseJson(text) {
 }
 
 /** @param {unknown} value @returns {value is Row} */
-export const isObject = value => value?.constructor === Object;
+export const isObject = value => typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** The list of `[…]` or `{"result": […]}`, if it holds objects only. @param {string} text */
 export function rowsOf(text) {
@@ -32,7 +30,7 @@ export function flattenProducts(rows) {
 	return rows.map(({product, ...rest}) => {
 		const {id: productId, ...more} = isObject(product) ? product : {};
 		const row = product ? {productId, ...more, ...rest} : rest;
-		if ("price" in row) productNames.set(row.productId ?? row.id, `${row.name}`);
+		if ("price" in row) productNames.set(row.productId ?? row.id, textOf(row.name));
 		return row;
 	});
 }
@@ -41,7 +39,8 @@ export function flattenProducts(rows) {
 export const productName = id => productNames.get(id) ?? `#${id}`;
 
 /** @param {any} item any: whatever a model or a tool said @returns {item is OrderLine} */
-export const isOrderLine = item => Number.isInteger(item?.productId) && Number.isInteger(item?.quantity);
+export const isOrderLine = item =>
+	Number.isSafeInteger(item?.productId) && Number.isSafeInteger(item?.quantity);
 
 /** @param {string} key @param {number} value */
 function numberText(key, value) {
@@ -56,8 +55,11 @@ export function cellText(key, value) {
 	if (Array.isArray(value) && value.every(isOrderLine)) {
 		return value.map(item => `${productName(item.productId)} × ${formatNumber(item.quantity)}`).join("\n");
 	}
-	return value === undefined || value === null ? "" : JSON.stringify(value);
+	return textOf(value ?? "");
 }
+
+/** A row's own field, whatever its name. @type {(row: Row, key: string) => unknown} */
+const fieldOf = (row, key) => (Object.hasOwn(row, key) ? row[key] : undefined);
 
 /** Columns, cells and how many rows are left out: known columns first, in their order. @param {Row[]} list */
 export function tableOf(list) {
@@ -65,14 +67,14 @@ export function tableOf(list) {
 	/** @type {Record<string, string>} */
 	const labels = words().columns;
 	const keys = [...new Set([...Object.keys(labels), ...rows.flatMap(Object.keys)])].filter(key =>
-		rows.some(row => key in row),
+		rows.some(row => Object.hasOwn(row, key)),
 	);
 	/** @type {Column[]} */
 	const columns = keys.map(key => ({
 		key,
-		label: labels[key] ?? key,
-		isNumeric: rows.every(row => typeof (row[key] ?? 0) === "number"),
+		label: Object.hasOwn(labels, key) ? labels[key] : key,
+		isNumeric: rows.every(row => typeof (fieldOf(row, key) ?? 0) === "number"),
 	}));
-	const cells = rows.map(row => keys.map(key => cellText(key, row[key])));
+	const cells = rows.map(row => keys.map(key => cellText(key, fieldOf(row, key))));
 	return {columns, cells, omitted: list.length - rows.length};
 }

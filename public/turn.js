@@ -2,12 +2,8 @@
 import {events, messageOf} from "./backend.js";
 import {openCalls} from "./call-states.js";
 import {failureText} from "./i18n.js";
-import {isListed} from "./preferences.js";
+import {isListed, listTool} from "./preferences.js";
 
-/** @import {Call, Conversation, Message, Progress} from "./conversations.js" */
-/** @import {Failure} from "./i18n.js" */
-/** @import {ListedTool} from "./preferences.js" */
-/** @typedef {import("./backend.js").ServerEvent} ServerEvent */
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
 /** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
@@ -79,8 +75,12 @@ class Turn {
 			const auto = !call.readOnly && isListed(this.always, call);
 			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
 		},
-		/** @param {{id: string}} data */
-		approval: ({id}) => this.#update(id, {waiting: true}),
+		/** @param {Failure & {id: string}} data */
+		approval: ({id, code, params}) => {
+			const call = this.conversation.calls[id];
+			this.#update(id, {waiting: true, why: code ? {code, params} : null});
+			if (!call.readOnly) listTool("asked", call, true);
+		},
 		/** @param {Progress & {id: string}} data */
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
 		/** @param {Call & {id: string}} data */
@@ -98,9 +98,12 @@ class Turn {
 
 /** @param {Conversation} conversation @param {ToolLists} lists */
 function requestBody(conversation, {always, askFirst}) {
-	const approvals = Object.fromEntries(openCalls(conversation).map(id => [id, conversation.approvals[id]]));
+	const {calls, approvals: decided} = conversation;
+	const open = openCalls(conversation);
+	const approvals = Object.fromEntries(open.map(id => [id, decided[id]]));
+	const agreed = open.filter(id => decided[id] && calls[id]?.confirmed).map(id => [id, calls[id].confirmed]);
 	const messages = conversation.entries.map(({message}) => message);
-	return {messages, approvals, autoApprove: always, askFirst};
+	return {messages, approvals, confirmed: Object.fromEntries(agreed), autoApprove: always, askFirst};
 }
 
 /**

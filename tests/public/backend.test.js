@@ -18,6 +18,26 @@ for (const size of [1, 2, 7, WIRE.length]) {
 	});
 }
 
+for (const char of ["\u2028", "\u2029", "\u0085", "\uFEFF", "\uFFFF", "\u202E"]) {
+	test(`U+${char.charCodeAt(0).toString(16)} ends no line`, async () =>
+		assert.deepEqual(await parse([`event: html\ndata: {"html": "a${char}b"}\n\n`]), [
+			{event: "html", data: {html: `a${char}b`}},
+		]));
+}
+
+for (const end of ["\n", "\r", "\r\n"]) {
+	test(`lines end in ${JSON.stringify(end)}, wherever they are cut`, async () => {
+		const wire = ["id: 1", "event:html", 'data: {"a":', "data:1}", "", ":x", "data: 2", "", ""].join(end);
+		for (const size of [1, 2, 3, wire.length]) {
+			const chunks = wire.match(new RegExp(`[^]{1,${size}}`, "g"));
+			assert.deepEqual(await parse(chunks), [
+				{event: "html", data: {a: 1}},
+				{event: "", data: 2},
+			]);
+		}
+	});
+}
+
 for (const wire of ["", ": idle\n\n", "event: html\n\n", 'event: html\ndata: {"cut off": '])
 	test(`${JSON.stringify(wire)} is no event`, async () => assert.deepEqual(await parse([wire]), []));
 

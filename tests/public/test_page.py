@@ -82,7 +82,7 @@ def test_a_purchase_whose_answer_is_lost_is_unknown_and_bought_once(shop: Suite,
     expect(shown.card).to_have_attribute("data-state", "unknown")
     assert len(shop.orders()) == orders + 1
     shown.page.unroute_all()
-    shown.button("重试（同一笔，只会成交一次）").click()
+    shown.button("再试一次（同一笔，只会执行一次）").click()
     expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text(f"订单号 #{orders + 1}")
     assert len(shop.orders()) == orders + 1
 

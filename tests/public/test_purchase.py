@@ -105,7 +105,7 @@ def test_too_little_stock_is_said_before_the_click(backend: Backend, open_page: 
         "items": [{"productId": 2, "quantity": 30}, {"productId": 2, "quantity": 30}],
     }
     waits = [("approval", {"id": "x"})]
-    backend.say(call("x", "create_purchase", args, read_only=False), waits, done("approval"))
+    backend.say(call("x", "create_purchase", {"input_data": args}, read_only=False), waits, done("approval"))
     shown.ask("买 60 个")
     expect(shown.page.locator(".slot.waiting")).to_contain_text("库存不足，可用 50")
 
@@ -133,7 +133,7 @@ def test_a_purchase_cut_off_by_a_reload_is_unknown_and_repeats_under_the_same_id
     shown.page.reload()
     expect(shown.card).to_have_attribute("data-state", "unknown")
     backend.say(result("c1", ORDER), says("好"), done())
-    shown.button("重试（同一笔，只会成交一次）").click()
+    shown.button("再试一次（同一笔，只会执行一次）").click()
     expect(shown.page.locator(RECEIPT)).to_be_visible()
     assert backend.asked[-1]["approvals"] == {"c1": True}
 

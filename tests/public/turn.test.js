@@ -31,11 +31,13 @@ const buy = {id: "x", server: "shop", tool: "buy", fingerprint: "f1", args: {}, 
 
 test("the request holds the history, open decisions, and what the user allowed", async () => {
 	const entries = [user("a"), assistant("", "x", "y")];
-	const {path, body} = await follow(conversationOf(entries, {x: {}, y: {}}, {x: true, old: false}), []);
+	const [x, y] = [{total: 1798}, {total: 1}].map(confirmed => ({confirmed}));
+	const {path, body} = await follow(conversationOf(entries, {x, y}, {x: true, old: false}), []);
 	assert.equal(path, "/api/chat/stream");
 	assert.deepEqual(body, {
 		messages: entries.map(entry => entry.message),
 		approvals: {x: true, y: undefined},
+		confirmed: {x: {total: 1798}},
 		autoApprove: LISTS.always,
 		askFirst: LISTS.askFirst,
 	});

@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import uvicorn
 from starlette.applications import Starlette
@@ -51,6 +51,8 @@ def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any
         "output_schema": None,
         "annotations": {},
         "readOnly": read_only,
+        "fingerprint": "f1",
+        "honoursKey": name == "create_purchase",
         **more,
     }
 
@@ -62,9 +64,10 @@ def prompt(title: str, *required: str, **properties: str) -> dict[str, Any]:
     return {"server": "shop", "name": "p", "title": title, "description": "", "input_schema": schema}
 
 
-def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = True) -> list[Step]:
-    """Return the events of a model that asks for one tool."""
-    function = {"name": f"shop_{name}", "arguments": json.dumps(args)}
+def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = True, **more: Any) -> list[Step]:
+    """Return the events of a model that asks for one tool; what is not said otherwise is the shop's."""
+    raw = more.setdefault("raw", json.dumps(args))
+    function = {"name": f"shop_{name}", "arguments": raw}
     asked = {
         "role": "assistant",
         "content": "",
@@ -78,6 +81,9 @@ def call(call_id: str, name: str, args: dict[str, Any], *, read_only: bool = Tru
         "args": args,
         "readOnly": read_only,
         "fingerprint": "f1",
+        "mended": False,
+        "honoursKey": name == "create_purchase",
+        **more,
     }
     return [("message", {"message": asked}), ("tool_call", shown)]
 
@@ -124,9 +130,14 @@ class Backend:
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)  # of the tools run by hand
+    trusted: list[tuple[str, str]] = field(
+        default_factory=list
+    )  # servers with the fingerprint of their command
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     canary_hits: list[str] = field(default_factory=list)
     ended: bool = False
+    READ: ClassVar = ("get_products", "get_inventory", "get_orders")
     _held: list[threading.Event] = field(default_factory=list)
 
     @property
@@ -140,8 +151,8 @@ class Backend:
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
         self.servers, self.prompts = [server("shop")], []
-        names = ["get_products", "get_inventory", "get_orders"]
-        self.tools = [*map(tool, names), tool("create_purchase", read_only=False)]
+        self.keys, self.trusted = [], []
+        self.tools = [*map(tool, self.READ), tool("create_purchase", read_only=False)]
         self.run = {
             "get_products": lambda _: PRODUCTS,
             "get_inventory": lambda _: STOCK,
@@ -176,7 +187,7 @@ class Backend:
         seen = ""
         while not self.ended:
             state = {"model": self.model, "servers": self.servers, "tools": self.tools}
-            now = json.dumps(state | {"prompts": self.prompts})
+            now = _json(state | {"prompts": self.prompts})
             yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
             seen = now
             await asyncio.sleep(0.02)
@@ -199,12 +210,21 @@ class Backend:
             {"text": " ".join(["filled in", *(await request.json()).get("args", {}).values()])}
         )
 
-    async def call_tool(self, request: Request) -> JSONResponse:
-        """Answer `POST /api/call-tool`."""
+    async def trust(self, request: Request) -> Response:
+        """Answer `POST /api/servers/{name}/trust`: the command is started."""
+        self.trusted.append((request.path_params["name"], (await request.json())["fingerprint"]))
+        return self.reconnect(request)
+
+    async def call_tool(self, request: Request) -> Response:
+        """Answer `POST /api/call-tool`; a tool may answer with a response of its own."""
         body = await request.json()
-        value = self.run[body["name"]](body["args"])
+        value = await asyncio.to_thread(self.run[body["name"]], body["args"])
+        if body["name"] not in self.READ:
+            self.keys.append(request.headers["idempotency-key"])
+        if isinstance(value, Response):
+            return value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return JSONResponse({"result": text, "isError": False})
+        return Response(_json({"result": text, "isError": False}), media_type="application/json")
 
     def app(self) -> Starlette:
         """Build the application: the page, and the routes that it uses."""
@@ -215,6 +235,7 @@ class Backend:
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
+            Route("/api/servers/{name}/trust", self.trust, methods=["POST"]),
             Route("/canary/{rest:path}", self.record_canary, methods=["GET", "POST"]),
             Mount("/static", StaticFiles(directory=ROOT / "public")),
         ]
@@ -234,6 +255,17 @@ def server(name: str, status: str = "ready", error: str | None = None) -> dict[s
     }
 
 
+def _json(value: Any) -> str:
+    """Every character as it is, but for half ones, which UTF-8 cannot hold."""
+    try:
+        text = json.dumps(value, ensure_ascii=False)
+        text.encode()
+    except UnicodeEncodeError:
+        halves = {code: f"\\u{code:x}" for code in range(0xD800, 0xE000)}
+        return text.translate(halves)
+    return text
+
+
 async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
     for step in steps:
         if isinstance(step, threading.Event):
@@ -242,7 +274,7 @@ async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
             yield step
         else:
             name, data = step
-            yield f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+            yield f"event: {name}\ndata: {_json(data)}\n\n".encode()
 
 
 @contextmanager

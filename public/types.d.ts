@@ -1,0 +1,129 @@
+// The data that the page's parts pass to one another; known to all of them, and read by the type checker only.
+
+type Params = Record<string, unknown>;
+
+/** Why something failed; `detail` is the back end's own sentence. */
+type Failure = {code?: string | null; params?: Params; detail?: string | null};
+
+// --- what the back end lists ---------------------------------------------------------------------------------
+
+/** Of mcp.json, with its failure while it is down; `fingerprint` is that of its entry. */
+type Server = {
+	name: string;
+	status: string;
+	transport: string;
+	url: string;
+	protocolVersion: string | null;
+	error: string | null;
+	code?: string | null;
+	params?: Params;
+	fingerprint?: string;
+};
+
+/** Of JSON Schema the part that a form shows; a stranger's, so anything may be anything. */
+type Schema = {type?: unknown; description?: unknown; enum?: unknown; properties?: unknown; required?: unknown};
+
+type Address = {server: string; name: string};
+type Prompt = Address & {title: string; description: string; input_schema: Schema};
+type Tool = Prompt & {output_schema: Schema | null; readOnly: boolean; honoursKey?: boolean; fingerprint: string};
+
+/** Of the back end; `online`: it answers. */
+type Status = {
+	online: boolean;
+	model: {name?: string; demo?: boolean};
+	servers: Server[];
+	tools: Tool[];
+	prompts: Prompt[];
+};
+
+// --- what it answers -----------------------------------------------------------------------------------------
+
+/** `data` is JSON, whose shape turn.js knows for each event. */
+type ServerEvent = {event: string; data: any};
+type ToolAnswer = {result: string; isError?: boolean; code?: string | null; params?: Params};
+type Row = Record<string, unknown>;
+
+// --- conversations -------------------------------------------------------------------------------------------
+
+type ToolCall = {id: string; function: {name: string; arguments: string}};
+
+/** Of OpenAI's chat format; `error` of a call that failed. */
+type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure};
+
+/** A message as it came, and how an answer looked. */
+type Entry = {message: Message; html?: string};
+type Progress = {progress: number; total?: number | null; message?: string | null};
+type Media = {mime_type: string; data: string};
+
+/** What is known of a tool call: what was asked, what came of it, and what was decided. */
+type Call = {
+	server: string;
+	tool: string;
+	title?: string;
+	args?: unknown;
+	/** The arguments' text as it will be executed, and whether the model wrote it otherwise. */
+	raw?: string;
+	mended?: boolean;
+	/** Sent twice under its id, the call runs once. */
+	honoursKey?: boolean;
+	readOnly?: boolean;
+	fingerprint?: string;
+	result?: string;
+	isError?: boolean;
+	unknown?: boolean;
+	/** It had run before, under the same key. */
+	replayed?: boolean;
+	/** Of a failure. */
+	code?: string | null;
+	params?: Params;
+	ms?: number;
+	media?: Media[];
+	progress?: Progress | null;
+	/** Allowed for ever, so nobody was asked. */
+	auto?: boolean;
+	/** For the user's decision; and why it does so again. */
+	waiting?: boolean;
+	why?: Failure | null;
+	/** Decided, while others of the same message still wait. */
+	chosen?: unknown;
+	/** What the purchase was shown to cost when it was confirmed. */
+	confirmed?: {total: number} | null;
+	/** And nothing else. */
+	isPurchase?: boolean;
+	/** As it was right after the purchase. */
+	stock?: Stock;
+};
+
+type Conversation = {
+	id: string;
+	title: string;
+	/** When it was last continued, in ms. */
+	at: number;
+	entries: Entry[];
+	/** By tool call id, as are the approvals. */
+	calls: Record<string, Call>;
+	approvals: Record<string, boolean>;
+	/** Of what IndexedDB holds. */
+	version?: string;
+	removed?: boolean;
+};
+
+/** What the user decides beside yes or no: allowed from now on; the total that was shown. */
+type Decision = {forEver?: boolean; total?: number | null};
+
+// --- what the user has chosen --------------------------------------------------------------------------------
+
+type Choice = "theme" | "lang" | "current" | "tab" | "salesBy";
+/** Tools that run without asking; that ask although they only read; that have asked. */
+type ToolList = "always" | "askFirst" | "asked";
+/** With another fingerprint it is another tool. */
+type ListedTool = {server: string; tool: string; fingerprint?: string};
+type Preferences = {[name in Choice]?: string} & {[name in ToolList]?: ListedTool[]};
+
+// --- the shop ------------------------------------------------------------------------------------------------
+
+type OrderLine = {productId: number; quantity: number};
+type Purchase = {customerName: string; items: OrderLine[]; idempotencyKey?: string | null};
+type Order = Purchase & {id: number; totalAmount: number; orderDate: string};
+/** By product id. */
+type Stock = Record<string, {name?: string; price?: number; quantity?: number}>;
