@@ -41,6 +41,43 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
         assert (missing.status_code, missing.json()) == (404, unknown)
 
 
+async def test_a_call_by_hand_carries_the_key_that_it_was_given(tmp_path: Path) -> None:
+    body = {"server": "shop", "name": "pay"}
+    async with client(tmp_path) as http:
+        for key, status in (("k-1", 200), ("x" * 201, 422), ("a b", 422), ("\xe9", 422), ("", 422)):
+            headers = {b"Idempotency-Key": key.encode("latin-1")}
+            answer = await http.post("/api/call-tool", json=body, headers=headers)
+            assert answer.status_code == status
+            assert status != 200 or json.loads(answer.json()["result"]) == [key, None]
+        own = [json.loads((await http.post("/api/call-tool", json=body)).json()["result"])[0] for _ in "ab"]
+    assert own[0] != own[1]
+
+
+async def test_an_approved_call_carries_its_id_and_the_total_that_was_shown(tmp_path: Path) -> None:
+    async with client(tmp_path, calls(("shop_pay", "{}")), says("paid")) as http:
+        events = await stream(http, ASK)
+        call = next(data for name, data in events if name == "tool_call")
+        assert (call["raw"], call["mended"], call["honoursKey"], len(call["id"])) == ("{}", False, True, 40)
+        history = ASK["messages"] + [data["message"] for name, data in events if name == "message"]
+        agreed = {"approvals": {call["id"]: True}, "confirmed": {call["id"]: {"total": 1798.5}}}
+        told = dict(await stream(http, {"messages": history} | agreed))
+    assert json.loads(told["tool_result"]["result"]) == [call["id"], {"total": 1798.5}]
+    assert told["tool_result"]["replayed"] is False
+
+
+async def test_what_is_always_allowed_is_the_tool_as_it_is_listed(tmp_path: Path) -> None:
+    buys = calls(("shop_buy", '{"n": 2}'))
+    async with client(tmp_path, buys, says("done"), *[buys] * 3) as http:
+        listed = (await http.get("/api/tools")).json()["tools"]
+        buy = next(tool for tool in listed if tool["name"] == "buy")
+        allowed = {"server": "shop", "tool": "buy", "fingerprint": buy["fingerprint"]}
+        ends = []
+        for change in ({}, {"fingerprint": "f"}, {"tool": f"buy@{buy['fingerprint']}"}, {"server": "s"}):
+            told = await stream(http, ASK | {"autoApprove": [allowed | change]})
+            ends.append(told[-1][1]["reason"])
+    assert ends == ["stop", "approval", "approval", "approval"]
+
+
 async def test_a_server_that_cannot_be_reached_is_a_bad_gateway(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/mcp"
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"dead": {"url": url}}}))

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver import Context, MCPServer
 from mcp_types import ToolAnnotations
 
 from assistant.chat.interfaces import Model
@@ -18,7 +18,7 @@ from web import Settings, create_app
 
 
 def shop_server() -> MCPServer:
-    """A server with a tool that reads, one that writes, and two prompts."""
+    """A server with a tool that reads, one that writes, one that honours keys, and two prompts."""
     server: MCPServer = MCPServer("shop")
 
     @server.tool(annotations=ToolAnnotations(read_only_hint=True))
@@ -28,6 +28,12 @@ def shop_server() -> MCPServer:
     @server.tool()
     def buy(n: int) -> str:
         return f"bought {n}"
+
+    @server.tool(meta={"product-mcp/honours-key": True})
+    def pay(ctx: Context[Any, Any]) -> str:
+        """Tell under which key and for which total."""
+        meta: Any = ctx.request_context.meta or {}
+        return json.dumps([meta.get("idempotency-key"), meta.get("product-mcp/confirmed")])
 
     @server.prompt()
     def wish(whom: str) -> str:
