@@ -64,7 +64,7 @@ async def _examine_server(link: Link) -> Finding:
             known |= {"line": shlex.join([server.command, *error.params["args"]]), "cwd": error.params["cwd"]}
         params = known | {"reason": {"code": error.code, "params": error.params}}
         return Finding(status, params, _advice(link, error))
-    tools = len(link.listed_tools)
+    tools = len(link.listing.tools)
     return Finding("ready", known | {"tools": tools, "version": link.protocol_version})
 
 

@@ -99,7 +99,7 @@ class Overview:
 
 
 def _compared(link: Link) -> tuple[Any, ...]:
-    return (link.server, link.status, link.error, link.listed_tools, link.listed_prompts)
+    return (link.server, link.status, link.error, link.listing, tuple(link.notes))
 
 
 def _server(link: Link) -> dict[str, Any]:
@@ -113,7 +113,13 @@ def _server(link: Link) -> dict[str, Any]:
         "error": explain(error.code, error.params) if error else None,
         "code": error.code if error else None,
         "params": error.params if error else {},
-        "tools": len(link.listed_tools),
+        "tools": len(link.listing.tools),
+        "notes": [_said(note) for note in link.notes],
+        "skipped": [_said(each) for each in link.listing.skipped],
         "protocolVersion": link.protocol_version,
         "retryIn": link.retry_in,
     }
+
+
+def _said(what: CodedError) -> dict[str, Any]:
+    return {"code": what.code, "params": what.params, "text": explain(what.code, what.params)}

@@ -1,37 +1,35 @@
 """One request on a link: sent, repeated where that is safe, and its outcome as the loop takes it."""
 
-import json
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, ContentBlock, RequestParamsMeta, TextResourceContents, ToolAnnotations
-from mcp_types import Tool as McpTool
+from mcp_types import CallToolResult, RequestParamsMeta
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from assistant.chat.interfaces import Media, Progress, ToolResult
+from assistant.chat.interfaces import Progress, ToolChangedError, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
-from assistant.toolbox.listing import honours_key
-from assistant.toolbox.sdk_signals import NoAnswerError, request_failure
-from assistant.toolbox.sentences import MAY_HAVE_RUN, NO_TEXT, REPEATED_IN_VAIN, sentence_of
+from assistant.toolbox.raw_results import RAW
+from assistant.toolbox.results import read_blocks, read_result
+from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
+from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
 from assistant.toolbox.transports import noted_statuses
 from serving.errors import CodedError
+from serving.redaction import redacted
 
 log = logging.getLogger(__name__)
 
-# In a result's `_meta`: {"code": text, "params": object}; True for a call that had run before under its key.
-ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
 CONFIRMED_KEY = "product-mcp/confirmed"  # in a call's `_meta`: what a person was shown and agreed to
 
 R = TypeVar("R")
 
 
-# What a request may do: nothing at all, or the same however often it is sent, or more each time.
-Effect = Literal["reads", "idempotent", "writes"]
+FINAL = ("late", "server_answer_too_large", "server_answer_encoded")  # sent again, it would come out the same
 
 
 async def call_tool(
@@ -39,31 +37,31 @@ async def call_tool(
     name: str,
     args: dict[str, Any],
     *,
+    fingerprint: str | None,
     key: str | None,
     confirmed: Mapping[str, Any] | None,
     on_progress: Progress | None,
 ) -> ToolResult:
-    """Call a tool; `key` travels as `_meta["idempotency-key"]`. A failure of any kind is a result."""
+    """Call a tool; `key` travels as `_meta["idempotency-key"]`. A failure of any kind is a result.
 
-    async def report(progress: float, total: float | None, message: str | None) -> None:
-        if on_progress is not None:
-            on_progress(progress, total, message)
+    But for ToolChangedError: at the moment of sending the tool is another than that of the `fingerprint`.
+    """
 
     def request(client: Client) -> Awaitable[CallToolResult]:
-        return client.call_tool(
-            name,
-            args,
-            read_timeout_seconds=link.limits.call_seconds,
-            progress_callback=report if on_progress is not None else None,
-            meta=cast("RequestParamsMeta", _meta(link, name, key, confirmed)) or None,
-        )
+        meta = cast("RequestParamsMeta", _meta(link, name, key, confirmed)) or None
+        return _in_time(link, partial(client.call_tool, name, args, meta=meta), on_progress)
 
-    effect = partial(_effect, link, name, key)
+    effect = partial(_effect, link, name, key, fingerprint)
     try:
-        return _tool_result(await _send(link, request, effect))
+        answer = await _send(link, request, effect)
+        return await read_result((answer.meta or {}).get(RAW, {}))
     except NoAnswerError as error:
+        if error.effect == "reads":
+            return _failed(error, REPEATED_IN_VAIN if error.repeated else "")
         outcome = REPEATED_IN_VAIN if error.repeated else MAY_HAVE_RUN
         return _failed(error, outcome, unknown=not error.never_ran)
+    except ToolChangedError:
+        raise
     except ServerDownError as error:
         reason = {"code": error.code, "params": error.params}
         down = CodedError("server_down", server=link.server.name, reason=reason)
@@ -75,6 +73,27 @@ async def call_tool(
         return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
 
 
+async def _in_time(
+    link: Link, call: Callable[..., Awaitable[CallToolResult]], on_progress: Progress | None
+) -> CallToolResult:
+    """Wait for an answer for as long as the server is given; each word of progress gives it as long again.
+
+    Raises TimeoutError: it is late.
+    """
+    loop = asyncio.get_running_loop()
+    seconds = link.server.timeout or link.limits.call_seconds
+    longest = max(seconds, link.limits.longest_call_seconds)
+    last = loop.time() + longest
+    async with asyncio.timeout(seconds) as clock:
+
+        async def report(progress: float, total: float | None, message: str | None) -> None:
+            clock.reschedule(min(loop.time() + seconds, last))
+            if on_progress is not None:
+                on_progress(progress, total, message and redacted(message))
+
+        return await call(read_timeout_seconds=2 * longest, progress_callback=report)
+
+
 async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
     """Return a prompt's text. Raises CodedError: the server is down, does not answer, or refuses."""
     try:
@@ -82,7 +101,9 @@ async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
     except ValueError as error:
         log.info("%s: %s: %s", link.server.name, name, error)
         raise CodedError("garbled", server=link.server.name) from error
-    return "\n\n".join(m.content.text for m in prompt.messages if m.content.type == "text")
+    messages = (prompt.meta or {}).get(RAW, {}).get("messages")
+    blocks = [each.get("content") for each in messages or [] if isinstance(each, dict)]
+    return redacted("\n\n".join(filter(None, read_blocks(blocks)[0])))
 
 
 async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_now: Callable[[], Effect]) -> R:
@@ -98,17 +119,18 @@ async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_no
     for attempt in range(1, link.limits.max_sends + 1):
         try:
             client = await link.ready()
-        except ServerDownError:
+            effect = effect_now()
+        except (ServerDownError, ToolChangedError):
             if unanswered is not None and effect != "reads" and not unanswered.never_ran:
                 raise unanswered from None
             raise
-        effect = effect_now()
         try:
             return await _ask(link, client, request)
         except NoAnswerError as error:
             if error.code == "lost":
                 link.lost(client)
-            error.repeated = error.never_ran or (effect != "writes" and error.code != "late")
+            error.effect = effect
+            error.repeated = error.never_ran or (effect != "writes" and error.code not in FINAL)
             if unanswered is None or unanswered.never_ran:
                 unanswered = error
             if not error.repeated or attempt == link.limits.max_sends:
@@ -120,29 +142,33 @@ async def _ask(link: Link, client: Client, request: Callable[[Client], Awaitable
     with link.request(), noted_statuses() as statuses:
         try:
             return await request(client)
+        except TimeoutError as error:
+            raise NoAnswerError("late", server=link.server.name) from error
         except (MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             handshake = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
             raise request_failure(error, statuses, link.server, handshake=handshake) from error
 
 
-def _listed(link: Link, name: str) -> McpTool | None:
-    return next((tool for tool in link.listed_tools if tool.name == name), None)
-
-
 def _meta(link: Link, name: str, key: str | None, confirmed: Mapping[str, Any] | None) -> dict[str, Any]:
-    tool = _listed(link, name)
+    tool = link.tool(name)
     meta: dict[str, Any] = {"idempotency-key": key} if key else {}
-    return meta | {CONFIRMED_KEY: dict(confirmed)} if confirmed and tool and honours_key(tool) else meta
+    return meta | {CONFIRMED_KEY: dict(confirmed)} if confirmed and tool and tool.honours_key else meta
 
 
-def _effect(link: Link, name: str, key: str | None) -> Effect:
-    """Say what a call may do: nothing is known but what its server says of the tool."""
-    tool = _listed(link, name)
-    hints = (tool and tool.annotations) or ToolAnnotations()
-    if hints.read_only_hint:
+def _effect(link: Link, name: str, key: str | None, fingerprint: str | None = None) -> Effect:
+    """Say what a call may do: nothing is known but what its server says of the tool.
+
+    Raises ToolChangedError: it is another tool than that of the fingerprint.
+    """
+    tool = link.tool(name)
+    if fingerprint is not None and (tool is None or tool.fingerprint != fingerprint):
+        raise ToolChangedError(link.server.name, name)
+    if tool is None:
+        return "writes"
+    if tool.read_only:
         return "reads"
-    is_keyed = key is not None and tool is not None and honours_key(tool)
-    return "idempotent" if hints.idempotent_hint or is_keyed else "writes"
+    is_keyed = key is not None and tool.honours_key
+    return "idempotent" if tool.annotations.get("idempotentHint") is True or is_keyed else "writes"
 
 
 def _failed(
@@ -150,36 +176,3 @@ def _failed(
 ) -> ToolResult:
     text = sentence_of(error.code, error.params) + outcome
     return ToolResult(text, True, unknown, unreachable, code=error.code, params=error.params)
-
-
-def _tool_result(answer: CallToolResult) -> ToolResult:
-    """Return a call's outcome: what the model reads, images and sounds, and the code of a failure."""
-    text = "\n".join(_text(block) for block in answer.content)
-    if not text and answer.structured_content is not None:
-        text = json.dumps(answer.structured_content, ensure_ascii=False)
-    media = tuple(Media(b.mime_type, b.data) for b in answer.content if b.type in ("image", "audio"))
-    if not answer.is_error:
-        replayed = (answer.meta or {}).get(REPLAYED_KEY) is True
-        return ToolResult(text or NO_TEXT, replayed=replayed, media=media)
-    match (answer.meta or {}).get(ERROR_KEY):
-        case {"code": str(code), "params": dict(params)}:
-            pass
-        case _:
-            code, params = "tool_failed", {}
-    unknown = code == "outcome_unknown"
-    return ToolResult(text or NO_TEXT, True, unknown, media=media, code=code, params=params)
-
-
-def _text(block: ContentBlock) -> str:
-    match block.type:
-        case "text":
-            return block.text
-        case "image" | "audio":
-            return f"[{block.mime_type}，{len(block.data) * 3 // 4} 字节]"
-        case "resource_link":
-            return f"[{block.name} {block.uri}]"
-        case "resource":
-            inner = block.resource
-            return (
-                inner.text if isinstance(inner, TextResourceContents) else f"[{inner.uri}，{inner.mime_type}]"
-            )

@@ -54,6 +54,7 @@ class Server:
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
+    timeout: float | None = None  # seconds for a call, where the entry gives them
     error: ConfigError | None = None
 
     @property

@@ -14,13 +14,13 @@ from mcp import Client
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp_types import REQUEST_TIMEOUT, Prompt, ToolListChangedNotification
-from mcp_types import Tool as McpTool
+from mcp_types import REQUEST_TIMEOUT, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from assistant.chat.interfaces import Tool
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.listing import list_prompts, list_tools
+from assistant.toolbox.listing import Listing, read_listing
 from assistant.toolbox.sdk_signals import link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.transports import open_client
@@ -57,10 +57,13 @@ class Link:
         self._trust = trust
         self.status: Status = "disabled" if server.error else "connecting"
         self.error: CodedError | None = server.error
-        self.listed_tools: list[McpTool] = []
-        self.listed_prompts: list[Prompt] = []
+        self.listing = Listing()
         self.protocol_version: str | None = None
+        self.notes: list[CodedError] = []  # what is odd about the server, and did not stop it
         self.instructions: str | None = None
+        self._writing: set[str] = (
+            set()
+        )  # tools that did not call themselves read-only when last or first seen
         self._client: Client | None = None
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
         self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
@@ -150,7 +153,7 @@ class Link:
 
     def _set(self, status: Status, error: CodedError | None = None, client: Client | None = None) -> None:
         if (status, error) != (self.status, self.error) and status != "connecting":
-            connected = f"已连接，{len(self.listed_tools)} 个工具"
+            connected = f"已连接，{len(self.listing.tools)} 个工具"
             said = sentence_of(error.code, error.params) if error else connected
             log.info("%s: %s", self.server.name, said)
         self.status, self.error, self._client = status, error, client
@@ -164,10 +167,12 @@ class Link:
         while not self._stopping:
             self._wake.clear()
             self._http_status = 0
+            self.notes.clear()
             try:
-                async with open_client(self.server, limits, self._on_message, self._on_status) as client:
-                    self.listed_tools = await list_tools(client, limits.max_pages)
-                    self.listed_prompts = await list_prompts(client)
+                async with open_client(
+                    self.server, limits, self._on_message, self._on_status, self._note
+                ) as client:
+                    await self._list(client)
                     self.protocol_version = client.protocol_version
                     self.instructions = client.instructions
                     self._set("ready", client=client)
@@ -191,6 +196,10 @@ class Link:
             self._retry_at = None
         return True
 
+    def _note(self, note: CodedError) -> None:
+        if note not in self.notes:
+            self.notes.append(note)
+
     def _on_status(self, status: int) -> None:
         self._http_status = status
 
@@ -207,6 +216,15 @@ class Link:
             await self._wake.wait()
             group.cancel_scope.cancel()
 
+    def tool(self, name: str) -> Tool | None:
+        """Return a tool as it is listed now."""
+        return next((tool for tool in self.listing.tools if tool.name == name), None)
+
+    async def _list(self, client: Client) -> None:
+        listing = await read_listing(client, self.server, self.limits.max_pages, self._writing)
+        self.listing = self.listing if listing == self.listing else listing
+        self._writing |= {tool.name for tool in self.listing.tools if not tool.read_only}
+
     async def _follow(self, client: Client) -> None:
         """Keep the list of tools current; if the server has gone away, listing raises."""
         subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
@@ -218,7 +236,7 @@ class Link:
                     await asyncio.wait_for(self._tools_changed.wait(), self.limits.poll_seconds)
                 self._tools_changed.clear()
             try:
-                self.listed_tools = await list_tools(client, self.limits.max_pages)
+                await self._list(client)
             except MCPError as error:
                 if error.code != REQUEST_TIMEOUT or not self._requests:
                     raise  # but a server that is busy with a call is not dead because it is slow to list
@@ -229,7 +247,7 @@ class Link:
         try:
             async with client.listen(tools_list_changed=True) as changes:
                 async for _ in changes:
-                    self.listed_tools = await list_tools(client, self.limits.max_pages)
+                    await self._list(client)
         except SubscriptionLost:
             pass  # the server has stopped or restarted; the next listing shows which
         except MCPError:

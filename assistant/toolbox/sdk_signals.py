@@ -6,18 +6,19 @@ from typing import Literal
 
 import httpx2
 from mcp.shared.exceptions import MCPError
-from mcp_types import CONNECTION_CLOSED, PARSE_ERROR, REQUEST_TIMEOUT
+from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from assistant.toolbox.config import Server
+from assistant.toolbox.wire import Sent
 from serving.errors import CodedError
-
-# The client's own words, where it fills in an error response: for an HTTP status, and for a body that is no
-# MCP. These texts are the only sign by which such an error differs from one that the server sent.
-FOR_A_STATUS = ("Server returned an error response", "Not Found", "Session terminated")
-FOR_A_BODY = ("Unexpected content type", "server answered a request with 202")
+from serving.redaction import redacted
 
 # Of an open connection; any other OSError means that none was opened.
 BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
+
+
+# What a request may do: nothing at all, or the same however often it is sent, or more each time.
+Effect = Literal["reads", "idempotent", "writes"]
 
 
 class NoAnswerError(CodedError):
@@ -28,22 +29,18 @@ class NoAnswerError(CodedError):
 
     never_ran = False
     repeated = False
+    effect: Effect = "writes"
 
 
-def filled_in(error: MCPError) -> Literal["closed", "late", "status", "body"] | None:
-    """Tell an error response that the SDK's client filled in itself from one that the server sent.
+def filled_in(error: MCPError) -> CodedError | None:
+    """Return what our side says in the server's place: `lost`, `late`, `status`, `garbled` or a bound.
 
-    Written for mcp 2.3, which marks the difference by two codes and some English texts only.
+    None for an error that the server sent, whatever its number: see `wire`, which marks what came.
     """
-    if error.code == CONNECTION_CLOSED:
-        return "closed"
-    if error.code == REQUEST_TIMEOUT:
-        return "late"
-    if error.message in FOR_A_STATUS:
-        return "status"
-    if error.code == PARSE_ERROR or error.message.startswith(FOR_A_BODY):
-        return "body"
-    return None
+    if isinstance(error.data, CodedError):
+        return error.data
+    own = {CONNECTION_CLOSED: "lost", REQUEST_TIMEOUT: "late"}
+    return CodedError(own[error.code]) if error.code in own and not isinstance(error.data, Sent) else None
 
 
 def request_failure(
@@ -57,19 +54,15 @@ def request_failure(
     first = statuses[0] if statuses else 0
     unseen = not first and server.transport == "streamable-http"
     restarted = handshake and first == 404 and isinstance(error, MCPError)  # it does not know the session
-    sign = filled_in(error) if isinstance(error, MCPError) and not restarted else "closed"
-    match sign:
-        case "closed":
-            code = "lost"
-        case "late":
-            code = "late"
-        case "status" if first >= 500:
-            code = "refused"
-        case "status" | "body" if unseen or (sign == "body" and 200 <= first < 300):
-            code = "garbled"
-        case _:
-            return link_failure(error, server, first)
-    failure = NoAnswerError(code, server=server.name)
+    sign = filled_in(error) if isinstance(error, MCPError) and not restarted else CodedError("lost")
+    code = sign.code if sign else "answered"
+    if code == "status" and first >= 500:
+        code = "refused"
+    elif (code in ("status", "garbled") and unseen) or (code == "garbled" and 200 <= first < 300):
+        code = "garbled"
+    elif code in ("answered", "status", "garbled"):
+        return link_failure(error, server, first)
+    failure = NoAnswerError(code, server=server.name, **(sign.params if sign else {}))
     failure.never_ran = restarted
     return failure
 
@@ -80,16 +73,18 @@ def link_failure(error: BaseException, server: Server, status: int) -> CodedErro
         error = error.exceptions[0]
     refusal = CodedError("http_status", status=status) if status >= 400 else None
     if isinstance(error, MCPError):
-        match filled_in(error):
-            case "closed":
-                return refusal or CodedError("closed_by_server", address=server.address)
-            case "late":
-                return CodedError("timeout", address=server.address)
-            case "status" if refusal:
-                return refusal
-            case "body":
-                return CodedError("not_mcp", address=server.address)
-        return CodedError("mcp_error", number=error.code, message=error.message)
+        sign = filled_in(error)
+        if sign is None:
+            return CodedError("mcp_error", number=error.code, message=redacted(error.message))
+        error = sign
+    if isinstance(error, CodedError):
+        known = {
+            "lost": refusal or CodedError("closed_by_server", address=server.address),
+            "late": CodedError("timeout", address=server.address),
+            "status": refusal or CodedError("not_mcp", address=server.address),
+            "garbled": CodedError("not_mcp", address=server.address),
+        }
+        return known.get(error.code) or CodedError(error.code, **{"server": server.name, **error.params})
     return _transport_failure(error, server) or (
         # Not the error's text, which may hold a URL with a password.
         refusal or CodedError("connect_failed", address=server.address, kind=type(error).__name__)

@@ -37,9 +37,20 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "closed_by_server": "{address} 断开了连接",
     "not_mcp": "{address} 的回答不是 MCP，请检查 URL",
     "http_status": "HTTP {status}{advice}",
+    "command_ended": "命令 {command} 自己结束了（状态 {status}）：{said}",
     "command_failed": "无法运行命令 {command}：{reason}",
     "connect_failed": "与 {address} 的连接失败（{kind}）",
     "mcp_error": "{message}",
+    "prompts_refused": "不肯列出它的提示词：{message}",
+    "list_odd": "它的 {list} 不是一个数组",
+    "list_cut": "它的 {list} 太多，只读了 {read} 个",
+    "version_unknown": "它说的协议版本 {version} 这里不认识",
+    "tool_skipped": "工具 {name} 不能用：{reason}",
+    "prompt_skipped": "提示词 {name} 不能用：{reason}",
+    "schema_not_object": "inputSchema 应当是一个对象",
+    "name_not_text": "名称应当是文字",
+    "name_too_long": "名称超过 {max} 个字符",
+    "nested_too_deep": "嵌套太深",
 }
 ADVICE = {  # what to do about an `http_status`
     401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
@@ -54,11 +65,16 @@ CALL = {  # why a request has no result
     "refused": "服务器 {server} 暂时不能回答 (HTTP 5xx)",
     "late": "服务器 {server} 没有及时回答",
     "garbled": "服务器 {server} 的回答无法读懂",
+    "server_answer_too_large": "服务器 {server} 的回答超过 {mib} MB，没有读取",
+    "server_answer_encoded": "服务器 {server} 用 {encoding} 压缩了回答，这里只读 gzip",
+    "line_gb18030": "它的输出不是 UTF-8，按 GB18030 读取",
+    "line_not_utf8": "它的输出不全是 UTF-8，读不懂的字符换成了 �",
     "off_protocol": "服务器的回答不合规范，这次操作可能已经执行。",
 }
 REPEATED_IN_VAIN = "，重试也没有成功"
 MAY_HAVE_RUN = "，这次操作可能已经执行，也可能没有。请先查询再决定是否重试。"
 
+FAILED_WITHOUT_TEXT = "❌ 操作失败，服务器没有说明原因"
 NO_TEXT = "✅ 操作完成，但没有返回文本内容"
 
 SENTENCES = CONFIG | LINK | CALL

@@ -1,16 +1,17 @@
 """The tools of every server in `mcp.json`: listed under one name each, called through live links."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
-from assistant.chat.interfaces import Progress, Tool, ToolChangedError, ToolResult, UnknownServerError
+from assistant.chat.interfaces import Progress, Tool, ToolResult, UnknownServerError
 from assistant.toolbox.call import call_tool, fill_prompt
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
-from assistant.toolbox.listing import describe_prompt, describe_tool, offered_names
+from assistant.toolbox.listing import offered_names
 from assistant.toolbox.trust import Trust
 
 
@@ -25,6 +26,8 @@ class Toolbox:
     ) -> None:
         self._limits = limits or Limits()
         self._trust = trust or Trust()
+        self._lists: list[Sequence[Tool]] = []  # from which these were made:
+        self._tools: list[Tool] = []
         self.links = {server.name: self._link(server) for server in servers}
 
     def _link(self, server: Server) -> Link:
@@ -62,9 +65,12 @@ class Toolbox:
 
     def tools(self) -> list[Tool]:
         """Return every tool that is known, also those of a server that is down for the moment."""
-        pairs = [(link.server, tool) for link in self.links.values() for tool in link.listed_tools]
-        names = offered_names([(server.name, tool.name) for server, tool in pairs])
-        return [describe_tool(server, tool, names[server.name, tool.name]) for server, tool in pairs]
+        lists = [link.listing.tools for link in self.links.values()]
+        if [*map(id, lists)] != [*map(id, self._lists)]:
+            self._lists, tools = lists, [tool for listed in lists for tool in listed]
+            names = offered_names([(tool.server, tool.name) for tool in tools])
+            self._tools = [replace(tool, offered=names[tool.server, tool.name]) for tool in tools]
+        return self._tools
 
     def instructions(self) -> dict[str, str]:
         """Return what servers say about the use of their tools, by server."""
@@ -72,11 +78,7 @@ class Toolbox:
 
     def prompts(self) -> list[dict[str, Any]]:
         """Return the servers' prompts, the arguments of each as a schema like a tool's."""
-        return [
-            describe_prompt(name, prompt)
-            for name, link in self.links.items()
-            for prompt in link.listed_prompts
-        ]
+        return [prompt for link in self.links.values() for prompt in link.listing.prompts]
 
     async def call(
         self,
@@ -94,12 +96,15 @@ class Toolbox:
         What a person `confirmed` goes along to a tool that honours keys. Raises UnknownServerError: no
         server has this name. Raises ToolChangedError: the tool is another than that of the `fingerprint`.
         """
-        link = self.link(server)
-        if fingerprint is not None and fingerprint not in {
-            tool.fingerprint for tool in self.tools() if (tool.server, tool.name) == (server, name)
-        }:
-            raise ToolChangedError(server, name)
-        return await call_tool(link, name, args, key=key, confirmed=confirmed, on_progress=on_progress)
+        return await call_tool(
+            self.link(server),
+            name,
+            args,
+            fingerprint=fingerprint,
+            key=key,
+            confirmed=confirmed,
+            on_progress=on_progress,
+        )
 
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""

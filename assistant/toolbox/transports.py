@@ -4,19 +4,21 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from functools import cache, partial
-from typing import Any
+from functools import cache
 
 import httpx2
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
-from mcp import Client, StdioServerParameters
+from mcp import Client
 from mcp.client.session import MessageHandlerFnT
-from mcp.client.sse import sse_client
-from mcp.client.streamable_http import streamable_http_client
 from mcp_types import Implementation
 
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
+from assistant.toolbox.over_http import http_sse, streamable_http
+from assistant.toolbox.over_pipes import pipes
+from assistant.toolbox.raw_results import Note
+from assistant.toolbox.wire import beyond_bounds
+from serving.answer_bounds import ACCEPTED, bounded
 
 CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
 
@@ -40,28 +42,23 @@ def noted_statuses() -> Iterator[list[int]]:
 
 @asynccontextmanager
 async def open_client(
-    server: Server, limits: Limits, on_message: MessageHandlerFnT, on_status: Callable[[int], None]
+    server: Server,
+    limits: Limits,
+    on_message: MessageHandlerFnT,
+    on_status: Callable[[int], None],
+    note: Note,
 ) -> AsyncIterator[Client]:
     """Connect to a server; `on_status` gets the status of every HTTP response."""
     async with AsyncExitStack() as stack:
-        transport: Any
-        http_client = partial(_http_client, server, limits, on_status)
-        headers = dict(server.headers)
-        # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
-        address = httpx2.URL(server.url)
-        auth = httpx2.BasicAuth(address.username, address.password) if address.userinfo else None
-        url = str(address.copy_with(userinfo=b""))
         if server.transport == "stdio":
-            transport = StdioServerParameters(
-                command=server.command, args=list(server.args), env=dict(server.env), cwd=server.cwd
-            )
-        elif server.transport == "sse":
-            transport = sse_client(url, headers, httpx_client_factory=http_client, auth=auth)
+            transport = pipes(server, note)
         else:
-            timeout = httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None)
-            http = await stack.enter_async_context(http_client(headers=headers, timeout=timeout, auth=auth))
-            # No DELETE at the end: a server that never answers it would block us, and sessions expire.
-            transport = streamable_http_client(url, http_client=http, terminate_on_close=False)
+            # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
+            address = httpx2.URL(server.url)
+            auth = httpx2.BasicAuth(address.username, address.password) if address.userinfo else None
+            http = await stack.enter_async_context(_http_client(server, limits, on_status, auth))
+            speak = http_sse if server.transport == "sse" else streamable_http
+            transport = speak(str(address.copy_with(userinfo=b"")), http, note)
         start = limits.start_seconds if server.transport == "stdio" else limits.connect_seconds
         client = Client(
             transport,
@@ -74,7 +71,7 @@ async def open_client(
 
 
 def _http_client(
-    server: Server, limits: Limits, on_status: Callable[[int], None], **options: Any
+    server: Server, limits: Limits, on_status: Callable[[int], None], auth: httpx2.Auth | None
 ) -> httpx2.AsyncClient:
     async def note_status(response: httpx2.Response) -> None:
         on_status(response.status_code)
@@ -87,8 +84,10 @@ def _http_client(
         ),
         trust_env=not server.is_local,  # a proxy of the environment cannot reach this machine's own servers
         verify=_authorities(),
-        event_hooks={"response": [note_status]},
-        **options,
+        event_hooks={"response": [note_status, bounded(beyond_bounds)]},
+        headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
+        auth=auth,
+        timeout=httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None),
     )
 
 

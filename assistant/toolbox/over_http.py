@@ -1,0 +1,148 @@
+"""The two HTTP transports of MCP, as the SDK's but within bounds: Streamable HTTP, and HTTP+SSE of 2024."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from urllib.parse import urljoin, urlsplit
+
+import anyio
+import httpx2
+from mcp.client._transport import TransportStreams
+from mcp.client.streamable_http import RequestContext, StreamableHTTPTransport, StreamWriter
+from mcp.shared._httpx_utils import request_within_origin, sse_within_origin
+from mcp.shared.message import SessionMessage
+from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
+
+from assistant.toolbox.raw_results import Note
+from assistant.toolbox.wire import Channel, channel, filled_in, parse, too_large
+from serving.answer_bounds import MAX_BODY
+from serving.errors import CodedError
+
+
+class _StreamableHttp(StreamableHTTPTransport):
+    """The SDK's, with its readers of answers replaced by ours."""
+
+    async def _handle_post_request(self, ctx: RequestContext) -> None:
+        try:
+            await super()._handle_post_request(ctx)
+        except CodedError as error:  # the body is beyond our bounds
+            await self._give_up(ctx.read_stream_writer, ctx.session_message, error)
+
+    async def _give_up(self, writer: StreamWriter, sent: SessionMessage, error: CodedError) -> None:
+        if isinstance(sent.message, JSONRPCRequest):
+            await writer.send(filled_in(sent.message.id, error))
+
+    async def _handle_json_response(
+        self, response: httpx2.Response, read_stream_writer: StreamWriter, *, request_id: RequestId
+    ) -> None:
+        try:
+            message = await parse((await response.aread()).decode("utf-8", "replace"))
+        except (httpx2.StreamError, ValueError):
+            await read_stream_writer.send(filled_in(request_id, CodedError("garbled")))
+        else:
+            if isinstance(message, JSONRPCResponse | JSONRPCError):
+                message.id = request_id  # whatever it says: a POST has one answer
+            await read_stream_writer.send(SessionMessage(message))
+
+    async def _handle_sse_event(
+        self,
+        sse: httpx2.ServerSentEvent,
+        read_stream_writer: StreamWriter,
+        original_request_id: RequestId | None = None,
+        resumption_callback: Callable[[str], Awaitable[None]] | None = None,
+    ) -> bool:
+        if sse.event != "message" or not sse.data:
+            if sse.id and resumption_callback:
+                await resumption_callback(sse.id)
+            return False
+        try:
+            message = await parse(sse.data)
+        except ValueError:
+            if original_request_id is not None:
+                await read_stream_writer.send(filled_in(original_request_id, CodedError("garbled")))
+            return original_request_id is not None
+        is_answer = isinstance(message, JSONRPCResponse | JSONRPCError)
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and original_request_id is not None:
+            message.id = original_request_id
+        await read_stream_writer.send(SessionMessage(message))
+        if sse.id and resumption_callback:
+            await resumption_callback(sse.id)
+        return is_answer
+
+    async def _resolve_abandoned_request(
+        self,
+        read_stream_writer: StreamWriter,
+        request_id: RequestId,
+        message: str,
+        *,
+        code: int = CONNECTION_CLOSED,
+    ) -> None:
+        failure = CodedError("lost" if code == CONNECTION_CLOSED else "garbled")
+        if message.startswith("SSE stream failed: Server-sent event exceeded"):
+            failure = too_large()
+        await read_stream_writer.send(filled_in(request_id, failure))
+
+
+@asynccontextmanager
+async def streamable_http(
+    url: str, client: httpx2.AsyncClient, note: Note
+) -> AsyncIterator[TransportStreams]:
+    """Speak Streamable HTTP. No DELETE at the end: a server might never answer it, and sessions expire."""
+    transport = _StreamableHttp(url, max_sse_event_size=MAX_BODY)
+    async with channel(note) as ends, anyio.create_task_group() as group:
+
+        def listen() -> None:
+            group.start_soon(transport.handle_get_stream, client, ends.to_client)
+
+        group.start_soon(
+            transport.post_writer, client, ends.from_client, ends.to_client, ends.outgoing, listen, group
+        )
+        yield ends.streams
+        group.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def http_sse(url: str, client: httpx2.AsyncClient, note: Note) -> AsyncIterator[TransportStreams]:
+    """Speak HTTP+SSE: answers come over one stream, whose first event says where requests go."""
+    async with (
+        sse_within_origin(client, url, max_event_size=MAX_BODY) as source,
+        channel(note) as ends,
+        anyio.create_task_group() as group,
+    ):
+        source.response.raise_for_status()
+        events = aiter(source)
+        while (first := await anext(events)).event != "endpoint":
+            pass
+        target = urljoin(url, first.data)
+        if urlsplit(target)[:2] != urlsplit(url)[:2]:
+            raise CodedError("not_mcp")
+        group.start_soon(_read_events, events, ends)
+        group.start_soon(_post_messages, client, target, ends)
+        yield ends.streams
+        group.cancel_scope.cancel()
+
+
+async def _read_events(events: AsyncIterator[httpx2.ServerSentEvent], ends: Channel) -> None:
+    async with ends.to_client:
+        try:
+            async for sse in events:
+                if sse.event == "message" and sse.data:
+                    try:
+                        await ends.to_client.send(SessionMessage(await parse(sse.data)))
+                    except ValueError as error:
+                        await ends.to_client.send(error)
+        except httpx2.SSEError:
+            await ends.fail(too_large())
+        except CodedError as error:
+            await ends.fail(error)
+
+
+async def _post_messages(client: httpx2.AsyncClient, target: str, ends: Channel) -> None:
+    async def post(message: SessionMessage) -> None:
+        body = message.message.model_dump(by_alias=True, mode="json", exclude_unset=True)
+        (await request_within_origin(client, "POST", target, json=body)).raise_for_status()
+
+    async for message in ends.from_client:
+        async with anyio.create_task_group() as group:
+            context = ends.from_client.last_context
+            if context is not None:
+                context.run(group.start_soon, post, message)

@@ -1,0 +1,144 @@
+"""A command's pipes: lines within bounds, in whatever encoding, and what the command says when it ends."""
+
+import logging
+import subprocess
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, cast
+
+import anyio
+from mcp.client._transport import TransportStreams
+from mcp.client.stdio import (
+    _create_platform_compatible_process,
+    _get_executable_command,
+    _stop_server_process,
+    get_default_environment,
+)
+from mcp.os.win32.utilities import ServerProcess
+from mcp.shared.message import SessionMessage
+
+from assistant.toolbox.config import Server
+from assistant.toolbox.raw_results import Note
+from assistant.toolbox.wire import Channel, channel, parse, too_large
+from serving.answer_bounds import MAX_BODY
+from serving.errors import CodedError
+from serving.logs import printable
+from serving.redaction import redacted
+
+log = logging.getLogger(__name__)
+
+MAX_LINE = 500  # characters of a line of stderr that are shown
+LAST_LINES = 5  # of stderr, that say why a command ended
+END_SECONDS = 2.0  # for an ended command's status and last words
+
+GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError)
+
+
+@asynccontextmanager
+async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
+    """Start a command and speak with it; `note` is told what was odd about its lines.
+
+    Raises CodedError: it ended. The SDK's parts start and stop the process, with all that it has started.
+    """
+    process = await _create_platform_compatible_process(
+        await _get_executable_command(server.command),
+        list(server.args),
+        get_default_environment() | dict(server.env),
+        cast("Any", subprocess.PIPE),
+        server.cwd,
+    )
+    async with channel(note) as ends, anyio.create_task_group() as group:
+        said: deque[str] = deque(maxlen=LAST_LINES)
+        has_said_all = anyio.Event()
+        group.start_soon(_read_errors, server, process, said, has_said_all)
+
+        async def read() -> None:
+            await _read_messages(process, ends, note)
+            with anyio.move_on_after(END_SECONDS):
+                await has_said_all.wait()
+                await process.wait()
+            what = {"command": server.command, "status": process.returncode, "said": "\n".join(said)}
+            raise CodedError("command_ended", **what)
+
+        group.start_soon(read)
+        group.start_soon(_write_messages, process, ends)
+        try:
+            yield ends.streams
+        finally:
+            with anyio.CancelScope(shield=True):
+                ends.outgoing.close()
+                await _stop_server_process(process)
+            group.cancel_scope.cancel()
+
+
+async def _read_messages(process: ServerProcess, ends: Channel, note: Note) -> None:
+    try:
+        async for line in _lines(process.stdout):
+            if not line.strip():
+                continue
+            with suppress(ValueError):  # no message: servers print what belongs on stderr
+                message = await parse(_decoded(line, note))
+                await ends.to_client.send(SessionMessage(message))
+    except CodedError as error:
+        await ends.fail(error)
+
+
+async def _lines(stream: Any) -> AsyncIterator[bytes]:
+    """Yield a stream's lines, the last one too. Raises CodedError: one is beyond the bound."""
+    parts: list[bytes] = []
+    with suppress(*GONE):
+        async for chunk in stream:
+            *lines, rest = chunk.split(b"\n")
+            for line in lines:
+                yield b"".join([*parts, line])
+                parts.clear()
+            parts.append(rest)
+            if sum(map(len, parts)) > MAX_BODY:
+                raise too_large()
+    yield b"".join(parts)
+
+
+def _decoded(line: bytes, note: Note) -> str:
+    """Read a line that should be UTF-8: as GB18030, which Windows writes, where most of it is no UTF-8."""
+    try:
+        return line.decode("utf-8")
+    except UnicodeDecodeError:
+        text = line.decode("utf-8", "replace")
+    read_well = sum(character > "\x7f" for character in text) - 2 * text.count("\ufffd")
+    if read_well < 0:
+        with suppress(UnicodeDecodeError):
+            text = line.decode("gb18030")
+            note(CodedError("line_gb18030"))
+            return text
+    note(CodedError("line_not_utf8"))
+    return text
+
+
+async def _read_errors(
+    server: Server, process: ServerProcess, said: deque[str], has_said_all: anyio.Event
+) -> None:
+    """Log what the command writes to stderr, and keep its last lines."""
+    try:
+        async for line in _lines(getattr(process, "stderr", None) or _no_lines()):
+            text = printable(redacted(line.decode("utf-8", "replace").rstrip()))[:MAX_LINE]
+            if text:
+                said.append(text)
+                log.info("%s: %s", server.name, text)
+    except CodedError:
+        log.warning("%s: stderr: more than %s bytes in a line", server.name, MAX_BODY)
+    finally:
+        has_said_all.set()
+
+
+async def _no_lines() -> AsyncIterator[bytes]:
+    """Stand in where the platform's process gives no stderr."""
+    return
+    yield b""
+
+
+async def _write_messages(process: ServerProcess, ends: Channel) -> None:
+    with suppress(*GONE):
+        async for message in ends.from_client:
+            text = message.message.model_dump_json(by_alias=True, exclude_unset=True)
+            await cast("Any", process.stdin).send(f"{text}\n".encode())

@@ -1,0 +1,112 @@
+"""What a result says: to the model as text, to the person with pictures and sounds; nothing is dropped."""
+
+import asyncio
+import base64
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from assistant.chat.interfaces import Media, ToolResult
+from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
+from serving.redaction import redacted
+
+# In a result's `_meta`: {"code": text, "params": object}; True for a call that had run before under its key.
+ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
+
+LARGE_TEXT, LARGE_TREE = 256 * 1024, 10_000  # characters, values: above, a result is read beside the loop
+_MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
+
+
+async def read_result(raw: dict[str, Any]) -> ToolResult:
+    """Return a call's outcome."""
+    return await asyncio.to_thread(_read, raw) if _is_large(raw) else _read(raw)
+
+
+def _read(raw: dict[str, Any]) -> ToolResult:
+    texts, media = read_blocks(raw.get("content"))
+    if (structured := raw.get("structuredContent")) is not None and not _is_said(structured, texts):
+        texts.append(json.dumps(structured, ensure_ascii=False))
+    text = redacted("\n".join(filter(None, texts)))
+    meta = raw.get("_meta")
+    meta = meta if isinstance(meta, dict) else {}
+    if raw.get("isError") not in (True, "true"):
+        return ToolResult(text or NO_TEXT, replayed=meta.get(REPLAYED_KEY) is True, media=media)
+    match meta.get(ERROR_KEY):
+        case {"code": str(code), "params": dict(params)}:
+            pass
+        case _:
+            code, params = "tool_failed", {}
+    unknown = code == "outcome_unknown"
+    return ToolResult(text or FAILED_WITHOUT_TEXT, True, unknown, media=media, code=code, params=params)
+
+
+def read_blocks(blocks: Any) -> tuple[list[str], tuple[Media, ...]]:
+    """Return the text of each content block, and what can be seen or heard of them."""
+    read = [_block(block) for block in (blocks if isinstance(blocks, list) else [])]
+    return [text for text, _ in read], tuple(medium for _, medium in read if medium)
+
+
+def _block(block: Any) -> tuple[str, Media | None]:
+    match block:
+        case str():
+            return block, None
+        case {"type": "image" | "audio", "data": str(data), "mimeType": str(mime)} if _MIME.fullmatch(mime):
+            return f"[{mime}，{len(data) * 3 // 4} 字节]", Media(mime, data)
+        case {"type": "resource_link", "uri": str(uri)}:
+            named = " ".join(filter(None, (_word(block, "title") or _word(block, "name"), uri)))
+            return f"[{named}]" + _word(block, "description"), None
+        case {"type": "resource", "resource": {"uri": str(uri)} as resource}:
+            return _resource(uri, resource)
+        case {"text": str(text), **rest} if rest.get("type", "text") == "text":
+            return text.lstrip("\ufeff"), None
+    return json.dumps(block, ensure_ascii=False), None
+
+
+def _resource(uri: str, resource: dict[str, Any]) -> tuple[str, Media | None]:
+    mime, blob = _word(resource, "mimeType"), resource.get("blob")
+    if not isinstance(blob, str):
+        return "\n".join(filter(None, (f"[{uri}]", _word(resource, "text").lstrip("\ufeff")))), None
+    about = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]"
+    if mime.startswith(("image/", "audio/")) and _MIME.fullmatch(mime):
+        return about, Media(mime, blob)
+    if mime.startswith("text/") or mime.endswith(("json", "xml")):
+        try:
+            return f"{about}\n{base64.b64decode(blob).decode()}", None
+        except ValueError:
+            pass  # no base64, or no UTF-8 within
+    return about, None
+
+
+def _word(block: dict[str, Any], key: str) -> str:
+    value = block.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _is_said(structured: Any, texts: Sequence[str]) -> bool:
+    """Whether a text block is the structured content, whole or what its only field holds."""
+    same = [structured]
+    if isinstance(structured, dict) and len(structured) == 1:
+        same += structured.values()
+    for text in texts:
+        if text[:1] in ("{", "["):
+            try:
+                if json.loads(text) in same:
+                    return True
+            except (ValueError, RecursionError):
+                continue
+    return any(isinstance(value, str | int | float) and str(value) in texts for value in same)
+
+
+def _is_large(raw: dict[str, Any]) -> bool:
+    """Whether reading a result would hold up the others; looks at no more than it takes to know."""
+    todo, texts = [raw], 0
+    for _ in range(LARGE_TREE):
+        if not todo or texts > LARGE_TEXT:
+            break
+        value: Any = todo.pop()
+        if isinstance(value, str):
+            texts += len(value)
+        elif isinstance(value, dict | list):
+            todo += value.values() if isinstance(value, dict) else value
+    return bool(todo) or texts > LARGE_TEXT

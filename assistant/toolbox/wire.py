@@ -1,0 +1,173 @@
+"""What a server's bytes are as messages for the SDK's client, within bounds, whatever transport brought them.
+
+Written for mcp 2.3: its transports parse on the event loop, whole and to the letter, and fill in errors of
+their own that look like the server's.
+"""
+
+import re
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NoReturn
+
+import anyio
+from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
+from mcp.shared.message import SessionMessage
+from mcp_types import (
+    INTERNAL_ERROR,
+    ErrorData,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCNotification,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+    jsonrpc_message_adapter,
+)
+
+from assistant.toolbox.raw_results import Note, acceptable
+from serving.answer_bounds import MAX_BODY, MIB, read_json
+from serving.errors import CodedError
+
+MAX_CONTAINERS = 1_000_000  # objects and lists in one message: small ones take 100 times their bytes
+
+# The client's own words, where it fills in an error response: for an HTTP status, and for a body that is no
+# MCP. By these alone such an error differs from one that the server sent with a status of 400 or above.
+FOR_A_STATUS = ("Server returned an error response", "Not Found", "Session terminated")
+FOR_A_BODY = "Unexpected content type"
+
+_ESCAPE = re.compile(
+    r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+class Sent(dict[str, Any]):
+    """The `data` of an error that came over the wire; the SDK's own errors carry none of these."""
+
+
+def beyond_bounds(code: str, **params: Any) -> CodedError:
+    """Say that a server's answer is beyond a bound of ours: `answer_too_large`, `answer_encoded`."""
+    return CodedError(f"server_{code}", **params)
+
+
+def too_large() -> CodedError:
+    """Say that a message is too large."""
+    return beyond_bounds("answer_too_large", mib=MAX_BODY // MIB)
+
+
+async def parse(text: str) -> JSONRPCMessage:
+    """Return the message that a text is, lone surrogates in it replaced. Raises ValueError, CodedError."""
+    if len(text) > MAX_BODY or text.count("{") + text.count("[") > MAX_CONTAINERS:
+        raise too_large()
+    if "\\ud" in text or "\\uD" in text:
+        text = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
+    message = jsonrpc_message_adapter.validate_python(await read_json(text), by_name=False)
+    if isinstance(message, JSONRPCError):
+        _mark(message.error)
+    return message
+
+
+def _mark(error: ErrorData) -> None:
+    if not isinstance(error.data, Sent | CodedError):
+        error.data = Sent(error.data if isinstance(error.data, dict) else {"data": error.data})
+
+
+def filled_in(id: RequestId | None, failure: CodedError) -> SessionMessage:
+    """Answer a request in the server's place: its answer cannot come, or cannot be taken."""
+    error = ErrorData(code=INTERNAL_ERROR, message=failure.code, data=failure)
+    return SessionMessage(JSONRPCError(jsonrpc="2.0", id=id, error=error))
+
+
+class Incoming(ContextReceiveStream[SessionMessage | Exception]):
+    """Messages from a transport; errors are marked as `Sent`, or as what the SDK filled in.
+
+    A `CodedError` from below is the outcome of every request under way.
+    """
+
+    __slots__ = ("_failures", "_note", "_waiting")
+
+    def __init__(self, inner: Any, waiting: dict[RequestId, str], note: Note) -> None:
+        super().__init__(inner)
+        self._waiting = waiting  # the methods of the requests under way
+        self._note = note
+        self._failures: deque[SessionMessage] = deque()
+
+    async def receive(self) -> SessionMessage | Exception:
+        """Return the next message."""
+        if self._failures:
+            return self._failures.popleft()
+        item = await super().receive()
+        if isinstance(item, CodedError):
+            self._failures.extend(filled_in(id, item) for id in self._waiting)
+            self._waiting.clear()
+            return await self.receive()
+        message = item.message if isinstance(item, SessionMessage) else None
+        if isinstance(message, JSONRPCError | JSONRPCResponse) and message.id is not None:
+            method = self._waiting.pop(message.id, None)
+            if isinstance(message, JSONRPCResponse):
+                message.result = acceptable(method, message.result, self._note)
+        if isinstance(message, JSONRPCError):
+            if message.error.data is None and message.error.message in FOR_A_STATUS:
+                message.error.data = CodedError("status")
+            if message.error.data is None and message.error.message.startswith(FOR_A_BODY):
+                message.error.data = CodedError("garbled")
+            _mark(message.error)
+        return item
+
+
+class Outgoing(ContextSendStream[SessionMessage]):
+    """Messages to a transport; notes which requests are under way."""
+
+    __slots__ = ("_waiting",)
+
+    def __init__(self, inner: Any, waiting: dict[RequestId, str]) -> None:
+        super().__init__(inner)
+        self._waiting = waiting
+
+    async def send(self, item: SessionMessage) -> None:
+        """Send a message."""
+        match item.message:
+            case JSONRPCRequest(id=id, method=method):
+                self._waiting[id] = method
+            case JSONRPCNotification(method="notifications/cancelled", params={"requestId": id}):
+                self._waiting.pop(id, None)
+        await super().send(item)
+
+
+@dataclass
+class Channel:
+    """A connection's two streams, and the ends of them that a transport holds."""
+
+    incoming: Incoming
+    outgoing: Outgoing
+    to_client: ContextSendStream[SessionMessage | Exception]
+    from_client: ContextReceiveStream[SessionMessage]
+
+    @property
+    def streams(self) -> Any:
+        """The two for the client; mypy does not see that they are the SDK's `TransportStreams`."""
+        return self.incoming, self.outgoing
+
+    async def fail(self, failure: CodedError) -> NoReturn:
+        """Let this be the outcome of every request under way, then end the connection with it."""
+        for _ in range(2):  # the second is taken when all has been told that the first one means
+            await self.to_client.send(failure)
+        raise failure
+
+
+@asynccontextmanager
+async def channel(note: Note) -> AsyncIterator[Channel]:
+    """Make the streams between a transport and the SDK's client; `note` is told what is odd."""
+    waiting: dict[RequestId, str] = {}
+    to_client, incoming = anyio.create_memory_object_stream[Any](0)
+    outgoing, from_client = anyio.create_memory_object_stream[Any](0)
+    made = Channel(
+        Incoming(incoming, waiting, note),
+        Outgoing(outgoing, waiting),
+        ContextSendStream(to_client),
+        ContextReceiveStream(from_client),
+    )
+    async with made.to_client, made.incoming, made.outgoing, made.from_client:
+        yield made

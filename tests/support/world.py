@@ -1,0 +1,61 @@
+"""The real back end of the chat with one raw MCP server: what the page is told of it."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.support.asgi import serve
+from tests.support.chat_service import settings
+from tests.support.raw_server import RawServer
+from tests.support.scripted import ScriptedModel
+from web import create_app
+
+
+@dataclass
+class Web:
+    """What a page can ask of the back end, about its server `s`."""
+
+    http: httpx.AsyncClient
+
+    async def server(self) -> dict[str, Any]:
+        """Return the state of the server."""
+        found: dict[str, Any] = (await self.http.get("/api/status")).json()["servers"][0]
+        return found
+
+    async def becomes(self, *statuses: str) -> dict[str, Any]:
+        """Wait until the server is in one of these states, and return it."""
+        while (server := await self.server())["status"] not in statuses:
+            pass
+        return server
+
+    async def tools(self) -> dict[str, Any]:
+        """Return the tools by name."""
+        return {tool["name"]: tool for tool in (await self.http.get("/api/tools")).json()["tools"]}
+
+    async def call(self, name: str = "t") -> dict[str, Any]:
+        """Call a tool by hand."""
+        body = {"server": "s", "name": name, "args": {}}
+        answer: dict[str, Any] = (await self.http.post("/api/call-tool", json=body)).json()
+        return answer
+
+
+@asynccontextmanager
+async def entry(folder: Path, entry: dict[str, Any], **given: Any) -> AsyncIterator[Web]:
+    """The back end with this entry of `mcp.json`."""
+    (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"s": entry}}))
+    app = create_app(settings(folder, **given), ScriptedModel())
+    async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=30) as http:
+        yield Web(http)
+
+
+@asynccontextmanager
+async def raw(folder: Path, server: RawServer, **more: Any) -> AsyncIterator[Web]:
+    """The back end with a raw server that is connected, or found wanting."""
+    async with serve(server.app) as url, entry(folder, {"url": f"{url}/mcp", **more}) as web:
+        await web.becomes("ready", "down")
+        yield web

@@ -1,0 +1,139 @@
+"""What servers list: each part for itself, what is wrong by name and reason."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import world
+from tests.support.raw_server import HELLO, RawServer, error, listing, tool
+
+pytestmark = pytest.mark.anyio
+FINE = tool("fine")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"name": "odd"},
+        tool("odd", inputSchema=None),
+        tool("odd", inputSchema={}),
+        tool("odd", inputSchema={"properties": {"a": {"type": "string", "required": True}}}),
+        tool("odd", inputSchema={"type": "object", "required": "a"}),
+        tool("odd", inputSchema={"type": "object", "required": None}),
+        tool("odd", description=None, title=7),
+        tool("odd", description=["a"], outputSchema="none"),
+        tool("odd", annotations={"readOnlyHint": "yes", "title": 3}),
+        tool("odd", annotations=[]),
+        tool("odd", _meta="none", icons=3),
+        tool("odd", outputSchema={"type": "array"}),
+        tool("odd", inputSchema={"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}),
+    ],
+)
+async def test_an_odd_tool_is_used_as_far_as_it_can_be(tmp_path: Path, odd: Any) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/list": listing(odd, FINE)})) as web:
+        assert (await web.server())["status"] == "ready"
+        tools = await web.tools()
+    assert tools.keys() == {"odd", "fine"}
+    assert tools["odd"]["input_schema"]["type"] == "object"
+    assert tools["odd"]["readOnly"] is False
+
+
+@pytest.mark.parametrize(
+    ("wrong", "name", "reason"),
+    [
+        (None, "#1", "entry_not_object"),
+        ("tool", "#1", "entry_not_object"),
+        ({"inputSchema": {}}, "#1", "name_not_text"),
+        (tool(7), "7", "name_not_text"),
+        (tool(""), "", "name_not_text"),
+        (tool("x" * 300), "x" * 64, "name_too_long"),
+        (tool("list", inputSchema=[]), None, None),
+        (tool("text", inputSchema="object"), "text", "schema_not_object"),
+    ],
+)
+async def test_a_wrong_tool_disables_itself_alone(
+    tmp_path: Path, wrong: Any, name: str | None, reason: str | None
+) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/list": listing(wrong, FINE)})) as web:
+        server = await web.server()
+        assert "fine" in await web.tools()
+    told = [(each["params"]["name"], each["params"]["reason"]["code"]) for each in server["skipped"]]
+    assert (server["status"], told) == ("ready", [(name, reason)] if reason else [])
+
+
+async def test_several_wrong_tools_are_all_named(tmp_path: Path) -> None:
+    server = RawServer({"tools/list": listing(None, tool(7), tool("a", inputSchema=1), FINE)})
+    async with world.raw(tmp_path, server) as web:
+        skipped = (await web.server())["skipped"]
+        assert [each["params"]["name"] for each in skipped] == ["#1", "7", "a"]
+        assert "7" in skipped[1]["text"]
+
+
+NONE = error(-32601, "Method not found")
+ODD_PROMPT = {"name": "p", "arguments": None}
+PROMPTS = HELLO | {"capabilities": {"prompts": {}, "tools": {}}}
+
+
+@pytest.mark.parametrize(
+    ("answers", "tools", "prompts", "told"),
+    [
+        (
+            {"initialize": HELLO | {"capabilities": {"resources": {}}}, "tools/list": error(-32601, "no")},
+            0,
+            0,
+            [],
+        ),
+        ({"initialize": HELLO | {"capabilities": {}}, "tools/list": error(-32000, "none here")}, 0, 0, []),
+        ({"tools/list": error(-32601, "no")}, 0, 0, []),
+        ({"initialize": PROMPTS, "prompts/list": error(-32601, "no")}, 2, 0, ["prompts_refused"]),
+        ({"initialize": PROMPTS, "prompts/list": {"prompts": None}}, 2, 0, []),
+        ({"initialize": PROMPTS, "prompts/list": {}}, 2, 0, []),
+        ({"initialize": PROMPTS, "prompts/list": {"prompts": {"a": 1}}}, 2, 0, ["list_odd"]),
+        ({"initialize": PROMPTS, "prompts/list": {"prompts": [ODD_PROMPT]}}, 2, 1, []),
+        (
+            {"initialize": PROMPTS, "prompts/list": {"prompts": [None, {"name": "p"}]}},
+            2,
+            1,
+            ["prompt_skipped"],
+        ),
+        ({"tools/list": {"tools": None}}, 0, 0, []),
+        ({"tools/list": {"tools": {}}}, 0, 0, []),
+        ({"tools/list": {"tools": [], "nextCursor": 7}}, 0, 0, []),
+        ({"initialize": {"protocolVersion": "2025-11-25", "capabilities": {}}}, 2, 0, []),
+        ({"initialize": HELLO | {"serverInfo": {"name": "s"}}}, 2, 0, []),
+        ({"initialize": HELLO | {"serverInfo": None, "instructions": 7}}, 2, 0, []),
+        ({"initialize": HELLO | {"capabilities": {"tools": None, "prompts": True}}}, 2, 0, []),
+        ({"initialize": HELLO | {"capabilities": None}}, 2, 0, []),
+        ({"initialize": HELLO | {"protocolVersion": "2031-01-01"}}, 2, 0, ["version_unknown"]),
+        ({"initialize": HELLO | {"protocolVersion": None}}, 2, 0, ["version_unknown"]),
+    ],
+)
+async def test_a_server_is_used_as_far_as_it_goes(
+    tmp_path: Path, answers: Any, tools: int, prompts: int, told: list[str]
+) -> None:
+    async with world.raw(tmp_path, RawServer(answers)) as web:
+        server = await web.server()
+        listed = (await web.http.get("/api/tools")).json()
+    assert server["status"] == "ready", server["error"]
+    assert (len(listed["tools"]), len(listed["prompts"])) == (tools, prompts)
+    assert [each["code"] for each in server["skipped"] + server["notes"]] == told
+
+
+async def test_a_list_beyond_the_bound_is_cut_and_says_so(tmp_path: Path) -> None:
+    many = [tool(f"t{number}") for number in range(88_000)]
+    async with world.raw(tmp_path, RawServer({"tools/list": {"tools": many}})) as web:
+        server = await web.server()
+    assert server["tools"] == 5_000
+    assert [each["code"] for each in server["skipped"]] == ["list_cut"]
+
+
+async def test_a_list_without_an_end_ends(tmp_path: Path) -> None:
+    def page(message: Any) -> Any:
+        number = int(message.get("params", {}).get("cursor", 0))
+        return {"tools": [tool(f"t{number}")], "nextCursor": str(number + 1)}
+
+    server = RawServer({"tools/list": page})
+    async with world.raw(tmp_path, server) as web:
+        state = await web.server()
+    assert (state["tools"], [each["code"] for each in state["skipped"]]) == (100, ["list_cut"])
