@@ -13,7 +13,13 @@ from tests.support.tree import DOORS, WINGS, files, imported, name, parsed, part
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 45
 MEANINGLESS = {"utils", "util", "helpers", "helper", "core", "common", "base", "misc"}
 OURS = {*WINGS, *(door.removesuffix(".py") for door in DOORS)}
-BESIDE_THE_HOUSE = {"world", "support", "house", "end_to_end", "public"}  # folders of tests that mirror no package
+BESIDE_THE_HOUSE = {
+    "world",
+    "support",
+    "house",
+    "end_to_end",
+    "public",
+}  # folders of tests that mirror no package
 
 
 def functions(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
