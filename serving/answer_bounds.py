@@ -24,7 +24,8 @@ def bounded(
 ) -> Callable[[httpx2.Response], Awaitable[None]]:
     """Return a hook for a client's responses, which raises `error` out of the reading.
 
-    Codes: `answer_too_large` for a body above `max_body`, `answer_encoded` for an encoding other than gzip.
+    Codes: `answer_too_large` for a body above `max_body` (of a refusal: above LARGE, since whoever explains
+    it reads it at once), `answer_encoded` for an encoding other than gzip.
     An event stream has no end, so it is unpacked, but not counted: whoever reads it bounds its lines.
     """
 
@@ -35,7 +36,8 @@ def bounded(
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         body = response.stream if encoding == "identity" else _Unpacked(response.stream)
         is_stream = response.headers.get("Content-Type", "").startswith("text/event-stream")
-        response.stream = body if is_stream else _Counted(body, max_body, error)
+        limit = max_body if response.is_success else min(max_body, LARGE)
+        response.stream = body if is_stream else _Counted(body, limit, error)
 
     return bind
 

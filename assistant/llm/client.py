@@ -3,30 +3,42 @@
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
+import httpx2
 import openai
 import stamina
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
-from assistant.llm.refusals import MAX_REASON, is_overflow, refused
+from assistant.llm.refusals import is_overflow, reason_of, refused
+from assistant.llm.stream import events
 from serving.addresses import is_loopback
+from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
+from serving.redaction import is_secret_name, remember
 
 log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 20.0  # before another try; a provider that asks for more is not waited for
+DRAIN_SECONDS = 0.1  # for what follows the last event: read to its end, a connection can be used again
 
 
 class ProviderClient:
     """The provider at `base_url`; for the limits see `OpenAIModel`."""
 
-    def __init__(self, base_url: str, api_key: str, *, silence_seconds: float, retries: int) -> None:
-        self._host = urlsplit(base_url).hostname or ""  # no more of the address: it may hold a password
+    def __init__(
+        self, base_url: str, api_key: str, *, silence_seconds: float, answer_seconds: float, retries: int
+    ) -> None:
+        address = urlsplit(base_url)
+        secrets = [value for name, value in parse_qsl(address.query) if is_secret_name(name)]
+        remember(api_key, address.password or "", *secrets)
+        self._host = address.hostname or ""  # no more of the address: it may hold a password
         self._silence_seconds = silence_seconds
+        self._answer_seconds = answer_seconds
         self._retrying = stamina.AsyncRetryingCaller(
             attempts=retries + 1, timeout=None, wait_initial=0.5, wait_jitter=0.5
         )
@@ -35,60 +47,114 @@ class ProviderClient:
             base_url=base_url,
             timeout=openai.Timeout(silence_seconds, connect=CONNECT_SECONDS),
             max_retries=0,
-            # A proxy of the environment cannot reach a model on this machine.
-            http_client=openai.DefaultAsyncHttpxClient(trust_env=False) if is_loopback(self._host) else None,
+            default_headers={"Accept-Encoding": ACCEPTED},
+            http_client=openai.DefaultAsyncHttpxClient(
+                event_hooks={"response": [_stay, bounded(ModelError)]},
+                trust_env=not is_loopback(self._host),  # a proxy cannot reach a model on this machine
+            ),
         )
 
     async def aclose(self) -> None:
         """Close the connections."""
         await self._client.close()
 
-    async def answer(
-        self, request: Mapping[str, Any]
-    ) -> AsyncGenerator[ChatCompletionChunk | ChatCompletion]:
+    async def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Stream the answer's chunks; a provider that does not stream gives a whole answer.
 
         Raises ModelError: there is no answer, or no more of it.
         """
         begun = False
         try:
-            async with await self._send({**request, "stream": True}) as stream:
-                async for chunk in stream:
-                    begun = True
-                    yield chunk
-            if not begun:
+            for mode in ({"stream": True}, {}):
+                async with aclosing(self._chunks({**request, **mode})) as chunks:
+                    async for chunk in chunks:
+                        if problem := chunk.get("error"):
+                            raise _failure(problem, begun)
+                        begun = begun or bool(chunk.get("choices"))
+                        yield chunk
+                if begun:
+                    return
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
-                yield _checked(await self._send(request))
-        except (openai.OpenAIError, TimeoutError, ValueError) as error:  # ValueError: not JSON
+        except (openai.OpenAIError, httpx2.RequestError, httpx2.InvalidURL, TimeoutError) as error:
             raise self._model_error(error, begun) from error
+        raise ModelError("model_not_chat")
 
-    async def _send(self, request: Mapping[str, Any]) -> Any:
-        async with asyncio.timeout(self._silence_seconds):
-            create: Callable[..., Awaitable[Any]] = self._client.chat.completions.create
-            return await self._retrying(_try_again, create, **request)
+    async def _chunks(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
+        async with self._sent(request) as response, aclosing(self._events(response)) as told:
+            async for name, data in told:
+                if data.startswith(b"[DONE]"):
+                    break
+                try:
+                    chunk = await read_json(data)
+                except ValueError as error:
+                    raise ModelError("model_failed", reason=reason_of(str(error))) from error
+                if name == "error":
+                    yield chunk if isinstance(chunk, dict) and chunk.get("error") else {"error": chunk}
+                elif isinstance(chunk, dict):  # a stray `null` says nothing
+                    yield chunk
+            with suppress(TimeoutError):
+                async with asyncio.timeout(DRAIN_SECONDS):
+                    async for _ in told:
+                        pass
+
+    @asynccontextmanager
+    async def _sent(self, request: dict[str, Any]) -> AsyncIterator[httpx2.Response]:
+        create: Any = self._client.chat.completions.with_streaming_response.create
+        async with AsyncExitStack() as stack:
+
+            async def send() -> Any:
+                return await stack.enter_async_context(create(**request))
+
+            async with asyncio.timeout(self._silence_seconds):
+                response = await self._retrying(_try_again, send)
+            yield response.http_response
+
+    async def _events(self, response: httpx2.Response) -> AsyncGenerator[tuple[str, bytes]]:
+        last = time.monotonic() + self._answer_seconds
+
+        async def pieces() -> AsyncIterator[bytes]:
+            async for piece in response.aiter_bytes():
+                if time.monotonic() > last:
+                    raise ModelError("answer_too_slow", minutes=round(self._answer_seconds / 60))
+                yield piece
+
+        async with aclosing(events(pieces(), MAX_BODY)) as told:
+            async for event in told:
+                yield event
 
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:
             case openai.APIStatusError():
                 return refused(error.status_code, error.code, error.message, _retry_after(error))
-            case openai.APIConnectionError() if begun:  # a timeout is one, too
+            case openai.APIConnectionError() | httpx2.RequestError() if begun:  # a timeout is one, too
                 return ModelError("model_broke_off")
-            case openai.APITimeoutError() | TimeoutError():
+            case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
                 return ModelError("model_late")
-            case openai.APIConnectionError():
+            case openai.APIConnectionError() | httpx2.RequestError():
                 return ModelError("model_unreachable", host=self._host)
-            case openai.APIError() if not begun and is_overflow(error.code, error.message):
-                return ContextOverflowError("context_overflow", reason=error.message[:MAX_REASON])
-        return ModelError("model_failed", reason=str(error)[:MAX_REASON])
+        return ModelError("model_failed", reason=reason_of(str(error)))
 
 
-def _checked(answer: Any) -> ChatCompletion:
-    """Return a whole answer if it is one: the SDK passes on whatever came."""
-    if isinstance(answer, ChatCompletion) and getattr(answer, "choices", None):
-        return answer
-    if problem := getattr(answer, "error", None):
-        raise ModelError("model_failed", reason=str(problem)[:MAX_REASON])
-    raise ModelError("model_not_chat")
+async def _stay(response: httpx2.Response) -> None:
+    """Follow no redirect to another host: the conversation, and perhaps the key, would go there."""
+    if not response.has_redirect_location:
+        return
+    here, there = response.request.url, response.request.url.join(response.headers["Location"])
+    is_upgrade = (here.scheme, there.scheme, here.port, there.port) == ("http", "https", None, None)
+    if here.host != there.host or ((here.scheme, here.port) != (there.scheme, there.port) and not is_upgrade):
+        raise ModelError("model_redirected", host=there.host)
+
+
+def _failure(problem: Any, begun: bool) -> ModelError:
+    """Return the error for what comes in the place of a chunk; before the answer, it is a refusal."""
+    code, message = None, problem
+    if isinstance(problem, dict):
+        code, message = problem.get("code"), problem.get("message") or problem
+    if not begun and is_overflow(str(code), str(message)):
+        return ContextOverflowError("context_overflow", reason=reason_of(str(message)))
+    if not begun and isinstance(code, int) and 400 <= code < 600:  # OpenRouter's, under the status 200
+        return refused(code, None, str(message), None)
+    return ModelError("model_failed", reason=reason_of(str(message)))
 
 
 def _try_again(error: Exception) -> bool | float:

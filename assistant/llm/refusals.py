@@ -8,8 +8,10 @@ from collections.abc import Mapping
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.request import Lesson
+from serving.redaction import redacted
 
-MAX_REASON = 300  # characters of a provider's message that are passed on
+MAX_READ = 10_000  # characters of a provider's message that are looked at ...
+MAX_REASON = 300  # ... and that are passed on
 
 # OpenAI, Bedrock, Anthropic, DashScope (Qwen), Zhipu, llama.cpp.
 _OVERFLOW = re.compile(
@@ -58,7 +60,8 @@ class RefusedError(ModelError):
 
 def refused(status: int, code: str | None, message: str, seconds: float | None) -> ModelError:
     """Return the error for an HTTP status; `seconds` is the pause that the provider asks for."""
-    reason = message[:MAX_REASON]
+    message = message[:MAX_READ]
+    reason = reason_of(message)
     if status != 429 and is_overflow(code, message):  # 429: "too many tokens per minute"
         return ContextOverflowError("context_overflow", reason=reason)
     lessons = frozenset(lesson for lesson, pattern in _LESSONS.items() if pattern.search(message))
@@ -73,4 +76,9 @@ def refused(status: int, code: str | None, message: str, seconds: float | None) 
 
 def is_overflow(code: str | None, message: str) -> bool:
     """Whether a provider's error says that the conversation is longer than the model's context."""
-    return _OVERFLOW.search(f"{code} {message}") is not None
+    return _OVERFLOW.search(f"{code} {message[:MAX_READ]}") is not None
+
+
+def reason_of(message: str) -> str:
+    """Return what is passed on of a provider's message: it may repeat the key that it was sent."""
+    return redacted(message[:MAX_READ])[:MAX_REASON]

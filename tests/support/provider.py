@@ -21,12 +21,13 @@ async def ask(
     scripted: ScriptedProvider,
     messages: list[Message] = ASK,
     tools: list[dict[str, Any]] | None = None,
+    api_key: str = "key",
     **settings: Any,
 ) -> tuple[list[str], Reply]:
     """Return the text as it is streamed, and the reply."""
     async with (
         serve(scripted.app) as url,
-        aclosing(OpenAIModel("m", "key", f"{url}/v1", **settings)) as model,
+        aclosing(OpenAIModel("m", api_key, f"{url}/v1", **settings)) as model,
     ):
         return await ask_model(model, messages, tools)
 
