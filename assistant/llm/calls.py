@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from assistant.chat.history import is_writable_json
+from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import ModelError, ToolRequest
 from assistant.llm.request import SIGNED
 

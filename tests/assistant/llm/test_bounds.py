@@ -1,5 +1,6 @@
 """What a provider answers has bounds, its refusals hold no key, and it sends nobody elsewhere."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -27,6 +28,7 @@ def endless(beginning: str, then: str) -> Response:
         yield beginning
         while True:
             yield then
+            await asyncio.sleep(0)  # a client that left is noticed in between
 
     return StreamingResponse(body(), media_type="text/event-stream")
 
