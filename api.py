@@ -10,6 +10,8 @@ from fastapi.telemetry import TelemetryConfig
 from pydantic import Field
 from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
+from starlette.datastructures import Headers
+from starlette.types import Scope
 
 from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary
 from serving import server
@@ -130,6 +132,17 @@ async def healthz(request: Request) -> dict[str, str]:
     return {"status": "ok"}
 
 
+def given_up(scope: Scope) -> Response:
+    """Answer a request that the service, which stops, no longer waits for; nothing invites to buy again.
+
+    A purchase may yet be placed: sent again with its key it is found.
+    """
+    if scope["method"] != "POST":
+        return problems.ANSWERS.answer(503, "restarting", {})
+    key = Headers(scope=scope).get("Idempotency-Key")
+    return problems.ANSWERS.answer(503, "outcome_unknown", {"idempotencyKey": key} if key else {})
+
+
 def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
     """Make the service. Its lifespan opens the store, or raises `StartError` with a sentence."""
 
@@ -182,6 +195,9 @@ def run() -> None:
             create_app(settings),
             host=settings.api_host,
             port=settings.api_port,
+            drain_seconds=settings.drain_seconds,
+            stop_seconds=settings.stop_timeout,
+            given_up=given_up,
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",
         )
     )

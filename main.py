@@ -11,6 +11,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
+from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from mcp_server import filters, sentences
@@ -26,16 +27,16 @@ from mcp_server.asking import (
     purchase_key,
     rest_of,
 )
+from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
 from mcp_server.results import Inventory, Orders, Products, list_result, order_result, order_step
-from mcp_server.server import ShopServer, http_app
+from mcp_server.server import ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.server import Service
 from serving.server import run as serve
 from serving.settings import ServiceSettings, Token, load
-from serving.streams import Streams
 
 VERSION = "1.0.0"
 SHORT_FLAGS = ("host", "port", "transport", "path", "stateless", "json-response", "log-level", "confirm")
@@ -299,15 +300,28 @@ def run() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         anyio.run(create_server(settings, rest).run_stdio_async)
         return
-    streams = Streams(create_app(settings, rest))
+    AppStatus.enable_automatic_graceful_drain = False  # which would cut answers off: see serving.server
+    app = create_app(settings, rest)
+    requests: Requests = app.state.requests
 
-    async def end_what_is_open() -> None:
-        await streams.close()
+    async def finish(seconds: float) -> None:
+        await requests.done(seconds)
         rest.give_up_purchases()
+        requests.give_up()
 
-    greeting = BANNER + addresses(settings)
-    host, port = settings.mcp_host, settings.mcp_port
-    serve(Service(streams, host=host, port=port, greeting=greeting, on_stop=end_what_is_open))
+    serve(
+        Service(
+            app,
+            host=settings.mcp_host,
+            port=settings.mcp_port,
+            greeting=BANNER + addresses(settings),
+            drain_seconds=settings.drain_seconds,
+            stop_seconds=settings.stop_timeout,
+            end_watching=requests.end_listening,
+            finish=finish,
+            given_up=restarting,
+        )
+    )
 
 
 def __getattr__(name: str) -> Any:

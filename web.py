@@ -38,7 +38,6 @@ from serving.settings import ServiceSettings, load
 from serving.state_folder import state_folder
 
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
-FINISH_SECONDS = 2.0  # for writing calls in flight when the service stops
 
 DESCRIPTION = """Any OpenAI-compatible model, and the tools of every MCP server in `mcp.json`.
 
@@ -256,7 +255,7 @@ async def _lifespan(settings: Settings, stand_in: Model | None, app: FastAPI) ->
         app.state.services = services = Services(toolbox, Chat(model, toolbox, secret), overview)
         following = asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path))
         yield
-        await services.end(FINISH_SECONDS)
+        await services.end(settings.stop_timeout)
         following.cancel()
 
 
@@ -313,15 +312,26 @@ def run() -> None:
             sys.exit(str(error))
     app = create_app(settings)
 
-    async def end() -> None:
-        await app.state.services.end(FINISH_SECONDS)
+    async def finish(seconds: float) -> None:
+        await app.state.services.end(seconds)
 
     async def greet() -> str:
         overview: Overview = app.state.services.overview
         terminal.listen(app.state.services.toolbox)
         return await overview.greeting(address_shown(settings.web_host, settings.web_port))
 
-    serve(Service(app, host=settings.web_host, port=settings.web_port, greeting=greet, on_stop=end))
+    serve(
+        Service(
+            app,
+            host=settings.web_host,
+            port=settings.web_port,
+            greeting=greet,
+            drain_seconds=settings.drain_seconds,
+            stop_seconds=settings.stop_timeout,
+            finish=finish,
+            given_up=lambda _: ANSWERS.answer(503, "restarting", {}),
+        )
+    )
 
 
 async def _check(settings: Settings) -> int:

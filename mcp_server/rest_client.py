@@ -187,7 +187,7 @@ class RestClient:
                 self._purchases.discard(purchase)
                 self._purchase_ended.set()
                 self._purchase_ended = anyio.Event()
-        raise _purchase_failure(ShopUnansweredError("purchase", "stopping"), key, call.unsettled)
+        raise _purchase_failure(ShopUnansweredError("purchase", "restarting"), key, call.unsettled)
 
     async def purchases_done(self) -> None:
         """Return when no purchase is under way."""

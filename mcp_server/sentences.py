@@ -36,7 +36,7 @@ SENTENCES = {
     "shop_late": "{url} 没有及时回答，请稍后再试",
     "shop_disconnected": "与 {url} 的连接中断，请稍后再试",
     "not_a_shop": "{url} 的回答不是商店的，请检查 API_URL",
-    "stopping": "服务器正在停止",
+    "restarting": "服务器正在重启，这一步没有完成",
     # a tool call
     "unknown_tool": "没有叫 {tool} 的工具，可用的有：{known}",
     "too_many_values": "参数错误：多于 {max} 个值",
@@ -73,5 +73,6 @@ HTTP = {
         "不认识的主机名 {host}。如果它就是这台服务器（反向代理、容器网络），请设置 MCP_ALLOWED_HOSTS={host}"
     ),
     "origin_not_allowed": "不接受来自 {origin} 的网页。若是您自己的，请设置 MCP_ALLOWED_HOSTS={origin}",
+    "restarting": "服务器正在重启，请稍后再试",
     "unauthorized": "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>",
 }

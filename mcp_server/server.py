@@ -13,12 +13,14 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
+from starlette.types import Scope
 
 from mcp_server import sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool
 from mcp_server.asking import ToolContext, question_security
 from mcp_server.failures import prompt_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
+from mcp_server.requests import Requests
 from mcp_server.sessions import Sessions, event_store
 from serving.access import Access, Allowed, BearerToken, Refusal
 from serving.errors import CodedError, sentence
@@ -49,7 +51,9 @@ class ShopServer(MCPServer[ToolContext]):
             async with context.rest.opened():
                 yield context
 
+        self.requests = Requests()
         super().__init__(
+            middleware=[self.requests],
             tools=[strict.tool for strict in tools],
             lifespan=lifespan,
             request_state_security=question_security(token),
@@ -111,7 +115,7 @@ def http_app(
     """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
 
     `hosts` are allowed in addition to this machine (see `Allowed`); an empty `token` means that none is
-    required. Beyond `max_sessions` the handshake session that has been idle for longest is closed.
+    required. Beyond `max_sessions` somebody's session ends: see `Sessions`.
     """
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
@@ -133,10 +137,16 @@ def http_app(
         app.router.routes.extend(server.sse_app(**bounds).routes)
     app.router.routes.append(Route("/healthz", healthz))
     app.add_middleware(Sessions, max_sessions=max_sessions)
+    app.state.requests = server.requests
     secret = BearerToken(token) if token else None
     allowed = Allowed(hosts, loopback_pages=True)
     app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
     return app
+
+
+def restarting(_: Scope) -> PlainTextResponse:
+    """Return the answer to a request that is given up before any tool was called, and to a late probe."""
+    return PlainTextResponse(sentences.HTTP["restarting"], 503)
 
 
 async def healthz(_: Request) -> PlainTextResponse:

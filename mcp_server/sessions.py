@@ -1,4 +1,4 @@
-"""Sessions of handshake clients: a bound on their number, and events kept for clients that reconnect.
+"""What clients hold open: a bound on it, and events kept for handshake clients that reconnect.
 
 Written for mcp 2.3, on whose inside the store of events stands: everything that a session sends is stored in
 the context of the request that opened it, and the stream outside of any request is called `GET_STREAM_KEY`.
@@ -8,12 +8,13 @@ that was cut off then has to ask again.
 
 import logging
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import version
 from time import monotonic
-from typing import Any
 
 import anyio
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
@@ -27,71 +28,151 @@ MAX_SESSIONS = 1_000  # each costs about 40 KB
 MAX_EVENTS = 5_000
 MAX_EVENT_BYTES = 32 * 1024 * 1024
 MAX_EVENT_AGE_SECONDS = 15 * 60.0
+_SSE_ID = re.compile(rb"session_id=([0-9a-f]{32})")  # as mcp 2.3 writes it
 _EVENT_ID = re.compile(r"[0-9]{1,18}")  # the form of our ids; a client may send anything
 
 log = logging.getLogger(__name__)
 
 
-@dataclass
-class _Session:
-    """A handshake session; its id is not known before the answer to `initialize` names it."""
+@dataclass(eq=False)
+class Session:
+    """What one client holds open: a handshake session, an SSE stream, or a subscription."""
 
-    id: str | None
+    table: "Sessions"
+    client: str  # its address
+    id: str | None = None  # unknown before the first answer names it
+    requests: int = 0  # under way, without the streams that wait for news
+    streams: int = 0
+    end: Callable[[], object] | None = None  # ends a stream that is all there is of it
+
+    def is_busy(self) -> bool:
+        """Whether somebody waits for an answer."""
+        return self.requests > 0
+
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Count a request that is under way."""
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.requests -= 1
 
 
-_session: ContextVar[_Session] = ContextVar("session")
+_session: ContextVar[Session] = ContextVar("session")
+
+
+def current_session() -> Session | None:
+    """Return the session that the request under way belongs to; over stdio there is none."""
+    return _session.get(None)
 
 
 class Sessions:
-    """Middleware that records which session a request belongs to, and bounds how many are open.
+    """Middleware that records which session a request belongs to, and bounds how much is open.
 
-    `SessionEvents` needs the record: the SDK passes it only the request's id. Beyond the bound the session
-    idle for longest ends, and its client opens another (MCP specification 2025-11-25, Session Management);
-    the SDK's own bound would turn new clients away until old sessions expire.
+    `SessionEvents` needs the record: the SDK passes it only the request's id. Beyond the bound the client
+    that holds most open loses what has been idle for longest, and may open it anew (MCP specification
+    2025-11-25, Session Management); the SDK's own bound would turn new clients away until old sessions
+    expire. Every open stream counts as one more.
     """
 
     def __init__(self, app: ASGIApp, max_sessions: int = MAX_SESSIONS) -> None:
         self._app = app
         self._max_sessions = max_sessions
-        self._busy: dict[str, int] = {}  # requests under way, by session; the one idle for longest first
+        self._open: dict[Session, None] = {}  # the one idle for longest first
+        self._by_id: dict[str, Session] = {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = dict(scope["headers"]).get(b"mcp-session-id")
-        session = _Session(given.decode("latin-1") if given else None)
+        known = _given_id(scope)
+        address = (scope.get("client") or ("",))[0]
+        session = (self._by_id.get(known) if known else None) or Session(self, address, known)
         _session.set(session)
-        asked = {**scope}  # as it is now: routing writes into it
-
-        async def named(message: Message) -> None:
-            if session.id is None and message["type"] == "http.response.start":
-                session.id = Headers(raw=message["headers"]).get("mcp-session-id")
-                if session.id is not None:
-                    self._busy[session.id] = 1
-                    await self._make_room(asked)
-            await send(message)
-
-        if session.id in self._busy:
-            self._busy[session.id] += 1
+        watches = scope["method"] == "GET"
+        if watches:
+            scope["is_busy"] = session.is_busy  # see serving.streams
+            session.streams += 1
+            if session in self._open:
+                await self._make_room(scope)
         try:
-            await self._app(scope, receive, send if given else named)
+            with nullcontext() if watches else session.asking():
+                await self._app(scope, receive, send if known else _Naming(session, scope, send))
         finally:
-            self._leave(session.id, ended=scope["method"] == "DELETE")
+            session.streams -= watches
+            if scope["method"] == "DELETE" or (watches and session.end is not None):
+                self.close(session)
+            elif session in self._open:
+                del self._open[session]
+                self._open[session] = None  # it is now the last in the order
 
-    def _leave(self, session: str | None, ended: bool) -> None:
-        busy = self._busy.pop(session, None) if session else None
-        if session and busy and not ended:
-            self._busy[session] = busy - 1  # it is now the last in the order
+    async def open(self, session: Session, asked: Scope | None = None) -> None:
+        """Add what the request `asked` has opened, and make room for it."""
+        self._open[session] = None
+        if session.id is not None:
+            self._by_id[session.id] = session
+        await self._make_room(asked)
 
-    async def _make_room(self, asked: dict[str, Any]) -> None:
-        """End sessions, as their client would, until no more are open than may be."""
-        idle = [session for session, busy in self._busy.items() if not busy]
-        for session in idle[: max(0, len(self._busy) - self._max_sessions)]:
-            del self._busy[session]
-            headers = [(b"mcp-session-id", session.encode("latin-1"))]
-            await self._app(asked | {"method": "DELETE", "headers": headers}, _empty_body, _drop)
+    async def _make_room(self, asked: Scope | None) -> None:
+        """End sessions, as their clients would, until no more is open than may be."""
+        while (old := self._one_too_many()) is not None:
+            self.close(old)
+            if old.end is not None:
+                old.end()
+            elif asked is not None and old.id is not None:
+                headers = [(b"mcp-session-id", old.id.encode("latin-1"))]
+                await self._app({**asked, "method": "DELETE", "headers": headers}, _empty_body, _drop)
+
+    def close(self, session: Session) -> None:
+        """Forget a session that has ended."""
+        self._open.pop(session, None)
+        self._by_id.pop(session.id or "", None)
+
+    def _one_too_many(self) -> Session | None:
+        held: Counter[str] = Counter()
+        for session in self._open:
+            held[session.client] += session.streams + (session.end is None)
+        if held.total() <= self._max_sessions:
+            return None
+        idle = [session for session in self._open if not session.is_busy()]
+        return max(idle, key=lambda session: held[session.client], default=None)  # the first of equals
+
+
+class _Naming:
+    """Learns from an answer which session it has opened."""
+
+    def __init__(self, session: Session, scope: Scope, send: Send) -> None:
+        self._session = session
+        self._scope = {**scope}  # as it is now: routing writes into it
+        self._end = scope.get("end_answer")  # see serving.streams
+        self._send = send
+
+    async def __call__(self, message: Message) -> None:
+        session = self._session
+        if session.id is None and message["type"] == "http.response.start":
+            session.id = Headers(raw=message["headers"]).get("mcp-session-id")
+            if session.id is not None:
+                await session.table.open(session, self._scope)
+        elif session.id is None and self._scope["method"] == "GET":
+            named = _SSE_ID.search(message.get("body", b""))
+            if named:
+                session.id, session.end = named[1].decode(), self._end or _nothing
+                await session.table.open(session, self._scope)
+        await self._send(message)
+
+
+def _given_id(scope: Scope) -> str | None:
+    """Return the session that a request names: in a header, or in the address of a message over SSE."""
+    header: bytes | None = dict(scope["headers"]).get(b"mcp-session-id")
+    if header is not None:
+        return header.decode("latin-1")
+    named = _SSE_ID.search(scope["query_string"])
+    return named[1].decode() if named else None
+
+
+def _nothing() -> None: ...
 
 
 async def _empty_body() -> Message:
@@ -112,7 +193,7 @@ def event_store(sdk_version: str = "") -> EventStore | None:
 
 @dataclass
 class _Event:
-    session: _Session
+    session: Session
     stream: str
     message: bytes  # JSON, or nothing for the event that opens a stream
     last: bool  # the answer, after which the stream ends

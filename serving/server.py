@@ -1,7 +1,13 @@
 """How a service runs and how it ends, the same for all three: uvicorn, with a sentence for a failed start.
 
-Written for uvicorn 0.54: `Service` overrides `Server.startup` and `Server.shutdown`. Should a later version
-not call them, the start message is missing, and open streams end after SHUTDOWN_SECONDS instead of at once.
+The end, from the first signal on; a second one changes nothing:
+
+1. For `drain_seconds` the service goes on, but its probe answers 503 and every answer closes its connection.
+2. The listener closes, and the streams that only watch end. What else is under way gets `stop_seconds`.
+3. `finish` gives up what is left, which ends in its own words; what does not, gets the answer `given_up`.
+
+Written for uvicorn 0.54: `Service` overrides four methods of `Server`. Should a later version not call them,
+the start message is missing, and open answers are cut off after SHUTDOWN_SECONDS.
 """
 
 import asyncio
@@ -10,16 +16,20 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from types import FrameType
 
 import uvicorn
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http_protocol import http_protocol
 from serving.logs import announce, printable
+from serving.streams import LOOK_SECONDS, Streams, restarting
 
 uvicorn_log = logging.getLogger("uvicorn.error")
 
-SHUTDOWN_SECONDS = 2  # for answers under way when the service stops; honcho kills after 5
+SHUTDOWN_SECONDS = 1  # after which uvicorn gives up what then is still open; nothing should be
+LAST_WORDS_SECONDS = 0.4  # in which what was given up says so; with the usual 4 before it, honcho's 5 suffice
 
 
 class StartError(Exception):
@@ -27,7 +37,7 @@ class StartError(Exception):
 
 
 class Service(uvicorn.Server):
-    """Uvicorn's server; a failed start is one sentence, and open streams end at once when it stops."""
+    """Uvicorn's server; a failed start is one sentence, and at its end every answer is whole."""
 
     def __init__(
         self,
@@ -36,18 +46,28 @@ class Service(uvicorn.Server):
         host: str,
         port: int,
         greeting: str | Callable[[], Awaitable[str]] = "",
-        on_stop: Callable[[], Awaitable[None]] | None = None,
+        drain_seconds: float = 0,
+        stop_seconds: float = 4,
+        end_watching: Callable[[], object] = bool,
+        finish: Callable[[float], Awaitable[None]] | None = None,
+        given_up: Callable[[Scope], Response] = restarting,
     ) -> None:
         """Make a service. The lifespan of `app` may raise `StartError`.
 
         `greeting` is printed once it listens; a function is awaited beside the service, which may stop it.
-        `on_stop` is called before open answers are waited for.
+        `end_watching` ends, once the listener has closed, what waits for news without a GET.
+        `finish` is called when every answer was given or the time is over, with the seconds that are left for
+        what nobody waits for any more; then it gives up what is under way.
         """
         self.failure: StartError | None = None
         self._app = app
         self._greeting = greeting
         self._greeter: asyncio.Task[None] | None = None
-        self._on_stop = on_stop
+        self._drain_seconds, self._stop_seconds = drain_seconds, stop_seconds
+        self.drained_at: float | None = None  # when the listener closes, on the event loop's clock
+        self._end_watching = end_watching
+        self._finish = finish
+        self._streams = Streams(app, given_up)
         super().__init__(
             uvicorn.Config(
                 self._explained,
@@ -55,6 +75,7 @@ class Service(uvicorn.Server):
                 host=host,
                 port=port,
                 http=http_protocol(),
+                ws="none",
                 lifespan="on",  # a failure at the start must not go unseen
                 log_config=None,  # the services' own, see logs.py
                 access_log=False,  # it names customers and session ids
@@ -78,13 +99,49 @@ class Service(uvicorn.Server):
         if self.started and self._greeting:
             self._greeter = asyncio.create_task(self._greet())
 
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop at the first signal; uvicorn would drop what is under way at the second."""
+        if not self.should_exit:
+            super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Return whether to close the listener: after a signal, when balancers have learned of it."""
+        if not await super().on_tick(counter):
+            return False
+        now = asyncio.get_running_loop().time()
+        if self.drained_at is None:
+            self.drained_at = now + self._drain_seconds
+            self._streams.is_draining = True
+        return now >= self.drained_at
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """End what is open, then wait for the answers under way."""
+        """End what watches, wait for what else is under way, and give up the rest."""
         if self._greeter is not None:
             self._greeter.cancel()
-        if self._on_stop is not None:
-            await self._on_stop()
+        self._streams.is_draining = True  # a signal during the start leads here without a tick
+        for listener in self.servers:
+            listener.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        self._end_watching()
+        give_up_at = asyncio.get_running_loop().time() + self._stop_seconds
+        await self._answered(give_up_at)
+        if self._finish is not None:
+            await self._finish(max(0, give_up_at - asyncio.get_running_loop().time()))
+        await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS)
+        self._streams.end_all()
+        await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS / 4)
+        for connection in list(self.server_state.connections):  # who reads no more
+            connection.transport.abort()
         await super().shutdown(sockets)
+
+    async def _answered(self, deadline: float) -> None:
+        """Wait until every answer was given and read, at most until then."""
+        loop = asyncio.get_running_loop()
+        while loop.time() < deadline:
+            if not self._streams.end_watching() and not self.server_state.connections:
+                return
+            await asyncio.sleep(LOOK_SECONDS)
 
     async def _greet(self) -> None:
         announce(self._greeting if isinstance(self._greeting, str) else await self._greeting())
@@ -92,7 +149,7 @@ class Service(uvicorn.Server):
     async def _explained(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application. A `StartError` of its lifespan is kept; uvicorn logs no traceback of it."""
         if scope["type"] != "lifespan":
-            await self._app(scope, receive, send)
+            await self._streams(scope, receive, send)
             return
         failed: list[Message] = []
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
@@ -52,6 +52,11 @@ class ServiceSettings(BaseSettings):
         cli_kebab_case=True,
         cli_implicit_flags=True,
         cli_hide_none_type=True,
+    )
+
+    stop_timeout: float = Field(4, ge=0, le=3600, description="停止时等待未完成的购买和回答的秒数")
+    drain_seconds: float = Field(
+        0, ge=0, le=3600, description="停止前 /healthz 先答 503、但照常服务的秒数，供负载均衡撤下本服务"
     )
 
     host_field: ClassVar[str]  # the address to listen on ...

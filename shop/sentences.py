@@ -9,6 +9,8 @@ REFUSALS = {
     "price_changed": "价格有变：现在合计 {now:.2f} 元，不是确认过的 {expected:.2f} 元，没有下单",
     "key_reused": "Idempotency-Key 已用于另一笔不同的订单",
     "database_unavailable": "数据库暂时不可用，请稍后重试",
+    "restarting": "服务正在重启，请稍后重试",
+    "outcome_unknown": "不知道这笔订单下了没有：请用同一个 Idempotency-Key 再试，没有键就先查订单",
     "too_large": "请求体超过 64 KiB",
     "unauthorized": "缺少或错误的 API_TOKEN",
     "host_not_allowed": "没有 API_TOKEN 时，只接受以本机的名字访问；要用别的名字，请设置 API_TOKEN",

@@ -27,6 +27,7 @@ MAX_BATCH = 256  # purchases in one transaction
 MAX_READERS = 4
 BUSY_SECONDS = 5.0  # how long to wait for another process that writes
 RETRY_SECONDS = 0.02
+CLOSE_SECONDS = 0.5  # a buyer who still waits was told already that the outcome is unknown
 
 
 class _Connections:
@@ -131,10 +132,10 @@ class SqliteStore(Store):
         return await job.result
 
     async def close(self) -> None:
-        """Write what waits, then close every connection."""
+        """Write what waits, then close every connection; another process's lock is not waited for long."""
         self._closed = True
         self._jobs.put(None)
-        await asyncio.to_thread(self._writer.join)
+        await asyncio.to_thread(self._writer.join, CLOSE_SECONDS)
         self._readers.shutdown()
         self._inline.close()
         self._threaded.close()

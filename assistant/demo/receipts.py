@@ -14,7 +14,7 @@ _REFUSED_BY_USER = {"declined", "unconfirmed", "cancelled"}
 _MAY_HAVE_BOUGHT = {
     *("interrupted", "outcome_unknown", "call_broke"),
     *("lost", "late", "refused", "garbled", "off_protocol", UNREADABLE),
-    *("shop_late", "shop_disconnected", "not_a_shop", "stopping"),
+    *("shop_late", "shop_disconnected", "not_a_shop", "restarting"),
 }
 
 QUESTIONS: dict[str, dict[Language, str]] = {

@@ -72,3 +72,19 @@ def test_a_signal_ends_what_is_open_and_then_the_service(
         service.process.send_signal(how)
         assert list(words) == ["last"]
     assert ended(service) == (status, "已启动\n")
+
+
+def test_a_second_signal_changes_nothing(start: Start) -> None:
+    port = free_port()
+    service = start(port, "drain")
+    greeted(service)
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/") as answer:
+        words = answer.iter_text()
+        assert next(words) == "first "
+        service.process.send_signal(signal.SIGTERM)
+        while httpx.get(f"http://127.0.0.1:{port}/healthz").status_code != 503:
+            time.sleep(0.02)
+        service.process.send_signal(signal.SIGINT)
+        service.process.send_signal(signal.SIGINT)
+        assert list(words) == ["last"]
+    assert ended(service) == (-15, "已启动\n")

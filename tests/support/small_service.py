@@ -1,4 +1,4 @@
-"""A service of a few lines, run as the three are: `small_service.py PORT [what goes wrong at the start]`."""
+"""A service of a few lines, run as the three are: `small_service.py PORT [drain, or a trouble]`."""
 
 import asyncio
 import sys
@@ -35,11 +35,17 @@ async def words(_: Request) -> StreamingResponse:
     return StreamingResponse(body())
 
 
-async def stop() -> None:
-    stopping.set()
-
-
 if __name__ == "__main__":
     app = Starlette(routes=[Route("/", words)], lifespan=lifespan)
     port = int(sys.argv[1])
-    run(Service(app, host="127.0.0.1", port=port, greeting="已启动", on_stop=stop))
+    drain_seconds = 1 if "drain" in sys.argv else 0
+    run(
+        Service(
+            app,
+            host="127.0.0.1",
+            port=port,
+            greeting="已启动",
+            drain_seconds=drain_seconds,
+            end_watching=stopping.set,
+        )
+    )

@@ -1,0 +1,60 @@
+"""The MCP requests under way, on whatever transport: each ends in its own protocol when the service stops."""
+
+from contextlib import ExitStack
+from typing import Any
+
+import anyio
+from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
+from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
+from mcp.types import SubscriptionsListenResult
+
+from mcp_server.failures import prompt_failure, tool_failure
+from mcp_server.sessions import Session, current_session
+from serving.errors import CodedError
+from serving.streams import LOOK_SECONDS
+
+RESTARTING = CodedError("restarting")
+LISTEN = "subscriptions/listen"
+
+
+class Requests(ServerMiddleware[Any]):
+    """Middleware of the SDK's server that knows what is under way, and can end it."""
+
+    def __init__(self) -> None:
+        self._open: dict[anyio.CancelScope, str] = {}
+
+    async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Handle one request or notification."""
+        session = current_session()
+        with ExitStack() as ending, anyio.CancelScope() as scope:
+            self._open[scope] = ctx.method
+            ending.callback(self._open.pop, scope)
+            if session is not None and ctx.method == LISTEN:
+                listening = Session(session.table, session.client, end=scope.cancel)
+                ending.callback(session.table.close, listening)
+                await session.table.open(listening)
+            elif session is not None and ctx.request_id is not None:
+                ending.enter_context(session.asking())
+            return await call_next(ctx)
+        if ctx.method == LISTEN:
+            return SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: ctx.request_id})
+        if ctx.method == "tools/call":
+            return tool_failure(RESTARTING)
+        raise prompt_failure(RESTARTING)
+
+    def end_listening(self) -> None:
+        """End the subscriptions."""
+        for scope, method in self._open.items():
+            if method == LISTEN:
+                scope.cancel()
+
+    async def done(self, seconds: float) -> None:
+        """Wait until nothing is under way, at most so long; a purchase is, also after its client has left."""
+        with anyio.move_on_after(seconds):
+            while self._open:  # noqa: ASYNC110  looked at while the service stops
+                await anyio.sleep(LOOK_SECONDS)
+
+    def give_up(self) -> None:
+        """End everything; a purchase that was sent to the shop is shielded, and given up by its client."""
+        for scope in self._open:
+            scope.cancel()

@@ -1,0 +1,104 @@
+"""A service stops while a purchase waits for a row: its buyer learns the outcome, or the key to ask with."""
+
+import asyncio
+import json
+import sqlite3
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from mcp import Client
+from mcp.client.sse import sse_client
+
+from tests.support.suite import Suite, until
+
+pytestmark = pytest.mark.anyio
+ORDER = {"customerName": "客户A", "items": [{"productId": 2, "quantity": 1}]}
+STOPPING = {"DRAIN_SECONDS": "1", "STOP_TIMEOUT": "0.5"}  # the drain: so that what was sent has arrived
+
+
+@contextmanager
+def locked(suite: Suite) -> Iterator[None]:
+    """Hold the shop's rows, as another process might."""
+    connection = sqlite3.connect(suite.folder / "shop.db", isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    finally:
+        connection.close()
+
+
+async def stopped(suite: Suite, name: str) -> None:
+    """Wait for the end of a service."""
+    assert await asyncio.to_thread(suite.running.pop(name).process.wait, 15) == -15
+
+
+@pytest.mark.parametrize("key", ["k-1", None])
+async def test_the_shop_invites_nobody_to_buy_again_without_a_key(suite: Suite, key: str | None) -> None:
+    suite.start("api", **STOPPING)
+    headers = {"Idempotency-Key": key} if key else {}
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=30) as http:
+        with locked(suite):
+            buying = asyncio.create_task(http.post("/api/purchase", json=ORDER, headers=headers))
+            await asyncio.sleep(0)
+            suite.running["api"].process.terminate()
+            answer = await buying
+            await stopped(suite, "api")
+    assert (answer.status_code, answer.json()["code"]) == (503, "outcome_unknown")
+    assert answer.json()["params"] == ({"idempotencyKey": key} if key else {})
+    assert "retry-after" not in answer.headers
+    assert "Traceback" not in suite.logs()
+
+
+async def test_the_shop_waits_for_a_purchase_that_is_done_in_time(suite: Suite) -> None:
+    suite.start("api", DRAIN_SECONDS="1")
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=30) as http:
+        with locked(suite):
+            buying = asyncio.create_task(http.post("/api/purchase", json=ORDER))
+            await asyncio.sleep(0)
+            suite.running["api"].process.terminate()
+            await until(lambda: is_draining(suite.api))
+        assert (await buying).json()["id"] == 1
+    await stopped(suite, "api")
+
+
+async def is_draining(port: int) -> bool:
+    async with httpx.AsyncClient() as http:
+        return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 503
+
+
+@asynccontextmanager
+async def buyer(suite: Suite, transport: str) -> AsyncIterator[Client]:
+    url = f"http://localhost:{suite.mcp}"
+    mode: Any = {"mode": "legacy"} if transport == "handshake" else {}
+    connection: Any = sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp"
+    async with Client(connection, read_timeout_seconds=30, **mode) as client:
+        yield client
+
+
+@pytest.mark.parametrize("transport", ["2026-07-28", "handshake", "sse"])
+async def test_the_mcp_server_gives_a_purchase_up_with_its_key(suite: Suite, transport: str) -> None:
+    suite.start("api")
+    suite.start("main", **STOPPING)
+    asked = {"input_data": ORDER | {"idempotencyKey": "k-1"}}
+    sent = asyncio.Event()
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        sent.set()
+
+    async with buyer(suite, transport) as client:
+        with locked(suite):
+            call = client.call_tool("create_purchase", asked, progress_callback=on_progress)
+            buying = asyncio.create_task(call)
+            async with asyncio.timeout(20):
+                await sent.wait()
+            suite.running["main"].process.terminate()
+            result = await buying
+        assert result.is_error
+        error = (result.meta or {})["product-mcp/error"]
+        assert error["params"]["idempotencyKey"] == "k-1", json.dumps(error)
+        assert error["code"] == "outcome_unknown"
+    await stopped(suite, "main")
+    assert "Traceback" not in suite.logs()

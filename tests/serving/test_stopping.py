@@ -1,0 +1,190 @@
+"""How a service stops: it drains, what watches ends, what works is waited for, and the rest says so."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from serving.server import Service
+from tests.support.processes import free_port
+
+pytestmark = pytest.mark.anyio
+
+
+class Shop:
+    """Answers at once, when it may, or never; a stream that watches, and one that answers calls."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.go_on = asyncio.Event()
+        self.is_busy = False
+        self.app = Starlette(
+            routes=[
+                Route("/healthz", self.quick),
+                Route("/quick", self.quick),
+                Route("/slow", self.slow, methods=["GET", "POST"]),
+                Route("/watch", self.watch, methods=["GET", "POST"]),
+            ]
+        )
+
+    async def quick(self, _: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def slow(self, _: Request) -> Response:
+        self.reached.set()
+        await self.go_on.wait()
+        return PlainTextResponse("done")
+
+    async def watch(self, request: Request) -> Response:
+        request.scope["is_busy"] = lambda: self.is_busy
+
+        async def news() -> AsyncIterator[str]:
+            yield "data: 1\n\n"
+            await self.go_on.wait()
+            yield "data: 2\n\n"
+
+        return StreamingResponse(news(), media_type="text/event-stream")
+
+
+@asynccontextmanager
+async def running(shop: Shop, **how: Any) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
+    port = free_port()
+    refuse: Callable[[Any], Response] = lambda _: JSONResponse({"code": "restarting"}, 503)  # noqa: E731
+    service = Service(shop.app, host="127.0.0.1", port=port, given_up=refuse, **how)
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(service.serve())
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+            await until(lambda: ready(http))
+            yield service, http
+        service.should_exit = True
+        shop.go_on.set()
+        await serving
+
+
+async def until(true: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(20):
+        while not await true():  # noqa: ASYNC110  no service tells when it has come so far
+            await asyncio.sleep(0.02)
+
+
+async def ready(http: httpx.AsyncClient) -> bool:
+    try:
+        return (await http.get("/healthz")).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def test_while_it_drains_the_probe_says_so_and_every_answer_closes_its_connection() -> None:
+    async with running(Shop(), drain_seconds=30) as (service, http):
+        assert "connection" not in (await http.get("/quick")).headers
+        service.should_exit = True
+        probe = await draining(http)
+        assert (probe.json(), probe.headers["connection"]) == ({"code": "restarting"}, "close")
+        answer = await http.get("/quick")
+        assert (answer.text, answer.headers["connection"]) == ("ok", "close")
+        service.drained_at = 0
+
+
+async def draining(http: httpx.AsyncClient) -> httpx.Response:
+    await until(lambda: refused(http))
+    return await http.get("/healthz")
+
+
+async def refused(http: httpx.AsyncClient) -> bool:
+    return (await http.get("/healthz")).status_code == 503
+
+
+async def test_what_was_asked_before_the_drain_and_is_answered_in_it_closes_its_connection() -> None:
+    shop = Shop()
+    async with running(shop, drain_seconds=30) as (service, http):
+        asked = asyncio.create_task(http.post("/slow"))
+        await shop.reached.wait()
+        service.should_exit = True
+        await draining(http)
+        shop.go_on.set()
+        assert (await asked).headers["connection"] == "close"
+        service.drained_at = 0
+
+
+async def test_a_stream_that_watches_ends_whole_and_a_call_is_waited_for() -> None:
+    shop = Shop()
+    async with running(shop, stop_seconds=30) as (service, http):
+        call = asyncio.create_task(http.post("/slow"))
+        await shop.reached.wait()
+        async with http.stream("GET", "/watch") as watching:
+            lines = watching.aiter_lines()
+            assert await anext(lines) == "data: 1"
+            service.should_exit = True
+            assert [line async for line in lines] == [""]
+        assert not call.done()
+        shop.go_on.set()
+        assert (await call).text == "done"
+
+
+@pytest.mark.parametrize("busy", [True, False], ids=["answers calls", "is a turn"])
+async def test_a_stream_on_which_somebody_waits_for_an_answer_gets_it(busy: bool) -> None:
+    shop = Shop()
+    shop.is_busy = busy
+    method = "GET" if busy else "POST"
+    async with (
+        running(shop, stop_seconds=30) as (service, http),
+        http.stream(method, "/watch") as watching,
+    ):
+        lines = watching.aiter_lines()
+        assert await anext(lines) == "data: 1"
+        service.should_exit = True
+        await until(lambda: is_closed(http))
+        shop.go_on.set()
+        assert "data: 2" in [line async for line in lines]
+
+
+async def is_closed(http: httpx.AsyncClient) -> bool:
+    async with httpx.AsyncClient(base_url=http.base_url) as other:
+        return not await ready(other)
+
+
+async def test_what_outlasts_the_time_is_given_up_in_the_services_own_words() -> None:
+    shop, said = Shop(), []
+
+    async def finish(seconds: float) -> None:
+        said.append(seconds)
+
+    async with running(shop, stop_seconds=0.2, finish=finish) as (service, http):
+        call = asyncio.create_task(http.post("/slow"))
+        await shop.reached.wait()
+        service.should_exit = True
+        answer = await call
+        assert (answer.status_code, answer.json()) == (503, {"code": "restarting"})
+        assert "retry-after" not in answer.headers
+        assert said == [0]
+
+
+async def test_what_gives_up_by_itself_has_time_for_its_last_words() -> None:
+    shop = Shop()
+
+    async def finish(_: float) -> None:
+        shop.go_on.set()
+
+    async with running(shop, stop_seconds=0.1, finish=finish) as (service, http):
+        call = asyncio.create_task(http.post("/slow"))
+        await shop.reached.wait()
+        service.should_exit = True
+        assert (await call).text == "done"
+
+
+async def test_a_half_request_and_an_idle_connection_hold_up_nothing() -> None:
+    async with running(Shop(), stop_seconds=3600) as (service, http):
+        await http.get("/quick")  # its connection stays open
+        reader, writer = await asyncio.open_connection("127.0.0.1", http.base_url.port)
+        writer.write(b"POST /slow HTTP/1.1\r\nHost: x\r\n")
+        await writer.drain()
+        service.should_exit = True
+        assert await reader.read() == b""
+        writer.close()
