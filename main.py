@@ -8,14 +8,14 @@ from typing import Annotated, Any, Literal, Self
 import anyio
 import httpx
 from mcp.types import CallToolResult, ToolAnnotations
-from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from mcp_server import filters, sentences
-from mcp_server.arguments import optional, strict_tool
+from mcp_server.arguments import none_if_blank, optional, strict_tool
 from mcp_server.asking import (
     MAX_KEY,
     BuyersAnswer,
@@ -116,11 +116,18 @@ class Settings(ServiceSettings):
         return self.mcp_log_level
 
 
+# Some clients show a model no fields of an object, only its description.
+PURCHASE = (
+    '一笔采购：{"customerName": 客户名称, "items": [{"productId": 商品 ID, "quantity": 件数}, …]}，'
+    '重试时再加 "idempotencyKey"'
+)
+
+
 class PurchaseInput(PurchaseRequest):
     """A purchase as the model asks for it."""
 
     model_config = ConfigDict(
-        json_schema_extra={"required": ["customerName", "items"], "description": "一笔采购"}
+        json_schema_extra={"required": ["customerName", "items"], "description": PURCHASE}
     )
 
     idempotencyKey: Annotated[
@@ -130,6 +137,7 @@ class PurchaseInput(PurchaseRequest):
             min_length=1,
             max_length=MAX_KEY,
         ),
+        BeforeValidator(none_if_blank),
     ] = None
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.types import ToolAnnotations
-from pydantic import BaseModel, Field, ValidationError, create_model
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.json_schema import GenerateJsonSchema
 
 from mcp_server.failures import shown_name
@@ -23,6 +23,12 @@ MAX_PROBLEMS = 20  # reported for one call
 class _UntitledSchema(GenerateJsonSchema):
     def field_title_should_be_set(self, _: Any) -> bool:
         return False  # a generated title such as "Maxprice" says nothing, and hosts show it in their forms
+
+
+class Lenient(BaseModel):
+    """Takes what can be read in one way only, such as a number as text, but no unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class UnparsedMetadata(FuncMetadata):
@@ -48,26 +54,36 @@ class StrictTool:
         """Return the arguments as the tool takes them. Raises CodedError."""
         if has_too_many_values(given):
             raise CodedError("too_many_values", max=MAX_VALUES)
-        # Some hosts write an object or a list as JSON text.
-        written = {name for name in ("input_data", "productIds") if isinstance(given.get(name), str)}
-        read = given | {name: _read_json_text(given[name]) for name in written}
+        read = {name: value for name, value in given.items() if not self._is_left_blank(name, value)}
+        if isinstance(given.get("input_data"), str):  # some hosts write an object as JSON text
+            read["input_data"] = read_json_text(given["input_data"])
         try:
             self.arguments.model_validate(read)
         except ValidationError as error:
             raise _invalid_arguments(error) from error
         return read
 
+    def _is_left_blank(self, name: str, value: Any) -> bool:
+        """Whether an argument that may be left out is blank text: many models write that for not given."""
+        field = self.arguments.model_fields.get(name)
+        return field is not None and not field.is_required() and none_if_blank(value) is None
+
 
 def strict_tool(
     function: Callable[..., Any], title: str, annotations: ToolAnnotations, meta: dict[str, Any] | None = None
 ) -> StrictTool:
-    """Make a tool that refuses unknown arguments and wrong types."""
+    """Make a tool that refuses unknown arguments and wrong types.
+
+    One that only reads takes what can be meant in one way only; the schema asks for the right type all the
+    same. One that writes guesses nothing.
+    """
     description = inspect.cleandoc(function.__doc__ or "")
     tool = Tool.from_function(
         function, title=title, description=description, annotations=annotations, meta=meta
     )
     lenient = tool.fn_metadata
-    strict = create_model(lenient.arg_model.__name__, __base__=(Strict, lenient.arg_model))
+    base = Lenient if annotations.read_only_hint else Strict
+    strict = create_model(lenient.arg_model.__name__, __base__=(base, lenient.arg_model))
     # Without an output model results are not validated again: they are the service's own.
     tool.fn_metadata = UnparsedMetadata(
         arg_model=lenient.arg_model, output_schema=_inlined(lenient.output_schema)
@@ -101,7 +117,13 @@ def _without_null(schema: dict[str, Any]) -> None:
         del schema["default"]
 
 
-def _read_json_text(text: str) -> Any:
+def none_if_blank(value: Any) -> Any:
+    """Return text without the blanks around it, and None for text that says nothing."""
+    return (value.strip() or None) if isinstance(value, str) else value
+
+
+def read_json_text(text: str) -> Any:
+    """Return what a text says that is JSON, within bounds; any other text as it is."""
     try:
         parsed = json.loads(text)
     except (ValueError, RecursionError):

@@ -20,13 +20,15 @@ from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
 
 from mcp_server import sentences
-from mcp_server.rest_client import RestClient, ShopRefusedError
+from mcp_server.rest_client import RestClient
 from models import MAX_LIMIT, PurchaseRequest, Strict
 from serving.errors import CodedError
 
 MAX_KEY = 200  # characters of an idempotency key
 KEY = "idempotency-key"  # in a call's `_meta`: the host's key
 CONFIRMED = "product-mcp/confirmed"  # in a call's `_meta`: what a person confirmed where the host has asked
+
+NO_TOTAL = 1e18  # yuan: at this total the shop places no order, but says why not, or finds one by its key
 
 Confirm = Literal["never", "auto", "always"]
 
@@ -94,9 +96,10 @@ def rest_of(ctx: ToolCall) -> RestClient:
 async def quote(input_data: PurchaseRequest, ctx: ToolCall) -> Quote:
     """Find out what to ask before buying, where the client can be asked; names and prices are the shop's.
 
-    Not asked about is what a person has confirmed already, and an order that the service refuses anyway, for
-    want of a name or of lines. On the 2026-07-28 wire this runs again with the answer, and a total that has
-    changed since makes another question, to which the SDK takes no earlier answer.
+    Not asked about is what a person has confirmed already, and what the shop cannot fill, or refuses for want
+    of a name or of lines: its refusal comes instead of a question. On the 2026-07-28 wire this runs again
+    with the answer, and a total that has changed since makes another question, to which the SDK takes no
+    earlier answer.
     """
     confirm = ctx.request_context.lifespan_context.confirm
     total = _confirmed_total(ctx)
@@ -189,11 +192,10 @@ async def _quoted(rest: RestClient, purchase: PurchaseRequest) -> Quote:
         wanted[line.productId] = wanted.get(line.productId, 0) + line.quantity
     query = {"productId": list(wanted), "limit": MAX_LIMIT}
     answer = await rest.get("purchase", "/inventory", query, rest.limits.look_seconds)
-    known = {item["productId"]: item["product"] for item in answer.data if item.get("product")}
-    for product_id in wanted:
-        if product_id not in known:
-            detail = sentences.UNKNOWN_PRODUCT.format(productId=product_id)
-            raise ShopRefusedError("purchase", 404, detail, "unknown_product", productId=product_id)
+    stock = {item["productId"]: item["quantity"] for item in answer.data if item.get("product")}
+    if any(stock.get(product_id, 0) < count for product_id, count in wanted.items()):
+        return Quote(total=NO_TOTAL)
+    known = {item["productId"]: item["product"] for item in answer.data}
     lines = "、".join(f"{count} × {known[product_id]['name']}" for product_id, count in wanted.items())
     cents = sum(round(known[product_id]["price"] * 100) * count for product_id, count in wanted.items())
     return Quote(sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100), cents / 100)

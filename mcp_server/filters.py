@@ -1,34 +1,54 @@
 """What the reading tools can be asked for: each argument with its bounds, in the words that a model reads."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
-from mcp_server.arguments import optional
+from mcp_server.arguments import optional, read_json_text
 from models import MAX_ID, MAX_LIMIT, MAX_NAME, GroupBy, StorableText
 
-Id = Annotated[int, Field(ge=1, le=MAX_ID)]
+
+def _no_truth_value(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("number_type", "Input should be a valid number")
+    return value
+
+
+def _listed(value: Any) -> Any:
+    """Read a list that is written as text, `[1,2]` or `1,2`, and a number that stands for a list of one."""
+    if isinstance(value, str):
+        read = read_json_text(value)
+        value = read_json_text(f"[{value}]") if isinstance(read, str) else read
+    return [value] if isinstance(value, int | float) else value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth_value)]
+Price = Annotated[float, BeforeValidator(_no_truth_value)]
+Id = Annotated[Whole, Field(ge=1, le=MAX_ID)]
 Query = Annotated[
     StorableText | None,
     optional(
         "要找什么，中文、英文、繁体都可以，如 降噪耳机、power bank；不填则返回全部", max_length=MAX_NAME
     ),
 ]
-MinPrice = Annotated[float | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
+MinPrice = Annotated[Price | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
 MaxPrice = Annotated[
-    float | None, optional("最高单价，人民币元，含；用户说了预算时使用", ge=0, allow_inf_nan=False)
+    Price | None, optional("最高单价，人民币元，含；用户说了预算时使用", ge=0, allow_inf_nan=False)
 ]
 ProductIds = Annotated[
-    list[Id] | None, optional("只要这些商品 ID 的库存，见 get_products；不填则返回全部", max_length=MAX_LIMIT)
+    list[Id] | None,
+    optional("只要这些商品 ID 的库存，见 get_products；不填则返回全部", max_length=MAX_LIMIT),
+    BeforeValidator(_listed),
 ]
 MaxQuantity = Annotated[
-    int | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
+    Whole | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
 ]
 CustomerName = Annotated[
     StorableText | None, optional("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)
 ]
 ProductId = Annotated[
-    int | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
+    Whole | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
 ]
 MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
 Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
@@ -37,7 +57,7 @@ Grouping = Annotated[
     GroupBy | None, optional("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用")
 ]
 Limit = Annotated[
-    int | None,
+    Whole | None,
     optional(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多", ge=1, le=MAX_LIMIT),
 ]
-Offset = Annotated[int | None, optional("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]
+Offset = Annotated[Whole | None, optional("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]

@@ -47,7 +47,7 @@ class Prompts:
 
     async def recommend(self, preference: Preference, budget: Budget = "") -> str:
         """Ask for a recommendation."""
-        limit = f"预算不超过 {budget} 元。" if budget.strip() else "预算不限。"
+        limit = f"预算不超过 {budget} 元。" if budget else "预算不限。"
         return (
             f"请为我推荐商品。我的喜好：{preference}。{limit}\n"
             "先用 get_products 查商品和价格，再用 get_inventory 确认有货，最多推荐三件，"

@@ -14,7 +14,6 @@ UNANSWERED = {
     "purchase": "请求创建采购订单时出错",
 }
 NO_DETAIL = "没有说明"
-UNKNOWN_PRODUCT = "商品ID {productId} 不存在"  # the shop's, where the question finds it first
 TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，不会重复购买"
 OUTCOME_UNKNOWN = "。订单可能已经创建，也可能没有"
 WHAT_NOW = {  # after the shop's own refusal
@@ -45,6 +44,10 @@ SENTENCES = {
     "cannot_ask": (
         "没有下单：服务器要求每笔采购都经用户确认（--confirm always），"
         "但这个客户端不能向用户提问（没有 elicitation，或用了 --stateless、--json-response）"
+    ),
+    "question_failed": (
+        "没有下单：客户端说能向用户提问，却没有问成（{reason}）。"
+        "要不经确认就下单，请设置 MCP_CONFIRM=never（python main.py --confirm never）"
     ),
     "declined": "没有下单：用户拒绝了这笔采购。请不要自行重试，先问清用户的意思",
     "cancelled": "没有下单：用户取消了这笔采购。请不要自行重试，先问清用户的意思",

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, GetPromptResult, InputRequiredResult
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -16,7 +17,7 @@ from starlette.routing import Route
 from starlette.types import Scope
 
 from mcp_server import sentences
-from mcp_server.arguments import MAX_PROBLEMS, StrictTool
+from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
 from mcp_server.asking import ToolContext, question_security
 from mcp_server.failures import prompt_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
@@ -74,11 +75,14 @@ class ShopServer(MCPServer[ToolContext]):
             return await super().call_tool(name, self._strict[name].checked(arguments), context)
         except CodedError as error:
             return tool_failure(error)
+        except MCPError as error:  # a client's answer to the question: some relay the promise to ask alone
+            return tool_failure(CodedError("question_failed", reason=shown_name(error)))
         except ToolError as error:  # what a tool raises arrives as its cause
             if isinstance(error.__cause__, CodedError):
                 return tool_failure(error.__cause__)
-            # The SDK's own failure, without the English prefix that it adds.
-            raise error.__cause__ if isinstance(error.__cause__, ToolError) else error from None
+            if isinstance(error.__cause__, ToolError):  # the SDK's own: of the answer to the question, too
+                return tool_failure(CodedError("question_failed", reason=shown_name(error.__cause__)))
+            raise
 
     async def get_prompt(
         self,
@@ -93,12 +97,13 @@ class ShopServer(MCPServer[ToolContext]):
             error = CodedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
             raise prompt_failure(error)
         known = offered[name].arguments or []
-        missing = [each.name for each in known if each.required and not given.get(each.name)]
+        filled = {name: value for name, value in given.items() if none_if_blank(value)}
+        missing = [each.name for each in known if each.required and each.name not in filled]
         unknown = sorted(set(given) - {each.name for each in known})[:MAX_PROBLEMS]
         if missing or unknown:
             wrong = {"missing": missing, "unknown": [shown_name(field) for field in unknown]}
             raise prompt_failure(CodedError("invalid_prompt_arguments", prompt=name, **wrong))
-        return await super().get_prompt(name, arguments, context)
+        return await super().get_prompt(name, filled, context)
 
 
 def http_app(

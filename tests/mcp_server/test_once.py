@@ -71,7 +71,7 @@ async def test_an_answer_that_the_sdk_refuses_is_told_without_its_prefix(tmp_pat
         (answer,) = answered["inputResponses"].values()
         del answer["content"]
         refused = await buy(http, TWO_BUDS, **answered)
-    assert refused["isError"]
+    assert refused["_meta"]["product-mcp/error"]["code"] == "question_failed"
     assert "Error executing tool" not in refused["content"][0]["text"]
 
 

@@ -7,11 +7,13 @@ from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
 import pytest
 from mcp.client import Client, ClientRequestContext
-from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, RequestParamsMeta
+from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, ErrorData, RequestParamsMeta
 
 import main
+from mcp_server.rest_client import RestClient
 from tests.mcp_server.stand_ins import (
     TWO_BUDS,
     Person,
@@ -20,6 +22,7 @@ from tests.mcp_server.stand_ins import (
     connect,
     error_of,
     keyed,
+    real_shop_transport,
     text_of,
 )
 
@@ -166,3 +169,65 @@ async def test_a_repeat_by_key_finds_the_order_whatever_it_costs_now(tmp_path: P
         )
         assert len(await orders(client)) == 1
     assert total_of(one) == total_of(again) == 1798
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [
+        ([{"productId": 2, "quantity": 51}], "out_of_stock"),
+        ([{"productId": 2, "quantity": 30}, {"productId": 2, "quantity": 30}], "out_of_stock"),
+        ([{"productId": 1, "quantity": 1}, {"productId": 99, "quantity": 1}], "unknown_product"),
+    ],
+)
+async def test_what_the_shop_cannot_fill_is_refused_by_it_and_nobody_is_asked(
+    tmp_path: Path, era: str, lines: list[dict[str, int]], code: str
+) -> None:
+    person = Person("accept")
+    async with shopping(tmp_path, era, person) as client:
+        order = {"input_data": {"customerName": "A", "items": lines}}
+        refused = await client.call_tool("create_purchase", order)
+        assert await orders(client) == []
+    assert error_of(refused)["code"] == code
+    assert text_of(refused).startswith("创建采购订单失败 (40")
+    assert not person.asked
+
+
+async def test_a_repeat_by_key_is_found_though_nothing_is_left(tmp_path: Path, era: str) -> None:
+    order = {"customerName": "A", "items": [{"productId": 2, "quantity": 50}], "idempotencyKey": "k"}
+    async with shopping(tmp_path, era, Person("accept")) as client:
+        await client.call_tool("create_purchase", {"input_data": order})
+        again = await client.call_tool("create_purchase", {"input_data": order})
+    assert (again.meta or {})["product-mcp/replayed"] is True
+
+
+async def test_stock_that_returns_after_the_look_is_not_sold_unasked(tmp_path: Path, era: str) -> None:
+    async with real_shop_transport(tmp_path) as shop:
+        empty = httpx.Response(
+            200, json=[{"productId": 2, "quantity": 0, "product": {"name": "x", "price": 1}}]
+        )
+
+        async def answer(request: httpx.Request) -> httpx.Response:
+            is_look = request.url.path == "/api/inventory"
+            return empty if is_look else await shop.handle_async_request(request)
+
+        rest = RestClient("http://localhost/api", transport=httpx.MockTransport(answer))
+        server = main.create_server(main.Settings(), rest)
+        async with Client(server, mode=era, elicitation_callback=Person("accept")) as client:
+            refused = await client.call_tool("create_purchase", TWO_BUDS)
+            assert await orders(client) == []
+    assert error_of(refused)["code"] == "price_changed"
+
+
+@pytest.mark.parametrize("number", [-32601, -32603, -32600, 0])
+async def test_a_bridge_that_promises_to_ask_and_cannot_is_told_what_to_set(number: int) -> None:
+    api = RestService()
+
+    async def cannot(context: ClientRequestContext, params: ElicitRequestParams) -> ErrorData:
+        return ErrorData(code=number, message="Method not found")
+
+    server = main.create_server(main.Settings(), api.client(main.Settings()))
+    async with Client(server, mode="legacy", elicitation_callback=cannot) as client:
+        refused = await client.call_tool("create_purchase", TWO_BUDS)
+    assert error_of(refused) == {"code": "question_failed", "params": {"reason": "Method not found"}}
+    assert "MCP_CONFIRM=never" in text_of(refused)
+    assert not api.purchases()
