@@ -40,6 +40,7 @@ class Settings(ServiceSettings):
     database_url: str = Field(
         "sqlite:///shop.db", description="sqlite:///文件名 或 postgresql://用户:密码@主机/数据库"
     )
+    database_pool: int = Field(10, ge=1, le=1000, description="最多同时打开多少个 PostgreSQL 连接")
     catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 文件")
     api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
 
@@ -127,7 +128,7 @@ async def create_purchase(
 
 @health.get("/healthz", summary="服务与数据库是否正常", openapi_extra={"security": []})
 async def healthz(request: Request) -> dict[str, str]:
-    """Answer 200 when the database answers."""
+    """Answer 200 when the database answers and can be written."""
     await opened_store(request).ping()
     return {"status": "ok"}
 
@@ -139,8 +140,7 @@ def given_up(scope: Scope) -> Response:
     """
     if scope["method"] != "POST":
         return problems.ANSWERS.answer(503, "restarting", {})
-    key = Headers(scope=scope).get("Idempotency-Key")
-    return problems.ANSWERS.answer(503, "outcome_unknown", {"idempotencyKey": key} if key else {})
+    return problems.unknown_outcome(Headers(scope=scope).get("Idempotency-Key"))
 
 
 def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> FastAPI:
@@ -150,7 +150,12 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         try:
             entries = catalog.load(settings.catalog) if settings.catalog else None
-            store = await open_store(settings.database_url, entries, busy_seconds=busy_seconds)
+            store = await open_store(
+                settings.database_url,
+                entries,
+                busy_seconds=busy_seconds,
+                connections=settings.database_pool,
+            )
         except (CatalogError, StoreUnavailableError) as error:
             raise server.StartError(failure_sentence(error)) from error
         app.state.store = store

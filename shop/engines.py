@@ -10,12 +10,17 @@ from shop.store import Store
 
 
 async def open_store(
-    url: str, catalogue: list[CatalogEntry] | None = None, *, busy_seconds: float = BUSY_SECONDS
+    url: str,
+    catalogue: list[CatalogEntry] | None = None,
+    *,
+    busy_seconds: float = BUSY_SECONDS,
+    connections: int = 10,
 ) -> Store:
     """Open the shop at `sqlite:///file` or `postgresql://…`; create, migrate and fill it where needed.
 
     `catalogue` adds new products and updates known ones, but for their stock; without one an empty shop gets
-    the tutorial's. `busy_seconds` is how long SQLite waits for another process that writes.
+    the tutorial's. `busy_seconds` is how long SQLite waits for another process that writes;
+    `connections` is how many to PostgreSQL are held open at most.
     Raises `StoreUnavailableError`.
     """
     scheme, _, rest = url.partition("://")
@@ -26,5 +31,5 @@ async def open_store(
             from shop.postgres import PostgresStore  # noqa: PLC0415  asyncpg is an extra; its import takes 100 ms
         except ModuleNotFoundError as error:
             raise StoreUnavailableError("asyncpg_missing") from error
-        return await PostgresStore.open(url, catalogue)
+        return await PostgresStore.open(url, catalogue, connections)
     raise StoreUnavailableError("database_url_unknown")

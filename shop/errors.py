@@ -14,5 +14,16 @@ class StoreUnavailableError(CodedError):
     """
 
 
+class OutcomeUnknownError(StoreUnavailableError):
+    """The database went while it committed a purchase, which may be written, or not.
+
+    Its key settles it: the same purchase, sent again, has the one order.
+    """
+
+    def __init__(self, cause: StoreUnavailableError) -> None:
+        """Say what went wrong: code and parameters of `cause`."""
+        super().__init__(cause.code, **cause.params)
+
+
 class CatalogError(CodedError):
     """The catalogue's file is wrong; the parameters name it, and the line or the entry and its field."""

@@ -2,64 +2,91 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from models import Order, PurchaseRequest
 from shop import queries, schema, search, store
 from shop.catalog import TUTORIAL, CatalogEntry
-from shop.errors import StoreUnavailableError
+from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.queries import Row, Statement
 from shop.store import Intent, Purchase, StockedProduct, Store
 
-MAX_CONNECTIONS = 10
-CONNECT_SECONDS = 5.0  # to open a connection, or to wait for a free one
+T = TypeVar("T")
+Work = Callable[[asyncpg.Connection], Awaitable[T]]
+
+CONNECT_SECONDS = 5.0  # to open a connection
+POOL_SECONDS = 2.0  # to wait for a free one; with the next, less than the 5 after which main.py asks again
+PURCHASE_SECONDS = 3.0  # to wait for products that other purchases hold
 COMMAND_SECONDS = 15.0
 INDEX_SECONDS = 600.0  # to write the search terms of a whole catalogue
+REPEAT_PAUSES = (0.02, 0.2)  # seconds before the second and the third attempt
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
+
+# All that the driver raises: what the server says, what the driver finds itself, and what the network does.
+DRIVER_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+    EOFError,
+)
+# Classes and codes of SQLSTATE after which another attempt may do better at once: connection lost, rolled
+# back for another's sake, server stopping or starting, prepared for tables of before a migration, a replica
+# (of several hosts in DATABASE_URL another one may be the primary by now), no connection left.
+REPEATABLE = ("08", "40", "57P", "0A000", "25006", "53300")
+
+
+class _CommitLostError(asyncpg.InterfaceError):  # type: ignore[misc]  # it ships no types
+    """The connection went while COMMIT was under way: it may have been carried out, or not."""
 
 
 class PostgresStore(Store):
     """The shop in a PostgreSQL database. After a lost connection the next request opens another."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, pool_seconds: float = POOL_SECONDS) -> None:
         """Take an open pool to a database with its tables; see `open`."""
         self._pool = pool
+        self._pool_seconds = pool_seconds
 
     @classmethod
-    async def open(cls, url: str, catalogue: list[CatalogEntry] | None = None) -> "PostgresStore":
+    async def open(cls, url: str, catalogue: list[CatalogEntry] | None, connections: int) -> "PostgresStore":
         """Create or migrate the tables and import the catalogue, in one transaction."""
+        pool = asyncpg.create_pool(
+            url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS
+        )
+        opened = cls(await pool)
+        prepare = partial(_prepare, catalogue=catalogue)
         try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1,
-                max_size=MAX_CONNECTIONS,
-                timeout=CONNECT_SECONDS,
-                command_timeout=COMMAND_SECONDS,
-            )
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, ValueError) as error:
-            raise _failed(error) from error
-        opened = cls(pool)
-        try:
-            async with opened._transaction() as connection:
-                await _migrate(connection)
-                await _import(connection, catalogue)
+            await opened._repeated(lambda connection: _in_transaction(connection, prepare))
         except StoreUnavailableError:
             await opened.close()
             raise
+        except ValueError as error:  # the URL is wrong
+            raise _failed(error) from error
         return opened
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         """Read with a connection of the pool."""
-        async with self._connection() as connection:
-            return await _fetch(connection, statement)
+        return await self._repeated(lambda connection: _fetch(connection, statement))
 
     async def place(self, intent: Intent) -> Purchase:
         """Buy in a transaction of its own."""
-        async with self._transaction() as connection:
-            return await _place(connection, intent)
+        place = partial(_place_in_time, intent=intent)
+        return await self._repeated(
+            lambda connection: _in_transaction(connection, place), once=intent.key is None
+        )
+
+    async def ping(self) -> None:
+        """Return when the database answers and can be written."""
+        sql = "SELECT current_setting('transaction_read_only'), (SELECT 1 FROM products LIMIT 1)"
+        if (await self.fetch(Statement(sql, [])))[0][0] == "on":
+            await self._pool.expire_connections()
+            raise StoreUnavailableError("database_read_only", database="PostgreSQL")
 
     async def close(self) -> None:
         """Close every connection; without an answer from the server, drop them."""
@@ -68,24 +95,63 @@ class PostgresStore(Store):
         except TimeoutError:
             self._pool.terminate()
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        try:
-            async with self._pool.acquire(timeout=CONNECT_SECONDS) as connection:
-                yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
-            raise _failed(error) from error
+    async def _repeated(self, work: Work[T], *, once: bool = False) -> T:
+        """Call `work` with a connection, again with a new one where that may help.
+
+        What must be done `once` is not repeated when a COMMIT may have been carried out.
+        """
+        unknown = False
+        for pause in (*REPEAT_PAUSES, None):
+            try:
+                async with self._connection() as connection:
+                    return await work(connection)
+            except DRIVER_ERRORS as error:
+                unknown = unknown or isinstance(error, _CommitLostError)
+                if pause is None or not _is_repeatable(error) or (unknown and once):
+                    failed = _failed(error)
+                    raise (OutcomeUnknownError(failed) if unknown else failed) from error
+            await self._pool.expire_connections()
+            await asyncio.sleep(pause)
+        raise AssertionError("the last attempt returns or raises")
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[asyncpg.Connection]:
-        async with self._connection() as connection, connection.transaction(isolation="read_committed"):
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        connection = await self._pool.acquire(timeout=self._pool_seconds)
+        try:
             yield connection
+        finally:
+            with suppress(*DRIVER_ERRORS):  # done is done; the pool drops a connection that it cannot reset
+                await self._pool.release(connection)
+
+
+def _is_repeatable(error: Exception) -> bool:
+    # A timeout has waited long enough. The driver's own errors are about the connection.
+    state = getattr(error, "sqlstate", None) or "08"
+    return not isinstance(error, TimeoutError) and state.startswith(REPEATABLE)
 
 
 def _failed(error: Exception) -> StoreUnavailableError:
     # The first line only: the next ones may quote a row, and a customer's name does not belong in a log.
     reason = (str(error) or type(error).__name__).splitlines()[0]
     return StoreUnavailableError("database_failed", database="PostgreSQL", reason=reason)
+
+
+async def _in_transaction(connection: asyncpg.Connection, work: Work[T]) -> T:
+    transaction = connection.transaction(isolation="read_committed")
+    await transaction.start()
+    try:
+        result = await work(connection)
+    except BaseException:
+        with suppress(*DRIVER_ERRORS):  # the connection is gone, and the transaction with it
+            await transaction.rollback()
+        raise
+    try:
+        await transaction.commit()
+    except DRIVER_ERRORS as error:
+        if (getattr(error, "sqlstate", None) or "08").startswith(("23", "40")):  # it was rolled back
+            raise
+        raise _CommitLostError(str(error) or type(error).__name__) from error
+    return result
 
 
 async def _fetch(connection: asyncpg.Connection, statement: Statement) -> Sequence[Row]:
@@ -96,6 +162,11 @@ async def _fetch(connection: asyncpg.Connection, statement: Statement) -> Sequen
 async def _order(connection: asyncpg.Connection, key: str) -> Order | None:
     rows = await _fetch(connection, queries.order_of_key(key))
     return queries.to_orders(rows)[0] if rows else None
+
+
+async def _place_in_time(connection: asyncpg.Connection, intent: Intent) -> Purchase:
+    async with asyncio.timeout(PURCHASE_SECONDS):
+        return await _place(connection, intent)
 
 
 async def _place(connection: asyncpg.Connection, intent: Intent) -> Purchase:
@@ -152,6 +223,11 @@ async def _write_lines(
         list(wanted),
         list(wanted.values()),
     )
+
+
+async def _prepare(connection: asyncpg.Connection, catalogue: list[CatalogEntry] | None) -> None:
+    await _migrate(connection)
+    await _import(connection, catalogue)
 
 
 async def _migrate(connection: asyncpg.Connection) -> None:

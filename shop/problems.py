@@ -1,6 +1,9 @@
 """The status of each of the shop's codes, and what the OpenAPI document says of it."""
 
 import logging
+import math
+import time
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -8,10 +11,11 @@ from fastapi import FastAPI, Request, Response
 
 from serving.error_answers import ErrorAnswers, Problem
 from serving.errors import sentence
-from shop.errors import StoreUnavailableError
+from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.sentences import REFUSALS, STATUS_DESCRIPTIONS, failure_sentence
 
 RETRY_AFTER_SECONDS = 1
+SAME_FAULT_SECONDS = 60  # a fault that was not met for so long is over
 
 ANSWERS = ErrorAnswers(
     partial(sentence, REFUSALS),
@@ -36,10 +40,30 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 def install(app: FastAPI) -> None:
     """Answer what the routes, the store and FastAPI raise."""
     ANSWERS.install(app)
-    app.add_exception_handler(StoreUnavailableError, _on_unavailable)
+    app.add_exception_handler(StoreUnavailableError, _Unavailable().answer)
 
 
-async def _on_unavailable(_: Request, error: Exception) -> Response:
-    assert isinstance(error, StoreUnavailableError)
-    log.error("数据库不可用：%s", failure_sentence(error))
-    return ANSWERS.answer(503, "database_unavailable", {}, {"Retry-After": str(RETRY_AFTER_SECONDS)})
+class _Unavailable:
+    """Answers while the database cannot be used, and logs a line for each fault, not for each request."""
+
+    def __init__(self) -> None:
+        self._struck: dict[str, float] = {}  # when each fault was last met
+
+    async def answer(self, request: Request, error: Exception) -> Response:
+        assert isinstance(error, StoreUnavailableError)
+        said, now = failure_sentence(error), time.monotonic()
+        if now - self._struck.get(said, -math.inf) > SAME_FAULT_SECONDS:
+            log.error("数据库不可用：%s", said)
+        self._struck = {fault: at for fault, at in self._struck.items() if now - at < SAME_FAULT_SECONDS}
+        self._struck[said] = now
+        again = {"Retry-After": str(RETRY_AFTER_SECONDS)}
+        if not isinstance(error, OutcomeUnknownError):
+            return ANSWERS.answer(503, "database_unavailable", {}, again)
+        # Without a key, to try again at once might buy twice.
+        key = request.headers.get("Idempotency-Key")
+        return unknown_outcome(key, again if key else None)
+
+
+def unknown_outcome(key: str | None, headers: Mapping[str, str] | None = None) -> Response:
+    """Answer a purchase that may be placed, or not: sent again with its key it is found."""
+    return ANSWERS.answer(503, "outcome_unknown", {"idempotencyKey": key} if key else {}, headers)

@@ -27,13 +27,14 @@ STATUS_DESCRIPTIONS = {
     413: REFUSALS["too_large"],
     421: REFUSALS["host_not_allowed"],
     422: "参数有误，或 Idempotency-Key 已用于另一笔订单",
-    503: REFUSALS["database_unavailable"],
+    503: "数据库暂时不可用；code 为 outcome_unknown 时可能已经下单",
 }
 
 # Of `StoreUnavailableError` and `CatalogError`.
 FAILURES = {
     "database_failed": "{database}: {reason}",
-    "database_replaced": "{database}: 文件已被换成另一个，请重新启动服务",
+    "database_replaced": "{database}: 文件已被删除或换成另一个，请放回原处，或重新启动服务",
+    "database_read_only": "{database}: 只读，可能是备用服务器",
     "database_closed": "数据库已关闭",
     "database_url_unknown": "DATABASE_URL 应为 sqlite:///文件名 或 postgresql://用户@主机/数据库",
     "asyncpg_missing": "PostgreSQL 需要 asyncpg，请先运行：uv sync --extra postgres",

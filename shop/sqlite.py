@@ -2,12 +2,11 @@
 
 import asyncio
 import itertools
-import os
 import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,68 +16,18 @@ from typing import TypeVar
 from models import Order, PurchaseRequest
 from shop import queries, schema, search, store
 from shop.catalog import TUTORIAL, CatalogEntry
-from shop.errors import StoreError, StoreUnavailableError
+from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from shop.queries import Row, Statement
+from shop.sqlite_files import Connections, Files, failed
 from shop.store import Intent, Purchase, StockedProduct, Store
 
 T = TypeVar("T")
 
 MAX_BATCH = 256  # purchases in one transaction
 MAX_READERS = 4
-BUSY_SECONDS = 5.0  # how long to wait for another process that writes
+BUSY_SECONDS = 4.0  # how long to wait for another process that writes: main.py waits 5 for an answer
 RETRY_SECONDS = 0.02
 CLOSE_SECONDS = 0.5  # a buyer who still waits was told already that the outcome is unknown
-
-
-class _Connections:
-    """Open connections to one file, each used by one thread at a time."""
-
-    def __init__(self, path: Path, busy_seconds: float) -> None:
-        self._path = path
-        self._name = str(path)
-        self._busy_seconds = busy_seconds
-        self._idle: list[sqlite3.Connection] = []
-        self._inode = path.stat().st_ino
-
-    def run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Call `work` with a connection. After a failure the connection is closed, which rolls back."""
-        try:
-            self._check_file()
-            connection = self._take()
-            try:
-                result = work(connection)
-            except BaseException:
-                connection.close()
-                raise
-        except (sqlite3.Error, OSError) as error:
-            raise _failed(self._path, error) from error
-        self._idle.append(connection)
-        return result
-
-    def close(self) -> None:
-        while self._idle:
-            self._idle.pop().close()
-
-    def _check_file(self) -> None:
-        # SQLite would go on writing into a deleted file, and acknowledged orders would be lost with it.
-        if os.stat(self._name).st_ino != self._inode:
-            raise StoreUnavailableError("database_replaced", database=self._name)
-
-    def _take(self) -> sqlite3.Connection:
-        with suppress(IndexError):
-            return self._idle.pop()
-        uri = f"{self._path.absolute().as_uri()}?mode=rw"
-        connection = sqlite3.connect(
-            uri, uri=True, timeout=self._busy_seconds, isolation_level=None, check_same_thread=False
-        )
-        connection.execute("PRAGMA synchronous = FULL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        return connection
-
-
-def _failed(path: Path, error: Exception) -> StoreUnavailableError:
-    reason = error.strerror if isinstance(error, OSError) else None
-    return StoreUnavailableError("database_failed", database=str(path), reason=reason or str(error))
 
 
 @dataclass(frozen=True)
@@ -98,8 +47,10 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
         """Take a file that `_prepare` has made ready."""
-        self._inline = _Connections(path, 0)
-        self._threaded = _Connections(path, busy_seconds)
+        self._path = path
+        self._files = Files(path)
+        self._inline = Connections(path, 0, self._files.check)
+        self._threaded = Connections(path, busy_seconds, self._files.check)
         self._readers = ThreadPoolExecutor(MAX_READERS, "shop-reader")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._closed = False
@@ -131,6 +82,11 @@ class SqliteStore(Store):
         self._jobs.put(job)
         return await job.result
 
+    async def ping(self) -> None:
+        """Return when the file can be read and written; another writer's lock is a good sign."""
+        self._check_open()
+        self._inline.run(_try_to_write)
+
     async def close(self) -> None:
         """Write what waits, then close every connection; another process's lock is not waited for long."""
         self._closed = True
@@ -139,6 +95,7 @@ class SqliteStore(Store):
         self._readers.shutdown()
         self._inline.close()
         self._threaded.close()
+        self._files.close()
 
     def _check_open(self) -> None:
         if self._closed:
@@ -165,12 +122,26 @@ class SqliteStore(Store):
 
     def _write(self, batch: list[_Job]) -> Sequence[Purchase | Exception]:
         try:
-            return self._threaded.run(lambda connection: _place_all(connection, batch))
+            return self._threaded.run(lambda connection: self._place_all(connection, batch))
         except Exception as error:  # noqa: BLE001  the thread's outer edge: every buyer must get an answer
             return [error] * len(batch)
 
+    def _place_all(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[Purchase | StoreError]:
+        connection.execute("BEGIN IMMEDIATE")
+        results = [_placed_or_refused(connection, job.intent) for job in batch]
+        try:
+            connection.execute("COMMIT")
+            self._files.check()  # nobody would find the orders in a file that is gone
+        except StoreUnavailableError as replaced:
+            raise OutcomeUnknownError(replaced) from replaced
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_IOERR_FSYNC:  # after it a crash may bring them back
+                raise
+            raise OutcomeUnknownError(failed(self._path, error)) from error
+        return results
 
-def _read(connections: _Connections, statement: Statement) -> list[Row]:
+
+def _read(connections: Connections, statement: Statement) -> list[Row]:
     return connections.run(lambda connection: connection.execute(statement.sql, statement.args).fetchall())
 
 
@@ -184,11 +155,15 @@ def _deliver(batch: list[_Job], results: Sequence[Purchase | Exception]) -> None
             job.result.set_result(result)
 
 
-def _place_all(connection: sqlite3.Connection, batch: list[_Job]) -> list[Purchase | StoreError]:
-    connection.execute("BEGIN IMMEDIATE")
-    results = [_placed_or_refused(connection, job.intent) for job in batch]
-    connection.execute("COMMIT")
-    return results
+def _try_to_write(connection: sqlite3.Connection) -> None:
+    connection.execute("SELECT 1 FROM products LIMIT 1").fetchall()
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if not _is_busy(error):
+            raise
+    else:
+        connection.execute("ROLLBACK")
 
 
 def _placed_or_refused(connection: sqlite3.Connection, intent: Intent) -> Purchase | StoreError:
@@ -255,19 +230,20 @@ def _prepare(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: flo
 
 
 def _is_locked(error: StoreUnavailableError) -> bool:
-    cause = error.__cause__
-    return (
-        isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-    )
+    return isinstance(error.__cause__, sqlite3.OperationalError) and _is_busy(error.__cause__)
+
+
+def _is_busy(error: sqlite3.OperationalError) -> bool:
+    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
 def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
     try:
         if not path.exists():
             path.touch()
-        connections = _Connections(path, busy_seconds)
+        connections = Connections(path, busy_seconds)
     except OSError as error:
-        raise _failed(path, error) from error
+        raise failed(path, error) from error
     connections.run(lambda connection: _migrate_and_import(connection, catalogue))
     connections.close()
 

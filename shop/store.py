@@ -120,6 +120,10 @@ class Store(ABC):
         """Take the stock and write the order in one transaction. After a `StoreError` nothing was written."""
 
     @abstractmethod
+    async def ping(self) -> None:
+        """Return when the database answers and can be written."""
+
+    @abstractmethod
     async def close(self) -> None:
         """Finish what is under way, then close the database."""
 
@@ -149,10 +153,6 @@ class Store(ABC):
     async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""
         return await self._list(query, queries.summary(query), queries.to_summaries)
-
-    async def ping(self) -> None:
-        """Return when the database answers."""
-        await self.fetch(Statement("SELECT 1 FROM products LIMIT 1", [], quick=True))
 
     async def _list(
         self, query: ListQuery, sql: tuple[Statement, Statement], made: Callable[[Sequence[Row]], list[T]]
