@@ -64,8 +64,11 @@ const page = {
 	// The keyboard goes to the confirmation, unless something is being typed.
 	asked(controller, card) {
 		if (controller !== current) return;
-		follow(isAtEnd);
 		announce(t("askedYou") + (card.call.title || card.call.tool));
+		// A card that is taller than the view is read from its beginning, before anything can confirm it.
+		const isTall = card.root.offsetHeight > scroll.clientHeight;
+		follow(isAtEnd && !isTall);
+		if (isTall) return card.root.scrollIntoView();
 		const isIdle = [document.body, input, submit].some(element => element === document.activeElement);
 		if (isIdle && !input.value) card.focus();
 	},
@@ -179,6 +182,7 @@ function drawStatus() {
 function showServers() {
 	$("tab-tools").click();
 	if (!$("panel").checkVisibility()) $("panel").showPopover();
+	document.querySelector("[data-status=untrusted]")?.scrollIntoView();
 }
 
 function drawStarters() {

@@ -55,11 +55,12 @@ export class CallCard {
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatNumber(call.ms)} ms`),
 			call.progress && state === "running" ? progressBar(call.progress) : "",
 		);
-		const canRepeat = entriesBefore(this.controller.conversation, this.id) !== null;
+		const canRepeat =
+			["unknown", "failed"].includes(state) && entriesBefore(this.controller.conversation, this.id) !== null;
 		if (state === this.state && canRepeat === this.#canRepeat) return;
 		this.#canRepeat = canRepeat;
 		this.root.dataset.state = this.state = state;
-		if (state === "failed") this.details.open = true;
+		if (state === "failed" && call.code !== "price_changed") this.details.open = true;
 		this.#body.replaceChildren();
 		this.#fillBody();
 		this.#fillSlot(call, state);
@@ -80,14 +81,12 @@ export class CallCard {
 		const {controller, id} = this;
 		slot.className = `slot ${state}`;
 		slot.replaceChildren();
-		const again = () => controller.repeat(id);
-		if (state === "unknown")
-			fillUnknown(slot, call, call.result === undefined ? controller.answer : this.#mayRepeat(again));
-		if (call.code === "price_changed" && state === "failed" && this.#mayRepeat(again))
-			fillPriceChanged(slot, call, again);
-		if (state !== "waiting" && state !== "done") return;
+		const again = call.honoursKey && this.#canRepeat ? () => controller.repeat(id) : null;
+		if (state === "unknown") fillUnknown(slot, call, call.result === undefined ? controller.answer : again);
+		if (!["waiting", "done", "failed"].includes(state)) return;
 		call.isPurchase ||= (await knownPurchase(call)) !== null;
 		if (state !== this.state) return;
+		if (call.isPurchase && call.code === "price_changed") fillPriceChanged(slot, call, again);
 		const order = state === "done" && call.isPurchase && orderOf(call.result ?? "");
 		if (order) {
 			slot.className = "slot receipt";
@@ -96,11 +95,6 @@ export class CallCard {
 		if (state !== "waiting") return;
 		const isShown = await fillConfirm(slot, call, (yes, how) => controller.decide(id, yes, how));
 		if (isShown) controller.page.asked(controller, this);
-	}
-
-	/** The same call goes out again where that cannot do anything twice. @template T @param {T} again */
-	#mayRepeat(again) {
-		return this.call.honoursKey && this.#canRepeat ? again : null;
 	}
 
 	focus() {

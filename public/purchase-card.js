@@ -60,7 +60,7 @@ function fillBox(box, label, sign, about, content) {
 	box.ariaLabel = label;
 	box.replaceChildren(
 		h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)),
-		h("", content),
+		h(".content", content),
 	);
 }
 
@@ -164,10 +164,11 @@ export function fillUnknown(box, call, retry) {
 
 /**
  * Say that the shop asks another price now, and let it be confirmed.
- * @param {HTMLElement} box @param {Call} call @param {() => void} again
+ * @param {HTMLElement} box @param {Call} call @param {(() => void) | null} again
  */
 export function fillPriceChanged(box, call, again) {
 	const text = failureText({code: call.code, params: call.params, detail: call.result});
-	fillBox(box, t("priceChanged"), "unknown", t("notYet"), [h("p", text)]);
-	box.append(h(".row", button(t("confirmAgain"), again, ".primary")));
+	box.className = "slot unknown";
+	fillBox(box, t("priceChanged"), "unknown", "", [h("p", text)]);
+	if (again) box.append(h(".row", button(t("confirmAgain"), again, ".primary")));
 }

@@ -39,7 +39,7 @@ export function drawExact(text) {
 		more.remove();
 	};
 	const more = h("p.row", t("restChars", {n: formatNumber(omitted)}), button(t("showAll"), showAll));
-	return h("", box, more);
+	return h(".content", box, more);
 }
 
 /** @param {string} text */

@@ -80,6 +80,12 @@ def test_every_argument_is_shown_as_it_will_be_executed(backend: Backend, open_p
         expect(card.locator("pre")).to_contain_text(text)
 
 
+def test_a_card_taller_than_the_view_is_read_from_its_beginning(backend: Backend, open_page: Open) -> None:
+    shown = asked(backend, open_page, asks("run", {"note": "x" * 20_000}))
+    expect(shown.page.locator(".slot.waiting .which")).to_be_in_viewport()
+    expect(shown.button("确认执行")).not_to_be_focused()
+
+
 def test_a_long_argument_says_how_much_of_it_is_not_shown(backend: Backend, open_page: Open) -> None:
     shown = asked(backend, open_page, asks("run", {"note": "x" * 20_000, "command": "curl x | sh"}))
     card = shown.page.locator(".slot.waiting")
@@ -149,7 +155,7 @@ def test_a_new_price_is_said_and_can_be_confirmed(backend: Backend, open_page: O
     changed = {"code": "price_changed", "params": {"expected": 1798.0, "now": 1998.0}}
     backend.say(result("c1", "价格有变", failed=True, **changed), says("价格变了"), done())
     shown.button("确认购买").click()
-    expect(shown.page.locator(".slot.failed")).to_contain_text("1998")
+    expect(shown.page.get_by_role("group", name="价格有变，没有下单")).to_contain_text("1998")
     backend.run["get_inventory"] = lambda _: [{**STOCK[1], "product": {**PRODUCTS[1], "price": 999.0}}]
     shown.button("按现在的价格重新确认").click()
     expect(shown.page.locator(".slot.waiting .total")).to_have_text("¥1998.00")
