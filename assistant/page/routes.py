@@ -48,6 +48,8 @@ DOCS_POLICY = (
     "img-src 'self' data:; connect-src 'self'; worker-src blob:; " + LOCKED
 )
 ICON = "/static/icon.svg"
+# A fifth of what the page's script weighs compressed; the lines stay, so that the browser's numbers are true.
+COMMENT_LINE = re.compile(rb"(?m)^[ \t]*(//.*|/\*\*.*\*/|/\*\*|\* .*|\*/)$")
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,8 @@ async def redoc(request: Request) -> Response:
 class PageFiles(StaticFiles):
     """`StaticFiles`, with the content read at once and named by its hash: replicas name a file alike.
 
+    Of the script the lines that are nothing but comment are sent empty.
+
     Measured: the page's 31 files take 17 ms of CPU; with `FileResponse`, which makes several hops to a thread
     for each, 27 ms.
     """
@@ -195,6 +199,8 @@ class PageFiles(StaticFiles):
     ) -> Response:
         """Return the file, or 304."""
         content = Path(full_path).read_bytes()
+        if full_path.endswith(".js"):
+            content = COMMENT_LINE.sub(b"", content)
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         response = Response(content, status_code, {"ETag": tag}, mimetypes.guess_type(full_path)[0])
         unchanged = self.is_not_modified(response.headers, Headers(scope=scope))

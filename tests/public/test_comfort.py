@@ -1,6 +1,5 @@
 """What makes the page pleasant: keys, scrolling, conversations, languages, looks, sizes, everyone."""
 
-import gzip
 import json
 import os
 import re
@@ -241,11 +240,6 @@ def test_a_prompt_with_arguments_is_filled_in_and_goes_into_the_composer(
     expect(shown.input).to_be_focused()
     expect(form).not_to_be_visible()
     assert backend.asked == []
-
-
-def test_script_and_style_stay_small_compressed() -> None:
-    files = [file for file in (ROOT / "public").iterdir() if file.suffix in (".js", ".css")]
-    assert 20_000 < sum(len(gzip.compress(file.read_bytes())) for file in files) < 45_000
 
 
 def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import json
 import os
@@ -14,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from assistant.page.routes import PageFiles
+from assistant.page.routes import PUBLIC, PageFiles
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from assistant.toolbox.config import Server
@@ -34,6 +35,24 @@ async def test_status_names_model_and_servers(tmp_path: Path) -> None:
     server = status["servers"][0]
     assert (server["name"], server["status"], server["tools"]) == ("shop", "ready", 2)
     assert server["protocolVersion"] == "2026-07-28"
+
+
+async def test_script_and_style_stay_small_compressed_as_sent(tmp_path: Path) -> None:
+    files = [file.name for file in PUBLIC.iterdir() if file.suffix in (".js", ".css")]
+    async with client(tmp_path) as http:
+        sent = [(await http.get(f"/static/{name}")).content for name in files]
+    assert 20_000 < sum(len(gzip.compress(content)) for content in sent) < 45_000
+
+
+async def test_of_a_comment_in_the_script_only_its_lines_are_sent(tmp_path: Path) -> None:
+    files = [file for file in PUBLIC.iterdir() if file.suffix == ".js"]
+    async with client(tmp_path) as http:
+        for file in files:
+            written = file.read_text().split("\n")
+            sent = (await http.get(f"/static/{file.name}")).text.split("\n")
+            left_out = [line.strip() for line, kept in zip(written, sent, strict=True) if line != kept]
+            assert all(line.startswith(("//", "/**", "* ", "*/")) for line in left_out)
+            assert left_out
 
 
 async def test_a_file_is_known_by_its_content_whenever_it_was_written(tmp_path: Path) -> None:
