@@ -33,7 +33,7 @@ async def test_status_names_model_and_servers(tmp_path: Path) -> None:
         status = (await http.get("/api/status")).json()
     assert status["model"] == {"name": "scripted", "demo": False}
     server = status["servers"][0]
-    assert (server["name"], server["status"], server["tools"]) == ("shop", "ready", 2)
+    assert (server["name"], server["status"], server["tools"]) == ("shop", "ready", 3)
     assert server["protocolVersion"] == "2026-07-28"
 
 
@@ -144,7 +144,7 @@ async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> No
     async with client(tmp_path) as http, aclosing(watched(http)) as states:
         first = await anext(states)
         assert [server["status"] for server in first["servers"]] == ["ready"]
-        assert [tool["name"] for tool in first["tools"]] == ["look", "buy"]
+        assert [tool["name"] for tool in first["tools"]] == ["look", "buy", "pay"]
         config = json.loads((tmp_path / "mcp.json").read_text())
         config["mcpServers"]["wrong"] = {}
         (tmp_path / "mcp.json").write_text(json.dumps(config))
