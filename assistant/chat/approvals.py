@@ -62,22 +62,20 @@ class Approvals:
         """Return what the user was shown of an approved call and agreed to."""
         return self.confirmed.get(call.id) if self.by_call.get(call.id) else None
 
-    def verdict(
-        self, call: Call, tool: Tool | None, *, is_current: bool, seal: Seal, memory: Memory
-    ) -> Verdict:
-        """Decide on a call of this tool, if there is one.
+    def verdict(self, call: Call, tool: Tool, *, is_current: bool, seal: Seal, memory: Memory) -> Verdict:
+        """Decide on a call of this tool.
 
         No message of the user came after a current call. `seal` says whether its id was issued for exactly
         this call, `memory` what this process knows of it.
         """
-        if tool is None:
-            return CodedError("unknown_tool", tool=call.name)
         try:
             parse(call.arguments)
         except ArgumentsError as error:
             return error
         if not self.may_write(tool, call):
             return "run" if is_current else CodedError("interrupted")
+        if call.id.startswith("asks_") and not self.ask:
+            return CodedError("call_in_prose")
         needed, decision = self.are_needed(tool, call), self.by_call.get(call.id)
         if decision is False:
             return CodedError("declined")

@@ -1,6 +1,9 @@
 """A call's arguments: JSON that has one meaning, which every server and provider takes."""
 
 import json
+import re
+from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation, localcontext
 from math import isfinite
 from typing import Any
@@ -9,6 +12,8 @@ from serving.errors import CodedError
 
 MAX_DEPTH = 64  # of nested lists and objects
 MAX_SHOWN = 200  # characters of broken arguments that are shown to the model
+MAX_WRAPPED = 3  # fences, tags and texts around the object
+MAX_SAID = 16  # objects in a row
 
 
 class ArgumentsError(CodedError):
@@ -51,6 +56,84 @@ def parse(text: str) -> dict[str, Any]:
         args = json.loads(text or "{}", object_pairs_hook=_object)
     except (ValueError, RecursionError):
         args = None
+    return _checked(args, text)
+
+
+def read(text: str, schema: Mapping[str, Any]) -> tuple[str, bool]:
+    """Return the text of a call's arguments as it will be executed, and whether the model wrote it otherwise.
+
+    What can be read in one way only is read, by the help of the tool's `schema`; a text that was said twice
+    is said once, which is no mending. Raises ArgumentsError.
+    """
+    args, once = _read(text, MAX_WRAPPED)
+    listed = schema.get("properties")
+    properties = listed if isinstance(listed, dict) else {}
+    args = {name: _unwrapped(value, properties.get(name)) for name, value in args.items()}
+    with suppress(ArgumentsError):
+        if once and parse(once) == args and _keeps_digits(once):
+            return once, False
+    return json.dumps(_checked(args, text), ensure_ascii=False), True
+
+
+def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
+    """Return the one object in a text, and the text that says only this, once; "" where there is none."""
+    try:
+        return parse(text), text.strip() or "{}"
+    except ArgumentsError as error:
+        if error.code != "arguments_not_json":
+            raise
+    said = _sequence(_bare(text))
+    filled = [each for each in said if each[0] not in (None, {}, "")] or said[:1]
+    if len({json.dumps(value, sort_keys=True) for value, _ in filled}) != 1:
+        raise ArgumentsError("arguments_not_json", arguments=text[:MAX_SHOWN])
+    value, once = filled[0]
+    if isinstance(value, str) and depth:
+        return _read(value, depth - 1)[0], ""
+    is_repeated = isinstance(value, dict) and not text.replace(once, "").strip()
+    return _checked({} if value is None else value, text), once if is_repeated else ""
+
+
+def _bare(text: str) -> str:
+    """Return a text without a fence or tags around it."""
+    for _ in range(MAX_WRAPPED):
+        text = re.sub(r"\A(```[a-z]*|<[^<>{}\"]+>)", "", text.strip().strip("\ufeff")).removesuffix("```")
+        last = text.rfind("<")
+        if last >= 0 and re.fullmatch(r"<[^<>{}\"]+>\s*", text[last:]):
+            text = text[:last]
+    return text.strip()
+
+
+def _sequence(text: str) -> list[tuple[Any, str]]:
+    """Return the JSON values that follow each other, each with its text; a string may hold raw newlines."""
+    decoder = json.JSONDecoder(object_pairs_hook=_object, strict=False)
+    said: list[tuple[Any, str]] = []
+    at = 0
+    try:
+        while len(said) <= MAX_SAID and set(text[at:].strip()) - {"}", "]"}:  # brackets too many say nothing
+            at += len(text[at:]) - len(text[at:].lstrip())
+            value, end = decoder.raw_decode(text, at)
+            if not is_writable_json(value):
+                return []
+            said.append((value, text[at:end]))
+            at = end
+    except (ValueError, RecursionError):
+        return []
+    return said if len(said) <= MAX_SAID else []
+
+
+def _unwrapped(value: Any, schema: Any) -> Any:
+    """Return the list or object that the schema wants in the place of a text that holds one."""
+    wanted = schema.get("type") if isinstance(schema, dict) else None
+    if wanted not in ("object", "array") or not isinstance(value, str):
+        return value
+    try:
+        inner = json.loads(value, object_pairs_hook=_object, strict=False)
+    except (ValueError, RecursionError):
+        return value
+    return inner if isinstance(inner, dict if wanted == "object" else list) else value
+
+
+def _checked(args: Any, text: str) -> dict[str, Any]:
     if isinstance(args, dict) and is_writable_json(args):
         return args
     raise ArgumentsError("arguments_not_json", arguments=text[:MAX_SHOWN])
@@ -65,15 +148,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-def executed(text: str) -> str:
-    """Return the text as it will be executed: the same, unless it has more digits than a number keeps.
-
-    Raises ArgumentsError.
-    """
-    args = parse(text)
+def _keeps_digits(text: str) -> bool:
+    """Whether every number of a text is the one that is executed, to the last digit."""
     lost: list[str] = []
 
-    def exact(digits: str) -> float:
+    def compare(digits: str) -> float:
         number = float(digits)
         with localcontext() as context:
             context.traps[InvalidOperation] = False  # an exponent beyond all bounds becomes NaN
@@ -81,8 +160,8 @@ def executed(text: str) -> str:
                 lost.append(digits)
         return number
 
-    json.loads(text or "{}", parse_float=exact)
-    return json.dumps(args, ensure_ascii=False) if lost else text
+    json.loads(text, parse_float=compare)
+    return not lost
 
 
 def canonical(text: str) -> str:

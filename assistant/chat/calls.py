@@ -4,11 +4,12 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from assistant.chat import events
 from assistant.chat.approvals import Approvals, AskAgainError, Verdict
-from assistant.chat.arguments import ArgumentsError, executed, parse
+from assistant.chat.arguments import ArgumentsError, parse, read
 from assistant.chat.call_ids import CallIds, Kind, is_mended
 from assistant.chat.history import Call, repeated_calls, tool_message
 from assistant.chat.interfaces import (
@@ -19,6 +20,7 @@ from assistant.chat.interfaces import (
     Tools,
     UnknownServerError,
 )
+from assistant.chat.names import UnknownToolError, find_tool, no_tool
 from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
 from assistant.chat.transcript import Transcript
 from assistant.chat.writing_calls import WritingCalls
@@ -45,10 +47,9 @@ class Calls:
 
     def issue(self, requests: Sequence[ToolRequest]) -> list[Call]:
         """Give what the model asks for ids of ours; a repeat without arguments is no call."""
-        tools = self._offered()
         with_arguments = {request.name for request in requests if request.arguments.strip()}
         return [
-            self._issue(request, tools.get(request.name))
+            self._issue(request)
             for request in requests
             if request.arguments.strip() or request.name not in with_arguments
         ]
@@ -85,13 +86,16 @@ class Calls:
     def _offered(self) -> dict[str, Tool]:
         return {tool.offered: tool for tool in self.tools.tools()}
 
-    def _issue(self, request: ToolRequest, tool: Tool | None) -> Call:
-        try:
-            text = executed(request.arguments)
-        except ArgumentsError:
-            text = request.arguments  # rejected when it is decided on
-        kind: Kind = "call_" if text == request.arguments else "mend_"
-        return self._noted(self.ids.issue(replace(request, arguments=text), tool, kind), tool)
+    def _issue(self, request: ToolRequest) -> Call:
+        tool: Tool | None = None
+        mended = False
+        with suppress(UnknownToolError, ArgumentsError):  # rejected when it is decided on
+            tool = find_tool(request.name, self.tools.tools())
+            request = replace(request, name=tool.offered)
+            text, mended = read(request.arguments, tool.input_schema)
+            request = replace(request, arguments=text)
+        kind: Kind = "asks_" if request.from_prose else "mend_" if mended else "call_"
+        return self._noted(self.ids.issue(request, tool, kind), tool)
 
     def _noted(self, call: Call, tool: Tool | None) -> Call:
         if tool is not None and self.approvals.may_write(tool, call):
@@ -99,9 +103,11 @@ class Calls:
         return call
 
     def _verdict(self, call: Call, tool: Tool | None, *, is_current: bool, is_repeated: bool) -> Verdict:
-        if tool is not None and is_repeated and self.approvals.may_write(tool, call):
+        if tool is None:
+            return no_tool(call.name, self.tools.tools())
+        if is_repeated and self.approvals.may_write(tool, call):
             return CodedError("same_as_another")
-        seal = self.ids.check(call, tool) if tool is not None else "not_genuine"
+        seal = self.ids.check(call, tool)
         memory = self.writing.memory(call.id)
         return self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
 

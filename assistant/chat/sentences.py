@@ -2,7 +2,8 @@
 
 SENTENCES = {
     # a call that was not run, or whose outcome nobody knows
-    "unknown_tool": "没有名为 {tool} 的工具，它的服务器可能没有连上。",
+    "unknown_tool": "没有名为 {tool} 的工具，它的服务器可能没有连上。现有的工具：{tools}",
+    "ambiguous_tool": "名为 {tool} 的工具不止一个，没有执行。请写出其中一个的全名：{tools}",
     "unknown_server": "服务器 {server} 不存在",
     "arguments_not_json": "参数不是合法的 JSON 对象：{arguments}",
     "arguments_ambiguous": "参数里 {name} 写了不止一次，没有执行。请每个名称只写一次。",

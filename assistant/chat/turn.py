@@ -24,7 +24,6 @@ from assistant.chat.transcript import Transcript
 log = logging.getLogger(__name__)
 
 MAX_ROUNDS = 10  # answers with tool calls in a turn
-MAX_MALFORMED = 2  # rounds of a turn with arguments that are no JSON: after them no tools are offered
 MAX_TOOLS = 128  # that a model is offered: the limit of OpenAI and others
 
 SYSTEM_PROMPT = (
@@ -66,12 +65,10 @@ class Turn:
             await self.tools.settled()  # right after a start the tools are not listed yet
             if await self.calls.settle(pending):
                 return "approval"
-        malformed = 0
         for _ in range(self.max_rounds):
-            calls, finish = await self._answer(self.tools.tools() if malformed <= MAX_MALFORMED else [])
+            calls, finish = await self._answer(self.tools.tools())
             if not calls:
                 return "stop"
-            malformed += any(call.args() is None for call in calls)
             current = [(call, True) for call in calls]
             if await self.calls.settle(current, cut_off=finish == "length"):
                 return "approval"

@@ -1,14 +1,39 @@
 """What is shown of a call's arguments is what runs."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assistant.chat import Chat, events
-from tests.support.scripted import HELLO, SECRET, ScriptedModel, calls, look_and_buy, only, says, take
+from assistant.chat.approvals import AllowedTool
+from assistant.chat.arguments import is_writable_json, read
+from tests.support.scripted import (
+    HELLO,
+    SECRET,
+    FakeTools,
+    ScriptedModel,
+    after,
+    answering,
+    calls,
+    look_and_buy,
+    only,
+    says,
+    take,
+    tool,
+)
 
 pytestmark = pytest.mark.anyio
+
+
+def shaped() -> FakeTools:
+    """A tool that writes, with a schema."""
+    properties = {"items": {"type": "array"}, "input": {"type": "object"}, "text": {"type": "string"}}
+    schema = {"type": "object", "properties": properties}
+    return FakeTools((replace(tool("buy", read_only=False), input_schema=schema), answering("bought")))
 
 
 @pytest.mark.parametrize(
@@ -51,3 +76,86 @@ async def test_what_could_be_read_in_two_ways_or_not_kept_is_not_run(text: str, 
     told = await take(Chat(model, tools, SECRET), [HELLO], ask=False)
     assert only(told, events.ToolResultEvent)[0].code == code
     assert not tools.called
+
+
+ORDER = '{"n": 2, "who": "张三"}'
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        ("{}" + ORDER, ORDER),
+        ("{}\n{}\n" + ORDER, ORDER),
+        ("null" + ORDER, ORDER),
+        (json.dumps(ORDER), ORDER),
+        (json.dumps(json.dumps(ORDER)), ORDER),
+        (f"```json\n{ORDER}\n```", ORDER),
+        (f"```\r\n{ORDER}\r\n```\n", ORDER),
+        (json.dumps(f"```json\n{ORDER}\n```"), ORDER),
+        (f"```{ORDER}{ORDER}```", ORDER),
+        ('{"n": 2, "who": "张\n三"}', '{"n": 2, "who": "张\\n三"}'),
+        ('{"n": 2, "who": "张\t三"}', '{"n": 2, "who": "张\\t三"}'),
+        (ORDER + "</tool_call>", ORDER),
+        (ORDER + "\n</arguments>\n</invoke>", ORDER),
+        (ORDER + "<|tool_call_end|>", ORDER),
+        (ORDER + "<｜tool▁call▁end｜>", ORDER),
+        ("<arguments>" + ORDER + "</arguments>", ORDER),
+        (ORDER + "}", ORDER),
+        ("\ufeff" + ORDER, ORDER),
+        ("null", "{}"),
+        ('""', "{}"),
+        ('{"items": "[1, 2]"}', '{"items": [1, 2]}'),
+        ('{"input": "{\\"n\\": 2}"}', '{"input": {"n": 2}}'),
+    ],
+)
+async def test_what_can_be_read_in_one_way_only_is_read_and_asks(text: str, raw: str) -> None:
+    tools = shaped()
+    talk = Chat(ScriptedModel(calls(("shop_buy", text)), says("ok")), tools, SECRET)
+    allowed = [AllowedTool("shop", "buy", tools.tools()[0].fingerprint)]
+    told = await take(talk, [HELLO], auto_approve=allowed)
+    call = only(told, events.ToolCallEvent)[0]
+    assert (call.raw, call.mended, call.args) == (raw, True, json.loads(raw))
+    assert (told[-1], tools.called) == (events.DoneEvent("approval"), [])
+    told = await take(talk, after(told, [HELLO]), approvals={call.id: True})
+    assert only(told, events.ToolCallEvent)[0].mended
+    assert tools.called == [("buy", json.loads(raw), call.id)]
+
+
+@pytest.mark.parametrize(
+    ("text", "raw"),
+    [
+        (ORDER * 2, ORDER),
+        (f"{ORDER}\n{ORDER}\n{ORDER}", ORDER),
+        (f" {ORDER}\n", ORDER),
+        ("{}{}", "{}"),
+        ("", "{}"),
+        ('{"text": "[1, 2]"}', '{"text": "[1, 2]"}'),
+        ('{"items": "two"}', '{"items": "two"}'),
+    ],
+)
+async def test_the_same_text_twice_is_no_mending(text: str, raw: str) -> None:
+    tools = shaped()
+    allowed = [AllowedTool("shop", "buy", tools.tools()[0].fingerprint)]
+    talk = Chat(ScriptedModel(calls(("shop_buy", text)), says("ok")), tools, SECRET)
+    told = await take(talk, [HELLO], auto_approve=allowed)
+    call = only(told, events.ToolCallEvent)[0]
+    assert (call.raw, call.mended, told[-1]) == (raw, False, events.DoneEvent("stop"))
+    assert tools.called == [("buy", json.loads(raw), call.id)]
+
+
+json_texts = st.recursive(st.none() | st.booleans() | st.text() | st.floats(), st.lists).map(json.dumps)
+
+
+@given(st.text() | json_texts)
+async def test_whatever_a_model_writes_is_answered_once(text: str) -> None:
+    model = ScriptedModel(calls(("shop_buy", text)), says("ok"))
+    told = await take(Chat(model, shaped(), SECRET), [HELLO], ask=False)
+    assert len(only(told, events.ToolResultEvent)) == 1
+    assert told[-1] == events.DoneEvent("stop")
+
+
+@given(st.dictionaries(st.text(), st.recursive(st.integers() | st.text(), st.lists)))
+def test_what_is_well_written_is_never_mended(args: dict[str, Any]) -> None:
+    text = json.dumps(args)
+    if is_writable_json(args):
+        assert read(text, {}) == (text, False)
