@@ -12,13 +12,15 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, cast
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import httpx2
 
+from assistant.toolbox.entry_secrets import remember_secrets, shown
 from assistant.toolbox.sentences import sentence_of
 from serving.addresses import is_loopback
 from serving.errors import CodedError
+from serving.redaction import is_secret_name, remember
 
 log = logging.getLogger(__name__)
 
@@ -72,10 +74,7 @@ class Server:
     @property
     def address(self) -> str:
         """Where the server is, without what may be secret: user, password, query, arguments."""
-        if self.transport == "stdio":
-            return self.command
-        parts = urlsplit(self.url)
-        return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+        return shown(self.command if self.transport == "stdio" else self.url)
 
     @property
     def is_local(self) -> bool:
@@ -151,7 +150,9 @@ def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Ser
     if entry.get("disabled") is True or any(entry.get(key) is False for key in ("enabled", "isActive")):
         return Server(name, error=ConfigError("switched_off"))
     try:
-        return _parse(name, cast("dict[str, Any]", _expand(entry, environment)))
+        entry = cast("dict[str, Any]", _expand(entry, environment))
+        remember_secrets(entry)
+        return _parse(name, entry)
     except ConfigError as error:
         return Server(name, error=error)
 
@@ -181,7 +182,7 @@ def _transport(entry: dict[str, Any]) -> Transport:
         try:
             return TYPES[str(given).lower()]
         except KeyError:
-            raise ConfigError("unknown_type", type=str(given)) from None
+            raise ConfigError("unknown_type", type=shown(str(given))[:40]) from None
     if "command" in entry:
         return "stdio"
     path = re.split(r"[?#]", str(entry.get(_url_key(entry), "")))[0]
@@ -254,6 +255,8 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
         filled = environment.get(name) or default
         if filled is None:
             raise ConfigError("variable_not_set", name=name)
+        if is_secret_name(name):
+            remember(filled)
         return filled
 
     if "${input:" in value:

@@ -26,6 +26,7 @@ from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.transports import open_client
 from assistant.toolbox.trust import Trust
 from serving.errors import CodedError
+from serving.redaction import redacted
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +42,8 @@ def _untrusted(server: Server) -> CodedError:
     return CodedError(
         "command_untrusted",
         server=server.name,
-        command=server.command,
-        args=list(server.args),
+        command=redacted(server.command),
+        args=[redacted(arg) for arg in server.args],
         cwd=where,
         env=sorted(server.env),
     )

@@ -17,6 +17,7 @@ from assistant.toolbox.config import Server
 from assistant.toolbox.raw_results import MAX_ENTRIES, RAW
 from assistant.toolbox.sdk_signals import filled_in
 from serving.errors import CodedError
+from serving.redaction import redacted
 
 MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
 MAX_TOOL_NAME = 256  # characters of a tool's own name
@@ -74,7 +75,7 @@ async def _prompt_entries(client: Client, max_pages: int, skipped: list[CodedErr
     except MCPError as error:
         if filled_in(error) is not None:
             raise
-        skipped.append(CodedError("prompts_refused", message=error.message))
+        skipped.append(CodedError("prompts_refused", message=redacted(error.message)))
         return []
 
 

@@ -58,7 +58,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
             with anyio.move_on_after(END_SECONDS):
                 await has_said_all.wait()
                 await process.wait()
-            what = {"command": server.command, "status": process.returncode, "said": "\n".join(said)}
+            what = {"command": server.address, "status": process.returncode, "said": "\n".join(said)}
             raise CodedError("command_ended", **what)
 
         group.start_soon(read)

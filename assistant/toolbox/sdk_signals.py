@@ -11,9 +11,12 @@ from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 from assistant.toolbox.config import Server
 from assistant.toolbox.wire import Sent
 from serving.errors import CodedError
+from serving.logs import printable
 from serving.redaction import redacted
 
 # Of an open connection; any other OSError means that none was opened.
+MAX_MESSAGE = 2_000  # characters of a server's reason that are shown
+
 BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
@@ -75,7 +78,8 @@ def link_failure(error: BaseException, server: Server, status: int) -> CodedErro
     if isinstance(error, MCPError):
         sign = filled_in(error)
         if sign is None:
-            return CodedError("mcp_error", number=error.code, message=redacted(error.message))
+            message = printable(redacted(error.message))[:MAX_MESSAGE]
+            return CodedError("mcp_error", number=error.code, message=message)
         error = sign
     if isinstance(error, CodedError):
         known = {
@@ -106,7 +110,7 @@ def _transport_failure(error: BaseException, server: Server) -> CodedError | Non
         case TimeoutError():
             return CodedError("timeout", address=server.address)
         case FileNotFoundError() | PermissionError() | NotADirectoryError() if not is_http:
-            return CodedError("command_failed", command=server.command, reason=cause.strerror)
+            return CodedError("command_failed", command=server.address, reason=cause.strerror)
         case OSError() if is_http and not isinstance(cause, BROKEN):
             return CodedError("connect_refused", address=server.address)
     return CodedError("broken", address=server.address) if is_http else None
