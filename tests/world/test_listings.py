@@ -137,3 +137,14 @@ async def test_a_list_without_an_end_ends(tmp_path: Path) -> None:
     async with world.raw(tmp_path, server) as web:
         state = await web.server()
     assert (state["tools"], [each["code"] for each in state["skipped"]]) == (100, ["list_cut"])
+
+
+async def test_a_tool_that_once_wrote_does_not_become_one_that_only_reads(tmp_path: Path) -> None:
+    server = RawServer({"tools/list": listing(tool("t"))})
+    async with world.raw(tmp_path, server) as web:
+        before = (await web.tools())["t"]
+        server.answers["tools/list"] = listing(tool("t", annotations={"readOnlyHint": True}))
+        await web.http.post("/api/servers/s/reconnect")
+        while (after := (await web.tools())["t"])["fingerprint"] == before["fingerprint"]:
+            pass
+    assert (before["readOnly"], after["readOnly"]) == (False, False)

@@ -1,0 +1,86 @@
+"""Errors that servers send are their own: told with their reason, asked for once, without secrets."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, PlainTextResponse
+
+from tests.support import world
+from tests.support.raw_server import RawServer, error
+
+pytestmark = pytest.mark.anyio
+SECRET = "correct-horse-battery"
+
+
+@pytest.mark.parametrize("number", [-32000, -32001, -32002, -32600, -32601, -32602, -32603, -32700, 0, 429])
+@pytest.mark.parametrize("status", [200, 400, 403, 500])
+@pytest.mark.parametrize("name", ["t", "w"])
+async def test_a_servers_error_is_told_with_its_reason_and_the_call_is_sent_once(
+    tmp_path: Path, number: int, status: int, name: str
+) -> None:
+    def refuse(message: Any) -> Any:
+        return JSONResponse({"jsonrpc": "2.0", "id": message["id"], **error(number, "只读账户")}, status)
+
+    server = RawServer({"tools/call": refuse})
+    async with world.raw(tmp_path, server) as web:
+        told = await web.call(name)
+        assert (await web.server())["status"] == "ready"
+    assert (told["code"], told["params"]["message"], told["isError"]) == ("mcp_error", "只读账户", True)
+    assert server.times("tools/call") == 1
+
+
+ECHO = f"Authorization: Bearer {SECRET} \x1b[2J\x1b]0;x\x07\u202e\nINFO forged"
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {"tools/call": error(-32000, ECHO)},
+        {"tools/call": {"content": [{"type": "text", "text": ECHO}], "isError": True}},
+        {"tools/call": {"content": [{"type": "text", "text": ECHO}]}},
+        {"tools/call": {"content": [], "structuredContent": {"headers": ECHO}}},
+        {"tools/call": PlainTextResponse(ECHO, 401)},
+        {"tools/call": JSONResponse({"detail": ECHO}, 429)},
+        {"tools/list": error(-32603, ECHO)},
+        {"initialize": error(-32603, ECHO)},
+        {"initialize": PlainTextResponse(ECHO, 403)},
+        {"prompts/list": error(-32603, ECHO)},
+    ],
+)
+async def test_no_echo_of_a_secret_leaves_and_no_escape_reaches_the_log(
+    tmp_path: Path, answers: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    headers = {"Authorization": f"Bearer {SECRET}"}
+    async with world.raw(tmp_path, RawServer(answers), headers=headers) as web:
+        seen = json.dumps([await web.server(), await web.tools(), await web.call()])
+    assert SECRET not in seen
+    assert SECRET not in caplog.text
+
+
+PASSWORD = "hunter2222"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"url": f"htp:/user:{PASSWORD}@127.0.0.1:9/mcp"},
+        {"url": f"user:{PASSWORD}@127.0.0.1:9"},
+        {"url": f"http://user:{PASSWORD}@127.0.0.1:9/mcp"},
+        {"url": f"http://user%3A{PASSWORD}%40127.0.0.1:9/mcp"},
+        {"url": f"http://127.0.0.1:9/mcp?token={PASSWORD}"},
+        {"type": f"http://user:{PASSWORD}@x", "url": "http://127.0.0.1:9"},
+        {"command": f"http://user:{PASSWORD}@x/mcp"},
+        {"command": "nonesuch", "args": ["--password", PASSWORD], "env": {"API_KEY": PASSWORD}},
+    ],
+)
+async def test_a_password_in_an_entry_is_shown_nowhere(
+    tmp_path: Path, entry: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    for trusted in (False, True):
+        async with world.entry(tmp_path, entry, web_trust_commands=trusted) as web:
+            server = await web.becomes("down", "disabled", "untrusted")
+            seen = json.dumps([server, await web.call()])
+        assert PASSWORD not in seen
+        assert PASSWORD not in caplog.text
