@@ -10,6 +10,8 @@ import {drawAnswer, drawExact} from "./result-view.js";
 /** @import {CallState} from "./call-states.js" */
 /** @import {ConversationController} from "./conversation-controller.js" */
 
+const ASKED_ANEW = ["approval_expired", "tool_changed"]; // by a call that follows
+
 /** @param {Progress} progress */
 const progressBar = ({progress, total, message}) =>
 	h(
@@ -78,11 +80,12 @@ export class CallCard {
 	/** @param {Call} call @param {CallState} state */
 	async #fillSlot(call, state) {
 		const slot = this.#slot;
-		const {controller, id} = this;
+		const {controller} = this;
 		slot.className = `slot ${state}`;
 		slot.replaceChildren();
-		const again = call.honoursKey && this.#canRepeat ? () => controller.repeat(id) : null;
-		if (state === "unknown") fillUnknown(slot, call, call.result === undefined ? controller.answer : again);
+		const again = call.honoursKey && this.#canRepeat ? () => controller.repeat(this.id) : null;
+		if (state === "unknown" && !ASKED_ANEW.includes(call.code ?? ""))
+			fillUnknown(slot, call, call.result === undefined ? controller.answer : again);
 		if (!["waiting", "done", "failed"].includes(state)) return;
 		call.isPurchase ||= (await knownPurchase(call)) !== null;
 		if (state !== this.state) return;
@@ -92,8 +95,13 @@ export class CallCard {
 			slot.className = "slot receipt";
 			fillReceipt(slot, call, order, controller.save);
 		}
-		if (state !== "waiting") return;
-		const isShown = await fillConfirm(slot, call, (yes, how) => controller.decide(id, yes, how));
+		if (state === "waiting") this.#ask(call);
+	}
+
+	/** @param {Call} call */
+	async #ask(call) {
+		const {controller} = this;
+		const isShown = await fillConfirm(this.#slot, call, (yes, how) => controller.decide(this.id, yes, how));
 		if (isShown) controller.page.asked(controller, this);
 	}
 

@@ -78,7 +78,8 @@ class Turn {
 		/** @param {Failure & {id: string}} data */
 		approval: ({id, code, params}) => {
 			const call = this.conversation.calls[id];
-			this.#update(id, {waiting: true, why: code ? {code, params} : null});
+			const chosen = this.conversation.approvals[id]; // while others of the same message still wait
+			this.#update(id, {waiting: true, chosen, why: code ? {code, params} : null});
 			if (!call.readOnly) listTool("asked", call, true);
 		},
 		/** @param {Progress & {id: string}} data */

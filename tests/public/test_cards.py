@@ -211,6 +211,42 @@ def test_a_call_that_was_mended_or_is_asked_again_says_so(backend: Backend, open
     expect(shown.page.locator(".slot.waiting")).to_contain_text("可能已经执行，也可能没有")
 
 
+def test_an_approval_that_has_expired_is_asked_for_anew_with_the_reason(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = asked(backend, open_page, asks("send", {}))
+    expired = {"code": "approval_expired", "params": {}}
+    anew = call("c2", "send", {}, read_only=False)
+    why: list[Step] = [("approval", {"id": "c2", **expired})]
+    backend.say(result("c1", "过期", failed=True, unknown=True, **expired), anew, why, done("approval"))
+    shown.button("确认执行").click()
+    expect(shown.page.locator(".slot.waiting")).to_contain_text("服务重启过")
+    expect(shown.page.locator(".slot.unknown")).to_be_empty()
+    backend.say(result("c2", "ok"), done())
+    shown.button("确认执行").click()
+    shown.settle()
+    assert backend.asked[-1]["approvals"] == {"c2": True}
+
+
+def test_a_decided_call_is_not_unknown_while_another_of_its_answer_waits(
+    backend: Backend, open_page: Open
+) -> None:
+    function = {"name": "send", "arguments": "{}"}
+    both = [{"id": call_id, "type": "function", "function": function} for call_id in ("c1", "c2")]
+    message: Step = ("message", {"message": {"role": "assistant", "content": "", "tool_calls": both}})
+    steps = [message, *asks("send", {})[1:]]
+    other = call("c2", "send", {}, read_only=False)[1:]
+    shown = asked(backend, open_page, [*steps[:-1], *other, ("approval", {"id": "c2"}), *done("approval")])
+    shown.button("确认执行").first.click()
+    again = ("approval", {"id": "c1", "code": "approval_expired", "params": {}})
+    backend.say(
+        [*call("c1", "send", {}, read_only=False)[1:], again, *other, ("approval", {"id": "c2"})], done()
+    )
+    shown.button("确认执行").click()
+    shown.settle()
+    expect(shown.page.locator('.tool[data-state="unknown"]')).to_have_count(0)
+
+
 def test_a_result_that_poses_as_an_order_is_no_receipt(backend: Backend, open_page: Open) -> None:
     shown = asked(backend, open_page, asks("send", {}))
     backend.say(result("c1", ORDER), done())

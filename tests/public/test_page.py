@@ -68,6 +68,26 @@ def test_a_conversation_and_its_waiting_purchase_survive_a_reload(shop: Suite, o
     expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text("客户B")
 
 
+def test_a_price_that_is_another_by_now_is_confirmed_again(shop: Suite, open_page: Open) -> None:
+    shown = open_page(shop.url)
+    orders = len(shop.orders())
+    shown.ask(f"帮客户F买 1 个{EARPHONES}")
+
+    def show_less(route: Route) -> None:
+        route.continue_(post_data=(route.request.post_data or "").replace('"total":899', '"total":799'))
+
+    shown.page.route("**/api/chat/stream", show_less)
+    shown.button("确认购买").click()
+    changed = shown.page.get_by_role("group", name="价格有变，没有下单")
+    expect(changed).to_contain_text("现在合计 899 元，不是确认过的 799 元")
+    shown.settle()
+    shown.page.unroute_all()
+    shown.button("按现在的价格重新确认").click()
+    shown.button("确认购买").click()
+    expect(shown.page.get_by_role("group", name="订单已生成")).to_contain_text("客户F")
+    assert len(shop.orders()) == orders + 1
+
+
 def test_a_purchase_whose_answer_is_lost_is_unknown_and_bought_once(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     orders = len(shop.orders())
