@@ -17,7 +17,7 @@ from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummar
 from serving import server
 from serving.access import Access, Allowed, BearerToken
 from serving.addresses import ListenHost, address_shown
-from serving.settings import ServiceSettings, Token, load
+from serving.settings import Origins, ServiceSettings, Token, load
 from shop import catalog, problems
 from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
@@ -42,6 +42,7 @@ class Settings(ServiceSettings):
     )
     database_pool: int = Field(10, ge=1, le=1000, description="最多同时打开多少个 PostgreSQL 连接")
     catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 文件")
+    api_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
 
 
@@ -174,7 +175,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
         document["security"] = [{"bearer": []}]
     app.add_middleware(
         Access,
-        allowed=Allowed(),
+        allowed=Allowed(origins=settings.api_allowed_origins.split(",")),
         refuse=problems.ANSWERS.refuse,
         secret=token,
         guarded="/api/",

@@ -33,10 +33,11 @@ from mcp_server.results import Inventory, Orders, Products, list_result, order_r
 from mcp_server.server import ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
+from serving.access import Allowed
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.server import Service
 from serving.server import run as serve
-from serving.settings import ServiceSettings, Token, load
+from serving.settings import Origins, ServiceSettings, Token, load
 
 VERSION = "1.0.0"
 SHORT_FLAGS = ("host", "port", "transport", "path", "stateless", "json-response", "log-level", "confirm")
@@ -77,6 +78,7 @@ class Settings(ServiceSettings):
     mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
     mcp_confirm: Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
     mcp_allowed_hosts: str = Field("", description="代理或容器网络里的主机名，用逗号分隔")
+    mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
     api_url: str = Field("http://127.0.0.1:8000/api", description="REST 服务的地址")
     api_token: Token = Field(SecretStr(""), description="REST 服务的令牌 (Bearer)")
@@ -278,7 +280,10 @@ def create_app(
         path=settings.mcp_path,
         stateless=settings.mcp_stateless,
         json_response=settings.mcp_json_response,
-        hosts=[*settings.mcp_allowed_hosts.split(","), *own_name],
+        allowed=Allowed(
+            [*settings.mcp_allowed_hosts.split(","), *own_name],
+            origins=settings.mcp_allowed_origins.split(","),
+        ),
         token=settings.mcp_token.get_secret_value(),
         max_sessions=max_sessions,
     )

@@ -34,7 +34,8 @@ from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
 from serving.server import Service, StartError
 from serving.server import run as serve
-from serving.settings import ServiceSettings, load
+from serving.settings import Key, Origins, ServiceSettings, load
+from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
@@ -59,11 +60,11 @@ class Settings(ServiceSettings):
 
     web_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 WEB_PASSWORD")
     web_port: int = Field(8002, ge=1, le=65535, description="监听端口")
-    web_password: SecretStr | None = Field(None, description="浏览器询问的密码")
-    web_secret: SecretStr | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
+    web_password: TypedPassword | None = Field(None, description="浏览器询问的密码")
+    web_secret: Key | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
     web_state_dir: Path | None = Field(None, description="记住密钥和获准命令的文件夹，不能在项目里")
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
-    cors_origins: str = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
+    cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
     openai_api_key: SecretStr | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
     openai_api_base: str | None = Field(None, description="模型服务的地址；不设则为 OpenAI")

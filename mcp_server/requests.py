@@ -30,7 +30,7 @@ class Requests(ServerMiddleware[Any]):
             self._open[scope] = ctx.method
             ending.callback(self._open.pop, scope)
             if session is not None and ctx.method == LISTEN:
-                listening = Session(session.table, session.client, end=scope.cancel)
+                listening = Session(session.table, session.client, streams=1, end=scope.cancel)
                 ending.callback(session.table.close, listening)
                 await session.table.open(listening)
             elif session is not None and ctx.request_id is not None:

@@ -75,7 +75,7 @@ HTTP = {
     "host_not_allowed": (
         "不认识的主机名 {host}。如果它就是这台服务器（反向代理、容器网络），请设置 MCP_ALLOWED_HOSTS={host}"
     ),
-    "origin_not_allowed": "不接受来自 {origin} 的网页。若是您自己的，请设置 MCP_ALLOWED_HOSTS={origin}",
+    "origin_not_allowed": "不接受来自 {origin} 的网页。若是您自己的，请设置 MCP_ALLOWED_ORIGINS={origin}",
     "restarting": "服务器正在重启，请稍后再试",
     "unauthorized": "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>",
 }

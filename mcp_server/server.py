@@ -113,14 +113,13 @@ def http_app(
     path: str,
     stateless: bool,
     json_response: bool,
-    hosts: Sequence[str],
+    allowed: Allowed,
     token: str,
     max_sessions: int,
 ) -> Starlette:
     """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
 
-    `hosts` are allowed in addition to this machine (see `Allowed`); an empty `token` means that none is
-    required. Beyond `max_sessions` somebody's session ends: see `Sessions`.
+    An empty `token` means that none is required. For `max_sessions` see `Sessions`.
     """
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
@@ -144,7 +143,6 @@ def http_app(
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.requests = server.requests
     secret = BearerToken(token) if token else None
-    allowed = Allowed(hosts, loopback_pages=True)
     app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
     return app
 

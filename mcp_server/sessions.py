@@ -73,7 +73,7 @@ class Sessions:
     `SessionEvents` needs the record: the SDK passes it only the request's id. Beyond the bound the client
     that holds most open loses what has been idle for longest, and may open it anew (MCP specification
     2025-11-25, Session Management); the SDK's own bound would turn new clients away until old sessions
-    expire. Every open stream counts as one more.
+    expire. A session with an open stream is in use; there may be as many streams as sessions.
     """
 
     def __init__(self, app: ASGIApp, max_sessions: int = MAX_SESSIONS) -> None:
@@ -131,13 +131,19 @@ class Sessions:
         self._by_id.pop(session.id or "", None)
 
     def _one_too_many(self) -> Session | None:
+        """Return what is to end: of the client that holds most, what has been idle for longest."""
         held: Counter[str] = Counter()
         for session in self._open:
-            held[session.client] += session.streams + (session.end is None)
-        if held.total() <= self._max_sessions:
+            held[session.client] += max(1, session.streams)
+        too_many_streams = sum(session.streams for session in self._open) > self._max_sessions
+        if not too_many_streams and len(self._open) <= self._max_sessions:
             return None
-        idle = [session for session in self._open if not session.is_busy()]
-        return max(idle, key=lambda session: held[session.client], default=None)  # the first of equals
+        most = max(held.values())
+        for session in self._open:
+            can_end = not session.is_busy() and (too_many_streams or not session.streams)
+            if can_end and held[session.client] == most:
+                return session
+        return None
 
 
 class _Naming:

@@ -2,7 +2,7 @@
 
 import base64
 import hmac
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.addresses import bracketed, is_own_name
 
 OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
+PORTS = {"http": ":80", "https": ":443"}
 MAX_SHOWN = 200  # characters of a header that are repeated in an answer or in the log
 
 
@@ -28,47 +29,36 @@ class Refusal:
 
 
 class Allowed:
-    """The hosts and origins that are let in beside this machine's own names.
+    """The hosts and origins that are let in beside this machine's own names and the service's own pages.
 
-    An entry is a name or address (any port), `name:port` (that port), or a whole origin such as
-    `https://shop.example.com` (as an origin just this one, and its host). An entry of `origins` is a whole
+    An entry of `hosts` is a name or address (any port), `name:port` (that port), or a whole origin such as
+    `https://shop.example.com` (its host, and the pages of just this origin). An entry of `origins` is a whole
     origin whose pages are let in, and no host.
     """
 
-    def __init__(
-        self, entries: Iterable[str] = (), *, origins: Iterable[str] = (), loopback_pages: bool = False
-    ) -> None:
-        self._hosts: set[str] = set()
-        self._pages: set[str] = set()
-        self._origins = set(_entries(origins))
-        self._loopback_pages = loopback_pages
-        for entry in _entries(entries):
-            scheme, _, host = entry.rpartition("://")
-            self._hosts.add(bracketed(host))
-            if scheme:
-                self._origins.add(entry)
-            else:
-                self._pages.add(bracketed(host))
+    def __init__(self, hosts: Iterable[str] = (), *, origins: Iterable[str] = ()) -> None:
+        entries = [*_entries(hosts)]
+        self._hosts = {bracketed(entry.rpartition("://")[2]) for entry in entries}
+        self._origins = {_usual(entry) for entry in (*_entries(origins), *entries) if "://" in entry}
 
     def host(self, header: str) -> bool:
         """Whether a Host header names this service; with DNS rebinding it names another."""
-        return is_own_name(header) or _names(header, self._hosts)
+        known = {header.lower(), without_port(header.lower())}
+        return is_own_name(header) or not known.isdisjoint(self._hosts)
 
     def origin(self, origin: str, host: str) -> bool:
         """Whether a page of this origin may call a service that is called by this Host."""
-        scheme, _, page = origin.lower().partition("://")
-        if scheme not in {"http", "https"}:
-            return False
-        known = page == host.lower() or origin.lower() in self._origins or _names(page, self._pages)
-        return known or (self._loopback_pages and is_own_name(page))
+        origin = _usual(origin.lower())
+        return origin in self._origins or origin in {_usual(f"{scheme}://{host.lower()}") for scheme in PORTS}
 
 
 def _entries(given: Iterable[str]) -> Iterable[str]:
     return filter(None, (entry.strip().rstrip("/").lower() for entry in given))
 
 
-def _names(host: str, known: Collection[str]) -> bool:
-    return not {host.lower(), without_port(host.lower())}.isdisjoint(known)
+def _usual(origin: str) -> str:
+    """Return an origin without its scheme's own port, which a browser leaves out."""
+    return origin.removesuffix(PORTS.get(origin.partition("://")[0], ""))
 
 
 def without_port(host: str) -> str:

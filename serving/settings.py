@@ -19,6 +19,7 @@ from serving.redaction import remember
 
 log = logging.getLogger(__name__)
 
+MIN_KEY = 16  # characters of a key that is never sent, and could be found by trying
 NEARLY = 0.85  # how like one of ours a name must be to be taken for a misspelling of it
 
 # What pydantic says in English, by its type of error.
@@ -39,7 +40,29 @@ def _fits_a_header(value: SecretStr) -> SecretStr:
     return value
 
 
+def _can_be_typed(value: SecretStr) -> SecretStr:
+    if not value.get_secret_value().isprintable() or value.get_secret_value().isspace():
+        raise ValueError("密码里不能有换行等看不见的字符，也不能全是空格")
+    return value
+
+
+def _cannot_be_guessed(value: SecretStr) -> SecretStr:
+    if 0 < len(value.get_secret_value()) < MIN_KEY:
+        raise ValueError(f"密钥至少要有 {MIN_KEY} 个字符，例如 openssl rand -hex 32 的输出")
+    return value
+
+
+def _origins(value: str) -> str:
+    for entry in filter(None, (each.strip() for each in value.split(","))):
+        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s*]+/?", entry):
+            raise ValueError(f"{entry} 不是网页来源，应像 https://shop.example.com 或 http://localhost:6274")
+    return value
+
+
 Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
+Password = Annotated[SecretStr, AfterValidator(_can_be_typed)]
+Key = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
+Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas
 
 
 class ServiceSettings(BaseSettings):

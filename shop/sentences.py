@@ -14,7 +14,7 @@ REFUSALS = {
     "too_large": "请求体超过 64 KiB",
     "unauthorized": "缺少或错误的 API_TOKEN",
     "host_not_allowed": "没有 API_TOKEN 时，只接受以本机的名字访问；要用别的名字，请设置 API_TOKEN",
-    "origin_not_allowed": "不接受来自其他网站的网页：{origin}",
+    "origin_not_allowed": "不接受其他网站的网页 {origin}。若是您自己的，请设置 API_ALLOWED_ORIGINS={origin}",
 }
 
 # What the OpenAPI document says about a status.

@@ -13,6 +13,7 @@ import web
 from serving.access import Access, Allowed, BearerToken, Password, Refusal, printable
 
 pytestmark = pytest.mark.anyio
+ORIGINS = ("http://localhost:6274/", "HTTPS://Friend.example:443", "chrome-extension://abc")
 ALLOWED = ("shop.example.com", "https://page.example.com", "lan:9000", "fd00::1")
 
 
@@ -23,9 +24,9 @@ def refuse(refusal: Refusal) -> JSONResponse:
 
 
 async def ask(
-    given: dict[str, str], *, path: str = "/api/x", method: str = "GET", pages: bool = False, **how: Any
+    given: dict[str, str], *, path: str = "/api/x", method: str = "GET", **how: Any
 ) -> httpx.Response:
-    allowed = Allowed(ALLOWED, loopback_pages=pages)
+    allowed = Allowed(ALLOWED, origins=ORIGINS)
     app = Access(PlainTextResponse("in"), allowed=allowed, refuse=refuse, **how)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
         wire = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
@@ -65,11 +66,22 @@ def test_a_listed_origin_is_no_host() -> None:
     ("origin", "status"),
     [
         ("http://localhost:8000", 200),  # the service's own
+        ("http://LOCALHOST:8000", 200),
         ("https://page.example.com", 200),
-        ("http://shop.example.com:3000", 200),
-        ("https://lan:9000", 200),
+        ("http://localhost:6274", 200),
+        ("https://friend.example", 200),
+        ("chrome-extension://abc", 200),
+        ("chrome-extension://abcd", 403),
+        ("http://shop.example.com:3000", 403),  # listed as a host
+        ("https://lan:9000", 403),
         ("http://page.example.com", 403),  # listed as https
+        ("https://page.example.com:8443", 403),
+        ("https://page.example.com.", 403),
         ("http://localhost:3000", 403),
+        ("http://127.0.0.1:8000", 403),  # another origin, though the same machine
+        ("http://localhost", 403),
+        ("http://localhost:6274.evil.example", 403),
+        ("http://localhost:8000@evil.example", 403),
         ("https://evil.example", 403),
         ("file://", 403),
         ("null", 403),
@@ -80,9 +92,34 @@ async def test_a_page_is_the_services_own_or_listed(origin: str, status: int) ->
     assert (await ask({"Host": "localhost:8000", "Origin": origin})).status_code == status
 
 
-async def test_a_service_may_let_in_all_pages_of_this_machine() -> None:
-    headers = {"Host": "localhost:8000", "Origin": "http://127.0.0.1:3000"}
-    assert (await ask(headers, pages=True)).status_code == 200
+@pytest.mark.parametrize(
+    ("host", "status"), [("localhost", 200), ("localhost:80", 200), ("localhost:81", 403)]
+)
+async def test_a_browser_leaves_the_usual_port_out(host: str, status: int) -> None:
+    assert (await ask({"Host": host, "Origin": "http://localhost"})).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("service", "setting"),
+    [(api, "api_allowed_origins"), (main, "mcp_allowed_origins"), (web, "cors_origins")],
+)
+@pytest.mark.parametrize(
+    "origin", ["http://localhost:3000", "http://127.0.0.1:8002", "http://app.localhost:8000"]
+)
+async def test_no_service_lets_in_a_page_of_another_port_unless_it_is_listed(
+    service: Any, setting: str, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(service.Settings.model_config, "env_file", None)
+    path = {api: "/openapi.json", main: "/nothing", web: "/openapi.json"}[service]
+    for listed in ("", f"https://else.example, {origin}"):
+        transport = httpx.ASGITransport(service.create_app(service.Settings(**{setting: listed})))
+        async with httpx.AsyncClient(transport=transport, base_url="http://localhost:8000") as client:
+            answer = await client.get(path, headers={"Origin": origin})
+            assert (answer.status_code == 403, "access-control-allow-origin" in answer.headers) == (
+                not listed,
+                bool(listed),
+            )
+            assert listed or setting.upper() in answer.text
 
 
 def basic(password: str) -> str:
@@ -155,8 +192,8 @@ async def test_a_refusal_repeats_a_header_without_what_could_not_be_shown() -> N
     [
         ("", {"Host": "evil.example"}, 421),
         ("", {"Origin": "https://evil.example"}, 403),
-        ("s", {"Origin": "null"}, 403),
-        ("s", {}, 401),
+        ("secret-of-tests", {"Origin": "null"}, 403),
+        ("secret-of-tests", {}, 401),
     ],
 )
 async def test_each_service_keeps_this_rule(

@@ -110,6 +110,25 @@ def test_a_token_that_no_header_can_carry_is_refused(
     assert refusal(service.Settings).startswith(f"设置有误 {name}：令牌要放进请求头")
 
 
+@pytest.mark.parametrize(
+    ("service", "name", "value", "said"),
+    [
+        (web, "WEB_SECRET", "short", "密钥至少要有 16 个字符"),
+        (web, "WEB_PASSWORD", "line\nbreak", "密码里不能有换行"),
+        (web, "WEB_PASSWORD", "   ", "密码里不能有换行等看不见的字符，也不能全是空格"),
+        (main, "MCP_TOKEN", "two words", "令牌要放进请求头"),
+        (web, "CORS_ORIGINS", "https://a.example, *", "* 不是网页来源"),
+        (main, "MCP_ALLOWED_ORIGINS", "null", "null 不是网页来源"),
+        (api, "API_ALLOWED_ORIGINS", "shop.example.com", "shop.example.com 不是网页来源"),
+    ],
+)
+def test_a_secret_that_guards_nothing_and_an_origin_that_is_none_are_refused(
+    service: Any, name: str, value: str, said: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, value)
+    assert refusal(service.Settings).startswith(f"设置有误 {name}：{said}")
+
+
 @each_service
 def test_help_has_a_line_for_every_setting(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(service.Settings, "--help") == "0"

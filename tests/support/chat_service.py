@@ -48,7 +48,11 @@ def shop_server() -> MCPServer:
 
 def settings(folder: Path, **given: Any) -> Settings:
     """Settings of which a test gives some, whatever the environment says."""
-    usual = {"mcp_config_path": folder / "mcp.json", "web_secret": "s", "web_state_dir": state_of(folder)}
+    usual = {
+        "mcp_config_path": folder / "mcp.json",
+        "web_secret": "the secret of tests",
+        "web_state_dir": state_of(folder),
+    }
     return Settings(_env_file=None, **{**usual, **given})
 
 

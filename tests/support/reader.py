@@ -81,7 +81,7 @@ class Reader:
             "API_URL": f"http://127.0.0.1:{free_port() if command == MAIN_APP else self._ports[API]}/api",
             "DATABASE_URL": f"sqlite:///{self._spawn.folder}/{number}.db",
             "MCP_CONFIG_PATH": self._mcp_json(command),
-            "WEB_SECRET": "of this test",
+            "WEB_SECRET": "the secret of tests",
             "WEB_TRUST_COMMANDS": "true",
             "OPENAI_API_KEY": "key",
             "OPENAI_API_BASE": self._provider,
