@@ -18,6 +18,7 @@ from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
 from assistant.chat.approvals import AllowedTool, ToolName
+from assistant.chat.calls import under_key
 from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.model import OpenAIModel
@@ -150,6 +151,8 @@ async def call_tool(
     """
     key = idempotency_key or secrets.token_urlsafe(16)
     result = await services.toolbox.call(request.server, request.name, request.args, key=key)
+    named = [t for t in services.toolbox.tools() if (t.server, t.name) == (request.server, request.name)]
+    result = under_key(result, named[0] if named else None, request.args, key)
     if result.unreachable or result.unknown:
         code = result.code or "outcome_unknown"
         return ANSWERS.answer(502, code, result.params, detail=result.text, unknown=result.unknown)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from assistant.chat import events
 from assistant.chat.approvals import Approvals, AskAgainError, Verdict
@@ -29,6 +30,7 @@ from serving.errors import CodedError, sentence
 log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 8  # calls of one round that run side by side
+KEY = "idempotencyKey"  # of an unknown outcome's parameters, and of a purchase's arguments
 UNKNOWN = ("outcome_unknown", "approval_expired", "tool_changed")  # whatever was decided: it may have run
 
 Again = tuple[Call, AskAgainError]  # a call that must be asked about again, and why
@@ -74,7 +76,8 @@ class Calls:
             if isinstance(verdict, AskAgainError) and self.approvals.ask:
                 again.append((call, verdict))
             elif isinstance(verdict, CodedError):
-                self._record(call, _failure(verdict, call, tool))
+                result = _failure(verdict)
+                self._record(call, under_key(result, tool, call.args(), call.id))
             elif verdict == "wait":
                 self.told.emit(events.ApprovalEvent(call.id))
                 waits = True
@@ -121,12 +124,14 @@ class Calls:
                 return call, error
             except asyncio.CancelledError:
                 if self.writing.memory(call.id) == "begun":  # the service stops, or nobody listens any more
-                    self._record(call, _failure(CodedError("outcome_unknown"), call, tool))
+                    unknown = _failure(CodedError("outcome_unknown"))
+                    self._record(call, under_key(unknown, tool, call.args(), call.id))
                 raise
             except Exception:  # this call's outer edge: the others of its round have results of their own
                 log.exception("工具调用 %s 意外中断", tool.offered)
-                result = replace(_failure(CodedError("call_broke"), call, tool), unknown=not tool.read_only)
-            self._record(call, result, ms=round((time.monotonic() - began) * 1000))
+                result = replace(_failure(CodedError("call_broke")), unknown=not tool.read_only)
+            ms = round((time.monotonic() - began) * 1000)
+            self._record(call, under_key(result, tool, call.args(), call.id), ms)
             return None
 
     async def _run(self, call: Call, tool: Tool) -> ToolResult:
@@ -152,15 +157,15 @@ class Calls:
                     on_progress=report,
                 )
             except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
-                result = replace(_failure(error, call, tool), unreachable=True)
-            return _still_unknown(result, call, tool) if ran_before else result
+                result = replace(_failure(error), unreachable=True)
+            return _still_unknown(result) if ran_before else result
 
         if not may_write:
             return await run()
         try:
             result = await self.writing.run(call.id, run, honours_key=tool.honours_key)
         except CodedError as error:  # it has not begun
-            return _failure(error, call, tool)
+            return _failure(error)
         if result.unreachable and result.code == "tool_changed" and self.approvals.ask:
             raise AskAgainError(result.code, **result.params)
         return result
@@ -177,7 +182,7 @@ class Calls:
             if others_wait:
                 self.told.emit(events.ApprovalEvent(call.id, why.code, why.params))
                 continue
-            self._record(call, _failure(why, call, tool))
+            self._record(call, _failure(why))
             request = ToolRequest(call.name, call.arguments, call.signed)
             new = self.ids.issue(request, tool, "mend_" if is_mended(call) else "asks_")
             asked.append((self._noted(new, tool), why))
@@ -209,23 +214,36 @@ class Calls:
         self.told.append(tool_message(call, text, error))
 
 
-def _failure(error: CodedError, call: Call, tool: Tool | None) -> ToolResult:
-    """Return a failure of our own; under a key that the tool honours an unknown outcome can be asked for."""
-    text, params = sentence(SENTENCES, error.code, error.params), error.params
-    if error.code == "outcome_unknown" and tool is not None and tool.honours_key:
-        text, params = text + AGAIN_WITH_KEY.format(key=call.id), {**params, "idempotencyKey": call.id}
-    return ToolResult(text, is_error=True, unknown=error.code in UNKNOWN, code=error.code, params=params)
+def _failure(error: CodedError) -> ToolResult:
+    text = sentence(SENTENCES, error.code, error.params)
+    return ToolResult(text, True, error.code in UNKNOWN, code=error.code, params=error.params)
 
 
-def _still_unknown(result: ToolResult, call: Call, tool: Tool) -> ToolResult:
+def _still_unknown(result: ToolResult) -> ToolResult:
     """Return the result of a call that may have run before: a try that failed on its way says nothing."""
-    if not result.unreachable and "idempotencyKey" not in result.params:
+    if not result.unreachable and KEY not in result.params:
         return result
-    unknown = _failure(CodedError("outcome_unknown"), call, tool)
-    reason = {"code": result.code, "params": result.params}
-    return replace(
-        unknown, text=f"{result.text}\n{unknown.text}", params={**unknown.params, "reason": reason}
-    )
+    text = f"{result.text}\n{SENTENCES['outcome_unknown']}"
+    return replace(result, text=text, unknown=True, unreachable=False)
+
+
+def under_key(result: ToolResult, tool: Tool | None, args: Any, key: str) -> ToolResult:
+    """Tell with an unknown outcome the key under which to ask for it, where the tool honours keys."""
+    is_told = result.code == "outcome_unknown" and KEY in result.params
+    if is_told or not result.unknown or tool is None or not tool.honours_key:
+        return result
+    params: dict[str, Any] = {KEY: result.params.get(KEY) or _key_in(args) or key}
+    if result.code != "outcome_unknown":
+        params["reason"] = {"code": result.code, "params": result.params}
+    text = result.text + AGAIN_WITH_KEY.format(key=params[KEY])
+    return replace(result, text=text, code="outcome_unknown", params=params)
+
+
+def _key_in(args: Any) -> str | None:
+    """Return the key that the model repeats: in the tool's eyes it comes before the call's."""
+    inner = list(args.values()) if isinstance(args, dict) else []
+    found = [each.get(KEY) for each in (args, *inner) if isinstance(each, dict)]
+    return next((key for key in found if isinstance(key, str) and key), None)
 
 
 def _call_event(call: Call, tool: Tool | None) -> events.ToolCallEvent:

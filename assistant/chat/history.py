@@ -27,7 +27,7 @@ class Function(BaseModel):
 
 
 class HistoryError(BaseModel):
-    """Why a tool call failed, as the loop noted it beside the result's text."""
+    """Why a call failed or an answer broke off, as the loop noted it beside the text."""
 
     code: str
     params: dict[str, Any] = {}
@@ -51,7 +51,7 @@ class HistoryMessage(BaseModel):
     content: str | None = None
     tool_calls: list[HistoryCall] | None = None
     tool_call_id: str | None = None
-    error: HistoryError | None = None  # of a `tool` message; it goes to no provider
+    error: HistoryError | None = None  # of a failed call, or of a part of an answer; it goes to no provider
 
 
 History = Annotated[list[HistoryMessage], Field(max_length=MAX_MESSAGES)]

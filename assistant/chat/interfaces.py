@@ -1,6 +1,6 @@
 """The loop's interfaces: a model, a toolbox, and the values that pass between them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -117,7 +117,7 @@ class Model(Protocol):
     name: str
     demo: bool
 
-    def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
+    def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer piece by piece (`str`: its text), then exactly one Reply; or raise ModelError."""
 
 

@@ -5,8 +5,9 @@ The server keeps nothing between two turns: the history comes in with every requ
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
+from datetime import datetime
 from typing import Any
 
 from assistant.chat.approvals import AllowedTool, Approvals, ToolName
@@ -16,7 +17,7 @@ from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
 from assistant.chat.transcript import Transcript
-from assistant.chat.turn import MAX_ROUNDS, Turn
+from assistant.chat.turn import MAX_ROUNDS, MAX_TURN_SECONDS, Turn
 from assistant.chat.writing_calls import MAX_REMEMBERED, WritingCalls
 
 STOPPED = (ErrorEvent("restarting"), DoneEvent("error"))
@@ -33,13 +34,15 @@ class Chat:
         *,
         max_rounds: int = MAX_ROUNDS,
         max_remembered: int = MAX_REMEMBERED,
+        max_turn_seconds: float = MAX_TURN_SECONDS,
+        now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
-        """Make a chat; `secret` keys the MAC in call ids, and is the same in all replicas."""
+        """Make a chat; `secret` keys the MACs in call ids, and is the same in all replicas."""
         self._model = model
         self._tools = tools
         self._ids = CallIds(secret)
         self._writing = WritingCalls(max_remembered)
-        self._max_rounds = max_rounds
+        self._limits = (max_rounds, max_turn_seconds, now)
         self._turns: set[asyncio.Task[None]] = set()
         self._is_finishing = False
 
@@ -72,7 +75,7 @@ class Chat:
             approvals or {}, confirmed or {}, frozenset(auto_approve), frozenset(ask_first), ask
         )
         calls = Calls(self._tools, self._ids, self._writing, decided, told)
-        return self._run(Turn(self._model, self._tools, calls, told, self._max_rounds), told)
+        return self._run(Turn(self._model, self._tools, calls, told, *self._limits), told)
 
     async def _run(self, turn: Turn, told: Transcript) -> AsyncGenerator[Event]:
         if not self._is_finishing:

@@ -5,7 +5,7 @@ product: names, prices and stock come from tool results. Nothing in a result is 
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -47,7 +47,7 @@ class DemoModel:
     def __init__(self, today: Callable[[], date] = lambda: datetime.now(UTC).date()) -> None:
         self._today = today
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
         decision = decide(Conversation.of(messages), ShopTools(tools), self._today())
         if not isinstance(decision, str):

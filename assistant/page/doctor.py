@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from assistant.chat.interfaces import Model, ModelError, Reply
-from assistant.chat.turn import MAX_TOOLS
+from assistant.chat.system_message import MAX_TOOLS
 from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link

@@ -1,10 +1,10 @@
 """A model without any delay: it asks for three tools in one round, then answers."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Any
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Reply, ToolRequest
+from assistant.chat.interfaces import Piece, Reply, ToolRequest
 
 NAMES = ("get_products", "get_inventory", "get_orders")
 ANSWER = "有四种商品，都有货。"
@@ -16,7 +16,7 @@ class ThreeCalls:
     name = "three-calls"
     demo = True
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[str | Reply]:
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Ask for the tools after a question, and answer after their results."""
         if messages[-1].get("role") == "tool":
             yield ANSWER

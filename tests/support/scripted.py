@@ -1,6 +1,6 @@
 """Hand-written stand-ins: a model that follows a script, a toolbox of plain functions."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from assistant.chat import Chat, events
@@ -12,11 +12,11 @@ SECRET = b"a secret of the tests"
 HELLO: Message = {"role": "user", "content": "hello"}
 BUY = ("shop_buy", '{"n": 2}')
 
-Step = Reply | Exception | Callable[[list[Message]], Reply]
+Step = Reply | Exception | Callable[[list[Message]], Reply] | list[Piece | Exception]
 
 
 class ScriptedModel:
-    """Plays one step a request, streams its text word by word, and keeps what it was sent."""
+    """Plays one step a request, and keeps what it was sent; a reply's text is streamed word by word."""
 
     name = "scripted"
     demo = False
@@ -26,16 +26,17 @@ class ScriptedModel:
         self.requests: list[list[Message]] = []
         self.tools: list[list[dict[str, Any]]] = []
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncIterator[Piece]:
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         self.requests.append(messages)
         self.tools.append(tools)
         step = self.steps.pop(0)
-        if isinstance(step, Exception):
-            raise step
-        reply = step if isinstance(step, Reply) else step(messages)
-        for word in reply.text.split(" "):
-            yield word
-        yield reply
+        if callable(step):
+            step = step(messages)
+        pieces: Any = [*step.text.split(" "), step] if isinstance(step, Reply) else step
+        for piece in pieces if isinstance(pieces, list) else [pieces]:
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
 
 
 def says(text: str) -> Reply:
@@ -53,6 +54,7 @@ class FakeTools:
 
     def __init__(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
         self.relist(*tools)
+        self.said: dict[str, str] = {}  # the servers' instructions
         self.called: list[tuple[str, dict[str, Any], str | None]] = []
         self.confirmed: list[Mapping[str, Any] | None] = []  # of the same calls
 
@@ -64,7 +66,7 @@ class FakeTools:
         pass
 
     def instructions(self) -> Mapping[str, str]:
-        return {}
+        return self.said
 
     def tools(self) -> list[Tool]:
         return [tool for tool, _ in self._tools.values()]

@@ -19,7 +19,8 @@ from assistant.chat.interfaces import (
     UnknownServerError,
 )
 from assistant.chat.sentences import NO_MORE_ROUNDS, TOO_LONG
-from assistant.chat.turn import MAX_ROUNDS, MAX_TOOLS
+from assistant.chat.system_message import MAX_TOOLS
+from assistant.chat.turn import MAX_ROUNDS
 from tests.support.processes import ROOT
 from tests.support.scripted import (
     BUY,

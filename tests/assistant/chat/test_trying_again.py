@@ -69,7 +69,7 @@ def outcome(told: list[Event]) -> tuple[str | None, bool, bool]:
     [
         (LOST, FOUND, (None, False, True)),
         (LOST, PRICIER, ("price_changed", False, False)),
-        (LOST, LOST, ("lost", True, False)),
+        (LOST, LOST, ("outcome_unknown", True, False)),
         (LOST, DOWN, ("outcome_unknown", True, False)),
         (LOST, NEVER_SENT, ("outcome_unknown", True, False)),
         (ZeroDivisionError(), FOUND, (None, False, True)),
@@ -88,6 +88,33 @@ async def test_a_call_under_a_key_can_be_tried_again_as_the_same_call(
     await take(talk, history, approvals={id: True})
     assert outcome(await take(talk, history, approvals={id: True})) == told
     assert [key for _, _, key in tools.called] == [id, id]
+
+
+TOLD_BY_SERVER = replace(LOST, code="outcome_unknown", params={"idempotencyKey": "k", "reason": {}})
+
+
+@pytest.mark.parametrize(
+    ("written", "result", "key", "reason"),
+    [
+        ("{}", LOST, None, "lost"),
+        ("{}", replace(LOST, code="late"), None, "late"),
+        ("{}", ZeroDivisionError(), None, "call_broke"),
+        ("{}", TOLD_BY_SERVER, "k", None),
+        ('{"idempotencyKey": "the first"}', LOST, "the first", "lost"),
+        ('{"input_data": {"idempotencyKey": "the first"}}', LOST, "the first", "lost"),
+        ('{"input_data": {"idempotencyKey": ""}}', LOST, None, "lost"),
+        ('{"input_data": {"idempotencyKey": 7}}', LOST, None, "lost"),
+    ],
+)
+async def test_every_unknown_outcome_tells_the_key_in_effect(
+    written: str, result: ToolResult | Exception, key: str | None, reason: str | None
+) -> None:
+    talk = chat(shop(result), calls(("shop_buy", written)))
+    told = only(await take(talk, [HELLO], ask=False), events.ToolResultEvent)[0]
+    assert (told.code, told.unknown) == ("outcome_unknown", True)
+    assert told.params["idempotencyKey"] == (key or told.id)
+    assert told.params["reason"].get("code") == reason
+    assert result is TOLD_BY_SERVER or told.params["idempotencyKey"] in told.result
 
 
 @pytest.mark.parametrize("first", [LOST, ZeroDivisionError(), PRICIER, BOUGHT])

@@ -8,7 +8,7 @@ from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
 
 from assistant.chat.interfaces import Model, ModelError
-from assistant.chat.turn import MAX_TOOLS
+from assistant.chat.system_message import MAX_TOOLS
 from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox import Toolbox
