@@ -1,19 +1,22 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
+import asyncio
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
 from fastapi.telemetry import TelemetryConfig
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
-from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary
+from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary, Today
 from serving import server
 from serving.access import Access, Allowed, BearerToken
 from serving.addresses import ListenHost, address_shown
@@ -28,8 +31,20 @@ from shop.sqlite import BUSY_SECONDS
 from shop.store import Listing, Store
 
 
+def _is_a_timezone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError(f"没有叫 {name} 的时区，应为 IANA 名称，如 Asia/Shanghai")
+    return name
+
+
+Timezone = Annotated[str, AfterValidator(_is_a_timezone)]
+
+
 class Settings(ServiceSettings):
-    """商店服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
+    """商店服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。
+
+    另有命令 python api.py timezone 时区名：改变商店的时区，已有订单的日期随之改变。
+    """
 
     model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
     host_field = "api_host"
@@ -42,6 +57,9 @@ class Settings(ServiceSettings):
     )
     database_pool: int = Field(10, ge=1, le=1000, description="最多同时打开多少个 PostgreSQL 连接")
     catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 文件")
+    shop_timezone: Timezone | None = Field(
+        None, description="商店所在时区，如 Asia/Shanghai；新数据库默认取这台机器的，以后只能用命令更改"
+    )
     api_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
 
@@ -113,6 +131,12 @@ async def summarise_orders(request: Request, query: Annotated[SummaryQuery, Quer
     return list_answer(await opened_store(request).summary(query))
 
 
+@router.get("/today", summary="商店的时区和今天", response_model=Today)
+async def today(request: Request) -> Response:
+    """Where the shop counts its days, and which one it is there."""
+    return answer(await opened_store(request).today())
+
+
 @router.post(
     "/purchase",
     summary="下单",
@@ -154,6 +178,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
             store = await open_store(
                 settings.database_url,
                 entries,
+                timezone=settings.shop_timezone,
                 busy_seconds=busy_seconds,
                 connections=settings.database_pool,
             )
@@ -192,8 +217,27 @@ def __getattr__(name: str) -> FastAPI:
     raise AttributeError(name)
 
 
+def move_days(args: list[str]) -> None:
+    """Let the shop count its days in another zone, old orders too: `api.py timezone NAME [--flag …]`."""
+    if not args or args[0].startswith("-"):
+        sys.exit("用法：python api.py timezone 时区名，如 Asia/Shanghai")
+    settings = load(Settings, [*args[1:], "--shop-timezone", args[0]])
+
+    async def move() -> None:
+        url, timezone = settings.database_url, settings.shop_timezone
+        await (await open_store(url, timezone=timezone, move_days=True)).close()
+
+    try:
+        asyncio.run(move())
+    except StoreUnavailableError as error:
+        sys.exit(failure_sentence(error))
+    print(f"商店现在按 {settings.shop_timezone} 计日，已有的订单也是。")  # noqa: T201  a command's answer
+
+
 def run() -> None:
     """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
+    if sys.argv[1:2] == ["timezone"]:
+        return move_days(sys.argv[2:])
     settings = load(Settings)
     address = address_shown(settings.api_host, settings.api_port)
     server.run(

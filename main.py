@@ -27,6 +27,7 @@ from mcp_server.asking import (
     purchase_key,
     rest_of,
 )
+from mcp_server.clock import ShopClock
 from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
 from mcp_server.results import Inventory, Orders, Products, list_result, order_result, order_step
@@ -53,7 +54,7 @@ BANNER = """🌤️ 启动产品 MCP 服务器...
 INSTRUCTIONS = (
     "这是一家商店：查商品和价格用 get_products，查库存用 get_inventory，"
     "查订单或销售汇总用 get_orders，下单用 create_purchase。"
-    "价格和金额的单位是人民币元，时间是 UTC。下单不能撤销：先核对商品 ID、库存和用户说定的数量。"
+    "价格和金额的单位是人民币元，orderDate 是 UTC。下单不能撤销：先核对商品 ID、库存和用户说定的数量。"
     "只根据工具返回的数据回答，不要编造商品、库存或订单。"
 )
 
@@ -229,8 +230,9 @@ async def create_purchase(
     if quoted.total is not None:
         order["expectedTotal"] = quoted.total
     answer = await rest_of(ctx).buy(to_json(order), key)
-    await ctx.report_progress(3, 3, order_step(answer))
-    return order_result(answer)
+    zone = ctx.request_context.lifespan_context.clock.zone
+    await ctx.report_progress(3, 3, order_step(answer, zone))
+    return order_result(answer, zone)
 
 
 READ_ONLY = ToolAnnotations(
@@ -249,6 +251,7 @@ def rest_client(settings: Settings) -> RestClient:
 
 def create_server(settings: Settings, rest: RestClient | None = None) -> ShopServer:
     """Make the MCP server; `rest` is the shop that its tools work on, where not the settings' own."""
+    shop = rest or rest_client(settings)
     return ShopServer(
         [
             strict_tool(get_products, "获取产品列表", READ_ONLY),
@@ -258,7 +261,7 @@ def create_server(settings: Settings, rest: RestClient | None = None) -> ShopSer
             # names differ: some clients copy what a tool declares into each of its calls.
             strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"product-mcp/honours-key": True}),
         ],
-        ToolContext(rest or rest_client(settings), settings.mcp_confirm),
+        ToolContext(shop, settings.mcp_confirm, ShopClock(shop)),
         token=settings.mcp_token.get_secret_value(),
         name="Product MCP Server",
         title="产品 MCP 服务器",

@@ -97,8 +97,15 @@ class Order(BaseModel):
 class SalesSummary(BaseModel):
     """What was sold of one product, to one customer or on one day."""
 
-    key: str = Field(description="商品 ID、客户名称或日期（UTC）")
+    key: str = Field(description="商品 ID、客户名称或日期（商店时区）")
     label: str = Field(description="给人看的名称")
     orders: int = Field(description="订单数")
     quantity: int = Field(description="件数")
     amount: Yuan
+
+
+class Today(BaseModel):
+    """Where the shop counts its days, and which one it is there."""
+
+    timezone: str = Field(description="商店所在时区，IANA 名称，例如 Asia/Shanghai")
+    today: str = Field(description="那里今天的日期")

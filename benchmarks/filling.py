@@ -24,9 +24,10 @@ def _fill(file: Path, orders: int) -> None:
         connection.execute("BEGIN IMMEDIATE")
         first = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM orders").fetchone()[0]
         connection.executemany(
-            "INSERT INTO orders (id, customer, total_cents, units, ordered_at) VALUES (?, ?, ?, 2, ?)",
+            """INSERT INTO orders (id, customer, total_cents, units, ordered_at, day)
+                VALUES (?, ?, ?, 2, ?, ?)""",
             (
-                (number, f"客户 {number // ORDERS_OF_A_CUSTOMER}", 2 * UNIT_CENTS, _moment(number))
+                (number, f"客户 {number // ORDERS_OF_A_CUSTOMER}", 2 * UNIT_CENTS, *_moment(number))
                 for number in range(first, first + orders)
             ),
         )
@@ -43,5 +44,6 @@ def _fill(file: Path, orders: int) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
-def _moment(number: int) -> str:
-    return (SINCE + BETWEEN * number).isoformat(timespec="microseconds")
+def _moment(number: int) -> tuple[str, str]:
+    moment = (SINCE + BETWEEN * number).isoformat(timespec="microseconds")
+    return moment, moment[:10]

@@ -16,7 +16,7 @@ from benchmarks.wire import Address, Connection
 from shop.catalog import TUTORIAL
 
 ROOT = Path(__file__).parent.parent
-OURS = ("API_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_", "FASTMCP_")
+OURS = ("API_", "SHOP_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_", "FASTMCP_")
 PLENTY = 10_000_000  # pieces of each product: no purchase of a measurement is refused
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0

@@ -20,6 +20,7 @@ from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, Field, ValidationError
 
 from mcp_server import sentences
+from mcp_server.clock import ShopClock
 from mcp_server.rest_client import RestClient
 from models import MAX_LIMIT, PurchaseRequest, Strict
 from serving.errors import CodedError
@@ -39,6 +40,7 @@ class ToolContext:
 
     rest: RestClient
     confirm: Confirm
+    clock: ShopClock
 
 
 ToolCall = Context[ToolContext, Any]  # a call under way

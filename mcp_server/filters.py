@@ -50,11 +50,12 @@ CustomerName = Annotated[
 ProductId = Annotated[
     Whole | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
 ]
-MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，不带时区按 UTC"
+MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，没有时区的按商店所在时区"
 Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
 Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
 Grouping = Annotated[
-    GroupBy | None, optional("不列订单，而按商品、客户或日期（UTC）汇总订单数、件数和金额；分析销售时使用")
+    GroupBy | None,
+    optional("不列订单，而按商品、客户或日期（商店所在时区）汇总订单数、件数和金额；分析销售时使用"),
 ]
 Limit = Annotated[
     Whole | None,

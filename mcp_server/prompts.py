@@ -21,7 +21,7 @@ from models import MAX_LIMIT, MAX_NAME, StorableText
 from serving.errors import CodedError
 
 MAX_COMPLETIONS = 100  # what one completion may carry (MCP specification, Completion)
-GROUPS = {"product": "商品", "customer": "客户", "day": "日期（UTC）"}
+GROUPS = {"product": "商品", "customer": "客户", "day": "日期（商店所在时区）"}
 THRESHOLDS = ("10", "20", "50", "100")
 
 Preference = Annotated[str, Field(description="喜好或用途，例如：主动降噪、长续航、送给跑步的朋友")]

@@ -158,12 +158,18 @@ class RestClient:
                 self._http = None
 
     async def get(
-        self, operation: Operation, path: str, query: QueryParams, seconds: float | None = None
+        self,
+        operation: Operation,
+        path: str,
+        query: QueryParams,
+        seconds: float | None = None,
+        *,
+        readable: Callable[[Any], bool] = lambda data: isinstance(data, list),
     ) -> RestAnswer:
-        """Read a list, within `seconds` in total. Raises RestError."""
+        """Read a list, or what else is `readable`, within `seconds` in total. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
-        call = _Call(operation, request, lambda data: isinstance(data, list))
+        call = _Call(operation, request, readable)
         return await self._answered(call, seconds or self.limits.read_seconds)
 
     async def buy(self, body: bytes, key: str) -> RestAnswer:

@@ -1,6 +1,6 @@
 """Tool results: the shop's JSON unchanged, as one text block and as structured content."""
 
-from datetime import datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Annotated, Any
 
 from mcp.types import CallToolResult, TextContent
@@ -49,30 +49,30 @@ def list_result(answer: RestAnswer, offset: int | None, none_found: str | None =
     return CallToolResult(content=[*content], structured_content={"result": shown, "note": note})
 
 
-def order_result(answer: RestAnswer) -> CallToolResult:
+def order_result(answer: RestAnswer, zone: tzinfo | None) -> CallToolResult:
     """Pass an order on. One that was found by its key says so in `_meta`, and in a second text block."""
     content, meta = [_text(answer.body)], None
     if answer.replayed:
-        content.append(TextContent(type="text", text=order_step(answer)))
+        content.append(TextContent(type="text", text=order_step(answer, zone)))
         meta = {"product-mcp/replayed": True}
     return CallToolResult(content=[*content], structured_content=answer.data, meta=meta)
 
 
-def order_step(answer: RestAnswer) -> str:
+def order_step(answer: RestAnswer, zone: tzinfo | None) -> str:
     """Return the sentence that an order was placed, or was found and placed when."""
     order = answer.data
     if not answer.replayed:
         return sentences.ORDERED.format(id=order["id"])
-    return sentences.FOUND.format(id=order["id"], at=_local_time(order["orderDate"]))
+    return sentences.FOUND.format(id=order["id"], at=_local_time(order["orderDate"], zone))
 
 
-def _local_time(moment: str) -> str:
-    """Return a moment on this machine's clock, with its day unless that is today."""
+def _local_time(moment: str, zone: tzinfo | None) -> str:
+    """Return a moment on the shop's clock, with its day unless that is today."""
     try:
-        at = datetime.fromisoformat(moment).astimezone()
+        at = datetime.fromisoformat(moment).astimezone(zone)
     except ValueError:
         return moment
-    return f"{at:%H:%M}" if at.date() == datetime.now().astimezone().date() else f"{at:%Y-%m-%d %H:%M}"
+    return f"{at:%H:%M}" if at.date() == datetime.now(UTC).astimezone(zone).date() else f"{at:%Y-%m-%d %H:%M}"
 
 
 def _text(json: bytes) -> TextContent:

@@ -27,6 +27,7 @@ ORDERED = "订单 {id} 已创建"
 FOUND = "这是 {at} 的订单 {id}，没有新下单"
 QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
 NOT_FOUND = "没有找到。要看全部商品，请不填 query 再调用一次 get_products"
+TODAY = "商店的时区是 {timezone}，那里今天是 {today}；没有写时区的日期和时间都是那里的。"
 CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
 
 SENTENCES = {

@@ -54,7 +54,7 @@ class ShopServer(MCPServer[ToolContext]):
 
         self.requests = Requests()
         super().__init__(
-            middleware=[self.requests],
+            middleware=[self.requests, context.clock.tell],
             tools=[strict.tool for strict in tools],
             lifespan=lifespan,
             request_state_security=question_security(token),

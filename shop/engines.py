@@ -6,30 +6,35 @@ from urllib.parse import unquote
 from shop.catalog import CatalogEntry
 from shop.errors import StoreUnavailableError
 from shop.sqlite import BUSY_SECONDS, SqliteStore
-from shop.store import Store
+from shop.store import Preparation, Store
 
 
 async def open_store(
     url: str,
     catalogue: list[CatalogEntry] | None = None,
     *,
+    timezone: str | None = None,
+    move_days: bool = False,
     busy_seconds: float = BUSY_SECONDS,
     connections: int = 10,
 ) -> Store:
     """Open the shop at `sqlite:///file` or `postgresql://…`; create, migrate and fill it where needed.
 
     `catalogue` adds new products and updates known ones, but for their stock; without one an empty shop gets
-    the tutorial's. `busy_seconds` is how long SQLite waits for another process that writes;
-    `connections` is how many to PostgreSQL are held open at most.
+    the tutorial's. `timezone` is where the shop counts its days: a new database keeps it, or the machine's
+    where none is given, and no other is taken but with `move_days`, which moves every order.
+    `busy_seconds` is how long SQLite waits for another process that writes; `connections` is how many to
+    PostgreSQL are held open at most.
     Raises `StoreUnavailableError`.
     """
+    wanted = Preparation(catalogue, timezone, move_days)
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        return await SqliteStore.open(Path(unquote(rest[1:])), catalogue, busy_seconds)
+        return await SqliteStore.open(Path(unquote(rest[1:])), wanted, busy_seconds)
     if scheme in {"postgresql", "postgres"}:
         try:
             from shop.postgres import PostgresStore  # noqa: PLC0415  asyncpg is an extra; its import takes 100 ms
         except ModuleNotFoundError as error:
             raise StoreUnavailableError("asyncpg_missing") from error
-        return await PostgresStore.open(url, catalogue, connections)
+        return await PostgresStore.open(url, wanted, connections)
     raise StoreUnavailableError("database_url_unknown")

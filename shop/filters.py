@@ -1,37 +1,37 @@
 """The query parameters of the reading routes, validated."""
 
-from datetime import UTC, date, datetime, time
+from datetime import date, datetime, timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
 from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT, MAX_NAME, MAX_PRICE, GroupBy, StorableText
 
 
-def stored_time(moment: datetime) -> str:
-    """Return a moment as it is stored: ISO 8601 in UTC, of one width, so that text sorts as time does."""
-    return moment.isoformat(timespec="microseconds")
-
-
-def _utc(text: str, time_of_date: time) -> str:
-    """Return a date or date-time (ISO 8601; UTC where no offset is given) as it is stored."""
+def _moment(text: str) -> date:
+    """Return a date, or a date-time (ISO 8601) with or without offset."""
     if len(text) == len("2026-01-31"):
-        return stored_time(datetime.combine(date.fromisoformat(text), time_of_date, UTC))
+        return date.fromisoformat(text)
     # An unescaped plus in a URL is read as a space.
-    moment = datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
-    try:
-        return stored_time(moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC))
-    except OverflowError:  # in UTC it lies outside the years 1 to 9999
-        return stored_time(moment.replace(tzinfo=UTC))
+    return datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
 
 
+def _is_before(one: date, other: date) -> bool:
+    """Compare what is of one kind; of others, as far as that can be told without the shop's zone."""
+    kinds = [(type(each), getattr(each, "tzinfo", None) is None) for each in (one, other)]
+    if kinds[0] == kinds[1]:
+        return one < other
+    days = [each.date() if isinstance(each, datetime) else each for each in (one, other)]
+    return days[1] - days[0] > timedelta(days=1)
+
+
+LOCAL = "ISO 8601 日期或时间，没有时区的按商店所在时区"
 _MOMENT = WithJsonSchema(
     {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 )
-Since = Annotated[str, AfterValidator(lambda text: _utc(text, time.min)), _MOMENT]
-Until = Annotated[str, AfterValidator(lambda text: _utc(text, time.max)), _MOMENT]
+Moment = Annotated[date, PlainValidator(_moment, json_schema_input_type=str), _MOMENT]
 ProductId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Quantity = Annotated[int, Field(ge=0, le=MAX_ID)]
 Price = Annotated[float, Field(ge=0, le=MAX_PRICE, allow_inf_nan=False)]
@@ -64,20 +64,20 @@ class InventoryQuery(ListQuery):
 
 
 class OrderQuery(ListQuery):
-    """Whose orders, and from when: both ends belong to the period, a date means the whole day in UTC."""
+    """Whose orders, and from when: both ends belong to the period, a date means the shop's whole day."""
 
     customerName: StorableText | SkipJsonSchema[None] = Field(
         None, max_length=MAX_NAME, description="客户名称，完全一致"
     )
     productId: ProductId | SkipJsonSchema[None] = Field(None, description="含此商品 ID 的订单")
-    since: Since | SkipJsonSchema[None] = Field(None, description="不早于，ISO 8601 日期或时间，默认 UTC")
-    until: Until | SkipJsonSchema[None] = Field(None, description="不晚于，ISO 8601 日期或时间，默认 UTC")
+    since: Moment | SkipJsonSchema[None] = Field(None, description=f"不早于，{LOCAL}")
+    until: Moment | SkipJsonSchema[None] = Field(None, description=f"不晚于，{LOCAL}")
 
     @field_validator("until")
     @classmethod
-    def _not_before_since(cls, until: str | None, info: ValidationInfo) -> str | None:
-        since = info.data.get("since")
-        if since is not None and until is not None and until < since:
+    def _not_before_since(cls, until: date | None, info: ValidationInfo) -> date | None:
+        since: date | None = info.data.get("since")
+        if since and until and _is_before(until, since):
             raise ValueError("must not be before since")
         return until
 
@@ -85,4 +85,4 @@ class OrderQuery(ListQuery):
 class SummaryQuery(OrderQuery):
     """Which orders are summed up, and by what; with a product, only its lines count."""
 
-    groupBy: GroupBy = Field(default="product", description="按商品、客户或日期（UTC）汇总")
+    groupBy: GroupBy = Field(default="product", description="按商品、客户或日期（商店时区）汇总")

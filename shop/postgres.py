@@ -10,11 +10,11 @@ from typing import TypeVar
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from models import Order, PurchaseRequest
-from shop import queries, schema, search, store
+from shop import days, queries, schema, search, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.queries import Row, Statement
-from shop.store import Intent, Purchase, StockedProduct, Store
+from shop.store import Intent, Preparation, Purchase, StockedProduct, Store
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]
@@ -54,13 +54,13 @@ class PostgresStore(Store):
         self._pool_seconds = pool_seconds
 
     @classmethod
-    async def open(cls, url: str, catalogue: list[CatalogEntry] | None, connections: int) -> "PostgresStore":
+    async def open(cls, url: str, wanted: Preparation, connections: int) -> "PostgresStore":
         """Create or migrate the tables and import the catalogue, in one transaction."""
         pool = asyncpg.create_pool(
             url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS
         )
         opened = cls(await pool)
-        prepare = partial(_prepare, catalogue=catalogue)
+        prepare = partial(_prepare, wanted=wanted)
         try:
             await opened._repeated(lambda connection: _in_transaction(connection, prepare))
         except StoreUnavailableError:
@@ -173,8 +173,8 @@ async def _place(connection: asyncpg.Connection, intent: Intent) -> Purchase:
     request, key = intent.request, intent.key
     wanted = store.wanted_stock(request)
     rows = await connection.fetch(  # locked by id: two purchases in opposite orders would deadlock
-        """SELECT id, name, price_cents, stock FROM products
-            WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE""",
+        f"""SELECT id, name, price_cents, stock, ({days.TIMEZONE}) FROM products
+            WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608  two constants
         list(wanted),
     )
     # After locking: a purchase with the same key may have held these products, and its order is visible now.
@@ -182,14 +182,15 @@ async def _place(connection: asyncpg.Connection, intent: Intent) -> Purchase:
         return store.replay(earlier, intent)
     products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
     total = store.checked_total(intent, products)
-    now = store.order_time()
+    now, day = store.order_time(rows[0][4])
     order_id: int | None = await connection.fetchval(
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
-            VALUES ($1, $2, $3, $4, $5) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, day, idempotency_key)
+            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
         request.customerName,
         total,
         wanted.total(),
         now,
+        day,
         key,
     )
     if order_id is None and key is not None and (earlier := await _order(connection, key)):
@@ -225,9 +226,9 @@ async def _write_lines(
     )
 
 
-async def _prepare(connection: asyncpg.Connection, catalogue: list[CatalogEntry] | None) -> None:
+async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> None:
     await _migrate(connection)
-    await _import(connection, catalogue)
+    await _import(connection, wanted)
 
 
 async def _migrate(connection: asyncpg.Connection) -> None:
@@ -242,11 +243,19 @@ async def _migrate(connection: asyncpg.Connection) -> None:
     await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
 
 
-async def _import(connection: asyncpg.Connection, catalogue: list[CatalogEntry] | None) -> None:
+async def _import(connection: asyncpg.Connection, wanted: Preparation) -> None:
     if await connection.fetchval("SELECT value FROM facts WHERE name = 'search'") != search.VERSION:
         products = await connection.fetch("SELECT id, name, keywords, description FROM products")
         await _index(connection, products)
         await connection.execute(schema.UPSERT_FACT.replace("?", "$"), "search", search.VERSION)
+    kept = await connection.fetchval(days.TIMEZONE)
+    timezone = days.settled(kept, wanted.timezone, move=wanted.move_days)
+    if kept != timezone:
+        await connection.execute(schema.UPSERT_FACT.replace("?", "$"), "timezone", timezone)
+        times = await connection.fetchrow(days.ORDER_TIMES)
+        moves = days.moves(times, days.zone_named(timezone))
+        await connection.executemany(days.MOVE_ORDERS.replace("?", "$"), moves)
+    catalogue = wanted.catalogue
     if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
         catalogue = TUTORIAL
     await save_products(connection, catalogue or [])

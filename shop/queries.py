@@ -14,6 +14,7 @@ from models import DEFAULT_LIMIT, MAX_PRICE, InventoryItem, Order, OrderItem, Pr
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
 
 Row = Sequence[Any]
+Period = tuple[str | None, str | None]  # the first and the last stored time
 
 
 @dataclass(frozen=True)
@@ -65,11 +66,11 @@ def _cents(yuan: float, rounding: str) -> int:
     return int((Decimal(str(yuan)) * 100).to_integral_value(rounding))
 
 
-def _period(query: OrderQuery) -> Conditions:
+def _orders_of(query: OrderQuery, period: Period) -> Conditions:
     where = Conditions()
     where.add("o.customer = {}", query.customerName)
-    where.add("o.ordered_at >= {}", query.since)
-    where.add("o.ordered_at <= {}", query.until)
+    where.add("o.ordered_at >= {}", period[0])
+    where.add("o.ordered_at <= {}", period[1])
     return where
 
 
@@ -107,9 +108,9 @@ def inventory(query: InventoryQuery) -> tuple[Statement, Statement]:
     return _catalogue(f"{PRODUCT}, stock", where, query)
 
 
-def orders(query: OrderQuery) -> tuple[Statement, Statement]:
+def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
     """Return the statements for part of the orders, newest first, and for their number."""
-    where = _period(query)
+    where = _orders_of(query, period)
     where.add("o.id IN (SELECT order_id FROM order_items WHERE product_id = {})", query.productId)
     quick = _is_quick(where, query)
     if where.conditions:
@@ -125,12 +126,10 @@ def order_of_key(key: str) -> Statement:
     return Statement(_ORDER_LINES.format(orders="(SELECT * FROM orders WHERE idempotency_key = ?1)"), [key])
 
 
-def summary(query: SummaryQuery) -> tuple[Statement, Statement]:
+def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
     """Return the statements for part of the sums, largest or newest first, and for their number."""
-    where = _period(query)
-    key = {"product": "i.product_id", "customer": "o.customer", "day": "substr(o.ordered_at, 1, 10)"}[
-        query.groupBy
-    ]
+    where = _orders_of(query, period)
+    key = {"product": "i.product_id", "customer": "o.customer", "day": "o.day"}[query.groupBy]
     if query.groupBy == "product" or query.productId is not None:
         sold, sums = _sold_lines(query, where)
     else:  # from the orders' own sums: there are fewer orders than lines

@@ -2,7 +2,8 @@
 
 Never change a step that was released; add one. `order_counts` keeps the number of orders, since counting
 them takes longer with every order; `product_terms` is the search index, written by `save_products` of the
-engines; `facts` holds what is true of the whole database, such as the version of that index.
+engines; `facts` holds what is true of the whole database, such as the version of that index and the
+zone of the days; `orders.day` is a day of that zone.
 """
 
 from shop.errors import StoreUnavailableError
@@ -72,6 +73,7 @@ SQLITE: Steps = [
             BEGIN UPDATE order_counts SET n = n - 1; END""",
     ],
     _search("INTEGER", "TEXT", "WITHOUT ROWID"),
+    ["ALTER TABLE orders ADD COLUMN day TEXT NOT NULL DEFAULT ''"],
 ]
 
 POSTGRES: Steps = [
@@ -93,6 +95,7 @@ POSTGRES: Steps = [
             FOR EACH ROW EXECUTE FUNCTION count_order()""",
     ],
     _search("BIGINT", 'TEXT COLLATE "C"'),
+    ["""ALTER TABLE orders ADD COLUMN day TEXT COLLATE "C" NOT NULL DEFAULT ''"""],
 ]
 
 # Known products keep their stock: it counts what was sold since.

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import Order, PurchaseRequest
-from shop import queries, schema, search, store
+from shop import days, queries, schema, search, store
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from shop.queries import Row, Statement
 from shop.sqlite_files import Connections, Files, failed
-from shop.store import Intent, Purchase, StockedProduct, Store
+from shop.store import Intent, Preparation, Purchase, StockedProduct, Store
 
 T = TypeVar("T")
 
@@ -58,11 +58,9 @@ class SqliteStore(Store):
         self._writer.start()
 
     @classmethod
-    async def open(
-        cls, path: Path, catalogue: list[CatalogEntry] | None = None, busy_seconds: float = BUSY_SECONDS
-    ) -> "SqliteStore":
+    async def open(cls, path: Path, wanted: Preparation, busy_seconds: float = BUSY_SECONDS) -> "SqliteStore":
         """Create or migrate the file and import the catalogue, in one transaction."""
-        await asyncio.to_thread(_prepare, path, catalogue, busy_seconds)
+        await asyncio.to_thread(_prepare, path, wanted, busy_seconds)
         return cls(path, busy_seconds)
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
@@ -194,12 +192,12 @@ def _products(connection: sqlite3.Connection, request: PurchaseRequest) -> dict[
 def _write_order(
     connection: sqlite3.Connection, intent: Intent, products: dict[int, StockedProduct], total: int
 ) -> Order:
-    now = store.order_time()
+    now, day = store.order_time(connection.execute(days.TIMEZONE).fetchone()[0])
     wanted = store.wanted_stock(intent.request)
     order_id = connection.execute(
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
-            VALUES (?, ?, ?, ?, ?)""",
-        (intent.request.customerName, total, wanted.total(), now, intent.key),
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, day, idempotency_key)
+            VALUES (?, ?, ?, ?, ?, ?)""",
+        (intent.request.customerName, total, wanted.total(), now, day, intent.key),
     ).lastrowid
     assert order_id is not None
     connection.executemany(
@@ -215,12 +213,12 @@ def _write_order(
     return store.new_order(order_id, intent.request, total, now)
 
 
-def _prepare(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
+def _prepare(path: Path, wanted: Preparation, busy_seconds: float) -> None:
     """Prepare the file, again while it is locked: SQLite waits for no lock when it switches a file to WAL."""
     deadline = time.monotonic() + busy_seconds
     while True:
         try:
-            _prepare_now(path, catalogue, busy_seconds)
+            _prepare_now(path, wanted, busy_seconds)
         except StoreUnavailableError as error:
             if not _is_locked(error) or time.monotonic() > deadline:
                 raise
@@ -237,18 +235,18 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _prepare_now(path: Path, catalogue: list[CatalogEntry] | None, busy_seconds: float) -> None:
+def _prepare_now(path: Path, wanted: Preparation, busy_seconds: float) -> None:
     try:
         if not path.exists():
             path.touch()
         connections = Connections(path, busy_seconds)
     except OSError as error:
         raise failed(path, error) from error
-    connections.run(lambda connection: _migrate_and_import(connection, catalogue))
+    connections.run(lambda connection: _migrate_and_import(connection, wanted))
     connections.close()
 
 
-def _migrate_and_import(connection: sqlite3.Connection, catalogue: list[CatalogEntry] | None) -> None:
+def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> None:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -260,6 +258,13 @@ def _migrate_and_import(connection: sqlite3.Connection, catalogue: list[CatalogE
         products = "SELECT id, name, keywords, description FROM products"
         _index(connection, connection.execute(products).fetchall())
         connection.execute(schema.UPSERT_FACT, ("search", search.VERSION))
+    kept = connection.execute(days.TIMEZONE).fetchone()
+    timezone = days.settled(kept and kept[0], wanted.timezone, move=wanted.move_days)
+    if kept != (timezone,):
+        connection.execute(schema.UPSERT_FACT, ("timezone", timezone))
+        times = connection.execute(days.ORDER_TIMES).fetchone()
+        connection.executemany(days.MOVE_ORDERS, days.moves(times, days.zone_named(timezone)))
+    catalogue = wanted.catalogue
     if catalogue is None and not connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
         catalogue = TUTORIAL
     save_products(connection, catalogue or [])

@@ -10,12 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
+from zoneinfo import ZoneInfo
 
-from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary
-from shop import queries, search
+from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary, Today
+from shop import days, queries, search
+from shop.catalog import CatalogEntry
 from shop.errors import StoreError
-from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery, stored_time
-from shop.queries import Row, Statement
+from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
+from shop.queries import Period, Row, Statement
 
 T = TypeVar("T")
 
@@ -28,6 +30,15 @@ class Listing(Generic[T]):
 
     items: list[T]
     total: int
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a database is made ready with when it is opened; see `engines.open_store`."""
+
+    catalogue: list[CatalogEntry] | None = None
+    timezone: str | None = None
+    move_days: bool = False
 
 
 @dataclass(frozen=True)
@@ -85,9 +96,10 @@ def checked_total(intent: Intent, products: Mapping[int, StockedProduct]) -> int
     return total
 
 
-def order_time() -> str:
-    """Return now as it is stored with an order."""
-    return stored_time(datetime.now(UTC))
+def order_time(timezone: str) -> tuple[str, str]:
+    """Return now and its day as they are stored with an order."""
+    now = datetime.now(UTC)
+    return days.stored_time(now), days.day_of(now, days.zone_named(timezone))
 
 
 def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered_at: str) -> Order:
@@ -148,11 +160,30 @@ class Store(ABC):
 
     async def orders(self, query: OrderQuery) -> Listing[Order]:
         """Return orders, newest first."""
-        return await self._list(query, queries.orders(query), queries.to_orders)
+        return await self._list(query, queries.orders(query, await self._period(query)), queries.to_orders)
 
     async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""
-        return await self._list(query, queries.summary(query), queries.to_summaries)
+        sums = queries.summary(query, await self._period(query))
+        return await self._list(query, sums, queries.to_summaries)
+
+    async def today(self) -> Today:
+        """Return the zone in which this shop counts its days, and its day of now."""
+        zone = await self._zone()
+        return Today(timezone=zone.key, today=days.day_of(datetime.now(UTC), zone))
+
+    async def _zone(self) -> ZoneInfo:
+        # Read each time, which is quick: a command may change it while this service runs.
+        return days.zone_named((await self.fetch(Statement(days.TIMEZONE, [], quick=True)))[0][0])
+
+    async def _period(self, query: OrderQuery) -> Period:
+        if query.since is None and query.until is None:
+            return None, None
+        zone = await self._zone()
+        return (
+            days.first_moment(query.since, zone) if query.since else None,
+            days.last_moment(query.until, zone) if query.until else None,
+        )
 
     async def _list(
         self, query: ListQuery, sql: tuple[Statement, Statement], made: Callable[[Sequence[Row]], list[T]]

@@ -46,11 +46,18 @@ async def test_exactly_the_four_tools_are_listed_with_titles_and_true_annotation
 ) -> None:
     async with connect(api, era) as client:
         listed = (await client.list_tools()).tools
-        assert client.instructions
+        assert "今天是 2026-11-27" in (client.instructions or "")
     assert [tool.name for tool in listed] == NAMES
     assert all(tool.title and tool.description and tool.output_schema and tool.annotations for tool in listed)
     reads = [bool(tool.annotations and tool.annotations.read_only_hint) for tool in listed]
     assert reads == [True, True, True, False]
+
+
+async def test_a_shop_that_does_not_say_what_day_it_is_keeps_nobody_out(api: RestService, era: str) -> None:
+    api.fail("/api/today", httpx.Response(404, json={}), httpx.Response(200, json={"timezone": "Mars"}))
+    for _ in range(2):
+        async with connect(api, era) as client:
+            assert "今天" not in (client.instructions or "")
 
 
 async def test_a_list_is_one_compact_text_and_the_same_as_structured_content(

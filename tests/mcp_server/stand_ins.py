@@ -31,6 +31,7 @@ STOCK = [
     {"productId": 1, "quantity": 100, "product": WATCH},
     {"productId": 2, "quantity": 50, "product": BUDS},
 ]
+TODAY = {"timezone": "Asia/Shanghai", "today": "2026-11-27"}
 SUMMARY = [{"key": "2", "label": "无线蓝牙耳机Pro", "orders": 1, "quantity": 2, "amount": 1798.0}]
 TWO_BUDS = {"input_data": {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}}
 NAMES = ["get_products", "get_inventory", "get_orders", "create_purchase"]
@@ -66,6 +67,7 @@ class RestService:
         self.asked: list[httpx.Request] = []
         self.limits = RestLimits()
         self.answers: dict[str, Callable[[httpx.Request], httpx.Response]] = {
+            "/api/today": lambda _: httpx.Response(200, json=TODAY),
             "/api/products": lambda _: httpx.Response(200, json=[WATCH, BUDS]),
             "/api/inventory": lambda _: httpx.Response(200, json=STOCK),
             "/api/orders": lambda _: httpx.Response(200, json=[]),
@@ -76,7 +78,8 @@ class RestService:
 
     async def answer(self, request: httpx.Request) -> httpx.Response:
         await anyio.lowlevel.checkpoint()
-        self.asked.append(request)
+        if request.url.path != "/api/today":  # asked for each client that connects
+            self.asked.append(request)
         return self.answers[request.url.path](request)
 
     def _buy(self, request: httpx.Request) -> httpx.Response:

@@ -19,7 +19,7 @@ from shop.errors import CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.sentences import failure_sentence
 from shop.store import Store
-from tests.support.engines import ENGINES, ask, new_url
+from tests.support.engines import ENGINES, ask, new_url, write_old_shop
 
 pytestmark = pytest.mark.anyio
 TEA: dict[str, Any] = {"id": 7, "name": "茶", "price": 19.99, "description": "绿茶", "quantity": 5}
@@ -134,22 +134,6 @@ def test_prices_become_cents_exactly_whatever_the_editor_that_wrote_them(tmp_pat
 def patch_steps(monkeypatch: pytest.MonkeyPatch, change: Callable[[schema.Steps], schema.Steps]) -> None:
     monkeypatch.setattr(schema, "SQLITE", change(schema.SQLITE))
     monkeypatch.setattr(schema, "POSTGRES", change(schema.POSTGRES))
-
-
-def write_old_shop(url: str, version: int) -> None:
-    """Write a database as the first programs did: 茶, of which two were sold."""
-    sqlite = url.startswith("sqlite")
-    steps = (schema.SQLITE if sqlite else schema.POSTGRES)[:version]
-    marks = ["CREATE TABLE schema_version (version BIGINT)", f"INSERT INTO schema_version VALUES ({version})"]
-    for statement in (
-        *(statement for step in steps for statement in step),
-        "INSERT INTO products VALUES (7, '茶', 1999, '绿茶', '茶\n绿茶', 3)",
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
-            VALUES ('A', 3998, 2, '2026-01-31T10:00:00.000000+00:00', 'k')""",
-        "INSERT INTO order_items VALUES (1, 0, 7, 2, 1999)",
-        *([f"PRAGMA user_version = {version}"] if sqlite else marks),
-    ):
-        ask(url, statement)
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -17,6 +17,7 @@ from typing import Any
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
+from shop import schema
 from tests.support.processes import free_port, require
 
 ENGINES = ["sqlite", "postgres"]
@@ -133,6 +134,22 @@ def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in postgres().query(url, sql)]
     with closing(sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)) as connection:
         return connection.execute(sql).fetchall()
+
+
+def write_old_shop(url: str, version: int) -> None:
+    """Write a database as the first programs did: 茶, of which two were sold."""
+    sqlite = url.startswith("sqlite")
+    steps = (schema.SQLITE if sqlite else schema.POSTGRES)[:version]
+    marks = ["CREATE TABLE schema_version (version BIGINT)", f"INSERT INTO schema_version VALUES ({version})"]
+    for statement in (
+        *(statement for step in steps for statement in step),
+        "INSERT INTO products VALUES (7, '茶', 1999, '绿茶', '茶\n绿茶', 3)",
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
+            VALUES ('A', 3998, 2, '2026-01-31T10:00:00.000000+00:00', 'k')""",
+        "INSERT INTO order_items VALUES (1, 0, 7, 2, 1999)",
+        *([f"PRAGMA user_version = {version}"] if sqlite else marks),
+    ):
+        ask(url, statement)
 
 
 def audit(url: str, initial_stock: dict[int, int]) -> None:

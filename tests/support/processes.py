@@ -19,7 +19,7 @@ import httpx
 import pytest
 
 ROOT = Path(__file__).parents[2]
-OURS = ("API_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_")
+OURS = ("API_", "SHOP_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_")
 LONG_RUNS = os.environ.get("LONG_RUNS") == "1"  # set by .ci/run --all: random tests try many times more
 STOP_SECONDS = 10
 

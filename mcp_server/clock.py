@@ -1,0 +1,44 @@
+"""The shop's clock: where it counts its days and which one it is there, told to each client that connects."""
+
+from datetime import tzinfo
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+
+from mcp_server import sentences
+from mcp_server.rest_client import RestClient, RestError
+
+MAX_SECONDS = 1.0  # a client that connects waits no longer for a shop that does not answer
+GREETINGS = frozenset({"initialize", "server/discover"})  # requests whose answers carry instructions
+
+
+class ShopClock:
+    """Asks the shop for its zone and day. Until it has answered, `zone` is None: this machine's."""
+
+    def __init__(self, rest: RestClient) -> None:
+        """Take the client of the shop."""
+        self._rest = rest
+        self.zone: tzinfo | None = None
+
+    async def tell(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+        """Add zone and day to the instructions in an answer: a middleware of the SDK's server."""
+        result = await call_next(ctx)
+        if ctx.method in GREETINGS and isinstance(result, dict):
+            result["instructions"] += await self._sentence()
+        return result
+
+    async def _sentence(self) -> str:
+        try:
+            answer = await self._rest.get("orders", "/today", {}, MAX_SECONDS, readable=_is_today)
+        except RestError:
+            return ""
+        self.zone = ZoneInfo(answer.data["timezone"])
+        return sentences.TODAY.format_map(answer.data)
+
+
+def _is_today(data: Any) -> bool:
+    try:
+        return bool(ZoneInfo(data["timezone"]) and data["today"])
+    except (TypeError, KeyError, ValueError, OSError):  # no such zone is a KeyError
+        return False
