@@ -6,9 +6,9 @@ from typing import Any
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import ModelError, ToolRequest
-from assistant.llm.request import SIGNED
 
 MAX_CALLS = 128  # of an answer
+SIGNED = "extra_content"  # the key for what goes back to a call's model, and to no other
 
 
 @dataclass(eq=False)

@@ -51,16 +51,15 @@ class OpenAIModel:
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Ask the model, streaming. Raises ModelError: there is no answer, or no more of it."""
-        builder = ReplyBuilder(self.name)
+        builder = ReplyBuilder(self.name, tools)
         async with aclosing(self._pieces(messages, tools)) as pieces:
             async for piece in pieces:
                 if not builder.has_begun and tools and "no_tools" in self._lessons():
                     yield builder.say(TOOLLESS.format(model=self.name))
-                if text := builder.add(piece):
-                    yield text
-        if text := builder.rest():
-            yield text
-        yield builder.reply()
+                for part in builder.add(piece):
+                    yield part
+        for part in builder.end():
+            yield part
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""

@@ -6,13 +6,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from assistant.chat.history import Message, calls_of
+from assistant.llm import schemas
+from assistant.llm.calls import SIGNED
 from assistant.llm.sentences import CALLED, NO_ANSWER
 
 ID_LENGTH = 9  # of a call: Mistral, and vLLM with its tokenizer, demand exactly nine letters and digits
 MAX_DESCRIPTION = 1_024  # characters of a tool's: OpenAI refuses the whole request for one that is longer
 
 # The key that names the model of an answer in the history, and keys for that model alone: others refuse them.
-MODEL, THINK, SIGNED = "model", "think", "extra_content"
+MODEL, THINK = "model", "think"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
@@ -20,9 +22,6 @@ REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them 
 # assistant message, even an empty one (DeepSeek, Kimi); it wants the assistant to speak between a tool's
 # result and the user (Mistral).
 Lesson = Literal["no_tools", "no_temperature", "reasoning", "bridge"]
-
-UNIONS = ("anyOf", "oneOf", "allOf")
-NOT_AT_THE_TOP = {*UNIONS, "enum", "const", "not"}  # of a schema: OpenAI's rule, and in part Anthropic's
 
 
 def chat_request(
@@ -65,7 +64,7 @@ def _acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
     function = dict(tool["function"])
     if len(function["description"]) > MAX_DESCRIPTION:
         function["description"] = f"{function['description'][: MAX_DESCRIPTION - 1]}…"
-    function["parameters"] = _top(_with_items(function["parameters"]))
+    function["parameters"] = schemas.plain(function["parameters"])
     return {**tool, "function": function}
 
 
@@ -149,34 +148,3 @@ def _short_ids(ids: Iterable[str]) -> dict[str, str]:
 
 def _hashed(text: str) -> str:
     return base64.b32encode(hashlib.sha256(text.encode()).digest()).decode()[:ID_LENGTH]
-
-
-def _top(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a tool's schema as an object without unions, with the properties of all their variants.
-
-    The server still checks the arguments by its own schema.
-    """
-    properties = dict(_properties(schema))
-    for variants in (schema.get(union) for union in UNIONS):
-        for variant in variants if isinstance(variants, list) else ():
-            properties = {**_properties(variant), **properties}
-    kept = {key: value for key, value in schema.items() if key not in NOT_AT_THE_TOP}
-    return {**kept, "type": "object", "properties": properties}
-
-
-def _properties(schema: Any) -> Mapping[str, Any]:
-    found = schema.get("properties") if isinstance(schema, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _with_items(schema: Any) -> Any:
-    """Add empty `items` to arrays without: OpenAI and Gemini refuse those."""
-    if isinstance(schema, list):
-        return [_with_items(part) for part in schema]
-    if not isinstance(schema, dict):
-        return schema
-    whole = {key: _with_items(value) for key, value in schema.items()}
-    kind = whole.get("type")
-    if "items" not in whole and (kind == "array" or (isinstance(kind, list) and "array" in kind)):
-        whole["items"] = {}
-    return whole

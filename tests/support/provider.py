@@ -7,7 +7,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from assistant.chat.history import History, Message, as_messages
-from assistant.chat.interfaces import ModelError, Reply
+from assistant.chat.interfaces import ModelError, Reply, Restart
 from assistant.llm.model import OpenAIModel
 from assistant.llm.sentences import SENTENCES
 from serving.errors import sentence
@@ -35,10 +35,18 @@ async def ask(
 async def ask_model(
     model: OpenAIModel, messages: list[Message] = ASK, tools: list[dict[str, Any]] | None = None
 ) -> tuple[list[str], Reply]:
-    parts = [part async for part in model.reply(messages, tools or [])]
-    reply = parts.pop()
-    assert isinstance(reply, Reply)
-    return [str(part) for part in parts], reply
+    """Return the pieces of text that stand at the end, and the reply, which says the same."""
+    texts: list[str] = []
+    async for part in model.reply(messages, tools or []):
+        match part:
+            case Restart():
+                texts.clear()
+            case str():
+                texts.append(part)
+            case Reply():
+                assert "".join(texts) == part.text
+                return texts, part
+    raise AssertionError("no reply")
 
 
 async def sent(messages: list[Message], *tools: dict[str, Any], **settings: Any) -> dict[str, Any]:

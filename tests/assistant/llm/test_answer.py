@@ -104,7 +104,7 @@ async def test_thoughts_at_the_beginning_are_not_shown_but_go_back(pieces: list[
     assert (await sent([{**said, **reply.extra, "model": "another"}]))["messages"] == [said]
 
 
-@pytest.mark.parametrize("text", ["<", "<thin", "<thing>", "a <think>b</think>"])
+@pytest.mark.parametrize("text", ["<", "<thin", "<thing>", "a `<think>b</think>`", "a <think>b"])
 async def test_what_only_looks_like_thoughts_is_shown(text: str) -> None:
     shown, reply = await ask(ScriptedProvider(text_stream(*text)))
     assert "".join(shown) == reply.text == text

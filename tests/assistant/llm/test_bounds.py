@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from assistant.chat.interfaces import ModelError
+from assistant.chat.interfaces import ModelError, Reply
 from assistant.llm.answer import ReplyBuilder
 from assistant.llm.stream import events
 from tests.support.asgi import ScriptedProvider, chunk, refusal, serve, text_stream
@@ -80,8 +80,10 @@ async def test_one_large_chunk_is_read_whole() -> None:
 async def test_the_cost_of_an_answer_grows_with_its_length_only() -> None:
     builder = ReplyBuilder("m")
     for _ in range(200_000):  # a copy of all that came before at each would take minutes
-        builder.add({"choices": [{"delta": {"content": "ab ", "reasoning_content": "cd "}}]})
-    assert len(builder.reply().text) == 600_000
+        list(builder.add({"choices": [{"delta": {"content": "ab ", "reasoning_content": "cd "}}]}))
+    (*_, reply) = builder.end()
+    assert isinstance(reply, Reply)
+    assert len(reply.text) == 600_000
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])

@@ -12,6 +12,7 @@ from assistant.chat.loop import Chat
 from assistant.llm.model import OpenAIModel
 from tests.support.asgi import ScriptedProvider, chunk, piece, serve, text_stream
 from tests.support.provider import ASK, TOOL, ask, called, sent, through_the_browser
+from tests.support.schemas import faults
 from tests.support.scripted import FakeTools, roles, tool
 
 pytestmark = pytest.mark.anyio
@@ -72,26 +73,15 @@ async def test_messages_of_the_user_in_a_row_go_out_as_one() -> None:
     assert messages == [{"role": "user", "content": "hi\n\nare you there?"}]
 
 
-SCHEMAS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "no properties": ({"type": "object"}, {"type": "object", "properties": {}}),
-    "nothing": ({}, {"type": "object", "properties": {}}),
-    "a union at the top": (
-        {"anyOf": [{"properties": {"a": {"type": "string"}}}, {"required": ["b"]}], "properties": {"b": {}}},
-        {"type": "object", "properties": {"a": {"type": "string"}, "b": {}}},
-    ),
-    "an array of anything": (
-        {"type": "object", "properties": {"a": {"type": "array"}}},
-        {"type": "object", "properties": {"a": {"type": "array", "items": {}}}},
-    ),
-    "nonsense": ({"properties": None, "oneOf": 7}, {"type": "object", "properties": {}}),
-}
-
-
-@pytest.mark.parametrize("kind", SCHEMAS)
-async def test_one_tool_with_an_odd_schema_does_not_spoil_the_request(kind: str) -> None:
-    schema, expected = SCHEMAS[kind]
+async def test_an_odd_schema_does_not_spoil_the_request() -> None:
+    schema = {
+        "anyOf": [{"properties": {"a": {"type": ["string", "null"]}}}],
+        "properties": {"b": {"$ref": "#/x"}},
+    }
     offered = {"type": "function", "function": {"name": "t", "description": "d", "parameters": schema}}
-    assert (await sent(ASK, offered))["tools"][0]["function"]["parameters"] == expected
+    sent_one = (await sent(ASK, offered))["tools"][0]["function"]["parameters"]
+    assert faults(sent_one) == []
+    assert sorted(sent_one["properties"]) == ["a", "b"]
 
 
 async def test_a_long_description_is_cut_to_what_providers_take() -> None:

@@ -1,0 +1,266 @@
+"""Thoughts and calls that a model writes as text: told apart, in whatever pieces they come."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Thought
+from assistant.llm.answer import ReplyBuilder
+from assistant.llm.calls import is_json
+from tests.support.provider import says
+
+LOOK = {"type": "object", "properties": {"query": {"type": "string"}, "limit": {"type": "integer"}}}
+TOOLS = [{"type": "function", "function": {"name": "look", "description": "", "parameters": LOOK}}]
+ARGS = '{"query": "watch", "limit": 2}'
+JSON = f'{{"name": "look", "arguments": {ARGS}}}'
+PARAMS = '<parameter name="query">watch</parameter>\n<parameter name="limit">2</parameter>'
+
+CALLS = {
+    "DeepSeek R1": "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>look\n```json\n" + ARGS
+    + "\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+    "DeepSeek V3.1": f"<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>look<｜tool▁sep｜>{ARGS}<｜tool▁call▁end｜>"
+    "<｜tool▁calls▁end｜><｜end▁of▁sentence｜>",
+    "DSML": '<｜DSML｜function_calls>\n<｜DSML｜invoke name="look">\n'
+    '<｜DSML｜parameter name="query" string="true">watch</｜DSML｜parameter>\n'
+    '<｜DSML｜parameter name="limit" string="false">2</｜DSML｜parameter>\n'
+    "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
+    "MiniMax": f'<minimax:tool_call>\n<invoke name="look">\n{PARAMS}\n</invoke>\n</minimax:tool_call>',
+    "MiniMax M1": f"<tool_calls>\n{JSON}\n</tool_calls>",
+    "Anthropic": f'<function_calls>\n<invoke name="look">\n{PARAMS}\n</invoke>\n</function_calls>',
+    "Mistral": f'[TOOL_CALLS][{{"name": "look", "arguments": {ARGS}}}]',
+    "Mistral, later": f"[TOOL_CALLS]look[ARGS]{ARGS}",
+    "Mistral, with an id": f"[TOOL_CALLS]look[CALL_ID]abc123XYZ[ARGS]{ARGS}",
+    "Qwen": f"<tool_call>\n{JSON}\n</tool_call>",
+    "Qwen, not closed": f"<tool_call>\n{JSON}",
+    "Qwen Coder": "<tool_call>\n<function=look>\n<parameter=query>\nwatch\n</parameter>\n"
+    "<parameter=limit>\n2\n</parameter>\n</function>\n</tool_call>",
+    "GLM": "<tool_call>look\n<arg_key>query</arg_key>\n<arg_value>watch</arg_value>\n"
+    "<arg_key>limit</arg_key>\n<arg_value>2</arg_value>\n</tool_call>",
+    "Llama": f"<function=look>{ARGS}</function>",
+    "Llama 3.1": f'<|python_tag|>{{"name": "look", "parameters": {ARGS}}}<|eom_id|>',
+    "Llama 4": '[look(query="watch", limit=2)]',
+    "Kimi": "<|tool_calls_section_begin|><|tool_call_begin|>functions.look:0<|tool_call_argument_begin|>"
+    + ARGS + "<|tool_call_end|><|tool_calls_section_end|>",
+    "Granite": f"<|tool_call|>[{JSON}]",
+    "Cohere": f'<|START_ACTION|>[{{"tool_name": "look", "parameters": {ARGS}}}]<|END_ACTION|>',
+    "harmony": f"<|channel|>commentary to=functions.look <|constrain|>json<|message|>{ARGS}<|call|>",
+    "harmony, with thoughts": "<|channel|>analysis<|message|>Look.<|end|><|start|>assistant"
+    f"<|channel|>commentary to=functions.look <|constrain|>json<|message|>{ARGS}<|call|>",
+    "bare": JSON,
+    "bare, as OpenAI's": f'{{"type": "function", "function": {JSON}}}',
+    "bare, in a list": f" [{JSON}]\n",
+    "behind thoughts": f"<think>I look.</think>\n\n<tool_call>{JSON}</tool_call>",
+    "bare, behind thoughts": f"<think>I look.</think>\n\n{JSON}",
+}  # fmt: skip
+
+
+def stands(pieces: list[str], tools: list[Any], **more: Any) -> tuple[str, str, Reply]:
+    """Return the text that stands at the end, the thoughts, and the reply."""
+    builder = ReplyBuilder("m", tools)
+    told: list[Piece] = []
+    for piece in pieces:
+        told += builder.add({"choices": [{"delta": {"content": piece, **more}}]})
+    told += builder.end()
+    reply = told.pop()
+    assert isinstance(reply, Reply)
+    last = max((n for n, part in enumerate(told) if isinstance(part, Restart)), default=-1)
+    text = "".join(part for part in told[last + 1 :] if isinstance(part, str))
+    assert text == reply.text
+    return text, "".join(part.text for part in told if isinstance(part, Thought)), reply
+
+
+def splits(text: str) -> list[list[str]]:
+    return [[text], [*text], [text[n : n + 3] for n in range(0, len(text), 3)]]
+
+
+def names_and_args(reply: Reply) -> list[tuple[str, Any]]:
+    return [(call.name.removeprefix("functions."), json.loads(call.arguments)) for call in reply.calls]
+
+
+@pytest.mark.parametrize("model", CALLS)
+def test_an_answer_that_is_a_call_is_one_and_is_not_shown(model: str) -> None:
+    for pieces in splits(CALLS[model]):
+        text, _, reply = stands(pieces, TOOLS)
+        assert text == ""
+        assert names_and_args(reply) == [("look", {"query": "watch", "limit": 2})]
+        assert all(call.from_prose for call in reply.calls)
+
+
+@pytest.mark.parametrize("model", ["DSML", "Mistral, later", "Qwen", "Kimi", "Llama", "GLM", "DeepSeek V3.1"])
+def test_two_calls_in_prose_are_two(model: str) -> None:
+    _, _, reply = stands([CALLS[model] + "\n" + CALLS[model]], TOOLS)
+    assert len(reply.calls) == 2
+
+
+@pytest.mark.parametrize("model", [model for model in CALLS if not model.startswith(("bare", "Llama 4"))])
+@pytest.mark.parametrize("how", ["after text", "before text", "without tools"])
+def test_markup_that_is_no_call_is_not_shown_but_told(model: str, how: str) -> None:
+    markup = CALLS[model].replace("<think>I look.</think>\n\n", "")
+    if "thoughts" in model:
+        return
+    answer = {"after text": f"I look. {markup}", "before text": f"{markup} so"}.get(how, markup)
+    with pytest.raises(ModelError) as caught:
+        stands([*answer], [] if how == "without tools" else TOOLS)
+    assert caught.value.code == "call_in_prose"
+
+
+@pytest.mark.parametrize("model", [model for model in CALLS if not model.startswith("bare")])
+@pytest.mark.parametrize("cut", [1, 9, 20, 30, 45])
+def test_markup_that_breaks_off_is_told_or_has_broken_arguments(model: str, cut: int) -> None:
+    told = outcome([*CALLS[model][:-cut]])
+    if isinstance(told, ModelError):
+        assert told.code == "call_in_prose"
+        return
+    text, _, reply = told
+    assert not text or model == "Llama 4" or len(text) < 12  # half a mark is none
+    for call in reply.calls:
+        assert not is_json(call.arguments) or json.loads(call.arguments) == json.loads(ARGS)
+
+
+@pytest.mark.parametrize("model", CALLS)
+def test_beside_real_calls_markup_is_dropped(model: str) -> None:
+    calls = [{"index": 0, "id": "x", "function": {"name": "look", "arguments": "{}"}}]
+    _, _, reply = stands([f"I look. {CALLS[model]}"], TOOLS, tool_calls=calls)
+    assert [call.from_prose for call in reply.calls] == [False]
+
+
+NOT_CALLS = [
+    f"```json\n{JSON}\n```",
+    f"Write `<tool_call>{JSON}</tool_call>` for it.",
+    f"```\n<tool_call>{JSON}</tool_call>\n```\nLike this.",
+    "`</think>` ends it",
+    "~~~\n<think>\n~~~",
+    '{"name": "other", "arguments": {}}',
+    '{"price": 5}',
+    f"{JSON} is what I would send",
+    "[1] first",
+    "[a link](https://example.com)",
+    "[ ] a task\n[x] another",
+    "[looking back](x)",
+    "1 < 2 and 2 <| 3",
+    "<",
+    "x <thin",
+    "[",
+    "{",
+    "a <think>b",
+]
+
+
+@pytest.mark.parametrize("answer", NOT_CALLS)
+def test_what_only_looks_like_it_is_shown(answer: str) -> None:
+    for pieces in splits(answer):
+        text, thoughts, reply = stands(pieces, TOOLS)
+        assert (text, thoughts, reply.calls) == (answer, "", ())
+
+
+THOUGHTS = {  # answer, text, thoughts
+    "a block": ("<think>hm</think>\n\nok", "ok", "hm"),
+    "another word": ("<thinking>hm</thinking>ok", "ok", "hm"),
+    "a third": ("<thought>hm</thought>ok", "ok", "hm"),
+    "Kimi": ("◁think▷hm◁/think▷ok", "ok", "hm"),
+    "Mistral": ("[THINK]hm[/THINK]ok", "ok", "hm"),
+    "harmony": (
+        "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>ok<|return|>",
+        "ok",
+        "hm",
+    ),
+    "without a beginning": ("hm, so\n</think>\n\nok", "ok", "hm, so\n"),
+    "without a beginning, twice": ("h</think>m</think>ok", "ok", "hm"),
+    "after text": ("Well. <think>hm</think>ok", "Well. ok", "hm"),
+    "after text, on a line": ("Well.\n<think>\nhm\n</think>\nok", "Well.\n\nok", "\nhm\n"),
+    "two blocks": ("<think>h</think>a<think>m</think>b", "ab", "hm"),
+    "nothing else": ("<think>hm", "", "hm"),
+    "with a call within": ("<think><tool_call>{}</tool_call></think>ok", "ok", "<tool_call>{}</tool_call>"),
+}
+
+
+@pytest.mark.parametrize("how", THOUGHTS)
+def test_thoughts_are_no_part_of_the_answer(how: str) -> None:
+    answer, text, thoughts = THOUGHTS[how]
+    for pieces in splits(answer):
+        assert stands(pieces, TOOLS)[:2] == (text, thoughts)
+
+
+def test_thoughts_that_come_as_such_are_told() -> None:
+    text, thoughts, _ = stands(["a"], [], reasoning_content="hm", reasoning="hm")
+    assert (text, thoughts) == ("a", "hm")
+
+
+marks = st.sampled_from(
+    [*"<>|`[]{}\n ", "think", "</think>", "<think>", "```", "tool_call", "<tool_call>", JSON, "文"]
+)
+
+
+@given(st.lists(marks | st.text(max_size=3), max_size=12), st.data())
+def test_any_split_of_any_answer_comes_to_the_same(parts: list[str], data: st.DataObject) -> None:
+    answer = "".join(parts)
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(answer)), max_size=6)))
+    pieces = [answer[a:b] for a, b in zip([0, *cuts], [*cuts, len(answer)], strict=True)]
+    assert outcome(pieces) == outcome([answer])
+
+
+def outcome(pieces: list[str]) -> Any:
+    try:
+        return stands(pieces, TOOLS)
+    except ModelError as error:
+        return error
+
+
+@pytest.mark.parametrize(
+    "start",
+    [
+        "<tool_call>",
+        '<invoke name="a">',
+        "[TOOL_CALLS]a{",
+        "<tool_call>a<arg_key>",
+        "<function=a>",
+        "[look(",
+        " to=a<|message|>",
+    ],
+)
+def test_markup_without_end_does_not_hold_anybody_up(start: str) -> None:
+    for filling in (start, f"{start} ", " " * 9 + "x", "<parameter=a>", "[look(", "a="):
+        outcome([start + filling * (40_000 // len(filling))])
+
+
+ENDINGS = {
+    "content_filter": "content_filtered",
+    "sensitive": "content_filtered",
+    "SAFETY": "content_filtered",
+    "refusal": "model_declined",
+    "insufficient_system_resource": "model_exhausted",
+    "network_error": "model_broke_off",
+    "error": "model_broke_off",
+    "MALFORMED_FUNCTION_CALL": "call_malformed",
+}
+
+
+@pytest.mark.parametrize("finish", ENDINGS)
+def test_why_an_answer_ended_is_told(finish: str) -> None:
+    builder = ReplyBuilder("m")
+    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": finish}]}))
+    with pytest.raises(ModelError) as caught:
+        list(builder.end())
+    assert caught.value.code == ENDINGS[finish]
+    assert says(caught.value)
+
+
+def test_a_refusal_is_told_in_the_models_words() -> None:
+    builder = ReplyBuilder("m")
+    list(builder.add({"choices": [{"delta": {"refusal": "I cannot "}}]}))
+    list(builder.add({"choices": [{"delta": {"refusal": "do this."}, "finish_reason": "stop"}]}))
+    with pytest.raises(ModelError) as caught:
+        list(builder.end())
+    assert "I cannot do this." in says(caught.value)
+
+
+@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS"])
+def test_an_answer_that_was_cut_is_known_as_cut(finish: str) -> None:
+    builder = ReplyBuilder("m")
+    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": finish}]}))
+    (*_, reply) = builder.end()
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish) == ("so", "length")
