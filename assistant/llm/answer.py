@@ -27,7 +27,7 @@ ENDINGS = {  # why a provider ended an answer that is none, or no whole one
     "error": "model_broke_off",  # OpenRouter
     "malformed_function_call": "call_malformed",  # Gemini
 }
-CUT = ("length", "max_tokens", "max_output_tokens")
+CUT_SHORT = ("length", "max_tokens", "max_output_tokens")
 
 
 class ReplyBuilder:
@@ -84,7 +84,7 @@ class ReplyBuilder:
             calls = yield from self._calls_in_prose()
         torn = any(call.arguments and not is_json(call.arguments) for call in self._calls.calls())
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if calls else "stop"
-        if self._finish in CUT or (not self._finish and torn):
+        if self._finish in CUT_SHORT or (not self._finish and torn):
             finish = "length"
         yield Reply("".join([*self._notes, self._prose.text]), calls, finish, self._extra(calls))
 

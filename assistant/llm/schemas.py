@@ -1,4 +1,4 @@
-"""A tool's schema in the plain form that every provider takes (DESIGN.md 5).
+"""A tool's schema in the plain form that every provider takes.
 
 Every node is an object with one `type` in words, or `anyOf` alone; arrays have `items`; an `enum` holds texts
 or numbers of its type; `required` holds known names; a `$ref` is replaced by what it points to, as far as

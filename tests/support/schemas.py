@@ -1,4 +1,4 @@
-"""What a schema in plain form may hold (DESIGN.md 5), told by what is wrong with one."""
+"""What a schema in plain form may hold, told by what is wrong with one."""
 
 from typing import Any
 
