@@ -21,7 +21,7 @@ class CuttingProxy:
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self.cuts: list[Point] = []
+        self.cuts: list[Point | None] = []  # None passes one on
         self.sent = 0  # purchases that have come, or have begun to
 
     @asynccontextmanager
