@@ -163,7 +163,7 @@ async def call_tool(
 @router.post(
     "/api/chat",
     tags=["chat"],
-    responses={502: {"model": Problem, "description": "No answer; `toolCalls` says what was done by then"}},
+    responses={502: {"model": Problem, "description": "No answer; what was said and done by then"}},
 )
 async def chat(request: ChatRequest, services: AppServices) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
@@ -185,7 +185,7 @@ async def chat(request: ChatRequest, services: AppServices) -> Any:
                 response = text
             case events.ErrorEvent(code, params):
                 detail = CHAT_FAILED.format(explain(code, params))
-                return ANSWERS.answer(502, code, params, detail=detail, toolCalls=calls)
+                return ANSWERS.answer(502, code, params, detail=detail, response=response, toolCalls=calls)
     return {"response": response, "toolCalls": calls}
 
 
@@ -202,7 +202,7 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
     | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |
     | `tool_progress` | `{id, progress, total, message}` |
     | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed}` |
-    | `message` | `{message}`: append this to the history |
+    | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |
     | `error` | `{code, params, detail}` |
     | `done` | `{reason}`: `stop`, `approval`, `rounds` or `error` |
     """

@@ -119,7 +119,17 @@ async def test_a_model_that_fails_is_no_answer_of_the_chat(tmp_path: Path) -> No
         answer = await http.post("/api/chat", json={"message": "hi"})
     assert answer.status_code == 502
     failure = {"detail": "LLM/对话处理失败: no key", "code": "no key", "params": {}}
-    assert answer.json() == failure | {"toolCalls": []}
+    assert answer.json() == failure | {"response": "", "toolCalls": []}
+
+
+async def test_what_a_model_said_before_it_failed_is_told(tmp_path: Path) -> None:
+    steps = ["half ", ModelError("no key")]
+    async with client(tmp_path, steps, steps) as http:
+        answer = (await http.post("/api/chat", json={"message": "hi"})).json()
+        assert (answer["response"], answer["code"]) == ("half ", "no key")
+        events = await stream(http, ASK)
+    part = {"role": "assistant", "content": "half ", "error": {"code": "no key", "params": {}}}
+    assert ("message", {"message": part}) in events
 
 
 async def test_a_stream_brings_text_html_and_the_message_to_remember(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import json
 import re
 from collections.abc import Mapping
 from contextlib import suppress
-from decimal import Decimal, InvalidOperation, localcontext
 from math import isfinite
 from typing import Any
 
@@ -13,6 +12,7 @@ from serving.errors import CodedError
 MAX_DEPTH = 64  # of nested lists and objects
 MAX_SHOWN = 200  # characters of broken arguments that are shown to the model
 MAX_WRAPPED = 3  # fences, tags and texts around the object
+MAX_DIGITS = 16  # of a number with a point, this one among them
 MAX_SAID = 16  # objects in a row
 
 
@@ -69,10 +69,15 @@ def read(text: str, schema: Mapping[str, Any]) -> tuple[str, bool]:
     listed = schema.get("properties")
     properties = listed if isinstance(listed, dict) else {}
     args = {name: _unwrapped(value, properties.get(name)) for name, value in args.items()}
-    with suppress(ArgumentsError):
-        if once and parse(once) == args and _keeps_digits(once):
-            return once, False
-    return json.dumps(_checked(args, text), ensure_ascii=False), True
+    if once and json.loads(once, parse_float=_kept) == args:
+        return once, False
+    executed = json.dumps(_checked(args, text), ensure_ascii=False)
+    return executed, executed != once
+
+
+def _kept(digits: str) -> float | None:
+    """Return a number, unless it has more digits than are surely kept, and so would not run as shown."""
+    return float(digits) if len(digits) <= MAX_DIGITS else None
 
 
 def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
@@ -89,8 +94,10 @@ def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
     value, once = filled[0]
     if isinstance(value, str) and depth:
         return _read(value, depth - 1)[0], ""
-    is_repeated = isinstance(value, dict) and not text.replace(once, "").strip()
-    return _checked({} if value is None else value, text), once if is_repeated else ""
+    if isinstance(value, dict) and not text.replace(once, "").strip():
+        with suppress(ArgumentsError):
+            return parse(once), once
+    return _checked({} if value is None else value, text), ""
 
 
 def _bare(text: str) -> str:
@@ -146,22 +153,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         raise ArgumentsError("arguments_ambiguous", name=next(n for n in names if names.count(n) > 1))
     return made
-
-
-def _keeps_digits(text: str) -> bool:
-    """Whether every number of a text is the one that is executed, to the last digit."""
-    lost: list[str] = []
-
-    def compare(digits: str) -> float:
-        number = float(digits)
-        with localcontext() as context:
-            context.traps[InvalidOperation] = False  # an exponent beyond all bounds becomes NaN
-            if Decimal(digits) != Decimal(repr(number)):
-                lost.append(digits)
-        return number
-
-    json.loads(text, parse_float=compare)
-    return not lost
 
 
 def canonical(text: str) -> str:

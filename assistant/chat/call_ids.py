@@ -13,9 +13,6 @@ from assistant.chat.interfaces import Tool, ToolRequest
 MAX_TOOL_NAME = 64  # characters of a tool's name: the limit of OpenAI and others
 NONCE_BYTES, CALL_MAC_BYTES, TOOL_MAC_BYTES = 12, 9, 5
 
-# How an id begins: a call as the model made it; one whose arguments it wrote otherwise; one that asks
-# whatever was allowed, since the model wrote it as prose, or since it may have run before.
-Kind = Literal["call_", "mend_", "asks_"]
 Seal = Literal["genuine", "tool_changed", "not_genuine"]
 
 
@@ -25,8 +22,12 @@ class CallIds:
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
-    def issue(self, request: ToolRequest, tool: Tool | None, kind: Kind = "call_") -> Call:
-        """Give a call that the model wants an id; `tool` is the one that it means."""
+    def issue(self, request: ToolRequest, tool: Tool | None, kind: str) -> Call:
+        """Give a call that the model wants an id that begins with a kind; `tool` is the one that it means.
+
+        The kinds: `call_` as the model made it; `mend_` with arguments that it wrote otherwise; `asks_` for a
+        call that asks whatever was allowed, since it was written as prose, or since it may have run before.
+        """
         # Some providers refuse every later request whose history holds a name of other characters.
         name = re.sub(r"[^a-zA-Z0-9_-]", "_", request.name)[:MAX_TOOL_NAME] or "unknown"
         call = Call("", name, request.arguments, request.signed)

@@ -5,13 +5,13 @@ import logging
 import time
 from collections.abc import Awaitable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from assistant.chat import events
 from assistant.chat.approvals import Approvals, AskAgainError, Verdict
 from assistant.chat.arguments import ArgumentsError, parse, read
-from assistant.chat.call_ids import CallIds, Kind, is_mended
+from assistant.chat.call_ids import CallIds, is_mended
 from assistant.chat.history import Call, repeated_calls, tool_message
 from assistant.chat.interfaces import (
     Tool,
@@ -21,7 +21,7 @@ from assistant.chat.interfaces import (
     Tools,
     UnknownServerError,
 )
-from assistant.chat.names import UnknownToolError, find_tool, no_tool
+from assistant.chat.names import find_tool
 from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
 from assistant.chat.transcript import Transcript
 from assistant.chat.writing_calls import WritingCalls
@@ -32,8 +32,6 @@ log = logging.getLogger(__name__)
 MAX_AT_ONCE = 8  # calls of one round that run side by side
 KEY = "idempotencyKey"  # of an unknown outcome's parameters, and of a purchase's arguments
 UNKNOWN = ("outcome_unknown", "approval_expired", "tool_changed")  # whatever was decided: it may have run
-
-Again = tuple[Call, AskAgainError]  # a call that must be asked about again, and why
 
 
 @dataclass
@@ -61,67 +59,63 @@ class Calls:
 
         Each call comes with whether it is current: no message of the user came after it.
         """
-        tools = self._offered()
+        tools = self.tools.tools()
+        meant = {call.id: find_tool(call.name, tools) for call, _ in calls}
         for call, _ in calls:
-            self.told.emit(_call_event(call, tools.get(call.name)))
+            self.told.emit(_call_event(call, meant[call.id]))
         repeated = repeated_calls(self.told.history)
-        running: list[Awaitable[Again | None]] = []
-        again: list[Again] = []
+        running: list[Awaitable[None]] = []
+        again: list[tuple[Call, AskAgainError]] = []
         waits = False
         for call, is_current in calls:
-            tool = tools.get(call.name)
+            tool = meant[call.id]
+            if isinstance(tool, CodedError):
+                self._record(call, _failure(tool))
+                continue
             verdict = self._verdict(call, tool, is_current=is_current, is_repeated=call.id in repeated)
             if cut_off:
                 verdict = CodedError("cut_off")
             if isinstance(verdict, AskAgainError) and self.approvals.ask:
                 again.append((call, verdict))
             elif isinstance(verdict, CodedError):
-                result = _failure(verdict)
-                self._record(call, under_key(result, tool, call.args(), call.id))
+                self._record(call, under_key(_failure(verdict), tool, call.args(), call.id))
             elif verdict == "wait":
                 self.told.emit(events.ApprovalEvent(call.id))
                 waits = True
-            elif tool is not None:
+            else:
                 running.append(self._execute(call, tool))
-        again += filter(None, await asyncio.gather(*running))
-        return self._ask_again(again, waits) or waits
-
-    def _offered(self) -> dict[str, Tool]:
-        return {tool.offered: tool for tool in self.tools.tools()}
+        await asyncio.gather(*running)
+        self._ask_again(again, others_wait=waits)
+        return waits or bool(again)
 
     def _issue(self, request: ToolRequest) -> Call:
-        tool: Tool | None = None
-        mended = False
-        with suppress(UnknownToolError, ArgumentsError):  # rejected when it is decided on
-            tool = find_tool(request.name, self.tools.tools())
+        tool, kind = find_tool(request.name, self.tools.tools()), "call_"
+        if isinstance(tool, Tool):
             request = replace(request, name=tool.offered)
-            text, mended = read(request.arguments, tool.input_schema)
-            request = replace(request, arguments=text)
-        kind: Kind = "asks_" if request.from_prose else "mend_" if mended else "call_"
-        return self._noted(self.ids.issue(request, tool, kind), tool)
+            with suppress(ArgumentsError):  # rejected when it is decided on
+                text, is_mended = read(request.arguments, tool.input_schema)
+                request, kind = replace(request, arguments=text), "mend_" if is_mended else kind
+        return self._new(request, tool, "asks_" if request.from_prose else kind)
 
-    def _noted(self, call: Call, tool: Tool | None) -> Call:
-        if tool is not None and self.approvals.may_write(tool, call):
+    def _new(self, request: ToolRequest, tool: Tool | CodedError, kind: str) -> Call:
+        known = tool if isinstance(tool, Tool) else None
+        call = self.ids.issue(request, known, kind)
+        if known is not None and self.approvals.may_write(known, call):
             self.writing.issued(call.id)
         return call
 
-    def _verdict(self, call: Call, tool: Tool | None, *, is_current: bool, is_repeated: bool) -> Verdict:
-        if tool is None:
-            return no_tool(call.name, self.tools.tools())
+    def _verdict(self, call: Call, tool: Tool, *, is_current: bool, is_repeated: bool) -> Verdict:
         if is_repeated and self.approvals.may_write(tool, call):
             return CodedError("same_as_another")
-        seal = self.ids.check(call, tool)
-        memory = self.writing.memory(call.id)
+        seal, memory = self.ids.check(call, tool), self.writing.memory(call.id)
         return self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
 
-    async def _execute(self, call: Call, tool: Tool) -> Again | None:
-        """Run a call, and record what comes of it; return one that must be asked about again instead."""
+    async def _execute(self, call: Call, tool: Tool) -> None:
+        """Run a call, and record what comes of it."""
         async with self._slots:
             began = time.monotonic()
             try:
                 result = await self._run(call, tool)
-            except AskAgainError as error:
-                return call, error
             except asyncio.CancelledError:
                 if self.writing.memory(call.id) == "begun":  # the service stops, or nobody listens any more
                     unknown = _failure(CodedError("outcome_unknown"))
@@ -132,13 +126,9 @@ class Calls:
                 result = replace(_failure(CodedError("call_broke")), unknown=not tool.read_only)
             ms = round((time.monotonic() - began) * 1000)
             self._record(call, under_key(result, tool, call.args(), call.id), ms)
-            return None
 
     async def _run(self, call: Call, tool: Tool) -> ToolResult:
-        """Run a call; one that writes runs once, outlives its turn, and can be joined by another.
-
-        Raises AskAgainError: the tool has changed since the call was decided on, and nothing was sent.
-        """
+        """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
         may_write = self.approvals.may_write(tool, call)
         ran_before = may_write and self.writing.memory(call.id) == "nothing"
 
@@ -157,42 +147,36 @@ class Calls:
                     on_progress=report,
                 )
             except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
-                result = replace(_failure(error), unreachable=True)
+                result = replace(_failure(error), unknown=False, unreachable=True)
             return _still_unknown(result) if ran_before else result
 
         if not may_write:
             return await run()
         try:
-            result = await self.writing.run(call.id, run, honours_key=tool.honours_key)
+            return await self.writing.run(call.id, run, honours_key=tool.honours_key)
         except CodedError as error:  # it has not begun
             return _failure(error)
-        if result.unreachable and result.code == "tool_changed" and self.approvals.ask:
-            raise AskAgainError(result.code, **result.params)
-        return result
 
-    def _ask_again(self, again: Sequence[Again], others_wait: bool) -> bool:
-        """Ask about calls whose approval cannot be used, under new ids; return whether there are any.
+    def _ask_again(self, again: Sequence[tuple[Call, AskAgainError]], *, others_wait: bool) -> None:
+        """Ask about calls whose approval cannot be used, under new ids.
 
         While others of the same answer wait for the user these wait, too, so that all are decided together.
         """
-        asked: list[Again] = []
-        tools = self._offered()
-        for call, why in again:
-            tool = tools.get(call.name)
-            if others_wait:
-                self.told.emit(events.ApprovalEvent(call.id, why.code, why.params))
-                continue
-            self._record(call, _failure(why))
-            request = ToolRequest(call.name, call.arguments, call.signed)
-            new = self.ids.issue(request, tool, "mend_" if is_mended(call) else "asks_")
-            asked.append((self._noted(new, tool), why))
-        if asked:
-            calls = [call.to_dict() for call, _ in asked]
-            self.told.append({"role": "assistant", "content": "", "tool_calls": calls})
+        tools = self.tools.tools()
+        asked = again
+        if again and not others_wait:
+            asked = []
+            for call, why in again:
+                self._record(call, _failure(why))
+                request = ToolRequest(call.name, call.arguments, call.signed)
+                kind = "mend_" if is_mended(call) else "asks_"
+                asked.append((self._new(request, find_tool(call.name, tools), kind), why))
+            made = [call.to_dict() for call, _ in asked]
+            self.told.append({"role": "assistant", "content": "", "tool_calls": made})
+            for call, _ in asked:
+                self.told.emit(_call_event(call, find_tool(call.name, tools)))
         for call, why in asked:
-            self.told.emit(_call_event(call, tools.get(call.name)))
             self.told.emit(events.ApprovalEvent(call.id, why.code, why.params))
-        return bool(again)
 
     def _record(self, call: Call, result: ToolResult, ms: int = 0) -> None:
         code = result.code or ("tool_failed" if result.is_error else None)
@@ -211,7 +195,8 @@ class Calls:
         )
         text = ERROR.format(result.text) if result.is_error else result.text
         error = {"code": code, "params": result.params} if result.is_error else None
-        self.told.append(tool_message(call, text, error))
+        pictures = [asdict(media) for media in result.media if media.mime_type.startswith("image/")]
+        self.told.append(tool_message(call, text, error), **({"media": pictures} if pictures else {}))
 
 
 def _failure(error: CodedError) -> ToolResult:
@@ -246,8 +231,8 @@ def _key_in(args: Any) -> str | None:
     return next((key for key in found if isinstance(key, str) and key), None)
 
 
-def _call_event(call: Call, tool: Tool | None) -> events.ToolCallEvent:
-    args = call.args()
+def _call_event(call: Call, meant: Tool | CodedError) -> events.ToolCallEvent:
+    args, tool = call.args(), meant if isinstance(meant, Tool) else None
     return events.ToolCallEvent(
         call.id,
         tool.server if tool else "",

@@ -12,37 +12,21 @@ MAX_LISTED = 40  # tools that an answer names
 _AROUND = re.compile(r"^(?:functions?|tools?|default_api)[.:/_]|[:_]\d+$")
 
 
-class UnknownToolError(CodedError):
-    """No tool fits the name, or several do."""
-
-
-def find_tool(written: str, tools: Sequence[Tool]) -> Tool:
+def find_tool(written: str, tools: Sequence[Tool]) -> Tool | CodedError:
     """Return the one tool that a name fits: as it was offered, with other separators, or without its server.
 
-    Raises UnknownToolError.
+    Where none fits, or several, return an error that lists them.
     """
-    fitting = _fitting(written, tools)
-    if len(fitting) != 1:
-        raise no_tool(written, tools)
-    return fitting[0]
-
-
-def no_tool(written: str, tools: Sequence[Tool]) -> UnknownToolError:
-    """Say that no tool fits a name, or that several do, and which there are."""
-    fitting = _fitting(written, tools)
-    listed = "、".join(tool.offered for tool in (fitting or tools)[:MAX_LISTED])
-    return UnknownToolError("ambiguous_tool" if fitting else "unknown_tool", tool=written, tools=listed)
-
-
-def _fitting(written: str, tools: Sequence[Tool]) -> list[Tool]:
-    for tool in tools:
-        if tool.offered == written:
-            return [tool]
+    exact = next((tool for tool in tools if tool.offered == written), None)
+    if exact is not None:
+        return exact
     names = {_folded(written), _folded(_AROUND.sub("", written.strip()))}
-    fitting = [
-        tool for tool in tools if {_folded(tool.offered), _folded(f"{tool.server} {tool.name}")} & names
-    ]
-    return fitting or [tool for tool in tools if _folded(tool.name) in names]
+    fitting = [t for t in tools if {_folded(t.offered), _folded(f"{t.server} {t.name}")} & names]
+    fitting = fitting or [tool for tool in tools if _folded(tool.name) in names]
+    if len(fitting) == 1:
+        return fitting[0]
+    listed = "、".join(tool.offered for tool in (fitting or tools)[:MAX_LISTED])
+    return CodedError("ambiguous_tool" if fitting else "unknown_tool", tool=written, tools=listed)
 
 
 def _folded(name: str) -> str:

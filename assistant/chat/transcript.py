@@ -1,6 +1,7 @@
 """A turn as it is told: its events, and the history that its messages add to."""
 
 import asyncio
+from typing import Any
 
 from assistant.chat.events import Event, MessageEvent
 from assistant.chat.history import Message
@@ -17,7 +18,7 @@ class Transcript:
         """Tell an event."""
         self.events.put_nowait(event)
 
-    def append(self, message: Message) -> None:
-        """Add a message to the history, and tell it."""
-        self.history.append(message)
+    def append(self, message: Message, **more: Any) -> None:
+        """Tell a message, and add it to the history, with what only the model is sent in this turn."""
+        self.history.append(message | more)
         self.emit(MessageEvent(message))

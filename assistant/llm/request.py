@@ -71,6 +71,7 @@ def _acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _of_model(model: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
+    kept.pop("media", None)  # of a tool's result
     kept.pop("error", None)  # of a tool message: only our own programs read it
     is_own = kept.pop(MODEL, None) == model
     thought = kept.pop(THINK, "")

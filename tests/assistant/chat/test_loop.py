@@ -129,12 +129,16 @@ async def test_a_tool_call_written_as_text_is_noticed_and_not_run(prose: str) ->
     assert not tools.called
 
 
-async def test_pictures_of_a_result_reach_the_page() -> None:
+async def test_pictures_of_a_result_reach_the_page_and_a_model_that_sees() -> None:
     picture = Media("image/png", "AAAA")
-    tools = FakeTools((tool("look", read_only=True), answering("a cat", media=(picture,))))
+    sound = Media("audio/wav", "AAAA")
+    tools = FakeTools((tool("look", read_only=True), answering("a cat", media=(picture, sound))))
     model = ScriptedModel(calls(("shop_look", "{}")), says("a cat"))
     told = await take(Chat(model, tools, SECRET), [HELLO])
-    assert only(told, events.ToolResultEvent)[0].media == (picture,)
+    assert only(told, events.ToolResultEvent)[0].media == (picture, sound)
+    sent = {"mime_type": "image/png", "data": "AAAA"}
+    assert model.requests[1][-1]["media"] == [sent]  # to the model; the page keeps it with the result
+    assert not any("media" in message for message in after(told, []))
 
 
 async def test_calls_of_one_round_run_side_by_side_and_their_results_keep_their_order() -> None:
