@@ -6,6 +6,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, nullcontext
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Self
@@ -156,7 +157,9 @@ async def call_tool(
     if result.unreachable or result.unknown:
         code = result.code or "outcome_unknown"
         return ANSWERS.answer(502, code, result.params, detail=result.text, unknown=result.unknown)
-    answer = {"result": result.text, "isError": result.is_error}
+    answer: dict[str, Any] = {"result": result.text, "isError": result.is_error}
+    if result.media:
+        answer["media"] = [asdict(medium) for medium in result.media]
     return answer | {"code": result.code, "params": result.params} if result.is_error else answer
 
 

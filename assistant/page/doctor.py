@@ -3,7 +3,7 @@
 import asyncio
 import shlex
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
@@ -29,6 +29,7 @@ class Finding:
     code: str
     params: Mapping[str, Any]
     advice: str = ""
+    notes: Sequence[CodedError] = ()
 
 
 async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
@@ -49,6 +50,7 @@ def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
         out.write(
             f"{'❌' if finding.advice else '✅'} {printable(sentence(FINDINGS, finding.code, params))}\n"
         )
+        out.writelines(f"   · {printable(explain(note.code, note.params))}\n" for note in finding.notes)
         if finding.advice:
             out.write(f"   → {printable(sentence(ADVICE, finding.advice, params))}\n")
     return 1 if any(finding.advice for finding in findings) else 0
@@ -65,7 +67,8 @@ async def _examine_server(link: Link) -> Finding:
         params = known | {"reason": {"code": error.code, "params": error.params}}
         return Finding(status, params, _advice(link, error))
     tools = len(link.listing.tools)
-    return Finding("ready", known | {"tools": tools, "version": link.protocol_version})
+    about = known | {"tools": tools, "version": link.protocol_version}
+    return Finding("ready", about, notes=[*link.notes, *link.listing.skipped])
 
 
 def _advice(link: Link, error: CodedError) -> str:

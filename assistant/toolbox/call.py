@@ -102,8 +102,13 @@ async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
         log.info("%s: %s: %s", link.server.name, name, error)
         raise CodedError("garbled", server=link.server.name) from error
     messages = (prompt.meta or {}).get(RAW, {}).get("messages")
-    blocks = [each.get("content") for each in messages or [] if isinstance(each, dict)]
-    return redacted("\n\n".join(filter(None, read_blocks(blocks)[0])))
+    texts = [
+        text
+        for each in messages or []
+        if isinstance(each, dict)
+        for text in read_blocks(each.get("content"))[0]
+    ]
+    return redacted("\n\n".join(filter(None, texts)))
 
 
 async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_now: Callable[[], Effect]) -> R:

@@ -8,8 +8,9 @@ import logging
 import os
 import re
 import socket
-from collections.abc import AsyncGenerator, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -37,6 +38,15 @@ TYPES: dict[str, Transport] = {
     "sse": "sse",
     "stdio": "stdio",
 }
+# What others call the tools to offer and those not to, what they take for consent, what says nothing here.
+ONLY_TOOLS = ("enabledTools", "includeTools", "allowedTools", "enabled_tools", "tools")
+NOT_TOOLS = ("disabledTools", "excludeTools", "disabled_tools")
+CONSENT = ("alwaysAllow", "autoApprove", "trust")
+SWITCHES = {"disabled": True, "enabled": False, "isActive": False}  # each with the value that switches off
+OTHERS = ("type", "transport", "command", "args", "env", "cwd", "headers", "allowInsecure", "timeout")
+SILENT = ("name", "description", "$schema")
+MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
+
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
 
 
@@ -57,7 +67,18 @@ class Server:
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
     timeout: float | None = None  # seconds for a call, where the entry gives them
+    only_tools: tuple[str, ...] = ("*",)  # patterns of the names to offer ...
+    not_tools: tuple[str, ...] = ()  # ... and of those among them not to
+    notes: tuple[CodedError, ...] = ()  # what of the entry was read in its own way, or not at all
     error: ConfigError | None = None
+
+    def offers(self, tool: str) -> bool:
+        """Whether the entry lets a tool be offered."""
+        only, without = (
+            any(fnmatchcase(tool, pattern) for pattern in patterns)
+            for patterns in (self.only_tools, self.not_tools)
+        )
+        return only and not without
 
     @property
     def fingerprint(self) -> str:
@@ -147,14 +168,52 @@ def _strict_json(text: str) -> str:
 def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Server:
     if not isinstance(entry, dict):
         return Server(name, error=ConfigError("entry_not_object"))
-    if entry.get("disabled") is True or any(entry.get(key) is False for key in ("enabled", "isActive")):
+    if any(str(entry.get(key)).strip().lower() == str(off).lower() for key, off in SWITCHES.items()):
         return Server(name, error=ConfigError("switched_off"))
     try:
         entry = cast("dict[str, Any]", _expand(entry, environment))
         remember_secrets(entry)
-        return _parse(name, entry)
+        return _with_options(_parse(name, entry), entry)
     except ConfigError as error:
         return Server(name, error=error)
+
+
+def _with_options(server: Server, entry: dict[str, Any]) -> Server:
+    """Return the server with what its entry says beyond its address, and notes on how that was read."""
+    notes = []
+    if (timeout := entry.get("timeout")) is not None:
+        timeout = _seconds(timeout)
+        notes.append(CodedError("timeout_read", seconds=timeout) if timeout else CodedError("timeout_odd"))
+    only, without = _names(entry, ONLY_TOOLS), _names(entry, NOT_TOOLS)
+    if only or without:
+        notes.append(CodedError("tools_chosen", only=only or ["*"], without=without))
+    for key in filter(entry.get, CONSENT):
+        notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key]) or ["*"]))  # noqa: PERF401
+    known = {*URL_KEYS, *ONLY_TOOLS, *NOT_TOOLS, *CONSENT, *SWITCHES, *OTHERS, *SILENT}
+    if unknown := sorted(str(key) for key in entry.keys() - known):
+        notes.append(CodedError("keys_unknown", keys=unknown))
+    server = replace(server, timeout=timeout, notes=tuple(notes))
+    return replace(server, only_tools=tuple(only) or ("*",), not_tools=tuple(without))
+
+
+def _names(entry: dict[str, Any], keys: Iterable[str]) -> list[str]:
+    """Return the names of tools under the keys: a list, or an object with a truth for each."""
+    found = []
+    for key in keys:
+        value = entry.get(key)
+        if isinstance(value, dict):
+            value = [name for name, is_meant in value.items() if is_meant]
+        found += [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+    return found
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    seconds = seconds / 1000 if seconds > MAX_TIMEOUT else seconds
+    return min(seconds, MAX_TIMEOUT) if seconds > 0 and not isinstance(value, bool) else None
 
 
 def _parse(name: str, entry: dict[str, Any]) -> Server:

@@ -30,6 +30,8 @@ from serving.redaction import redacted
 
 log = logging.getLogger(__name__)
 
+MAX_INSTRUCTIONS = 4_000  # characters of what a server says on the use of its tools
+
 Status = Literal["connecting", "ready", "down", "disabled", "untrusted"]
 
 
@@ -60,8 +62,8 @@ class Link:
         self.error: CodedError | None = server.error
         self.listing = Listing()
         self.protocol_version: str | None = None
-        self.notes: list[CodedError] = []  # what is odd about the server, and did not stop it
-        self.instructions: str | None = None
+        self.notes = list(server.notes)  # what is odd about the server, and did not stop it
+        self.instructions = ""
         self._writing: set[str] = (
             set()
         )  # tools that did not call themselves read-only when last or first seen
@@ -165,23 +167,28 @@ class Link:
         """Connect, watch, and connect again, until the link is stopped."""
         limits, delay = self.limits, self.limits.first_delay_seconds
         longest = limits.max_local_delay_seconds if self.server.is_local else limits.max_delay_seconds
+        mode: Literal["auto", "legacy"] = "auto"
         while not self._stopping:
             self._wake.clear()
             self._http_status = 0
-            self.notes.clear()
+            self.notes = list(self.server.notes)
             try:
                 async with open_client(
-                    self.server, limits, self._on_message, self._on_status, self._note
+                    self.server, limits, self._on_message, self._on_status, self._note, mode=mode
                 ) as client:
                     await self._list(client)
                     self.protocol_version = client.protocol_version
-                    self.instructions = client.instructions
+                    self.instructions = redacted(client.instructions or "")[:MAX_INSTRUCTIONS]
                     self._set("ready", client=client)
                     delay = limits.first_delay_seconds
                     await self._watch(client)
                 self._set("connecting")
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
-                self._set("down", link_failure(error, self.server, self._http_status))
+                failure = link_failure(error, self.server, self._http_status)
+                if failure.code == "command_ended" and self.protocol_version is None and mode == "auto":
+                    mode = "legacy"  # perhaps it ended because it was asked which protocol it speaks
+                    continue
+                self._set("down", failure)
                 was_woken = await self._pause(delay)
                 delay = limits.first_delay_seconds if was_woken else min(delay * 2, longest)
 

@@ -55,7 +55,8 @@ async def read_listing(
     for number, entry in enumerate(raw_tools, 1):
         try:
             tool = describe_tool(server, entry, writing)
-            tools[tool.name] = tool
+            if server.offers(tool.name):
+                tools[tool.name] = tool
         except CodedError as error:
             skipped.append(_named("tool_skipped", entry, number, error))
     for number, entry in enumerate(await _prompt_entries(client, max_pages, skipped), 1):
@@ -108,11 +109,12 @@ def _named(code: str, entry: Any, number: int, reason: CodedError) -> CodedError
 
 
 def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Give each (server, tool) a name that every provider accepts: `[a-zA-Z0-9_-]`, at most 64 characters.
+    """Give each (server, tool) a name that every provider accepts: `[a-zA-Z][a-zA-Z0-9_-]{,63}`.
 
     Names that are too long or would collide end in a hash of the pair, which is the same in every run.
     """
     names = {pair: re.sub(r"[^a-zA-Z0-9_-]", "_", "_".join(pair)) for pair in pairs}
+    names |= {pair: f"s{name}" for pair, name in names.items() if not name[:1].isalpha()}
     for digits in (8, 16, 32):  # more than once: a tool may be named like another's hash
         counts = Counter(names.values())
         wrong = [pair for pair, name in names.items() if len(name) > MAX_NAME_LENGTH or counts[name] > 1]
@@ -132,6 +134,7 @@ def describe_tool(server: Server, listed: Any, writing: Collection[str] = ()) ->
     name, schema = _name(listed), listed.get("inputSchema") or {}
     if not isinstance(schema, dict):
         raise CodedError("schema_not_object")
+    _refuse_apart(listed)
     annotations, meta = _annotations(listed), listed.get("_meta")
     if name in writing:
         annotations["readOnlyHint"] = False
@@ -149,6 +152,15 @@ def describe_tool(server: Server, listed: Any, writing: Collection[str] = ()) ->
         fingerprint=_fingerprint(server, listed),
         honours_key=isinstance(meta, dict) and meta.get(HONOURS_KEY) is True,
     )
+
+
+def _refuse_apart(listed: dict[str, Any]) -> None:
+    """Keep from the model what is not meant for it. Raises CodedError."""
+    match listed:
+        case {"_meta": {"ui": {"visibility": [*who]}}} if "model" not in who:
+            raise CodedError("only_for_apps")
+        case {"execution": {"taskSupport": "required"}}:
+            raise CodedError("only_as_task")
 
 
 def _name(listed: dict[str, Any]) -> str:

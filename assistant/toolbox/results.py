@@ -14,6 +14,8 @@ from serving.redaction import redacted
 # In a result's `_meta`: {"code": text, "params": object}; True for a call that had run before under its key.
 ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
 
+KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
+
 LARGE_TEXT, LARGE_TREE = 256 * 1024, 10_000  # characters, values: above, a result is read beside the loop
 _MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
 
@@ -27,6 +29,8 @@ def _read(raw: dict[str, Any]) -> ToolResult:
     texts, media = read_blocks(raw.get("content"))
     if (structured := raw.get("structuredContent")) is not None and not _is_said(structured, texts):
         texts.append(json.dumps(structured, ensure_ascii=False))
+    if not any(texts) and (rest := {key: value for key, value in raw.items() if key not in KNOWN}):
+        texts.append(json.dumps(rest, ensure_ascii=False))
     text = redacted("\n".join(filter(None, texts)))
     meta = raw.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
@@ -43,7 +47,7 @@ def _read(raw: dict[str, Any]) -> ToolResult:
 
 def read_blocks(blocks: Any) -> tuple[list[str], tuple[Media, ...]]:
     """Return the text of each content block, and what can be seen or heard of them."""
-    read = [_block(block) for block in (blocks if isinstance(blocks, list) else [])]
+    read = [_block(block) for block in (blocks if isinstance(blocks, list) else [blocks] if blocks else [])]
     return [text for text, _ in read], tuple(medium for _, medium in read if medium)
 
 

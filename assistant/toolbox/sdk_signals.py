@@ -1,5 +1,6 @@
 """What the errors of the SDK's client, and of the transports below it, mean."""
 
+import re
 import ssl
 from collections.abc import Sequence
 from typing import Literal
@@ -16,6 +17,13 @@ from serving.redaction import redacted
 
 # Of an open connection; any other OSError means that none was opened.
 MAX_MESSAGE = 2_000  # characters of a server's reason that are shown
+
+# How servers say with 400 that they do not know the session, where the specification wants 404.
+SESSION_LOST = re.compile(
+    r"(no|in)\s?valid session|(missing|unknown|expired) session|session[\w -]*? "
+    r"(not found|expired|unknown|invalid|terminated|required|missing|does not exist)|not initialized",
+    re.IGNORECASE,
+)
 
 BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
@@ -56,7 +64,8 @@ def request_failure(
     """
     first = statuses[0] if statuses else 0
     unseen = not first and server.transport == "streamable-http"
-    restarted = handshake and first == 404 and isinstance(error, MCPError)  # it does not know the session
+    is_unknown_session = first == 404 or (first == 400 and bool(SESSION_LOST.search(str(error))))
+    restarted = handshake and is_unknown_session and isinstance(error, MCPError)
     sign = filled_in(error) if isinstance(error, MCPError) and not restarted else CodedError("lost")
     code = sign.code if sign else "answered"
     if code == "status" and first >= 500:

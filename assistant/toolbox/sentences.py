@@ -25,6 +25,28 @@ CONFIG = {  # mcp.json as a whole, then one of its entries
     "variable_asks": "${{input:…}} 只有 VS Code 会问，请改用 ${{env:变量名}}",
 }
 
+NOTES = {  # what is odd about an entry or a server, and did not stop it
+    "timeout_read": "每次调用最多等 {seconds:g} 秒（有进度时重新计时）",
+    "timeout_odd": '"timeout" 不是一个正数，没有采用',
+    "tools_chosen": "按配置只提供这些工具：{only}，除了：{without}",
+    "no_consent": '"{key}" 在这里不算同意；要让 {tools} 不再询问，请在页面里允许',
+    "keys_unknown": "这里不认识的配置项：{keys}",
+    "line_gb18030": "它的输出不是 UTF-8，按 GB18030 读取",
+    "line_not_utf8": "它的输出不全是 UTF-8，读不懂的字符换成了 �",
+    "prompts_refused": "不肯列出它的提示词：{message}",
+    "list_odd": "它的 {list} 不是一个数组",
+    "list_cut": "它的 {list} 太多，只读了 {read} 个",
+    "version_unknown": "它说的协议版本 {version} 这里不认识",
+    "tool_skipped": "工具 {name} 不给模型用：{reason}",
+    "prompt_skipped": "提示词 {name} 不能用：{reason}",
+    "schema_not_object": "inputSchema 应当是一个对象",
+    "name_not_text": "名称应当是文字",
+    "name_too_long": "名称超过 {max} 个字符",
+    "nested_too_deep": "嵌套太深",
+    "only_for_apps": "服务器说它只给界面用",
+    "only_as_task": "它只能作为任务运行，这里还不支持",
+}
+
 LINK = {  # why a server is not connected, or what it answered in the place of a result
     "not_connected": "还没有连上",
     "command_untrusted": "命令 {command} 要先获准：请在页面里允许，或在终端输入 trust {server}",
@@ -41,16 +63,6 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "command_failed": "无法运行命令 {command}：{reason}",
     "connect_failed": "与 {address} 的连接失败（{kind}）",
     "mcp_error": "{message}",
-    "prompts_refused": "不肯列出它的提示词：{message}",
-    "list_odd": "它的 {list} 不是一个数组",
-    "list_cut": "它的 {list} 太多，只读了 {read} 个",
-    "version_unknown": "它说的协议版本 {version} 这里不认识",
-    "tool_skipped": "工具 {name} 不能用：{reason}",
-    "prompt_skipped": "提示词 {name} 不能用：{reason}",
-    "schema_not_object": "inputSchema 应当是一个对象",
-    "name_not_text": "名称应当是文字",
-    "name_too_long": "名称超过 {max} 个字符",
-    "nested_too_deep": "嵌套太深",
 }
 ADVICE = {  # what to do about an `http_status`
     401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
@@ -67,8 +79,6 @@ CALL = {  # why a request has no result
     "garbled": "服务器 {server} 的回答无法读懂",
     "server_answer_too_large": "服务器 {server} 的回答超过 {mib} MB，没有读取",
     "server_answer_encoded": "服务器 {server} 用 {encoding} 压缩了回答，这里只读 gzip",
-    "line_gb18030": "它的输出不是 UTF-8，按 GB18030 读取",
-    "line_not_utf8": "它的输出不全是 UTF-8，读不懂的字符换成了 �",
     "off_protocol": "服务器的回答不合规范，这次操作可能已经执行。",
 }
 REPEATED_IN_VAIN = "，重试也没有成功"
@@ -77,12 +87,15 @@ MAY_HAVE_RUN = "，这次操作可能已经执行，也可能没有。请先查�
 FAILED_WITHOUT_TEXT = "❌ 操作失败，服务器没有说明原因"
 NO_TEXT = "✅ 操作完成，但没有返回文本内容"
 
-SENTENCES = CONFIG | LINK | CALL
+SENTENCES = CONFIG | NOTES | LINK | CALL
 
 
 def sentence_of(code: str, params: Mapping[str, Any]) -> str:
     """Return the sentence of a code; a `reason` that is a code with parameters becomes a sentence, too."""
-    filled = {**params, "advice": ADVICE.get(params.get("status", 0), "")}
+    shown = {
+        key: "、".join(map(str, value)) if isinstance(value, list) else value for key, value in params.items()
+    }
+    filled = {**shown, "advice": ADVICE.get(params.get("status", 0), "")}
     if isinstance(reason := params.get("reason"), dict):
         filled["reason"] = sentence_of(reason["code"], reason["params"])
     return sentence(SENTENCES, code, filled)

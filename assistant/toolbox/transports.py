@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from functools import cache
+from typing import Literal
 
 import httpx2
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
@@ -47,8 +48,13 @@ async def open_client(
     on_message: MessageHandlerFnT,
     on_status: Callable[[int], None],
     note: Note,
+    *,
+    mode: Literal["auto", "legacy"],
 ) -> AsyncIterator[Client]:
-    """Connect to a server; `on_status` gets the status of every HTTP response."""
+    """Connect to a server; `on_status` gets the status of every HTTP response.
+
+    `mode` is legacy for one that does not bear to be asked which protocol it speaks.
+    """
     async with AsyncExitStack() as stack:
         if server.transport == "stdio":
             transport = pipes(server, note)
@@ -64,6 +70,7 @@ async def open_client(
             transport,
             read_timeout_seconds=start,
             cache=None,
+            mode=mode,
             client_info=CLIENT_INFO,
             message_handler=on_message,
         )

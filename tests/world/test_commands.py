@@ -1,0 +1,82 @@
+"""Commands as they are in the world: their encodings, what they say when they end, what they cannot bear."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import world
+
+pytestmark = pytest.mark.anyio
+
+SERVER = """
+import json, sys
+for line in sys.stdin:
+    asked = json.loads(line)
+    {before}
+    if "id" not in asked:
+        continue
+    method = asked["method"]
+    hello = {{"protocolVersion": "2025-11-25", "capabilities": {{"tools": {{}}}}}}
+    result = {{"initialize": hello, "tools/list": {{"tools": [{{"name": "t"}}]}}}}.get(method)
+    if method == "tools/call":
+        head = b'{{"jsonrpc":"2.0","id":%d,"result":{{"content":[{{"type":"text","text":"' % asked["id"]
+        sys.stdout.buffer.write(head + {text!r} + b'"}}]}}}}\\n')
+    else:
+        answer = {{"result": result}} if result else {{"error": {{"code": -32601, "message": "no"}}}}
+        print(json.dumps({{"jsonrpc": "2.0", "id": asked["id"], **answer}}))
+    sys.stdout.flush()
+"""
+
+
+def command(text: bytes = b"fine", before: str = "pass", first: str = "") -> dict[str, Any]:
+    code = first + SERVER.format(text=text, before=before)
+    return {"command": sys.executable, "args": ["-c", code]}
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "note"),
+    [
+        (b"fine", "fine", None),
+        ("库存不足".encode(), "库存不足", None),
+        ("库存不足".encode("gbk"), "库存不足", "line_gb18030"),
+        ("价格 ¥1299，库存不足".encode("gb18030"), "价格 ¥1299，库存不足", "line_gb18030"),
+        (b"half \xe4", "half \ufffd", "line_not_utf8"),
+        ("库存不足".encode() + b"\xe4\xbd", "库存不足\ufffd", "line_not_utf8"),
+        (b"\xff\xfe", "\ufffd\ufffd", "line_not_utf8"),
+    ],
+)
+async def test_a_line_is_read_in_the_encoding_that_fits(
+    tmp_path: Path, text: bytes, words: str, note: str | None
+) -> None:
+    async with world.entry(tmp_path, command(text), web_trust_commands=True) as web:
+        await web.becomes("ready")
+        assert (await web.call())["result"] == words
+        assert [each["code"] for each in (await web.server())["notes"]] == ([note] if note else [])
+
+
+@pytest.mark.parametrize("first", ["print('starting up')\n", "print()\n", "print('{}')\n", "print('[1]')\n"])
+async def test_what_is_no_message_is_passed_over(tmp_path: Path, first: str) -> None:
+    async with world.entry(tmp_path, command(first=first), web_trust_commands=True) as web:
+        await web.becomes("ready")
+        assert (await web.call())["result"] == "fine"
+
+
+async def test_a_command_that_ends_says_its_last_words(tmp_path: Path) -> None:
+    code = "import sys; sys.exit('\\n'.join(f'line {n}' for n in range(9)) + '\\nno API_KEY \\x1b[31m')"
+    entry = {"command": sys.executable, "args": ["-c", code]}
+    async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+        server = await web.becomes("down")
+    assert (server["code"], server["params"]["status"]) == ("command_ended", 1)
+    assert server["params"]["said"].startswith("line 5\nline 6\n")
+    assert "no API_KEY \\x1b[31m" in server["error"]
+    assert "\x1b" not in json.dumps(server)
+
+
+async def test_a_command_that_ends_when_asked_its_protocol_is_started_the_older_way(tmp_path: Path) -> None:
+    ends = command(before='if asked["method"] == "server/discover": sys.exit(3)')
+    async with world.entry(tmp_path, ends, web_trust_commands=True) as web:
+        assert (await web.becomes("ready", "down"))["status"] == "ready"
+        assert (await web.call())["result"] == "fine"

@@ -1,0 +1,143 @@
+"""Results of tools reach the model and the person as whole as they came."""
+
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import world
+from tests.support.raw_server import HELLO, RawServer, listing, says, tool
+
+pytestmark = pytest.mark.anyio
+PNG = base64.b64encode(b"\x89PNG").decode()
+ITEMS = [{"id": 1}, {"id": 2}]
+ROWS = {"items": ITEMS}
+
+
+def result(*blocks: Any, **more: Any) -> dict[str, Any]:
+    return {"content": list(blocks), **more}
+
+
+def text(words: Any) -> dict[str, Any]:
+    return {"type": "text", "text": words}
+
+
+def resource(**inner: Any) -> dict[str, Any]:
+    return {"type": "resource", "resource": {"uri": "file:///a", **inner}}
+
+
+@pytest.mark.parametrize(
+    ("given", "parts", "media"),
+    [
+        (result(text("4 items"), structuredContent=ROWS), ["4 items", json.dumps(ROWS)], 0),
+        (result(structuredContent=ROWS), [json.dumps(ROWS)], 0),
+        (result(text("a"), {"type": "hologram", "url": "x:y"}), ["a", "hologram", "x:y"], 0),
+        (result(text("a"), None, 7, "bare"), ["a", "bare"], 0),
+        (result({"text": "no type"}), ["no type"], 0),
+        (result(text(None), text("b")), ["b"], 0),
+        (result(resource(text="")), ["file:///a"], 0),
+        (result(resource(text="inner")), ["file:///a", "inner"], 0),
+        (result(resource(blob=PNG, mimeType="image/png")), ["file:///a", "image/png"], 1),
+        (result(resource(blob=base64.b64encode("文".encode()).decode(), mimeType="text/plain")), ["文"], 0),
+        (result(resource(blob="!", mimeType="text/plain")), ["file:///a"], 0),
+        (result(resource()), ["file:///a"], 0),
+        (result({"type": "image", "data": PNG, "mimeType": "image/png"}), ["image/png"], 1),
+        (result({"type": "audio", "data": PNG, "mimeType": "audio/wav"}), ["audio/wav"], 1),
+        (result({"type": "image", "data": PNG}), ["image"], 0),
+        (result({"type": "image", "data": 7, "mimeType": "image/png"}), ["image/png"], 0),
+        (result({"type": "resource_link", "uri": "https://x/y", "name": "Y"}), ["Y", "https://x/y"], 0),
+        (result({"type": "resource_link", "uri": "https://x/y"}), ["https://x/y"], 0),
+        (result(text("\ufeffBOM")), ["BOM"], 0),
+        (result(), ["✅ 操作完成"], 0),
+        ({}, ["✅ 操作完成"], 0),
+        ({"content": None}, ["✅ 操作完成"], 0),
+        ({"content": "words"}, ["words"], 0),
+        ({"content": text("one")}, ["one"], 0),
+        ({"content": [], "toolResult": "of 2024"}, ["of 2024"], 0),
+    ],
+)  # fmt: skip
+async def test_everything_that_a_block_holds_reaches_the_person(
+    tmp_path: Path, given: Any, parts: list[str], media: int
+) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
+        told = await web.call()
+    assert told["isError"] is False, told
+    assert all(part in told["result"] for part in parts), told["result"]
+    assert len(told.get("media", [])) == media
+
+
+def body(text: bytes, id: bytes = b'"ID"', more: bytes = b"") -> bytes:
+    blocks = b'[{"type":"text","text":"' + text + b'"}]'
+    return b'{"jsonrpc":"2.0","id":' + id + b',"result":{"content":' + blocks + more + b"}}"
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (body(rb"a\ud83d b"), "a\ufffd b"),
+        (body(rb"\udc00\ud83d\ude00"), "\ufffd😀"),
+        (body(rb"\\ud800"), r"\ud800"),
+        (b"\xef\xbb\xbf" + body(b"BOM"), "BOM"),
+        (body(b"a\xffb"), "a\ufffdb"),
+        (body(b"no id", b"null"), None),
+        (body(b"another id", b"99"), "another id"),
+        (body(b"no number", more=b',"n":NaN'), "no number"),
+    ],
+)
+async def test_a_body_that_is_not_quite_json_is_read(tmp_path: Path, body: bytes, words: str | None) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/call": body})) as web:
+        told = await web.call()
+    assert (told.get("result") == words) if words else told["code"] == "garbled"
+
+
+@pytest.mark.parametrize("given", [says("fine"), result(text("fine"), structuredContent={"n": "no number"})])
+async def test_a_result_that_misses_its_output_schema_keeps_its_text(tmp_path: Path, given: Any) -> None:
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    answers = {"tools/list": listing(tool("t", outputSchema=schema)), "tools/call": given}
+    async with world.raw(tmp_path, RawServer(answers)) as web:
+        assert "fine" in (await web.call())["result"]
+
+
+@pytest.mark.parametrize("given", [result(isError=True), result(text(""), isError=True)])
+async def test_a_failure_without_words_is_told_as_a_failure(tmp_path: Path, given: Any) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
+        told = await web.call()
+    assert (told["isError"], "❌" in told["result"], told["code"]) == (True, True, "tool_failed")
+
+
+async def test_what_a_text_block_says_already_is_not_said_twice(tmp_path: Path) -> None:
+    given = result(text(json.dumps(ITEMS)), structuredContent={"result": ITEMS})
+    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
+        assert (await web.call())["result"] == json.dumps(ITEMS)
+
+
+async def test_a_prompts_resources_and_texts_are_all_filled_in(tmp_path: Path) -> None:
+    blocks = [text("hello"), resource(text="the file"), text("end")]
+    messages = [{"role": "user", "content": block} for block in blocks]
+    answers = {
+        "initialize": HELLO | {"capabilities": {"prompts": {}, "tools": {}}},
+        "prompts/list": {"prompts": [{"name": "p"}]},
+        "prompts/get": {"messages": [*messages, None, {"role": "user", "content": [text("list")]}]},
+    }
+    async with world.raw(tmp_path, RawServer(answers)) as web:
+        told = (await web.http.post("/api/get-prompt", json={"server": "s", "name": "p"})).json()["text"]
+    assert [word for word in ("hello", "the file", "end", "list") if word not in told] == []
+
+
+@pytest.mark.parametrize(
+    ("apart", "code"),
+    [
+        ({"_meta": {"ui": {"visibility": ["app"]}}}, "only_for_apps"),
+        ({"execution": {"taskSupport": "required"}}, "only_as_task"),
+        ({"_meta": {"ui": {"visibility": ["app", "model"]}}}, None),
+        ({"_meta": {"ui": {}}, "execution": {"taskSupport": "optional"}}, None),
+    ],
+)
+async def test_a_tool_that_is_not_meant_for_a_model_is_shown_as_what_it_is(
+    tmp_path: Path, apart: dict[str, Any], code: str | None
+) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/list": listing(tool("t", **apart))})) as web:
+        skipped = [each["params"]["reason"]["code"] for each in (await web.server())["skipped"]]
+        assert (list(await web.tools()), skipped) == (([], [code]) if code else (["t"], []))
