@@ -188,6 +188,8 @@ async def get_orders(
     *,
     customerName: filters.CustomerName = None,
     productId: filters.ProductId = None,
+    minAmount: filters.MinAmount = None,
+    maxAmount: filters.MaxAmount = None,
     since: filters.Since = None,
     until: filters.Until = None,
     limit: filters.Limit = DEFAULT_LIMIT,
@@ -198,11 +200,13 @@ async def get_orders(
 
     每个订单有 id、customerName、items、totalAmount（人民币元）和 orderDate（UTC）。
     要合计、排名或趋势时填 groupBy，由数据库汇总为 key、label、
-    orders（订单数）、quantity（件数）、amount（人民币元），不要自己逐单相加。
+    orders（订单数）、quantity（件数）、amount（人民币元）、average（平均每单），不要自己逐单相加。
     """
     wanted = {
         "customerName": customerName,
         "productId": productId,
+        "minAmount": minAmount,
+        "maxAmount": maxAmount,
         "since": since,
         "until": until,
         "limit": limit,

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
 MAX_QUANTITY = 1_000_000
 MAX_LINES = 100  # of one order
@@ -10,9 +10,10 @@ MAX_NAME = 100  # characters
 MAX_ID = 2**53 - 1  # the largest integer that every JSON reader keeps exactly (RFC 8259, section 6)
 DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
+MAX_AMOUNT = 10**15  # yuan, of an order: MAX_LINES * MAX_QUANTITY * MAX_PRICE
 MAX_PRICE = 10_000_000  # yuan; sums of 64-bit cents cannot overflow
 
-GroupBy = Literal["product", "customer", "day"]
+GroupBy = Literal["product", "customer", "day", "total"]
 
 
 def _storable(text: str) -> str:
@@ -95,13 +96,19 @@ class Order(BaseModel):
 
 
 class SalesSummary(BaseModel):
-    """What was sold of one product, to one customer or on one day."""
+    """What was sold of one product, to one customer, on one day or in all."""
 
-    key: str = Field(description="商品 ID、客户名称或日期（商店时区）")
+    key: str = Field(description="商品 ID、客户名称、日期（商店时区）或 total")
     label: str = Field(description="给人看的名称")
     orders: int = Field(description="订单数")
     quantity: int = Field(description="件数")
     amount: Yuan
+
+    @computed_field(description="平均每单金额，人民币，元")  # type: ignore[prop-decorator]  # mypy knows no properties below decorators
+    @property
+    def average(self) -> float:
+        """The amount of an order, on average."""
+        return round(self.amount / self.orders, 2) if self.orders else 0.0
 
 
 class Today(BaseModel):

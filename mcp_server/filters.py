@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mcp_server.arguments import optional, read_json_text
-from models import MAX_ID, MAX_LIMIT, MAX_NAME, GroupBy, StorableText
+from models import MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, GroupBy, StorableText
 
 
 def _no_truth_value(value: Any) -> Any:
@@ -50,12 +50,16 @@ CustomerName = Annotated[
 ProductId = Annotated[
     Whole | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
 ]
+MinAmount = Annotated[float | None, optional("只要金额不少于此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
+MaxAmount = Annotated[float | None, optional("只要金额不超过此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
 MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，没有时区的按商店所在时区"
 Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
 Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
 Grouping = Annotated[
     GroupBy | None,
-    optional("不列订单，而按商品、客户或日期（商店所在时区）汇总订单数、件数和金额；分析销售时使用"),
+    optional(
+        "不列订单，而按商品、客户、日期（商店所在时区）或全部（total）汇总订单数、件数、金额和每单平均；分析销售时使用"
+    ),
 ]
 Limit = Annotated[
     Whole | None,

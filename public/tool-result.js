@@ -4,7 +4,7 @@ import {formatMoney, formatNumber, formatTime, textOf, words} from "./i18n.js";
 /** @typedef {{key: string, label: string, isNumeric: boolean}} Column */
 
 const MAX_ROWS = 100;
-const MONEY = ["price", "totalAmount", "amount"];
+const MONEY = ["price", "totalAmount", "amount", "average"];
 /** @type {Map<unknown, string>} names seen so far, for orders, which carry only ids */
 const productNames = new Map();
 

@@ -11,7 +11,7 @@ from shop.errors import StoreUnavailableError
 
 DAY = timedelta(days=1)
 TIMEZONE = "SELECT value FROM facts WHERE name = 'timezone'"
-MOVE_ORDERS = "UPDATE orders SET day = ?1 WHERE ordered_at >= ?2 AND ordered_at < ?3"
+SET_DAYS = "UPDATE orders SET day = ?1 WHERE ordered_at >= ?2 AND ordered_at < ?3"
 ORDER_TIMES = "SELECT min(ordered_at), max(ordered_at) FROM orders"
 
 
@@ -72,8 +72,8 @@ def last_moment(of: date, zone: ZoneInfo) -> str:
     return stored_time(datetime.fromisoformat(first_moment(of + DAY, zone)) - timedelta(microseconds=1))
 
 
-def moves(times: Sequence[str | None], zone: ZoneInfo) -> Iterator[tuple[str, str, str]]:
-    """Yield what `MOVE_ORDERS` takes for each day in the range of `ORDER_TIMES`: day, begin and end."""
+def day_ranges(times: Sequence[str | None], zone: ZoneInfo) -> Iterator[tuple[str, str, str]]:
+    """Yield what `SET_DAYS` takes for each day in the range of `ORDER_TIMES`: day, begin and end."""
     first, last = times
     if first is None or last is None:
         return

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
-from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT, MAX_NAME, MAX_PRICE, GroupBy, StorableText
+from models import DEFAULT_LIMIT, MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, MAX_PRICE, GroupBy, StorableText
 
 
 def _moment(text: str) -> date:
@@ -34,6 +34,7 @@ _MOMENT = WithJsonSchema(
 Moment = Annotated[date, PlainValidator(_moment, json_schema_input_type=str), _MOMENT]
 ProductId = Annotated[int, Field(ge=1, le=MAX_ID)]
 Quantity = Annotated[int, Field(ge=0, le=MAX_ID)]
+Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
 Price = Annotated[float, Field(ge=0, le=MAX_PRICE, allow_inf_nan=False)]
 
 
@@ -70,6 +71,8 @@ class OrderQuery(ListQuery):
         None, max_length=MAX_NAME, description="客户名称，完全一致"
     )
     productId: ProductId | SkipJsonSchema[None] = Field(None, description="含此商品 ID 的订单")
+    minAmount: Amount | SkipJsonSchema[None] = Field(None, description="订单金额不少于，元")
+    maxAmount: Amount | SkipJsonSchema[None] = Field(None, description="订单金额不多于，元")
     since: Moment | SkipJsonSchema[None] = Field(None, description=f"不早于，{LOCAL}")
     until: Moment | SkipJsonSchema[None] = Field(None, description=f"不晚于，{LOCAL}")
 
@@ -85,4 +88,6 @@ class OrderQuery(ListQuery):
 class SummaryQuery(OrderQuery):
     """Which orders are summed up, and by what; with a product, only its lines count."""
 
-    groupBy: GroupBy = Field(default="product", description="按商品、客户或日期（商店时区）汇总")
+    groupBy: GroupBy = Field(
+        default="product", description="按商品、客户、日期（商店时区）或全部（total）汇总"
+    )

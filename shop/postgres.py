@@ -253,8 +253,8 @@ async def _import(connection: asyncpg.Connection, wanted: Preparation) -> None:
     if kept != timezone:
         await connection.execute(schema.UPSERT_FACT.replace("?", "$"), "timezone", timezone)
         times = await connection.fetchrow(days.ORDER_TIMES)
-        moves = days.moves(times, days.zone_named(timezone))
-        await connection.executemany(days.MOVE_ORDERS.replace("?", "$"), moves)
+        ranges = days.day_ranges(times, days.zone_named(timezone))
+        await connection.executemany(days.SET_DAYS.replace("?", "$"), ranges)
     catalogue = wanted.catalogue
     if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
         catalogue = TUTORIAL

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any
 
-from models import DEFAULT_LIMIT, MAX_PRICE, InventoryItem, Order, OrderItem, Product, SalesSummary
+from models import DEFAULT_LIMIT, MAX_PRICE, GroupBy, InventoryItem, Order, OrderItem, Product, SalesSummary
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
 
 Row = Sequence[Any]
@@ -61,7 +61,9 @@ class Conditions:
         return f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
 
 
-def _cents(yuan: float, rounding: str) -> int:
+def _cents(yuan: float | None, rounding: str) -> int | None:
+    if yuan is None:
+        return None
     # By way of text: 19.99 * 100 is 1998.9999999999998 in binary.
     return int((Decimal(str(yuan)) * 100).to_integral_value(rounding))
 
@@ -69,11 +71,20 @@ def _cents(yuan: float, rounding: str) -> int:
 def _orders_of(query: OrderQuery, period: Period) -> Conditions:
     where = Conditions()
     where.add("o.customer = {}", query.customerName)
+    where.add("o.total_cents >= {}", _cents(query.minAmount, ROUND_CEILING))
+    where.add("o.total_cents <= {}", _cents(query.maxAmount, ROUND_FLOOR))
     where.add("o.ordered_at >= {}", period[0])
     where.add("o.ordered_at <= {}", period[1])
     return where
 
 
+GROUPS: dict[GroupBy, str] = {
+    "product": "i.product_id",
+    "customer": "o.customer",
+    "day": "o.day",
+    "total": "CAST('total' AS TEXT)",
+}
+LABELS = {"product": "(SELECT name FROM products WHERE id = i.product_id)", "total": "CAST('合计' AS TEXT)"}
 PRODUCT = "id, name, price_cents, description"
 _ORDER_LINES = """
 SELECT o.id, o.customer, o.total_cents, o.ordered_at, i.product_id, i.quantity
@@ -129,13 +140,13 @@ def order_of_key(key: str) -> Statement:
 def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
     """Return the statements for part of the sums, largest or newest first, and for their number."""
     where = _orders_of(query, period)
-    key = {"product": "i.product_id", "customer": "o.customer", "day": "o.day"}[query.groupBy]
+    key = GROUPS[query.groupBy]
     if query.groupBy == "product" or query.productId is not None:
         sold, sums = _sold_lines(query, where)
     else:  # from the orders' own sums: there are fewer orders than lines
         sold = "FROM orders o"
         sums = "count(*), CAST(sum(o.units) AS BIGINT), CAST(sum(o.total_cents) AS BIGINT)"
-    label = "(SELECT name FROM products WHERE id = i.product_id)" if query.groupBy == "product" else key
+    label = LABELS.get(query.groupBy, key)
     order = "1 DESC" if query.groupBy == "day" else "5 DESC, 1"
     count = Statement(f"SELECT count(DISTINCT {key}) {sold} {where}", where.args.copy())
     rows = f"""SELECT CAST({key} AS TEXT), {label}, {sums} {sold} {where}

@@ -263,7 +263,7 @@ def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> 
     if kept != (timezone,):
         connection.execute(schema.UPSERT_FACT, ("timezone", timezone))
         times = connection.execute(days.ORDER_TIMES).fetchone()
-        connection.executemany(days.MOVE_ORDERS, days.moves(times, days.zone_named(timezone)))
+        connection.executemany(days.SET_DAYS, days.day_ranges(times, days.zone_named(timezone)))
     catalogue = wanted.catalogue
     if catalogue is None and not connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
         catalogue = TUTORIAL

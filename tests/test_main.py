@@ -76,14 +76,23 @@ async def test_filters_and_pages_reach_the_service(api: RestService) -> None:
             "get_products", {"query": "耳机 & 50%", "maxPrice": 1000, "limit": 5, "offset": 10}
         )
         await client.call_tool("get_inventory", {"productIds": [2, 1], "maxQuantity": 9})
-        await client.call_tool("get_orders", {"customerName": "客户A", "since": "2026-11-01", "productId": 2})
+        await client.call_tool(
+            "get_orders",
+            {
+                "customerName": "客户A",
+                "since": "2026-11-01",
+                "productId": 2,
+                "minAmount": 5,
+                "maxAmount": 9.5,
+            },
+        )
     products, inventory, orders = (list(request.url.params.multi_items()) for request in api.asked)
     assert products == [("query", "耳机 & 50%"), ("maxPrice", "1000.0"), ("limit", "5"), ("offset", "10")]
     assert inventory == [
         ("productId", "2"), ("productId", "1"), ("maxQuantity", "9"), ("limit", "100"), ("offset", "0"),
     ]  # fmt: skip
     assert ("customerName", "客户A") in orders
-    assert ("since", "2026-11-01") in orders
+    assert {("since", "2026-11-01"), ("minAmount", "5.0"), ("maxAmount", "9.5")} <= set(orders)
 
 
 async def test_orders_with_group_by_are_the_sales_summary(api: RestService) -> None:

@@ -237,6 +237,41 @@ async def test_orders_are_filtered_by_a_period_that_includes_both_its_ends(shop:
     assert (await shop.orders(OrderQuery(until="2000-01-01T00:00:00+08:00"))).total == 0
 
 
+async def test_orders_are_filtered_by_their_amount_to_the_cent_with_both_ends(url: str) -> None:
+    shop = await open_store(
+        url, [CatalogEntry(id=1, name="n", price=Decimal("0.1"), description="", quantity=99)]
+    )
+    for quantity in (1, 3, 7):  # 0.10, 0.30, 0.70: none of them is a binary fraction
+        await shop.purchase(wants((1, quantity)))
+
+    async def amounts(**query: float) -> list[float]:
+        return [order.totalAmount for order in (await shop.orders(OrderQuery.model_validate(query))).items]
+
+    assert await amounts(minAmount=0.3) == [0.7, 0.3]
+    assert await amounts(maxAmount=0.3) == [0.3, 0.1]
+    assert await amounts(minAmount=0.3, maxAmount=0.3) == [0.3]
+    assert await amounts(minAmount=0.301, maxAmount=0.699) == []
+    (row,) = (await shop.summary(SummaryQuery(groupBy="total", minAmount=0.2))).items
+    assert (row.orders, row.amount) == (2, 1.0)
+    await shop.close()
+
+
+async def test_sales_of_a_period_are_one_row_with_their_average(shop: Store) -> None:
+    assert (await shop.summary(SummaryQuery(groupBy="total"))).items == []
+    await shop.purchase(wants((2, 2), (2, 1), name="甲"))
+    await shop.purchase(wants((1, 1), name="乙"))
+
+    async def sums(**query: object) -> list[dict[str, object]]:
+        page = await shop.summary(SummaryQuery.model_validate({"groupBy": "total"} | query))
+        return [row.model_dump() for row in page.items]
+
+    everything = {"key": "total", "label": "合计", "orders": 2, "quantity": 4, "amount": 3996.0}
+    assert await sums() == [everything | {"average": 1998.0}]
+    assert [(row["amount"], row["average"]) for row in await sums(productId=2)] == [(2697.0, 2697.0)]
+    assert [row["average"] for row in await sums(customerName="乙")] == [1299.0]
+    assert await sums(since="2999-01-01") == []
+
+
 async def test_sales_are_summed_by_product_customer_and_day(shop: Store) -> None:
     await shop.purchase(wants((2, 2), (2, 1), name="甲"))
     day = (await shop.purchase(wants((2, 1), (1, 1), name="乙"))).order.orderDate[:10]
