@@ -86,13 +86,16 @@ class ConfirmedPurchase(PurchaseRequest):
 
 
 class Order(BaseModel):
-    """An order that was accepted; its stock is taken."""
+    """An order that was accepted; its stock is taken, until it is cancelled."""
 
     customerName: str = Field(description="客户名称")
     items: list[OrderItem] = Field(description="购买的商品列表")
     id: int = Field(description="订单号")
     totalAmount: Yuan
     orderDate: str = Field(description="下单时间，ISO 8601，UTC")
+    status: Literal["placed", "cancelled"] = Field(
+        default="placed", description="placed 有效，cancelled 已取消"
+    )
 
 
 class SalesSummary(BaseModel):

@@ -42,6 +42,11 @@ def _machines_timezone() -> str:
         return "UTC"
 
 
+def stored_now() -> str:
+    """Return now as it is stored."""
+    return stored_time(datetime.now(UTC))
+
+
 def stored_time(moment: datetime) -> str:
     """Return a moment as it is stored: ISO 8601 in UTC, of one width, so that text sorts as time does."""
     try:

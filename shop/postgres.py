@@ -23,7 +23,7 @@ CONNECT_SECONDS = 5.0  # to open a connection
 POOL_SECONDS = 2.0  # to wait for a free one; with the next, less than the 5 after which main.py asks again
 PURCHASE_SECONDS = 3.0  # to wait for products that other purchases hold
 COMMAND_SECONDS = 15.0
-INDEX_SECONDS = 600.0  # to write the search terms of a whole catalogue
+MIGRATE_SECONDS = 600.0  # for one statement over all orders, or the search terms of a whole catalogue
 REPEAT_PAUSES = (0.02, 0.2)  # seconds before the second and the third attempt
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
 
@@ -196,7 +196,7 @@ async def _place(connection: asyncpg.Connection, intent: Intent) -> Purchase:
     if order_id is None and key is not None and (earlier := await _order(connection, key)):
         return store.replay(earlier, intent)  # the key was used for other products meanwhile
     assert order_id is not None
-    await _write_lines(connection, order_id, request, products)
+    await _write_lines(connection, order_id, request, products, now)
     return Purchase(store.new_order(order_id, request, total, now))
 
 
@@ -205,6 +205,7 @@ async def _write_lines(
     order_id: int,
     request: PurchaseRequest,
     products: dict[int, StockedProduct],
+    ordered_at: str,
 ) -> None:
     lines = request.items
     await connection.execute(
@@ -218,11 +219,13 @@ async def _write_lines(
     )
     wanted = store.wanted_stock(request)
     await connection.execute(
-        """UPDATE products SET stock = stock - n
-            FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)
-            WHERE id = product_id""",  # locked and checked above; the table has a CHECK, too
-        list(wanted),
+        """INSERT INTO moves (product_id, change, kind, order_id, moved_at)
+            SELECT product_id, -n, 'purchase', $3, $4
+            FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)""",
+        list(wanted),  # locked and checked above; the line takes the stock, whose column has a CHECK, too
         list(wanted.values()),
+        order_id,
+        ordered_at,
     )
 
 
@@ -239,7 +242,7 @@ async def _migrate(connection: asyncpg.Connection) -> None:
         await connection.execute("INSERT INTO schema_version VALUES (0)")
     for step in schema.steps_from(version or 0, schema.POSTGRES):
         for statement in step:
-            await connection.execute(statement)
+            await connection.execute(statement, timeout=MIGRATE_SECONDS)
     await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
 
 
@@ -265,7 +268,9 @@ async def save_products(connection: asyncpg.Connection, entries: Sequence[Catalo
     """Write products with the terms under which they are found; known ones keep their stock."""
     # By id, as purchases lock: in another order the two would deadlock.
     rows = sorted(entry.row() for entry in entries)
-    await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), rows)
+    await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), [row[:5] for row in rows])
+    openings = [(row[0], row[5], days.stored_now()) for row in rows]
+    await connection.executemany(schema.OPENING.replace("?", "$"), openings)
     await _index(connection, [(id_, name, words, about) for id_, name, _, about, words, _ in rows])
 
 
@@ -277,5 +282,5 @@ async def _index(connection: asyncpg.Connection, products: Sequence[search.Searc
         "product_terms",
         records=terms,
         columns=["term", "place", "product_id"],
-        timeout=INDEX_SECONDS,
+        timeout=MIGRATE_SECONDS,
     )

@@ -87,7 +87,7 @@ GROUPS: dict[GroupBy, str] = {
 LABELS = {"product": "(SELECT name FROM products WHERE id = i.product_id)", "total": "CAST('合计' AS TEXT)"}
 PRODUCT = "id, name, price_cents, description"
 _ORDER_LINES = """
-SELECT o.id, o.customer, o.total_cents, o.ordered_at, i.product_id, i.quantity
+SELECT o.id, o.customer, o.total_cents, o.ordered_at, o.status, i.product_id, i.quantity
 FROM {orders} o JOIN order_items i ON i.order_id = o.id
 ORDER BY o.ordered_at DESC, o.id DESC, i.line"""
 
@@ -145,6 +145,7 @@ def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Stateme
         sold, sums = _sold_lines(query, where)
     else:  # from the orders' own sums: there are fewer orders than lines
         sold = "FROM orders o"
+        where.add("o.status = 'placed'")
         sums = "count(*), CAST(sum(o.units) AS BIGINT), CAST(sum(o.total_cents) AS BIGINT)"
     label = LABELS.get(query.groupBy, key)
     order = "1 DESC" if query.groupBy == "day" else "5 DESC, 1"
@@ -156,6 +157,8 @@ def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Stateme
 
 def _sold_lines(query: SummaryQuery, where: Conditions) -> tuple[str, str]:
     needs_orders = bool(where.conditions) or query.groupBy != "product"
+    cancelled = "i.order_id NOT IN (SELECT id FROM orders WHERE status = 'cancelled')"
+    where.add("o.status = 'placed'" if needs_orders else cancelled)
     where.add("i.product_id = {}", query.productId)
     sold = "FROM order_items i" + (" JOIN orders o ON o.id = i.order_id" if needs_orders else "")
     amount = "CAST(sum(i.quantity * i.unit_cents) AS BIGINT)"
@@ -184,9 +187,10 @@ def to_orders(rows: Sequence[Row]) -> list[Order]:
             customerName=customer,
             totalAmount=cents / 100,
             orderDate=ordered_at,
-            items=[OrderItem(productId=line[4], quantity=line[5]) for line in lines],
+            status=status,
+            items=[OrderItem(productId=line[5], quantity=line[6]) for line in lines],
         )
-        for (id_, customer, cents, ordered_at), lines in itertools.groupby(rows, lambda row: row[:4])
+        for (id_, customer, cents, ordered_at, status), lines in itertools.groupby(rows, lambda row: row[:5])
     ]
 
 

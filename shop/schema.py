@@ -5,6 +5,7 @@ them takes longer with every order; `product_terms` is the search index, written
 engines; `facts` holds what is true of the whole database, such as the version of that index and the
 zone of the days; `orders.day` is a day of that zone.
 """
+# ruff: noqa: S608  the texts are put together from constants
 
 from shop.errors import StoreUnavailableError
 
@@ -55,6 +56,42 @@ def _search(integer: str, term: str, options: str = "") -> list[str]:
     ]
 
 
+def _ledger(integer: str, move_id: str, now: str) -> list[str]:
+    """Tables of the ledger: every change of stock is a line, from the opening of today's shops on."""
+    return [
+        f"""CREATE TABLE moves (
+            id {move_id},
+            product_id {integer} NOT NULL REFERENCES products (id),
+            change {integer} NOT NULL,
+            kind TEXT NOT NULL
+                CHECK (kind IN ('opening', 'purchase', 'cancellation', 'delivery', 'correction')),
+            order_id {integer},
+            reason TEXT NOT NULL DEFAULT '',
+            moved_at TEXT NOT NULL,
+            idempotency_key TEXT
+        )""",
+        f"""INSERT INTO moves (product_id, change, kind, moved_at)
+            SELECT id, stock + COALESCE((SELECT CAST(sum(quantity) AS BIGINT) FROM order_items
+                WHERE product_id = p.id), 0), 'opening', COALESCE((SELECT min(ordered_at) FROM orders), {now})
+            FROM products p ORDER BY id""",
+        """INSERT INTO moves (product_id, change, kind, order_id, moved_at)
+            SELECT i.product_id, -CAST(sum(i.quantity) AS BIGINT), 'purchase', o.id, o.ordered_at
+            FROM orders o JOIN order_items i ON i.order_id = o.id
+            GROUP BY o.id, i.product_id, o.ordered_at ORDER BY o.id""",
+        "CREATE INDEX moves_of_product ON moves (product_id, id)",
+        "CREATE UNIQUE INDEX move_of_key ON moves (idempotency_key) WHERE idempotency_key IS NOT NULL",
+        "ALTER TABLE orders ADD status TEXT NOT NULL DEFAULT 'placed'",
+        "CREATE INDEX orders_cancelled ON orders (id) WHERE status = 'cancelled'",
+        f"ALTER TABLE products ADD last_move {integer} NOT NULL DEFAULT 0",
+    ]
+
+
+# A line of `moves` changes the stock itself. Nothing else may: a program of before the ledger that still
+# runs, or somebody with SQL, gets an error in place of a stock that nobody can explain.
+_MOVE_STOCK = """UPDATE products SET stock = stock + NEW.change, last_move = NEW.id
+    WHERE id = NEW.product_id;"""
+_ONLY_BY_LINES = "stock changes by lines of moves only"
+
 _INDEXES = [
     "CREATE INDEX orders_newest ON orders (ordered_at, id)",
     "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
@@ -74,6 +111,13 @@ SQLITE: Steps = [
     ],
     _search("INTEGER", "TEXT", "WITHOUT ROWID"),
     ["ALTER TABLE orders ADD COLUMN day TEXT NOT NULL DEFAULT ''"],
+    [
+        *_ledger("INTEGER", "INTEGER PRIMARY KEY", "strftime('%Y-%m-%dT%H:%M:%f000+00:00', 'now')"),
+        f"CREATE TRIGGER stock_moved AFTER INSERT ON moves BEGIN {_MOVE_STOCK} END",
+        f"""CREATE TRIGGER stock_guarded BEFORE UPDATE OF stock ON products
+            WHEN NEW.stock <> OLD.stock AND NEW.last_move = OLD.last_move
+            BEGIN SELECT RAISE(ABORT, '{_ONLY_BY_LINES}'); END""",
+    ],
 ]
 
 POSTGRES: Steps = [
@@ -96,13 +140,30 @@ POSTGRES: Steps = [
     ],
     _search("BIGINT", 'TEXT COLLATE "C"'),
     ["""ALTER TABLE orders ADD COLUMN day TEXT COLLATE "C" NOT NULL DEFAULT ''"""],
+    [
+        *_ledger(
+            "BIGINT",
+            "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+            """to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US') || '+00:00'""",
+        ),
+        f"""CREATE FUNCTION move_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN {_MOVE_STOCK} RETURN NULL; END $$""",
+        "CREATE TRIGGER stock_moved AFTER INSERT ON moves FOR EACH ROW EXECUTE FUNCTION move_stock()",
+        f"""CREATE FUNCTION guard_stock() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN RAISE EXCEPTION '{_ONLY_BY_LINES}'; END $$""",
+        """CREATE TRIGGER stock_guarded BEFORE UPDATE OF stock ON products FOR EACH ROW
+            WHEN (NEW.stock <> OLD.stock AND NEW.last_move = OLD.last_move) EXECUTE FUNCTION guard_stock()""",
+    ],
 ]
 
-# Known products keep their stock: it counts what was sold since.
+# Known products keep their stock: it counts what was sold since. New ones get it by `OPENING`.
 UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, keywords, stock)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    VALUES (?1, ?2, ?3, ?4, ?5, 0)
     ON CONFLICT (id) DO UPDATE SET name = excluded.name, price_cents = excluded.price_cents,
         description = excluded.description, keywords = excluded.keywords"""
+OPENING = """INSERT INTO moves (product_id, change, kind, moved_at)
+    SELECT CAST(?1 AS BIGINT), CAST(?2 AS BIGINT), 'opening', ?3
+    WHERE NOT EXISTS (SELECT 1 FROM moves WHERE product_id = CAST(?1 AS BIGINT))"""
 UPSERT_FACT = """INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
 

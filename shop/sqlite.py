@@ -207,8 +207,9 @@ def _write_order(
             for number, line in enumerate(intent.request.items)
         ],
     )
-    connection.executemany(
-        "UPDATE products SET stock = stock - ? WHERE id = ?", [(n, id_) for id_, n in wanted.items()]
+    connection.executemany(  # which takes the stock
+        "INSERT INTO moves (product_id, change, kind, order_id, moved_at) VALUES (?, ?, 'purchase', ?, ?)",
+        [(id_, -n, order_id, now) for id_, n in wanted.items()],
     )
     return store.new_order(order_id, intent.request, total, now)
 
@@ -274,7 +275,8 @@ def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> 
 def save_products(connection: sqlite3.Connection, entries: Sequence[CatalogEntry]) -> None:
     """Write products with the terms under which they are found; known ones keep their stock."""
     rows = [entry.row() for entry in entries]
-    connection.executemany(schema.UPSERT_PRODUCT, rows)
+    connection.executemany(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
+    connection.executemany(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
     _index(connection, [(id_, name, words, about) for id_, name, _, about, words, _ in rows])
 
 

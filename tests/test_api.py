@@ -72,7 +72,7 @@ async def test_a_purchase_is_answered_with_the_order(client: httpx.AsyncClient) 
     order = answer.json()
     assert (answer.status_code, list(order)) == (
         200,
-        ["customerName", "items", "id", "totalAmount", "orderDate"],
+        ["customerName", "items", "id", "totalAmount", "orderDate", "status"],
     )
     assert (order["totalAmount"], order["items"]) == (1798.0, BUY["items"])
     assert order["orderDate"].endswith("+00:00")

@@ -136,7 +136,7 @@ def patch_steps(monkeypatch: pytest.MonkeyPatch, change: Callable[[schema.Steps]
     monkeypatch.setattr(schema, "POSTGRES", change(schema.POSTGRES))
 
 
-@pytest.mark.parametrize("version", [1, 2])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_an_older_schema_is_migrated_with_its_orders(url: str, version: int) -> None:
     write_old_shop(url, version)
     shop = await open_store(url)

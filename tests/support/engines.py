@@ -136,28 +136,18 @@ def ask(url: str, sql: str) -> list[tuple[Any, ...]]:
         return connection.execute(sql).fetchall()
 
 
-def write_old_shop(url: str, version: int) -> None:
-    """Write a database as the first programs did: 茶, of which two were sold."""
-    sqlite = url.startswith("sqlite")
-    steps = (schema.SQLITE if sqlite else schema.POSTGRES)[:version]
-    marks = ["CREATE TABLE schema_version (version BIGINT)", f"INSERT INTO schema_version VALUES ({version})"]
-    for statement in (
-        *(statement for step in steps for statement in step),
-        "INSERT INTO products VALUES (7, '茶', 1999, '绿茶', '茶\n绿茶', 3)",
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
-            VALUES ('A', 3998, 2, '2026-01-31T10:00:00.000000+00:00', 'k')""",
-        "INSERT INTO order_items VALUES (1, 0, 7, 2, 1999)",
-        *([f"PRAGMA user_version = {version}"] if sqlite else marks),
-    ):
-        ask(url, statement)
-
-
 def audit(url: str, initial_stock: dict[int, int]) -> None:
     """Check in the tables themselves what must hold at every moment, also after a crash."""
-    sold = "SELECT COALESCE(sum(quantity), 0) FROM order_items WHERE product_id = p.id"
-    rows = ask(url, f"SELECT id, stock, stock + ({sold}) FROM products p")
-    assert {row[0]: int(row[2]) for row in rows} == initial_stock
-    assert all(row[1] >= 0 for row in rows)
+    moved = "SELECT COALESCE(sum(change), 0) FROM moves WHERE product_id = p.id"
+    others = f"{moved} AND kind IN ('purchase', 'cancellation')"
+    rows = ask(url, f"SELECT id, stock, ({moved}), stock - ({others}) FROM products p")
+    assert {row[0]: int(row[3]) for row in rows} == initial_stock
+    assert all(row[1] >= 0 and row[1] == row[2] for row in rows)
+    sold = """SELECT product_id, sum(quantity) AS n FROM order_items JOIN orders o ON o.id = order_id
+        WHERE status = 'placed' GROUP BY product_id"""
+    taken = """SELECT product_id, -sum(change) AS n FROM moves
+        WHERE kind IN ('purchase', 'cancellation') GROUP BY product_id HAVING sum(change) <> 0"""
+    assert sorted(ask(url, sold)) == sorted(ask(url, taken))
     lines = "SELECT sum(quantity * unit_cents) FROM order_items WHERE order_id = o.id"
     assert ask(url, f"SELECT id FROM orders o WHERE total_cents <> COALESCE(({lines}), -1)") == []
     units = "SELECT sum(quantity) FROM order_items WHERE order_id = o.id"
@@ -166,3 +156,21 @@ def audit(url: str, initial_stock: dict[int, int]) -> None:
     if url.startswith("sqlite"):
         assert ask(url, "PRAGMA integrity_check") == [("ok",)]
         assert ask(url, "PRAGMA foreign_key_check") == []
+
+
+def write_old_shop(url: str, version: int) -> None:
+    """Write a database as the first programs did: 茶, of which two were sold."""
+    sqlite = url.startswith("sqlite")
+    steps = (schema.SQLITE if sqlite else schema.POSTGRES)[:version]
+    words = "search" if version < 3 else "keywords"
+    marks = ["CREATE TABLE schema_version (version BIGINT)", f"INSERT INTO schema_version VALUES ({version})"]
+    for statement in (
+        *(statement for step in steps for statement in step),
+        f"""INSERT INTO products (id, name, price_cents, description, {words}, stock)
+            VALUES (7, '茶', 1999, '绿茶', '茶\n绿茶', 3)""",
+        """INSERT INTO orders (customer, total_cents, units, ordered_at, idempotency_key)
+            VALUES ('A', 3998, 2, '2026-01-31T10:00:00.000000+00:00', 'k')""",
+        "INSERT INTO order_items VALUES (1, 0, 7, 2, 1999)",
+        *([f"PRAGMA user_version = {version}"] if sqlite else marks),
+    ):
+        ask(url, statement)
