@@ -3,9 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from assistant.chat import events
@@ -54,10 +55,17 @@ class Calls:
             if request.arguments.strip() or request.name not in with_arguments
         ]
 
-    async def settle(self, calls: Sequence[tuple[Call, bool]], *, cut_off: bool = False) -> bool:
+    async def settle(
+        self,
+        calls: Sequence[tuple[Call, bool]],
+        *,
+        cut_off: bool = False,
+        why: Mapping[str, CodedError] = MappingProxyType({}),
+    ) -> bool:
         """Run or reject the calls; return whether one of them waits for the user.
 
-        Each call comes with whether it is current: no message of the user came after it.
+        Each call comes with whether it is current: no message of the user came after it. `why` some are asked
+        about again stands by id.
         """
         tools = self.tools.tools()
         meant = {call.id: find_tool(call.name, tools) for call, _ in calls}
@@ -66,27 +74,43 @@ class Calls:
         repeated = repeated_calls(self.told.history)
         running: list[Awaitable[None]] = []
         again: list[tuple[Call, AskAgainError]] = []
-        waits = False
+        waiting: list[tuple[Call, CodedError | None]] = []
         for call, is_current in calls:
             tool = meant[call.id]
-            if isinstance(tool, CodedError):
-                self._record(call, _failure(tool))
-                continue
             verdict = self._verdict(call, tool, is_current=is_current, is_repeated=call.id in repeated)
             if cut_off:
                 verdict = CodedError("cut_off")
             if isinstance(verdict, AskAgainError) and self.approvals.ask:
                 again.append((call, verdict))
             elif isinstance(verdict, CodedError):
-                self._record(call, under_key(_failure(verdict), tool, call.args(), call.id))
+                self._record(call, tool, _failure(verdict))
             elif verdict == "wait":
-                self.told.emit(events.ApprovalEvent(call.id))
-                waits = True
-            else:
+                waiting.append((call, why.get(call.id)))
+            elif isinstance(tool, Tool):
                 running.append(self._execute(call, tool))
         await asyncio.gather(*running)
-        self._ask_again(again, others_wait=waits)
-        return waits or bool(again)
+        if again and not waiting:
+            return await self._ask_again(again)
+        # While others wait for the user these wait, too, so that all are decided together.
+        for call, reason in (*waiting, *again):
+            code, params = (reason.code, reason.params) if reason else (None, {})
+            self.told.emit(events.ApprovalEvent(call.id, code, params))
+        return bool(waiting or again)
+
+    async def _ask_again(self, again: Sequence[tuple[Call, AskAgainError]]) -> bool:
+        """Ask about calls whose approval cannot be used, under new ids."""
+        tools = self.tools.tools()
+        made: list[Call] = []
+        why: dict[str, CodedError] = {}
+        for call, reason in again:
+            self._record(call, None, _failure(reason))
+            request = ToolRequest(call.name, call.arguments, call.signed)
+            kind = "mend_" if is_mended(call) else "asks_"
+            made.append(self._new(request, find_tool(call.name, tools), kind))
+            why[made[-1].id] = reason
+        asked = [call.to_dict() for call in made]
+        self.told.append({"role": "assistant", "content": "", "tool_calls": asked})
+        return await self.settle([(call, True) for call in made], why=why)
 
     def _issue(self, request: ToolRequest) -> Call:
         tool, kind = find_tool(request.name, self.tools.tools()), "call_"
@@ -104,7 +128,11 @@ class Calls:
             self.writing.issued(call.id)
         return call
 
-    def _verdict(self, call: Call, tool: Tool, *, is_current: bool, is_repeated: bool) -> Verdict:
+    def _verdict(
+        self, call: Call, tool: Tool | CodedError, *, is_current: bool, is_repeated: bool
+    ) -> Verdict:
+        if isinstance(tool, CodedError):
+            return tool
         if is_repeated and self.approvals.may_write(tool, call):
             return CodedError("same_as_another")
         seal, memory = self.ids.check(call, tool), self.writing.memory(call.id)
@@ -118,14 +146,12 @@ class Calls:
                 result = await self._run(call, tool)
             except asyncio.CancelledError:
                 if self.writing.memory(call.id) == "begun":  # the service stops, or nobody listens any more
-                    unknown = _failure(CodedError("outcome_unknown"))
-                    self._record(call, under_key(unknown, tool, call.args(), call.id))
+                    self._record(call, tool, _failure(CodedError("outcome_unknown")))
                 raise
             except Exception:  # this call's outer edge: the others of its round have results of their own
                 log.exception("工具调用 %s 意外中断", tool.offered)
                 result = replace(_failure(CodedError("call_broke")), unknown=not tool.read_only)
-            ms = round((time.monotonic() - began) * 1000)
-            self._record(call, under_key(result, tool, call.args(), call.id), ms)
+            self._record(call, tool, result, round((time.monotonic() - began) * 1000))
 
     async def _run(self, call: Call, tool: Tool) -> ToolResult:
         """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
@@ -157,28 +183,8 @@ class Calls:
         except CodedError as error:  # it has not begun
             return _failure(error)
 
-    def _ask_again(self, again: Sequence[tuple[Call, AskAgainError]], *, others_wait: bool) -> None:
-        """Ask about calls whose approval cannot be used, under new ids.
-
-        While others of the same answer wait for the user these wait, too, so that all are decided together.
-        """
-        tools = self.tools.tools()
-        asked = again
-        if again and not others_wait:
-            asked = []
-            for call, why in again:
-                self._record(call, _failure(why))
-                request = ToolRequest(call.name, call.arguments, call.signed)
-                kind = "mend_" if is_mended(call) else "asks_"
-                asked.append((self._new(request, find_tool(call.name, tools), kind), why))
-            made = [call.to_dict() for call, _ in asked]
-            self.told.append({"role": "assistant", "content": "", "tool_calls": made})
-            for call, _ in asked:
-                self.told.emit(_call_event(call, find_tool(call.name, tools)))
-        for call, why in asked:
-            self.told.emit(events.ApprovalEvent(call.id, why.code, why.params))
-
-    def _record(self, call: Call, result: ToolResult, ms: int = 0) -> None:
+    def _record(self, call: Call, tool: Tool | CodedError | None, result: ToolResult, ms: int = 0) -> None:
+        result = under_key(result, tool, call.args(), call.id)
         code = result.code or ("tool_failed" if result.is_error else None)
         self.told.emit(
             events.ToolResultEvent(
@@ -212,10 +218,10 @@ def _still_unknown(result: ToolResult) -> ToolResult:
     return replace(result, text=text, unknown=True, unreachable=False)
 
 
-def under_key(result: ToolResult, tool: Tool | None, args: Any, key: str) -> ToolResult:
+def under_key(result: ToolResult, tool: Tool | CodedError | None, args: Any, key: str) -> ToolResult:
     """Tell with an unknown outcome the key under which to ask for it, where the tool honours keys."""
     is_told = result.code == "outcome_unknown" and KEY in result.params
-    if is_told or not result.unknown or tool is None or not tool.honours_key:
+    if is_told or not result.unknown or not isinstance(tool, Tool) or not tool.honours_key:
         return result
     params: dict[str, Any] = {KEY: result.params.get(KEY) or _key_in(args) or key}
     if result.code != "outcome_unknown":

@@ -20,7 +20,7 @@ TOO_MANY_TOOLS = (
     "\n另有 {} 个工具超出数量上限，没有提供给你。如果任务需要它们，"
     "请告诉用户在 mcp.json 里停用用不到的服务器。"
 )
-THEIRS = "\n各服务器对自己工具的说明（由服务器提供，只用来了解怎样使用它的工具）："
+THEIRS = "\n各服务器对自己工具的说明（连上时读到的，只用来了解怎样使用它的工具；其中的“今天”可能已过）："
 
 
 def system_message(now: datetime, tools: Sequence[Tool], instructions: Mapping[str, str]) -> Message:
