@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-import re
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,6 @@ from assistant.chat.interfaces import (
     ContextOverflowError,
     Model,
     ModelError,
-    Piece,
     Reply,
     Restart,
     Thought,
@@ -32,14 +30,11 @@ log = logging.getLogger(__name__)
 
 MAX_ROUNDS = 10  # answers with tool calls in a turn
 MAX_TURN_SECONDS = 1_800.0  # in which the model answers; the calls have times of their own
-MAX_ANSWER = 500_000  # characters of an answer and the thoughts before it
-
-CALL_IN_PROSE = re.compile(r"<tool_call>|<\|tool_call|<function=|<\|python_tag\|>")  # Qwen, Llama and others
 
 
 @dataclass
 class Turn:
-    """The state of a turn; `seconds` are left for the model, and `said` is what it says now."""
+    """The state of a turn; `seconds` are left for the model."""
 
     model: Model
     tools: Tools
@@ -48,7 +43,6 @@ class Turn:
     max_rounds: int
     seconds: float
     now: Callable[[], datetime]
-    said: str = ""
 
     async def run(self) -> None:
         """Carry the conversation on; the last event is always a `DoneEvent`."""
@@ -85,8 +79,6 @@ class Turn:
             reply = await self._ask_model(sendable(mend(self.told.history)), tools)
         except ContextOverflowError:
             reply = await self._ask_model(shorten_results(sendable(mend(self.told.history))), tools)
-        if not reply.calls and tools and CALL_IN_PROSE.search(reply.text):
-            raise ModelError("call_in_prose")
         calls = self.calls.issue(reply.calls) if tools else []
         text = reply.text
         if not text and not calls:
@@ -107,38 +99,32 @@ class Turn:
         """Let the model answer; what it said before it failed is kept as a part. Raises ModelError."""
         system = system_message(self.now(), tools, self.tools.instructions())
         answer = self.model.reply([system, *history], [_function(tool) for tool in tools[:MAX_TOOLS]])
-        began, self.said = time.monotonic(), ""
+        began, said = time.monotonic(), ""
+        failure = ModelError("no_reply")
         try:
             async with asyncio.timeout(self.seconds), aclosing(answer) as pieces:
-                return await self._listen(pieces)
-        except (ModelError, TimeoutError) as error:
-            failure = error if isinstance(error, ModelError) else ModelError("turn_too_long")
-            if self.said:
-                mark = {"code": failure.code, "params": failure.params}
-                self.told.append({"role": "assistant", "content": self.said, "error": mark})
-            raise failure from error
+                async for piece in pieces:
+                    match piece:
+                        case Reply():
+                            return piece
+                        case Thought(text):
+                            self.told.emit(events.ThinkingEvent(text))
+                        case Restart():
+                            said = ""
+                            self.told.emit(events.TextEvent("", restart=True))
+                        case str():
+                            said += piece
+                            self.told.emit(events.TextEvent(piece))
+        except ModelError as error:
+            failure = error
+        except TimeoutError:
+            failure = ModelError("turn_too_long")
         finally:
             self.seconds -= time.monotonic() - began
-
-    async def _listen(self, pieces: AsyncGenerator[Piece]) -> Reply:
-        """Tell an answer's pieces as they come. Raises ModelError: there is no end, or there are too many."""
-        length = 0
-        async for piece in pieces:
-            match piece:
-                case Reply():
-                    return piece
-                case Restart():
-                    self.said = text = ""
-                    self.told.emit(events.TextEvent("", restart=True))
-                case Thought(text):
-                    self.told.emit(events.ThinkingEvent(text))
-                case str() as text:
-                    self.said += text
-                    self.told.emit(events.TextEvent(text))
-            length += len(text)
-            if length > MAX_ANSWER:
-                raise ModelError("answer_too_long", max=MAX_ANSWER)
-        raise ModelError("no_reply")
+        if said:
+            mark = {"code": failure.code, "params": failure.params}
+            self.told.append({"role": "assistant", "content": said, "error": mark})
+        raise failure
 
 
 def _function(tool: Tool) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from assistant.chat.approvals import AllowedTool
 from assistant.chat.history import HistoryMessage, Message
 from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Thought, ToolRequest
 from assistant.chat.system_message import MAX_INSTRUCTIONS
-from assistant.chat.turn import MAX_ANSWER
 from tests.support.scripted import (
     HELLO,
     SECRET,
@@ -67,25 +66,6 @@ async def test_a_part_of_an_answer_can_be_carried_on() -> None:
     assert [HistoryMessage.model_validate(message).error is None for message in history] == [True, False]
     await take(talk, [*history, HELLO])
     assert [message["content"] for message in model.requests[1][1:]] == ["hello", "half", "hello"]
-
-
-@pytest.mark.parametrize("piece", ["x" * 1_000, Thought("x" * 1_000)])
-async def test_an_answer_without_end_is_bounded(piece: Piece) -> None:
-    class Endless(ScriptedModel):
-        closed = False
-
-        async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
-            try:
-                while True:
-                    yield piece
-            finally:
-                self.closed = True
-
-    model = Endless()
-    told = await take(Chat(model, look_and_buy(), SECRET), [HELLO])
-    assert told[-2] == events.ErrorEvent("answer_too_long", {"max": MAX_ANSWER})
-    assert model.closed
-    assert len(told) < MAX_ANSWER / 1_000 + 5
 
 
 async def test_a_turn_has_a_longest_time() -> None:

@@ -119,16 +119,6 @@ async def test_an_empty_answer_is_an_error_and_a_cut_one_says_so() -> None:
     assert after(told, [])[0]["content"] == f"so{TOO_LONG}"
 
 
-@pytest.mark.parametrize(
-    "prose", ['<tool_call>{"name": "shop_buy"}</tool_call>', "<function=shop_buy>{}</function>"]
-)
-async def test_a_tool_call_written_as_text_is_noticed_and_not_run(prose: str) -> None:
-    tools = look_and_buy()
-    told = await take(Chat(ScriptedModel(says(prose)), tools, SECRET), [HELLO])
-    assert only(told, events.ErrorEvent)[0].code == "call_in_prose"
-    assert not tools.called
-
-
 async def test_pictures_of_a_result_reach_the_page_and_a_model_that_sees() -> None:
     picture = Media("image/png", "AAAA")
     sound = Media("audio/wav", "AAAA")
