@@ -5,9 +5,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from pydantic import TypeAdapter
 
 from mcp_server import sentences
 from mcp_server.rest_client import RestClient, RestError
+from models import Today
 
 MAX_SECONDS = 1.0  # a client that connects waits no longer for a shop that does not answer
 GREETINGS = frozenset({"initialize", "server/discover"})  # requests whose answers carry instructions
@@ -30,15 +32,8 @@ class ShopClock:
 
     async def _sentence(self) -> str:
         try:
-            answer = await self._rest.get("orders", "/today", {}, MAX_SECONDS, readable=_is_today)
-        except RestError:
+            answer = await self._rest.get("orders", "/today", {}, MAX_SECONDS, TypeAdapter(Today))
+            self.zone = ZoneInfo(answer.data["timezone"])
+        except (RestError, LookupError, ValueError, OSError):  # no such zone is a LookupError
             return ""
-        self.zone = ZoneInfo(answer.data["timezone"])
         return sentences.TODAY.format_map(answer.data)
-
-
-def _is_today(data: Any) -> bool:
-    try:
-        return bool(ZoneInfo(data["timezone"]) and data["today"])
-    except (TypeError, KeyError, ValueError, OSError):  # no such zone is a KeyError
-        return False

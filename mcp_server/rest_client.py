@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,7 +15,7 @@ import anyio
 import httpx
 import stamina
 from httpx_aiohttp import AiohttpTransport
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from mcp_server import sentences
@@ -31,8 +31,8 @@ UNREACHABLE = "shop_unreachable"  # the code of all of these, and of nothing els
 REPLAYED = "Idempotent-Replayed"  # header of an order that was found by its key
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
 REFUSED_PURCHASE = frozenset({400, 404, 409, 422})  # with a code: the shop's own word on a purchase
-
 REFUSED = "shop_refused"  # the code of a refusal that carries none
+A_LIST, AN_ORDER = TypeAdapter(list[Any]), TypeAdapter(Order)
 
 Operation = Literal["products", "inventory", "orders", "purchase"]
 QueryParams = Mapping[str, Any]  # None means: not asked for
@@ -98,16 +98,8 @@ class _Call:
 
     operation: Operation
     request: httpx.Request
-    readable: Callable[[Any], bool]  # whether parsed JSON is an answer
+    kind: TypeAdapter[Any]  # what an answer is
     unsettled: bool = False
-
-
-class _BusyError(Exception):
-    """The service asks to be tried again; carries its answer, in case it stays so."""
-
-    def __init__(self, response: httpx.Response) -> None:
-        super().__init__(response.status_code)
-        self.response = response
 
 
 class RestClient:
@@ -140,7 +132,6 @@ class RestClient:
         self._http: httpx.AsyncClient | None = None
         self._users = 0
         self._purchases: set[anyio.CancelScope] = set()
-        self._purchase_ended = anyio.Event()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["RestClient"]:
@@ -163,14 +154,12 @@ class RestClient:
         path: str,
         query: QueryParams,
         seconds: float | None = None,
-        *,
-        readable: Callable[[Any], bool] = lambda data: isinstance(data, list),
+        kind: TypeAdapter[Any] = A_LIST,
     ) -> RestAnswer:
-        """Read a list, or what else is `readable`, within `seconds` in total. Raises RestError."""
+        """Read a list, or what else `kind` is, within `seconds` in total. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
-        call = _Call(operation, request, readable)
-        return await self._answered(call, seconds or self.limits.read_seconds)
+        return await self._answered(_Call(operation, request, kind), seconds or self.limits.read_seconds)
 
     async def buy(self, body: bytes, key: str) -> RestAnswer:
         """Place the order that `body` describes, once per `key`, however often it is tried. Raises RestError.
@@ -182,7 +171,7 @@ class RestClient:
         request = self._opened_client().build_request(
             "POST", f"{self._url}/purchase", headers=headers, content=body
         )
-        call = _Call("purchase", request, _is_order)
+        call = _Call("purchase", request, AN_ORDER)
         with anyio.CancelScope(shield=True) as purchase:
             self._purchases.add(purchase)
             try:
@@ -191,14 +180,7 @@ class RestClient:
                 raise _purchase_failure(error, key, call.unsettled) from error
             finally:
                 self._purchases.discard(purchase)
-                self._purchase_ended.set()
-                self._purchase_ended = anyio.Event()
         raise _purchase_failure(ShopUnansweredError("purchase", "restarting"), key, call.unsettled)
-
-    async def purchases_done(self) -> None:
-        """Return when no purchase is under way."""
-        while self._purchases:
-            await self._purchase_ended.wait()
 
     def give_up_purchases(self) -> None:
         """Stop waiting for the purchases under way; the service completes each, or does none of it."""
@@ -230,16 +212,18 @@ class RestClient:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._retrying(self._try_again, self._attempt, call)
-        except _BusyError as error:
+        except httpx.HTTPStatusError as error:
             response = error.response
         except CONNECTION_ERRORS as error:  # TimeoutError among them
             raise self._unanswered(call.operation, _code(error)) from error
         if not response.is_success:
             raise _refusal(call.operation, response)
         data = _json(response)
-        if not call.readable(data):
+        try:
+            call.kind.validate_python(data)
+        except ValidationError as error:
             call.unsettled = True
-            raise self._unanswered(call.operation, "not_a_shop")
+            raise self._unanswered(call.operation, "not_a_shop") from error
         return RestAnswer(response.content, data, REPLAYED in response.headers and not call.unsettled)
 
     def _unanswered(self, operation: Operation, code: str) -> ShopUnansweredError:
@@ -254,13 +238,13 @@ class RestClient:
             call.unsettled = before or _code(error) != UNREACHABLE
             raise
         if response.status_code in BUSY_STATUSES:
-            raise _BusyError(response)
+            raise httpx.HTTPStatusError("busy", request=call.request, response=response)
         call.unsettled = before or not (response.is_success or response.is_client_error)
         return response
 
     def _try_again(self, error: Exception) -> bool | float:
         """Tell stamina whether to try again, and after how many seconds where the service says so."""
-        if not isinstance(error, _BusyError):
+        if not isinstance(error, httpx.HTTPStatusError):
             return isinstance(error, CONNECTION_ERRORS)
         pause = error.response.headers.get("Retry-After", "")
         if not re.fullmatch("[0-9]+", pause):  # a date (RFC 9110 10.2.3) or nothing: stamina's backoff
@@ -280,20 +264,13 @@ def _code(error: Exception) -> str:
 
 def _purchase_failure(error: RestError, key: str, unsettled: bool) -> RestError:
     """Say of a failed purchase whether it may have been placed after all, and under which key."""
-    if isinstance(error, ShopRefusedError):
-        is_last_word = error.status in REFUSED_PURCHASE and error.code != REFUSED
-        return UnknownOutcomeError(error, key) if unsettled and not is_last_word else error
+    if isinstance(error, ShopRefusedError) and error.status in REFUSED_PURCHASE and error.code != REFUSED:
+        return error
     if unsettled:
         return UnknownOutcomeError(error, key)
-    return ShopUnansweredError(error.operation, error.code, **error.params, idempotencyKey=key)
-
-
-def _is_order(data: Any) -> bool:
-    try:
-        Order.model_validate(data)
-    except ValidationError:
-        return False
-    return True
+    if isinstance(error, ShopUnansweredError):
+        error.params["idempotencyKey"] = key
+    return error
 
 
 def _json(response: httpx.Response) -> Any:

@@ -51,11 +51,11 @@ def list_result(answer: RestAnswer, offset: int | None, none_found: str | None =
 
 def order_result(answer: RestAnswer, zone: tzinfo | None) -> CallToolResult:
     """Pass an order on. One that was found by its key says so in `_meta`, and in a second text block."""
-    content, meta = [_text(answer.body)], None
-    if answer.replayed:
-        content.append(TextContent(type="text", text=order_step(answer, zone)))
-        meta = {"product-mcp/replayed": True}
-    return CallToolResult(content=[*content], structured_content=answer.data, meta=meta)
+    if not answer.replayed:
+        return CallToolResult(content=[_text(answer.body)], structured_content=answer.data)
+    content = [_text(answer.body), TextContent(type="text", text=order_step(answer, zone))]
+    found = {"product-mcp/replayed": True}
+    return CallToolResult(content=[*content], structured_content=answer.data, meta=found)
 
 
 def order_step(answer: RestAnswer, zone: tzinfo | None) -> str:
