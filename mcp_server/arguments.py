@@ -54,7 +54,10 @@ class StrictTool:
         """Return the arguments as the tool takes them. Raises CodedError."""
         if has_too_many_values(given):
             raise CodedError("too_many_values", max=MAX_VALUES)
-        read = {name: value for name, value in given.items() if not self._is_left_blank(name, value)}
+        left_out = {name for name, field in self.arguments.model_fields.items() if not field.is_required()}
+        # Many models write blank text, or null, for what is not given.
+        trimmed = {name: none_if_blank(value) for name, value in given.items()}
+        read = {name: value for name, value in trimmed.items() if value is not None or name not in left_out}
         if isinstance(given.get("input_data"), str):  # some hosts write an object as JSON text
             read["input_data"] = read_json_text(given["input_data"])
         try:
@@ -62,11 +65,6 @@ class StrictTool:
         except ValidationError as error:
             raise _invalid_arguments(error) from error
         return read
-
-    def _is_left_blank(self, name: str, value: Any) -> bool:
-        """Whether an argument that may be left out is blank text: many models write that for not given."""
-        field = self.arguments.model_fields.get(name)
-        return field is not None and not field.is_required() and none_if_blank(value) is None
 
 
 def strict_tool(

@@ -50,8 +50,8 @@ CustomerName = Annotated[
 ProductId = Annotated[
     Whole | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
 ]
-MinAmount = Annotated[float | None, optional("只要金额不少于此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
-MaxAmount = Annotated[float | None, optional("只要金额不超过此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
+MinAmount = Annotated[Price | None, optional("只要金额不少于此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
+MaxAmount = Annotated[Price | None, optional("只要金额不超过此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
 MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，没有时区的按商店所在时区"
 Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
 Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]

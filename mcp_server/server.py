@@ -75,13 +75,12 @@ class ShopServer(MCPServer[ToolContext]):
             return await super().call_tool(name, self._strict[name].checked(arguments), context)
         except CodedError as error:
             return tool_failure(error)
-        except MCPError as error:  # a client's answer to the question: some relay the promise to ask alone
-            return tool_failure(CodedError("question_failed", reason=shown_name(error)))
-        except ToolError as error:  # what a tool raises arrives as its cause
-            if isinstance(error.__cause__, CodedError):
-                return tool_failure(error.__cause__)
-            if isinstance(error.__cause__, ToolError):  # the SDK's own: of the answer to the question, too
-                return tool_failure(CodedError("question_failed", reason=shown_name(error.__cause__)))
+        except (MCPError, ToolError) as error:  # what a tool raises arrives as the cause of a ToolError
+            cause = error.__cause__ if isinstance(error, ToolError) else error
+            if isinstance(cause, CodedError):
+                return tool_failure(cause)
+            if isinstance(cause, MCPError | ToolError):  # the client's answer to the question is none
+                return tool_failure(CodedError("question_failed", reason=shown_name(cause)))
             raise
 
     async def get_prompt(
@@ -97,7 +96,7 @@ class ShopServer(MCPServer[ToolContext]):
             error = CodedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
             raise prompt_failure(error)
         known = offered[name].arguments or []
-        filled = {name: value for name, value in given.items() if none_if_blank(value)}
+        filled = {name: text for name, value in given.items() if (text := none_if_blank(value))}
         missing = [each.name for each in known if each.required and each.name not in filled]
         unknown = sorted(set(given) - {each.name for each in known})[:MAX_PROBLEMS]
         if missing or unknown:

@@ -24,6 +24,7 @@ def api() -> RestService:
         ("get_products", ["query", "minPrice", "maxPrice", "limit", "offset"]),
         ("get_inventory", ["productIds", "maxQuantity", "limit", "offset"]),
         ("get_orders", ["customerName", "productId", "since", "until", "limit", "offset", "groupBy"]),
+        ("get_orders", ["minAmount", "maxAmount"]),
     ],
 )
 async def test_what_a_model_leaves_blank_is_not_asked_for(
@@ -53,6 +54,7 @@ async def test_what_a_model_leaves_blank_is_not_asked_for(
         ("get_inventory", {"productIds": '["1", "2"]'}, {"productId": "1,2"}),
         ("get_inventory", {"productIds": "1, 2"}, {"productId": "1,2"}),
         ("get_orders", {"customerName": "2024"}, {"customerName": "2024"}),  # text stays text
+        ("get_orders", {"customerName": " 客户A\n"}, {"customerName": "客户A"}),
     ],
 )
 async def test_a_number_that_a_model_writes_as_text_is_read(
@@ -75,6 +77,16 @@ async def test_lists_written_as_text_are_no_way_around_the_bounds(api: RestServi
     for ids in (json.dumps([1] * 2000), "1," * 2000, "[" * 2000, "0", "-1", "1" * 5000):
         assert error_of(await call(api, "get_inventory", {"productIds": ids}))["code"] == "invalid_arguments"
     assert not api.asked
+
+
+async def test_every_number_of_a_reading_tool_is_read_from_text_and_never_from_true(api: RestService) -> None:
+    async with connect(api) as client:
+        for tool in (await client.list_tools()).tools:
+            for name, schema in tool.input_schema["properties"].items():
+                if schema.get("type") in {"integer", "number"}:
+                    assert not (await client.call_tool(tool.name, {name: "5"})).is_error
+                    refused = await client.call_tool(tool.name, {name: True})
+                    assert error_of(refused)["params"]["problems"][0]["field"] == name
 
 
 async def test_the_schema_asks_for_the_right_types_all_the_same(api: RestService) -> None:
