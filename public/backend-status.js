@@ -38,7 +38,7 @@ export async function watchStatus(onchange) {
 		watching = new AbortController();
 		try {
 			if (!document.hidden) {
-				for await (const {data} of events("/api/watch", null, watching.signal))
+				for await (const {data} of events("api/watch", null, watching.signal))
 					update({online: true, ...data});
 			}
 		} catch {}

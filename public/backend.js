@@ -40,11 +40,11 @@ export function refusalOf(status, text) {
 export const messageOf = error => (error instanceof TypeError ? t("offline") : error.message);
 
 /** @param {string} server */
-export const reconnect = server => send(`/api/servers/${encodeURIComponent(server)}/reconnect`, {});
+export const reconnect = server => send(`api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
 /** Let a command of `mcp.json` run on this machine, as it is shown. @param {string} server @param {string} fingerprint */
 export const trust = (server, fingerprint) =>
-	send(`/api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});
+	send(`api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});
 
 /** Whether what failed here may have been done all the same. @param {any} error any: of a catch clause */
 export const isUnknown = error => !(error instanceof Refusal) || error.unknown;
@@ -54,11 +54,11 @@ export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-")
 
 /** @param {string} server @param {string} name @param {unknown} args @returns {Promise<ToolAnswer>} */
 export const callTool = async (server, name, args, key = newKey()) =>
-	(await send("/api/call-tool", {server, name, args}, undefined, key)).json();
+	(await send("api/call-tool", {server, name, args}, undefined, key)).json();
 
 /** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
 export const promptText = async ({server, name}, args) =>
-	(await (await send("/api/get-prompt", {server, name, args})).json()).text;
+	(await (await send("api/get-prompt", {server, name, args})).json()).text;
 
 /** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} signal */
 export async function* events(path, body, signal) {

@@ -20,10 +20,6 @@ const progressBar = ({progress, total, message}) =>
 		message,
 	);
 
-/** @param {Media} picture */
-const drawPicture = ({mime_type: type, data}) =>
-	Object.assign(new Image(), {src: `data:${type};base64,${data}`, alt: t("result")});
-
 export class CallCard {
 	/** @type {CallState | ""} */
 	state = "";
@@ -71,10 +67,9 @@ export class CallCard {
 	/** Only once it is open: a long conversation has hundreds of folded cards. */
 	#fillBody() {
 		if (!this.details.open || this.#body.firstChild) return;
-		const {args, raw, result, media = [], ...failure} = this.call;
+		const {args, raw, result, ...more} = this.call;
 		this.#body.append(h("h4", t("args")), drawExact(raw || textOf(args ?? {})));
-		if (result !== undefined) this.#body.append(h("h4", t("result")), drawAnswer({result, ...failure}));
-		this.#body.append(...media.filter(({mime_type: type}) => type.startsWith("image/")).map(drawPicture));
+		if (result !== undefined) this.#body.append(h("h4", t("result")), drawAnswer({result, ...more}));
 	}
 
 	/** @param {Call} call @param {CallState} state */

@@ -63,7 +63,7 @@ export class ConversationController {
 	}
 
 	/** Go on where the conversation stands. */
-	answer = () => this.#answer(() => {});
+	answer = () => this.#reask(() => {});
 
 	/** @param {Entry} entry @param {string} text */
 	edit(entry, text) {

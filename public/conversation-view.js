@@ -1,7 +1,7 @@
 // A conversation on the screen: questions, answers with their cards, and how an answer ended.
 import {CallCard} from "./call-card.js";
 import {attr, button, editInPlace, h, icon, iconButton, toast} from "./elements.js";
-import {t} from "./i18n.js";
+import {failureText, t} from "./i18n.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 
@@ -28,7 +28,7 @@ function renderProse(target, html) {
 }
 
 /** @param {Entry} entry */
-const textOf = ({message}) => (typeof message.content === "string" ? message.content : "");
+const contentOf = ({message}) => (typeof message.content === "string" ? message.content : "");
 
 /** @param {() => string} text */
 const copyButton = text =>
@@ -42,6 +42,8 @@ export class ConversationView {
 	#answer = null;
 	/** @type {HTMLElement | null} the part of it that is being written */
 	#prose = null;
+	/** @type {HTMLElement | null} what the model thinks before it */
+	#thoughts = null;
 	#note = h("li.turn");
 	#dots = h(".dots", attr({"aria-hidden": "true"}), "●●●");
 
@@ -66,7 +68,7 @@ export class ConversationView {
 		this.#close();
 		this.#answer = null;
 		const {controller} = this;
-		const text = textOf(entry);
+		const text = contentOf(entry);
 		const [begin] = FOLDED.exec(text) ?? [];
 		const body = begin
 			? h("details.bubble", h("summary", begin), text.slice(begin.length))
@@ -83,8 +85,10 @@ export class ConversationView {
 
 	/** @param {Entry} entry */
 	#stored(entry) {
+		if (entry.thoughts) this.thoughts(entry.thoughts);
 		if (entry.html) this.html(entry.html);
-		else if (textOf(entry)) this.text(textOf(entry), "");
+		else if (contentOf(entry)) this.text(contentOf(entry), "");
+		if (entry.message.error) this.partial(entry.message.error);
 		this.closeProse();
 		const {calls} = this.controller.conversation;
 		for (const {id, function: asked} of entry.message.tool_calls ?? []) {
@@ -110,12 +114,24 @@ export class ConversationView {
 	}
 
 	closeProse() {
-		this.#prose = null;
+		this.#prose = this.#thoughts = null;
 	}
 
 	/** @param {string} whole @param {string} rendered the same as HTML, once there is some */
 	text(whole, rendered) {
 		if (!rendered) this.#openProse().textContent = whole;
+	}
+
+	/** What the model thinks is folded; more of it is added. @param {string} delta */
+	thoughts(delta) {
+		this.#thoughts ??= this.#add(h("details.thoughts", h("summary", t("thoughts"))));
+		this.#thoughts.append(delta);
+		if (this.controller.answering) this.#add(this.#dots);
+	}
+
+	/** Say that the answer ended before its end, and why. @param {Failure} why */
+	partial(why) {
+		this.#add(h("p.warned.row", icon("unknown"), t("partial") + failureText(why)));
 	}
 
 	/** @param {string} html */

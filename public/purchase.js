@@ -1,7 +1,7 @@
 // A purchase as data: which calls are one, and what it costs and leaves.
 import {plainValue} from "./exact-text.js";
 import {formatNumber, t} from "./i18n.js";
-import {isObject, isOrderLine, parseJson, productName} from "./tool-result.js";
+import {dataOf, isObject, isOrderLine, productName} from "./tool-result.js";
 
 /** @param {any} value any: whatever a model or a server wrote @returns {value is Purchase} */
 const hasPurchase = value =>
@@ -37,7 +37,7 @@ export function purchaseOf({server, tool, honoursKey, raw}, shop) {
 
 /** The order in a result; what follows its line says how it was found. @param {string} text @returns {Order | null} */
 export function orderOf(text) {
-	const order = parseJson(text) ?? parseJson(text.split("\n", 1)[0]);
+	const order = dataOf(text);
 	return hasPurchase(order) && typeof (/** @type {any} */ (order).totalAmount) === "number"
 		? /** @type {Order} */ (order)
 		: null;

@@ -1,8 +1,8 @@
 // Tool results on the screen: a list as a table, other JSON indented.
 import {attr, button, h} from "./elements.js";
-import {layOut} from "./exact-text.js";
-import {failureText, formatNumber, t} from "./i18n.js";
-import {rowsOf, tableOf} from "./tool-result.js";
+import {layOut, visible} from "./exact-text.js";
+import {failureText, formatNumber, t, textOf} from "./i18n.js";
+import {parseJson, rowsOf, tableOf} from "./tool-result.js";
 
 const MAX_CHARS = 6_000; // that are shown at once
 
@@ -46,14 +46,43 @@ export function drawExact(text) {
 export function drawResult(text) {
 	const rows = rowsOf(text);
 	const raw = drawExact(text);
-	return rows ? h("", drawTable(rows), h("details.raw", h("summary", t("raw")), raw)) : raw;
+	if (!rows) return raw;
+	const [, ...note] = parseJson(text) ? [] : text.split("\n");
+	const more = h("details.raw", h("summary", t("raw")), raw);
+	return h("", drawTable(rows), h("p.quiet", visible(note.join("\n"))), more);
+}
+
+/** A picture is shown, a sound is played, a resource is a link: to where it is, or to what came of it. @param {Media} media */
+function drawMedia({mime_type: type, data, uri, name}) {
+	const [, kind] = /^(image|audio)\/[\w.+-]+$/.exec(textOf(type)) ?? [];
+	const label = visible(textOf(name || uri || type));
+	if (data && kind) {
+		const element = kind === "image" ? new Image() : new Audio();
+		element.src = `data:${type};base64,${data}`;
+		if (element instanceof HTMLAudioElement) element.controls = true;
+		element.ariaLabel = label;
+		return element;
+	}
+	const href = data ? URL.createObjectURL(new Blob([bytesOf(data)])) : uri;
+	const link = h("a", attr({href, download: data ? label : null}), label);
+	return h("p.row", link, label !== uri && h("code", visible(textOf(uri ?? ""))), h("span.quiet", type));
+}
+
+/** @type {(base64: string) => Uint8Array<ArrayBuffer>} */
+function bytesOf(base64) {
+	try {
+		return Uint8Array.from(atob(base64), char => char.charCodeAt(0));
+	} catch {
+		return new Uint8Array(); // it is none
+	}
 }
 
 /**
- * What came of a call: of a failure its sentence, then the text if that says something else.
+ * What came of a call: of a failure its sentence, then the text if that says something else, and what is no text.
  * @param {ToolAnswer} answer
  */
-export function drawAnswer({result, isError, code, params}) {
+export function drawAnswer({result, isError, code, params, media}) {
 	const said = isError && code ? failureText({code, params, detail: result}) : "";
-	return h("", said && h("p.bad", said), said !== result && drawResult(result));
+	const text = said !== result && drawResult(result);
+	return h(".content", said && h("p.bad", said), text, Array.isArray(media) && media.map(drawMedia));
 }

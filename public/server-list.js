@@ -4,8 +4,8 @@ import {status} from "./backend-status.js";
 import {$, attr, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
-import {isListed, listTool, toolsThatAsk} from "./preferences.js";
-import {drawExact, drawResult} from "./result-view.js";
+import {allowForEver, isListed, listTool, toolsThatAsk} from "./preferences.js";
+import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 
 /** @param {Tool} tool */
@@ -17,9 +17,9 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 		const now = JSON.stringify(args);
 		if (asked !== now) [asked, key] = [now, newKey()];
 		try {
-			const {result, isError, code, params} = await callTool(server, name, args, key);
+			const answer = await callTool(server, name, args, key);
 			asked = "";
-			return isError ? h("p.bad", failureText({code, params, detail: result})) : drawResult(result);
+			return drawAnswer(answer);
 		} catch (error) {
 			if (!isUnknown(error)) asked = "";
 			const again = button(t("unknownRetry"), async () => box.replaceWith(await run(args)));
@@ -71,6 +71,7 @@ function toolDetails(tool) {
 	return h(
 		"",
 		h("p", tool.description),
+		tool.notForModel && h("p.warned", failureText({code: tool.notForModel})),
 		askFirst,
 		schema("input_schema"),
 		schema("output_schema"),
@@ -82,9 +83,10 @@ function toolDetails(tool) {
 function toolCard(tool) {
 	const body = h(".card-body");
 	const fill = () => body.firstChild || body.append(...toolDetails(tool).childNodes);
+	const hidden = tool.notForModel && h("span.tag", t("notForModel"));
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
 	const title = h("bdi.card-title", visible(textOf(tool.title || tool.name)));
-	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), kind);
+	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), hidden, kind);
 	return h("details.card", attr({ontoggle: fill}), summary, body);
 }
 
@@ -100,9 +102,26 @@ function commandBox({name, fingerprint = "", params = {}}) {
 	return h(".slot.waiting", ask, h("dl.command", facts), button(t("startIt"), start, ".primary"));
 }
 
+/**
+ * What is odd about a server, or cannot be used; what its entry calls allowed is allowed by a click only.
+ * @param {string} server @param {Note} note
+ */
+function noteRow(server, {code, params, text}) {
+	const {tools: names} = params;
+	const allow = () => {
+		for (const tool of status.tools)
+			if (tool.server === server && Array.isArray(names) && names.includes(tool.name))
+				allowForEver({server, tool: tool.name, fingerprint: tool.fingerprint});
+		toast(t("allowedNow"));
+	};
+	const line = visible(failureText({code, params, detail: text}));
+	return h("li", line, code === "no_consent" && button(t("allowNow"), allow));
+}
+
 /** @param {Server} server */
 function serverBox(server) {
 	const {name, status: state, transport, protocolVersion, url, error, code, params} = server;
+	const remarks = [...(server.notes ?? []), ...(server.skipped ?? [])];
 	const isUntrusted = state === "untrusted";
 	const again = button(t("reconnect"), () => reconnect(name).catch(() => {}));
 	return h(
@@ -116,7 +135,12 @@ function serverBox(server) {
 			state === "down" && again,
 		),
 		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
-		isUntrusted ? commandBox(server) : h("p.bad", failureText({code, params, detail: error})),
+		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText({code, params, detail: error}))),
+		remarks.length > 0 &&
+			h(
+				"ul.notes",
+				remarks.map(note => noteRow(name, note)),
+			),
 		status.tools.filter(({server}) => server === name).map(toolCard),
 	);
 }

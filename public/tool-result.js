@@ -18,9 +18,12 @@ export function parseJson(text) {
 /** @param {unknown} value @returns {value is Row} */
 export const isObject = value => typeof value === "object" && value !== null && !Array.isArray(value);
 
+/** A result as data: all of it, or its first line, behind which a note may follow. @param {string} text */
+export const dataOf = text => parseJson(text) ?? parseJson(text.split("\n", 1)[0]);
+
 /** The list of `[…]` or `{"result": […]}`, if it holds objects only. @param {string} text */
 export function rowsOf(text) {
-	const value = parseJson(text);
+	const value = dataOf(text);
 	const list = isObject(value) && Object.keys(value).length === 1 ? value.result : value;
 	return Array.isArray(list) && list.every(isObject) ? list : null;
 }

@@ -11,17 +11,20 @@ import {isListed, listTool} from "./preferences.js";
  * @typedef {object} TurnView
  * @property {(whole: string, rendered: string) => void} text
  * @property {(html: string) => void} html
+ * @property {(delta: string) => void} thoughts
+ * @property {(why: Failure) => void} partial
  * @property {() => void} closeProse
  * @property {(id: string) => void} card
  */
 
-const UNSAVED = ["text", "html", "tool_progress"]; // too many, and soon outdated
+const UNSAVED = ["text", "html", "thinking", "tool_progress"]; // too many, and soon outdated
 
 class Turn {
 	/** @type {TurnEnd} */
 	end = {reason: "lost"};
 	text = "";
 	html = "";
+	thoughts = "";
 
 	/** @param {Conversation} conversation @param {TurnView} view @param {ListedTool[]} always */
 	constructor(conversation, view, always) {
@@ -43,8 +46,8 @@ class Turn {
 
 	/** @param {Message} message */
 	#append(message) {
-		this.conversation.entries.push({message, html: this.html});
-		this.text = this.html = "";
+		this.conversation.entries.push({message, html: this.html, thoughts: this.thoughts});
+		this.text = this.html = this.thoughts = "";
 	}
 
 	/** @param {string} id @param {Partial<Call>} news */
@@ -55,7 +58,13 @@ class Turn {
 	/** @type {Record<string, (data: any) => void>} any: each takes the data of its event */
 	#handlers = {
 		/** @param {{delta: string}} data */
-		text: ({delta}) => {
+		thinking: ({delta}) => {
+			this.thoughts += delta;
+			this.view.thoughts(delta);
+		},
+		/** @param {{delta: string, restart?: boolean}} data */
+		text: ({delta, restart}) => {
+			if (restart) this.text = this.html = "";
 			this.text += delta;
 			this.view.text(this.text, this.html);
 		},
@@ -67,6 +76,7 @@ class Turn {
 		/** @param {{message: Message}} data */
 		message: ({message}) => {
 			this.#append(message);
+			if (message.role === "assistant" && message.error) this.view.partial(message.error);
 			this.view.closeProse();
 		},
 		/** @param {Call & {id: string}} data */
@@ -120,7 +130,7 @@ function requestBody(conversation, {always, askFirst}) {
 export async function followTurn(conversation, view, save, signal, lists, stream = events) {
 	const turn = new Turn(conversation, view, lists.always);
 	try {
-		for await (const event of stream("/api/chat/stream", requestBody(conversation, lists), signal)) {
+		for await (const event of stream("api/chat/stream", requestBody(conversation, lists), signal)) {
 			turn.apply(event);
 			if (!UNSAVED.includes(event.event)) save();
 		}

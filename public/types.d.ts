@@ -18,14 +18,27 @@ type Server = {
 	code?: string | null;
 	params?: Params;
 	fingerprint?: string;
+	/** What is odd about it, and what of its lists cannot be used. */
+	notes?: Note[];
+	skipped?: Note[];
 };
+
+/** `text` is the back end's own sentence. */
+type Note = {code: string; params: Params; text: string};
 
 /** Of JSON Schema the part that a form shows; a stranger's, so anything may be anything. */
 type Schema = {type?: unknown; description?: unknown; enum?: unknown; properties?: unknown; required?: unknown};
 
 type Address = {server: string; name: string};
 type Prompt = Address & {title: string; description: string; input_schema: Schema};
-type Tool = Prompt & {output_schema: Schema | null; readOnly: boolean; honoursKey?: boolean; fingerprint: string};
+type Tool = Prompt & {
+	output_schema: Schema | null;
+	readOnly: boolean;
+	honoursKey?: boolean;
+	fingerprint: string;
+	/** The code of why no model is offered it. */
+	notForModel?: string | null;
+};
 
 /** Of the back end; `online`: it answers. */
 type Status = {
@@ -40,20 +53,22 @@ type Status = {
 
 /** `data` is JSON, whose shape turn.js knows for each event. */
 type ServerEvent = {event: string; data: any};
-type ToolAnswer = {result: string; isError?: boolean; code?: string | null; params?: Params};
+type ToolAnswer = {result: string; isError?: boolean; code?: string | null; params?: Params; media?: Media[]};
 type Row = Record<string, unknown>;
 
 // --- conversations -------------------------------------------------------------------------------------------
 
 type ToolCall = {id: string; function: {name: string; arguments: string}};
 
-/** Of OpenAI's chat format; `error` of a call that failed. */
+/** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part. */
 type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure};
 
-/** A message as it came, and how an answer looked. */
-type Entry = {message: Message; html?: string};
+/** A message as it came, how an answer looked, and what the model thought before it. */
+type Entry = {message: Message; html?: string; thoughts?: string};
 type Progress = {progress: number; total?: number | null; message?: string | null};
-type Media = {mime_type: string; data: string};
+
+/** A part of a result that is no text, its data in base64; a resource has a uri, and without data it is a link. */
+type Media = {mime_type: string; data: string; uri?: string | null; name?: string | null};
 
 /** What is known of a tool call: what was asked, what came of it, and what was decided. */
 type Call = {

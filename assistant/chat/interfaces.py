@@ -37,10 +37,15 @@ class Tool:
 
 @dataclass(frozen=True)
 class Media:
-    """An image or a sound of a result, in base64."""
+    """A block of a result that is no text: its data in base64, or only where it is to be had.
+
+    Pictures and sounds are shown and played; a resource has a `uri`, and without data it is a link.
+    """
 
     mime_type: str
     data: str
+    uri: str = ""
+    name: str = ""
 
 
 @dataclass(frozen=True)

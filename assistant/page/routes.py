@@ -34,8 +34,8 @@ LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 # All of the page is served from here; text of a model or a tool can neither run, fetch nor send anything.
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        + LOCKED
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src data:; "
+        "connect-src 'self'; " + LOCKED
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

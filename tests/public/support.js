@@ -28,7 +28,19 @@ export class RecordingView {
 			name =>
 			(...args) =>
 				this.told.push([name, ...args]);
-		const names = ["render", "question", "text", "html", "card", "begin", "finish", "note", "error"];
+		const names = [
+			"render",
+			"question",
+			"text",
+			"html",
+			"thoughts",
+			"partial",
+			"card",
+			"begin",
+			"finish",
+			"note",
+			"error",
+		];
 		for (const name of names) this[name] = note(name);
 	}
 

@@ -244,7 +244,7 @@ def test_a_prompt_with_arguments_is_filled_in_and_goes_into_the_composer(
 
 def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
     html = (ROOT / "public/index.html").read_text()
-    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="/static/([\w-]+\.js)"', html)
+    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="static/([\w-]+\.js)"', html)
     assert sorted(loaded) == sorted(file.name for file in (ROOT / "public").glob("*.js"))
 
 

@@ -10,7 +10,7 @@ from tests.support.page_browser import Open
 
 BUILD = """async json => {
   const {children, attributes} = JSON.parse(json);
-  const {attr, h} = await import("/static/elements.js");
+  const {attr, h} = await import("./static/elements.js");
   const given = attributes === null ? [] : [attr(attributes)];
   const element = h("a.kind", ...given, ...children);
   const has = Object.fromEntries(element.getAttributeNames().map(name => [name, element.getAttribute(name)]));

@@ -14,6 +14,7 @@ for (const [text, rows] of [
 	['{"result": [{"id": 1}]}', [{id: 1}]],
 	["[]", []],
 	['{"result": [{"id": 1}], "more": true}', null],
+	['[{"id": 1}]\n还有 3 行', [{id: 1}]],
 	["[1, 2]", null],
 	['{"id": 1}', null],
 	["no JSON", null],

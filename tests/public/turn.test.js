@@ -33,7 +33,7 @@ test("the request holds the history, open decisions, and what the user allowed",
 	const entries = [user("a"), assistant("", "x", "y")];
 	const [x, y] = [{total: 1798}, {total: 1}].map(confirmed => ({confirmed}));
 	const {path, body} = await follow(conversationOf(entries, {x, y}, {x: true, old: false}), []);
-	assert.equal(path, "/api/chat/stream");
+	assert.equal(path, "api/chat/stream");
 	assert.deepEqual(body, {
 		messages: entries.map(entry => entry.message),
 		approvals: {x: true, y: undefined},
@@ -75,6 +75,26 @@ test("text is shown whole, and not again once it is rendered", async () => {
 		["html", "<p>一二</p>"],
 		["text", "一二三", "<p>一二</p>"],
 	]);
+});
+
+test("thoughts are kept beside the message, and what was taken back is gone", async () => {
+	const conversation = conversationOf();
+	const {view} = await follow(conversation, [
+		["text", {delta: "想"}],
+		["html", {html: "<p>想</p>"}],
+		["text", {delta: "", restart: true}],
+		["thinking", {delta: "想"}],
+		["text", {delta: "答"}],
+		["message", {message: {role: "assistant", content: "答", error: {code: "model_late", params: {}}}}],
+	]);
+	assert.deepEqual(view.told.slice(2), [
+		["text", "", ""],
+		["thoughts", "想"],
+		["text", "答", ""],
+		["partial", {code: "model_late", params: {}}],
+	]);
+	const [{html, thoughts}] = conversation.entries;
+	assert.deepEqual([html, thoughts], ["", "想"]);
 });
 
 test("a call's card follows its way from the question to the result", async () => {
@@ -145,5 +165,7 @@ test("a stop keeps what has been read", async () => {
 	const conversation = conversationOf();
 	const {end} = await follow(conversation, [["text", {delta: "半句"}], stopping => stopping.abort()]);
 	assert.deepEqual(end, {reason: "stopped"});
-	assert.deepEqual(conversation.entries, [{message: {role: "assistant", content: "半句"}, html: ""}]);
+	assert.deepEqual(conversation.entries, [
+		{message: {role: "assistant", content: "半句"}, html: "", thoughts: ""},
+	]);
 });

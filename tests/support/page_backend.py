@@ -21,7 +21,7 @@ from tests.support.processes import ROOT, free_port
 # Written out instead of imported, so that a mistake in web.py's policy fails a test.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; connect-src 'self'; "
+    "img-src 'self' data:; media-src data:; connect-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
@@ -130,6 +130,7 @@ class Backend:
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+    media: list[dict[str, str]] = field(default_factory=list)  # of the tools run by hand
     keys: list[str] = field(default_factory=list)  # of the tools run by hand
     trusted: list[tuple[str, str]] = field(
         default_factory=list
@@ -151,7 +152,7 @@ class Backend:
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
         self.servers, self.prompts = [server("shop")], []
-        self.keys, self.trusted = [], []
+        self.keys, self.trusted, self.media = [], [], []
         self.tools = [*map(tool, self.READ), tool("create_purchase", read_only=False)]
         self.run = {
             "get_products": lambda _: PRODUCTS,
@@ -224,7 +225,8 @@ class Backend:
         if isinstance(value, Response):
             return value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        return Response(_json({"result": text, "isError": False}), media_type="application/json")
+        answer = {"result": text, "isError": False, "media": self.media}
+        return Response(_json(answer), media_type="application/json")
 
     def app(self) -> Starlette:
         """Build the application: the page, and the routes that it uses."""

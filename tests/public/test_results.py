@@ -1,0 +1,167 @@
+"""What the page shows of others' servers and models: media, links, remarks, thoughts, parts of answers."""
+
+import base64
+from typing import Any
+
+import pytest
+from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from tests.support.page_backend import PRODUCTS, Backend, call, done, result, says, server, serving, tool
+from tests.support.page_browser import Open, Shown
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+WAVE = b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0"
+SILENCE = base64.b64encode(WAVE + b"data\x04\0\0\0\0\0\0\0").decode()
+
+
+def media(mime_type: str, data: str = "", uri: str = "", name: str = "") -> dict[str, str]:
+    return {"mime_type": mime_type, "data": data, "uri": uri, "name": name}
+
+
+ALL = [
+    media("image/png", PIXEL, "file:///cat.png", "cat"),
+    media("audio/wav", SILENCE),
+    media("text/plain", "", "https://example.com/a", "a report"),
+    media("text/html", "", "javascript:alert(1)", "bait"),
+    media("application/pdf", base64.b64encode(b"%PDF").decode(), "file:///b.pdf", "b.pdf"),
+    media("application/zip", "no base64!", "file:///c.zip", "c.zip"),
+    media('image/png";x', PIXEL, "file:///d", "d"),
+]
+
+
+def expect_all(shown: Shown, box: str) -> None:
+    """The picture is decoded, the sound can be played, links lead where they may."""
+    picture = shown.page.locator(f"{box} img")
+    expect(picture).to_have_count(1)
+    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
+    sound = shown.page.locator(f"{box} audio")
+    assert sound.evaluate(
+        "sound => new Promise(done => sound.readyState ? done(1) : sound.onloadedmetadata = done)"
+    )
+    expect(shown.page.locator(f"{box} a[href]", has_text="a report")).to_have_attribute("href", ALL[2]["uri"])
+    assert shown.page.locator(f"{box} a", has_text="bait").get_attribute("href") is None
+    expect(shown.page.locator(box)).to_contain_text("javascript:alert(1)")
+    with shown.page.expect_download() as loaded:
+        shown.page.locator(f"{box} a", has_text="b.pdf").click()
+    assert loaded.value.path().read_bytes() == b"%PDF"
+
+
+def test_whatever_a_result_holds_is_shown(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(call("c1", "picture", {}), result("c1", "a cat", media=ALL), says("好"), done())
+    shown.ask("图")
+    shown.card.locator("summary").click()
+    expect_all(shown, ".tool .card-body")
+
+
+def test_a_tool_run_by_hand_shows_it_too(backend: Backend, open_page: Open) -> None:
+    backend.tools = [tool("picture")]
+    backend.media = ALL
+    backend.run["picture"] = lambda _: "a cat"
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    shown.page.locator(".server .card summary").first.click()
+    shown.button("运行").click()
+    expect_all(shown, ".output")
+
+
+def test_a_list_with_a_note_behind_it_is_a_table_with_a_note(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    text = '[{"id": 1, "name": "手表"}]\n还有 40 个商品'
+    backend.say(call("c1", "get_products", {}), result("c1", text), done())
+    shown.ask("有什么")
+    shown.card.locator("summary").first.click()
+    expect(shown.card.locator("tbody tr")).to_have_count(1)
+    expect(shown.card.locator(".quiet").last).to_have_text("还有 40 个商品")
+
+
+def test_thoughts_are_folded_kept_and_apart_from_the_answer(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    taken_back: Any = [("text", {"delta": "先想"}), ("html", {"html": "<p>先想</p>"})]
+    thinks: Any = [
+        ("text", {"delta": "", "restart": True}),
+        *(("thinking", {"delta": f"想{i}"}) for i in range(3)),
+    ]
+    backend.say(taken_back, thinks, says("答"), done())
+    shown.ask("一")
+    for _ in range(2):
+        expect(shown.answer.locator(".prose")).to_have_text("答")
+        thoughts = shown.answer.locator(".thoughts")
+        expect(thoughts).not_to_contain_text("想0想1想2", use_inner_text=True)
+        thoughts.locator("summary").click()
+        expect(thoughts).to_contain_text("想0想1想2", use_inner_text=True)
+        shown.page.reload()
+    shown.ask("二")
+    assert "想" not in str(backend.asked[-1]["messages"])
+
+
+def test_a_part_of_an_answer_is_marked_as_one_and_says_why(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    why = {"code": "content_filtered", "params": {}}
+    message = {"role": "assistant", "content": "半", "error": why}
+    part: Any = [
+        ("text", {"delta": "半"}),
+        ("message", {"message": message}),
+        ("error", {**why, "detail": "…"}),
+    ]
+    backend.say(part, done("error"))
+    shown.ask("一")
+    expect(shown.page.get_by_role("alert")).to_contain_text("内容审查")
+    shown.page.reload()
+    expect(shown.answer).to_contain_text("回答不完整：模型服务的内容审查拦下了这个回答")
+    expect(shown.answer.locator(".prose")).to_have_text("半")
+
+
+def test_trying_again_replaces_what_was_read_of_a_broken_answer(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(
+        [("text", {"delta": "半"}), ("error", {"code": "model_broke_off", "params": {}})], done("error")
+    )
+    shown.ask("一")
+    backend.say(says("整句"), done())
+    shown.button("重试").click()
+    expect(shown.page.locator(".prose")).to_have_text(["整句"])
+
+
+def test_a_servers_remarks_and_last_lines_are_shown(backend: Backend, open_page: Open) -> None:
+    skipped = {"code": "unheard_of", "params": {}, "text": "工具 \u202enote 不能用"}
+    ended = {"code": "command_ended", "params": {"command": "uvx", "status": 1, "said": "no module\nnamed x"}}
+    backend.servers += [server("odd") | {"skipped": [skipped]}, server("gone", "down", "…") | ended]
+    backend.tools.append(tool("open_ui", server="odd", notForModel="switched_off"))
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    expect(shown.page.locator(".notes li")).to_have_text(["工具 ⟨U+202E⟩note 不能用"])
+    assert "no module\nnamed x" in shown.page.locator(".server .bad").last.inner_text()
+    odd = shown.page.locator(".server", has_text="odd")
+    expect(odd.locator(".tag").first).to_have_text("不给模型")
+    odd.locator(".card summary").first.click()
+    expect(odd.locator(".card")).to_contain_text("在配置里被停用")
+
+
+def test_what_an_entry_calls_allowed_is_allowed_by_a_click_as_it_is_now(
+    backend: Backend, open_page: Open
+) -> None:
+    params = {"key": "alwaysAllow", "tools": ["note", "gone"]}
+    backend.servers = [
+        server("shop") | {"notes": [{"code": "no_consent", "params": params, "text": "没有允许"}]}
+    ]
+    backend.tools += [tool("note", read_only=False), tool("note", server="other", read_only=False)]
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    shown.ask("一")
+    assert backend.asked[-1]["autoApprove"] == []
+    shown.button("现在允许这些工具").click()
+    shown.ask("二")
+    assert backend.asked[-1]["autoApprove"] == [{"server": "shop", "tool": "note", "fingerprint": "f1"}]
+
+
+@pytest.mark.parametrize("prefix", ["/shop", "/a/b"])
+def test_the_page_works_behind_a_path(backend: Backend, open_page: Open, prefix: str) -> None:
+    with serving(Starlette(routes=[Mount(prefix, backend.app())])) as url:
+        shown = open_page(f"{url}{prefix}/")
+        backend.say(call("c1", "get_products", {}), result("c1", PRODUCTS), says("好"), done())
+        shown.ask("一")
+        expect(shown.answer).to_contain_text("好")
+        expect(shown.page.locator(".order")).to_be_visible()
