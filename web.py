@@ -145,7 +145,7 @@ async def tools(services: AppServices) -> dict[str, Any]:
 async def call_tool(
     request: CallToolRequest, services: AppServices, idempotency_key: IdempotencyKey = None
 ) -> Any:
-    """Call a tool by hand: `{"result": text, "isError": bool}`, and `code`, `params` of an error.
+    """Call a tool by hand: `{"result", "isError"}`, `media` if there is some, `code`, `params` of an error.
 
     The call is made once, also over a connection that breaks; with an `Idempotency-Key` also if it is sent
     again, where the tool honours keys.

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+from mcp.server.mcpserver import Image, MCPServer
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
@@ -28,6 +29,19 @@ async def test_tools_are_listed_with_the_tutorials_fields(tmp_path: Path) -> Non
     assert {"server": "shop", "name": "look", "description": "无描述"}.items() <= look.items()
     assert look["input_schema"]["type"] == "object"
     assert look["readOnly"] is True
+
+
+async def test_a_tool_called_by_hand_brings_its_pictures(tmp_path: Path) -> None:
+    server: MCPServer = MCPServer("shop")
+
+    @server.tool()
+    def draw() -> list[str | Image]:
+        return ["a dot", Image(data=b"dot", format="png")]
+
+    async with client(tmp_path, server=server) as http:
+        answer = await http.post("/api/call-tool", json={"server": "shop", "name": "draw", "args": {}})
+    picture = {"mime_type": "image/png", "data": base64.b64encode(b"dot").decode(), "uri": "", "name": ""}
+    assert answer.json()["media"] == [picture]
 
 
 async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:

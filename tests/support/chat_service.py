@@ -58,10 +58,10 @@ def settings(folder: Path, **given: Any) -> Settings:
 
 @asynccontextmanager
 async def client(
-    folder: Path, *steps: Any, model: Model | None = None, **given: Any
+    folder: Path, *steps: Any, model: Model | None = None, server: MCPServer | None = None, **given: Any
 ) -> AsyncIterator[httpx.AsyncClient]:
     """An HTTP client of a back end whose server is connected."""
-    async with serve(shop_server().streamable_http_app()) as url:
+    async with serve((server or shop_server()).streamable_http_app()) as url:
         (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{url}/mcp"}}}))
         app = create_app(settings(folder, **given), model or ScriptedModel(*steps))
         async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
