@@ -28,7 +28,8 @@ export function textOf(value) {
 }
 
 /** @type {(text: string, params: Params) => string} */
-const fill = (text, params) => text.replace(PLACEHOLDER, (_, name) => textOf(params[name] ?? ""));
+const fill = (text, params) =>
+	text.replace(PLACEHOLDER, (_, name) => [params[name] ?? ""].flat().map(textOf).join(", "));
 
 /** @type {(key: string, params?: Params) => string} */
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);

@@ -71,7 +71,6 @@ function toolDetails(tool) {
 	return h(
 		"",
 		h("p", tool.description),
-		tool.notForModel && h("p.warned", failureText({code: tool.notForModel})),
 		askFirst,
 		schema("input_schema"),
 		schema("output_schema"),
@@ -83,10 +82,9 @@ function toolDetails(tool) {
 function toolCard(tool) {
 	const body = h(".card-body");
 	const fill = () => body.firstChild || body.append(...toolDetails(tool).childNodes);
-	const hidden = tool.notForModel && h("span.tag", t("notForModel"));
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
 	const title = h("bdi.card-title", visible(textOf(tool.title || tool.name)));
-	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), hidden, kind);
+	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), kind);
 	return h("details.card", attr({ontoggle: fill}), summary, body);
 }
 
@@ -107,15 +105,16 @@ function commandBox({name, fingerprint = "", params = {}}) {
  * @param {string} server @param {Note} note
  */
 function noteRow(server, {code, params, text}) {
-	const {tools: names} = params;
+	const names = [params.tools].flat();
+	const meant = status.tools.filter(
+		tool => tool.server === server && !tool.readOnly && (names.includes("*") || names.includes(tool.name)),
+	);
 	const allow = () => {
-		for (const tool of status.tools)
-			if (tool.server === server && Array.isArray(names) && names.includes(tool.name))
-				allowForEver({server, tool: tool.name, fingerprint: tool.fingerprint});
+		for (const {name, fingerprint} of meant) allowForEver({server, tool: name, fingerprint});
 		toast(t("allowedNow"));
 	};
 	const line = visible(failureText({code, params, detail: text}));
-	return h("li", line, code === "no_consent" && button(t("allowNow"), allow));
+	return h("li", line, code === "no_consent" && meant.length > 0 && button(t("allowNow"), allow));
 }
 
 /** @param {Server} server */

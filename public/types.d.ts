@@ -36,8 +36,6 @@ type Tool = Prompt & {
 	readOnly: boolean;
 	honoursKey?: boolean;
 	fingerprint: string;
-	/** The code of why no model is offered it. */
-	notForModel?: string | null;
 };
 
 /** Of the back end; `online`: it answers. */

@@ -127,27 +127,31 @@ def test_trying_again_replaces_what_was_read_of_a_broken_answer(backend: Backend
 
 def test_a_servers_remarks_and_last_lines_are_shown(backend: Backend, open_page: Open) -> None:
     skipped = {"code": "unheard_of", "params": {}, "text": "工具 \u202enote 不能用"}
+    reason = {"code": "only_for_apps", "params": {}}
+    app = {"code": "tool_skipped", "params": {"name": "open_ui", "reason": reason}, "text": "…"}
+    chosen = {"code": "tools_chosen", "params": {"only": ["a", "b"], "without": ["c"]}, "text": "…"}
     ended = {"code": "command_ended", "params": {"command": "uvx", "status": 1, "said": "no module\nnamed x"}}
-    backend.servers += [server("odd") | {"skipped": [skipped]}, server("gone", "down", "…") | ended]
-    backend.tools.append(tool("open_ui", server="odd", notForModel="switched_off"))
-    shown = open_page(backend.url)
-    shown.page.get_by_text("工具", exact=True).click()
-    expect(shown.page.locator(".notes li")).to_have_text(["工具 ⟨U+202E⟩note 不能用"])
-    assert "no module\nnamed x" in shown.page.locator(".server .bad").last.inner_text()
-    odd = shown.page.locator(".server", has_text="odd")
-    expect(odd.locator(".tag").first).to_have_text("不给模型")
-    odd.locator(".card summary").first.click()
-    expect(odd.locator(".card")).to_contain_text("在配置里被停用")
-
-
-def test_what_an_entry_calls_allowed_is_allowed_by_a_click_as_it_is_now(
-    backend: Backend, open_page: Open
-) -> None:
-    params = {"key": "alwaysAllow", "tools": ["note", "gone"]}
-    backend.servers = [
-        server("shop") | {"notes": [{"code": "no_consent", "params": params, "text": "没有允许"}]}
+    backend.servers += [
+        server("odd") | {"skipped": [skipped, app], "notes": [chosen]},
+        server("gone", "down", "…") | ended,
     ]
-    backend.tools += [tool("note", read_only=False), tool("note", server="other", read_only=False)]
+    shown = open_page(backend.url, locale="en-GB")
+    shown.page.get_by_text("Tools", exact=True).click()
+    notes = shown.page.locator(".notes li")
+    expect(notes).to_have_count(3)
+    expect(notes.nth(0)).to_contain_text("a, b")
+    expect(notes.nth(1)).to_have_text("工具 ⟨U+202E⟩note 不能用")
+    expect(notes.nth(2)).to_contain_text("open_ui")
+    assert "no module\nnamed x" in shown.page.locator(".server .bad").last.inner_text()
+
+
+@pytest.mark.parametrize("named", [["note", "gone"], ["*"]])
+def test_what_an_entry_calls_allowed_is_allowed_by_a_click_as_it_is_now(
+    backend: Backend, open_page: Open, named: list[str]
+) -> None:
+    params = {"key": "alwaysAllow", "tools": named}
+    backend.servers = [server("shop") | {"notes": [{"code": "no_consent", "params": params, "text": "…"}]}]
+    backend.tools = [tool("look"), tool("note", read_only=False), tool("note", server="x", read_only=False)]
     shown = open_page(backend.url)
     shown.page.get_by_text("工具", exact=True).click()
     shown.ask("一")
