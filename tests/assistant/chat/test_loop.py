@@ -126,7 +126,7 @@ async def test_pictures_of_a_result_reach_the_page_and_a_model_that_sees() -> No
     model = ScriptedModel(calls(("shop_look", "{}")), says("a cat"))
     told = await take(Chat(model, tools, SECRET), [HELLO])
     assert only(told, events.ToolResultEvent)[0].media == (picture, sound)
-    sent = {"mime_type": "image/png", "data": "AAAA"}
+    sent = {"mime_type": "image/png", "data": "AAAA", "uri": "", "name": ""}
     assert model.requests[1][-1]["media"] == [sent]  # to the model; the page keeps it with the result
     assert not any("media" in message for message in after(told, []))
 
