@@ -20,12 +20,13 @@ from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummar
 from serving import server
 from serving.access import Access, Allowed, BearerToken
 from serving.addresses import ListenHost, address_shown
+from serving.http_protocol import Bounds
 from serving.settings import Origins, ServiceSettings, Token, load
 from shop import catalog, problems
 from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
-from shop.json_body import JsonRoute
+from shop.json_body import MAX_BODY, JsonRoute
 from shop.sentences import failure_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Listing, Store
@@ -245,9 +246,8 @@ def run() -> None:
             create_app(settings),
             host=settings.api_host,
             port=settings.api_port,
-            drain_seconds=settings.drain_seconds,
-            stop_seconds=settings.stop_timeout,
-            given_up=given_up,
+            bounds=Bounds(max_body=MAX_BODY),
+            ending=server.Ending(settings.drain_seconds, settings.stop_timeout, given_up=given_up),
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",
         )
     )

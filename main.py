@@ -31,12 +31,13 @@ from mcp_server.clock import ShopClock
 from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
 from mcp_server.results import Inventory, Orders, Products, list_result, order_result, order_step
-from mcp_server.server import ShopServer, http_app, restarting
+from mcp_server.server import MAX_MESSAGE_BYTES, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
 from serving.access import Allowed
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
-from serving.server import Service
+from serving.http_protocol import Bounds
+from serving.server import Ending, Service
 from serving.server import run as serve
 from serving.settings import Origins, ServiceSettings, Token, load
 
@@ -335,11 +336,10 @@ def run() -> None:
             host=settings.mcp_host,
             port=settings.mcp_port,
             greeting=BANNER + addresses(settings),
-            drain_seconds=settings.drain_seconds,
-            stop_seconds=settings.stop_timeout,
-            end_watching=requests.end_listening,
-            finish=finish,
-            given_up=restarting,
+            bounds=Bounds(max_body=MAX_MESSAGE_BYTES),
+            ending=Ending(
+                settings.drain_seconds, settings.stop_timeout, requests.end_listening, finish, restarting
+            ),
         )
     )
 

@@ -34,7 +34,8 @@ from serving import secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
-from serving.server import Service, StartError
+from serving.http_protocol import Bounds
+from serving.server import Ending, Service, StartError
 from serving.server import run as serve
 from serving.settings import Key, Origins, ServiceSettings, load
 from serving.settings import Password as TypedPassword
@@ -333,10 +334,8 @@ def run() -> None:
             host=settings.web_host,
             port=settings.web_port,
             greeting=greet,
-            drain_seconds=settings.drain_seconds,
-            stop_seconds=settings.stop_timeout,
-            finish=finish,
-            given_up=lambda _: ANSWERS.answer(503, "restarting", {}),
+            bounds=Bounds(max_body=MAX_BODY),
+            ending=Ending(settings.drain_seconds, settings.stop_timeout, bool, finish, routes.restarting),
         )
     )
 

@@ -1,15 +1,46 @@
-"""Uvicorn's HTTP protocol, except that head and body of a short response leave in one write.
+"""Uvicorn's HTTP protocol, with bounds and clocks for what comes in, and short answers in one write.
 
-Relies on a detail of uvicorn 0.54: `HttpToolsProtocol.connection_made` keeps the transport that it is given.
-If the class has moved, uvicorn's own protocol is used: everything works, at 0.75 times the rate of short
-responses (benchmarks/README.md).
+Relies on details of uvicorn 0.54: `connection_made` keeps the transport that it is given, `cycle` is the
+request whose head has come, `scope` the one that has begun. If both of its protocols have moved, its own
+choice serves: at 0.75 times the rate of short responses (benchmarks/README.md), and without these bounds.
 """
 
 import asyncio
+import importlib
+import json
 import logging
-from typing import Any, Literal, cast
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Literal
+
+PROTOCOLS = ("httptools_impl.HttpToolsProtocol", "h11_impl.H11Protocol")  # uvicorn's, the faster one first
+HEAD = "head"  # of a request, which is still to come; what else is, is the body of the cycle
+CODES = {
+    408: ("request_late", "请求没有在 {seconds:g} 秒内发完"),
+    413: ("too_large", "请求体超过 {body_kib} KiB"),
+    431: ("head_too_large", "请求头超过 {head_kib} KiB"),
+}
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """How much of a request is taken, and how long it may come."""
+
+    max_head: int = 64 * 1024  # bytes
+    max_body: int = 64 * 1024
+    seconds: float = 15.0  # for a head, and for a body, however steadily they come
+    linger_seconds: float = 1.0  # in which a refused client may go on sending, so that it reads why
+
+    def refusal(self, status: int) -> bytes:
+        """Return a whole answer."""
+        code, detail = CODES[status]
+        kib = {"head_kib": self.max_head // 1024, "body_kib": self.max_body // 1024}
+        problem = {"detail": detail.format(seconds=self.seconds, **kib), "code": code, "params": {}}
+        body = json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode()
+        head = f"HTTP/1.1 {status} {HTTPStatus(status).phrase}\r\nContent-Type: application/json\r\n"
+        return f"{head}Content-Length: {len(body)}\r\nConnection: close\r\n\r\n".encode() + body
 
 
 class Gathering:
@@ -39,16 +70,116 @@ class Gathering:
         self._gathered.clear()
 
 
-def http_protocol() -> type[asyncio.Protocol] | Literal["auto"]:
-    """Return the value for `uvicorn.Config(http=…)`: the protocol with joined writes, or uvicorn's own."""
-    try:
-        from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol  # noqa: PLC0415  uvicorn may move it
-    except ImportError:
-        log.warning("uvicorn 的内部结构已变，改用它自己的 HTTP 协议")
-        return "auto"
+class Bounded:
+    """What one of uvicorn's protocols is given on top: see `http_protocol`.
 
-    class GatheringProtocol(HttpToolsProtocol):
-        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
-            super().connection_made(cast("asyncio.Transport", Gathering(transport)))
+    The parsers keep what they cannot yet pass on, and copy it with every piece: so much that is not passed
+    on, be it one line or many, is never fed to them.
+    """
 
-    return GatheringProtocol
+    bounds: Bounds
+    # uvicorn's
+    cycle: Any
+    scope: Any
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    flow: Any
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        """Wait for the first head."""
+        self._refused = False
+        self._kept = 0  # bytes since the parser last passed something on
+        self._body = 0  # bytes of the body so far
+        self._missing: Any = None  # `HEAD`, the cycle whose body is incomplete, or nothing
+        self._clock: asyncio.TimerHandle | None = None
+        super().connection_made(Gathering(transport))  # type: ignore[misc]  # uvicorn's
+        self._wait_for(HEAD)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no longer."""
+        self._wait_for(None)
+        super().connection_lost(exc)  # type: ignore[misc]
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser as much as it may keep."""
+        while data and not self._refused:
+            cycle = self.cycle
+            is_unread = cycle is not None and cycle is self._missing and cycle.response_complete
+            limit = self.bounds.max_body if is_unread else self.bounds.max_head
+            piece, data = data[: limit - self._kept], data[limit - self._kept :]
+            before = len(cycle.body) if cycle is self._missing else 0
+            super().data_received(piece)  # type: ignore[misc]
+            if self.transport.is_closing():
+                return
+            self._look(cycle, len(piece), before, limit)
+
+    def _look(self, previous: Any, fed: int, before: int, limit: int) -> None:
+        """Look what is missing after a piece; refuse what is too much, or begin to wait for it."""
+        cycle = self.cycle
+        is_new = cycle is not previous
+        missing: Any = cycle
+        if cycle is None or cycle.scope is not self.scope or not (is_new or cycle is self._missing):
+            missing = HEAD
+        elif not cycle.more_body:
+            self._wait_for(None)
+            return
+        grown = len(cycle.body) - before if missing is cycle else 0
+        self._body = grown if is_new else self._body + grown
+        self._kept = 0 if grown or is_new else self._kept + fed
+        if self._kept >= limit:
+            self._refuse(431, missing)
+        elif missing is cycle and self._is_too_much(cycle, is_new):
+            self._refuse(413, missing)
+        else:
+            self._wait_for(missing)
+
+    def _is_too_much(self, cycle: Any, is_new: bool) -> bool:
+        declared = dict(cycle.scope["headers"]).get(b"content-length", b"0") if is_new else b"0"
+        return max(int(declared), self._body) > self.bounds.max_body
+
+    def _wait_for(self, missing: Any) -> None:
+        if missing is None:
+            self._kept = 0
+        if missing is self._missing:
+            return
+        self._missing = missing
+        if self._clock is not None:
+            self._clock.cancel()
+        self._clock = self.loop.call_later(self.bounds.seconds, self._expired) if missing else None
+
+    def _expired(self) -> None:
+        cycle = self.cycle
+        is_answered = cycle is None or cycle.response_complete
+        if not is_answered and (self._missing is HEAD or self.flow.read_paused):
+            self._clock = self.loop.call_later(
+                self.bounds.seconds, self._expired
+            )  # our turn, not the client's
+        elif is_answered and not (self._missing is HEAD and self._kept):
+            self.transport.close()  # an idle connection, or the rest of a body that nobody reads
+        else:
+            self._refuse(408, self._missing)
+
+    def _refuse(self, status: int, missing: Any) -> None:
+        """Say why where no answer has begun, then end the connection."""
+        self._refused = True
+        self._wait_for(None)
+        cycle = self.cycle
+        if cycle is None or (cycle.response_complete if missing is HEAD else not cycle.response_started):
+            self.transport.write(self.bounds.refusal(status))
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
+        self.flow.resume_reading()
+        self.loop.call_later(self.bounds.linger_seconds, self.transport.close)
+
+
+def http_protocol(bounds: Bounds | None = None) -> type[asyncio.Protocol] | Literal["auto"]:
+    """Return the value for `uvicorn.Config(http=…)`: one of its protocols with bounds, or its own choice."""
+    for module, _, name in (path.partition(".") for path in PROTOCOLS):
+        try:
+            protocol = getattr(importlib.import_module(f"uvicorn.protocols.http.{module}"), name)
+        except (ImportError, AttributeError):  # not installed, or moved
+            continue
+        return type("BoundedProtocol", (Bounded, protocol), {"bounds": bounds or Bounds()})
+    log.warning("uvicorn 的内部结构已变，改用它自己的 HTTP 协议")
+    return "auto"

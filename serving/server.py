@@ -2,7 +2,7 @@
 
 The end, from the first signal on; a second one changes nothing:
 
-1. For `drain_seconds` the service goes on, but its probe answers 503 and every answer closes its connection.
+1. For `drain_seconds` the service goes on; its probe answers 503, and every answer closes its connection.
 2. The listener closes, and the streams that only watch end. What else is under way gets `stop_seconds`.
 3. `finish` gives up what is left, which ends in its own words; what does not, gets the answer `given_up`.
 
@@ -16,13 +16,14 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from types import FrameType
 
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.http_protocol import http_protocol
+from serving.http_protocol import Bounds, http_protocol
 from serving.logs import announce, printable
 from serving.streams import LOOK_SECONDS, Streams, restarting
 
@@ -36,6 +37,19 @@ class StartError(Exception):
     """Raised in a lifespan: the service cannot start; the message is a sentence for the operator."""
 
 
+@dataclass(frozen=True)
+class Ending:
+    """How a service ends."""
+
+    drain_seconds: float = 0
+    stop_seconds: float = 4
+    end_watching: Callable[[], object] = bool  # ends what waits for news without a GET
+    # Awaited when all was answered or the time is over, with the seconds that are left for what nobody waits
+    # for any more; then it gives up what is under way.
+    finish: Callable[[float], Awaitable[None]] | None = None
+    given_up: Callable[[Scope], Response] = restarting  # the answer to what ends in no words of its own
+
+
 class Service(uvicorn.Server):
     """Uvicorn's server; a failed start is one sentence, and at its end every answer is whole."""
 
@@ -46,35 +60,27 @@ class Service(uvicorn.Server):
         host: str,
         port: int,
         greeting: str | Callable[[], Awaitable[str]] = "",
-        drain_seconds: float = 0,
-        stop_seconds: float = 4,
-        end_watching: Callable[[], object] = bool,
-        finish: Callable[[float], Awaitable[None]] | None = None,
-        given_up: Callable[[Scope], Response] = restarting,
+        bounds: Bounds | None = None,
+        ending: Ending | None = None,
     ) -> None:
         """Make a service. The lifespan of `app` may raise `StartError`.
 
         `greeting` is printed once it listens; a function is awaited beside the service, which may stop it.
-        `end_watching` ends, once the listener has closed, what waits for news without a GET.
-        `finish` is called when every answer was given or the time is over, with the seconds that are left for
-        what nobody waits for any more; then it gives up what is under way.
         """
         self.failure: StartError | None = None
+        self.drained_at: float | None = None  # when the listener closes, on the event loop's clock
         self._app = app
         self._greeting = greeting
         self._greeter: asyncio.Task[None] | None = None
-        self._drain_seconds, self._stop_seconds = drain_seconds, stop_seconds
-        self.drained_at: float | None = None  # when the listener closes, on the event loop's clock
-        self._end_watching = end_watching
-        self._finish = finish
-        self._streams = Streams(app, given_up)
+        self._ending = ending or Ending()
+        self._streams = Streams(app, self._ending.given_up)
         super().__init__(
             uvicorn.Config(
                 self._explained,
                 interface="asgi3",  # uvicorn takes a bound method for ASGI 2
                 host=host,
                 port=port,
-                http=http_protocol(),
+                http=http_protocol(bounds),
                 ws="none",
                 lifespan="on",  # a failure at the start must not go unseen
                 log_config=None,  # the services' own, see logs.py
@@ -110,7 +116,7 @@ class Service(uvicorn.Server):
             return False
         now = asyncio.get_running_loop().time()
         if self.drained_at is None:
-            self.drained_at = now + self._drain_seconds
+            self.drained_at = now + self._ending.drain_seconds
             self._streams.is_draining = True
         return now >= self.drained_at
 
@@ -123,11 +129,11 @@ class Service(uvicorn.Server):
             listener.close()
         for connection in list(self.server_state.connections):
             connection.shutdown()
-        self._end_watching()
-        give_up_at = asyncio.get_running_loop().time() + self._stop_seconds
+        self._ending.end_watching()
+        give_up_at = asyncio.get_running_loop().time() + self._ending.stop_seconds
         await self._answered(give_up_at)
-        if self._finish is not None:
-            await self._finish(max(0, give_up_at - asyncio.get_running_loop().time()))
+        if self._ending.finish is not None:
+            await self._ending.finish(max(0, give_up_at - asyncio.get_running_loop().time()))
         await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS)
         self._streams.end_all()
         await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS / 4)

@@ -117,6 +117,11 @@ TRUST_RESPONSES: dict[int | str, dict[str, Any]] = {
 router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
 
 
+def restarting(_: Scope) -> Response:
+    """Return the answer to a request that is given up before its own has begun."""
+    return ANSWERS.answer(503, "restarting", {})
+
+
 def event(name: str, data: Any) -> ServerSentEvent:
     """Return an event; in ASCII, so that no character of the data ends a line for any client."""
     return ServerSentEvent(event=name, raw_data=json.dumps(data))

@@ -87,8 +87,8 @@ async def test_answers_are_whole_on_a_kept_connection_streamed_large_or_asked_si
 async def test_where_uvicorns_inside_has_moved_its_own_protocol_serves(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    module = "uvicorn.protocols.http.httptools_impl"
-    monkeypatch.setitem(sys.modules, module, ModuleType(module))
+    for module in ("uvicorn.protocols.http.httptools_impl", "uvicorn.protocols.http.h11_impl"):
+        monkeypatch.setitem(sys.modules, module, ModuleType(module))
     with caplog.at_level(logging.WARNING):
         protocol = http_protocol()
     monkeypatch.undo()

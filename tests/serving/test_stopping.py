@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from serving.server import Service
+from serving.server import Ending, Service
 from tests.support.processes import free_port
 
 pytestmark = pytest.mark.anyio
@@ -57,7 +57,7 @@ class Shop:
 async def running(shop: Shop, **how: Any) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
     port = free_port()
     refuse: Callable[[Any], Response] = lambda _: JSONResponse({"code": "restarting"}, 503)  # noqa: E731
-    service = Service(shop.app, host="127.0.0.1", port=port, given_up=refuse, **how)
+    service = Service(shop.app, host="127.0.0.1", port=port, ending=Ending(given_up=refuse, **how))
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(service.serve())
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:

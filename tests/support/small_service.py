@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 from starlette.routing import Route
 
-from serving.server import Service, StartError, run
+from serving.server import Ending, Service, StartError, run
 
 stopping = asyncio.Event()
 
@@ -45,7 +45,6 @@ if __name__ == "__main__":
             host="127.0.0.1",
             port=port,
             greeting="已启动",
-            drain_seconds=drain_seconds,
-            end_watching=stopping.set,
+            ending=Ending(drain_seconds, end_watching=stopping.set),
         )
     )
