@@ -119,12 +119,18 @@ class Turn:
             failure = error
         except TimeoutError:
             failure = ModelError("turn_too_long")
+        except asyncio.CancelledError:  # the service stops, or nobody listens any more
+            self._keep_part(said, ModelError("restarting"))
+            raise
         finally:
             self.seconds -= time.monotonic() - began
-        if said:
-            mark = {"code": failure.code, "params": failure.params}
-            self.told.append({"role": "assistant", "content": said, "error": mark})
+        self._keep_part(said, failure)
         raise failure
+
+    def _keep_part(self, said: str, why: ModelError) -> None:
+        if said:
+            mark = {"code": why.code, "params": why.params}
+            self.told.append({"role": "assistant", "content": said, "error": mark})
 
 
 def _function(tool: Tool) -> dict[str, Any]:

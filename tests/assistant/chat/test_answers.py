@@ -68,15 +68,28 @@ async def test_a_part_of_an_answer_can_be_carried_on() -> None:
     assert [message["content"] for message in model.requests[1][1:]] == ["hello", "half", "hello"]
 
 
-async def test_a_turn_has_a_longest_time() -> None:
-    class Slow(ScriptedModel):
-        async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
-            yield "so"
-            await asyncio.Event().wait()
+class Slow(ScriptedModel):
+    """Says a word, and no more."""
 
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
+        yield "so"
+        await asyncio.Event().wait()
+
+
+async def test_a_turn_has_a_longest_time() -> None:
     told = await take(Chat(Slow(), look_and_buy(), SECRET, max_turn_seconds=0.05), [HELLO])
     assert [event.code for event in only(told, events.ErrorEvent)] == ["turn_too_long"]
     assert after(told, [])[0]["content"] == "so"
+
+
+async def test_a_stop_leaves_what_was_said_as_a_part() -> None:
+    talk = Chat(Slow(), look_and_buy(), SECRET)
+    turn = talk.turn([HELLO])
+    assert await anext(turn) == events.TextEvent("so")
+    await talk.finish(0)
+    part = {"role": "assistant", "content": "so", "error": {"code": "restarting", "params": {}}}
+    rest = [event async for event in turn]
+    assert rest == [events.MessageEvent(part), events.ErrorEvent("restarting"), events.DoneEvent("error")]
 
 
 async def test_a_model_that_only_thinks_is_told_as_that() -> None:
