@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.telemetry import TelemetryConfig
 from pydantic import AfterValidator, Field
 from pydantic_core import to_json
@@ -23,6 +24,7 @@ from serving.addresses import ListenHost, address_shown
 from serving.http_protocol import Bounds
 from serving.settings import Origins, ServiceSettings, Token, load
 from shop import catalog, problems
+from shop.changes import Changes
 from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
@@ -105,6 +107,8 @@ NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False)
 router = APIRouter(
     prefix="/api", route_class=JsonRoute, responses=problems.documented(401, 403, 421, 422, 503)
 )
+# Not by `JsonRoute`, which answers HEAD as GET: this GET does not end.
+changes = APIRouter(prefix="/api", responses=problems.documented(401, 403, 421))
 health = APIRouter(responses=problems.documented(503))
 
 
@@ -152,6 +156,16 @@ async def create_purchase(
     return answer(bought.order, **({"Idempotent-Replayed": "true"} if bought.replayed else {}))
 
 
+@changes.get("/changes", summary="变更通知", response_class=EventSourceResponse)
+async def watch_changes(request: Request) -> AsyncIterator[ServerSentEvent]:
+    """Send a `change` event at once and after each commit, whichever process made it: `{"kinds": [...]}`.
+
+    The kinds are products, stock and orders. What changes within a moment comes as one event.
+    """
+    async for kinds in request.app.state.changes.listen():
+        yield ServerSentEvent(event="change", data={"kinds": kinds})
+
+
 @health.get("/healthz", summary="服务与数据库是否正常", openapi_extra={"security": []})
 async def healthz(request: Request) -> dict[str, str]:
     """Answer 200 when the database answers and can be written."""
@@ -185,12 +199,12 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
             )
         except (CatalogError, StoreUnavailableError) as error:
             raise server.StartError(failure_sentence(error)) from error
-        app.state.store = store
+        app.state.store, app.state.changes = store, Changes(store.fetch)
         yield
         await store.close()
 
     # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one.
-    routes = [*router.routes, *health.routes]
+    routes = [*router.routes, *changes.routes, *health.routes]
     app = FastAPI(
         title="Product API", version="1.0.0", lifespan=lifespan, routes=routes, telemetry=NO_TELEMETRY
     )
