@@ -18,7 +18,6 @@ from assistant.toolbox.raw_results import RAW
 from assistant.toolbox.results import read_blocks, read_result
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
-from assistant.toolbox.transports import noted_statuses
 from serving.errors import CodedError
 from serving.redaction import redacted
 
@@ -144,14 +143,14 @@ async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_no
 
 
 async def _ask(link: Link, client: Client, request: Callable[[Client], Awaitable[R]]) -> R:
-    with link.request(), noted_statuses() as statuses:
+    with link.request():
         try:
             return await request(client)
         except TimeoutError as error:
             raise NoAnswerError("late", server=link.server.name) from error
         except (MCPError, anyio.ClosedResourceError, anyio.BrokenResourceError) as error:
             handshake = client.protocol_version not in MODERN_PROTOCOL_VERSIONS
-            raise request_failure(error, statuses, link.server, handshake=handshake) from error
+            raise request_failure(error, link.server, handshake=handshake) from error
 
 
 def _meta(link: Link, name: str, key: str | None, confirmed: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import socket
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
@@ -31,10 +32,7 @@ Transport = Literal["streamable-http", "sse", "stdio"]
 
 # What Cursor, VS Code, Claude, Cherry Studio, Cline and the tutorials write for each transport.
 TYPES: dict[str, Transport] = {
-    "http": "streamable-http",
-    "streamable-http": "streamable-http",
-    "streamablehttp": "streamable-http",
-    "streamable_http": "streamable-http",
+    **dict.fromkeys(("http", "streamable-http", "streamablehttp", "streamable_http"), "streamable-http"),
     "sse": "sse",
     "stdio": "stdio",
 }
@@ -74,11 +72,8 @@ class Server:
 
     def offers(self, tool: str) -> bool:
         """Whether the entry lets a tool be offered."""
-        only, without = (
-            any(fnmatchcase(tool, pattern) for pattern in patterns)
-            for patterns in (self.only_tools, self.not_tools)
-        )
-        return only and not without
+        is_like = partial(fnmatchcase, tool)
+        return any(map(is_like, self.only_tools)) and not any(map(is_like, self.not_tools))
 
     @property
     def fingerprint(self) -> str:
@@ -172,7 +167,6 @@ def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Ser
         return Server(name, error=ConfigError("switched_off"))
     try:
         entry = cast("dict[str, Any]", _expand(entry, environment))
-        remember_secrets(entry)
         return _with_options(_parse(name, entry), entry)
     except ConfigError as error:
         return Server(name, error=error)
@@ -218,21 +212,19 @@ def _seconds(value: Any) -> float | None:
 
 def _parse(name: str, entry: dict[str, Any]) -> Server:
     transport = _transport(entry)
-    if transport == "stdio":
-        args = entry.get("args") or []
-        if not isinstance(args, list):
-            raise ConfigError("not_array", key="args")
-        return Server(
-            name,
-            transport,
-            command=_text(entry, "command"),
-            args=tuple(str(arg) for arg in args),
-            env=_texts(entry, "env"),
-            cwd=_text(entry, "cwd") if entry.get("cwd") else None,
-        )
-    url = _text(entry, _url_key(entry)).strip()
-    _refuse_bad_url(url, plain_http=entry.get("allowInsecure") is True)
-    return Server(name, transport, url=url, headers=_texts(entry, "headers"))
+    is_command = transport == "stdio"
+    where = _text(entry, "command" if is_command else _url_key(entry)).strip()
+    given = entry.get("args") or []
+    args = tuple(map(str, given)) if isinstance(given, list) else ()
+    env, headers = _texts(entry, "env"), _texts(entry, "headers")
+    remember_secrets(where, args, env, headers)
+    if not is_command:
+        _refuse_bad_url(where, plain_http=entry.get("allowInsecure") is True)
+        return Server(name, transport, url=where, headers=headers)
+    if not isinstance(given, list):
+        raise ConfigError("not_array", key="args")
+    cwd = _text(entry, "cwd") if entry.get("cwd") else None
+    return Server(name, transport, command=where, args=args, env=env, cwd=cwd)
 
 
 def _transport(entry: dict[str, Any]) -> Transport:

@@ -71,7 +71,6 @@ class Link:
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
         self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
         self._retry_at: float | None = None  # time.monotonic() of the next attempt, while down
-        self._http_status = 0  # of the last response: the SDK's errors do not carry it
         self._stopping = False
         self._requests = 0  # under way
         self._tools_changed = asyncio.Event()  # the server has said so
@@ -170,12 +169,10 @@ class Link:
         mode: Literal["auto", "legacy"] = "auto"
         while not self._stopping:
             self._wake.clear()
-            self._http_status = 0
             self.notes = list(self.server.notes)
             try:
-                async with open_client(
-                    self.server, limits, self._on_message, self._on_status, self._note, mode=mode
-                ) as client:
+                opened = open_client(self.server, limits, self._on_message, self._note, mode)
+                async with opened as client:
                     await self._list(client)
                     self.protocol_version = client.protocol_version
                     self.instructions = redacted(client.instructions or "")[:MAX_INSTRUCTIONS]
@@ -184,7 +181,7 @@ class Link:
                     await self._watch(client)
                 self._set("connecting")
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
-                failure = link_failure(error, self.server, self._http_status)
+                failure = link_failure(error, self.server)
                 if failure.code == "command_ended" and self.protocol_version is None and mode == "auto":
                     mode = "legacy"  # perhaps it ended because it was asked which protocol it speaks
                     continue
@@ -207,9 +204,6 @@ class Link:
     def _note(self, note: CodedError) -> None:
         if note not in self.notes:
             self.notes.append(note)
-
-    def _on_status(self, status: int) -> None:
-        self._http_status = status
 
     async def _on_message(self, message: IncomingMessage) -> None:
         if isinstance(message, ToolListChangedNotification):

@@ -4,13 +4,14 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import METHOD_NOT_FOUND, ListPromptsResult, ListToolsResult
+from mcp_types import METHOD_NOT_FOUND
 
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.config import Server
@@ -21,8 +22,10 @@ from serving.redaction import redacted
 
 MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
 MAX_TOOL_NAME = 256  # characters of a tool's own name
-HINTS = ("readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
+HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 HONOURS_KEY = "product-mcp/honours-key"  # in a tool's `_meta`: a call sent twice under one key runs once
+
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -42,70 +45,61 @@ async def read_listing(
     Tools of the names in `writing` count as writing whatever they call themselves now.
     Raises MCPError: it does not answer, or refuses to list its tools although it says that it has some.
     """
-    tools: dict[str, Tool] = {}
-    prompts: dict[str, dict[str, Any]] = {}
     skipped: list[CodedError] = []
-    try:
-        raw_tools = await _entries(client.list_tools, "tools", max_pages, skipped)
-    except MCPError as error:
-        has_tools = client.server_capabilities.tools is not None and error.code != METHOD_NOT_FOUND
-        if has_tools or filled_in(error) is not None:
-            raise
-        raw_tools = []
-    for number, entry in enumerate(raw_tools, 1):
-        try:
-            tool = describe_tool(server, entry, writing)
-            if server.offers(tool.name):
-                tools[tool.name] = tool
-        except CodedError as error:
-            skipped.append(_named("tool_skipped", entry, number, error))
-    for number, entry in enumerate(await _prompt_entries(client, max_pages, skipped), 1):
-        try:
-            prompt = describe_prompt(server.name, entry)
-            prompts[prompt["name"]] = prompt
-        except CodedError as error:
-            skipped.append(_named("prompt_skipped", entry, number, error))
-    return Listing(list(tools.values()), list(prompts.values()), skipped)
+    raw_tools = await _entries(client, "tools", max_pages, skipped)
+    tools = _usable("tool_skipped", raw_tools, partial(describe_tool, server, writing=writing), skipped)
+    raw_prompts = await _entries(client, "prompts", max_pages, skipped)
+    prompts = _usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
+    return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped)
 
 
-async def _prompt_entries(client: Client, max_pages: int, skipped: list[CodedError]) -> list[Any]:
-    if not client.server_capabilities.prompts:
-        return []
-    try:
-        return await _entries(client.list_prompts, "prompts", max_pages, skipped)
-    except MCPError as error:
-        if filled_in(error) is not None:
-            raise
-        skipped.append(CodedError("prompts_refused", message=redacted(error.message)))
-        return []
-
-
-async def _entries(
-    list_page: Callable[..., Awaitable[ListToolsResult | ListPromptsResult]],
-    kind: str,
-    max_pages: int,
-    skipped: list[CodedError],
-) -> list[Any]:
+async def _entries(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:
     """Read the pages of a list as they came, up to our bounds."""
+    is_promised = getattr(client.server_capabilities, kind) is not None
     entries: list[Any] = []
     cursor = None
-    for _ in range(max_pages):
-        page = await list_page(cursor=cursor)
+    for _ in range(max_pages if is_promised or kind == "tools" else 0):
+        try:
+            page = await getattr(client, f"list_{kind}")(cursor=cursor)
+        except MCPError as error:
+            is_needed = kind == "tools" and is_promised and error.code != METHOD_NOT_FOUND
+            if filled_in(error) is not None or is_needed:
+                raise
+            if is_promised:
+                skipped.append(CodedError("list_refused", list=kind, message=redacted(error.message)))
+            return entries
         entries += (page.meta or {}).get(RAW, [])
         if page.next_cursor in (None, cursor) and len(entries) <= MAX_ENTRIES:
             return entries
         if len(entries) > MAX_ENTRIES:
             break
         cursor = page.next_cursor
-    entries = entries[:MAX_ENTRIES]
-    skipped.append(CodedError("list_cut", list=kind, read=len(entries)))
+    if entries:
+        entries = entries[:MAX_ENTRIES]
+        skipped.append(CodedError("list_cut", list=kind, read=len(entries)))
     return entries
 
 
-def _named(code: str, entry: Any, number: int, reason: CodedError) -> CodedError:
-    name = entry.get("name") if isinstance(entry, dict) else None
-    shown = str(name)[:MAX_NAME_LENGTH] if isinstance(name, str | int | float) else f"#{number}"
-    return CodedError(code, name=shown, reason={"code": reason.code, "params": reason.params})
+def _usable(
+    code: str, entries: list[Any], describe: Callable[[dict[str, Any]], R], skipped: list[CodedError]
+) -> list[R]:
+    """Describe the entries that can be used, and name the others."""
+    found: dict[str, R] = {}
+    for number, entry in enumerate(entries, 1):
+        name = entry.get("name") if isinstance(entry, dict) else None
+        try:
+            if not isinstance(entry, dict):
+                raise CodedError("entry_not_object")  # noqa: TRY301  as what describes it does
+            if not isinstance(name, str) or not name.strip():
+                raise CodedError("name_not_text")  # noqa: TRY301
+            if len(name) > MAX_TOOL_NAME:
+                raise CodedError("name_too_long", max=MAX_TOOL_NAME)  # noqa: TRY301
+            found[name] = describe(entry)
+        except CodedError as error:
+            shown = str(name)[:MAX_NAME_LENGTH] if isinstance(name, str | int | float) else f"#{number}"
+            reason = {"code": error.code, "params": error.params}
+            skipped.append(CodedError(code, name=shown, reason=reason))
+    return list(found.values())
 
 
 def offered_names(pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -127,24 +121,25 @@ def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
     return f"{name[: MAX_NAME_LENGTH - digits - 1]}_{digest}"
 
 
-def describe_tool(server: Server, listed: Any, writing: Collection[str] = ()) -> Tool:
-    """Describe a tool for the loop, but for its offered name. Raises CodedError: it is none."""
-    if not isinstance(listed, dict):
-        raise CodedError("entry_not_object")
-    name, schema = _name(listed), listed.get("inputSchema") or {}
+def describe_tool(server: Server, listed: dict[str, Any], writing: Collection[str] = ()) -> Tool:
+    """Describe a tool for the loop, but for its offered name. Raises CodedError: it is not for a model."""
+    match listed:
+        case {"_meta": {"ui": {"visibility": [*who]}}} if "model" not in who:
+            raise CodedError("only_for_apps")
+        case {"execution": {"taskSupport": "required"}}:
+            raise CodedError("only_as_task")
+    schema = listed.get("inputSchema") or {}
     if not isinstance(schema, dict):
         raise CodedError("schema_not_object")
-    _refuse_apart(listed)
+    name, output = listed["name"], listed.get("outputSchema")
     annotations, meta = _annotations(listed), listed.get("_meta")
     if name in writing:
         annotations["readOnlyHint"] = False
-    title = _text(listed, "title") or annotations.get("title") or name
-    output = listed.get("outputSchema")
     return Tool(
         server=server.name,
         name=name,
         offered="",
-        title=title,
+        title=_text(listed, "title") or annotations.get("title") or name,
         description=_text(listed, "description") or "无描述",
         input_schema={"type": "object", "properties": {}} | schema,
         output_schema=output if isinstance(output, dict) else None,
@@ -152,24 +147,6 @@ def describe_tool(server: Server, listed: Any, writing: Collection[str] = ()) ->
         fingerprint=_fingerprint(server, listed),
         honours_key=isinstance(meta, dict) and meta.get(HONOURS_KEY) is True,
     )
-
-
-def _refuse_apart(listed: dict[str, Any]) -> None:
-    """Keep from the model what is not meant for it. Raises CodedError."""
-    match listed:
-        case {"_meta": {"ui": {"visibility": [*who]}}} if "model" not in who:
-            raise CodedError("only_for_apps")
-        case {"execution": {"taskSupport": "required"}}:
-            raise CodedError("only_as_task")
-
-
-def _name(listed: dict[str, Any]) -> str:
-    name = listed.get("name")
-    if not isinstance(name, str) or not name.strip():
-        raise CodedError("name_not_text")
-    if len(name) > MAX_TOOL_NAME:
-        raise CodedError("name_too_long", max=MAX_TOOL_NAME)
-    return name
 
 
 def _text(listed: dict[str, Any], key: str) -> str:
@@ -180,10 +157,9 @@ def _text(listed: dict[str, Any], key: str) -> str:
 def _annotations(listed: dict[str, Any]) -> dict[str, Any]:
     """Return the annotations that are what the protocol says; a wrong hint is no hint."""
     given = listed.get("annotations")
-    if not isinstance(given, dict):
-        return {}
-    hints = {key: given[key] for key in HINTS if isinstance(given.get(key), bool)}
-    return hints | ({"title": given["title"]} if isinstance(given.get("title"), str) else {})
+    types = {key: str if key == "title" else bool for key in HINTS}
+    given = given if isinstance(given, dict) else {}
+    return {key: given[key] for key in HINTS if isinstance(given.get(key), types[key])}
 
 
 def _fingerprint(server: Server, listed: dict[str, Any]) -> str:
@@ -195,24 +171,27 @@ def _fingerprint(server: Server, listed: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def describe_prompt(server: str, listed: Any) -> dict[str, Any]:
-    """Describe a prompt for the page, its arguments as a schema. Raises CodedError: it is none."""
-    if not isinstance(listed, dict):
-        raise CodedError("entry_not_object")
-    given = listed.get("arguments") or []
-    arguments = [each for each in given if isinstance(each, dict) and _text(each, "name")]
-    properties = {
-        each["name"]: {"type": "string", "description": _text(each, "description")} for each in arguments
+def describe_prompt(server: str, listed: dict[str, Any]) -> dict[str, Any]:
+    """Describe a prompt for the page, its arguments as a schema like a tool's."""
+    given = listed.get("arguments")
+    given = given if isinstance(given, list) else []
+    arguments = {
+        _text(each, "name"): each for each in given if isinstance(each, dict) and _text(each, "name")
     }
-    name = _name(listed)
+    schema = {
+        "type": "object",
+        "properties": {
+            name: {"type": "string", "description": _text(each, "description")}
+            for name, each in arguments.items()
+        },
+        "required": [name for name, each in arguments.items() if each.get("required") is True],
+    }
+    name = listed["name"]
+    title, description = _text(listed, "title") or name, _text(listed, "description")
     return {
         "server": server,
         "name": name,
-        "title": _text(listed, "title") or name,
-        "description": _text(listed, "description"),
-        "input_schema": {
-            "type": "object",
-            "properties": properties,
-            "required": [each["name"] for each in arguments if each.get("required") is True],
-        },
+        "title": title,
+        "description": description,
+        "input_schema": schema,
     }

@@ -1,7 +1,8 @@
 """The two HTTP transports of MCP, as the SDK's but within bounds: Streamable HTTP, and HTTP+SSE of 2024."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import anyio
@@ -13,9 +14,8 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
 
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import Channel, channel, filled_in, parse, too_large
+from assistant.toolbox.wire import STATUS, Channel, FilledInError, channel, filled_in, parse, too_large
 from serving.answer_bounds import MAX_BODY
-from serving.errors import CodedError
 
 
 class _StreamableHttp(StreamableHTTPTransport):
@@ -24,49 +24,29 @@ class _StreamableHttp(StreamableHTTPTransport):
     async def _handle_post_request(self, ctx: RequestContext) -> None:
         try:
             await super()._handle_post_request(ctx)
-        except CodedError as error:  # the body is beyond our bounds
-            await self._give_up(ctx.read_stream_writer, ctx.session_message, error)
-
-    async def _give_up(self, writer: StreamWriter, sent: SessionMessage, error: CodedError) -> None:
-        if isinstance(sent.message, JSONRPCRequest):
-            await writer.send(filled_in(sent.message.id, error))
+        except FilledInError as error:  # the body is beyond our bounds
+            if isinstance(ctx.session_message.message, JSONRPCRequest):
+                await ctx.read_stream_writer.send(filled_in(ctx.session_message.message.id, error))
 
     async def _handle_json_response(
         self, response: httpx2.Response, read_stream_writer: StreamWriter, *, request_id: RequestId
     ) -> None:
-        try:
-            message = await parse((await response.aread()).decode("utf-8", "replace"))
-        except (httpx2.StreamError, ValueError):
-            await read_stream_writer.send(filled_in(request_id, CodedError("garbled")))
-        else:
-            if isinstance(message, JSONRPCResponse | JSONRPCError):
-                message.id = request_id  # whatever it says: a POST has one answer
-            await read_stream_writer.send(SessionMessage(message))
+        body = await response.aread()
+        await read_stream_writer.send(await _answer(body.decode("utf-8", "replace"), request_id))
 
     async def _handle_sse_event(
         self,
         sse: httpx2.ServerSentEvent,
         read_stream_writer: StreamWriter,
         original_request_id: RequestId | None = None,
-        resumption_callback: Callable[[str], Awaitable[None]] | None = None,
+        *_: Any,
+        **__: Any,
     ) -> bool:
         if sse.event != "message" or not sse.data:
-            if sse.id and resumption_callback:
-                await resumption_callback(sse.id)
             return False
-        try:
-            message = await parse(sse.data)
-        except ValueError:
-            if original_request_id is not None:
-                await read_stream_writer.send(filled_in(original_request_id, CodedError("garbled")))
-            return original_request_id is not None
-        is_answer = isinstance(message, JSONRPCResponse | JSONRPCError)
-        if isinstance(message, JSONRPCResponse | JSONRPCError) and original_request_id is not None:
-            message.id = original_request_id
-        await read_stream_writer.send(SessionMessage(message))
-        if sse.id and resumption_callback:
-            await resumption_callback(sse.id)
-        return is_answer
+        answer = await _answer(sse.data, original_request_id)
+        await read_stream_writer.send(answer)
+        return isinstance(answer.message, JSONRPCResponse | JSONRPCError)
 
     async def _resolve_abandoned_request(
         self,
@@ -76,10 +56,23 @@ class _StreamableHttp(StreamableHTTPTransport):
         *,
         code: int = CONNECTION_CLOSED,
     ) -> None:
-        failure = CodedError("lost" if code == CONNECTION_CLOSED else "garbled")
+        failure = FilledInError("lost" if code == CONNECTION_CLOSED else "garbled")
         if message.startswith("SSE stream failed: Server-sent event exceeded"):
             failure = too_large()
         await read_stream_writer.send(filled_in(request_id, failure))
+
+
+async def _answer(text: str, id: RequestId | None) -> SessionMessage:
+    """Return the message that answers a POST: an answer has its id, whatever it says."""
+    try:
+        message = await parse(text)
+    except FilledInError as error:
+        return filled_in(id, error)
+    except ValueError:
+        return filled_in(id, FilledInError("garbled"))
+    if isinstance(message, JSONRPCResponse | JSONRPCError) and id is not None:
+        message.id = id
+    return SessionMessage(message)
 
 
 @asynccontextmanager
@@ -109,31 +102,26 @@ async def http_sse(url: str, client: httpx2.AsyncClient, note: Note) -> AsyncIte
         anyio.create_task_group() as group,
     ):
         source.response.raise_for_status()
+        STATUS.set(0)  # this task sends requests, too
         events = aiter(source)
         while (first := await anext(events)).event != "endpoint":
             pass
         target = urljoin(url, first.data)
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
-            raise CodedError("not_mcp")
-        group.start_soon(_read_events, events, ends)
+            raise FilledInError("not_mcp")
+        group.start_soon(ends.take, _data(events))
         group.start_soon(_post_messages, client, target, ends)
         yield ends.streams
         group.cancel_scope.cancel()
 
 
-async def _read_events(events: AsyncIterator[httpx2.ServerSentEvent], ends: Channel) -> None:
-    async with ends.to_client:
-        try:
-            async for sse in events:
-                if sse.event == "message" and sse.data:
-                    try:
-                        await ends.to_client.send(SessionMessage(await parse(sse.data)))
-                    except ValueError as error:
-                        await ends.to_client.send(error)
-        except httpx2.SSEError:
-            await ends.fail(too_large())
-        except CodedError as error:
-            await ends.fail(error)
+async def _data(events: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[str]:
+    try:
+        async for sse in events:
+            if sse.event == "message":
+                yield sse.data
+    except httpx2.SSEError:
+        raise too_large() from None
 
 
 async def _post_messages(client: httpx2.AsyncClient, target: str, ends: Channel) -> None:

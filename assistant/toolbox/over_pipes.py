@@ -16,11 +16,10 @@ from mcp.client.stdio import (
     get_default_environment,
 )
 from mcp.os.win32.utilities import ServerProcess
-from mcp.shared.message import SessionMessage
 
 from assistant.toolbox.config import Server
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import Channel, channel, parse, too_large
+from assistant.toolbox.wire import Channel, channel, too_large
 from serving.answer_bounds import MAX_BODY
 from serving.errors import CodedError
 from serving.logs import printable
@@ -48,19 +47,19 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
         cast("Any", subprocess.PIPE),
         server.cwd,
     )
-    async with channel(note) as ends, anyio.create_task_group() as group:
-        said: deque[str] = deque(maxlen=LAST_LINES)
-        has_said_all = anyio.Event()
-        group.start_soon(_read_errors, server, process, said, has_said_all)
+    said: deque[str] = deque(maxlen=LAST_LINES)
 
-        async def read() -> None:
-            await _read_messages(process, ends, note)
+    async def read() -> None:
+        async with anyio.create_task_group() as listeners:
+            listeners.start_soon(_read_errors, server, process, said)
+            await ends.take(_texts(process, note))
             with anyio.move_on_after(END_SECONDS):
-                await has_said_all.wait()
                 await process.wait()
-            what = {"command": server.address, "status": process.returncode, "said": "\n".join(said)}
-            raise CodedError("command_ended", **what)
+            listeners.cancel_scope.deadline = anyio.current_time() + END_SECONDS
+        shown = {"command": server.address, "status": process.returncode, "said": "\n".join(said)}
+        raise CodedError("command_ended", **shown)
 
+    async with channel(note) as ends, anyio.create_task_group() as group:
         group.start_soon(read)
         group.start_soon(_write_messages, process, ends)
         try:
@@ -72,21 +71,16 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
             group.cancel_scope.cancel()
 
 
-async def _read_messages(process: ServerProcess, ends: Channel, note: Note) -> None:
-    try:
-        async for line in _lines(process.stdout):
-            if not line.strip():
-                continue
-            with suppress(ValueError):  # no message: servers print what belongs on stderr
-                message = await parse(_decoded(line, note))
-                await ends.to_client.send(SessionMessage(message))
-    except CodedError as error:
-        await ends.fail(error)
+async def _texts(process: ServerProcess, note: Note) -> AsyncIterator[str]:
+    async for line in _lines(process.stdout):
+        yield _decoded(line, note)
 
 
 async def _lines(stream: Any) -> AsyncIterator[bytes]:
     """Yield a stream's lines, the last one too. Raises CodedError: one is beyond the bound."""
     parts: list[bytes] = []
+    if stream is None:
+        return  # the platform gives none
     with suppress(*GONE):
         async for chunk in stream:
             *lines, rest = chunk.split(b"\n")
@@ -115,26 +109,15 @@ def _decoded(line: bytes, note: Note) -> str:
     return text
 
 
-async def _read_errors(
-    server: Server, process: ServerProcess, said: deque[str], has_said_all: anyio.Event
-) -> None:
+async def _read_errors(server: Server, process: ServerProcess, said: deque[str]) -> None:
     """Log what the command writes to stderr, and keep its last lines."""
     try:
-        async for line in _lines(getattr(process, "stderr", None) or _no_lines()):
-            text = printable(redacted(line.decode("utf-8", "replace").rstrip()))[:MAX_LINE]
-            if text:
+        async for line in _lines(getattr(process, "stderr", None)):
+            if text := printable(redacted(line.decode("utf-8", "replace").rstrip()))[:MAX_LINE]:
                 said.append(text)
                 log.info("%s: %s", server.name, text)
-    except CodedError:
-        log.warning("%s: stderr: more than %s bytes in a line", server.name, MAX_BODY)
-    finally:
-        has_said_all.set()
-
-
-async def _no_lines() -> AsyncIterator[bytes]:
-    """Stand in where the platform's process gives no stderr."""
-    return
-    yield b""
+    except CodedError:  # nothing of a line without an end is kept, but it has to be taken
+        await _read_errors(server, process, said)
 
 
 async def _write_messages(process: ServerProcess, ends: Channel) -> None:

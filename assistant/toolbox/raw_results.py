@@ -16,6 +16,10 @@ MAX_ENTRIES = 5_000  # of one list
 Note = Callable[[CodedError], None]
 
 
+class Large(dict[str, Any]):
+    """A result that is read beside the event loop."""
+
+
 def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
     match method:
@@ -63,19 +67,14 @@ def _known(entry: dict[str, Any]) -> dict[str, Any]:
 
 def _initialized(result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Mend a handshake: who the server is, and which version it speaks, is not worth a refusal."""
-    info, version = result.get("serverInfo"), result.get("protocolVersion")
+    info, version, can = (result.get(key) for key in ("serverInfo", "protocolVersion", "capabilities"))
     info = info if isinstance(info, dict) else {}
     if version not in HANDSHAKE_PROTOCOL_VERSIONS:
         note(CodedError("version_unknown", version=str(version)[:40]))
         version = LATEST_HANDSHAKE_VERSION
-    mended = {
+    return {
         "protocolVersion": version,
         "serverInfo": {key: str(info.get(key) or "") for key in ("name", "version")},
-        "capabilities": {
-            name: value
-            for name, value in (result.get("capabilities") or {}).items()
-            if isinstance(value, dict)
-        },
+        "capabilities": {name: value for name, value in (can or {}).items() if isinstance(value, dict)},
+        "instructions": str(result.get("instructions") or ""),
     }
-    words = result.get("instructions")
-    return mended | ({"instructions": words} if isinstance(words, str) else {})

@@ -5,9 +5,11 @@ import base64
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from assistant.chat.interfaces import Media, ToolResult
+from assistant.toolbox.raw_results import Large
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
 from serving.redaction import redacted
 
@@ -16,13 +18,12 @@ ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
 
 KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
 
-LARGE_TEXT, LARGE_TREE = 256 * 1024, 10_000  # characters, values: above, a result is read beside the loop
 _MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
 
 
 async def read_result(raw: dict[str, Any]) -> ToolResult:
     """Return a call's outcome."""
-    return await asyncio.to_thread(_read, raw) if _is_large(raw) else _read(raw)
+    return await asyncio.to_thread(_read, raw) if isinstance(raw, Large) else _read(raw)
 
 
 def _read(raw: dict[str, Any]) -> ToolResult:
@@ -58,8 +59,9 @@ def _block(block: Any) -> tuple[str, Media | None]:
         case {"type": "image" | "audio", "data": str(data), "mimeType": str(mime)} if _MIME.fullmatch(mime):
             return f"[{mime}，{len(data) * 3 // 4} 字节]", Media(mime, data)
         case {"type": "resource_link", "uri": str(uri)}:
-            named = " ".join(filter(None, (_word(block, "title") or _word(block, "name"), uri)))
-            return f"[{named}]" + _word(block, "description"), None
+            name = _word(block, "title") or _word(block, "name")
+            shown = f"[{f'{name} {uri}'.strip()}]{_word(block, 'description')}"
+            return shown, Media(_word(block, "mimeType"), "", uri, name)
         case {"type": "resource", "resource": {"uri": str(uri)} as resource}:
             return _resource(uri, resource)
         case {"text": str(text), **rest} if rest.get("type", "text") == "text":
@@ -71,15 +73,11 @@ def _resource(uri: str, resource: dict[str, Any]) -> tuple[str, Media | None]:
     mime, blob = _word(resource, "mimeType"), resource.get("blob")
     if not isinstance(blob, str):
         return "\n".join(filter(None, (f"[{uri}]", _word(resource, "text").lstrip("\ufeff")))), None
-    about = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]"
-    if mime.startswith(("image/", "audio/")) and _MIME.fullmatch(mime):
-        return about, Media(mime, blob)
+    about, inner = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]", ""
     if mime.startswith("text/") or mime.endswith(("json", "xml")):
-        try:
-            return f"{about}\n{base64.b64decode(blob).decode()}", None
-        except ValueError:
-            pass  # no base64, or no UTF-8 within
-    return about, None
+        with suppress(ValueError):  # no base64, or no UTF-8 within
+            inner = "\n" + base64.b64decode(blob).decode()
+    return about + inner, Media(mime if _MIME.fullmatch(mime) else "", blob, uri)
 
 
 def _word(block: dict[str, Any], key: str) -> str:
@@ -100,17 +98,3 @@ def _is_said(structured: Any, texts: Sequence[str]) -> bool:
             except (ValueError, RecursionError):
                 continue
     return any(isinstance(value, str | int | float) and str(value) in texts for value in same)
-
-
-def _is_large(raw: dict[str, Any]) -> bool:
-    """Whether reading a result would hold up the others; looks at no more than it takes to know."""
-    todo, texts = [raw], 0
-    for _ in range(LARGE_TREE):
-        if not todo or texts > LARGE_TEXT:
-            break
-        value: Any = todo.pop()
-        if isinstance(value, str):
-            texts += len(value)
-        elif isinstance(value, dict | list):
-            todo += value.values() if isinstance(value, dict) else value
-    return bool(todo) or texts > LARGE_TEXT

@@ -2,7 +2,6 @@
 
 import re
 import ssl
-from collections.abc import Sequence
 from typing import Literal
 
 import httpx2
@@ -10,14 +9,17 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from assistant.toolbox.config import Server
-from assistant.toolbox.wire import Sent
+from assistant.toolbox.wire import FilledInError, Sent
 from serving.errors import CodedError
 from serving.logs import printable
 from serving.redaction import redacted
 
-# Of an open connection; any other OSError means that none was opened.
 MAX_MESSAGE = 2_000  # characters of a server's reason that are shown
 
+# What our side says of a request, as it is said of a link.
+AS_LINK = {"lost": "closed_by_server", "late": "timeout", "status": "not_mcp", "garbled": "not_mcp"}
+
+# Of an open connection; any other OSError means that none was opened.
 # How servers say with 400 that they do not know the session, where the specification wants 404.
 SESSION_LOST = re.compile(
     r"(no|in)\s?valid session|(missing|unknown|expired) session|session[\w -]*? "
@@ -43,61 +45,59 @@ class NoAnswerError(CodedError):
     effect: Effect = "writes"
 
 
-def filled_in(error: MCPError) -> CodedError | None:
+def filled_in(error: MCPError) -> FilledInError | None:
     """Return what our side says in the server's place: `lost`, `late`, `status`, `garbled` or a bound.
 
     None for an error that the server sent, whatever its number: see `wire`, which marks what came.
     """
-    if isinstance(error.data, CodedError):
+    if isinstance(error.data, FilledInError):
         return error.data
     own = {CONNECTION_CLOSED: "lost", REQUEST_TIMEOUT: "late"}
-    return CodedError(own[error.code]) if error.code in own and not isinstance(error.data, Sent) else None
+    return FilledInError(own[error.code]) if error.code in own and not isinstance(error.data, Sent) else None
 
 
-def request_failure(
-    error: Exception, statuses: Sequence[int], server: Server, *, handshake: bool
-) -> CodedError:
+def request_failure(error: Exception, server: Server, *, handshake: bool) -> CodedError:
     """Say why a request on an open link has no result: a `NoAnswerError`, or the error that was the answer.
 
-    `statuses` are those of the request's HTTP responses; where none is known (see `noted_statuses`) it may
-    have run.
+    Where the HTTP status of an answer is not known the request may have run.
     """
-    first = statuses[0] if statuses else 0
-    unseen = not first and server.transport == "streamable-http"
-    is_unknown_session = first == 404 or (first == 400 and bool(SESSION_LOST.search(str(error))))
-    restarted = handshake and is_unknown_session and isinstance(error, MCPError)
-    sign = filled_in(error) if isinstance(error, MCPError) and not restarted else CodedError("lost")
-    code = sign.code if sign else "answered"
-    if code == "status" and first >= 500:
-        code = "refused"
-    elif (code in ("status", "garbled") and unseen) or (code == "garbled" and 200 <= first < 300):
-        code = "garbled"
-    elif code in ("answered", "status", "garbled"):
-        return link_failure(error, server, first)
-    failure = NoAnswerError(code, server=server.name, **(sign.params if sign else {}))
-    failure.never_ran = restarted
-    return failure
+    if not isinstance(error, MCPError):
+        return NoAnswerError("lost", server=server.name)
+    status = getattr(error.data, "status", 0)
+    said = filled_in(error) or FilledInError("answered")
+    if handshake and (status == 404 or (status == 400 and SESSION_LOST.search(error.message))):
+        failure = NoAnswerError("lost", server=server.name)
+        failure.never_ran = True
+        return failure
+    if said.code == "status" and status >= 500:
+        return NoAnswerError("refused", server=server.name)
+    is_unseen = not status and server.transport == "streamable-http"
+    if said.code in ("status", "garbled") and (is_unseen or (said.code == "garbled" and status < 300)):
+        return NoAnswerError("garbled", server=server.name)
+    if said.code in ("answered", "status", "garbled"):
+        return link_failure(error, server)
+    return NoAnswerError(said.code, **{"server": server.name, **said.params})
 
 
-def link_failure(error: BaseException, server: Server, status: int) -> CodedError:
-    """Say why a link broke or could not be opened; `status` is that of its last HTTP response, or 0."""
+def link_failure(error: BaseException, server: Server) -> CodedError:
+    """Say why a link broke or could not be opened."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
+    status = getattr(getattr(error, "data", getattr(error, "response", None)), "status", 0)
+    if isinstance(error, httpx2.HTTPStatusError):
+        status = error.response.status_code
     refusal = CodedError("http_status", status=status) if status >= 400 else None
     if isinstance(error, MCPError):
-        sign = filled_in(error)
-        if sign is None:
+        said = filled_in(error)
+        if said is None:
             message = printable(redacted(error.message))[:MAX_MESSAGE]
             return CodedError("mcp_error", number=error.code, message=message)
-        error = sign
+        if said.code in AS_LINK:
+            is_told = refusal is not None and said.code in ("lost", "status")
+            return refusal if is_told and refusal else CodedError(AS_LINK[said.code], address=server.address)
+        error = said
     if isinstance(error, CodedError):
-        known = {
-            "lost": refusal or CodedError("closed_by_server", address=server.address),
-            "late": CodedError("timeout", address=server.address),
-            "status": refusal or CodedError("not_mcp", address=server.address),
-            "garbled": CodedError("not_mcp", address=server.address),
-        }
-        return known.get(error.code) or CodedError(error.code, **{"server": server.name, **error.params})
+        return CodedError(error.code, **{"server": server.name, "address": server.address, **error.params})
     return _transport_failure(error, server) or (
         # Not the error's text, which may hold a URL with a password.
         refusal or CodedError("connect_failed", address=server.address, kind=type(error).__name__)

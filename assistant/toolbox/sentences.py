@@ -33,7 +33,7 @@ NOTES = {  # what is odd about an entry or a server, and did not stop it
     "keys_unknown": "这里不认识的配置项：{keys}",
     "line_gb18030": "它的输出不是 UTF-8，按 GB18030 读取",
     "line_not_utf8": "它的输出不全是 UTF-8，读不懂的字符换成了 �",
-    "prompts_refused": "不肯列出它的提示词：{message}",
+    "list_refused": "不肯列出它的 {list}：{message}",
     "list_odd": "它的 {list} 不是一个数组",
     "list_cut": "它的 {list} 太多，只读了 {read} 个",
     "version_unknown": "它说的协议版本 {version} 这里不认识",

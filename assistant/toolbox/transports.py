@@ -1,9 +1,8 @@
 """How a server is reached: a command's pipes, HTTP+SSE, or Streamable HTTP, with the SDK's client on top."""
 
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from contextvars import ContextVar
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import cache
 from typing import Literal
 
@@ -18,27 +17,10 @@ from assistant.toolbox.limits import Limits
 from assistant.toolbox.over_http import http_sse, streamable_http
 from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import beyond_bounds
+from assistant.toolbox.wire import STATUS, beyond_bounds
 from serving.answer_bounds import ACCEPTED, bounded
 
 CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
-
-_statuses: ContextVar[list[int]] = ContextVar("statuses")
-
-
-@contextmanager
-def noted_statuses() -> Iterator[list[int]]:
-    """Collect the HTTP statuses of what is requested within: the SDK's errors do not carry them.
-
-    Written for mcp 2.3, whose transports send in tasks with a copy of the caller's context. Should that
-    change, the list stays empty.
-    """
-    statuses: list[int] = []
-    token = _statuses.set(statuses)
-    try:
-        yield statuses
-    finally:
-        _statuses.reset(token)
 
 
 @asynccontextmanager
@@ -46,15 +28,10 @@ async def open_client(
     server: Server,
     limits: Limits,
     on_message: MessageHandlerFnT,
-    on_status: Callable[[int], None],
     note: Note,
-    *,
     mode: Literal["auto", "legacy"],
 ) -> AsyncIterator[Client]:
-    """Connect to a server; `on_status` gets the status of every HTTP response.
-
-    `mode` is legacy for one that does not bear to be asked which protocol it speaks.
-    """
+    """Connect to a server; `mode` is legacy for one that does not bear `server/discover`."""
     async with AsyncExitStack() as stack:
         if server.transport == "stdio":
             transport = pipes(server, note)
@@ -62,7 +39,7 @@ async def open_client(
             # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
             address = httpx2.URL(server.url)
             auth = httpx2.BasicAuth(address.username, address.password) if address.userinfo else None
-            http = await stack.enter_async_context(_http_client(server, limits, on_status, auth))
+            http = await stack.enter_async_context(_http_client(server, limits, auth))
             speak = http_sse if server.transport == "sse" else streamable_http
             transport = speak(str(address.copy_with(userinfo=b"")), http, note)
         start = limits.start_seconds if server.transport == "stdio" else limits.connect_seconds
@@ -77,21 +54,19 @@ async def open_client(
         yield await stack.enter_async_context(client)
 
 
-def _http_client(
-    server: Server, limits: Limits, on_status: Callable[[int], None], auth: httpx2.Auth | None
-) -> httpx2.AsyncClient:
-    async def note_status(response: httpx2.Response) -> None:
-        on_status(response.status_code)
-        if (statuses := _statuses.get(None)) is not None:
-            statuses.append(response.status_code)
+async def _note_status(response: httpx2.Response) -> None:
+    if not STATUS.get():
+        STATUS.set(response.status_code)
 
+
+def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> httpx2.AsyncClient:
     return Httpx2AiohttpClient(
         limits=httpx2.Limits(
             max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
         ),
         trust_env=not server.is_local,  # a proxy of the environment cannot reach this machine's own servers
         verify=_authorities(),
-        event_hooks={"response": [note_status, bounded(beyond_bounds)]},
+        event_hooks={"response": [_note_status, bounded(beyond_bounds)]},
         headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
         auth=auth,
         timeout=httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None),

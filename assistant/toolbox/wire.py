@@ -7,7 +7,8 @@ their own that look like the server's.
 import re
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -26,8 +27,8 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-from assistant.toolbox.raw_results import Note, acceptable
-from serving.answer_bounds import MAX_BODY, MIB, read_json
+from assistant.toolbox.raw_results import Large, Note, acceptable
+from serving.answer_bounds import LARGE, MAX_BODY, MIB, read_json
 from serving.errors import CodedError
 
 MAX_CONTAINERS = 1_000_000  # objects and lists in one message: small ones take 100 times their bytes
@@ -43,22 +44,33 @@ _ESCAPE = re.compile(
 )
 
 
+STATUS: ContextVar[int] = ContextVar("status", default=0)  # of the first HTTP response to this request
+
+
 class Sent(dict[str, Any]):
-    """The `data` of an error that came over the wire; the SDK's own errors carry none of these."""
+    """The `data` of an error that came over the wire, and its HTTP status."""
+
+    status = 0
 
 
-def beyond_bounds(code: str, **params: Any) -> CodedError:
+class FilledInError(CodedError):
+    """The `data` of an error that our side fills in, and the HTTP status: `lost`, `status`, `garbled` …"""
+
+    status = 0
+
+
+def beyond_bounds(code: str, **params: Any) -> FilledInError:
     """Say that a server's answer is beyond a bound of ours: `answer_too_large`, `answer_encoded`."""
-    return CodedError(f"server_{code}", **params)
+    return FilledInError(f"server_{code}", **params)
 
 
-def too_large() -> CodedError:
+def too_large() -> FilledInError:
     """Say that a message is too large."""
     return beyond_bounds("answer_too_large", mib=MAX_BODY // MIB)
 
 
 async def parse(text: str) -> JSONRPCMessage:
-    """Return the message that a text is, lone surrogates in it replaced. Raises ValueError, CodedError."""
+    """Return the message that a text is, lone surrogates in it replaced. Raises ValueError, FilledInError."""
     if len(text) > MAX_BODY or text.count("{") + text.count("[") > MAX_CONTAINERS:
         raise too_large()
     if "\\ud" in text or "\\uD" in text:
@@ -66,15 +78,17 @@ async def parse(text: str) -> JSONRPCMessage:
     message = jsonrpc_message_adapter.validate_python(await read_json(text), by_name=False)
     if isinstance(message, JSONRPCError):
         _mark(message.error)
+    if isinstance(message, JSONRPCResponse) and len(text) > LARGE:
+        message.result = Large(message.result)
     return message
 
 
 def _mark(error: ErrorData) -> None:
-    if not isinstance(error.data, Sent | CodedError):
+    if not isinstance(error.data, Sent | FilledInError):
         error.data = Sent(error.data if isinstance(error.data, dict) else {"data": error.data})
 
 
-def filled_in(id: RequestId | None, failure: CodedError) -> SessionMessage:
+def filled_in(id: RequestId | None, failure: FilledInError) -> SessionMessage:
     """Answer a request in the server's place: its answer cannot come, or cannot be taken."""
     error = ErrorData(code=INTERNAL_ERROR, message=failure.code, data=failure)
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=id, error=error))
@@ -83,7 +97,7 @@ def filled_in(id: RequestId | None, failure: CodedError) -> SessionMessage:
 class Incoming(ContextReceiveStream[SessionMessage | Exception]):
     """Messages from a transport; errors are marked as `Sent`, or as what the SDK filled in.
 
-    A `CodedError` from below is the outcome of every request under way.
+    A `FilledInError` from below is the outcome of every request under way.
     """
 
     __slots__ = ("_failures", "_note", "_waiting")
@@ -99,7 +113,7 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
         if self._failures:
             return self._failures.popleft()
         item = await super().receive()
-        if isinstance(item, CodedError):
+        if isinstance(item, FilledInError):
             self._failures.extend(filled_in(id, item) for id in self._waiting)
             self._waiting.clear()
             return await self.receive()
@@ -110,10 +124,11 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
                 message.result = acceptable(method, message.result, self._note)
         if isinstance(message, JSONRPCError):
             if message.error.data is None and message.error.message in FOR_A_STATUS:
-                message.error.data = CodedError("status")
+                message.error.data = FilledInError("status")
             if message.error.data is None and message.error.message.startswith(FOR_A_BODY):
-                message.error.data = CodedError("garbled")
+                message.error.data = FilledInError("garbled")
             _mark(message.error)
+            message.error.data.status = self.last_context.get(STATUS, 0) if self.last_context else 0
         return item
 
 
@@ -150,7 +165,17 @@ class Channel:
         """The two for the client; mypy does not see that they are the SDK's `TransportStreams`."""
         return self.incoming, self.outgoing
 
-    async def fail(self, failure: CodedError) -> NoReturn:
+    async def take(self, texts: AsyncIterator[str]) -> None:
+        """Pass on the messages that the texts are, and pass over what is none, until they end."""
+        async with self.to_client:
+            try:
+                async for text in texts:
+                    with suppress(ValueError):
+                        await self.to_client.send(SessionMessage(await parse(text)))
+            except FilledInError as error:
+                await self._fail(error)
+
+    async def _fail(self, failure: FilledInError) -> NoReturn:
         """Let this be the outcome of every request under way, then end the connection with it."""
         for _ in range(2):  # the second is taken when all has been told that the first one means
             await self.to_client.send(failure)

@@ -1,10 +1,14 @@
 """What is secret in an entry of `mcp.json` is shown nowhere, whatever a server makes of it."""
 
+import json
+import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from assistant.toolbox.entry_secrets import remember_secrets, shown
+from assistant.toolbox import read_config
+from assistant.toolbox.entry_secrets import shown
 from serving.redaction import redacted
 
 
@@ -52,26 +56,24 @@ def test_an_address_without_secrets_is_shown_as_it_is(address: str) -> None:
         {"url": "https://x/?api_key={}"},
         {"url": "https://me:{}@x/"},
         {"url": "htp:/me:{}@x/"},
+        {"url": "https://x/", "headers": {"Authorization": "${A_TOKEN:-{}"}},
         {"command": "c", "env": {"SERVICE_TOKEN": "{}"}},
         {"command": "c", "args": ["--api-key", "{}"]},
         {"command": "c", "args": ["--token={}"]},
         {"command": "c", "args": ["postgres://me:{}@db/x"]},
     ],
 )
-def test_a_secret_of_an_entry_is_taken_out_of_every_text(entry: dict[str, Any]) -> None:
-    secret = f"correct-horse-{abs(hash(str(entry)))}"
-
-    def filled(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: filled(item) for key, item in value.items()}
-        return [*map(filled, value)] if isinstance(value, list) else value.replace("{}", secret)
-
-    remember_secrets(filled(entry))
+def test_a_secret_of_an_entry_is_taken_out_of_every_text(tmp_path: Path, entry: dict[str, Any]) -> None:
+    secret = f"correct-horse-{zlib.crc32(repr(entry).encode())}"
+    text = json.dumps({"mcpServers": {"s": entry}}).replace("${A_TOKEN:-{}", "${A_TOKEN:-{}}")
+    (tmp_path / "mcp.json").write_text(text.replace("{}", secret))
+    read_config(tmp_path / "mcp.json")
     assert redacted(f"wrong key: {secret}!") == "wrong key: ***!"
 
 
-def test_what_is_no_secret_stays_readable() -> None:
+def test_what_is_no_secret_stays_readable(tmp_path: Path) -> None:
     entry = {"command": "c", "args": ["--port", "8083", "@scope/pack"], "env": {"MODE": "production"}}
-    remember_secrets(entry)
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"s": entry}}))
+    read_config(tmp_path / "mcp.json")
     text = "production on 8083, @scope/pack"
     assert redacted(text) == text

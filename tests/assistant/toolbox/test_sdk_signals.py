@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from assistant.toolbox.over_http import streamable_http
 from assistant.toolbox.sdk_signals import NoAnswerError, filled_in, request_failure
-from serving.errors import CodedError
+from assistant.toolbox.wire import FilledInError
 from tests.support.asgi import serve
 from tests.support.mcp_servers import Silent, Torn, at
 from tests.support.raw_server import RawServer, error
@@ -77,7 +77,7 @@ async def test_an_error_in_the_clients_own_words_is_the_servers_all_the_same(mes
 
 @pytest.mark.parametrize("code", ["status", "garbled"])
 def test_where_the_http_status_is_not_known_a_call_may_have_run(code: str) -> None:
-    raised = MCPError(-32603, "", CodedError(code))
-    failed = request_failure(raised, [], at("http://localhost"), handshake=False)
+    raised = MCPError(-32603, "", FilledInError(code))
+    failed = request_failure(raised, at("http://localhost"), handshake=False)
     assert isinstance(failed, NoAnswerError)
     assert not failed.never_ran
