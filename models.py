@@ -1,6 +1,8 @@
 """The shop's wire types and their limits, the same for REST, MCP and the browser."""
 
+import re
 from typing import Annotated, Literal
+from unicodedata import category, normalize
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
 
@@ -27,7 +29,26 @@ def _storable(text: str) -> str:
     return text
 
 
+# Default_Ignorable_Code_Point (Unicode, DerivedCoreProperties.txt): drawn without width, or not at all.
+_UNSEEN = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
+_BLANK_BRAILLE = "\u2800"
+
+
+def person_name(text: str) -> str:
+    """Return a person's name as it is kept, so that one person has one: NFC, trimmed, nothing unseen in it.
+
+    A name of which nothing can be seen is "".
+    """
+    name = "".join(char for char in _UNSEEN.sub("", text) if char.isspace() or category(char) != "Cc")
+    name = normalize("NFC", name).strip()
+    return name if any(category(char)[0] in "LNPS" and char != _BLANK_BRAILLE for char in name) else ""
+
+
 StorableText = Annotated[str, AfterValidator(_storable)]
+PersonName = Annotated[StorableText, AfterValidator(person_name)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 
@@ -71,7 +92,7 @@ class PurchaseRequest(Strict):
 
     model_config = ConfigDict(json_schema_extra={"required": ["customerName", "items"]})
 
-    customerName: StorableText = Field(default="", max_length=MAX_NAME, description="客户名称")
+    customerName: PersonName = Field(default="", max_length=MAX_NAME, description="客户名称")
     items: list[OrderItem] = Field(
         default=[], max_length=MAX_LINES, description="购买的商品列表，每个条目包含 productId 和 quantity"
     )

@@ -7,7 +7,17 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
-from models import DEFAULT_LIMIT, MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, MAX_PRICE, GroupBy, StorableText
+from models import (
+    DEFAULT_LIMIT,
+    MAX_AMOUNT,
+    MAX_ID,
+    MAX_LIMIT,
+    MAX_NAME,
+    MAX_PRICE,
+    GroupBy,
+    PersonName,
+    StorableText,
+)
 
 
 def _moment(text: str) -> date:
@@ -67,7 +77,7 @@ class InventoryQuery(ListQuery):
 class OrderQuery(ListQuery):
     """Whose orders, and from when: both ends belong to the period, a date means the shop's whole day."""
 
-    customerName: StorableText | SkipJsonSchema[None] = Field(
+    customerName: PersonName | SkipJsonSchema[None] = Field(
         None, max_length=MAX_NAME, description="客户名称，完全一致"
     )
     productId: ProductId | SkipJsonSchema[None] = Field(None, description="含此商品 ID 的订单")

@@ -1,7 +1,6 @@
 """The shop's records in PostgreSQL, for several API processes at once. Needs the extra `postgres`."""
 
 import asyncio
-import itertools
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -10,10 +9,9 @@ from typing import TypeVar
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from models import Order, PurchaseRequest
-from shop import days, queries, schema, search, store
-from shop.catalog import TUTORIAL, CatalogEntry
+from shop import days, queries, schema, store, writing
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
-from shop.queries import Row, Statement
+from shop.queries import Many, Row, Script, Statement
 from shop.store import Intent, Preparation, Purchase, StockedProduct, Store
 
 T = TypeVar("T")
@@ -231,7 +229,7 @@ async def _write_lines(
 
 async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> None:
     await _migrate(connection)
-    await _import(connection, wanted)
+    await run_script(connection, writing.prepare(wanted))
 
 
 async def _migrate(connection: asyncpg.Connection) -> None:
@@ -246,41 +244,23 @@ async def _migrate(connection: asyncpg.Connection) -> None:
     await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
 
 
-async def _import(connection: asyncpg.Connection, wanted: Preparation) -> None:
-    if await connection.fetchval("SELECT value FROM facts WHERE name = 'search'") != search.VERSION:
-        products = await connection.fetch("SELECT id, name, keywords, description FROM products")
-        await _index(connection, products)
-        await connection.execute(schema.UPSERT_FACT.replace("?", "$"), "search", search.VERSION)
-    kept = await connection.fetchval(days.TIMEZONE)
-    timezone = days.settled(kept, wanted.timezone, move=wanted.move_days)
-    if kept != timezone:
-        await connection.execute(schema.UPSERT_FACT.replace("?", "$"), "timezone", timezone)
-        times = await connection.fetchrow(days.ORDER_TIMES)
-        ranges = days.day_ranges(times, days.zone_named(timezone))
-        await connection.executemany(days.SET_DAYS.replace("?", "$"), ranges)
-    catalogue = wanted.catalogue
-    if catalogue is None and not await connection.fetchval("SELECT 1 FROM products LIMIT 1"):
-        catalogue = TUTORIAL
-    await save_products(connection, catalogue or [])
+async def run_script(connection: asyncpg.Connection, script: Script[T]) -> T:
+    """Run a script's statements, and return what it returns."""
+    try:
+        step = next(script)
+        while True:
+            if isinstance(step, Many):
+                await _write_many(connection, step)
+                step = script.send([])
+            else:
+                step = script.send(await _fetch(connection, step))
+    except StopIteration as done:
+        result: T = done.value
+        return result
 
 
-async def save_products(connection: asyncpg.Connection, entries: Sequence[CatalogEntry]) -> None:
-    """Write products with the terms under which they are found; known ones keep their stock."""
-    # By id, as purchases lock: in another order the two would deadlock.
-    rows = sorted(entry.row() for entry in entries)
-    await connection.executemany(schema.UPSERT_PRODUCT.replace("?", "$"), [row[:5] for row in rows])
-    openings = [(row[0], row[5], days.stored_now()) for row in rows]
-    await connection.executemany(schema.OPENING.replace("?", "$"), openings)
-    await _index(connection, [(id_, name, words, about) for id_, name, _, about, words, _ in rows])
-
-
-async def _index(connection: asyncpg.Connection, products: Sequence[search.Searchable]) -> None:
-    ids = [row[0] for row in products]
-    await connection.execute("DELETE FROM product_terms WHERE product_id = ANY($1::bigint[])", ids)
-    terms = itertools.chain.from_iterable(search.index_rows(*row) for row in products)
-    await connection.copy_records_to_table(
-        "product_terms",
-        records=terms,
-        columns=["term", "place", "product_id"],
-        timeout=MIGRATE_SECONDS,
-    )
+async def _write_many(connection: asyncpg.Connection, step: Many) -> None:
+    if step.table:  # as COPY, at several times the speed
+        await connection.copy_records_to_table(step.table, records=step.rows, timeout=MIGRATE_SECONDS)
+    else:
+        await connection.executemany(step.sql.replace("?", "$"), step.rows, timeout=MIGRATE_SECONDS)

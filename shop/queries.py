@@ -5,13 +5,15 @@ Arguments are numbered `?1`, `?2`, … as SQLite reads them; PostgreSQL gets `$1
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from models import DEFAULT_LIMIT, MAX_PRICE, GroupBy, InventoryItem, Order, OrderItem, Product, SalesSummary
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
+
+T = TypeVar("T")
 
 Row = Sequence[Any]
 Period = tuple[str | None, str | None]  # the first and the last stored time
@@ -24,6 +26,18 @@ class Statement:
     sql: str
     args: list[Any]
     quick: bool = False
+
+
+@dataclass(frozen=True)
+class Many:
+    """SQL that writes, once for each row of arguments; `table` names the one that all the rows fill."""
+
+    sql: str
+    rows: Iterable[Sequence[Any]]
+    table: str | None = None
+
+
+Script = Generator[Statement | Many, Sequence[Row], T]  # what runs in one transaction, on either engine
 
 
 class Conditions:

@@ -1,7 +1,6 @@
 """The shop's records in one SQLite file: readers never wait for writers, and purchases share disk syncs."""
 
 import asyncio
-import itertools
 import queue
 import sqlite3
 import threading
@@ -14,10 +13,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from models import Order, PurchaseRequest
-from shop import days, queries, schema, search, store
-from shop.catalog import TUTORIAL, CatalogEntry
+from shop import days, queries, schema, store, writing
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
-from shop.queries import Row, Statement
+from shop.queries import Many, Row, Script, Statement
 from shop.sqlite_files import Connections, Files, failed
 from shop.store import Intent, Preparation, Purchase, StockedProduct, Store
 
@@ -255,32 +253,20 @@ def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> 
         for statement in step:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(schema.SQLITE)}")
-    if connection.execute("SELECT value FROM facts WHERE name = 'search'").fetchone() != (search.VERSION,):
-        products = "SELECT id, name, keywords, description FROM products"
-        _index(connection, connection.execute(products).fetchall())
-        connection.execute(schema.UPSERT_FACT, ("search", search.VERSION))
-    kept = connection.execute(days.TIMEZONE).fetchone()
-    timezone = days.settled(kept and kept[0], wanted.timezone, move=wanted.move_days)
-    if kept != (timezone,):
-        connection.execute(schema.UPSERT_FACT, ("timezone", timezone))
-        times = connection.execute(days.ORDER_TIMES).fetchone()
-        connection.executemany(days.SET_DAYS, days.day_ranges(times, days.zone_named(timezone)))
-    catalogue = wanted.catalogue
-    if catalogue is None and not connection.execute("SELECT 1 FROM products LIMIT 1").fetchone():
-        catalogue = TUTORIAL
-    save_products(connection, catalogue or [])
+    run_script(connection, writing.prepare(wanted))
     connection.execute("COMMIT")
 
 
-def save_products(connection: sqlite3.Connection, entries: Sequence[CatalogEntry]) -> None:
-    """Write products with the terms under which they are found; known ones keep their stock."""
-    rows = [entry.row() for entry in entries]
-    connection.executemany(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
-    connection.executemany(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
-    _index(connection, [(id_, name, words, about) for id_, name, _, about, words, _ in rows])
-
-
-def _index(connection: sqlite3.Connection, products: Sequence[search.Searchable]) -> None:
-    connection.executemany("DELETE FROM product_terms WHERE product_id = ?", [(row[0],) for row in products])
-    terms = itertools.chain.from_iterable(search.index_rows(*row) for row in products)
-    connection.executemany("INSERT INTO product_terms VALUES (?, ?, ?)", terms)
+def run_script(connection: sqlite3.Connection, script: Script[T]) -> T:
+    """Run a script's statements, and return what it returns."""
+    try:
+        step = next(script)
+        while True:
+            if isinstance(step, Many):
+                connection.executemany(step.sql, step.rows)
+                step = script.send([])
+            else:
+                step = script.send(connection.execute(step.sql, step.args).fetchall())
+    except StopIteration as done:
+        result: T = done.value
+        return result

@@ -78,6 +78,18 @@ async def test_a_product_that_left_the_file_stays_in_the_shop(url: str, tmp_path
     await shop.close()
 
 
+async def test_a_file_is_imported_once_so_that_an_older_one_takes_nothing_back(
+    url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for price in (19.99, 30, 19.99):  # the last start is a replica's with the older file
+        await (await shop_with(url, tmp_path, TEA | {"price": price}, TEA | {"id": 8})).close()
+    assert [row[0] for row in ask(url, "SELECT price_cents FROM products ORDER BY id")] == [3000, 1999]
+    said = [record.getMessage() for record in caplog.records if "商品目录" in record.getMessage()]
+    assert said[0] == "商品目录已导入：新增 2 个商品，更新 0 个"
+    assert said[1:] == ["商品目录已导入：新增 0 个商品，更新 2 个", "商品目录以前导入过，没有再导入"]
+
+
 async def test_without_a_file_a_filled_shop_stays_as_it_is(url: str, tmp_path: Path) -> None:
     await (await shop_with(url, tmp_path, TEA)).close()
     shop = await open_store(url)

@@ -1,0 +1,87 @@
+"""What is written beside purchases, once for both engines: a script yields statements and gets their rows."""
+
+import hashlib
+import itertools
+import logging
+from collections.abc import Iterable, Sequence
+
+from models import person_name
+from shop import days, schema, search
+from shop.catalog import TUTORIAL, CatalogEntry
+from shop.queries import Many, Row, Script, Statement
+from shop.store import Preparation
+
+NAMES = "1"  # the version of `person_name` by which the customers of old orders were folded
+
+log = logging.getLogger(__name__)
+
+
+def prepare(wanted: Preparation) -> Script[None]:
+    """Bring what the tables hold up to this program, then import the catalogue."""
+    if (yield from fact("search")) != search.VERSION:
+        yield from _index((yield Statement("SELECT id, name, keywords, description FROM products", [])))
+        yield from set_fact("search", search.VERSION)
+    if (yield from fact("names")) != NAMES:
+        yield from _fold_names()
+        yield from set_fact("names", NAMES)
+    yield from _settle_days(wanted)
+    yield from _import(wanted.catalogue)
+
+
+def fact(name: str) -> Script[str | None]:
+    """Return what is known of the whole database under a name."""
+    rows = yield Statement("SELECT value FROM facts WHERE name = ?1", [name])
+    return rows[0][0] if rows else None
+
+
+def set_fact(name: str, value: str) -> Script[None]:
+    """Keep what is true of the whole database."""
+    yield Statement(schema.UPSERT_FACT, [name, value])
+
+
+def save_products(entries: Iterable[CatalogEntry]) -> Script[None]:
+    """Write products with the terms under which they are found; known ones keep their stock."""
+    # By id, as purchases lock: in another order the two would deadlock.
+    rows = sorted(entry.row() for entry in entries)
+    yield Many(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
+    yield Many(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
+    yield from _index([(id_, name, words, about) for id_, name, _, about, words, _ in rows])
+
+
+def _index(products: Sequence[Row]) -> Script[None]:
+    yield Many("DELETE FROM product_terms WHERE product_id = ?1", [row[:1] for row in products])
+    terms = itertools.chain.from_iterable(search.index_rows(*row) for row in products)
+    yield Many("INSERT INTO product_terms VALUES (?1, ?2, ?3)", terms, table="product_terms")
+
+
+def _fold_names() -> Script[None]:
+    """Give old orders the names that a purchase would have now; one that nobody can see stays as it is."""
+    names = [row[0] for row in (yield Statement("SELECT DISTINCT customer FROM orders", []))]
+    folded = [(new, old) for old in names if (new := person_name(old)) not in ("", old)]
+    yield Many("UPDATE orders SET customer = ?1 WHERE customer = ?2", folded)
+
+
+def _settle_days(wanted: Preparation) -> Script[None]:
+    kept = yield from fact("timezone")
+    timezone = days.settled(kept, wanted.timezone, move=wanted.move_days)
+    if kept != timezone:
+        yield from set_fact("timezone", timezone)
+        times = (yield Statement(days.ORDER_TIMES, []))[0]
+        yield Many(days.SET_DAYS, list(days.day_ranges(times, days.zone_named(timezone))))
+
+
+def _import(catalogue: list[CatalogEntry] | None) -> Script[None]:
+    """Import a catalogue once: a restart undoes nothing that was changed since, nor does an older file."""
+    if catalogue is None:
+        if not (yield Statement("SELECT 1 FROM products LIMIT 1", [])):
+            yield from save_products(TUTORIAL)
+        return
+    digest = hashlib.sha256("\n".join(entry.model_dump_json() for entry in catalogue).encode()).hexdigest()
+    if (yield from fact(f"catalogue {digest}")):
+        log.info("商品目录以前导入过，没有再导入")
+        return
+    known = {row[0] for row in (yield Statement("SELECT id FROM products", []))}
+    yield from save_products(catalogue)
+    yield from set_fact(f"catalogue {digest}", days.stored_now())
+    new = sum(entry.id not in known for entry in catalogue)
+    log.info("商品目录已导入：新增 %d 个商品，更新 %d 个", new, len(catalogue) - new)
