@@ -201,7 +201,7 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
     |---|---|
     | `text` | `{delta, restart}`; `restart`: what was told of this answer so far is taken back |
     | `thinking` | `{delta}` |
-    | `html` | `{html}`: the answer so far, rendered and sanitised |
+    | `html` | `{html, keep}`: of the message's HTML so far, `keep` UTF-16 units stay and `html` follows |
     | `tool_call` | `{id, server, tool, title, args, raw, mended, readOnly, fingerprint, honoursKey}` |
     | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |
     | `tool_progress` | `{id, progress, total, message}` |

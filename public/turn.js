@@ -68,10 +68,10 @@ class Turn {
 			this.text += delta;
 			this.view.text(this.text, this.html);
 		},
-		/** @param {{html: string}} data */
-		html: ({html}) => {
-			this.html = html;
-			this.view.html(html);
+		/** @param {{html: string, keep: number}} data */
+		html: ({html, keep}) => {
+			this.html = this.html.slice(0, keep) + html;
+			this.view.html(this.html);
 		},
 		/** @param {{message: Message}} data */
 		message: ({message}) => {

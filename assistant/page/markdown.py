@@ -4,11 +4,11 @@ import asyncio
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import asdict
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import nh3
 from markdown_it import MarkdownIt
@@ -16,15 +16,35 @@ from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from assistant.chat import events
+from assistant.page import markdown_rules
 from assistant.page.sentences import explain
 
 MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the longer ones
 RENDER_SECONDS = 0.05  # between two renderings of an answer that is still coming
 MAX_SHARE = 0.2  # of the time that goes into rendering one answer
+STEPS = 16  # renderings of a block until it has doubled its length, about
+
+T = TypeVar("T")
 
 NUMERIC_CELL = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
 
-TEXT_TAGS = {"p", "br", "hr", "strong", "em", "s", "a", "code", "pre", "blockquote", "ul", "ol", "li"}
+TEXT_TAGS = {
+    "p",
+    "br",
+    "hr",
+    "strong",
+    "em",
+    "s",
+    "a",
+    "code",
+    "pre",
+    "blockquote",
+    "ul",
+    "ol",
+    "li",
+    "sub",
+    "sup",
+}
 HEADING_TAGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
 TABLE_TAGS = {"div", "table", "thead", "tbody", "tr", "th", "td"}
 
@@ -52,11 +72,12 @@ def sanitise(html: str) -> str:
             "th": {"class"},
             "td": {"class"},
         },
+        tag_attribute_values={"div": {"class": {"wide"}}},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
         set_tag_attribute_values={
             "a": {"target": "_blank"},
-            "div": {"class": "wide", "tabindex": "0"},  # the keyboard scrolls what has the focus
+            "div": {"tabindex": "0"},  # the keyboard scrolls what has the focus
             "pre": {"tabindex": "0"},
         },
     )
@@ -73,7 +94,7 @@ def _frame_tables(state: StateCore) -> None:
     for token, following in pairwise([*state.tokens, Token("end", "", 0)]):
         if token.type == "table_open":
             columns = defaultdict(list)
-            framed.append(Token("frame_open", "div", 1))
+            framed.append(Token("frame_open", "div", 1, attrs={"class": "wide"}))
         elif token.type == "tr_open":
             column = 0
         elif token.type in ("th_open", "td_open"):
@@ -98,28 +119,94 @@ def _mark_numbers(cells: list[tuple[Token, str]]) -> None:
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
 _markdown.disable("image")  # a remote image tells its host who reads; the alternative text stays readable
+markdown_rules.install(_markdown)
 _markdown.core.ruler.push("frame_tables", _frame_tables)
 
 
+class LiveHtml:
+    """The HTML of a message that is still coming: only its last block is rendered and sent again.
+
+    What that costs grows with the message's length: the longer the block, the more must be new.
+    """
+
+    def __init__(self, seconds: float = RENDER_SECONDS) -> None:
+        """Make one; `seconds` pass at least between two renderings."""
+        self._seconds = seconds
+        self._all: list[str] = []
+        self._new: list[str] = []  # not rendered yet
+        self._new_length = 0
+        self._last = ""  # the last block
+        self._done = ""  # the HTML of the blocks before it
+        self._html = ""  # all that was sent
+        self._next = 0.0  # time.monotonic()
+
+    def add(self, delta: str) -> None:
+        """Add a piece of the message."""
+        self._all.append(delta)
+        self._new.append(delta)
+        self._new_length += len(delta)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether enough has come since the last rendering, and enough time passed."""
+        return self._new_length * STEPS >= len(self._last) and time.monotonic() >= self._next
+
+    async def rendered(self) -> dict[str, Any]:
+        """Return an event's data: how much of the HTML stays, as JavaScript counts, and what follows."""
+        began = time.monotonic()
+        text, self._new, self._new_length = self._last + "".join(self._new), [], 0
+        self._last, finished_html, last_html = await _aside(_render_blocks, text)
+        keep = self._done
+        self._done += finished_html
+        self._html = self._done + last_html
+        now = time.monotonic()
+        self._next = now + max(self._seconds, (now - began) / MAX_SHARE) if self._seconds else 0.0
+        return _change(keep, self._html)
+
+    async def ended(self) -> dict[str, Any] | None:
+        """Return the data of the last event, if one is needed: blocks may refer to each other."""
+        whole = await _aside(to_html, "".join(self._all))
+        kept = self._done if whole.startswith(self._done) else ""
+        return None if whole == self._html else _change(kept, whole)
+
+
 async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-    """Yield name and data of each event, and `html` events: the answer so far, and the whole one."""
-    text = ""
-    next_rendering = 0.0  # time.monotonic()
+    """Yield name and data of each event, and `html` events: the message so far, and the whole one."""
+    live: LiveHtml | None = None
     async with aclosing(turn) as told:
         async for event in told:
             if isinstance(event, events.TextEvent):
-                text = event.delta if event.restart else text + event.delta
-                is_due = time.monotonic() >= next_rendering
-            else:
-                is_due = bool(text)
-            if is_due:
-                began = time.monotonic()
-                html = to_html(text) if len(text) < MAX_INLINE else await asyncio.to_thread(to_html, text)
-                yield "html", {"html": html}
-                next_rendering = began + max(RENDER_SECONDS, (time.monotonic() - began) / MAX_SHARE)
-            if not isinstance(event, (events.TextEvent, events.ThinkingEvent)):
-                text = ""
+                live = LiveHtml() if live is None or event.restart else live
+                live.add(event.delta)
+                if live.is_due:
+                    yield "html", await live.rendered()
+            elif live and not isinstance(event, events.ThinkingEvent):
+                if data := await live.ended():
+                    yield "html", data
+                live = None
             yield event.event, _data(event)
+
+
+async def _aside(work: Callable[[str], T], text: str) -> T:
+    return work(text) if len(text) < MAX_INLINE else await asyncio.to_thread(work, text)
+
+
+def _render_blocks(text: str) -> tuple[str, str, str]:
+    """Return the last block of a text, the HTML of those before it, and its own.
+
+    The block before is the last one while the first line of the next is not complete: it may be a part of it.
+    """
+    tokens: list[Token] = []
+    _markdown.block.parse(text, _markdown, {}, tokens)
+    lines = text.split("\n")
+    begins = [token.map[0] for token in tokens if token.level == 0 and token.map]
+    begin = max((line for line in begins if line < len(lines) - 1), default=0)
+    finished, last = "\n".join(lines[:begin]), "\n".join(lines[begin:])
+    return last, to_html(finished), to_html(last)
+
+
+def _change(kept: str, html: str) -> dict[str, Any]:
+    return {"html": html[len(kept) :], "keep": len(kept.encode("utf-16-le")) // 2}
 
 
 def _data(event: events.Event) -> dict[str, Any]:
