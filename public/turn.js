@@ -68,8 +68,8 @@ class Turn {
 			this.text += delta;
 			this.view.text(this.text, this.html);
 		},
-		/** @param {{html: string, keep: number}} data */
-		html: ({html, keep}) => {
+		/** @param {{html: string, keep?: number}} data */
+		html: ({html, keep = 0}) => {
 			this.html = this.html.slice(0, keep) + html;
 			this.view.html(this.html);
 		},

@@ -152,7 +152,7 @@ async def test_a_stream_brings_text_html_and_the_message_to_remember(tmp_path: P
     names = [name for name, _ in events]
     assert names[-3:] == ["html", "message", "done"]
     assert "".join(data["delta"] for name, data in events if name == "text") == "**good**day"
-    assert events[-3][1] == {"html": "<p><strong>good</strong>day</p>\n"}
+    assert events[-3][1] == {"html": "<p><strong>good</strong>day</p>\n", "keep": 0}
     assert events[-1][1] == {"reason": "stop"}
 
 

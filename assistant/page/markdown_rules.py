@@ -10,6 +10,7 @@ from collections.abc import Callable, MutableMapping, Sequence
 from typing import Any
 
 from markdown_it import MarkdownIt
+from markdown_it.common.normalize_url import normalizeLink, validateLink
 from markdown_it.common.utils import isMdAsciiPunct, isPunctChar
 from markdown_it.parser_inline import ParserInline
 from markdown_it.rules_core import StateCore
@@ -107,8 +108,8 @@ def _link_url(state: StateInline, silent: bool) -> bool:
     url = _URL_ENDS.sub("", found[0])
     while url.endswith(")") and url.count(")") > url.count("("):
         url = _URL_ENDS.sub("", url[:-1])
-    target = state.md.normalizeLink(url)
-    if not state.md.validateLink(target) or len(url) <= len("https://"):
+    target = normalizeLink(url)
+    if not validateLink(target) or len(url) <= len("https://"):
         return False
     if not silent:
         state.pending = state.pending[: -len(scheme[0])]
