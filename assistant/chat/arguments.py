@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
 from math import isfinite
@@ -130,14 +131,11 @@ def _sequence(text: str) -> list[tuple[Any, str]]:
 
 def _unwrapped(value: Any, schema: Any) -> Any:
     """Return the list or object that the schema wants in the place of a text that holds one."""
-    wanted = schema.get("type") if isinstance(schema, dict) else None
-    if wanted not in ("object", "array") or not isinstance(value, str):
+    kind = schema.get("type") if isinstance(schema, dict) else None
+    if kind not in ("object", "array") or not isinstance(value, str):
         return value
-    try:
-        inner = json.loads(value, object_pairs_hook=_object, strict=False)
-    except (ValueError, RecursionError):
-        return value
-    return inner if isinstance(inner, dict if wanted == "object" else list) else value
+    said = [each for each, _ in _sequence(_bare(value))]
+    return said[0] if [*map(type, said)] == [dict if kind == "object" else list] else value
 
 
 def _checked(args: Any, text: str) -> dict[str, Any]:
@@ -150,8 +148,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object; readers differ in which of two equal names counts."""
     made = dict(pairs)
     if len(made) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ArgumentsError("arguments_ambiguous", name=next(n for n in names if names.count(n) > 1))
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise ArgumentsError("arguments_ambiguous", name=name[:MAX_SHOWN])
     return made
 
 

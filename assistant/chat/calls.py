@@ -71,7 +71,7 @@ class Calls:
         meant = {call.id: find_tool(call.name, tools) for call, _ in calls}
         for call, _ in calls:
             self.told.emit(_call_event(call, meant[call.id]))
-        repeated = repeated_calls(self.told.history)
+        repeated = repeated_calls(self.told.history, meant)
         running: list[Awaitable[None]] = []
         again: list[tuple[Call, AskAgainError]] = []
         waiting: list[tuple[Call, CodedError | None]] = []

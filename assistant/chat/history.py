@@ -1,6 +1,6 @@
 """A conversation as OpenAI chat messages: validated, mended, and cut to what a model can read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Annotated, Any, Literal
@@ -176,12 +176,12 @@ def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:
     ]
 
 
-def repeated_calls(history: Sequence[Message]) -> set[str]:
-    """Return the ids of calls that equal an earlier one of the same answer."""
+def repeated_calls(history: Sequence[Message], ids: Collection[str]) -> set[str]:
+    """Return which of these calls equal an earlier one of the same answer."""
     repeated: set[str] = set()
-    for message in history:
+    for calls in map(calls_of, history):
         seen: set[tuple[str, str]] = set()
-        for call in calls_of(message):
+        for call in calls if any(call.id in ids for call in calls) else ():
             if call.args() is None:
                 continue
             same = call.name, canonical(call.arguments)
