@@ -1,0 +1,1 @@
+"""Attacks on the whole chain of three processes: see docs/security.md."""
