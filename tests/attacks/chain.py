@@ -1,4 +1,4 @@
-"""The three services as processes, with a relay on each way between them, and a model that does as it is told."""
+"""The three services as processes, a relay on each way between them, and a model that does as it is told."""
 
 import asyncio
 import json
@@ -15,6 +15,8 @@ import httpx
 
 from tests.support.processes import free_port
 from tests.support.suite import Suite
+
+PRODUCT, STOCK = 1, 1_000_000  # the only one in this shop
 
 Moment = Literal["before", "after"]
 TOLD_KEY = re.compile(r"idempotencyKey：([\w-]+)")
@@ -132,6 +134,9 @@ class Chain:
         self.to_api = Relay(self.suite.api, b"POST /api/purchase", b"orderDate")
         url = f"http://127.0.0.1:{self.to_main.port}/mcp"
         self.suite.configure({"product-mcp": {"type": "http", "url": url}})
+        self._catalogue = folder / "catalogue.json"
+        product = {"id": PRODUCT, "name": "电源", "price": 299, "description": "", "quantity": STOCK}
+        self._catalogue.write_text(json.dumps([product]))
         self._provider = ThreadingHTTPServer(("127.0.0.1", 0), Obedient)
         self._loop = asyncio.new_event_loop()
 
@@ -164,7 +169,8 @@ class Chain:
         """Start services, or start them again."""
         base = f"http://127.0.0.1:{self._provider.server_address[1]}/v1"
         settings = {"OPENAI_API_BASE": base, "LLM_MODEL": "m", "WEB_SECRET": "of these attacks alone, long"}
-        self.suite.start(*names, **settings, API_URL=f"http://127.0.0.1:{self.to_api.port}/api")
+        settings |= {"CATALOG": str(self._catalogue), "API_URL": f"http://127.0.0.1:{self.to_api.port}/api"}
+        self.suite.start(*names, **settings)
 
     def heal(self) -> None:
         """Start what is down, let everything pass, and wait until the page could buy."""
@@ -188,7 +194,7 @@ class Chain:
         ).json()
         return found
 
-    def stock(self) -> dict[int, int]:
+    def stock(self) -> int:
         """Read the stock from the shop itself."""
-        items = httpx.get(f"http://127.0.0.1:{self.suite.api}/api/inventory", timeout=30).json()
-        return {item["productId"]: item["quantity"] for item in items}
+        (item,) = httpx.get(f"http://127.0.0.1:{self.suite.api}/api/inventory", timeout=30).json()
+        return int(item["quantity"])

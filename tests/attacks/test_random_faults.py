@@ -1,7 +1,7 @@
 """Whatever is killed, restarted, lost, repeated or stopped: one intent of a person is at most one order.
 
-Hypothesis draws the interleavings over three real processes. Each intent buys for a customer of its own, so the
-orders of that customer are what became of it.
+Hypothesis draws the interleavings over three real processes. Each intent buys for a customer of its own, so
+the orders of that customer are what became of it.
 """
 
 import contextlib
@@ -20,12 +20,19 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
-from tests.attacks.chain import Chain, Moment
+from tests.attacks.chain import PRODUCT, Chain, Moment
 from tests.support.processes import LONG_RUNS
 
 MOMENTS = st.sampled_from(["before", "after"])
 SERVICES = st.sampled_from(["api", "main", "web"])
 RUNS = 200 if LONG_RUNS else 20
+
+
+def some(*, waiting: bool) -> Any:
+    """Let a rule be drawn only while there is an intent for it."""
+    return precondition(
+        lambda machine: any(not i.declined and i.approved != waiting for i in machine.intents)
+    )
 
 
 @dataclass
@@ -57,12 +64,11 @@ class Faults(RuleBasedStateMachine):
         self.chain.heal()
         self.before = self.chain.stock()
         self.intents: list[Intent] = []
-        self.sold = 0
 
-    def pick(self, number: int, *, waiting: bool) -> Intent | None:
+    def pick(self, number: int, *, waiting: bool) -> Intent:
         """Return one of the intents that wait for an answer, or of those that were approved."""
-        found = [i for i in self.intents if (not i.approved and not i.declined) == waiting and i.call]
-        return found[number % len(found)] if found else None
+        found = [i for i in self.intents if not i.declined and i.approved != waiting]
+        return found[number % len(found)]
 
     # --- what people do -----------------------------------------------------------------------------------
 
@@ -70,77 +76,86 @@ class Faults(RuleBasedStateMachine):
     def ask(self, quantity: int) -> None:
         Faults.count += 1
         customer = f"C{Faults.count}"
-        wish = {"customerName": customer, "items": [{"productId": 3, "quantity": quantity}]}
+        wish = {"customerName": customer, "items": [{"productId": PRODUCT, "quantity": quantity}]}
         intent = Intent(customer, [{"role": "user", "content": json.dumps(wish)}])
         self.turn(intent, intent.history, {})
         assert intent.call, "a purchase waits for the person"
         self.intents.append(intent)
 
+    @some(waiting=True)
     @rule(number=st.integers(0, 9))
     def approve(self, number: int) -> None:
-        if intent := self.pick(number, waiting=True):
-            self.approve_now(intent)
-            assert intent.acknowledged, "nothing was broken, so it was bought"
+        intent = self.pick(number, waiting=True)
+        self.approve_now(intent)
+        assert intent.acknowledged, "nothing was broken, so it was bought"
 
+    @some(waiting=True)
     @rule(number=st.integers(0, 9))
     def approve_twice_at_once(self, number: int) -> None:
-        if intent := self.pick(number, waiting=True):
-            again = threading.Thread(target=self.approve_now, args=[intent])
-            again.start()
-            self.approve_now(intent)
-            again.join()
-            assert len(intent.acknowledged) == 1
+        intent = self.pick(number, waiting=True)
+        again = threading.Thread(target=self.approve_now, args=[intent])
+        again.start()
+        self.approve_now(intent)
+        again.join()
+        assert len(intent.acknowledged) == 1
 
+    @some(waiting=True)
     @rule(number=st.integers(0, 9))
     def decline(self, number: int) -> None:
-        if intent := self.pick(number, waiting=True):
-            intent.declined = True
-            self.turn(intent, intent.history, {intent.call: False})
+        intent = self.pick(number, waiting=True)
+        intent.declined = True
+        self.turn(intent, intent.history, {intent.call: False})
 
+    @some(waiting=True)
     @rule(number=st.integers(0, 9), events=st.integers(0, 4))
     def stop_the_turn(self, number: int, events: int) -> None:
-        if intent := self.pick(number, waiting=True):
-            intent.approved = True
-            self.turn(intent, intent.history, {intent.call: True}, leave_after=events)
+        intent = self.pick(number, waiting=True)
+        intent.approved = True
+        self.turn(intent, intent.history, {intent.call: True}, leave_after=events)
 
+    @some(waiting=False)
     @rule(number=st.integers(0, 9))
     def try_again(self, number: int) -> None:
         """Send the same call again, as the card's button does, whatever was told of it."""
-        if intent := self.pick(number, waiting=False):
-            self.turn(intent, intent.up_to_the_call(), {intent.call: True})
-            assert len(intent.acknowledged) == 1, "the shop has one order under this key, old or new"
+        intent = self.pick(number, waiting=False)
+        self.turn(intent, intent.up_to_the_call(), {intent.call: True})
+        assert len(intent.acknowledged) == 1, "the shop has one order under this key, old or new"
 
+    @some(waiting=False)
     @rule(number=st.integers(0, 9))
     def repeat_by_key(self, number: int) -> None:
-        """Let the model follow the advice that it was given: the same order under the key that it was told."""
-        if (intent := self.pick(number, waiting=False)) and intent.unknown:
-            first = intent.call
-            history = [*intent.history, {"role": "user", "content": "repeat"}]
-            self.turn(intent, history, {})
-            self.turn(intent, intent.history, {intent.call: True})
-            intent.call = first
-            assert len(intent.acknowledged) == 1
+        """Let the model follow the advice that it was given: the same order under the key it was told."""
+        intent = self.pick(number, waiting=False)
+        if not intent.unknown:
+            return
+        first = intent.call
+        self.turn(intent, [*intent.history, {"role": "user", "content": "repeat"}], {})
+        self.turn(intent, intent.history, {intent.call: True})
+        intent.call, intent.approved = first, True
+        assert len(intent.acknowledged) == 1
 
     # --- what breaks --------------------------------------------------------------------------------------
 
+    @some(waiting=True)
     @rule(number=st.integers(0, 9), moment=MOMENTS, way=st.sampled_from(["to_main", "to_api"]))
     def lose_an_answer(self, number: int, moment: Moment, way: str) -> None:
-        if intent := self.pick(number, waiting=True):
-            getattr(self.chain, way).arm(moment)
-            self.approve_now(intent)
-            self.chain.heal()
+        intent = self.pick(number, waiting=True)
+        getattr(self.chain, way).arm(moment)
+        self.approve_now(intent)
+        self.chain.heal()
 
+    @some(waiting=True)
     @rule(number=st.integers(0, 9), moment=MOMENTS, service=SERVICES, softly=st.booleans())
     def end_a_service_in_the_middle(self, number: int, moment: Moment, service: str, softly: bool) -> None:
-        if intent := self.pick(number, waiting=True):
-            suite = self.chain.suite
-            way = self.chain.to_main if service == "main" else self.chain.to_api
-            process = suite.running[service].process
-            way.arm(moment, process.terminate if softly else process.kill)
-            self.approve_now(intent)
-            process.wait(30)
-            suite.running.pop(service)
-            self.chain.heal()
+        intent = self.pick(number, waiting=True)
+        suite = self.chain.suite
+        way = self.chain.to_main if service == "main" else self.chain.to_api
+        process = suite.running[service].process
+        way.arm(moment, process.terminate if softly else process.kill)
+        self.approve_now(intent)
+        process.wait(30)
+        suite.running.pop(service)
+        self.chain.heal()
 
     @precondition(lambda self: self.intents)
     @rule(service=SERVICES)
@@ -202,14 +217,13 @@ class Faults(RuleBasedStateMachine):
             if not intent.approved:
                 assert not orders, "bought without a click"
             sold += sum(item["quantity"] for order in orders for item in order["items"])
-        now = self.chain.stock()
-        assert self.before[3] - now[3] == sold, "stock and orders disagree"
+        assert self.before - self.chain.stock() == sold, "stock and orders disagree"
 
 
 @pytest.mark.timeout(1800)
 def test_no_fault_loses_or_doubles_a_purchase() -> None:
     number = int(os.environ.get("SEED") or secrets.randbelow(2**32))
-    print(f"SEED={number}")  # noqa: T201  what repeats this run
+    print(f"SEED={number}")
     with tempfile.TemporaryDirectory() as folder, Chain(Path(folder)) as chain:
         Faults.chain = chain
         options = settings(
