@@ -188,7 +188,7 @@ class Chain:
 
     def orders_of(self, customer: str) -> list[dict[str, Any]]:
         """Read the orders of a customer from the shop itself."""
-        query = {"customerName": customer, "limit": 500}
+        query = {"customerName": customer, "limit": "500"}
         found: list[dict[str, Any]] = httpx.get(
             f"http://127.0.0.1:{self.suite.api}/api/orders", params=query, timeout=30
         ).json()

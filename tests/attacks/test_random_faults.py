@@ -28,11 +28,14 @@ SERVICES = st.sampled_from(["api", "main", "web"])
 RUNS = 200 if LONG_RUNS else 20
 
 
-def some(*, waiting: bool) -> Any:
-    """Let a rule be drawn only while there is an intent for it."""
-    return precondition(
-        lambda machine: any(not i.declined and i.approved != waiting for i in machine.intents)
-    )
+def some_wait(machine: "Faults") -> bool:
+    """Whether an intent waits for the person's answer."""
+    return bool(machine.those(waiting=True))
+
+
+def some_are_approved(machine: "Faults") -> bool:
+    """Whether there is an intent whose purchase was confirmed."""
+    return bool(machine.those(waiting=False))
 
 
 @dataclass
@@ -66,9 +69,13 @@ class Faults(RuleBasedStateMachine):
         self.intents: list[Intent] = []
 
     def pick(self, number: int, *, waiting: bool) -> Intent:
-        """Return one of the intents that wait for an answer, or of those that were approved."""
-        found = [i for i in self.intents if not i.declined and i.approved != waiting]
+        """Return one of `those`."""
+        found = self.those(waiting=waiting)
         return found[number % len(found)]
+
+    def those(self, *, waiting: bool) -> list[Intent]:
+        """Return the intents that wait for an answer, or those that were approved."""
+        return [intent for intent in self.intents if not intent.declined and intent.approved != waiting]
 
     # --- what people do -----------------------------------------------------------------------------------
 
@@ -82,14 +89,14 @@ class Faults(RuleBasedStateMachine):
         assert intent.call, "a purchase waits for the person"
         self.intents.append(intent)
 
-    @some(waiting=True)
+    @precondition(some_wait)
     @rule(number=st.integers(0, 9))
     def approve(self, number: int) -> None:
         intent = self.pick(number, waiting=True)
         self.approve_now(intent)
         assert intent.acknowledged, "nothing was broken, so it was bought"
 
-    @some(waiting=True)
+    @precondition(some_wait)
     @rule(number=st.integers(0, 9))
     def approve_twice_at_once(self, number: int) -> None:
         intent = self.pick(number, waiting=True)
@@ -99,21 +106,21 @@ class Faults(RuleBasedStateMachine):
         again.join()
         assert len(intent.acknowledged) == 1
 
-    @some(waiting=True)
+    @precondition(some_wait)
     @rule(number=st.integers(0, 9))
     def decline(self, number: int) -> None:
         intent = self.pick(number, waiting=True)
         intent.declined = True
         self.turn(intent, intent.history, {intent.call: False})
 
-    @some(waiting=True)
+    @precondition(some_wait)
     @rule(number=st.integers(0, 9), events=st.integers(0, 4))
     def stop_the_turn(self, number: int, events: int) -> None:
         intent = self.pick(number, waiting=True)
         intent.approved = True
         self.turn(intent, intent.history, {intent.call: True}, leave_after=events)
 
-    @some(waiting=False)
+    @precondition(some_are_approved)
     @rule(number=st.integers(0, 9))
     def try_again(self, number: int) -> None:
         """Send the same call again, as the card's button does, whatever was told of it."""
@@ -121,7 +128,7 @@ class Faults(RuleBasedStateMachine):
         self.turn(intent, intent.up_to_the_call(), {intent.call: True})
         assert len(intent.acknowledged) == 1, "the shop has one order under this key, old or new"
 
-    @some(waiting=False)
+    @precondition(some_are_approved)
     @rule(number=st.integers(0, 9))
     def repeat_by_key(self, number: int) -> None:
         """Let the model follow the advice that it was given: the same order under the key it was told."""
@@ -136,7 +143,7 @@ class Faults(RuleBasedStateMachine):
 
     # --- what breaks --------------------------------------------------------------------------------------
 
-    @some(waiting=True)
+    @precondition(some_wait)
     @rule(number=st.integers(0, 9), moment=MOMENTS, way=st.sampled_from(["to_main", "to_api"]))
     def lose_an_answer(self, number: int, moment: Moment, way: str) -> None:
         intent = self.pick(number, waiting=True)
@@ -144,7 +151,7 @@ class Faults(RuleBasedStateMachine):
         self.approve_now(intent)
         self.chain.heal()
 
-    @some(waiting=True)
+    @precondition(some_wait)
     @rule(number=st.integers(0, 9), moment=MOMENTS, service=SERVICES, softly=st.booleans())
     def end_a_service_in_the_middle(self, number: int, moment: Moment, service: str, softly: bool) -> None:
         intent = self.pick(number, waiting=True)
