@@ -14,6 +14,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 400, 45
 MEANINGLESS = {"utils", "util", "helpers", "helper", "core", "common", "base", "misc"}
 OURS = {*WINGS, *(door.removesuffix(".py") for door in DOORS)}
 BESIDE_THE_HOUSE = {
+    "attacks",
     "world",
     "support",
     "house",
