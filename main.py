@@ -43,6 +43,7 @@ from serving.settings import Origins, ServiceSettings, Token, load
 
 VERSION = "1.0.0"
 SHORT_FLAGS = ("host", "port", "transport", "path", "stateless", "json-response", "log-level", "confirm")
+LAST_STEP_SECONDS = 1.0  # that a client has to take the news of an order before the order itself
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
@@ -237,7 +238,8 @@ async def create_purchase(
         order["expectedTotal"] = quoted.total
     answer = await rest_of(ctx).buy(to_json(order), key)
     zone = ctx.request_context.lifespan_context.clock.zone
-    await ctx.report_progress(3, 3, order_step(answer, zone))
+    with anyio.move_on_after(LAST_STEP_SECONDS, shield=True):  # it is placed: nothing keeps its answer back
+        await ctx.report_progress(3, 3, order_step(answer, zone))
     return order_result(answer, zone)
 
 

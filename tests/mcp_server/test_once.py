@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from mcp.client import Client
 
 import main
 from mcp_server.asking import QuestionCodec
@@ -151,3 +152,23 @@ async def test_before_2026_too_an_answer_that_is_sent_twice_buys_once() -> None:
                             await http.post("/mcp", json=answer, headers=session)
     assert message["id"] == CALL["id"]
     assert len(api.purchases()) == 1
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_an_order_that_is_placed_while_the_service_gives_up_is_answered(era: str) -> None:
+    service = RestService()
+    server = main.create_server(main.Settings(), service.client(main.Settings()))
+    place = service.answers["/api/purchase"]
+
+    def place_at_the_end(request: httpx.Request) -> httpx.Response:
+        server.requests.give_up()
+        return place(request)
+
+    service.answers["/api/purchase"] = place_at_the_end
+    async with Client(server, mode=era, read_timeout_seconds=20) as client:
+        bought = await client.call_tool("create_purchase", TWO_BUDS, progress_callback=ignore)
+    assert not bought.is_error
+
+
+async def ignore(progress: float, total: float | None, message: str | None) -> None:
+    """Take a step, so that the server waits for it to be sent."""
