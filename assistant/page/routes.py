@@ -123,8 +123,15 @@ def restarting(_: Scope) -> Response:
 
 
 def event(name: str, data: Any) -> ServerSentEvent:
-    """Return an event; in ASCII, so that no character of the data ends a line for any client."""
-    return ServerSentEvent(event=name, raw_data=json.dumps(data))
+    """Return an event; in ASCII, so that no character of the data ends a line for any client.
+
+    A number that JSON does not know (a server's 1e999) is null, as in every other answer.
+    """
+    try:
+        text = json.dumps(data, allow_nan=False)
+    except ValueError:
+        text = json.dumps(json.loads(json.dumps(data), parse_constant=lambda _: None))
+    return ServerSentEvent(event=name, raw_data=text)
 
 
 @router.get("/api/status", tags=["page"])

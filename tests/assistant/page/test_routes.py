@@ -20,9 +20,11 @@ from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
+from tests.support import world
 from tests.support.asgi import serve
 from tests.support.chat_service import client, shop_server
 from tests.support.processes import Spawn, free_port
+from tests.support.raw_server import RawServer
 from tests.support.scripted import ScriptedModel
 
 pytestmark = pytest.mark.anyio
@@ -180,3 +182,15 @@ def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spa
         assert not [line for line in lines if line.startswith("event")]
     service.stop()
     assert "ERROR" not in service.log.read_text()
+
+
+async def test_a_servers_number_that_json_does_not_know_is_null_in_events_too(tmp_path: Path) -> None:
+    odd = b'{"name": "t", "inputSchema": {"type": "object", "maximum": 1e999, "minimum": -1e999}}'
+    body = b'{"jsonrpc": "2.0", "id": "ID", "result": {"tools": [' + odd + b"]}}"
+    async with (
+        world.raw(tmp_path, RawServer({"tools/list": body})) as web,
+        web.http.stream("GET", "/api/watch") as watched,
+    ):
+        data = await anext(line async for line in watched.aiter_lines() if line.startswith("data: "))
+    [tool] = json.loads(data.removeprefix("data: "), parse_constant=pytest.fail)["tools"]
+    assert tool["input_schema"]["maximum"] is None
