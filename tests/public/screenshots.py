@@ -8,10 +8,10 @@ from typing import Any
 
 from playwright.sync_api import Browser, expect
 
-from tests.public.test_results import ALL as MEDIA
 from tests.support import page_backend
 from tests.support.page_backend import Backend, call, done, result, says, server
 from tests.support.page_browser import PHONE, WIDE, Shown, chromium
+from tests.support.page_media import MEDIA
 from tests.support.suite import Suite
 
 NARROW = {"width": 360, "height": 740}

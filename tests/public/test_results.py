@@ -1,6 +1,5 @@
 """What the page shows of others' servers and models: media, links, remarks, thoughts, parts of answers."""
 
-import base64
 from typing import Any
 
 import pytest
@@ -10,25 +9,7 @@ from starlette.routing import Mount
 
 from tests.support.page_backend import PRODUCTS, Backend, call, done, result, says, server, serving, tool
 from tests.support.page_browser import Open, Shown
-
-PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-WAVE = b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\x01\0\x01\0\x44\xac\0\0\x88\x58\x01\0\x02\0\x10\0"
-SILENCE = base64.b64encode(WAVE + b"data\x04\0\0\0\0\0\0\0").decode()
-
-
-def media(mime_type: str, data: str = "", uri: str = "", name: str = "") -> dict[str, str]:
-    return {"mime_type": mime_type, "data": data, "uri": uri, "name": name}
-
-
-ALL = [
-    media("image/png", PIXEL, "file:///cat.png", "cat"),
-    media("audio/wav", SILENCE),
-    media("text/plain", "", "https://example.com/a", "a report"),
-    media("text/html", "", "javascript:alert(1)", "bait"),
-    media("application/pdf", base64.b64encode(b"%PDF").decode(), "file:///b.pdf", "b.pdf"),
-    media("application/zip", "no base64!", "file:///c.zip", "c.zip"),
-    media('image/png";x', PIXEL, "file:///d", "d"),
-]
+from tests.support.page_media import MEDIA
 
 
 def expect_all(shown: Shown, box: str) -> None:
@@ -40,7 +21,9 @@ def expect_all(shown: Shown, box: str) -> None:
     assert sound.evaluate(
         "sound => new Promise(done => sound.readyState ? done(1) : sound.onloadedmetadata = done)"
     )
-    expect(shown.page.locator(f"{box} a[href]", has_text="a report")).to_have_attribute("href", ALL[2]["uri"])
+    expect(shown.page.locator(f"{box} a[href]", has_text="a report")).to_have_attribute(
+        "href", MEDIA[2]["uri"]
+    )
     assert shown.page.locator(f"{box} a", has_text="bait").get_attribute("href") is None
     expect(shown.page.locator(box)).to_contain_text("javascript:alert(1)")
     with shown.page.expect_download() as loaded:
@@ -50,7 +33,7 @@ def expect_all(shown: Shown, box: str) -> None:
 
 def test_whatever_a_result_holds_is_shown(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
-    backend.say(call("c1", "picture", {}), result("c1", "a cat", media=ALL), says("好"), done())
+    backend.say(call("c1", "picture", {}), result("c1", "a cat", media=MEDIA), says("好"), done())
     shown.ask("图")
     shown.card.locator("summary").click()
     expect_all(shown, ".tool .card-body")
@@ -58,7 +41,7 @@ def test_whatever_a_result_holds_is_shown(backend: Backend, open_page: Open) -> 
 
 def test_a_tool_run_by_hand_shows_it_too(backend: Backend, open_page: Open) -> None:
     backend.tools = [tool("picture")]
-    backend.media = ALL
+    backend.media = MEDIA
     backend.run["picture"] = lambda _: "a cat"
     shown = open_page(backend.url)
     shown.page.get_by_text("工具", exact=True).click()
