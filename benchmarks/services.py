@@ -18,7 +18,7 @@ from shop.catalog import TUTORIAL
 ROOT = Path(__file__).parent.parent
 OURS = ("API_", "SHOP_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_", "FASTMCP_")
 PLENTY = 10_000_000  # pieces of each product: no purchase of a measurement is refused
-START_SECONDS = 30.0
+START_SECONDS = 120.0  # a catalogue of 100,000 products is indexed first
 STOP_SECONDS = 10.0
 LOOK_SECONDS = 0.05
 

@@ -9,12 +9,14 @@ from benchmarks.rest import PURCHASE, requests
 from benchmarks.results import value
 from benchmarks.services import Stage
 
-SIZES = (4, 10, 100, 1_000, 10_000)
+SIZES = (4, 100, 1_000, 10_000, 100_000)
 ROUNDS = 3
 REQUESTS = 100  # a round
 READS = {
     "first 100": "/api/products",
     "search": "/api/products?query=galaxy",
+    "search for what all share": "/api/products?query=%E8%BD%BB%E8%96%84",  # 轻薄
+    "search for one of all": "/api/products?query=%E5%95%86%E5%93%81+88",  # 商品 88
     "stock of one": "/api/inventory?productId=3",
 }
 
