@@ -21,7 +21,7 @@ from shop.queries import PRODUCT, Conditions, Row, Statement
 VERSION = "1"  # of what `index_rows` returns: another one makes the index anew at the next start
 MAX_TERM = 64  # characters; PostgreSQL indexes no text above 2,704 bytes
 MAX_TERMS = 64  # of one question
-MAX_POSTINGS = 10_000  # read for one question: of its terms, the commonest say least and are left out
+MAX_POSTINGS = 5_000  # read for one question: of its terms, the commonest say least and are left out
 MAX_NEIGHBOURS = 1_000  # terms looked through for the one that an unknown word was meant to be
 MIN_STEM = 4  # characters of a word that is completed: "head" finds headphones, "car" no memory card
 MIN_LIKENESS = 0.8  # of two words that are one misspelt
