@@ -76,6 +76,8 @@ class Approvals:
             return "run" if is_current else CodedError("interrupted")
         if call.id.startswith("asks_") and not self.ask:
             return CodedError("call_in_prose")
+        if memory == "begun" and seal != "not_genuine":
+            return "run"  # which tells what came of it, whatever is decided by now
         needed, decision = self.are_needed(tool, call), self.by_call.get(call.id)
         if decision is False:
             return CodedError("declined")
@@ -90,8 +92,6 @@ class Approvals:
         """
         if seal == "not_genuine":
             return CodedError("not_genuine")
-        if memory == "begun":
-            return "run"  # which tells what came of it
         if not is_due:
             return CodedError("outcome_unknown")
         if seal == "tool_changed":

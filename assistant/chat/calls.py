@@ -15,6 +15,7 @@ from assistant.chat.arguments import ArgumentsError, parse, read
 from assistant.chat.call_ids import CallIds, is_mended
 from assistant.chat.history import Call, repeated_calls, tool_message
 from assistant.chat.interfaces import (
+    ModelError,
     Tool,
     ToolChangedError,
     ToolRequest,
@@ -54,6 +55,17 @@ class Calls:
             for request in requests
             if request.arguments.strip() or request.name not in with_arguments
         ]
+
+    def check_tools(self, left: Sequence[tuple[Call, bool]]) -> None:
+        """Check that the tools of current calls that an earlier turn left are there.
+
+        Raises ModelError: one is missing, so that nobody can say what has become of its call.
+        """
+        tools = self.tools.tools()
+        for call, is_current in left:
+            is_refused = self.approvals.by_call.get(call.id) is False
+            if is_current and not is_refused and not isinstance(find_tool(call.name, tools), Tool):
+                raise ModelError("tool_missing", tool=call.name)
 
     async def settle(
         self,
@@ -132,7 +144,7 @@ class Calls:
         self, call: Call, tool: Tool | CodedError, *, is_current: bool, is_repeated: bool
     ) -> Verdict:
         if isinstance(tool, CodedError):
-            return tool
+            return CodedError("declined") if self.approvals.by_call.get(call.id) is False else tool
         if is_repeated and self.approvals.may_write(tool, call):
             return CodedError("same_as_another")
         seal, memory = self.ids.check(call, tool), self.writing.memory(call.id)

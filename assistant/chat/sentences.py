@@ -22,6 +22,7 @@ SENTENCES = {
     "outcome_unknown": "这次调用被中断，可能已经执行，也可能没有。请先查询再决定是否重试。",
     "call_broke": "内部错误，这次调用没有结果；详情见服务日志。",
     # a turn that failed
+    "tool_missing": "工具 {tool} 的服务器没有连上，所以还不知道这次操作怎么样了。请等它连上后再继续。",
     "restarting": "服务正在重启，没有完成。请稍后再试。",
     "turn_broke": "内部错误，请再试一次；详情见服务日志",
     "no_reply": "模型没有给出回答",

@@ -59,6 +59,7 @@ class Turn:
     async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
         if pending := open_calls(self.told.history):
             await self.tools.settled()  # right after a start the tools are not listed yet
+            self.calls.check_tools(pending)
             if await self.calls.settle(pending):
                 return "approval"
         for _ in range(self.max_rounds):

@@ -273,6 +273,36 @@ async def test_a_tool_that_changes_on_the_way_is_not_called() -> None:
     assert told[-1] == events.DoneEvent("approval")  # the model called again, and the user is asked
 
 
+async def test_a_call_whose_tool_is_missing_waits_for_it() -> None:
+    history, id = await asked(chat(shop(), calls(BUY)))
+    tools, buying = shop(BOUGHT), shop(BOUGHT)
+    tools.relist()  # its server is not connected yet
+    here = chat(tools)
+    told = await take(here, history, approvals={id: True})
+    assert told == [events.ErrorEvent("tool_missing", {"tool": "shop_buy"}), events.DoneEvent("error")]
+    tools.relist((buying.tools()[0], answering("bought")))
+    assert outcome(await take(here, history, approvals={id: True})) == (None, False, False)
+
+
+async def test_the_talk_goes_on_without_a_tool_that_is_gone_for_good() -> None:
+    history, id = await asked(chat(shop(), calls(BUY)))
+    tools = shop()
+    tools.relist()
+    told = await take(chat(tools), [*history, HELLO])
+    assert (outcome(told)[0], told[-1]) == ("unknown_tool", events.DoneEvent("stop"))
+    told = await take(chat(tools), history, approvals={id: False})
+    assert (outcome(told)[0], told[-1]) == ("declined", events.DoneEvent("stop"))
+
+
+@pytest.mark.parametrize("decision", [{}, {"approvals": False}])
+async def test_what_has_run_is_told_whatever_is_decided_afterwards(decision: dict[str, bool]) -> None:
+    talk = chat(shop(BOUGHT), calls(BUY))
+    history, id = await asked(talk)
+    await take(talk, history, approvals={id: True})
+    told = await take(talk, history, **{name: {id: value} for name, value in decision.items()})
+    assert only(told, events.ToolResultEvent)[0].result == "bought"
+
+
 @pytest.mark.parametrize(("keyed", "params"), [(True, ["idempotencyKey"]), (False, [])])
 async def test_a_call_that_a_stop_gives_up_says_how_to_ask_for_it(keyed: bool, params: list[str]) -> None:
     began = asyncio.Event()
