@@ -25,10 +25,9 @@ log = logging.getLogger(__name__)
 
 CONFIRMED_KEY = "product-mcp/confirmed"  # in a call's `_meta`: what a person was shown and agreed to
 
-R = TypeVar("R")
-
-
 FINAL = ("late", "server_answer_too_large", "server_answer_encoded")  # sent again, it would come out the same
+
+R = TypeVar("R")
 
 
 async def call_tool(
@@ -61,12 +60,8 @@ async def call_tool(
         return _failed(error, outcome, unknown=not error.never_ran)
     except ToolChangedError:
         raise
-    except ServerDownError as error:
-        reason = {"code": error.code, "params": error.params}
-        down = CodedError("server_down", server=link.server.name, reason=reason)
-        return _failed(down, unreachable=True)
-    except CodedError as error:  # the server's answer
-        return _failed(error)
+    except CodedError as error:  # it was not sent, or the server's answer
+        return _failed(error, unreachable=isinstance(error, ServerDownError))
     except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
         log.info("%s: %s: %s", link.server.name, name, error)
         return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
@@ -100,13 +95,9 @@ async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
     except ValueError as error:
         log.info("%s: %s: %s", link.server.name, name, error)
         raise CodedError("garbled", server=link.server.name) from error
-    messages = (prompt.meta or {}).get(RAW, {}).get("messages")
-    texts = [
-        text
-        for each in messages or []
-        if isinstance(each, dict)
-        for text in read_blocks(each.get("content"))[0]
-    ]
+    messages = (prompt.meta or {}).get(RAW, {}).get("messages") or []
+    contents = [each.get("content") for each in messages if isinstance(each, dict)]
+    texts = [text for content in contents for text in read_blocks(content)[0]]
     return redacted("\n\n".join(filter(None, texts)))
 
 

@@ -14,17 +14,18 @@ from mcp import Client
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp_types import REQUEST_TIMEOUT, ToolListChangedNotification
+from mcp_types import ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.listing import Listing, read_listing
-from assistant.toolbox.sdk_signals import link_failure
+from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.transports import open_client
 from assistant.toolbox.trust import Trust
+from assistant.toolbox.wire import FilledInError
 from serving.errors import CodedError
 from serving.redaction import redacted
 
@@ -36,19 +37,13 @@ Status = Literal["connecting", "ready", "down", "disabled", "untrusted"]
 
 
 class ServerDownError(CodedError):
-    """A server did not come up in time; code and parameters say why."""
+    """A server did not come up in time; its `reason` says why."""
 
 
 def _untrusted(server: Server) -> CodedError:
-    where = os.path.abspath(server.cwd or ".")
-    return CodedError(
-        "command_untrusted",
-        server=server.name,
-        command=redacted(server.command),
-        args=[redacted(arg) for arg in server.args],
-        cwd=where,
-        env=sorted(server.env),
-    )
+    what = {"command": redacted(server.command), "args": [redacted(arg) for arg in server.args]}
+    where = {"cwd": os.path.abspath(server.cwd or "."), "env": sorted(server.env)}
+    return CodedError("command_untrusted", server=server.name, **what, **where)
 
 
 class Link:
@@ -64,9 +59,7 @@ class Link:
         self.protocol_version: str | None = None
         self.notes = list(server.notes)  # what is odd about the server, and did not stop it
         self.instructions = ""
-        self._writing: set[str] = (
-            set()
-        )  # tools that did not call themselves read-only when last or first seen
+        self._writing: set[str] = set()  # tools that were once listed as writing
         self._client: Client | None = None
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
         self._wake = asyncio.Event()  # ends the pause before the next attempt, or the connection
@@ -132,7 +125,8 @@ class Link:
                 async with asyncio.timeout(self.limits.ready_seconds):
                     return await self.until_ready()
         reason = CodedError("closing") if self._stopping else self.error or CodedError("not_connected")
-        raise ServerDownError(reason.code, **reason.params)
+        why = {"code": reason.code, "params": reason.params}
+        raise ServerDownError("server_down", server=self.server.name, reason=why)
 
     def reconnect(self) -> None:
         """Close the connection, if there is one, and connect at once."""
@@ -240,7 +234,7 @@ class Link:
             try:
                 await self._list(client)
             except MCPError as error:
-                if error.code != REQUEST_TIMEOUT or not self._requests:
+                if filled_in(error) != FilledInError("late") or not self._requests:
                     raise  # but a server that is busy with a call is not dead because it is slow to list
             await asyncio.sleep(self.limits.first_delay_seconds)
 

@@ -14,7 +14,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
 
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import STATUS, Channel, FilledInError, channel, filled_in, parse, too_large
+from assistant.toolbox.wire import STATUS, Channel, FilledInError, filled_in, parse, too_large
 from serving.answer_bounds import MAX_BODY
 
 
@@ -81,7 +81,7 @@ async def streamable_http(
 ) -> AsyncIterator[TransportStreams]:
     """Speak Streamable HTTP. No DELETE at the end: a server might never answer it, and sessions expire."""
     transport = _StreamableHttp(url, max_sse_event_size=MAX_BODY)
-    async with channel(note) as ends, anyio.create_task_group() as group:
+    async with Channel(note) as ends, anyio.create_task_group() as group:
 
         def listen() -> None:
             group.start_soon(transport.handle_get_stream, client, ends.to_client)
@@ -98,7 +98,7 @@ async def http_sse(url: str, client: httpx2.AsyncClient, note: Note) -> AsyncIte
     """Speak HTTP+SSE: answers come over one stream, whose first event says where requests go."""
     async with (
         sse_within_origin(client, url, max_event_size=MAX_BODY) as source,
-        channel(note) as ends,
+        Channel(note) as ends,
         anyio.create_task_group() as group,
     ):
         source.response.raise_for_status()

@@ -19,7 +19,7 @@ from mcp.os.win32.utilities import ServerProcess
 
 from assistant.toolbox.config import Server
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import Channel, channel, too_large
+from assistant.toolbox.wire import Channel, too_large
 from serving.answer_bounds import MAX_BODY
 from serving.errors import CodedError
 from serving.logs import printable
@@ -59,7 +59,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
         shown = {"command": server.address, "status": process.returncode, "said": "\n".join(said)}
         raise CodedError("command_ended", **shown)
 
-    async with channel(note) as ends, anyio.create_task_group() as group:
+    async with Channel(note) as ends, anyio.create_task_group() as group:
         group.start_soon(read)
         group.start_soon(_write_messages, process, ends)
         try:

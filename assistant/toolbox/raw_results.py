@@ -4,6 +4,7 @@ What the SDK's client gets is the least that it needs; what the server sent lies
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
@@ -12,6 +13,8 @@ from serving.errors import CodedError
 
 RAW = "product-mcp/raw"
 MAX_ENTRIES = 5_000  # of one list
+
+COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}  # what any version asks for
 
 Note = Callable[[CodedError], None]
 
@@ -22,59 +25,43 @@ class Large(dict[str, Any]):
 
 def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
-    match method:
-        case "initialize":
-            return _initialized(result, note)
-        case "tools/list":
-            entries = _entries(result, "tools", note)
-            return _with_raw(result, entries, tools=[_known(entry) for entry in entries if _has_name(entry)])
-        case "prompts/list":
-            return _with_raw(result, _entries(result, "prompts", note), prompts=[])
-        case "tools/call" if result.get("resultType", "complete") == "complete":
-            return _with_raw(result, result, content=[])
-        case "prompts/get" if result.get("resultType", "complete") == "complete":
-            return _with_raw(result, result, messages=[])
+    if method == "initialize":
+        return _initialized(result, note)
+    if method in ("tools/list", "prompts/list"):
+        key = method.partition("/")[0]
+        entries = result.get(key) or []
+        if not isinstance(entries, list):
+            note(CodedError("list_odd", list=key))
+            entries = []
+        entries = entries[: MAX_ENTRIES + 1]  # one more, by which it is known that there are more
+        tools = [_known(entry) for entry in entries if isinstance(entry, dict)] if key == "tools" else []
+        cursor = result.get("nextCursor")
+        paged = {"nextCursor": cursor} if isinstance(cursor, str) and cursor else {}
+        return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": {RAW: entries}}
+    if method in ("tools/call", "prompts/get") and result.get("resultType") != "input_required":
+        return {**COMPLETE, "content": [], "messages": [], "_meta": {RAW: result}}
     return result
 
 
-def _with_raw(result: dict[str, Any], raw: Any, **needed: Any) -> dict[str, Any]:
-    cursor = result.get("nextCursor")
-    paged = {"nextCursor": cursor} if isinstance(cursor, str) and cursor else {}
-    kept: dict[str, Any] = {
-        key: result[key] for key in ("resultType", "ttlMs", "cacheScope") if key in result
-    }
-    return {**kept, **paged, **needed, "_meta": {RAW: raw}}
-
-
-def _entries(result: dict[str, Any], key: str, note: Note) -> list[Any]:
-    entries = result.get(key) or []
-    if not isinstance(entries, list):
-        note(CodedError("list_odd", list=key))
-        return []
-    return entries[: MAX_ENTRIES + 1]  # one more, by which it is known that there are more
-
-
-def _has_name(entry: Any) -> bool:
-    return isinstance(entry, dict) and isinstance(entry.get("name"), str)
-
-
-def _known(entry: dict[str, Any]) -> dict[str, Any]:
+def _known(entry: dict[str, Any]) -> dict[str, Any] | None:
     """Return what the client has to know of a tool: its name, and which arguments travel as headers."""
-    schema = entry.get("inputSchema")
-    has_headers = isinstance(schema, dict) and "x-mcp-header" in repr(schema)
-    return {"name": entry["name"], "inputSchema": schema if has_headers else {"type": "object"}}
+    name, schema = entry.get("name"), entry.get("inputSchema")
+    with suppress(RecursionError):
+        if isinstance(name, str) and isinstance(schema, dict) and "x-mcp-header" in repr(schema):
+            return {"name": name, "inputSchema": {"type": "object"} | schema}
+    return {"name": name, "inputSchema": {"type": "object"}} if isinstance(name, str) else None
 
 
 def _initialized(result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Mend a handshake: who the server is, and which version it speaks, is not worth a refusal."""
     info, version, can = (result.get(key) for key in ("serverInfo", "protocolVersion", "capabilities"))
-    info = info if isinstance(info, dict) else {}
+    info, can = (value if isinstance(value, dict) else {} for value in (info, can))
     if version not in HANDSHAKE_PROTOCOL_VERSIONS:
         note(CodedError("version_unknown", version=str(version)[:40]))
         version = LATEST_HANDSHAKE_VERSION
     return {
         "protocolVersion": version,
         "serverInfo": {key: str(info.get(key) or "") for key in ("name", "version")},
-        "capabilities": {name: value for name, value in (can or {}).items() if isinstance(value, dict)},
+        "capabilities": {name: {} for name in ("tools", "prompts") if isinstance(can.get(name), dict)},
         "instructions": str(result.get("instructions") or ""),
     }

@@ -86,15 +86,17 @@ def _word(block: dict[str, Any], key: str) -> str:
 
 
 def _is_said(structured: Any, texts: Sequence[str]) -> bool:
-    """Whether a text block is the structured content, whole or what its only field holds."""
-    same = [structured]
-    if isinstance(structured, dict) and len(structured) == 1:
-        same += structured.values()
-    for text in texts:
-        if text[:1] in ("{", "["):
-            try:
-                if json.loads(text) in same:
-                    return True
-            except (ValueError, RecursionError):
-                continue
-    return any(isinstance(value, str | int | float) and str(value) in texts for value in same)
+    """Whether the text blocks say the structured content: one of them does, or each a part of a list."""
+    same = [
+        structured,
+        *(structured.values() if isinstance(structured, dict) and len(structured) == 1 else ()),
+    ]
+    parts = [*map(_parsed, texts)]
+    return parts in same or any(part in same for part in parts)
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

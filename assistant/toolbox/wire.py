@@ -7,10 +7,9 @@ their own that look like the server's.
 import re
 from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import anyio
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
@@ -75,12 +74,27 @@ async def parse(text: str) -> JSONRPCMessage:
         raise too_large()
     if "\\ud" in text or "\\uD" in text:
         text = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
-    message = jsonrpc_message_adapter.validate_python(await read_json(text), by_name=False)
+    message = jsonrpc_message_adapter.validate_python(_mended(await read_json(text)), by_name=False)
     if isinstance(message, JSONRPCError):
         _mark(message.error)
     if isinstance(message, JSONRPCResponse) and len(text) > LARGE:
         message.result = Large(message.result)
     return message
+
+
+def _mended(data: Any) -> Any:
+    """Return a message with what servers leave out of an answer, or write in their own way."""
+    data = data[0] if isinstance(data, list) and len(data) == 1 else data
+    if not isinstance(data, dict) or "method" in data:
+        return data
+    error, result = data.get("error"), data.get("result")
+    if error is not None:
+        said = error if isinstance(error, dict) else {"message": error}
+        code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR
+        error = {"code": code, "message": str(said.get("message") or said), "data": said.get("data")}
+        return {"jsonrpc": "2.0", "id": data.get("id"), "error": error}
+    result = result if isinstance(result, dict) else {"content": result}
+    return {"jsonrpc": "2.0", "id": data.get("id"), "result": result}
 
 
 def _mark(error: ErrorData) -> None:
@@ -100,12 +114,9 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
     A `FilledInError` from below is the outcome of every request under way.
     """
 
-    __slots__ = ("_failures", "_note", "_waiting")
-
     def __init__(self, inner: Any, waiting: dict[RequestId, str], note: Note) -> None:
         super().__init__(inner)
-        self._waiting = waiting  # the methods of the requests under way
-        self._note = note
+        self._waiting, self._note = waiting, note
         self._failures: deque[SessionMessage] = deque()
 
     async def receive(self) -> SessionMessage | Exception:
@@ -135,8 +146,6 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
 class Outgoing(ContextSendStream[SessionMessage]):
     """Messages to a transport; notes which requests are under way."""
 
-    __slots__ = ("_waiting",)
-
     def __init__(self, inner: Any, waiting: dict[RequestId, str]) -> None:
         super().__init__(inner)
         self._waiting = waiting
@@ -151,14 +160,23 @@ class Outgoing(ContextSendStream[SessionMessage]):
         await super().send(item)
 
 
-@dataclass
 class Channel:
-    """A connection's two streams, and the ends of them that a transport holds."""
+    """A connection's two streams, and the ends of them that a transport holds; `note` is told what is odd."""
 
-    incoming: Incoming
-    outgoing: Outgoing
-    to_client: ContextSendStream[SessionMessage | Exception]
-    from_client: ContextReceiveStream[SessionMessage]
+    def __init__(self, note: Note) -> None:
+        waiting: dict[RequestId, str] = {}  # the methods of the requests under way
+        to_client, incoming = anyio.create_memory_object_stream[Any](0)
+        outgoing, from_client = anyio.create_memory_object_stream[Any](0)
+        self.to_client = ContextSendStream[SessionMessage | Exception](to_client)
+        self.from_client = ContextReceiveStream[SessionMessage](from_client)
+        self.incoming, self.outgoing = Incoming(incoming, waiting, note), Outgoing(outgoing, waiting)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for end in (self.to_client, self.from_client, self.incoming, self.outgoing):
+            await end.aclose()
 
     @property
     def streams(self) -> Any:
@@ -180,19 +198,3 @@ class Channel:
         for _ in range(2):  # the second is taken when all has been told that the first one means
             await self.to_client.send(failure)
         raise failure
-
-
-@asynccontextmanager
-async def channel(note: Note) -> AsyncIterator[Channel]:
-    """Make the streams between a transport and the SDK's client; `note` is told what is odd."""
-    waiting: dict[RequestId, str] = {}
-    to_client, incoming = anyio.create_memory_object_stream[Any](0)
-    outgoing, from_client = anyio.create_memory_object_stream[Any](0)
-    made = Channel(
-        Incoming(incoming, waiting, note),
-        Outgoing(outgoing, waiting),
-        ContextSendStream(to_client),
-        ContextReceiveStream(from_client),
-    )
-    async with made.to_client, made.incoming, made.outgoing, made.from_client:
-        yield made

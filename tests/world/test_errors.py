@@ -31,6 +31,25 @@ async def test_a_servers_error_is_told_with_its_reason_and_the_call_is_sent_once
     assert server.times("tools/call") == 1
 
 
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"code": "E1", "message": "no rights"}, "no rights"),
+        ({"code": -1}, "-1"),
+        ("no rights", "no rights"),
+        ({"code": -1.5, "message": "no rights"}, "no rights"),
+        ({"code": -1, "message": None, "data": [1]}, "-1"),
+        ({"code": -1, "message": ["no", "rights"]}, "rights"),
+        ([], "[]"),
+    ],
+)
+async def test_an_odd_error_is_an_error_all_the_same(tmp_path: Path, sent: Any, said: str) -> None:
+    server = RawServer({"tools/call": {"error": sent}})
+    async with world.raw(tmp_path, server) as web:
+        told = await web.call()
+    assert (told["code"], said in told["result"], server.times("tools/call")) == ("mcp_error", True, 1)
+
+
 ECHO = f"Authorization: Bearer {SECRET} \x1b[2J\x1b]0;x\x07\u202e\nINFO forged"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from tests.support import world
-from tests.support.raw_server import HELLO, RawServer, error, listing, tool
+from tests.support.raw_server import HELLO, READS, RawServer, error, listing, tool
 
 pytestmark = pytest.mark.anyio
 FINE = tool("fine")
@@ -105,6 +105,10 @@ PROMPTS = HELLO | {"capabilities": {"prompts": {}, "tools": {}}}
         ({"initialize": HELLO | {"serverInfo": None, "instructions": 7}}, 2, 0, []),
         ({"initialize": HELLO | {"capabilities": {"tools": None, "prompts": True}}}, 2, 0, []),
         ({"initialize": HELLO | {"capabilities": None}}, 2, 0, []),
+        ({"initialize": HELLO | {"capabilities": ["tools"]}}, 2, 0, []),
+        ({"initialize": HELLO | {"capabilities": {"tools": {"listChanged": [1]}, "x": 7}}}, 2, 0, []),
+        ({"initialize": HELLO | {"serverInfo": [], "instructions": ["a"]}}, 2, 0, []),
+        ({"tools/list": {"tools": [READS], "ttlMs": "x", "resultType": 7, "cacheScope": None}}, 1, 0, []),
         ({"initialize": HELLO | {"protocolVersion": "2031-01-01"}}, 2, 0, ["version_unknown"]),
         ({"initialize": HELLO | {"protocolVersion": None}}, 2, 0, ["version_unknown"]),
     ],

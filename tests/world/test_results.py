@@ -84,6 +84,10 @@ def body(text: bytes, id: bytes = b'"ID"', more: bytes = b"") -> bytes:
         (body(b"no id", b"null"), None),
         (body(b"another id", b"99"), "another id"),
         (body(b"no number", more=b',"n":NaN'), "no number"),
+        (b"[" + body(b"in a list") + b"]", "in a list"),
+        (b'{"id":"ID","result":"bare"}', "bare"),
+        (b'{"jsonrpc":"2.0","id":"ID","result":["bare"],"error":null}', "bare"),
+        (b'{"jsonrpc":"2.0","id":"ID","result":null}', "✅ 操作完成，但没有返回文本内容"),
     ],
 )
 async def test_a_body_that_is_not_quite_json_is_read(tmp_path: Path, body: bytes, words: str | None) -> None:
