@@ -144,7 +144,10 @@ async def test_a_changed_product_is_found_by_its_new_words_alone(url: str) -> No
 async def test_an_index_of_another_version_is_made_anew_at_the_start(url: str) -> None:
     async with shop_with(url, entry(1, "绿茶")):
         pass
-    for stale in ("UPDATE product_terms SET term = 'stale ' || term", "UPDATE facts SET value = '0'"):
+    for stale in (
+        "UPDATE product_terms SET term = 'stale ' || term",
+        "UPDATE facts SET value = '0' WHERE name = 'search'",
+    ):
         ask(url, stale)
     shop = await open_store(url)
     assert await found(shop, "绿茶") == [1]
