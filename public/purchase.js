@@ -3,6 +3,8 @@ import {plainValue} from "./exact-text.js";
 import {formatNumber, t} from "./i18n.js";
 import {dataOf, isObject, isOrderLine, productName} from "./tool-result.js";
 
+const MAX_CHARS = 20_000; // of a purchase: the shop takes 100 lines
+
 /** @param {any} value any: whatever a model or a server wrote @returns {value is Purchase} */
 const hasPurchase = value =>
 	typeof value?.customerName === "string" &&
@@ -31,7 +33,7 @@ function onlyPurchase(value) {
  */
 export function purchaseOf({server, tool, honoursKey, raw}, shop) {
 	if (server !== shop || tool !== "create_purchase" || !honoursKey) return null;
-	const args = plainValue(raw ?? "");
+	const args = (raw ?? "").length < MAX_CHARS && plainValue(raw ?? "");
 	return isObject(args) && hasOnly(args, ["input_data"]) ? onlyPurchase(args.input_data) : null;
 }
 

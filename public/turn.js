@@ -107,13 +107,20 @@ class Turn {
 	};
 }
 
-/** @param {Conversation} conversation @param {ToolLists} lists */
+/** @param {Media} media */
+const isPicture = ({mime_type: type, data}) => data && type.startsWith("image/");
+
+/** The pictures of this question's results go along, for a model that sees. @param {Conversation} conversation @param {ToolLists} lists */
 function requestBody(conversation, {always, askFirst}) {
 	const {calls, approvals: decided} = conversation;
 	const open = openCalls(conversation);
 	const approvals = Object.fromEntries(open.map(id => [id, decided[id]]));
 	const agreed = open.filter(id => decided[id] && calls[id]?.confirmed).map(id => [id, calls[id].confirmed]);
-	const messages = conversation.entries.map(({message}) => message);
+	const question = conversation.entries.findLastIndex(({message}) => message.role === "user");
+	const messages = conversation.entries.map(({message}, i) => {
+		const media = calls[message.tool_call_id ?? ""]?.media?.filter(isPicture);
+		return i > question && media?.length ? {...message, media} : message;
+	});
 	return {messages, approvals, confirmed: Object.fromEntries(agreed), autoApprove: always, askFirst};
 }
 

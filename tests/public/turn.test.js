@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 import {followTurn} from "../../public/turn.js";
-import {assistant, conversationOf, RecordingView, user} from "./support.js";
+import {assistant, conversationOf, RecordingView, tool, user} from "./support.js";
 
 const LISTS = {
 	always: [{server: "shop", tool: "buy", fingerprint: "f1"}],
@@ -41,6 +41,19 @@ test("the request holds the history, open decisions, and what the user allowed",
 		autoApprove: LISTS.always,
 		askFirst: LISTS.askFirst,
 	});
+});
+
+test("pictures of this question's results go along", async () => {
+	const [cat, sound] = [
+		{mime_type: "image/png", data: "AAAA"},
+		{mime_type: "audio/wav", data: "AAAA"},
+	];
+	const calls = {x: {media: [cat]}, y: {media: [cat, sound]}, z: {media: []}};
+	const round = [user("b"), assistant("", "y", "z"), tool("y"), tool("z")];
+	const entries = [user("a"), assistant("", "x"), tool("x"), ...round];
+	const {body} = await follow(conversationOf(entries, calls), []);
+	const sent = body.messages.map(({media}) => media);
+	assert.deepEqual(sent, [undefined, undefined, undefined, undefined, undefined, [cat], undefined]);
 });
 
 test("a message is kept with the HTML that it was shown as, and saved at once", async () => {
