@@ -25,8 +25,9 @@ from assistant.chat.interfaces import Model
 from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, routes, terminal
 from assistant.page.markdown import with_html
-from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Services
+from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Place, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
+from assistant.page.shares import Clients
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox, Trust, read_config
 from assistant.toolbox.config import ConfigError, Server, watch_config
@@ -169,11 +170,12 @@ async def call_tool(
     tags=["chat"],
     responses={502: {"model": Problem, "description": "No answer; what was said and done by then"}},
 )
-async def chat(request: ChatRequest, services: AppServices) -> Any:
+async def chat(request: ChatRequest, services: AppServices, place: Place) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
 
     As in the tutorial, tools run without asking.
     """
+    await place
     question = {"role": "user", "content": request.message}
     response = ""
     names: dict[str, str] = {}
@@ -194,7 +196,9 @@ async def chat(request: ChatRequest, services: AppServices) -> Any:
 
 
 @router.post("/api/chat/stream", response_class=EventSourceResponse, tags=["chat"])
-async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator[ServerSentEvent]:
+async def stream(
+    request: StreamRequest, services: AppServices, place: Place
+) -> AsyncIterator[ServerSentEvent]:
     """Answer as server-sent events; a call that writes waits for the user's approval.
 
     | event | data |
@@ -210,6 +214,7 @@ async def stream(request: StreamRequest, services: AppServices) -> AsyncIterator
     | `error` | `{code, params, detail}` |
     | `done` | `{reason}`: `stop`, `approval`, `rounds` or `error` |
     """
+    await place
     turn = services.chat.turn(
         as_messages(request.messages),
         approvals=request.approvals,
@@ -260,7 +265,9 @@ async def _lifespan(settings: Settings, stand_in: Model | None, app: FastAPI) ->
     opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
     async with opened as model, Toolbox(servers, trust=_trust(settings)) as toolbox:
         overview = Overview(model, toolbox)
-        app.state.services = services = Services(toolbox, Chat(model, toolbox, secret), overview)
+        app.state.services = services = Services(
+            toolbox, Chat(model, toolbox, secret), overview, Clients(secret)
+        )
         following = asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path))
         yield
         await services.end(settings.stop_timeout)

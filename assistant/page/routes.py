@@ -1,5 +1,6 @@
 """The routes of the page beyond the chat: its files, what it watches, prompts, connections, `/docs`."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -7,7 +8,7 @@ import mimetypes
 import os
 import re
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,7 @@ from starlette.types import Scope
 from assistant.chat import Chat
 from assistant.chat.arguments import is_writable_json
 from assistant.page.sentences import explain
+from assistant.page.shares import Clients, Shares
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from serving.error_answers import ErrorAnswers, Problem
@@ -59,6 +61,8 @@ class Services:
     toolbox: Toolbox
     chat: Chat
     overview: Overview
+    clients: Clients
+    shares: Shares = field(default_factory=Shares)
 
     async def end(self, seconds: float) -> None:
         """End streams, turns and calls made by hand, while their outcome can still be told.
@@ -66,6 +70,7 @@ class Services:
         Writing calls get so many seconds to finish.
         """
         self.overview.stopping.set()
+        self.shares.release()
         await self.chat.finish(seconds)
         await self.toolbox.close()
 
@@ -76,6 +81,15 @@ async def _services(request: Request) -> Services:  # async: a sync dependency w
 
 
 AppServices = Annotated[Services, Depends(_services)]
+
+
+async def _place(request: Request, services: AppServices) -> AsyncIterator[asyncio.Future[None]]:
+    with services.shares.place(services.clients.name(request)) as place:
+        yield place
+
+
+# Done when it is the client's turn, which ends with the answer.
+Place = Annotated[asyncio.Future[None], Depends(_place)]
 
 
 class JsonBody(BaseModel):
@@ -103,7 +117,9 @@ class TrustRequest(JsonBody):
     fingerprint: str
 
 
-ANSWERS = ErrorAnswers(explain, {"unknown_server": 404, "command_changed": 409, "state_unwritable": 503})
+ANSWERS = ErrorAnswers(
+    explain, {"unknown_server": 404, "too_busy": 429, "command_changed": 409, "state_unwritable": 503}
+)
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},
     422: {"model": Problem, "description": "Invalid request; the fields are named"},
@@ -171,10 +187,12 @@ async def trust(name: str, request: TrustRequest, services: AppServices) -> None
 
 
 @router.get("/", include_in_schema=False)
-async def page(request: Request) -> Response:
+async def page(request: Request, services: AppServices) -> Response:
     """Serve the page."""
     static: PageFiles = request.app.state.static
-    return await static.get_response("index.html", request.scope)
+    response = await static.get_response("index.html", request.scope)
+    services.clients.welcome(request, response)
+    return response
 
 
 @router.get("/docs", include_in_schema=False)

@@ -12,6 +12,7 @@ OWN = {
     "host_not_allowed": "不接受的 Host：{host}",
     "origin_not_allowed": "不接受的 Origin：{origin}。若是您自己的网页，请设置 CORS_ORIGINS={origin}",
     "unauthorized": "需要密码",
+    "too_busy": "已有 {waiting} 个提问在等待，请等其中一些答完再问",
     "state_unwritable": "记不住：写不了状态文件夹（{reason}），请设置 WEB_STATE_DIR",
 }
 SENTENCES = chat.SENTENCES | llm.SENTENCES | OWN

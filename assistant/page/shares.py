@@ -1,0 +1,97 @@
+"""Fair shares of the chat: each client has so many turns at once, and whoever waits is served by turns."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import sys
+from collections import Counter, deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from starlette.requests import HTTPConnection
+from starlette.responses import Response
+
+from serving.errors import CodedError
+
+COOKIE = "client"
+COOKIE_SECONDS = 365 * 24 * 3600
+
+
+class Shares:
+    """Who may take a turn; a client is any text."""
+
+    def __init__(self, *, at_once: int = 64, each: int = 2, max_waiting: int = 64) -> None:
+        """Allow `at_once` turns in all and `each` of a client, of which `max_waiting` more may wait."""
+        self._at_once, self._each, self._max_waiting = at_once, each, max_waiting
+        self._running: Counter[str] = Counter()
+        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # whoever comes next comes first
+
+    @contextmanager
+    def place(self, client: str) -> Iterator[asyncio.Future[None]]:
+        """Give what is done when it is the client's turn, which lasts as long as the context.
+
+        Raises CodedError `too_busy` for a client with too many that wait.
+        """
+        queue = self._waiting.setdefault(client, deque())
+        if len(queue) >= self._max_waiting:
+            raise CodedError("too_busy", waiting=len(queue))
+        place = asyncio.get_running_loop().create_future()
+        queue.append(place)
+        self._serve()
+        try:
+            yield place
+        finally:
+            if place in self._waiting.get(client, ()):
+                self._waiting[client].remove(place)
+            else:
+                self._running[client] -= 1
+            self._serve()
+
+    def release(self) -> None:
+        """Let everybody in: the service stops, and their turns end at once."""
+        self._at_once = self._each = sys.maxsize
+        self._serve()
+
+    def _serve(self) -> None:
+        self._running += Counter()  # forgets who has none
+        self._waiting = {client: queue for client, queue in self._waiting.items() if queue}
+        while self._running.total() < self._at_once:
+            client = next((one for one in self._waiting if self._running[one] < self._each), None)
+            if client is None:
+                return
+            queue = self._waiting.pop(client)
+            place = queue.popleft()
+            if queue:
+                self._waiting[client] = queue  # behind the others
+            self._running[client] += 1
+            if not place.done():  # it may have been cancelled
+                place.set_result(None)
+
+
+class Clients:
+    """Knows a browser by a cookie that it was given, and anybody else by the address."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    def name(self, request: HTTPConnection) -> str:
+        """Return who asks."""
+        id, _, mac = request.cookies.get(COOKIE, "").partition(".")
+        if hmac.compare_digest(self._mac(id), mac.encode("utf-8", "replace")):
+            return id
+        return request.client.host if request.client else ""
+
+    def welcome(self, request: HTTPConnection, response: Response) -> None:
+        """Give a browser that has none a cookie."""
+        if COOKIE not in request.cookies:
+            id = secrets.token_urlsafe(12)
+            cookie = f"{id}.{self._mac(id).decode()}"
+            response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, httponly=True, samesite="strict")
+
+    def _mac(self, id: str) -> bytes:
+        return (
+            hmac.new(self._secret, f"client {id}".encode("utf-8", "replace"), hashlib.sha256)
+            .hexdigest()
+            .encode()
+        )

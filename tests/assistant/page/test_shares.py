@@ -1,0 +1,127 @@
+"""Each client has so many turns at once; who waits is served by turns, whoever asks most."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from assistant.chat.interfaces import Piece
+from assistant.page.shares import Shares
+from serving.errors import CodedError
+from tests.support.chat_service import client
+from tests.support.scripted import says
+
+pytestmark = pytest.mark.anyio
+
+
+class Queue:
+    """Clients that ask and leave, and the order in which they were served."""
+
+    def __init__(self, **how: int) -> None:
+        self.shares = Shares(**how)
+        self.places: dict[str, tuple[ExitStack, asyncio.Future[None]]] = {}
+        self.served: list[str] = []
+
+    def ask(self, *names: str) -> None:
+        """Ask; the first letter of a name is the client's."""
+        for name in names:
+            leaving = ExitStack()
+            self.places[name] = leaving, leaving.enter_context(self.shares.place(name[0]))
+            self.look()
+
+    def leave(self, name: str) -> None:
+        self.places.pop(name)[0].close()
+        self.look()
+
+    def look(self) -> None:
+        for name, (_, place) in self.places.items():
+            if place.done() and name not in self.served:
+                self.served.append(name)
+
+
+async def test_a_client_has_so_many_turns_at_once() -> None:
+    queue = Queue(each=2)
+    queue.ask("a1", "a2", "a3", "b1")
+    assert queue.served == ["a1", "a2", "b1"]
+    queue.leave("a1")
+    assert queue.served[-1] == "a3"
+
+
+async def test_whoever_waits_is_served_by_turns() -> None:
+    queue = Queue(at_once=1, each=1)
+    queue.ask("x1", "a1", "a2", "a3", "b1", "b2", "c1")
+    for name in ("x1", "a1", "b1", "c1", "a2", "b2"):
+        queue.leave(name)
+    assert queue.served == ["x1", "a1", "b1", "c1", "a2", "b2", "a3"]
+
+
+async def test_a_turn_that_waits_can_be_given_up() -> None:
+    queue = Queue(each=1)
+    queue.ask("a1", "a2", "a3")
+    queue.leave("a2")
+    assert queue.served == ["a1"]
+    queue.leave("a1")
+    assert queue.served == ["a1", "a3"]
+    queue.leave("a3")
+    queue.ask("a4")
+    assert queue.served[-1] == "a4"
+
+
+async def test_a_queue_is_bounded_for_each_client() -> None:
+    queue = Queue(each=1, max_waiting=2)
+    queue.ask("a1", "a2", "a3")
+    with pytest.raises(CodedError, match="too_busy"):
+        queue.ask("a4")
+    queue.ask("b1")
+    assert queue.served == ["a1", "b1"]
+
+
+class HeldModel:
+    """Answers when it may; `asked` has the questions in the order in which they came."""
+
+    name, demo = "held", False
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+        self.go_on = asyncio.Event()
+
+    async def reply(self, messages: list[dict[str, Any]], _: Any) -> AsyncGenerator[Piece]:
+        self.asked.append(messages[-1]["content"])
+        await self.go_on.wait()
+        yield says("done")
+
+    async def has(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.asked) < count:  # noqa: ASYNC110  the model is polled as the test's clock
+                await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
+async def test_one_clients_flood_leaves_a_neighbour_its_turn(tmp_path: Path, path: str) -> None:
+    model = HeldModel()
+
+    def body(text: str) -> dict[str, Any]:
+        question = {"role": "user", "content": text}
+        return {"message": text} if path == "/api/chat" else {"messages": [question]}
+
+    async with client(tmp_path, model=model) as http:
+        page = await http.get("/")
+        cookie = page.headers["set-cookie"]
+        assert all(part in cookie for part in ("HttpOnly", "SameSite=strict", "Path=/"))
+        assert "set-cookie" not in (await http.get("/")).headers
+        flood = {asyncio.create_task(http.post(path, json=body("flood"))) for _ in range(67)}
+        done, flood = await asyncio.wait(flood, timeout=20, return_when=asyncio.FIRST_COMPLETED)
+        refused = done.pop().result()
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_busy")
+        http.cookies.clear()
+        forged = http.post(path, json=body("neighbour"), headers={"Cookie": "client=forged.mac"})
+        neighbour = asyncio.create_task(forged)
+        await model.has(3)
+        assert model.asked == ["flood", "flood", "neighbour"]
+        model.go_on.set()
+        answers = await asyncio.gather(neighbour, *flood)
+        assert {answer.status_code for answer in answers} == {200}
+        assert len(model.asked) == 67
