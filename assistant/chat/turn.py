@@ -57,8 +57,8 @@ class Turn:
         self.told.emit(events.DoneEvent(reason))
 
     async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
+        await self.tools.settled()  # right after a start the tools are not listed yet
         if pending := open_calls(self.told.history):
-            await self.tools.settled()  # right after a start the tools are not listed yet
             self.calls.check_tools(pending)
             if await self.calls.settle(pending):
                 return "approval"

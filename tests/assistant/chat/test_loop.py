@@ -266,3 +266,13 @@ def test_the_loop_and_the_toolbox_bring_nothing_that_they_do_not_need(rooms: str
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True
     )
     assert printed.stdout == "set()\n"
+
+
+async def test_a_question_right_after_the_start_waits_for_the_tools() -> None:
+    class Starting(FakeTools):
+        async def settled(self) -> None:
+            self.relist((tool("look", read_only=True), answering("[1]")))
+
+    model = ScriptedModel(calls(("shop_look", "{}")), says("one"))
+    told = await take(Chat(model, Starting(), SECRET), [HELLO])
+    assert only(told, events.ToolResultEvent)[0].result == "[1]"
