@@ -14,7 +14,7 @@ from typing import Annotated, Any, Self
 from dotenv import dotenv_values
 from fastapi import APIRouter, FastAPI, Header
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
@@ -22,6 +22,7 @@ from assistant.chat.approvals import AllowedTool, ToolName
 from assistant.chat.calls import under_key
 from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
+from assistant.llm.credentials import mended_base, mended_key
 from assistant.llm.model import OpenAIModel
 from assistant.page import doctor, routes, terminal
 from assistant.page.markdown import with_html
@@ -53,6 +54,10 @@ program: its calls run without asking."""
 # --- settings ---------------------------------------------------------------------------------------------
 
 
+ProviderKey = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(mended_key(key.get_secret_value())))]
+ProviderBase = Annotated[str, AfterValidator(mended_base)]
+
+
 class Settings(ServiceSettings):
     """聊天服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
@@ -70,9 +75,11 @@ class Settings(ServiceSettings):
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
-    openai_api_key: SecretStr | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
-    openai_api_base: str | None = Field(None, description="模型服务的地址；不设则为 OpenAI")
+    openai_api_key: ProviderKey | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
+    openai_api_base: ProviderBase | None = Field(None, description="模型服务的地址；不设则为 OpenAI")
     llm_model: str = Field("deepseek-chat", description="模型名称")
+    llm_max_tokens: int | None = Field(None, ge=1, description="一个回答最多多少个词元；不设则不发送")
+    llm_vision: bool | None = Field(None, description="模型是否看得懂图片；不设则先发送，被拒绝后不再发送")
     llm_temperature: float = Field(0.7, ge=0, le=2, description="回答的随机程度；不接受此参数的模型不发送")
     check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
 
@@ -299,7 +306,12 @@ async def _opened_model(settings: Settings) -> AsyncIterator[Model]:
     # Ollama wants no key, and the SDK wants one.
     key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
     model = OpenAIModel(
-        settings.llm_model, key, settings.openai_api_base, temperature=settings.llm_temperature
+        settings.llm_model,
+        key,
+        settings.openai_api_base,
+        temperature=settings.llm_temperature,
+        max_tokens=settings.llm_max_tokens,
+        vision=settings.llm_vision,
     )
     async with aclosing(model):
         yield model

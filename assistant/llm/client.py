@@ -16,7 +16,7 @@ import stamina
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.refusals import is_overflow, reason_of, refused
 from assistant.llm.stream import events
-from serving.addresses import is_loopback
+from serving import network
 from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
 from serving.redaction import is_secret_name, remember
 
@@ -28,7 +28,10 @@ DRAIN_SECONDS = 0.1  # for what follows the last event: read to its end, a conne
 
 
 class ProviderClient:
-    """The provider at `base_url`; for the limits see `OpenAIModel`."""
+    """The provider at `base_url`; for the limits see `OpenAIModel`.
+
+    Raises CodedError: the environment names a proxy that is none.
+    """
 
     def __init__(
         self, base_url: str, api_key: str, *, silence_seconds: float, answer_seconds: float, retries: int
@@ -36,7 +39,9 @@ class ProviderClient:
         address = urlsplit(base_url)
         secrets = [value for name, value in parse_qsl(address.query) if is_secret_name(name)]
         remember(api_key, address.password or "", *secrets)
-        self._host = address.hostname or ""  # no more of the address: it may hold a password
+        self._base_url = base_url
+        self._host = address.hostname or ""  # no more of the address is told: it may hold a password
+        proxy = network.proxy_for(base_url)
         self._silence_seconds = silence_seconds
         self._answer_seconds = answer_seconds
         self._retrying = stamina.AsyncRetryingCaller(
@@ -50,7 +55,9 @@ class ProviderClient:
             default_headers={"Accept-Encoding": ACCEPTED},
             http_client=openai.DefaultAsyncHttpxClient(
                 event_hooks={"response": [_stay, bounded(ModelError)]},
-                trust_env=not is_loopback(self._host),  # a proxy cannot reach a model on this machine
+                proxy=proxy.url if proxy else None,
+                trust_env=False,
+                verify=network.trusted(),
             ),
         )
 
@@ -131,6 +138,9 @@ class ProviderClient:
             case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
                 return ModelError("model_late")
             case openai.APIConnectionError() | httpx2.RequestError():
+                cause = network.failure(error, self._base_url)
+                if cause is not None:
+                    return ModelError(cause.code, **cause.params)
                 return ModelError("model_unreachable", host=self._host)
         return ModelError("model_failed", reason=reason_of(str(error)))
 

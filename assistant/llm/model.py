@@ -2,23 +2,22 @@
 
 import asyncio
 import importlib
-import math
-import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Protocol
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Piece
+from assistant.chat.interfaces import ModelError, Piece
 from assistant.llm.answer import ReplyBuilder
+from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
-from assistant.llm.request import Lesson, chat_request
-from assistant.llm.sentences import TOOLLESS
+from assistant.llm.request import Options, chat_request
+from assistant.llm.sentences import TOOLLESS, TOOLS_LEFT_OUT
+from serving.errors import CodedError
 
 OPENAI = "https://api.openai.com/v1"
-MAX_REQUESTS = 5  # for one answer: each kind of lesson may cost one
-_CONCERNS = {"no_tools": "tools", "no_temperature": "temperature"}  # what a lesson leaves out
+MAX_REQUESTS = 10  # for one answer: each lesson may cost one
 
 
 class Provider(Protocol):
@@ -43,8 +42,10 @@ class OpenAIModel:
     silence_seconds: float = 120.0  # until an answer begins, all tries together; then between two bytes of it
     answer_seconds: float = 1800.0  # of a whole answer: one that only says that it is alive has no end
     retries: int = 2  # of a request that is answered with 408, 409, 429 or 5xx, or finds no connection
-    toolless_seconds: float = 300.0  # until a model that refused tools is offered them again
-    _learnt: dict[Lesson, float] = field(default_factory=dict, init=False)  # until when, by time.monotonic()
+    toolless_seconds: float = 300.0  # until a model that refused tools, or a tool, is offered them again
+    max_tokens: int | None = None  # of an answer, where the provider is to bound it
+    vision: bool | None = None  # whether it is sent pictures; None means until it refuses one
+    _lessons: Lessons = field(default_factory=Lessons, init=False)
     _provider: Provider | None = field(default=None, init=False, repr=False)
 
     demo = False
@@ -54,8 +55,9 @@ class OpenAIModel:
         builder = ReplyBuilder(self.name, tools)
         async with aclosing(self._pieces(messages, tools)) as pieces:
             async for piece in pieces:
-                if not builder.has_begun and tools and "no_tools" in self._lessons():
-                    yield builder.say(TOOLLESS.format(model=self.name))
+                if not builder.has_begun:
+                    for note in self._notes(tools):
+                        yield builder.say(note)
                 for part in builder.add(piece):
                     yield part
         for part in builder.end():
@@ -70,16 +72,26 @@ class OpenAIModel:
         """Yield the answer as the provider sends it; after a refusal with a lesson, ask again."""
         provider = await self._opened()
         for requests_left in reversed(range(MAX_REQUESTS)):
-            request = chat_request(self.name, messages, tools, self.temperature, self._lessons())
+            left_out = self._lessons.left_out(tools)
+            offered = [tool for tool in tools if tool["function"]["name"] not in left_out]
+            options = Options(self.temperature, self.max_tokens, self.vision, self._lessons.current())
+            request = chat_request(self.name, messages, offered, options)
             try:
                 async with aclosing(provider.answer(request)) as pieces:
                     async for piece in pieces:
                         yield piece
             except RefusedError as refusal:
-                if not requests_left or not self._learns(refusal, request):
+                if not requests_left or not self._lessons.learn(refusal, request, self.toolless_seconds):
                     raise
             else:
                 return
+
+    def _notes(self, tools: list[dict[str, Any]]) -> Iterator[str]:
+        """Yield what the reader is told before the answer."""
+        if tools and "no_tools" in self._lessons.current():
+            yield TOOLLESS.format(model=self.name)
+        elif left_out := self._lessons.left_out(tools):
+            yield TOOLS_LEFT_OUT.format(tools="、".join(left_out))
 
     async def _opened(self) -> Provider:
         if self._provider is None:
@@ -88,24 +100,14 @@ class OpenAIModel:
             await asyncio.to_thread(importlib.import_module, "assistant.llm.client")
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see above
 
-            self._provider = self._provider or ProviderClient(  # another question may have come first
-                self.base_url or OPENAI,  # the SDK would ask the environment otherwise
-                self.api_key,
-                silence_seconds=self.silence_seconds,
-                answer_seconds=self.answer_seconds,
-                retries=self.retries,
-            )
+            try:
+                self._provider = self._provider or ProviderClient(  # another question may have come first
+                    self.base_url or OPENAI,  # the SDK would ask the environment otherwise
+                    self.api_key,
+                    silence_seconds=self.silence_seconds,
+                    answer_seconds=self.answer_seconds,
+                    retries=self.retries,
+                )
+            except CodedError as error:  # the environment is wrong
+                raise ModelError(error.code, **error.params) from error
         return self._provider
-
-    def _lessons(self) -> frozenset[Lesson]:
-        now = time.monotonic()
-        return frozenset(lesson for lesson, until in self._learnt.items() if now < until)
-
-    def _learns(self, refusal: RefusedError, request: dict[str, Any]) -> bool:
-        """Store a refusal's lessons, and return whether they change the next request."""
-        new = {lesson for lesson in refusal.lessons if _CONCERNS.get(lesson, "messages") in request}
-        new -= self._lessons()
-        for lesson in new:
-            holds = self.toolless_seconds if lesson == "no_tools" else math.inf
-            self._learnt[lesson] = time.monotonic() + holds
-        return bool(new)

@@ -4,7 +4,7 @@ Beside each pattern stands where its messages were seen; tests/assistant/llm/ ha
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.request import Lesson
@@ -37,6 +37,13 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     "reasoning": re.compile(
         r"missing.{0,5}reasoning_content|reasoning_content.{0,40}(is missing|must be)", re.IGNORECASE
     ),
+    # OpenAI's o1 and later.
+    "completion_tokens": re.compile(r"max_completion_tokens", re.IGNORECASE),
+    # DeepSeek, OpenAI, OpenRouter, Groq, Mistral, vLLM, llama.cpp, Ollama.
+    "no_pictures": re.compile(
+        r"image_url|image inputs?\b|multimodal|support.{0,20}(image|vision)|content must be a string",
+        re.IGNORECASE,
+    ),
     # Mistral.
     "bridge": re.compile(r"role.{0,3}user.{0,3}after role.{0,3}tool", re.IGNORECASE),
 }
@@ -51,11 +58,12 @@ _CODES = {
 
 
 class RefusedError(ModelError):
-    """The provider refused the request; `lessons` are what its message says of the model."""
+    """The provider refused the request; `lessons` are what its `message` says of the model."""
 
-    def __init__(self, code: str, lessons: frozenset[Lesson], **params: object) -> None:
+    def __init__(self, code: str, message: str, **params: object) -> None:
         super().__init__(code, **params)
-        self.lessons = lessons
+        self.message = message
+        self.lessons = frozenset(lesson for lesson, pattern in _LESSONS.items() if pattern.search(message))
 
 
 def refused(status: int, code: str | None, message: str, seconds: float | None) -> ModelError:
@@ -64,14 +72,13 @@ def refused(status: int, code: str | None, message: str, seconds: float | None) 
     reason = reason_of(message)
     if status != 429 and is_overflow(code, message):  # 429: "too many tokens per minute"
         return ContextOverflowError("context_overflow", reason=reason)
-    lessons = frozenset(lesson for lesson, pattern in _LESSONS.items() if pattern.search(message))
     params: dict[str, object] = {"status": status}
     if status < 500:
         params["reason"] = reason
     ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
     if seconds and (status >= 500 or status == 429):
         ours, params["seconds"] = f"{ours}_for", round(seconds)
-    return RefusedError(ours, lessons, **params)
+    return RefusedError(ours, message, **params)
 
 
 def is_overflow(code: str | None, message: str) -> bool:
@@ -82,3 +89,16 @@ def is_overflow(code: str | None, message: str) -> bool:
 def reason_of(message: str) -> str:
     """Return what is passed on of a provider's message: it may repeat the key that it was sent."""
     return redacted(message[:MAX_READ])[:MAX_REASON]
+
+
+def tools_named(refusal: RefusedError, names: Sequence[str]) -> list[str]:
+    """Return which of the tools that were sent a refusal of the request names, by name or by number."""
+    if refusal.params.get("status") not in (400, 422):
+        return []
+    quoted = set(re.findall(r"(?:[\"'`‘“]|function |tool )([\w.-]{1,64})", refusal.message))
+    if named := [name for name in names if name in quoted]:
+        return named
+    # Gemini numbers the declarations, all of them within its first tool; others number the tools.
+    numbers = re.findall(r"declarations\[(\d{1,3})\]", refusal.message)
+    numbers = numbers or re.findall(r"tools[.\[](\d{1,3})", refusal.message)
+    return [names[int(number)] for number in dict.fromkeys(numbers) if int(number) < len(names)]

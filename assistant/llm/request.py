@@ -3,12 +3,13 @@
 import base64
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from assistant.chat.history import Message, calls_of
 from assistant.llm import schemas
-from assistant.llm.calls import SIGNED
-from assistant.llm.sentences import CALLED, NO_ANSWER
+from assistant.llm.calls import SIGNED, list_of
+from assistant.llm.sentences import CALLED, NO_ANSWER, PICTURES_OF_TOOLS
 
 ID_LENGTH = 9  # of a call: Mistral, and vLLM with its tokenizer, demand exactly nine letters and digits
 MAX_DESCRIPTION = 1_024  # characters of a tool's: OpenAI refuses the whole request for one that is longer
@@ -18,28 +19,68 @@ MODEL, THINK = "model", "think"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
-# What a refusal says of a model: it takes no tools; it takes no temperature; it wants reasoning in every
-# assistant message, even an empty one (DeepSeek, Kimi); it wants the assistant to speak between a tool's
-# result and the user (Mistral).
-Lesson = Literal["no_tools", "no_temperature", "reasoning", "bridge"]
+# What a refusal says of a model: it takes no tools; no temperature; no pictures; it wants the bound of an
+# answer under OpenAI's newer name; it wants reasoning in every assistant message, even an empty one
+# (DeepSeek, Kimi); it wants the assistant to speak between a tool's result and the user (Mistral).
+Lesson = Literal["no_tools", "no_temperature", "no_pictures", "completion_tokens", "reasoning", "bridge"]
+
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
+MAX_PICTURES = 8  # of a request, the last ones
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a model is asked: see `OpenAIModel`."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    vision: bool | None = None
+    lessons: Collection[Lesson] = ()
 
 
 def chat_request(
-    model: str,
-    messages: Sequence[Message],
-    tools: Sequence[Mapping[str, Any]],
-    temperature: float | None,
-    lessons: Collection[Lesson],
+    model: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], options: Options
 ) -> dict[str, Any]:
     """Return the body of a request for this model, without `stream`."""
+    lessons = options.lessons
     offered = [] if "no_tools" in lessons else [_acceptable(tool) for tool in tools]
-    sent = _for_model(model, messages, bool(offered), lessons)
+    sees = options.vision is not False and (options.vision or "no_pictures" not in lessons)
+    sent = _for_model(model, _with_pictures(messages, sees), bool(offered), lessons)
     request: dict[str, Any] = {"model": model, "messages": sent}
     if offered:
         request |= {"tools": offered, "tool_choice": "auto"}
-    if temperature is not None and "no_temperature" not in lessons:
-        request["temperature"] = temperature
+    if options.temperature is not None and "no_temperature" not in lessons:
+        request["temperature"] = options.temperature
+    if options.max_tokens:
+        name = "max_completion_tokens" if "completion_tokens" in lessons else "max_tokens"
+        request[name] = options.max_tokens
     return request
+
+
+def has_pictures(request: Mapping[str, Any]) -> bool:
+    """Whether a request holds pictures."""
+    return any(isinstance(message.get("content"), list) for message in request["messages"])
+
+
+def _with_pictures(messages: Sequence[Message], sees: bool) -> list[Message]:
+    """Put the pictures of tool results behind them, as the user's: few providers take any in a tool's."""
+    sent: list[Message] = []
+    pictures: list[dict[str, Any]] = []
+    for message in [*messages, {"role": ""}]:
+        if pictures and message["role"] != "tool":
+            text = {"type": "text", "text": PICTURES_OF_TOOLS}
+            sent.append({"role": "user", "content": [text, *pictures[-MAX_PICTURES:]]})
+            pictures = []
+        for one in list_of(message.get("media")) if sees else ():
+            if (
+                isinstance(one, dict)
+                and one.get("mime_type") in PICTURES
+                and isinstance(one.get("data"), str)
+            ):
+                url = f"data:{one['mime_type']};base64,{one['data']}"
+                pictures.append({"type": "image_url", "image_url": {"url": url}})
+        sent.append({key: value for key, value in message.items() if key != "media"})
+    return sent[:-1]
 
 
 def _for_model(
@@ -71,7 +112,6 @@ def _acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
 def _of_model(model: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
-    kept.pop("media", None)  # of a tool's result
     kept.pop("error", None)  # of a tool message: only our own programs read it
     is_own = kept.pop(MODEL, None) == model
     thought = kept.pop(THINK, "")
@@ -107,10 +147,17 @@ def _joined(messages: Sequence[Message]) -> list[Message]:
     joined: list[Message] = []
     for message in messages:
         if joined and message["role"] == joined[-1]["role"] == "user":
-            joined[-1] = {**joined[-1], "content": f"{joined[-1]['content']}\n\n{message['content']}"}
+            joined[-1] = {**joined[-1], "content": _joined_content(joined[-1]["content"], message["content"])}
         else:
             joined.append(message)
     return joined
+
+
+def _joined_content(first: Any, second: Any) -> Any:
+    if isinstance(first, str) and isinstance(second, str):
+        return f"{first}\n\n{second}"
+    both = ([{"type": "text", "text": each}] if isinstance(each, str) else each for each in (first, second))
+    return [part for parts in both for part in parts]
 
 
 def _bridged(messages: Sequence[Message]) -> list[Message]:

@@ -1,6 +1,8 @@
 """What a person and a model read of a provider's failures, by code."""
 
-SENTENCES = {
+from serving.network import NETWORK
+
+SENTENCES = NETWORK | {
     # the provider refused the request
     "context_overflow": "对话太长，模型读不下了，请开始新对话：{reason}",
     "model_bad_request": "模型服务不接受这次请求 ({status})：{reason}",
@@ -38,5 +40,7 @@ SENTENCES = {
 }
 
 TOOLLESS = "（模型 {model} 不支持工具调用，下面的回答没有查询过商店。）\n\n"  # precedes its answer
+TOOLS_LEFT_OUT = "（模型服务不接受这些工具的参数说明，这个回答没有用到它们：{tools}）\n\n"  # likewise
+PICTURES_OF_TOOLS = "（上面的工具返回的图片：）"
 NO_ANSWER = "（没有回答）"  # the message between a tool's result and the user, for Mistral
 CALLED = "调用了 {name}({arguments})"  # a call in the history of a request without tools

@@ -108,7 +108,7 @@ async def test_an_address_of_the_environment_is_not_taken(monkeypatch: pytest.Mo
         async with aclosing(OpenAIModel("m", "key", retries=0)) as model:
             with pytest.raises(ModelError) as caught:
                 await ask_model(model)
-    assert caught.value.params == {"host": "api.openai.com"}
+    assert caught.value.params["host"] == "api.openai.com"
 
 
 async def test_leaving_ends_the_request_to_the_provider() -> None:

@@ -1,0 +1,47 @@
+"""What the refusals of a model have taught, each for as long as it holds."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from assistant.llm.refusals import RefusedError, tools_named
+from assistant.llm.request import Lesson, has_pictures
+
+# The part of a request that a lesson changes; without one it is the messages.
+_CONCERNS = {"no_tools": "tools", "no_temperature": "temperature", "completion_tokens": "max_tokens"}
+
+
+@dataclass
+class Lessons:
+    """The lessons of one model; times are those of time.monotonic()."""
+
+    _learnt: dict[Lesson, float] = field(default_factory=dict)  # until when
+    _refused: dict[str, float] = field(default_factory=dict)  # tools, by their offered names
+
+    def current(self) -> frozenset[Lesson]:
+        """Return what holds now."""
+        now = time.monotonic()
+        return frozenset(lesson for lesson, until in self._learnt.items() if now < until)
+
+    def left_out(self, tools: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return the names of those tools that the provider refuses."""
+        now, names = time.monotonic(), [tool["function"]["name"] for tool in tools]
+        return [name for name in names if now < self._refused.get(name, 0)]
+
+    def learn(self, refusal: RefusedError, request: Mapping[str, Any], toolless_seconds: float) -> bool:
+        """Keep what a refusal says, and return whether it changes the next request."""
+        until = time.monotonic() + toolless_seconds
+        new = {lesson for lesson in refusal.lessons if _concerns(lesson, request)} - self.current()
+        for lesson in new:
+            self._learnt[lesson] = until if lesson == "no_tools" else math.inf
+        if new:
+            return True
+        refused = tools_named(refusal, [tool["function"]["name"] for tool in request.get("tools", [])])
+        self._refused |= dict.fromkeys(refused, until)
+        return bool(refused)
+
+
+def _concerns(lesson: Lesson, request: Mapping[str, Any]) -> bool:
+    return has_pictures(request) if lesson == "no_pictures" else _CONCERNS.get(lesson, "messages") in request

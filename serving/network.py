@@ -1,0 +1,86 @@
+"""How remote hosts are reached: through the proxy and with the certificates that the environment names.
+
+What it names wrongly keeps no service from starting: it is told, by the variable's name, where it strikes.
+"""
+
+import os
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import proxy_bypass
+
+from serving.addresses import is_loopback
+from serving.errors import CodedError
+
+SCHEMES = {"http": "http", "https": "https", "socks5": "socks5", "socks5h": "socks5h", "socks": "socks5"}
+NETWORK = {  # the sentences of this room's codes
+    "proxy_wrong": "环境变量 {variable} 不是可用的代理地址，请改正或去掉它",
+    "proxy_failed": (
+        "经过环境变量 {variable} 的代理 {proxy} 连不上 {host}，请检查代理是否在运行，或去掉这个变量"
+    ),
+    "certificates_missing": "环境变量 {variable} 指向的证书不存在：{path}，请改正或去掉它",
+    "tls_untrusted": "与 {host} 的 TLS 连接失败（{reason}），请检查证书；公司网络可用 SSL_CERT_FILE 指定证书",
+}
+
+
+@dataclass(frozen=True)
+class Proxy:
+    """A proxy of the environment, and the variable that names it."""
+
+    variable: str
+    url: str
+
+    @property
+    def shown(self) -> str:
+        """Its host and port: the rest may hold a password."""
+        return urlsplit(self.url).netloc.rpartition("@")[2]
+
+
+def proxy_for(url: str) -> Proxy | None:
+    """Return the proxy for an address; this machine is never behind one. Raises CodedError: `proxy_wrong`."""
+    address = urlsplit(url)
+    host = address.hostname or ""
+    if is_loopback(host) or proxy_bypass(address.netloc.rpartition("@")[2]):
+        return None
+    names = [f"{address.scheme}_proxy", "all_proxy"]
+    for variable in (spelt for name in names for spelt in (name, name.upper())):
+        value = os.environ.get(variable, "").strip().strip("\"'")
+        if not value:
+            continue
+        scheme, mark, rest = value.rpartition("://")
+        try:
+            proxy = Proxy(variable, f"{SCHEMES[scheme.lower() if mark else 'http']}://{rest}")
+            is_usable = bool(urlsplit(proxy.url).hostname) and urlsplit(proxy.url).port != 0
+        except (KeyError, ValueError):
+            is_usable = False
+        if not is_usable:
+            raise CodedError("proxy_wrong", variable=variable)
+        return proxy
+    return None
+
+
+def trusted() -> ssl.SSLContext:
+    """Return the certificates that are trusted: the system's, or those that the environment names."""
+    return ssl.create_default_context()
+
+
+def failure(error: BaseException, url: str) -> CodedError | None:
+    """Return why a connection failed, if the environment or a certificate is to blame."""
+    host = urlsplit(url).hostname or ""
+    chain = [error]
+    while following := chain[-1].__cause__ or chain[-1].__context__:
+        chain.append(following)
+    if tls := next((each for each in chain if isinstance(each, ssl.SSLError)), None):
+        for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+            path = os.environ.get(variable)
+            if path and not Path(path).exists():
+                return CodedError("certificates_missing", variable=variable, path=path)
+        return CodedError("tls_untrusted", host=host, reason=getattr(tls, "verify_message", "") or str(tls))
+    try:
+        proxy = proxy_for(url)
+    except CodedError as wrong:
+        return wrong
+    if proxy is None:
+        return None
+    return CodedError("proxy_failed", variable=proxy.variable, proxy=proxy.shown, host=host)

@@ -1,0 +1,199 @@
+"""Key, address, proxy, bound of an answer, pictures: what the operator sets and what refusals teach."""
+
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+from pydantic import ValidationError
+
+from assistant.chat.interfaces import ModelError
+from assistant.llm.model import OpenAIModel
+from tests.support.asgi import ScriptedProvider, refusal, serve, text_stream
+from tests.support.processes import free_port
+from tests.support.provider import ASK, ask, ask_model, called, failure, says, sent
+from tests.support.socks import socks_proxy
+from web import Settings
+
+pytestmark = pytest.mark.anyio
+
+
+def settings(folder: Path, **given: Any) -> Settings:
+    return Settings(_env_file=folder / ".env", _cli_parse_args=[], **given)
+
+
+KEY = "sk-abcDEF123"
+KEYS = [
+    f" {KEY}\n",
+    f"{KEY}\r\n",
+    f'"{KEY}"',
+    f"'{KEY}'",
+    f"\ufeff{KEY}",
+    f"“{KEY}”",
+    f"Bearer {KEY}",
+    f"\u200b{KEY}\u3000",
+]
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_is_taken_without_what_was_pasted_along(key: str, tmp_path: Path) -> None:
+    found = settings(tmp_path, openai_api_key=key).openai_api_key
+    assert found is not None
+    assert found.get_secret_value() == KEY
+
+
+@pytest.mark.parametrize("key", ["我的密钥", "sk-abc def", "sk-abc\ndef", "sk-é", "sk-\x00"])
+def test_a_key_that_no_header_carries_is_named(key: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="openai_api_key") as caught:
+        settings(tmp_path, openai_api_key=key)
+    assert "请重新复制" in str(caught.value)
+
+
+BASES = {
+    "api.deepseek.com": "https://api.deepseek.com",
+    '"https://api.deepseek.com/v1"': "https://api.deepseek.com/v1",
+    " https://api.deepseek.com/v1\n": "https://api.deepseek.com/v1",
+    "\ufeffhttps://api.deepseek.com": "https://api.deepseek.com",
+    "localhost:11434/v1": "http://localhost:11434/v1",
+    "127.0.0.1:11434/v1": "http://127.0.0.1:11434/v1",
+    "HTTPS://api.deepseek.com": "HTTPS://api.deepseek.com",
+}
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_an_address_is_taken_as_it_is_meant(base: str, tmp_path: Path) -> None:
+    assert settings(tmp_path, openai_api_base=base).openai_api_base == BASES[base]
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https：//api.deepseek.com",
+        "https://api deepseek.com",
+        "ftp://x.y",
+        "https://",
+        "https://x:port",
+        "模型",
+    ],
+)
+def test_an_address_that_is_none_is_named(base: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="openai_api_base"):
+        settings(tmp_path, openai_api_base=base)
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks5h", "socks"])
+async def test_a_remote_model_is_reached_through_a_socks_proxy(
+    scheme: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with (
+        serve(ScriptedProvider(text_stream("ok")).app) as url,
+        socks_proxy(urlsplit(url).port or 0) as (port, hosts),
+    ):
+        monkeypatch.setenv("ALL_PROXY", f"{scheme}://127.0.0.1:{port}")
+        async with aclosing(OpenAIModel("m", "key", "http://model.example:8/v1")) as model:
+            assert (await ask_model(model))[1].text == "ok"
+    assert hosts == ["model.example"]
+
+
+@pytest.mark.parametrize("value", ["socks5://127.0.0.1:{}", "http://127.0.0.1:{}", "ftp://127.0.0.1:{}"])
+async def test_a_proxy_that_does_not_serve_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", value.format(free_port()))
+    async with aclosing(OpenAIModel("m", "key", "http://model.example/v1", retries=0)) as model:
+        with pytest.raises(ModelError) as caught:
+            await ask_model(model)
+    assert caught.value.code == ("proxy_wrong" if value.startswith("ftp") else "proxy_failed")
+    assert "ALL_PROXY" in says(caught.value)
+
+
+async def test_the_bound_of_an_answer_is_sent_only_where_it_is_set() -> None:
+    assert "max_tokens" not in await sent(ASK)
+    assert (await sent(ASK, max_tokens=500))["max_tokens"] == 500
+
+
+async def test_the_bound_of_an_answer_goes_under_the_name_that_the_provider_takes() -> None:
+    no = "Unsupported parameter: 'max_tokens' is not supported. Use 'max_completion_tokens' instead."
+    scripted = ScriptedProvider(refusal(400, no), text_stream("ok"))
+    assert (await ask(scripted, max_tokens=500))[1].text == "ok"
+    assert [request.get("max_completion_tokens") for request in scripted.requests] == [None, 500]
+    assert "max_tokens" not in scripted.requests[1]
+
+
+PICTURE = {"mime_type": "image/png", "data": "AAAA"}
+
+
+def looked(*media: Any) -> list[dict[str, Any]]:
+    history = called("x", "y")
+    history[2]["media"] = list(media)
+    return history
+
+
+async def test_pictures_of_tools_follow_their_results() -> None:
+    tool = {"type": "function", "function": {"name": "look", "description": "", "parameters": {}}}
+    messages = (await sent([*looked(PICTURE), *ASK], tool))["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
+    parts = messages[-1]["content"]
+    assert [part["type"] for part in parts] == ["text", "image_url", "text"]
+    assert parts[1]["image_url"]["url"] == "data:image/png;base64,AAAA"
+    assert parts[2]["text"] == "hi"
+
+
+@pytest.mark.parametrize(
+    "media", [[{"mime_type": "audio/wav", "data": "A"}], ["x", None, {"mime_type": "image/png"}], 7]
+)
+async def test_what_is_no_picture_is_not_sent(media: Any) -> None:
+    history = called("x")
+    history[2]["media"] = media
+    assert all(isinstance(message["content"], str) for message in (await sent(history))["messages"])
+
+
+async def test_a_model_that_is_said_to_be_blind_is_sent_none() -> None:
+    assert "image_url" not in str(await sent(looked(PICTURE), vision=False))
+
+
+BLIND = [
+    "Failed to deserialize the JSON body: messages[3]: unknown variant `image_url`, expected `text`",
+    "Invalid content type. image_url is only supported by certain models.",
+    "No endpoints found that support image input",
+    "qwen3 is not a multimodal model",
+    "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
+    "messages[1].content must be a string",
+]
+
+
+@pytest.mark.parametrize("message", BLIND)
+async def test_a_model_that_refuses_pictures_is_asked_again_without(message: str) -> None:
+    scripted = ScriptedProvider(refusal(400, message), text_stream("ok"), text_stream("again"))
+    async with serve(scripted.app) as url, aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model:
+        answers = [(await ask_model(model, looked(PICTURE)))[1].text for _ in range(2)]
+    assert answers == ["ok", "again"]
+    assert ["image_url" in str(request) for request in scripted.requests] == [True, False, False]
+
+
+def tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "description": "", "parameters": {}}}
+
+
+REFUSED = [
+    "Invalid schema for function 'shop_bad': schema must be of type object",
+    "tools.1.custom.input_schema: JSON schema is invalid",
+    "Invalid 'tools[1].function.parameters'",
+    "* GenerateContentRequest.tools[0].function_declarations[1].parameters.properties: should be non-empty",
+    'tool "shop_bad" has wrong parameters',
+]
+
+
+@pytest.mark.parametrize("message", REFUSED)
+async def test_a_tool_that_a_provider_refuses_is_left_out_and_named(message: str) -> None:
+    tools = [tool(name) for name in ("shop_good", "shop_bad", "shop_other")]
+    scripted = ScriptedProvider(refusal(400, message), text_stream("ok"))
+    _, reply = await ask(scripted, tools=tools)
+    names = [[each["function"]["name"] for each in request["tools"]] for request in scripted.requests]
+    assert names == [["shop_good", "shop_bad", "shop_other"], ["shop_good", "shop_other"]]
+    assert "shop_bad" in reply.text
+    assert reply.text.endswith("ok")
+
+
+@pytest.mark.parametrize("message", ["bad request", "please have a look at the docs", "tools[9] is wrong"])
+async def test_a_refusal_that_names_no_tool_is_told(message: str) -> None:
+    assert (await failure(refusal(400, message), tools=[tool("look")])).code == "model_bad_request"
