@@ -49,7 +49,7 @@ DOCS_POLICY = (
     "default-src 'none'; script-src {package} {inline}; style-src {package} 'unsafe-inline'; "
     "img-src 'self' data:; connect-src 'self'; worker-src blob:; " + LOCKED
 )
-ICON = "/static/icon.svg"
+ICON = "static/icon.svg"  # addresses are relative, so that a path may stand in front of all of them
 # A fifth of what the page's script weighs compressed; the lines stay, so that the browser's numbers are true.
 COMMENT_LINE = re.compile(rb"(?m)^[ \t]*(//.*|/\*\*.*\*/|/\*\*|\* .*|\*/)$")
 
@@ -198,7 +198,7 @@ async def page(request: Request, services: AppServices) -> Response:
 @router.get("/docs", include_in_schema=False)
 async def docs(request: Request) -> Response:
     """Serve Swagger UI."""
-    page = get_swagger_ui_html(openapi_url="/openapi.json", title=request.app.title, swagger_favicon_url=ICON)
+    page = get_swagger_ui_html(openapi_url="openapi.json", title=request.app.title, swagger_favicon_url=ICON)
     return _with_policy(page, f"{CDN}/swagger-ui-dist@5/")
 
 
@@ -206,7 +206,7 @@ async def docs(request: Request) -> Response:
 async def redoc(request: Request) -> Response:
     """Serve ReDoc."""
     page = get_redoc_html(
-        openapi_url="/openapi.json", title=request.app.title, redoc_favicon_url=ICON, with_google_fonts=False
+        openapi_url="openapi.json", title=request.app.title, redoc_favicon_url=ICON, with_google_fonts=False
     )
     return _with_policy(page, f"{CDN}/redoc@2/")
 

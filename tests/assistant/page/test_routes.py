@@ -97,6 +97,16 @@ async def test_a_server_that_is_down_is_told_with_a_code(tmp_path: Path) -> None
     assert url in server["error"]
 
 
+@pytest.mark.parametrize("path", ["/", "/docs", "/redoc"])
+async def test_no_address_of_a_page_begins_at_the_root_so_that_a_path_may_stand_in_front(
+    tmp_path: Path, path: str
+) -> None:
+    async with client(tmp_path) as http:
+        html = (await http.get(path)).text
+    assert "static/icon.svg" in html
+    assert not re.search(r"""(href|src|url)\s*[=:]\s*["']/""", html)
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 async def test_the_documents_may_load_their_package_and_nothing_else(tmp_path: Path, path: str) -> None:
     async with client(tmp_path) as http:
