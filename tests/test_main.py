@@ -22,7 +22,6 @@ from tests.mcp_server.stand_ins import (
     call,
     connect,
     error_of,
-    keyed,
     text_of,
 )
 
@@ -301,39 +300,6 @@ def test_no_call_lasts_longer_than_fifteen_seconds() -> None:
 async def test_the_api_token_is_sent_to_the_service(api: RestService) -> None:
     await call(api, "get_products", {}, api_token="s3cret")
     assert api.asked[0].headers["authorization"] == "Bearer s3cret"
-
-
-async def test_the_models_key_comes_before_the_hosts_and_both_before_a_fresh_one(
-    api: RestService, era: str
-) -> None:
-    with_key = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "model"}}
-    async with connect(api, era) as client:
-        await client.call_tool("create_purchase", with_key, meta=keyed("host"))
-        await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("host"))
-        await client.call_tool("create_purchase", TWO_BUDS)
-        await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(True))  # what is no text is no key
-    model, host, *fresh = (request.headers["idempotency-key"] for request in api.purchases())
-    assert (model, host) == ("model", "host")
-    assert len({*fresh, "host", "model"}) == 4
-    assert json.loads(api.asked[0].content) == TWO_BUDS["input_data"]
-
-
-async def test_a_key_that_no_header_can_carry_still_names_one_purchase(api: RestService) -> None:
-    async with connect(api) as client:
-        for key in ("客户A 的耳机", "客户A 的耳机", "客户B 的耳机"):
-            await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(key))
-    first, again, other = (request.headers["idempotency-key"] for request in api.purchases())
-    assert first == again != other
-
-
-@pytest.mark.parametrize("key", ["", "x" * 201])
-async def test_an_unusable_key_of_the_host_is_refused_rather_than_dropped(
-    api: RestService, key: object
-) -> None:
-    async with connect(api) as client:
-        result = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(key))
-    assert error_of(result) == {"code": "invalid_idempotency_key", "params": {"max": 200}}
-    assert not api.asked
 
 
 async def test_the_person_is_asked_with_names_and_total_from_the_shop(api: RestService, era: str) -> None:

@@ -98,23 +98,6 @@ async def test_the_schema_asks_for_the_right_types_all_the_same(api: RestService
     assert tools["get_inventory"]["productIds"]["items"]["type"] == "integer"
 
 
-@pytest.mark.parametrize("unset", UNSET)
-async def test_a_blank_key_of_a_model_is_none(api: RestService, unset: str | None) -> None:
-    order = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": unset}}
-    async with connect(api) as client:
-        await client.call_tool("create_purchase", order, meta=keyed("host"))
-        await client.call_tool("create_purchase", order)
-    host, own = (request.headers["idempotency-key"] for request in api.purchases())
-    assert host == "host"
-    assert len(own) == 32
-
-
-async def test_blanks_around_a_repeated_key_make_no_other_key(api: RestService) -> None:
-    order = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": " k-1\n"}}
-    assert not (await call(api, "create_purchase", order)).is_error
-    assert api.purchases()[0].headers["idempotency-key"] == "k-1"
-
-
 async def test_what_a_tool_declares_is_harmless_in_a_call(api: RestService) -> None:
     """openai-agents copies a tool's `_meta` into each of its calls."""
     async with connect(api) as client:
