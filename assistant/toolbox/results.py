@@ -60,7 +60,7 @@ def _block(block: Any) -> tuple[str, Media | None]:
             return f"[{mime}，{len(data) * 3 // 4} 字节]", Media(mime, data)
         case {"type": "resource_link", "uri": str(uri)}:
             name = _word(block, "title") or _word(block, "name")
-            shown = f"[{f'{name} {uri}'.strip()}]{_word(block, 'description')}"
+            shown = f"[{f'{name} {uri}'.strip()}] {_word(block, 'description')}".strip()
             return shown, Media(_word(block, "mimeType"), "", uri, name)
         case {"type": "resource", "resource": {"uri": str(uri)} as resource}:
             return _resource(uri, resource)

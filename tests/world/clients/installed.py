@@ -43,7 +43,7 @@ def npm_package(name: str) -> Path:
 def _made(name: str, packages: list[str], *commands: list[str]) -> Path:
     """Run commands in a folder of these packages, once for all runs."""
     key = hashlib.sha256(repr((packages, sys.version)).encode()).hexdigest()[:16]
-    folder = Path(tempfile.gettempdir()) / f"mcp-client-{name}-{key}"
+    folder = Path(tempfile.gettempdir()) / f"mcp-client-{name.replace('/', '-')}-{key}"
     done = folder / "done"
     if done.exists():
         return folder
