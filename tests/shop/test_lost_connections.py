@@ -46,7 +46,7 @@ BEFORE_COMMIT = [
     ("FOR NO KEY UPDATE", False),
     ("INSERT INTO orders", True),
     ("INSERT INTO order_items", True),
-    ("UPDATE products", True),
+    ("INSERT INTO moves", True),
 ]
 AT_COMMIT = [("COMMIT;", False), ("COMMIT;", True)]
 
