@@ -8,7 +8,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.__main__ import progress
-from benchmarks.growth import chats, clients, conversation, orders, products
+from benchmarks.growth import changes, chats, clients, conversation, orders, products
 from benchmarks.growth.plot import plot
 from benchmarks.growth.table import Table
 from benchmarks.measure import Show
@@ -17,6 +17,7 @@ from benchmarks.services import Stage, stage
 PARTS: dict[str, Callable[[Stage, Show], Awaitable[Table | list[Table]]]] = {
     "orders": orders.measure,
     "products": products.measure,
+    "changes": changes.measure,
     "chats": chats.measure,
     "clients": clients.measure,
     "conversation": conversation.measure,
