@@ -10,6 +10,7 @@ from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
 from assistant.toolbox.config import Server
 from assistant.toolbox.wire import FilledInError, Sent
+from serving import network
 from serving.errors import CodedError
 from serving.logs import printable
 from serving.redaction import redacted
@@ -98,6 +99,10 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
         error = said
     if isinstance(error, CodedError):
         return CodedError(error.code, **{"server": server.name, "address": server.address, **error.params})
+    is_unopened = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
+    blamed = network.failure(error, server.url) if is_unopened else None
+    if blamed is not None and blamed.code != "tls_untrusted":
+        return blamed
     return _transport_failure(error, server) or (
         # Not the error's text, which may hold a URL with a password.
         refusal or CodedError("connect_failed", address=server.address, kind=type(error).__name__)

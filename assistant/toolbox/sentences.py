@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from serving.errors import sentence
+from serving.network import NETWORK
 
 CONFIG = {  # mcp.json as a whole, then one of its entries
     "file_unreadable": "读不到 {path}：{reason}",
@@ -87,7 +88,7 @@ MAY_HAVE_RUN = "，这次操作可能已经执行，也可能没有。请先查�
 FAILED_WITHOUT_TEXT = "❌ 操作失败，服务器没有说明原因"
 NO_TEXT = "✅ 操作完成，但没有返回文本内容"
 
-SENTENCES = CONFIG | NOTES | LINK | CALL
+SENTENCES = CONFIG | NOTES | LINK | CALL | NETWORK
 
 
 def sentence_of(code: str, params: Mapping[str, Any]) -> str:

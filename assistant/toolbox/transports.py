@@ -3,7 +3,7 @@
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import cache
+from functools import cache, partial
 from typing import Literal
 
 import httpx2
@@ -18,6 +18,7 @@ from assistant.toolbox.over_http import http_sse, streamable_http
 from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
 from assistant.toolbox.wire import STATUS, beyond_bounds
+from serving import network
 from serving.answer_bounds import ACCEPTED, bounded
 
 CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
@@ -60,11 +61,15 @@ async def _note_status(response: httpx2.Response) -> None:
 
 
 def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> httpx2.AsyncClient:
-    return Httpx2AiohttpClient(
+    """Make the client for a server. Raises CodedError: the environment names a proxy that is none."""
+    proxy = network.proxy_for(server.url)
+    # aiohttp's connections take half the CPU, but know no SOCKS.
+    make = partial(httpx2.AsyncClient, proxy=proxy.url) if proxy else Httpx2AiohttpClient
+    return make(
         limits=httpx2.Limits(
             max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
         ),
-        trust_env=not server.is_local,  # a proxy of the environment cannot reach this machine's own servers
+        trust_env=False,
         verify=_authorities(),
         event_hooks={"response": [_note_status, bounded(beyond_bounds)]},
         headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
@@ -75,4 +80,4 @@ def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> ht
 
 @cache
 def _authorities() -> ssl.SSLContext:
-    return ssl.create_default_context()  # cached: building the context takes about 20 ms
+    return network.trusted()  # cached: building the context takes about 20 ms

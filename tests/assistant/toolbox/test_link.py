@@ -240,6 +240,25 @@ async def test_a_server_elsewhere_is_reached_through_the_proxy_of_the_environmen
             assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
 
 
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("http://127.0.0.1:{port}", "proxy_failed"),
+        ("socks5://127.0.0.1:{port}", "proxy_failed"),
+        ("socks://127.0.0.1:{port}", "proxy_failed"),
+        ("gopher://127.0.0.1:{port}", "proxy_wrong"),
+    ],
+)
+async def test_a_proxy_that_does_not_work_is_named_by_its_variable(
+    proxy: Callable[[str], None], address: str, code: str
+) -> None:
+    proxy(address.format(port=free_port()))
+    async with Toolbox([at("http://shop.example.com")]) as box:
+        await becomes(box, "s", "down")
+        assert code_of(box, "s") == code
+        assert "HTTP_PROXY" in why(box, "s")
+
+
 async def test_a_server_of_this_machine_is_reached_without_the_proxy(proxy: Callable[[str], None]) -> None:
     proxy(f"http://127.0.0.1:{free_port()}")
     async with serve(both(calculator())) as url, boxed(at(url)) as box:
