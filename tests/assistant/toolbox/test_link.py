@@ -29,6 +29,7 @@ from tests.support.mcp_servers import (
     why,
 )
 from tests.support.processes import free_port
+from tests.support.socks import socks_proxy
 
 pytestmark = pytest.mark.anyio
 
@@ -238,6 +239,18 @@ async def test_a_server_elsewhere_is_reached_through_the_proxy_of_the_environmen
         proxy(url)
         async with boxed(at("http://shop.example.com")) as box:
             assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+
+
+@pytest.mark.parametrize("scheme", ["socks5", "socks"])
+async def test_a_server_elsewhere_is_reached_through_a_socks_proxy(
+    proxy: Callable[[str], None], scheme: str
+) -> None:
+    app = calculator().streamable_http_app(host="shop.example.com")
+    async with serve(app) as url, socks_proxy(int(url.rpartition(":")[2])) as (port, hosts):
+        proxy(f"{scheme}://127.0.0.1:{port}")
+        async with boxed(at("http://shop.example.com")) as box:
+            assert (await box.call("s", "add", {"a": 1, "b": 2})).text == "3"
+    assert set(hosts) == {"shop.example.com"}
 
 
 @pytest.mark.parametrize(
