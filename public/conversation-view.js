@@ -11,19 +11,25 @@ const FOLDED = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // what stays
 const sanitizer = globalThis.Sanitizer && new Sanitizer();
 for (const name of ["class", "tabindex"]) sanitizer?.allowAttribute(name);
 
-/**
- * Replace from the first changed node on, so that selections and scrolling stay.
- * @param {HTMLElement} target
- * @param {string} html
- */
-function renderProse(target, html) {
+/** @param {string} html */
+function nodesOf(html) {
 	const template = document.createElement("template");
 	if (sanitizer) template.setHTML(html, {sanitizer});
 	else template.innerHTML = html;
-	const next = [...template.content.childNodes];
+	return [...template.content.childNodes];
+}
+
+/**
+ * Replace from the first changed node on, so that selections and scrolling stay.
+ * @param {HTMLElement} target
+ * @param {string} html of what follows the nodes that are fixed
+ * @param {number} fixed
+ */
+function renderProse(target, html, fixed) {
+	const next = nodesOf(html);
 	let same = 0;
-	while (next[same] && target.childNodes[same]?.isEqualNode(next[same])) same += 1;
-	while (target.childNodes[same]) target.lastChild?.remove();
+	while (next[same] && target.childNodes[fixed + same]?.isEqualNode(next[same])) same += 1;
+	while (target.childNodes[fixed + same]) target.lastChild?.remove();
 	target.append(...next.slice(same));
 }
 
@@ -42,6 +48,7 @@ export class ConversationView {
 	#answer = null;
 	/** @type {HTMLElement | null} the part of it that is being written */
 	#prose = null;
+	#fixed = 0; // nodes of that part which stay as they are
 	/** @type {HTMLElement | null} what the model thinks before it */
 	#thoughts = null;
 	#note = h("li.turn");
@@ -115,11 +122,14 @@ export class ConversationView {
 
 	closeProse() {
 		this.#prose = this.#thoughts = null;
+		this.#fixed = 0;
 	}
 
 	/** @param {string} whole @param {string} rendered the same as HTML, once there is some */
 	text(whole, rendered) {
-		if (!rendered) this.#openProse().textContent = whole;
+		if (rendered) return;
+		this.#openProse().textContent = whole;
+		this.#fixed = 0;
 	}
 
 	/** What the model thinks is folded; more of it is added. @param {string} delta */
@@ -134,9 +144,10 @@ export class ConversationView {
 		this.#add(h("p.warned.row", icon("unknown"), t("partial") + failureText(why)));
 	}
 
-	/** @param {string} html */
-	html(html) {
-		renderProse(this.#openProse(), html);
+	/** @param {string} html of the last block @param {string} [fixed] what was the last block and stays; else all is new */
+	html(html, fixed) {
+		this.#fixed = fixed === undefined ? 0 : this.#fixed + (fixed ? nodesOf(fixed).length : 0);
+		renderProse(this.#openProse(), html, this.#fixed);
 	}
 
 	/** @param {string} id */

@@ -10,7 +10,7 @@ import {isListed, listTool} from "./preferences.js";
 /**
  * @typedef {object} TurnView
  * @property {(whole: string, rendered: string) => void} text
- * @property {(html: string) => void} html
+ * @property {(html: string, fixed?: string) => void} html
  * @property {(delta: string) => void} thoughts
  * @property {(why: Failure) => void} partial
  * @property {() => void} closeProse
@@ -23,7 +23,8 @@ class Turn {
 	/** @type {TurnEnd} */
 	end = {reason: "lost"};
 	text = "";
-	html = "";
+	kept = ""; // of the answer's HTML, before its last block
+	last = "";
 	thoughts = "";
 
 	/** @param {Conversation} conversation @param {TurnView} view @param {ListedTool[]} always */
@@ -31,6 +32,10 @@ class Turn {
 		this.conversation = conversation;
 		this.view = view;
 		this.always = always;
+	}
+
+	get html() {
+		return this.kept + this.last;
 	}
 
 	/** @param {ServerEvent} event */
@@ -47,7 +52,7 @@ class Turn {
 	/** @param {Message} message */
 	#append(message) {
 		this.conversation.entries.push({message, html: this.html, thoughts: this.thoughts});
-		this.text = this.html = this.thoughts = "";
+		this.text = this.kept = this.last = this.thoughts = "";
 	}
 
 	/** @param {string} id @param {Partial<Call>} news */
@@ -64,14 +69,18 @@ class Turn {
 		},
 		/** @param {{delta: string, restart?: boolean}} data */
 		text: ({delta, restart}) => {
-			if (restart) this.text = this.html = "";
+			if (restart) this.text = this.kept = this.last = "";
 			this.text += delta;
 			this.view.text(this.text, this.html);
 		},
-		/** @param {{html: string, keep?: number}} data */
+		/** What stays of the HTML is only added to: nothing of it is read again. @param {{html: string, keep?: number}} data */
 		html: ({html, keep = 0}) => {
-			this.html = this.html.slice(0, keep) + html;
-			this.view.html(this.html);
+			const stayed = this.kept.length <= keep;
+			const fixed = stayed ? this.last.slice(0, keep - this.kept.length) : "";
+			this.kept = this.kept.slice(0, keep) + fixed;
+			this.last = html;
+			if (stayed) this.view.html(html, fixed);
+			else this.view.html(this.html);
 		},
 		/** @param {{message: Message}} data */
 		message: ({message}) => {

@@ -9,6 +9,7 @@ from tests.support.page_backend import (
     ORDER,
     PRODUCTS,
     Backend,
+    Step,
     call,
     done,
     result,
@@ -82,6 +83,23 @@ def test_unchanged_paragraphs_stay_the_same_elements_while_more_comes(
     more.set()
     expect(shown.answer.locator("p")).to_have_count(2)
     assert first.evaluate("element => element.isConnected")
+
+
+def test_an_answer_that_came_block_by_block_is_the_same_after_a_reload(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    blocks = ["<p>一</p>\n", "<ul><li>二</li></ul>\n", "<p>三<b>四</b></p>"]
+    parts: list[Step] = [("text", {"delta": "一"}), ("html", {"html": "<p>", "keep": 0})]
+    for number, block in enumerate(blocks):
+        keep = sum(map(len, blocks[:number]))
+        parts += [("html", {"html": part, "keep": keep}) for part in (block[:-5], block)]
+    backend.say(parts, [("message", {"message": {"role": "assistant", "content": "…"}})], done())
+    shown.ask("一")
+    for _ in range(2):
+        assert shown.answer.locator(".prose").inner_html() == "".join(blocks)
+        shown.page.reload()
+        expect(shown.answer.locator(".prose")).to_be_visible()
 
 
 def test_an_error_says_what_happened_and_try_again_repeats_the_question_once(

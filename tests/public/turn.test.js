@@ -85,9 +85,29 @@ test("text is shown whole, and not again once it is rendered", async () => {
 	assert.deepEqual(view.told, [
 		["text", "一", ""],
 		["text", "一二", ""],
-		["html", "<p>一二</p>"],
+		["html", "<p>一二</p>", ""],
 		["text", "一二三", "<p>一二</p>"],
 	]);
+});
+
+test("of HTML only the last block is read again, and all of it is kept with the message", async () => {
+	const conversation = conversationOf();
+	const {view} = await follow(conversation, [
+		["html", {html: "<p>a</p>", keep: 0}],
+		["html", {html: "<p>ab</p>\n", keep: 0}],
+		["html", {html: "<p>c</p>", keep: 10}],
+		["html", {html: "<p>cd</p>", keep: 10}],
+		["html", {html: "<p>x</p>", keep: 0}],
+		message("assistant", "x"),
+	]);
+	assert.deepEqual(view.told, [
+		["html", "<p>a</p>", ""],
+		["html", "<p>ab</p>\n", ""],
+		["html", "<p>c</p>", "<p>ab</p>\n"],
+		["html", "<p>cd</p>", ""],
+		["html", "<p>x</p>"],
+	]);
+	assert.equal(conversation.entries[0].html, "<p>x</p>");
 });
 
 test("thoughts are kept beside the message, and what was taken back is gone", async () => {
