@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import re
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from typing import Any
@@ -33,9 +32,7 @@ class ProviderClient:
     Raises CodedError: the environment names a proxy that is none.
     """
 
-    def __init__(
-        self, base_url: str, api_key: str, *, silence_seconds: float, answer_seconds: float, retries: int
-    ) -> None:
+    def __init__(self, base_url: str, api_key: str, *, silence_seconds: float, retries: int) -> None:
         address = urlsplit(base_url)
         secrets = [value for name, value in parse_qsl(address.query) if is_secret_name(name)]
         remember(api_key, address.password or "", *secrets)
@@ -43,7 +40,6 @@ class ProviderClient:
         self._host = address.hostname or ""  # no more of the address is told: it may hold a password
         proxy = network.proxy_for(base_url)
         self._silence_seconds = silence_seconds
-        self._answer_seconds = answer_seconds
         self._retrying = stamina.AsyncRetryingCaller(
             attempts=retries + 1, timeout=None, wait_initial=0.5, wait_jitter=0.5
         )
@@ -87,7 +83,10 @@ class ProviderClient:
         raise ModelError("model_not_chat")
 
     async def _chunks(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        async with self._sent(request) as response, aclosing(self._events(response)) as told:
+        async with (
+            self._sent(request) as response,
+            aclosing(events(response.aiter_bytes(), MAX_BODY)) as told,
+        ):
             async for name, data in told:
                 if data.startswith(b"[DONE]"):
                     break
@@ -115,19 +114,6 @@ class ProviderClient:
             async with asyncio.timeout(self._silence_seconds):
                 response = await self._retrying(_try_again, send)
             yield response.http_response
-
-    async def _events(self, response: httpx2.Response) -> AsyncGenerator[tuple[str, bytes]]:
-        last = time.monotonic() + self._answer_seconds
-
-        async def pieces() -> AsyncIterator[bytes]:
-            async for piece in response.aiter_bytes():
-                if time.monotonic() > last:
-                    raise ModelError("answer_too_slow", minutes=round(self._answer_seconds / 60))
-                yield piece
-
-        async with aclosing(events(pieces(), MAX_BODY)) as told:
-            async for event in told:
-                yield event
 
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:

@@ -40,7 +40,6 @@ class OpenAIModel:
     _: KW_ONLY
     temperature: float | None = 0.7  # left out for models that refuse it; None never sends one
     silence_seconds: float = 120.0  # until an answer begins, all tries together; then between two bytes of it
-    answer_seconds: float = 1800.0  # of a whole answer: one that only says that it is alive has no end
     retries: int = 2  # of a request that is answered with 408, 409, 429 or 5xx, or finds no connection
     toolless_seconds: float = 300.0  # until a model that refused tools, or a tool, is offered them again
     max_tokens: int | None = None  # of an answer, where the provider is to bound it
@@ -105,7 +104,6 @@ class OpenAIModel:
                     self.base_url or OPENAI,  # the SDK would ask the environment otherwise
                     self.api_key,
                     silence_seconds=self.silence_seconds,
-                    answer_seconds=self.answer_seconds,
                     retries=self.retries,
                 )
             except CodedError as error:  # the environment is wrong

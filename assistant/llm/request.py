@@ -2,8 +2,10 @@
 
 import base64
 import hashlib
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Literal
 
 from assistant.chat.history import Message, calls_of
@@ -105,8 +107,13 @@ def _acceptable(tool: Mapping[str, Any]) -> dict[str, Any]:
     function = dict(tool["function"])
     if len(function["description"]) > MAX_DESCRIPTION:
         function["description"] = f"{function['description'][: MAX_DESCRIPTION - 1]}…"
-    function["parameters"] = schemas.plain(function["parameters"])
+    function["parameters"] = _plain(json.dumps(function["parameters"]))
     return {**tool, "function": function}
+
+
+@lru_cache(maxsize=512)  # the same in every request, and a millisecond each
+def _plain(schema: str) -> dict[str, Any]:
+    return schemas.plain(json.loads(schema))
 
 
 def _of_model(model: str, message: Message) -> Message:

@@ -27,7 +27,6 @@ SENTENCES = NETWORK | {
     "answer_too_large": "回答超过 {mib} MiB，没有读完",
     "answer_encoded": "回答的压缩方式 {encoding} 不受支持，没有读",
     "answer_too_long": "模型的回答没有尽头，超过 {characters} 个字符后没有再读",
-    "answer_too_slow": "模型的回答超过 {minutes} 分钟还没有结束，没有再等",
     "too_many_calls": "模型一次要求了超过 {max} 个工具调用，一个也没有执行",
     "model_redirected": (
         "模型服务把请求转到了另一个地址 {host}，没有跟去。如果那是正确的地址，请改 OPENAI_API_BASE"

@@ -64,11 +64,6 @@ async def test_an_answer_without_end_is_ended_and_told(what: str) -> None:
     assert says(error)
 
 
-async def test_an_answer_that_only_lives_is_given_up() -> None:
-    error = await failure(endless("", ": keep-alive\n\n"), answer_seconds=0.1)
-    assert error.code == "answer_too_slow"
-
-
 async def test_a_packed_answer_is_read() -> None:
     assert (await ask(ScriptedProvider(packed(text_stream("good ", "day").encode()))))[1].text == "good day"
 
