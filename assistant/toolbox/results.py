@@ -92,7 +92,7 @@ def _is_said(structured: Any, texts: Sequence[str]) -> bool:
         *(structured.values() if isinstance(structured, dict) and len(structured) == 1 else ()),
     ]
     parts = [*map(_parsed, texts)]
-    return parts in same or any(part in same for part in parts)
+    return parts in same or any(part in same for part in (*parts, *texts))
 
 
 def _parsed(text: str) -> Any:
