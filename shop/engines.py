@@ -6,7 +6,8 @@ from urllib.parse import unquote
 from shop.catalog import CatalogEntry
 from shop.errors import StoreUnavailableError
 from shop.sqlite import BUSY_SECONDS, SqliteStore
-from shop.store import Preparation, Store
+from shop.store import Store
+from shop.writing import Preparation
 
 
 async def open_store(

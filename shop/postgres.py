@@ -8,18 +8,18 @@ from typing import TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
-from models import Order, PurchaseRequest
-from shop import days, queries, schema, store, writing
+from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.queries import Many, Row, Script, Statement
-from shop.store import Intent, Preparation, Purchase, StockedProduct, Store
+from shop.store import Store
+from shop.writing import Preparation
 
 T = TypeVar("T")
 Work = Callable[[asyncpg.Connection], Awaitable[T]]
 
 CONNECT_SECONDS = 5.0  # to open a connection
 POOL_SECONDS = 2.0  # to wait for a free one; with the next, less than the 5 after which main.py asks again
-PURCHASE_SECONDS = 3.0  # to wait for products that other purchases hold
+WRITE_SECONDS = 3.0  # to wait for products that other purchases hold
 COMMAND_SECONDS = 15.0
 MIGRATE_SECONDS = 600.0  # for one statement over all orders, or the search terms of a whole catalogue
 REPEAT_PAUSES = (0.02, 0.2)  # seconds before the second and the third attempt
@@ -72,12 +72,14 @@ class PostgresStore(Store):
         """Read with a connection of the pool."""
         return await self._repeated(lambda connection: _fetch(connection, statement))
 
-    async def place(self, intent: Intent) -> Purchase:
-        """Buy in a transaction of its own."""
-        place = partial(_place_in_time, intent=intent)
-        return await self._repeated(
-            lambda connection: _in_transaction(connection, place), once=intent.key is None
-        )
+    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
+        """Write in a transaction of its own."""
+
+        async def run(connection: asyncpg.Connection) -> T:
+            async with asyncio.timeout(WRITE_SECONDS):
+                return await run_script(connection, make())
+
+        return await self._repeated(lambda connection: _in_transaction(connection, run), once=once)
 
     async def ping(self) -> None:
         """Return when the database answers and can be written."""
@@ -153,78 +155,9 @@ async def _in_transaction(connection: asyncpg.Connection, work: Work[T]) -> T:
 
 
 async def _fetch(connection: asyncpg.Connection, statement: Statement) -> Sequence[Row]:
-    rows: Sequence[Row] = await connection.fetch(statement.sql.replace("?", "$"), *statement.args)
+    lock = " FOR NO KEY UPDATE" if statement.locks else ""
+    rows: Sequence[Row] = await connection.fetch(statement.sql.replace("?", "$") + lock, *statement.args)
     return rows
-
-
-async def _order(connection: asyncpg.Connection, key: str) -> Order | None:
-    rows = await _fetch(connection, queries.order_of_key(key))
-    return queries.to_orders(rows)[0] if rows else None
-
-
-async def _place_in_time(connection: asyncpg.Connection, intent: Intent) -> Purchase:
-    async with asyncio.timeout(PURCHASE_SECONDS):
-        return await _place(connection, intent)
-
-
-async def _place(connection: asyncpg.Connection, intent: Intent) -> Purchase:
-    request, key = intent.request, intent.key
-    wanted = store.wanted_stock(request)
-    rows = await connection.fetch(  # locked by id: two purchases in opposite orders would deadlock
-        f"""SELECT id, name, price_cents, stock, ({days.TIMEZONE}) FROM products
-            WHERE id = ANY($1::bigint[]) ORDER BY id FOR NO KEY UPDATE""",  # noqa: S608  two constants
-        list(wanted),
-    )
-    # After locking: a purchase with the same key may have held these products, and its order is visible now.
-    if key is not None and (earlier := await _order(connection, key)):
-        return store.replay(earlier, intent)
-    products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
-    total = store.checked_total(intent, products)
-    now, day = store.order_time(rows[0][4])
-    order_id: int | None = await connection.fetchval(
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, day, idempotency_key)
-            VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
-        request.customerName,
-        total,
-        wanted.total(),
-        now,
-        day,
-        key,
-    )
-    if order_id is None and key is not None and (earlier := await _order(connection, key)):
-        return store.replay(earlier, intent)  # the key was used for other products meanwhile
-    assert order_id is not None
-    await _write_lines(connection, order_id, request, products, now)
-    return Purchase(store.new_order(order_id, request, total, now))
-
-
-async def _write_lines(
-    connection: asyncpg.Connection,
-    order_id: int,
-    request: PurchaseRequest,
-    products: dict[int, StockedProduct],
-    ordered_at: str,
-) -> None:
-    lines = request.items
-    await connection.execute(
-        """INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents)
-            SELECT $1, * FROM unnest($2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[])""",
-        order_id,
-        list(range(len(lines))),
-        [line.productId for line in lines],
-        [line.quantity for line in lines],
-        [products[line.productId].cents for line in lines],
-    )
-    wanted = store.wanted_stock(request)
-    await connection.execute(
-        """INSERT INTO moves (product_id, change, kind, order_id, moved_at)
-            SELECT product_id, -n, 'purchase', $3, $4
-            FROM unnest($1::bigint[], $2::bigint[]) AS taken (product_id, n)""",
-        list(wanted),  # locked and checked above; the line takes the stock, whose column has a CHECK, too
-        list(wanted.values()),
-        order_id,
-        ordered_at,
-    )
 
 
 async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> None:

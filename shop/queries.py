@@ -21,11 +21,16 @@ Period = tuple[str | None, str | None]  # the first and the last stored time
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL with its arguments; `quick` ones take microseconds however large the shop is."""
+    """SQL with its arguments.
+
+    `quick` ones take microseconds however large the shop is; one that `locks` holds its rows to the end of
+    the transaction, where several transactions write at a time.
+    """
 
     sql: str
     args: list[Any]
     quick: bool = False
+    locks: bool = False
 
 
 @dataclass(frozen=True)

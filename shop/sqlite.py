@@ -5,19 +5,19 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from models import Order, PurchaseRequest
-from shop import days, queries, schema, store, writing
+from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from shop.queries import Many, Row, Script, Statement
 from shop.sqlite_files import Connections, Files, failed
-from shop.store import Intent, Preparation, Purchase, StockedProduct, Store
+from shop.store import Store
+from shop.writing import Preparation
 
 T = TypeVar("T")
 
@@ -30,10 +30,10 @@ CLOSE_SECONDS = 0.5  # a buyer who still waits was told already that the outcome
 
 @dataclass(frozen=True)
 class _Job:
-    """A purchase that waits for the writer."""
+    """A script that waits for the writer."""
 
-    intent: Intent
-    result: asyncio.Future[Purchase]
+    make: Callable[[], Script[Any]]
+    result: asyncio.Future[Any]
 
 
 class SqliteStore(Store):
@@ -71,12 +71,12 @@ class SqliteStore(Store):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, _read, self._threaded, statement)
 
-    async def place(self, intent: Intent) -> Purchase:
+    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:  # noqa: ARG002  never repeated
         """Wait for the writer's next transaction."""
         self._check_open()
-        job = _Job(intent, asyncio.get_running_loop().create_future())
-        self._jobs.put(job)
-        return await job.result
+        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._jobs.put(_Job(make, result))
+        return await result
 
     async def ping(self) -> None:
         """Return when the file can be read and written; another writer's lock is a good sign."""
@@ -116,15 +116,15 @@ class SqliteStore(Store):
             self._jobs.put(None)
         return batch
 
-    def _write(self, batch: list[_Job]) -> Sequence[Purchase | Exception]:
+    def _write(self, batch: list[_Job]) -> Sequence[Any]:
         try:
-            return self._threaded.run(lambda connection: self._place_all(connection, batch))
+            return self._threaded.run(lambda connection: self._write_all(connection, batch))
         except Exception as error:  # noqa: BLE001  the thread's outer edge: every buyer must get an answer
             return [error] * len(batch)
 
-    def _place_all(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[Purchase | StoreError]:
+    def _write_all(self, connection: sqlite3.Connection, batch: list[_Job]) -> list[Any]:
         connection.execute("BEGIN IMMEDIATE")
-        results = [_placed_or_refused(connection, job.intent) for job in batch]
+        results = [_done_or_refused(connection, job) for job in batch]
         try:
             connection.execute("COMMIT")
             self._files.check()  # nobody would find the orders in a file that is gone
@@ -141,7 +141,7 @@ def _read(connections: Connections, statement: Statement) -> list[Row]:
     return connections.run(lambda connection: connection.execute(statement.sql, statement.args).fetchall())
 
 
-def _deliver(batch: list[_Job], results: Sequence[Purchase | Exception]) -> None:
+def _deliver(batch: list[_Job], results: Sequence[Any]) -> None:
     for job, result in zip(batch, results, strict=True):
         if job.result.done():  # the buyer has disconnected; the order stands
             continue
@@ -162,54 +162,12 @@ def _try_to_write(connection: sqlite3.Connection) -> None:
         connection.execute("ROLLBACK")
 
 
-def _placed_or_refused(connection: sqlite3.Connection, intent: Intent) -> Purchase | StoreError:
-    """Place one purchase. A refusal comes before the first write, so it leaves the transaction as it was."""
+def _done_or_refused(connection: sqlite3.Connection, job: _Job) -> Any:
+    """Run one script. A refusal comes before the first write, so it leaves the transaction as it was."""
     try:
-        earlier = _order(connection, intent.key) if intent.key is not None else None
-        if earlier:
-            return store.replay(earlier, intent)
-        products = _products(connection, intent.request)
-        total = store.checked_total(intent, products)
+        return run_script(connection, job.make())
     except StoreError as refusal:
         return refusal
-    return Purchase(_write_order(connection, intent, products, total))
-
-
-def _order(connection: sqlite3.Connection, key: str) -> Order | None:
-    statement = queries.order_of_key(key)
-    rows = connection.execute(statement.sql, statement.args).fetchall()
-    return queries.to_orders(rows)[0] if rows else None
-
-
-def _products(connection: sqlite3.Connection, request: PurchaseRequest) -> dict[int, StockedProduct]:
-    select = "SELECT name, price_cents, stock FROM products WHERE id = ?"
-    rows = {id_: connection.execute(select, (id_,)).fetchone() for id_ in store.wanted_stock(request)}
-    return {id_: StockedProduct(*row) for id_, row in rows.items() if row}
-
-
-def _write_order(
-    connection: sqlite3.Connection, intent: Intent, products: dict[int, StockedProduct], total: int
-) -> Order:
-    now, day = store.order_time(connection.execute(days.TIMEZONE).fetchone()[0])
-    wanted = store.wanted_stock(intent.request)
-    order_id = connection.execute(
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, day, idempotency_key)
-            VALUES (?, ?, ?, ?, ?, ?)""",
-        (intent.request.customerName, total, wanted.total(), now, day, intent.key),
-    ).lastrowid
-    assert order_id is not None
-    connection.executemany(
-        "INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents) VALUES (?, ?, ?, ?, ?)",
-        [
-            (order_id, number, line.productId, line.quantity, products[line.productId].cents)
-            for number, line in enumerate(intent.request.items)
-        ],
-    )
-    connection.executemany(  # which takes the stock
-        "INSERT INTO moves (product_id, change, kind, order_id, moved_at) VALUES (?, ?, 'purchase', ?, ?)",
-        [(id_, -n, order_id, now) for id_, n in wanted.items()],
-    )
-    return store.new_order(order_id, intent.request, total, now)
 
 
 def _prepare(path: Path, wanted: Preparation, busy_seconds: float) -> None:

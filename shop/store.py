@@ -1,27 +1,20 @@
-"""The shop's rules: what a purchase must fulfil, whatever engine keeps the records.
-
-The engines are `sqlite.py` and `postgres.py`. On both, an order, its stock and its idempotency key are
-written in one transaction.
-"""
+"""The shop, whatever engine keeps the records: `sqlite.py` or `postgres.py`."""
 
 from abc import ABC, abstractmethod
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary, Today
-from shop import days, queries, search
-from shop.catalog import CatalogEntry
+from shop import days, queries, search, stock
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
-from shop.queries import Period, Row, Statement
+from shop.queries import Period, Row, Script, Statement
+from shop.stock import Intent, Purchase
 
 T = TypeVar("T")
-
-HALF_A_CENT = 0.005  # yuan; whoever adds up prices in binary is off by less
 
 
 @dataclass(frozen=True)
@@ -32,94 +25,6 @@ class Listing(Generic[T]):
     total: int
 
 
-@dataclass(frozen=True)
-class Preparation:
-    """What a database is made ready with when it is opened; see `engines.open_store`."""
-
-    catalogue: list[CatalogEntry] | None = None
-    timezone: str | None = None
-    move_days: bool = False
-
-
-@dataclass(frozen=True)
-class Intent:
-    """One purchase that somebody wants, however often it is sent.
-
-    What is bought under a key is told by customer and lines alone. The total that the buyer was told is a
-    condition of buying and no part of that: after the order was placed, at whatever price, a repeat finds it.
-    """
-
-    request: PurchaseRequest
-    key: str | None = None
-    expected_total: float | None = None  # yuan
-
-
-@dataclass(frozen=True)
-class Purchase:
-    """The order of a purchase; `replayed` when the order was found by its idempotency key."""
-
-    order: Order
-    replayed: bool = False
-
-
-@dataclass(frozen=True)
-class StockedProduct:
-    """What a purchase must know of one product."""
-
-    name: str
-    cents: int
-    stock: int
-
-
-def wanted_stock(request: PurchaseRequest) -> Counter[int]:
-    """Return how much of each product is wanted: lines of the same product are added up."""
-    wanted: Counter[int] = Counter()
-    for line in request.items:
-        wanted[line.productId] += line.quantity
-    return wanted
-
-
-def checked_total(intent: Intent, products: Mapping[int, StockedProduct]) -> int:
-    """Return the total in cents. Raises `StoreError` for a line that cannot be served, or another total."""
-    wanted = wanted_stock(intent.request)
-    for line in intent.request.items:
-        product = products.get(line.productId)
-        if product is None:
-            raise StoreError("unknown_product", productId=line.productId)
-        if product.stock < wanted[line.productId]:
-            at_hand = {"name": product.name, "available": product.stock}
-            raise StoreError("out_of_stock", productId=line.productId, **at_hand)
-    total = sum(products[line.productId].cents * line.quantity for line in intent.request.items)
-    expected = intent.expected_total
-    if expected is not None and abs(expected - total / 100) >= HALF_A_CENT:
-        raise StoreError("price_changed", expected=expected, now=total / 100)
-    return total
-
-
-def order_time(timezone: str) -> tuple[str, str]:
-    """Return now and its day as they are stored with an order."""
-    now = datetime.now(UTC)
-    return days.stored_time(now), days.day_of(now, days.zone_named(timezone))
-
-
-def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered_at: str) -> Order:
-    """Return the order that was just written."""
-    return Order(
-        id=order_id,
-        customerName=request.customerName,
-        items=request.items,
-        totalAmount=total_cents / 100,
-        orderDate=ordered_at,
-    )
-
-
-def replay(order: Order, intent: Intent) -> Purchase:
-    """Return the order that a key has bought before. Raises `StoreError` where the request differs."""
-    if (order.customerName, order.items) != (intent.request.customerName, intent.request.items):
-        raise StoreError("key_reused")
-    return Purchase(order, replayed=True)
-
-
 class Store(ABC):
     """The shop. Every method may raise `StoreUnavailableError`."""
 
@@ -128,8 +33,11 @@ class Store(ABC):
         """Run a reading statement."""
 
     @abstractmethod
-    async def place(self, intent: Intent) -> Purchase:
-        """Take the stock and write the order in one transaction. After a `StoreError` nothing was written."""
+    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
+        """Run the script that `make` makes in one transaction. After a `StoreError` nothing was written.
+
+        What can be done `once` only is not repeated where it may have been done; `make` may be called again.
+        """
 
     @abstractmethod
     async def ping(self) -> None:
@@ -145,7 +53,8 @@ class Store(ABC):
         """Buy. With a key the same request buys once, however often it is sent. Raises `StoreError`."""
         if not request.customerName.strip() or not request.items:
             raise StoreError("empty_purchase")
-        return await self.place(Intent(request, key, expected_total))
+        intent = Intent(request, key, expected_total)
+        return await self.write(lambda: stock.place(intent), once=key is None)
 
     async def products(self, query: ProductQuery) -> Listing[Product]:
         """Return products by id or, where something is searched, the best match first."""

@@ -4,16 +4,25 @@ import hashlib
 import itertools
 import logging
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from models import person_name
 from shop import days, schema, search
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.queries import Many, Row, Script, Statement
-from shop.store import Preparation
 
 NAMES = "1"  # the version of `person_name` by which the customers of old orders were folded
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """What a database is made ready with when it is opened; see `engines.open_store`."""
+
+    catalogue: list[CatalogEntry] | None = None
+    timezone: str | None = None
+    move_days: bool = False
 
 
 def prepare(wanted: Preparation) -> Script[None]:

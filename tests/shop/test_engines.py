@@ -14,7 +14,7 @@ from models import OrderItem, PurchaseRequest
 from shop.catalog import CatalogEntry
 from shop.engines import open_store
 from shop.errors import StoreError
-from shop.store import Purchase
+from shop.stock import Purchase
 from tests.support.engines import ask, audit, new_url, postgres
 
 pytestmark = pytest.mark.anyio

@@ -15,7 +15,8 @@ from models import Order, OrderItem, PurchaseRequest
 from shop.engines import open_store
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, OrderQuery, SummaryQuery
-from shop.store import Purchase, Store
+from shop.stock import Purchase
+from shop.store import Store
 from tests.support.engines import ENGINES, audit, new_url
 from tests.support.processes import LONG_RUNS
 
