@@ -5,14 +5,13 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import available_timezones
 
-from fastapi import APIRouter, FastAPI, Header, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from fastapi.telemetry import TelemetryConfig
 from pydantic import AfterValidator, Field
-from pydantic_core import to_json
 from pydantic_settings import SettingsConfigDict
 from starlette.datastructures import Headers
 from starlette.types import Scope
@@ -20,10 +19,11 @@ from starlette.types import Scope
 from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary, Today
 from serving import server
 from serving.access import Access, Allowed, BearerToken
-from serving.addresses import ListenHost, address_shown
+from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
 from serving.settings import Origins, ServiceSettings, Token, load
-from shop import catalog, problems
+from shop import catalog, desk, problems
+from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
 from shop.changes import Changes
 from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
@@ -31,7 +31,6 @@ from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import MAX_BODY, JsonRoute
 from shop.sentences import failure_sentence
 from shop.sqlite import BUSY_SECONDS
-from shop.store import Listing, Store
 
 
 def _is_a_timezone(name: str) -> str:
@@ -65,41 +64,10 @@ class Settings(ServiceSettings):
     )
     api_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
+    owner_token: Token | None = Field(
+        None, description="店主的令牌：改商品和库存、取消订单；没有时只有直接从本机来的请求可以"
+    )
 
-
-def opened_store(request: Request) -> Store:
-    """Return the store that the lifespan has opened."""
-    store: Store = request.app.state.store
-    return store
-
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        alias="Idempotency-Key",
-        pattern=r"^[!-~]{1,255}$",
-        description="同一个键只下一笔订单：可见字符，最多 255 个",
-    ),
-]
-
-
-def answer(content: Any, **headers: str) -> Response:
-    """Answer with models, serialised once: with a `Response` FastAPI does not validate them again."""
-    return Response(to_json(content), media_type="application/json", headers=headers)
-
-
-def list_answer(listing: Listing[Any]) -> Response:
-    """Answer with part of a list, and say how long all of it is."""
-    return answer(listing.items, **{"X-Total-Count": str(listing.total)})
-
-
-def answer_header(name: str, description: str, kind: str) -> dict[int | str, dict[str, Any]]:
-    """Return what a route says of a header of its answer in the OpenAPI document."""
-    return {200: {"headers": {name: {"description": description, "schema": {"type": kind}}}}}
-
-
-TOTAL_COUNT = answer_header("X-Total-Count", "整个列表的长度", "integer")
-REPLAYED = answer_header("Idempotent-Replayed", "true：此键已下过单", "string")
 
 # FastAPI would look for OpenTelemetry providers several times a request, which takes 10 µs.
 NO_TELEMETRY = TelemetryConfig(tracing=False, metrics=False, logs=False)
@@ -142,6 +110,12 @@ async def today(request: Request) -> Response:
     return answer(await opened_store(request).today())
 
 
+@router.get("/orders/{id}", summary="一笔订单", response_model=Order, responses=problems.documented(404))
+async def get_order(request: Request, id_: desk.Id) -> Response:
+    """One order."""
+    return answer(await opened_store(request).order(id_))
+
+
 @router.post(
     "/purchase",
     summary="下单",
@@ -153,7 +127,7 @@ async def create_purchase(
 ) -> Response:
     """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order."""
     bought = await opened_store(request).purchase(purchase, idempotency_key, purchase.expectedTotal)
-    return answer(bought.order, **({"Idempotent-Replayed": "true"} if bought.replayed else {}))
+    return once_answer(bought.order, replayed=bought.replayed)
 
 
 @changes.get("/changes", summary="变更通知", response_class=EventSourceResponse)
@@ -204,11 +178,13 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
         await store.close()
 
     # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one.
-    routes = [*router.routes, *changes.routes, *health.routes]
+    routes = [*router.routes, *desk.router.routes, *changes.routes, *health.routes]
     app = FastAPI(
         title="Product API", version="1.0.0", lifespan=lifespan, routes=routes, telemetry=NO_TELEMETRY
     )
-    token = BearerToken(settings.api_token.get_secret_value()) if settings.api_token else None
+    owner = settings.owner_token.get_secret_value() if settings.owner_token else ""
+    token = BearerToken(settings.api_token.get_secret_value(), owner) if settings.api_token else None
+    app.state.owner = desk.Owner(BearerToken(owner) if owner else None, is_loopback(settings.api_host))
     if token:  # FastAPI cannot know that one is wanted: `Access` checks it
         document = app.openapi()
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}

@@ -119,6 +119,20 @@ class Order(BaseModel):
     )
 
 
+class Move(BaseModel):
+    """A line of the ledger: one change of a stock."""
+
+    id: int = Field(description="流水号")
+    productId: int = Field(description="商品 ID")
+    change: int = Field(description="库存变化，件")
+    kind: Literal["opening", "purchase", "cancellation", "delivery", "correction"] = Field(
+        description="opening 期初，purchase 售出，cancellation 取消订单，delivery 到货，correction 更正"
+    )
+    orderId: int | None = Field(description="订单号，售出和取消时才有")
+    reason: str = Field(description="原因")
+    moveDate: str = Field(description="时间，ISO 8601，UTC")
+
+
 class SalesSummary(BaseModel):
     """What was sold of one product, to one customer, on one day or in all."""
 

@@ -72,12 +72,15 @@ class BearerToken:
     """`Authorization: Bearer …` (RFC 6750)."""
 
     token: str
+    another: str = ""  # that may do the same
     challenge = 'Bearer realm="product-mcp"'
 
     def is_given(self, authorization: str) -> bool:
         """Whether a header carries the token."""
         scheme, _, given = authorization.partition(" ")
-        return scheme.lower() == "bearer" and _same(given.strip().encode("latin-1"), self.token)
+        return scheme.lower() == "bearer" and any(
+            _same(given.strip().encode("latin-1"), token) for token in (self.token, self.another) if token
+        )
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 
 from models import MAX_ID, MAX_PRICE, StorableText
 from shop.errors import CatalogError
@@ -15,27 +23,35 @@ MAX_KEYWORDS = 50  # of one product
 
 
 def _number(value: object) -> object:
-    if not isinstance(value, int | Decimal) or isinstance(value, bool):
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
         raise ValueError("must be a number")  # noqa: TRY004  pydantic reports ValueErrors only
-    return value
+    return Decimal(str(value)) if isinstance(value, float) else value
 
 
 Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]
 
 
-class CatalogEntry(BaseModel):
-    """One product: price in yuan, the stock it starts with, words that find it and are not shown."""
+_YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_PRICE, "multipleOf": 0.01})
+
+
+class ProductFields(BaseModel):
+    """What is told of a product: price in yuan, words that find it and are not shown."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    id: int = Field(ge=1, le=MAX_ID)
     name: StorableText = Field(min_length=1, max_length=200)
     price: Annotated[
-        Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False)
+        Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False), _YUAN
     ]
     description: StorableText = Field(max_length=2000)
-    quantity: int = Field(ge=0, le=MAX_STOCK)
     keywords: list[Keyword] = Field(default=[], max_length=MAX_KEYWORDS)
+
+
+class CatalogEntry(ProductFields):
+    """One product of a catalogue, with the stock it starts with."""
+
+    id: int = Field(ge=1, le=MAX_ID)
+    quantity: int = Field(ge=0, le=MAX_STOCK)
 
     @property
     def cents(self) -> int:

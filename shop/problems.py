@@ -22,6 +22,8 @@ ANSWERS = ErrorAnswers(
     {
         "empty_purchase": 400,
         "unknown_product": 404,
+        "unknown_order": 404,
+        "owner_only": 403,
         "out_of_stock": 400,
         "price_changed": 409,
         "key_reused": 422,

@@ -10,7 +10,17 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, TypeVar
 
-from models import DEFAULT_LIMIT, MAX_PRICE, GroupBy, InventoryItem, Order, OrderItem, Product, SalesSummary
+from models import (
+    DEFAULT_LIMIT,
+    MAX_PRICE,
+    GroupBy,
+    InventoryItem,
+    Move,
+    Order,
+    OrderItem,
+    Product,
+    SalesSummary,
+)
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
 
 T = TypeVar("T")
@@ -154,6 +164,29 @@ def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement,
 def order_of_key(key: str) -> Statement:
     """Return the statement for the order with this idempotency key."""
     return Statement(_ORDER_LINES.format(orders="(SELECT * FROM orders WHERE idempotency_key = ?1)"), [key])
+
+
+def order(id_: int) -> Statement:
+    """Return the statement for one order."""
+    return Statement(_ORDER_LINES.format(orders="(SELECT * FROM orders WHERE id = ?1)"), [id_])
+
+
+MOVE = "id, product_id, change, kind, order_id, reason, moved_at"
+
+
+def moves(product_id: int, query: ListQuery) -> tuple[Statement, Statement]:
+    """Return the statements for part of a product's ledger, newest first, and for its length."""
+    where = Conditions()
+    where.add("product_id = {}", product_id)
+    count = Statement(f"SELECT count(*) FROM moves {where}", where.args.copy())
+    rows = f"SELECT {MOVE} FROM moves {where} ORDER BY id DESC {where.limit(query)}"
+    return Statement(rows, where.args), count
+
+
+def to_moves(rows: Sequence[Row]) -> list[Move]:
+    """Make lines of the ledger of rows."""
+    fields = list(Move.model_fields)
+    return [Move(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
 def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:

@@ -5,6 +5,8 @@ from serving.errors import CodedError, sentence
 REFUSALS = {
     "empty_purchase": "请求无效：缺少客户名称或商品",
     "unknown_product": "商品ID {productId} 不存在",
+    "unknown_order": "订单 {orderId} 不存在",
+    "owner_only": "只有店主可以这样做：请带上 OWNER_TOKEN，没有设置它时请直接从本机访问",
     "out_of_stock": "商品 {name} 库存不足. 可用: {available}",
     "price_changed": "价格有变：现在合计 {now:.2f} 元，不是确认过的 {expected:.2f} 元，没有下单",
     "key_reused": "Idempotency-Key 已用于另一笔不同的订单",
@@ -21,8 +23,8 @@ REFUSALS = {
 STATUS_DESCRIPTIONS = {
     400: "缺少客户名称或商品，或库存不足",
     401: REFUSALS["unauthorized"],
-    403: "请求来自其他网站的网页",
-    404: "商品不存在",
+    403: "请求来自其他网站的网页，或不是店主的",
+    404: "商品或订单不存在",
     409: "合计不是 expectedTotal，没有下单",
     413: REFUSALS["too_large"],
     421: REFUSALS["host_not_allowed"],

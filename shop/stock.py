@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from models import Order, PurchaseRequest
+from models import Move, Order, PurchaseRequest
 from shop import days, queries
 from shop.errors import StoreError
 from shop.queries import Many, Script, Statement
@@ -14,8 +14,14 @@ from shop.queries import Many, Script, Statement
 HALF_A_CENT = 0.005  # yuan; whoever adds up prices in binary is off by less
 
 # A line of the ledger, by which the stock changes.
-_MOVE = """INSERT INTO moves (product_id, change, kind, order_id, moved_at)
+_SOLD = """INSERT INTO moves (product_id, change, kind, order_id, moved_at)
     VALUES (?1, ?2, 'purchase', ?3, ?4)"""
+_RETURNED = """INSERT INTO moves (product_id, change, kind, order_id, reason, moved_at)
+    SELECT product_id, CAST(sum(quantity) AS BIGINT), 'cancellation', order_id, ?2, ?3
+    FROM order_items WHERE order_id = ?1 GROUP BY product_id, order_id"""
+_MOVED = f"""INSERT INTO moves (product_id, change, kind, reason, moved_at, idempotency_key)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING RETURNING {queries.MOVE}"""
 
 
 @dataclass(frozen=True)
@@ -129,10 +135,45 @@ def place(intent: Intent) -> Script[Purchase]:
             for number, line in enumerate(request.items)
         ],
     )
-    yield Many(_MOVE, [(id_, -n, order_id, now) for id_, n in wanted.items()])
+    yield Many(_SOLD, [(id_, -n, order_id, now) for id_, n in wanted.items()])
     return Purchase(new_order(order_id, request, total, now))
 
 
 def _order(statement: Statement) -> Script[Order | None]:
     rows = yield statement
     return queries.to_orders(rows)[0] if rows else None
+
+
+def move(product_id: int, change: int, reason: str, key: str | None) -> Script[tuple[Move, bool]]:
+    """Write a delivery or a correction; tell whether an earlier one with this key was found."""
+    held = yield Statement("SELECT name, stock FROM products WHERE id = ?1", [product_id], locks=True)
+    if key is not None:
+        sql = f"SELECT {queries.MOVE} FROM moves WHERE idempotency_key = ?1"
+        if earlier := queries.to_moves((yield Statement(sql, [key]))):
+            found = earlier[0]
+            if (found.productId, found.change, found.reason) != (product_id, change, reason):
+                raise StoreError("key_reused")
+            return found, True
+    if not held:
+        raise StoreError("unknown_product", productId=product_id)
+    name, available = held[0]
+    if available + change < 0:
+        raise StoreError("out_of_stock", productId=product_id, name=name, available=available)
+    kind = "delivery" if change > 0 else "correction"
+    written = yield Statement(_MOVED, [product_id, change, kind, reason, days.stored_now(), key])
+    if not written:  # the key was used for another product meanwhile
+        raise StoreError("key_reused")
+    return queries.to_moves(written)[0], False
+
+
+def cancel(order_id: int, reason: str) -> Script[Order]:
+    """Cancel an order and return its stock, unless that was done before."""
+    ordered = "SELECT id FROM products WHERE id IN (SELECT product_id FROM order_items WHERE order_id = ?1)"
+    yield Statement(f"{ordered} ORDER BY id", [order_id], locks=True)
+    order = yield from _order(queries.order(order_id))
+    if order is None:
+        raise StoreError("unknown_order", orderId=order_id)
+    if order.status == "placed":
+        yield Statement("UPDATE orders SET status = 'cancelled' WHERE id = ?1", [order_id])
+        yield Statement(_RETURNED, [order_id, reason, days.stored_now()])
+    return order.model_copy(update={"status": "cancelled"})

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
-from models import InventoryItem, Order, Product, PurchaseRequest, SalesSummary, Today
-from shop import days, queries, search, stock
+from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
+from shop import days, queries, search, stock, writing
+from shop.catalog import CatalogEntry
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.queries import Period, Row, Script, Statement
@@ -55,6 +56,33 @@ class Store(ABC):
             raise StoreError("empty_purchase")
         intent = Intent(request, key, expected_total)
         return await self.write(lambda: stock.place(intent), once=key is None)
+
+    async def move(self, product_id: int, change: int, reason: str, key: str | None) -> tuple[Move, bool]:
+        """Write a delivery or correction, once for a key; tell whether it was found. Raises `StoreError`."""
+        return await self.write(lambda: stock.move(product_id, change, reason, key), once=key is None)
+
+    async def cancel(self, order_id: int, reason: str) -> Order:
+        """Cancel an order, once. Raises `StoreError`."""
+        return await self.write(lambda: stock.cancel(order_id, reason), once=False)
+
+    async def put_product(self, entry: CatalogEntry) -> Product:
+        """Create a product, or change all of it but its stock."""
+        await self.write(lambda: writing.save_products([entry]), once=False)
+        return Product(id=entry.id, name=entry.name, price=entry.cents / 100, description=entry.description)
+
+    async def order(self, order_id: int) -> Order:
+        """Return one order. Raises `StoreError`."""
+        rows = await self.fetch(queries.order(order_id))
+        if not rows:
+            raise StoreError("unknown_order", orderId=order_id)
+        return queries.to_orders(rows)[0]
+
+    async def moves(self, product_id: int, query: ListQuery) -> Listing[Move]:
+        """Return a product's ledger, newest first. Raises `StoreError`."""
+        listing = await self._list(query, queries.moves(product_id, query), queries.to_moves)
+        if not listing.total:  # every product has its opening
+            raise StoreError("unknown_product", productId=product_id)
+        return listing
 
     async def products(self, query: ProductQuery) -> Listing[Product]:
         """Return products by id or, where something is searched, the best match first."""

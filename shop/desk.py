@@ -1,0 +1,112 @@
+"""The owner's desk: products, deliveries and corrections, cancellations; and who may use it."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
+from pydantic import Field
+
+from models import MAX_ID, MAX_QUANTITY, Move, Order, Product, StorableText, Strict
+from serving.access import BearerToken
+from serving.errors import CodedError
+from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
+from shop.catalog import MAX_STOCK, CatalogEntry, ProductFields
+from shop.filters import ListQuery
+from shop.json_body import JsonRoute
+from shop.problems import documented
+
+FORWARDING = {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"}
+
+Id = Annotated[int, Path(alias="id", ge=1, le=MAX_ID)]
+Delivery = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+Correction = Annotated[int, Field(ge=-MAX_QUANTITY, le=-1)]
+Reason = Annotated[StorableText, Field(max_length=200, description="原因，记在库存流水里")]
+
+
+@dataclass(frozen=True)
+class Owner:
+    """Who may use the desk: whoever has the token; without one, whoever reaches this machine directly."""
+
+    token: BearerToken | None
+    is_local: bool
+
+    def check(self, authorization: str, headers: Collection[str]) -> None:
+        """Raise `CodedError` for anybody else."""
+        if self.token:
+            allowed = self.token.is_given(authorization)
+        else:
+            allowed = self.is_local and FORWARDING.isdisjoint(headers)
+        if not allowed:
+            raise CodedError("owner_only")
+
+
+def owner_only(request: Request) -> None:
+    """Let in the owner."""
+    owner: Owner = request.app.state.owner
+    owner.check(request.headers.get("Authorization", ""), request.headers.keys())
+
+
+class ProductInput(ProductFields):
+    """A product as the desk writes it."""
+
+    quantity: int = Field(0, ge=0, le=MAX_STOCK, description="新商品的初始库存；已有商品的库存只由流水改变")
+
+
+class MoveInput(Strict):
+    """A delivery, or a correction."""
+
+    change: Delivery | Correction = Field(description="库存变化，件；正数为到货，负数为更正")
+    reason: Reason = ""
+
+
+class CancelInput(Strict):
+    """Why an order is cancelled."""
+
+    reason: Reason = ""
+
+
+router = APIRouter(
+    prefix="/api",
+    route_class=JsonRoute,
+    responses=documented(401, 403, 421, 422, 503),
+    dependencies=[Depends(owner_only)],
+)
+
+
+@router.put("/products/{id}", summary="新增或修改商品", response_model=Product, responses=documented(413))
+async def put_product(request: Request, id_: Id, product: ProductInput) -> Response:
+    """Create a product, or change all of it but its stock."""
+    entry = CatalogEntry(id=id_, **product.model_dump())
+    return answer(await opened_store(request).put_product(entry))
+
+
+@router.post(
+    "/inventory/{id}/moves",
+    summary="到货或更正库存",
+    response_model=Move,
+    responses=documented(400, 404, 413) | REPLAYED,
+)
+async def move_stock(
+    request: Request, id_: Id, move: MoveInput, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Change a stock by a line of the ledger; once, however often it is sent with the same key."""
+    moved, replayed = await opened_store(request).move(id_, move.change, move.reason, idempotency_key)
+    return once_answer(moved, replayed=replayed)
+
+
+@router.get(
+    "/inventory/{id}/moves",
+    summary="库存流水",
+    response_model=list[Move],
+    responses=documented(404) | TOTAL_COUNT,
+)
+async def list_moves(request: Request, id_: Id, query: Annotated[ListQuery, Query()]) -> Response:
+    """Every change of a stock, newest first."""
+    return list_answer(await opened_store(request).moves(id_, query))
+
+
+@router.post("/orders/{id}/cancel", summary="取消订单", response_model=Order, responses=documented(404, 413))
+async def cancel_order(request: Request, id_: Id, cancel: Annotated[CancelInput, Body()]) -> Response:
+    """Take an order back: its stock returns, once."""
+    return answer(await opened_store(request).cancel(id_, cancel.reason))
