@@ -15,7 +15,7 @@ from mcp_types import METHOD_NOT_FOUND
 
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.config import Server
-from assistant.toolbox.raw_results import MAX_ENTRIES, RAW
+from assistant.toolbox.raw_results import MAX_ENTRIES, RAW, text_of
 from assistant.toolbox.sdk_signals import filled_in
 from serving.errors import CodedError
 from serving.redaction import redacted
@@ -139,19 +139,14 @@ def describe_tool(server: Server, listed: dict[str, Any], writing: Collection[st
         server=server.name,
         name=name,
         offered="",
-        title=_text(listed, "title") or annotations.get("title") or name,
-        description=_text(listed, "description") or "无描述",
+        title=text_of(listed, "title") or annotations.get("title") or name,
+        description=text_of(listed, "description") or "无描述",
         input_schema={"type": "object", "properties": {}} | schema,
         output_schema=output if isinstance(output, dict) else None,
         annotations=annotations,
         fingerprint=_fingerprint(server, listed),
         honours_key=isinstance(meta, dict) and meta.get(HONOURS_KEY) is True,
     )
-
-
-def _text(listed: dict[str, Any], key: str) -> str:
-    value = listed.get(key)
-    return value if isinstance(value, str) else ""
 
 
 def _annotations(listed: dict[str, Any]) -> dict[str, Any]:
@@ -176,18 +171,18 @@ def describe_prompt(server: str, listed: dict[str, Any]) -> dict[str, Any]:
     given = listed.get("arguments")
     given = given if isinstance(given, list) else []
     arguments = {
-        _text(each, "name"): each for each in given if isinstance(each, dict) and _text(each, "name")
+        text_of(each, "name"): each for each in given if isinstance(each, dict) and text_of(each, "name")
     }
     schema = {
         "type": "object",
         "properties": {
-            name: {"type": "string", "description": _text(each, "description")}
+            name: {"type": "string", "description": text_of(each, "description")}
             for name, each in arguments.items()
         },
         "required": [name for name, each in arguments.items() if each.get("required") is True],
     }
     name = listed["name"]
-    title, description = _text(listed, "title") or name, _text(listed, "description")
+    title, description = text_of(listed, "title") or name, text_of(listed, "description")
     return {
         "server": server,
         "name": name,

@@ -52,7 +52,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
     async def read() -> None:
         async with anyio.create_task_group() as listeners:
             listeners.start_soon(_read_errors, server, process, said)
-            await ends.take(_texts(process, note))
+            await ends.take(_decoded(line, note) async for line in _lines(process.stdout))
             with anyio.move_on_after(END_SECONDS):
                 await process.wait()
             listeners.cancel_scope.deadline = anyio.current_time() + END_SECONDS
@@ -69,11 +69,6 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
                 ends.outgoing.close()
                 await _stop_server_process(process)
             group.cancel_scope.cancel()
-
-
-async def _texts(process: ServerProcess, note: Note) -> AsyncIterator[str]:
-    async for line in _lines(process.stdout):
-        yield _decoded(line, note)
 
 
 async def _lines(stream: Any) -> AsyncIterator[bytes]:

@@ -23,6 +23,12 @@ class Large(dict[str, Any]):
     """A result that is read beside the event loop."""
 
 
+def text_of(entry: dict[str, Any], key: str) -> str:
+    """Return the text under a key; what is no text is none."""
+    value = entry.get(key)
+    return value if isinstance(value, str) else ""
+
+
 def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
     if method == "initialize":

@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 from assistant.chat.interfaces import Media, ToolResult
-from assistant.toolbox.raw_results import Large
+from assistant.toolbox.raw_results import Large, text_of
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
 from serving.redaction import redacted
 
@@ -59,9 +59,9 @@ def _block(block: Any) -> tuple[str, Media | None]:
         case {"type": "image" | "audio", "data": str(data), "mimeType": str(mime)} if _MIME.fullmatch(mime):
             return f"[{mime}，{len(data) * 3 // 4} 字节]", Media(mime, data)
         case {"type": "resource_link", "uri": str(uri)}:
-            name = _word(block, "title") or _word(block, "name")
-            shown = f"[{f'{name} {uri}'.strip()}] {_word(block, 'description')}".strip()
-            return shown, Media(_word(block, "mimeType"), "", uri, name)
+            name = text_of(block, "title") or text_of(block, "name")
+            shown = f"[{f'{name} {uri}'.strip()}] {text_of(block, 'description')}".strip()
+            return shown, Media(text_of(block, "mimeType"), "", uri, name)
         case {"type": "resource", "resource": {"uri": str(uri)} as resource}:
             return _resource(uri, resource)
         case {"text": str(text), **rest} if rest.get("type", "text") == "text":
@@ -70,19 +70,14 @@ def _block(block: Any) -> tuple[str, Media | None]:
 
 
 def _resource(uri: str, resource: dict[str, Any]) -> tuple[str, Media | None]:
-    mime, blob = _word(resource, "mimeType"), resource.get("blob")
+    mime, blob = text_of(resource, "mimeType"), resource.get("blob")
     if not isinstance(blob, str):
-        return "\n".join(filter(None, (f"[{uri}]", _word(resource, "text").lstrip("\ufeff")))), None
+        return "\n".join(filter(None, (f"[{uri}]", text_of(resource, "text").lstrip("\ufeff")))), None
     about, inner = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]", ""
     if mime.startswith("text/") or mime.endswith(("json", "xml")):
         with suppress(ValueError):  # no base64, or no UTF-8 within
             inner = "\n" + base64.b64decode(blob).decode()
     return about + inner, Media(mime if _MIME.fullmatch(mime) else "", blob, uri)
-
-
-def _word(block: dict[str, Any], key: str) -> str:
-    value = block.get(key)
-    return value if isinstance(value, str) else ""
 
 
 def _is_said(structured: Any, texts: Sequence[str]) -> bool:

@@ -28,10 +28,7 @@ class Toolbox:
         self._trust = trust or Trust()
         self._lists: list[Sequence[Tool]] = []  # from which these were made:
         self._tools: list[Tool] = []
-        self.links = {server.name: self._link(server) for server in servers}
-
-    def _link(self, server: Server) -> Link:
-        return Link(server, self._limits, self._trust)
+        self.links = {server.name: Link(server, self._limits, self._trust) for server in servers}
 
     async def __aenter__(self) -> "Toolbox":
         for link in self.links.values():
@@ -53,7 +50,7 @@ class Toolbox:
             if old is not None and old.server == server:
                 self.links[server.name] = before.pop(server.name)
             else:
-                self.links[server.name] = self._link(server)
+                self.links[server.name] = Link(server, self._limits, self._trust)
                 self.links[server.name].start()
         await asyncio.gather(*(link.stop() for link in before.values()))
 

@@ -34,8 +34,10 @@ MAX_CONTAINERS = 1_000_000  # objects and lists in one message: small ones take 
 
 # The client's own words, where it fills in an error response: for an HTTP status, and for a body that is no
 # MCP. By these alone such an error differs from one that the server sent with a status of 400 or above.
-FOR_A_STATUS = ("Server returned an error response", "Not Found", "Session terminated")
-FOR_A_BODY = "Unexpected content type"
+CLIENTS_WORDS = {
+    **dict.fromkeys(("Server returned an error response", "Not Found", "Session terminated"), "status"),
+    "Unexpected content type": "garbled",
+}
 
 _ESCAPE = re.compile(
     r"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -134,10 +136,9 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
             if isinstance(message, JSONRPCResponse):
                 message.result = acceptable(method, message.result, self._note)
         if isinstance(message, JSONRPCError):
-            if message.error.data is None and message.error.message in FOR_A_STATUS:
-                message.error.data = FilledInError("status")
-            if message.error.data is None and message.error.message.startswith(FOR_A_BODY):
-                message.error.data = FilledInError("garbled")
+            code = CLIENTS_WORDS.get(message.error.message.partition(":")[0])
+            if code and message.error.data is None:
+                message.error.data = FilledInError(code)
             _mark(message.error)
             message.error.data.status = self.last_context.get(STATUS, 0) if self.last_context else 0
         return item
