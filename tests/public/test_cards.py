@@ -116,7 +116,7 @@ def test_a_long_argument_says_how_much_of_it_is_not_shown(backend: Backend, open
         JSONResponse({"code": "late", "params": None, "detail": {}}, 500),
         "[" * 100_000,
     ],
-    ids=str,
+    ids=range(9),
 )
 def test_a_card_can_be_confirmed_whatever_the_shop_answers(
     backend: Backend, open_page: Open, answer: Any
