@@ -154,10 +154,10 @@ async def tools(services: AppServices) -> dict[str, Any]:
 async def call_tool(
     request: CallToolRequest, services: AppServices, idempotency_key: IdempotencyKey = None
 ) -> Any:
-    """Call a tool by hand: `{"result", "isError"}`, `media` if there is some, `code`, `params` of an error.
+    """Call a tool by hand: `{"result", "isError"}`, `code`, `params` of an error, `media` if there is some.
 
     The call is made once, also over a connection that breaks; with an `Idempotency-Key` also if it is sent
-    again, where the tool honours keys.
+    again, where the tool honours keys: then the answer says `"replayed": true`.
     """
     key = idempotency_key or secrets.token_urlsafe(16)
     result = await services.toolbox.call(request.server, request.name, request.args, key=key)
@@ -169,6 +169,8 @@ async def call_tool(
     answer: dict[str, Any] = {"result": result.text, "isError": result.is_error}
     if result.media:
         answer["media"] = [asdict(medium) for medium in result.media]
+    if result.replayed:
+        answer["replayed"] = True
     return answer | {"code": result.code, "params": result.params} if result.is_error else answer
 
 

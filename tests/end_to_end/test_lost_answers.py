@@ -108,4 +108,5 @@ async def test_a_tool_called_by_hand_under_one_key_buys_once(suite: Suite) -> No
         again = await browser.http.post("/api/call-tool", json=body, headers=headers)
         assert "outcome_unknown" in lost.text
         assert "没有新下单" in again.text
+        assert again.json()["replayed"] is True
         assert len(suite.orders()) == 1
