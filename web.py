@@ -85,9 +85,10 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _is_not_allowed_by_a_clone(self) -> Self:
-        given = dotenv_values(".env")
-        for name in ("WEB_STATE_DIR", "WEB_TRUST_COMMANDS"):
-            if (given.get(name) or "").lower() not in ("", "false", "0"):
+        for given, value in dotenv_values(".env").items():
+            name = given.upper()  # the settings are read in any case
+            is_set = (value or "").lower() not in ("", "false", "0")
+            if is_set and name in ("WEB_STATE_DIR", "WEB_TRUST_COMMANDS"):
                 raise ValueError(f"{name} 不能写在 .env 里（别人的项目会带来它），请用环境变量或命令行参数")
         return self
 

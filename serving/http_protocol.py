@@ -167,7 +167,7 @@ class Bounded:
         if cycle is None or (cycle.response_complete if missing is HEAD else not cycle.response_started):
             self.transport.write(self.bounds.refusal(status))
         if cycle is not None:
-            cycle.disconnected = True
+            cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()
         self.flow.resume_reading()
         self.loop.call_later(self.bounds.linger_seconds, self.transport.close)

@@ -170,14 +170,17 @@ async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[s
 
 
 @router.post(
-    "/api/servers/{name}/reconnect", status_code=204, tags=["page"], responses={404: FAILURE_RESPONSES[404]}
+    "/api/servers/{name:path}/reconnect",  # a name may hold a slash
+    status_code=204,
+    tags=["page"],
+    responses={404: FAILURE_RESPONSES[404]},
 )
 async def reconnect(name: str, services: AppServices) -> None:
     """Connect to a server anew, without waiting for its next try."""
     services.toolbox.link(name).reconnect()
 
 
-@router.post("/api/servers/{name}/trust", status_code=204, tags=["page"], responses=TRUST_RESPONSES)
+@router.post("/api/servers/{name:path}/trust", status_code=204, tags=["page"], responses=TRUST_RESPONSES)
 async def trust(name: str, request: TrustRequest, services: AppServices) -> None:
     """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it."""
     try:

@@ -115,6 +115,8 @@ def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) 
     try:
         text = path.read_text(encoding="utf-8-sig")
         root = json.loads(_strict_json(text))
+        # JSON can hold lone surrogates, which nothing can send: they become "?".
+        root = json.loads(json.dumps(root, ensure_ascii=False).encode(errors="replace"))
     except OSError as error:
         raise ConfigError("file_unreadable", path=str(path), reason=error.strerror) from error
     except (ValueError, RecursionError) as error:

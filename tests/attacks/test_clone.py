@@ -96,7 +96,16 @@ async def test_an_allowed_command_that_changes_waits_again(
         assert (await waiting(http))["code"] == "command_untrusted"
 
 
-@pytest.mark.parametrize("line", ["WEB_TRUST_COMMANDS=true", "WEB_STATE_DIR={clone}/state"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WEB_TRUST_COMMANDS=true",
+        "web_trust_commands=true",
+        "WEB_TRUST_COMMANDS=false\nexport Web_Trust_Commands='yes'",
+        "WEB_STATE_DIR={clone}/state",
+        "web_state_dir={clone}/state",
+    ],
+)
 async def test_a_clones_env_file_allows_nothing(clone: Path, spawn: Spawn, line: str) -> None:
     (clone / ".env").write_text(line.format(clone=clone) + "\n")
     (clone / "state").mkdir()
@@ -104,7 +113,7 @@ async def test_a_clones_env_file_allows_nothing(clone: Path, spawn: Spawn, line:
     port = free_port()
     service = start(spawn, port)
     assert service.process.wait(30) == 1
-    assert line.partition("=")[0] in service.log.read_text()
+    assert line.partition("=")[0].upper() in service.log.read_text()
     assert "Traceback" not in service.log.read_text()
     assert not (clone / MARK).exists()
 

@@ -249,3 +249,11 @@ async def test_each_service_refuses_what_is_too_large_before_it_looks_who_asks(
         assert (await http.get(ASKED[service], headers={"X": "x" * 70 * KIB})).status_code == 431
         large = b"x" * (16 * KIB * KIB + 1)
         assert (await http.post(ASKED[service], content=large)).status_code == 413
+
+
+async def test_whoever_asks_whether_to_send_what_is_too_large_is_told_no_and_nothing_else() -> None:
+    asks = f"Expect: 100-continue\r\nContent-Length: {KIB**3}\r\n\r\n".encode()
+    async with connected() as connection:
+        await connection.send(HEAD + asks)
+        assert (await connection.answer())[0] == 413
+        assert await connection.reader.read() == b""

@@ -11,6 +11,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -127,21 +128,33 @@ async def test_a_connection_can_be_made_anew(tmp_path: Path) -> None:
         assert (await http.post("/api/servers/x/reconnect")).status_code == 404
 
 
-async def test_a_command_is_allowed_as_it_was_shown_and_not_otherwise(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["s", "github.com/org/server", "a b?c#d%2F"])
+async def test_a_command_is_allowed_as_it_was_shown_and_not_otherwise(tmp_path: Path, name: str) -> None:
+    route = f"/api/servers/{quote(name, safe='')}/trust"
     async with client(tmp_path) as http:
-        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"s": {"command": "nonesuch"}}}))
+        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {name: {"command": "nonesuch"}}}))
         while (server := (await http.get("/api/status")).json()["servers"][0])["status"] != "untrusted":
             pass
         assert server["code"] == "command_untrusted"
         assert server["params"]["command"] == "nonesuch"
-        other = await http.post("/api/servers/s/trust", json={"fingerprint": "0"})
+        other = await http.post(route, json={"fingerprint": "0"})
         assert (other.status_code, other.json()["code"]) == (409, "command_changed")
         shown = {"fingerprint": server["fingerprint"]}
         assert (await http.post("/api/servers/x/trust", json=shown)).status_code == 404
-        assert (await http.post("/api/servers/s/trust", json=shown)).status_code == 204
+        assert (await http.post(route, json=shown)).status_code == 204
         while (server := (await http.get("/api/status")).json()["servers"][0])["status"] != "down":
             pass
         assert server["code"] == "command_failed"
+
+
+async def test_half_characters_in_mcp_json_leave_the_state_readable(tmp_path: Path) -> None:
+    entry = {"command": "x\ud800", "args": ["\udfff"], "cwd": "\ud800", "env": {"\ud800": "1"}}
+    servers = {"\ud800": entry, "b": {"url": "http://127.0.0.1:9/\ud800"}, "c": {"type": "\ud800"}}
+    async with client(tmp_path) as http:
+        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+        while len((status := await http.get("/api/status")).json()["servers"]) != len(servers):
+            pass
+    assert status.json()["servers"][0]["name"] == "?"
 
 
 async def watched(http: httpx.AsyncClient) -> AsyncGenerator[dict[str, Any]]:
