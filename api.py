@@ -94,13 +94,13 @@ async def list_inventory(request: Request, query: Annotated[InventoryQuery, Quer
 
 @router.get("/orders", summary="订单列表", response_model=list[Order], responses=TOTAL_COUNT)
 async def list_orders(request: Request, query: Annotated[OrderQuery, Query()]) -> Response:
-    """Orders, newest first."""
+    """Orders, newest first; cancelled ones, too."""
     return list_answer(await opened_store(request).orders(query))
 
 
 @router.get("/orders/summary", summary="订单汇总", response_model=list[SalesSummary], responses=TOTAL_COUNT)
 async def summarise_orders(request: Request, query: Annotated[SummaryQuery, Query()]) -> Response:
-    """What was sold, by product, customer or day."""
+    """What was sold, by product, customer or day, or in all; cancelled orders do not count."""
     return list_answer(await opened_store(request).summary(query))
 
 
@@ -125,7 +125,10 @@ async def get_order(request: Request, id_: desk.Id) -> Response:
 async def create_purchase(
     request: Request, purchase: ConfirmedPurchase, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order."""
+    """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order.
+
+    So it is sent again after an answer that did not come, or says `outcome_unknown`.
+    """
     bought = await opened_store(request).purchase(purchase, idempotency_key, purchase.expectedTotal)
     return once_answer(bought.order, replayed=bought.replayed)
 

@@ -96,6 +96,9 @@ class Settings(ServiceSettings):
 # --- the chat's routes ------------------------------------------------------------------------------------
 
 router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
+TOO_BUSY: dict[int | str, dict[str, Any]] = {
+    429: {"model": Problem, "description": "Too many questions of this client wait"}
+}
 
 
 class ChatRequest(JsonBody):
@@ -178,7 +181,8 @@ async def call_tool(
 @router.post(
     "/api/chat",
     tags=["chat"],
-    responses={502: {"model": Problem, "description": "No answer; what was said and done by then"}},
+    responses=TOO_BUSY
+    | {502: {"model": Problem, "description": "No answer; what was said and done by then"}},
 )
 async def chat(request: ChatRequest, services: AppServices, place: Place) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
@@ -205,7 +209,7 @@ async def chat(request: ChatRequest, services: AppServices, place: Place) -> Any
     return {"response": response, "toolCalls": calls}
 
 
-@router.post("/api/chat/stream", response_class=EventSourceResponse, tags=["chat"])
+@router.post("/api/chat/stream", response_class=EventSourceResponse, tags=["chat"], responses=TOO_BUSY)
 async def stream(
     request: StreamRequest, services: AppServices, place: Place
 ) -> AsyncIterator[ServerSentEvent]:
@@ -223,6 +227,11 @@ async def stream(
     | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |
     | `error` | `{code, params, detail}` |
     | `done` | `{reason}`: `stop`, `approval`, `rounds` or `error` |
+
+    `code` says why: of an error, or of a call that waits once more (`approval_expired`, `tool_changed`).
+    An element of `media` is `{mime_type, data, uri, name}`, its data in base64. To try a call with `unknown`
+    and `honoursKey` again, send the history up to the message with the call, without what came of it, with
+    `approvals: {id: true}`: it has the same key.
     """
     await place
     turn = services.chat.turn(

@@ -94,6 +94,18 @@ def test_each_curl_does_what_it_shows(shop: Suite, document: str) -> None:
     assert '"totalAmount":899.0' in done.stdout
 
 
+def test_the_owners_desk_answers_as_shown(shop: Suite) -> None:
+    require("curl")
+    buying = next(block for block in blocks("bash", "README.md") if block.startswith("curl localhost:8000"))
+    desk = next(block for block in blocks("bash", "docs/settings.md") if block.startswith("SHOP="))
+    shown = (buying + desk).replace("localhost:8000", f"localhost:{shop.api}")
+    done = subprocess.run(
+        [require("bash"), "-ec", shown], capture_output=True, text=True, timeout=30, check=True
+    )
+    assert [*re.findall(r'"kind":"(\w+)"', done.stdout)] == ["delivery", "delivery", "opening"]
+    assert '"status":"cancelled"' in done.stdout
+
+
 def test_the_four_modes_of_the_tutorial_answer_as_shown(shop: Suite) -> None:
     require("curl")
     script = next(block for block in blocks("bash", "docs/streamable-http.md") if block.startswith("MCP="))
