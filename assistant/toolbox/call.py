@@ -14,7 +14,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Progress, ToolChangedError, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
-from assistant.toolbox.raw_results import RAW
+from assistant.toolbox.raw_results import raw_of
 from assistant.toolbox.results import read_blocks, read_result
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
@@ -52,7 +52,7 @@ async def call_tool(
     effect = partial(_effect, link, name, key, fingerprint)
     try:
         answer = await _send(link, request, effect)
-        return await read_result((answer.meta or {}).get(RAW, {}))
+        return await read_result(raw_of(answer.meta, {}))
     except NoAnswerError as error:
         if error.effect == "reads":
             return _failed(error, REPEATED_IN_VAIN if error.repeated else "")
@@ -95,7 +95,7 @@ async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
     except ValueError as error:
         log.info("%s: %s: %s", link.server.name, name, error)
         raise CodedError("garbled", server=link.server.name) from error
-    messages = (prompt.meta or {}).get(RAW, {}).get("messages") or []
+    messages = raw_of(prompt.meta, {}).get("messages") or []
     contents = [each.get("content") for each in messages if isinstance(each, dict)]
     texts = [text for content in contents for text in read_blocks(content)[0]]
     return redacted("\n\n".join(filter(None, texts)))

@@ -37,15 +37,23 @@ TYPES: dict[str, Transport] = {
     "stdio": "stdio",
 }
 # What others call the tools to offer and those not to, what they take for consent, what says nothing here.
-ONLY_TOOLS = ("enabledTools", "includeTools", "allowedTools", "enabled_tools", "tools")
-NOT_TOOLS = ("disabledTools", "excludeTools", "disabled_tools")
+ONLY_TOOLS = ("enabledTools", "includeTools", "allowedTools", "tools")
+NOT_TOOLS = ("disabledTools", "excludeTools", "excludedTools", "blockedTools", "deniedTools")
 CONSENT = ("alwaysAllow", "autoApprove", "trust")
-SWITCHES = {"disabled": True, "enabled": False, "isActive": False}  # each with the value that switches off
+OFF, ON = ("false", "off", "no", "0"), ("true", "on", "yes", "1")
+SWITCHES = {
+    "disabled": ON,
+    "disable": ON,
+    **dict.fromkeys(("enabled", "enable", "active", "isActive"), OFF),
+}  # each with the words that switch off
 OTHERS = ("type", "transport", "command", "args", "env", "cwd", "headers", "allowInsecure", "timeout")
 SILENT = ("name", "description", "$schema")
 MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
 
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
+
+
+KNOWN = (*URL_KEYS, *ONLY_TOOLS, *NOT_TOOLS, *CONSENT, *SWITCHES, *OTHERS, *SILENT)
 
 
 class ConfigError(CodedError):
@@ -165,7 +173,8 @@ def _strict_json(text: str) -> str:
 def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Server:
     if not isinstance(entry, dict):
         return Server(name, error=ConfigError("entry_not_object"))
-    if any(str(entry.get(key)).strip().lower() == str(off).lower() for key, off in SWITCHES.items()):
+    entry = {_SPELT.get(_folded(key), key): value for key, value in entry.items()}
+    if _is_off(entry):
         return Server(name, error=ConfigError("switched_off"))
     try:
         entry = cast("dict[str, Any]", _expand(entry, environment))
@@ -174,31 +183,51 @@ def _server(name: str, entry: Any, environment: Mapping[str, str | None]) -> Ser
         return Server(name, error=error)
 
 
+def _folded(key: str) -> str:
+    return re.sub(r"[\W_]", "", key).lower()
+
+
+_SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools: each is the same key
+
+
+def _is_off(value: Any) -> bool:
+    """Whether a word, or a switch in an object, says no."""
+    if isinstance(value, dict):
+        return any(str(value.get(key)).strip().lower() in words for key, words in SWITCHES.items())
+    return value is None or str(value).strip().lower() in OFF
+
+
 def _with_options(server: Server, entry: dict[str, Any]) -> Server:
     """Return the server with what its entry says beyond its address, and notes on how that was read."""
     notes = []
+    if isinstance(inner := entry.get("tools"), dict) and any(
+        isinstance(each, list) for each in inner.values()
+    ):
+        entry = {**entry, "tools": None, **{f"{key}Tools": names for key, names in inner.items()}}
     if (timeout := entry.get("timeout")) is not None:
         timeout = _seconds(timeout)
         notes.append(CodedError("timeout_read", seconds=timeout) if timeout else CodedError("timeout_odd"))
     only, without = _names(entry, ONLY_TOOLS), _names(entry, NOT_TOOLS)
+    without += [name for name, each in inner.items() if _is_off(each)] if isinstance(inner, dict) else []
     if only or without:
         notes.append(CodedError("tools_chosen", only=only or ["*"], without=without))
     for key in filter(entry.get, CONSENT):
         notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key]) or ["*"]))  # noqa: PERF401
-    known = {*URL_KEYS, *ONLY_TOOLS, *NOT_TOOLS, *CONSENT, *SWITCHES, *OTHERS, *SILENT}
-    if unknown := sorted(str(key) for key in entry.keys() - known):
+    if unknown := sorted(entry.keys() - set(KNOWN)):
         notes.append(CodedError("keys_unknown", keys=unknown))
     server = replace(server, timeout=timeout, notes=tuple(notes))
     return replace(server, only_tools=tuple(only) or ("*",), not_tools=tuple(without))
 
 
 def _names(entry: dict[str, Any], keys: Iterable[str]) -> list[str]:
-    """Return the names of tools under the keys: a list, or an object with a truth for each."""
+    """Return the names of tools under the keys: a list, a text, or an object with a truth for each."""
     found = []
     for key in keys:
         value = entry.get(key)
         if isinstance(value, dict):
-            value = [name for name, is_meant in value.items() if is_meant]
+            value = [name for name, is_meant in value.items() if not _is_off(is_meant)]
+        elif isinstance(value, str):
+            value = [name.strip() for name in value.split(",") if name not in (*ON, *OFF)]
         found += [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
     return found
 

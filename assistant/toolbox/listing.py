@@ -15,7 +15,7 @@ from mcp_types import METHOD_NOT_FOUND
 
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.config import Server
-from assistant.toolbox.raw_results import MAX_ENTRIES, RAW, text_of
+from assistant.toolbox.raw_results import MAX_ENTRIES, is_deep, raw_of, text_of
 from assistant.toolbox.sdk_signals import filled_in
 from serving.errors import CodedError
 from serving.redaction import redacted
@@ -62,13 +62,13 @@ async def _entries(client: Client, kind: str, max_pages: int, skipped: list[Code
         try:
             page = await getattr(client, f"list_{kind}")(cursor=cursor)
         except MCPError as error:
-            is_needed = kind == "tools" and is_promised and error.code != METHOD_NOT_FOUND
+            is_needed = kind == "tools" and is_promised and error.code != METHOD_NOT_FOUND and not entries
             if filled_in(error) is not None or is_needed:
                 raise
             if is_promised:
                 skipped.append(CodedError("list_refused", list=kind, message=redacted(error.message)))
             return entries
-        entries += (page.meta or {}).get(RAW, [])
+        entries += raw_of(page.meta, [])
         if page.next_cursor in (None, cursor) and len(entries) <= MAX_ENTRIES:
             return entries
         if len(entries) > MAX_ENTRIES:
@@ -159,10 +159,9 @@ def _annotations(listed: dict[str, Any]) -> dict[str, Any]:
 
 def _fingerprint(server: Server, listed: dict[str, Any]) -> str:
     """Hash all that the server sent about a tool, and where the server is."""
-    try:
-        text = json.dumps([server.identity, listed], sort_keys=True)
-    except RecursionError:
-        raise CodedError("nested_too_deep") from None
+    if is_deep(listed):
+        raise CodedError("nested_too_deep")
+    text = json.dumps([server.identity, listed], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -12,11 +12,29 @@ from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERS
 from serving.errors import CodedError
 
 RAW = "product-mcp/raw"
+MAX_NESTING = 100  # levels of what goes on as it is
 MAX_ENTRIES = 5_000  # of one list
 
 COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}  # what any version asks for
 
 Note = Callable[[CodedError], None]
+
+
+class Raw(str):
+    """What a server sent, as a text: all else the SDK writes out, and bears no deep nesting in it."""
+
+    value: Any
+
+
+def raw_of(meta: Any, otherwise: Any) -> Any:
+    """Return what the server sent, out of a result's `_meta`."""
+    return meta[RAW].value if meta and RAW in meta else otherwise
+
+
+def _carried(value: Any) -> dict[str, Raw]:
+    raw = Raw()
+    raw.value = value
+    return {RAW: raw}
 
 
 class Large(dict[str, Any]):
@@ -27,6 +45,12 @@ def text_of(entry: dict[str, Any], key: str) -> str:
     """Return the text under a key; what is no text is none."""
     value = entry.get(key)
     return value if isinstance(value, str) else ""
+
+
+def is_deep(value: Any, levels: int = MAX_NESTING) -> bool:
+    """Whether a value is nested deeper than what writes JSON for us bears."""
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(is_deep(part, levels - 1) for part in parts)
 
 
 def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[str, Any]:
@@ -43,9 +67,9 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
         tools = [_known(entry) for entry in entries if isinstance(entry, dict)] if key == "tools" else []
         cursor = result.get("nextCursor")
         paged = {"nextCursor": cursor} if isinstance(cursor, str) and cursor else {}
-        return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": {RAW: entries}}
-    if method in ("tools/call", "prompts/get") and result.get("resultType") != "input_required":
-        return {**COMPLETE, "content": [], "messages": [], "_meta": {RAW: result}}
+        return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": _carried(entries)}
+    if method in ("tools/call", "prompts/get") and not {"inputRequests", "requestState"} & result.keys():
+        return {**COMPLETE, "content": [], "messages": [], "_meta": _carried(result)}
     return result
 
 

@@ -6,10 +6,11 @@ import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from assistant.chat.interfaces import Media, ToolResult
-from assistant.toolbox.raw_results import Large, text_of
+from assistant.toolbox.raw_results import Large, is_deep, text_of
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
 from serving.redaction import redacted
 
@@ -18,6 +19,7 @@ ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
 
 KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
 
+_STANDARD = str.maketrans("-_", "+/", " \r\n")  # base64
 _MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
 
 
@@ -38,7 +40,7 @@ def _read(raw: dict[str, Any]) -> ToolResult:
     if raw.get("isError") not in (True, "true"):
         return ToolResult(text or NO_TEXT, replayed=meta.get(REPLAYED_KEY) is True, media=media)
     match meta.get(ERROR_KEY):
-        case {"code": str(code), "params": dict(params)}:
+        case {"code": str(code), "params": dict(params)} if not is_deep(params):
             pass
         case _:
             code, params = "tool_failed", {}
@@ -56,8 +58,10 @@ def _block(block: Any) -> tuple[str, Media | None]:
     match block:
         case str():
             return block, None
-        case {"type": "image" | "audio", "data": str(data), "mimeType": str(mime)} if _MIME.fullmatch(mime):
-            return f"[{mime}，{len(data) * 3 // 4} 字节]", Media(mime, data)
+        case {"type": "image" | "audio", "data": str(data)} if medium := _medium(
+            data, text_of(block, "mimeType")
+        ):
+            return f"[{medium.mime_type}，{len(medium.data) * 3 // 4} 字节]", medium
         case {"type": "resource_link", "uri": str(uri)}:
             name = text_of(block, "title") or text_of(block, "name")
             shown = f"[{f'{name} {uri}'.strip()}] {text_of(block, 'description')}".strip()
@@ -70,14 +74,22 @@ def _block(block: Any) -> tuple[str, Media | None]:
 
 
 def _resource(uri: str, resource: dict[str, Any]) -> tuple[str, Media | None]:
-    mime, blob = text_of(resource, "mimeType"), resource.get("blob")
+    mime, blob, inner = text_of(resource, "mimeType"), resource.get("blob"), text_of(resource, "text")
     if not isinstance(blob, str):
-        return "\n".join(filter(None, (f"[{uri}]", text_of(resource, "text").lstrip("\ufeff")))), None
-    about, inner = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]", ""
+        return "\n".join(filter(None, (f"[{uri}]", inner.lstrip("\ufeff")))), None
+    about, inner = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]", f"\n{inner}" if inner else ""
     if mime.startswith("text/") or mime.endswith(("json", "xml")):
         with suppress(ValueError):  # no base64, or no UTF-8 within
             inner = "\n" + base64.b64decode(blob).decode()
-    return about + inner, Media(mime if _MIME.fullmatch(mime) else "", blob, uri)
+    medium = _medium(blob, mime)
+    return about + inner, replace(medium, uri=uri) if medium else Media("", blob, uri)
+
+
+def _medium(data: str, mime: str) -> Media | None:
+    """Return a medium as a page can show it: some send a data URL, or base64 for addresses."""
+    about, _, base64_data = data.rpartition(",")
+    mime = (mime or about.removeprefix("data:")).partition(";")[0].strip().lower()
+    return Media(mime, base64_data.translate(_STANDARD)) if _MIME.fullmatch(mime) else None
 
 
 def _is_said(structured: Any, texts: Sequence[str]) -> bool:

@@ -25,7 +25,15 @@ TOOLS = {"tools/list": listing(tool("look"), tool("buy"), tool("sell"))}
         ({"tools": ["*"]}, {"look", "buy", "sell"}),
         ({"tools": {"look": True, "buy": False}}, {"look"}),
         ({"enabledTools": []}, {"look", "buy", "sell"}),
-        ({"disabledTools": "buy"}, {"look", "buy", "sell"}),
+        ({"disabledTools": "buy, sell"}, {"look"}),
+        ({"exclude_tools": ["buy"]}, {"look", "sell"}),
+        ({"Disabled-Tools": ["buy"]}, {"look", "sell"}),
+        ({"blocked_tools": ["buy"]}, {"look", "sell"}),
+        ({"disabledTools": {"buy": False, "sell": True}}, {"look", "buy"}),
+        ({"tools": {"buy": {"enabled": False}}}, {"look", "sell"}),
+        ({"tools": {"buy": "false"}}, {"look", "sell"}),
+        ({"tools": {"include": ["buy"]}}, {"buy"}),
+        ({"tools": {"allowed": ["buy", "look"], "disabled": ["look"]}}, {"buy"}),
     ],
 )
 async def test_the_tools_that_an_entry_chooses_are_offered(
@@ -42,6 +50,8 @@ async def test_the_tools_that_an_entry_chooses_are_offered(
         ({"name": "Shop", "description": "mine", "disabled": False, "isActive": True}, {}),
         ({"alwaysAllow": ["buy"]}, {"no_consent": {"key": "alwaysAllow", "tools": ["buy"]}}),
         ({"autoApprove": ["buy", "look"]}, {"no_consent": {"key": "autoApprove", "tools": ["buy", "look"]}}),
+        ({"trust": "true"}, {"no_consent": {"key": "trust", "tools": ["*"]}}),
+        ({"always_allow": ["buy"]}, {"no_consent": {"key": "alwaysAllow", "tools": ["buy"]}}),
         ({"trust": True}, {"no_consent": {"key": "trust", "tools": ["*"]}}),
         ({"autoApprove": [], "trust": False}, {}),
         ({"oauth": {}, "envFile": ".env"}, {"keys_unknown": {"keys": ["envFile", "oauth"]}}),
@@ -74,6 +84,12 @@ async def test_what_is_read_in_its_own_way_or_not_at_all_is_noted(
         ("disabled", "True"),
         ("enabled", False),
         ("enabled", "false"),
+        ("disabled", "yes"),
+        ("disabled", 1),
+        ("isActive", "false"),
+        ("is_active", "off"),
+        ("enable", False),
+        ("disable", True),
     ],
 )
 async def test_an_entry_is_switched_off_by_word_and_by_truth(tmp_path: Path, off: tuple[str, Any]) -> None:

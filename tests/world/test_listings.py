@@ -12,6 +12,10 @@ pytestmark = pytest.mark.anyio
 FINE = tool("fine")
 
 
+def nested(levels: int) -> dict[str, Any]:
+    return {"a": nested(levels - 1)} if levels else {}
+
+
 @pytest.mark.parametrize(
     "odd",
     [
@@ -50,6 +54,8 @@ async def test_an_odd_tool_is_used_as_far_as_it_can_be(tmp_path: Path, odd: Any)
         (tool("x" * 300), "x" * 64, "name_too_long"),
         (tool("list", inputSchema=[]), None, None),
         (tool("text", inputSchema="object"), "text", "schema_not_object"),
+        (tool("deep", inputSchema=nested(150)), "deep", "nested_too_deep"),
+        (tool("deep", inputSchema=nested(300)), "deep", "nested_too_deep"),
     ],
 )
 async def test_a_wrong_tool_disables_itself_alone(
@@ -130,6 +136,15 @@ async def test_a_list_beyond_the_bound_is_cut_and_says_so(tmp_path: Path) -> Non
         server = await web.server()
     assert server["tools"] == 5_000
     assert [each["code"] for each in server["skipped"]] == ["list_cut"]
+
+
+@pytest.mark.parametrize("second", [error(-32602, "bad cursor"), {"tools": 7}, {}])
+async def test_the_pages_before_one_that_is_refused_are_used(tmp_path: Path, second: Any) -> None:
+    def page(message: Any) -> Any:
+        return second if "cursor" in message.get("params", {}) else {"tools": [FINE], "nextCursor": "b"}
+
+    async with world.raw(tmp_path, RawServer({"tools/list": page})) as web:
+        assert ((await web.server())["status"], list(await web.tools())) == ("ready", ["fine"])
 
 
 async def test_a_list_without_an_end_ends(tmp_path: Path) -> None:

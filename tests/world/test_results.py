@@ -11,7 +11,7 @@ from tests.support import world
 from tests.support.raw_server import HELLO, RawServer, listing, says, tool
 
 pytestmark = pytest.mark.anyio
-PNG = base64.b64encode(b"\x89PNG").decode()
+PNG = base64.b64encode(b"\x89PNG\xff\xfb\xff").decode()
 ITEMS = [{"id": 1}, {"id": 2}]
 ROWS = {"items": ITEMS}
 
@@ -46,6 +46,8 @@ def resource(**inner: Any) -> dict[str, Any]:
         (result({"type": "image", "data": PNG, "mimeType": "image/png"}), ["image/png"], 1),
         (result({"type": "audio", "data": PNG, "mimeType": "audio/wav"}), ["audio/wav"], 1),
         (result({"type": "image", "data": PNG}), ["image"], 0),
+        (result(resource(blob=PNG, text="both")), ["file:///a", "both"], 1),
+        ({"content": [text("a")], "resultType": "input_required"}, ["a"], 0),
         (result({"type": "image", "data": 7, "mimeType": "image/png"}), ["image/png"], 0),
         (result({"type": "resource_link", "uri": "https://x/y", "name": "Y"}), ["Y", "https://x/y"], 1),
         (result({"type": "resource_link", "uri": "https://x/y"}), ["https://x/y"], 1),
@@ -66,6 +68,33 @@ async def test_everything_that_a_block_holds_reaches_the_person(
     assert told["isError"] is False, told
     assert all(part in told["result"] for part in parts), told["result"]
     assert len(told.get("media", [])) == media
+
+
+@pytest.mark.parametrize(
+    ("data", "mime"),
+    [
+        (f"data:image/png;base64,{PNG}", "image/png"),
+        (f"data:image/png;base64,{PNG}", None),
+        (PNG, "IMAGE/PNG"),
+        (PNG, "image/png; q=1"),
+        (f"{PNG[:4]}\n{PNG[4:]}", "image/png"),
+        (PNG.replace("+", "-").replace("/", "_"), "image/png"),
+    ],
+)
+async def test_a_picture_is_shown_however_it_is_written(tmp_path: Path, data: str, mime: str | None) -> None:
+    given = result({"type": "image", "data": data, "mimeType": mime})
+    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
+        [media] = (await web.call())["media"]
+    assert (media["mime_type"], media["data"]) == ("image/png", PNG)
+
+
+async def test_an_error_with_params_that_are_nested_too_deep_is_told_without_them(tmp_path: Path) -> None:
+    params: dict[str, Any] = {}
+    for _ in range(300):
+        params = {"a": params}
+    meta = {"product-mcp/error": {"code": "sold_out", "params": params}}
+    async with world.raw(tmp_path, RawServer({"tools/call": result(isError=True, _meta=meta)})) as web:
+        assert (await web.call())["code"] == "tool_failed"
 
 
 def body(text: bytes, id: bytes = b'"ID"', more: bytes = b"") -> bytes:
