@@ -8,8 +8,8 @@ from serving.errors import CodedError
 
 MAX_LISTED = 40  # tools that an answer names
 
-# OpenAI's and Gemini's words in front of a name, and Kimi's number behind it.
-_AROUND = re.compile(r"^(?:functions?|tools?|default_api)[.:/_]|[:_]\d+$")
+# OpenAI's and Gemini's words in front of a name; Kimi's number and gpt-oss's channel behind it.
+_AROUND = re.compile(r"^(?:.*\bto=)?(?:(?:functions?|tools?|default_api|mcp)[.:/_]+)?|[:_]\d+$|<\|.*$")
 
 
 def find_tool(written: str, tools: Sequence[Tool]) -> Tool | CodedError:
@@ -30,4 +30,4 @@ def find_tool(written: str, tools: Sequence[Tool]) -> Tool | CodedError:
 
 
 def _folded(name: str) -> str:
-    return re.sub(r"[\W_]+", "_", name.casefold()).strip("_")
+    return re.sub(r"[\W_]+", "", name.casefold())

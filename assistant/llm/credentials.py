@@ -5,14 +5,20 @@ from urllib.parse import urlsplit
 
 from serving.addresses import is_loopback
 
-_AROUND = " \t\r\n\ufeff\u200b\u3000\xa0\"'`“”‘’"  # what is pasted along, and never a part of either
+_AROUND = (
+    " \t\r\n\ufeff\u200b\u3000\xa0\"'`“”‘’「」<>，。；"  # what is pasted along, and never a part of either
+)
+
+_WORDS = re.compile(
+    r"^(?:export\s+)?(?:\w+(?:_KEY|_BASE|_URL)\s*=|(?:Authorization|x-api-key)\s*:)?\s*(?:Bearer\s+)?",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(r"^(?:https?://)?(https?)(?::/{1,2}|//)(?=[^/])", re.IGNORECASE)
 
 
 def mended_key(text: str) -> str:
     """Return a key without what was pasted along. Raises ValueError: no header can carry it."""
-    key = re.sub(r"^(?:Authorization:\s*)?Bearer\s+", "", text.strip(_AROUND), flags=re.IGNORECASE).strip(
-        _AROUND
-    )
+    key = _WORDS.sub("", text.strip(_AROUND)).strip(_AROUND)
     if not re.fullmatch(r"[!-~]*", key):
         raise ValueError("密钥要放进请求头，只能用可见的 ASCII 字符，不能有空格、换行和中文，请重新复制")
     return key
@@ -20,9 +26,9 @@ def mended_key(text: str) -> str:
 
 def mended_base(text: str) -> str:
     """Return an address without what was pasted along, with a scheme. Raises ValueError: it is no address."""
-    base = text.strip(_AROUND)
+    base = _SCHEME.sub(r"\1://", _WORDS.sub("", text.strip(_AROUND)).strip(_AROUND))
     if base and "://" not in base:
-        host = re.split(r"[/:]", base, maxsplit=1)[0]
+        host = re.split(r"/|:\d*(?:/|$)", base, maxsplit=1)[0].strip("[]")
         base = f"{'http' if is_loopback(host) else 'https'}://{base}"
     try:
         address = urlsplit(base)

@@ -16,6 +16,7 @@ BLOCKS = {
     "<seed:think>": "</seed:think>",
     "[THINK]": "[/THINK]",  # Mistral
     "◁think▷": "◁/think▷",  # Kimi
+    "<|START_THINKING|>": "<|END_THINKING|>",  # Cohere
     "<|channel|>analysis<|message|>": "<|end|>",  # harmony, gpt-oss
 }
 ENDS = set(BLOCKS.values()) - {"<|end|>"}
@@ -25,9 +26,13 @@ FRAMES = {
     "<|start|>assistant",
     "<|end|>",
     "<|return|>",
+    "<|START_RESPONSE|>",
+    "<|END_RESPONSE|>",
 }
 CALLS = {
-    "<tool_call", "<|tool_call", "<｜tool▁call", "<|tool▁call", "<｜DSML｜", "<minimax:tool_call",
+    "<tool_call", "<toolcall>", "<TOOLCALL>", "<seed:tool_call>", "<longcat_tool_call>", "<|action_start|>",
+    "<|DSML|", "<|channel|>analysis to=", "<|start|>assistant<|channel|>analysis to=",
+    "<|tool_call", "<｜tool_call", "<｜tool▁call", "<|tool▁call", "<｜DSML｜", "<minimax:tool_call",
     "<function_calls>", "<invoke name=", "<function=", "[TOOL_CALLS]", "<|python_tag|>", "<|START_ACTION|>",
     "<|channel|>commentary to=", "<|start|>assistant to=", "<|start|>assistant<|channel|>commentary to=",
 }  # fmt: skip

@@ -10,15 +10,19 @@ from assistant.llm.calls import list_of
 
 # What stands around calls: when these are gone, too, nothing may be left of an answer that is calls.
 _FRAME = re.compile(
-    r"</?(?:minimax:)?(?:tool_calls?|function_calls?)>|</?｜DSML｜\w+>|\[/?TOOL_CALLS\]"
+    r"</?(?:[a-z]+:|longcat_)?(?:tool_?calls?|TOOLCALL|function_calls?)>|</?[|｜]DSML[|｜]\w+>|\[/?TOOL_CALLS\]|</s>"
     r"|<[|｜]/?(?:tool[▁_]calls?(?:[▁_]section)?(?:[▁_](?:begin|end))?|python_tag|(?:START|END)_ACTION"
+    r"|action_start|action_end|plugin"
     r"|start|end|call|eom_id|eot_id|im_end|end[▁_]of[▁_]sentence)[|｜]>(?:assistant)?"
 )
+_BETWEEN = re.compile(
+    rf"\A(?:{_FRAME.pattern}|```(?:json)?|[\s;,}}\]])*+"
+)  # the calls, when their JSON is read
 _NAME = r"(?P<name>[^\s<>{}\[\]|｜:\"]+)(?::\d+)?"  # Kimi's `functions.look:0`
 _SEP, _TOOL_CALL = "<[|｜]tool[▁_]sep[|｜]>", "<[|｜]tool[▁_]call[▁_]"
 _FORMS = (  # no two quantifiers of one of them can share a text: reading takes no more than its square
     # Anthropic, MiniMax, DeepSeek's DSML
-    r'<(?:｜DSML｜)?invoke name="(?P<name>[^"]+)">(?P<body>.*?)</(?:｜DSML｜)?invoke>',
+    r'<(?:[|｜]DSML[|｜])?invoke name="(?P<name>[^"]+)">(?P<body>.*?)</(?:[|｜]DSML[|｜])?invoke>',
     # Qwen-Coder, Llama
     r"<function=(?P<name>[^>\s]+)>(?P<body>.*?)(?:</function>|$)",
     # GLM
@@ -28,23 +32,23 @@ _FORMS = (  # no two quantifiers of one of them can share a text: reading takes 
     rf"(?:```json)?(?P<body>.*?)(?:```\s*+)?{_TOOL_CALL}end[|｜]>",
     # Mistral
     r"\[TOOL_CALLS\]\s*+(?P<name>[A-Za-z_][\w.-]*+)\s*+(?:\[CALL_ID\]\w++)?(?:\[ARGS\])?"
-    r"(?P<body>\{.*?\})\s*+(?=\[TOOL_CALLS\]|$)",
+    r"(?P<body>\{.*?\})\s*+(?=\[TOOL_CALLS\]|</s>|$)",
     # harmony
-    rf"(?:<\|start\|>assistant)?(?:<\|channel\|>commentary)? to={_NAME}[^{{]*?<\|message\|>"
+    rf"(?:<\|start\|>assistant)?(?:<\|channel\|>(?:commentary|analysis))? to={_NAME}[^{{]*?<\|message\|>"
     r"(?P<body>.*?)(?:<\|call\|>|$)",
     # Llama, in Python
     r"[\[,]\s*+(?P<name>[A-Za-z_][\w.-]*+)\((?P<python>[^()]*)\)\s*+\]?",
 )
 _FORM = [re.compile(form, re.DOTALL) for form in _FORMS]
 _PARAMETER = re.compile(
-    r'<(?:｜DSML｜)?parameter name="(?P<a>[^"]+)"(?: string="(?P<text>true|false)")?>'
-    r"(?P<x>.*?)</(?:｜DSML｜)?parameter>"
+    r'<(?:[|｜]DSML[|｜])?parameter name="(?P<a>[^"]+)"(?: string="(?P<text>true|false)")?>'
+    r"(?P<x>.*?)</(?:[|｜]DSML[|｜])?parameter>"
     r"|<parameter=(?P<b>[^>]+)>\n?(?P<y>.*?)\n?</parameter>"
     r"|<arg_key>(?P<c>.*?)</arg_key>\s*<arg_value>(?P<z>.*?)</arg_value>",
     re.DOTALL,
 )
 _ARGUMENT = re.compile(r"\s*(\w+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^,]+)\s*(?:,|$)")
-_ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input")
+_ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
 _PYTHON = {"True": True, "False": False, "None": None}
 
 MAX_MARKUP = 50_000  # characters
@@ -89,19 +93,20 @@ def _call(found: re.Match[str], tools: Schemas) -> ToolRequest:
 
 def _by_json(markup: str, tools: Schemas) -> list[ToolRequest] | None:
     """Read calls as JSON: any in a frame, bare ones only of tools that were offered."""
-    text = _FRAME.sub(" ", markup).strip()
+    is_bare = not _FRAME.search(markup)
     calls: list[ToolRequest] = []
-    decoder = json.JSONDecoder()
+    decoder = json.JSONDecoder(strict=False)  # models write raw newlines into strings
+    text = _BETWEEN.sub("", markup)
     while text:
         try:
             value, end = decoder.raw_decode(text)
         except (ValueError, RecursionError):
             return None
         found = list(_calls_of(value))
-        if not found or (text == markup.strip() and any(call.name not in tools for call in found)):
+        if not found or (is_bare and any(call.name not in tools for call in found)):
             return None
         calls += found
-        text = text[end:].lstrip(" \t\r\n;,")
+        text = _BETWEEN.sub("", text[end:])
     return calls
 
 
@@ -114,8 +119,10 @@ def _calls_of(value: Any) -> Iterator[ToolRequest]:
     if calls := list_of(value.get("tool_calls")):
         yield from _calls_of(calls)
     inner = value["function"] if isinstance(value.get("function"), dict) else value
-    name = next((inner[key] for key in ("name", "tool_name", "tool", "function") if key in inner), None)
-    args = next((inner[key] for key in _ARGUMENTS if key in inner), None)
+    name = next(
+        (inner[key] for key in ("name", "tool_name", "tool", "function", "action") if key in inner), None
+    )
+    args = next((inner[key] or {} for key in _ARGUMENTS if key in inner), {} if len(inner) == 1 else None)
     if isinstance(name, str) and isinstance(args, dict | str):
         yield _request(name, args if isinstance(args, str) else json.dumps(args, ensure_ascii=False))
 

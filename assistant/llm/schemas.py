@@ -90,7 +90,7 @@ class _Maker:
         ]
         if values and kind in ("string", "integer", "number"):
             made["enum"] = list(dict.fromkeys(values))
-        made |= {key: schema[key] for key in _BOUNDS[kind] if _is_number(schema.get(key))}
+        made |= {key: schema[key] for key in _BOUNDS[kind] if _is_bound(key, schema.get(key))}
         if kind == "array":
             made["items"] = self.node(_items(schema), seen, depth + 1)
         if kind == "object":
@@ -144,7 +144,7 @@ class _Maker:
         """Return what a reference within the schema points to; all others point to nothing."""
         found = self.root
         path, _, pointer = ref.partition("#")
-        for part in pointer.split("/")[1:] if not path else ["?"]:
+        for part in pointer.split("/")[1:] if not path and pointer[:1] in ("", "/") else ["?"]:
             key = unquote(part).replace("~1", "/").replace("~0", "~")
             if isinstance(found, list) and key.isdecimal() and int(key) < len(found):
                 found = found[int(key)]
@@ -239,6 +239,11 @@ def _stub(schema: Schema) -> dict[str, Any]:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MAX_INTEGER
+
+
+def _is_bound(key: str, value: Any) -> bool:
+    """Whether a value bounds a number, or how many there may be."""
+    return _is_number(value) and (key in _BOUNDS["number"] or (isinstance(value, int) and value >= 0))
 
 
 def _is_text(text: str) -> bool:

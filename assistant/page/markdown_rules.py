@@ -41,7 +41,7 @@ def install(markdown: MarkdownIt) -> None:
     inline = _Inline()
     inline.ruler, inline.ruler2 = markdown.inline.ruler, markdown.inline.ruler2
     markdown.inline = inline
-    markdown.use(footnote_plugin)
+    markdown.use(footnote_plugin, inline=False)  # `^[a-z]` is a pattern
     for name, html in _FOOTNOTES.items():
         markdown.add_render_rule(name, _rendered_as(html))
     inline.ruler.before("escape", "bracket", _keep_backslash)

@@ -19,6 +19,8 @@ def faults(schema: Any, where: str = "") -> list[str]:
     kind = schema.get("type")
     if not isinstance(kind, str) or kind not in TYPES:
         return [*found, f"{where} has the type {kind}"]
+    lengths = [schema[key] for key in KEYS & schema.keys() if key[3:] in ("Length", "Items")]
+    found += [f"{where} counts to {n}" for n in lengths if not isinstance(n, int) or n < 0]
     values = schema.get("enum", [])
     found += [
         f"{where} has {value!r}"

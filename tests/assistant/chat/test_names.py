@@ -58,6 +58,11 @@ def world() -> FakeTools:
         ("get_tickets", "12306-mcp get-tickets"),
         ("天气_查询", "天气 查询"),
         ("查询", "天气 查询"),
+        ("getTickets", "12306-mcp get-tickets"),
+        ("ShopGetProducts", "shop get_products"),
+        ("mcp__shop__get_products", "shop get_products"),
+        ("shop_get_products<|channel|>commentary", "shop get_products"),
+        ("commentary to=functions.get_tickets", "12306-mcp get-tickets"),
     ],
 )
 async def test_a_name_means_the_one_tool_that_fits(written: str, meant: str) -> None:

@@ -37,6 +37,19 @@ CALLS = {
     "Qwen, not closed": f"<tool_call>\n{JSON}",
     "Qwen Coder": "<tool_call>\n<function=look>\n<parameter=query>\nwatch\n</parameter>\n"
     "<parameter=limit>\n2\n</parameter>\n</function>\n</tool_call>",
+    "Qwen, in a fence": f"<tool_call>\n```json\n{JSON}\n```\n</tool_call>",
+    "Qwen, with a bracket too many": f"<tool_call>{JSON}}}</tool_call>",
+    "Nemotron": f"<TOOLCALL>[{JSON}]</TOOLCALL>",
+    "Seed": "<seed:tool_call><function=look><parameter=query>watch</parameter><parameter=limit>2</parameter>"
+    "</function></seed:tool_call>",
+    "LongCat": f"<longcat_tool_call>{JSON}</longcat_tool_call>",
+    "InternLM": f'<|action_start|><|plugin|>{{"name": "look", "parameters": {ARGS}}}<|action_end|>',
+    "DSML, in ASCII": '<|DSML|function_calls>\n<|DSML|invoke name="look">\n'
+    '<|DSML|parameter name="query" string="true">watch</|DSML|parameter>\n'
+    '<|DSML|parameter name="limit" string="false">2</|DSML|parameter>\n'
+    "</|DSML|invoke>\n</|DSML|function_calls>",
+    "Mistral, with its end": f"[TOOL_CALLS] look[ARGS]{ARGS}</s>",
+    "harmony, in the wrong channel": f"<|channel|>analysis to=functions.look <|message|>{ARGS}<|call|>",
     "GLM": "<tool_call>look\n<arg_key>query</arg_key>\n<arg_value>watch</arg_value>\n"
     "<arg_key>limit</arg_key>\n<arg_value>2</arg_value>\n</tool_call>",
     "Llama": f"<function=look>{ARGS}</function>",
@@ -50,6 +63,7 @@ CALLS = {
     "harmony, with thoughts": "<|channel|>analysis<|message|>Look.<|end|><|start|>assistant"
     f"<|channel|>commentary to=functions.look <|constrain|>json<|message|>{ARGS}<|call|>",
     "bare": JSON,
+    "bare, as LangChain's": f'{{"action": "look", "action_input": {ARGS}}}',
     "bare, as OpenAI's": f'{{"type": "function", "function": {JSON}}}',
     "bare, in a list": f" [{JSON}]\n",
     "behind thoughts": f"<think>I look.</think>\n\n<tool_call>{JSON}</tool_call>",
@@ -120,6 +134,27 @@ def test_markup_that_breaks_off_is_told_or_has_broken_arguments(model: str, cut:
         assert not is_json(call.arguments) or json.loads(call.arguments) == json.loads(ARGS)
 
 
+@pytest.mark.parametrize(
+    ("markup", "query"),
+    [
+        (
+            '<tool_call>{"name": "look", "arguments": {"query": "a </tool_call> b"}}</tool_call>',
+            "a </tool_call> b",
+        ),
+        ('<tool_call>{"name": "look", "arguments": {"query": "a\nb"}}</tool_call>', "a\nb"),
+    ],
+)
+def test_a_text_in_a_call_stays_as_it_is(markup: str, query: str) -> None:
+    for pieces in splits(markup):
+        assert names_and_args(stands(pieces, TOOLS)[2]) == [("look", {"query": query})]
+
+
+@pytest.mark.parametrize("arguments", ["", ', "arguments": null', ', "parameters": []'])
+def test_a_call_without_arguments_is_one(arguments: str) -> None:
+    _, _, reply = stands([f'<tool_call>{{"name": "look"{arguments}}}</tool_call>'], TOOLS)
+    assert names_and_args(reply) == [("look", {})]
+
+
 @pytest.mark.parametrize("model", CALLS)
 def test_beside_real_calls_markup_is_dropped(model: str) -> None:
     calls = [{"index": 0, "id": "x", "function": {"name": "look", "arguments": "{}"}}]
@@ -135,6 +170,7 @@ NOT_CALLS = [
     "~~~\n<think>\n~~~",
     '{"name": "other", "arguments": {}}',
     '{"price": 5}',
+    '{"name": "look", "price": 5}',
     f"{JSON} is what I would send",
     "[1] first",
     "[a link](https://example.com)",
@@ -164,6 +200,11 @@ THOUGHTS = {  # answer, text, thoughts
     "Mistral": ("[THINK]hm[/THINK]ok", "ok", "hm"),
     "harmony": (
         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>ok<|return|>",
+        "ok",
+        "hm",
+    ),
+    "Cohere": (
+        "<|START_THINKING|>hm<|END_THINKING|><|START_RESPONSE|>ok<|END_RESPONSE|>",
         "ok",
         "hm",
     ),

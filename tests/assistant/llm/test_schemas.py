@@ -57,6 +57,8 @@ PROPERTIES: dict[str, tuple[Any, Any]] = {  # a property's schema, and what is s
     ),
     "a reference to a property": ({"$ref": "#/properties/other"}, {"type": "integer"}),
     "a reference to nothing": ({"$ref": "https://example.com/x.json#/y", "type": "string"}, TEXT),
+    "a reference to an anchor": ({"$ref": "#name"}, {"anyOf": ANY}),
+    "counts below nothing": ({"type": "string", "minLength": -1, "maxLength": 1.5}, TEXT),
     "a reference to itself": ({"$ref": "#/properties/p"}, {"anyOf": ANY}),
     "a tree": (
         {"$ref": "#/$defs/T"},

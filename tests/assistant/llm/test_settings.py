@@ -33,6 +33,11 @@ KEYS = [
     f"“{KEY}”",
     f"Bearer {KEY}",
     f"\u200b{KEY}\u3000",
+    f"OPENAI_API_KEY={KEY}",
+    f'export OPENAI_API_KEY="{KEY}"',
+    f"Authorization: Bearer {KEY}",
+    f"x-api-key: {KEY}",
+    f"<{KEY}>。",
 ]
 
 
@@ -57,6 +62,11 @@ BASES = {
     "\ufeffhttps://api.deepseek.com": "https://api.deepseek.com",
     "localhost:11434/v1": "http://localhost:11434/v1",
     "127.0.0.1:11434/v1": "http://127.0.0.1:11434/v1",
+    "https:/api.deepseek.com": "https://api.deepseek.com",
+    "https//api.deepseek.com": "https://api.deepseek.com",
+    "https://https://api.deepseek.com": "https://api.deepseek.com",
+    "OPENAI_API_BASE=api.deepseek.com。": "https://api.deepseek.com",
+    "[::1]:11434/v1": "http://[::1]:11434/v1",
     "HTTPS://api.deepseek.com": "HTTPS://api.deepseek.com",
 }
 
@@ -74,6 +84,7 @@ def test_an_address_is_taken_as_it_is_meant(base: str, tmp_path: Path) -> None:
         "ftp://x.y",
         "https://",
         "https://x:port",
+        "[::1",
         "模型",
     ],
 )

@@ -32,6 +32,7 @@ INLINE = {
     "<sup><script></sup>": "&lt;sup&gt;&lt;script&gt;&lt;/sup&gt;",
     r"\[ x^2 \] and \( y \) and \{z\}": r"\[ x^2 \] and \( y \) and \{z\}",
     r"\*not emphasis\*": "*not emphasis*",
+    "^[a-z]+$ and 2^[n]": "^[a-z]+$ and 2^[n]",
     "main.py 和 example.com": "main.py 和 example.com",
     "见https://a.b/c?x=1，谢谢": f'见<a href="https://a.b/c?x=1" {LINK}>https://a.b/c?x=1</a>，谢谢',
     "（https://a.b）": f'（<a href="https://a.b" {LINK}>https://a.b</a>）',
