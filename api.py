@@ -188,10 +188,10 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
     owner = settings.owner_token.get_secret_value() if settings.owner_token else ""
     token = BearerToken(settings.api_token.get_secret_value(), owner) if settings.api_token else None
     app.state.owner = desk.Owner(BearerToken(owner) if owner else None, is_loopback(settings.api_host))
-    if token:  # FastAPI cannot know that one is wanted: `Access` checks it
+    if token or owner:  # FastAPI cannot know that one is wanted: `Access` and the desk check it
         document = app.openapi()
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
-        document["security"] = [{"bearer": []}]
+        document["security"] = [{"bearer": []}] if token else [{}, {"bearer": []}]
     app.add_middleware(
         Access,
         allowed=Allowed(origins=settings.api_allowed_origins.split(",")),

@@ -171,7 +171,7 @@ class _Cors(CORSMiddleware):
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             app,
-            allow_methods=("GET", "POST", "DELETE"),
+            allow_methods=("GET", "POST", "PUT", "DELETE"),
             allow_headers=("*",),  # Mcp-Param-* cannot be listed
             expose_headers=("Mcp-Session-Id", "WWW-Authenticate"),
         )

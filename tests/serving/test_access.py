@@ -159,8 +159,9 @@ async def test_a_probe_needs_neither_name_nor_secret_and_unguarded_paths_no_secr
     assert (await ask({}, path="/api/x", secret=BearerToken("t"), guarded="/api")).status_code == 401
 
 
-async def test_a_preflight_carries_no_secret() -> None:
-    headers = {"Origin": "https://page.example.com", "Access-Control-Request-Method": "POST"}
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_a_preflight_carries_no_secret(method: str) -> None:
+    headers = {"Origin": "https://page.example.com", "Access-Control-Request-Method": method}
     answer = await ask(headers, method="OPTIONS", secret=BearerToken("t"))
     assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (
         200,
