@@ -66,7 +66,8 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
         return NoAnswerError("lost", server=server.name)
     status = getattr(error.data, "status", 0)
     said = filled_in(error) or FilledInError("answered")
-    if handshake and (status == 404 or (status == 400 and SESSION_LOST.search(error.message))):
+    is_session_lost = status in (400, 404) and SESSION_LOST.search(error.message)
+    if handshake and (is_session_lost or (status == 404 and said.code != "answered")):
         failure = NoAnswerError("lost", server=server.name)
         failure.never_ran = True
         return failure

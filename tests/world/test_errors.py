@@ -15,7 +15,7 @@ SECRET = "correct-horse-battery"
 
 
 @pytest.mark.parametrize("number", [-32000, -32001, -32002, -32600, -32601, -32602, -32603, -32700, 0, 429])
-@pytest.mark.parametrize("status", [200, 400, 403, 500])
+@pytest.mark.parametrize("status", [200, 400, 403, 404, 500])
 @pytest.mark.parametrize("name", ["t", "w"])
 async def test_a_servers_error_is_told_with_its_reason_and_the_call_is_sent_once(
     tmp_path: Path, number: int, status: int, name: str
