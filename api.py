@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary, Today
-from serving import server
+from serving import forwarding, server
 from serving.access import Access, Allowed, BearerToken
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
@@ -187,7 +187,8 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
     )
     owner = settings.owner_token.get_secret_value() if settings.owner_token else ""
     token = BearerToken(settings.api_token.get_secret_value(), owner) if settings.api_token else None
-    app.state.owner = desk.Owner(BearerToken(owner) if owner else None, is_loopback(settings.api_host))
+    is_direct = is_loopback(settings.api_host) and not (settings.root_path or settings.trusted_proxies)
+    app.state.owner = desk.Owner(BearerToken(owner) if owner else None, is_direct)
     if token or owner:  # FastAPI cannot know that one is wanted: `Access` and the desk check it
         document = app.openapi()
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
@@ -200,6 +201,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
         guarded="/api/",
         any_host=token is not None,
     )
+    forwarding.install(app, settings.root_path, settings.trusted_proxies)
     problems.install(app)
     return app
 

@@ -34,6 +34,7 @@ from mcp_server.results import Inventory, Orders, Products, list_result, order_r
 from mcp_server.server import MAX_MESSAGE_BYTES, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
+from serving import forwarding
 from serving.access import Allowed
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.http_protocol import Bounds
@@ -285,7 +286,7 @@ def create_app(
     if settings.mcp_transport == "stdio":
         raise ValueError("MCP_TRANSPORT=stdio 没有 HTTP 服务，请用 python main.py 启动")
     own_name = [] if settings.mcp_host in EVERYWHERE else [settings.mcp_host]
-    return http_app(
+    app = http_app(
         create_server(settings, rest),
         settings.mcp_transport,
         path=settings.mcp_path,
@@ -298,6 +299,8 @@ def create_app(
         token=settings.mcp_token.get_secret_value(),
         max_sessions=max_sessions,
     )
+    forwarding.install(app, settings.root_path, settings.trusted_proxies)
+    return app
 
 
 def addresses(settings: Settings) -> str:

@@ -32,7 +32,7 @@ from assistant.page.shares import Clients
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox, Trust, read_config
 from assistant.toolbox.config import ConfigError, Server, watch_config
-from serving import secret_file
+from serving import forwarding, secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
@@ -272,6 +272,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
         any_host=not is_loopback(settings.web_host),
         headers=HEADERS,
     )
+    forwarding.install(app, settings.root_path, settings.trusted_proxies)
     return app
 
 

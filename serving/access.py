@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from starlette._utils import get_route_path  # the router's own reading: the guard's must not differ
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
@@ -141,7 +142,7 @@ class Access:
         await answer(scope, receive, send_with_headers if self.headers else send)
 
     def _answer(self, scope: Scope) -> ASGIApp:
-        if scope["path"] == OPEN_PATH:
+        if get_route_path(scope) == OPEN_PATH:
             return self.app
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
         headers = dict(scope["headers"])
@@ -157,7 +158,7 @@ class Access:
 
     async def _authorized(self, scope: Scope, receive: Receive, send: Send) -> None:
         app = self.app
-        if self.secret and scope["path"].startswith(self.guarded):
+        if self.secret and get_route_path(scope).startswith(self.guarded):
             given = Headers(scope=scope).get("authorization", "")
             if not self.secret.is_given(given):
                 challenge = {"WWW-Authenticate": self.secret.challenge}

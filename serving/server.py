@@ -86,7 +86,7 @@ class Service(uvicorn.Server):
                 log_config=None,  # the services' own, see logs.py
                 access_log=False,  # it names customers and session ids
                 server_header=False,
-                proxy_headers=False,  # nothing here asks who the client is
+                proxy_headers=False,  # the application believes TRUSTED_PROXIES: see forwarding.py
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )

@@ -15,6 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from serving import logs
 from serving.addresses import is_loopback
+from serving.forwarding import PREFIX, networks
 from serving.redaction import remember
 
 log = logging.getLogger(__name__)
@@ -59,6 +60,20 @@ def _origins(value: str) -> str:
     return value
 
 
+def _prefix(value: str) -> str:
+    if value and not PREFIX.fullmatch(value):
+        raise ValueError("应像 /shop 或 /a/b：以 / 开头，末尾没有 /，只用字母、数字和 . _ ~ -")
+    return value
+
+
+def _proxies(value: str) -> str:
+    try:
+        networks(value)
+    except ValueError as error:
+        raise ValueError("应为 IP 地址或网段，用逗号分隔，例如 127.0.0.1,10.0.0.0/8") from error
+    return value
+
+
 Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 Password = Annotated[SecretStr, AfterValidator(_can_be_typed)]
 Key = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
@@ -80,6 +95,13 @@ class ServiceSettings(BaseSettings):
     stop_timeout: float = Field(4, ge=0, le=3600, description="停止时等待未完成的购买和回答的秒数")
     drain_seconds: float = Field(
         0, ge=0, le=3600, description="停止前 /healthz 先答 503、但照常服务的秒数，供负载均衡撤下本服务"
+    )
+
+    root_path: Annotated[str, AfterValidator(_prefix)] = Field(
+        "", description="代理在前面加的路径前缀，如 /shop；代理去掉它或保留它都可以"
+    )
+    trusted_proxies: Annotated[str, AfterValidator(_proxies)] = Field(
+        "", description="相信哪些代理的 X-Forwarded-… 请求头：地址或网段，用逗号分隔"
     )
 
     host_field: ClassVar[str]  # the address to listen on ...

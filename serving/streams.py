@@ -37,7 +37,8 @@ class Streams:
             return
         answer = _Answer(self, scope, send)
         scope["end_answer"] = answer.end  # for applications that bound what is open
-        app = self._given_up(scope) if self.is_draining and scope["path"] == OPEN_PATH else self.app
+        is_probe = scope["path"].endswith(OPEN_PATH)  # with or without the prefix of a proxy
+        app = self._given_up(scope) if self.is_draining and is_probe else self.app
         self._open.add(answer)
         try:
             await app(scope, receive, answer.send)

@@ -16,7 +16,8 @@ from shop.filters import ListQuery
 from shop.json_body import JsonRoute
 from shop.problems import documented
 
-FORWARDING = {"forwarded", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-real-ip", "via"}
+FORWARDED = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto"}
+FORWARDING = {*FORWARDED, "forwarded", "x-real-ip", "via"}
 
 Id = Annotated[int, Path(alias="id", ge=1, le=MAX_ID)]
 Delivery = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]

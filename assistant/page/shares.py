@@ -87,7 +87,8 @@ class Clients:
         if COOKIE not in request.cookies:
             id = secrets.token_urlsafe(12)
             cookie = f"{id}.{self._mac(id).decode()}"
-            response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, httponly=True, samesite="strict")
+            path = request.scope.get("root_path", "") + "/"  # another service may stand beside this one
+            response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, path=path, httponly=True, samesite="strict")
 
     def _mac(self, id: str) -> bytes:
         return (

@@ -1,0 +1,90 @@
+"""What stands in front of a service: a prefix of its paths, and the proxies whose headers are believed."""
+
+import ipaddress
+import re
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse
+from starlette.routing import Match
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from serving.access import without_port
+from serving.addresses import bracketed
+
+PREFIX = re.compile(r"(/(?!\.\.?(/|\Z))[\w.~-]+)+", re.ASCII)  # /shop or /a/b; goes into addresses as it is
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def networks(listed: str) -> list[Network]:
+    """Read addresses and networks, separated by commas. Raises ValueError for anything else."""
+    return [ipaddress.ip_network(entry.strip(), strict=False) for entry in listed.split(",") if entry.strip()]
+
+
+def install(app: Starlette, root_path: str, trusted_proxies: str) -> None:
+    """Add the middleware, where the settings say that something stands in front; outside of all others."""
+    if root_path or trusted_proxies:
+        app.add_middleware(Forwarding, root_path=root_path, trusted=networks(trusted_proxies))
+
+
+class Forwarding:
+    """Middleware that makes of a forwarded request the one that the client has sent.
+
+    Its path begins with the prefix, which is its `root_path` (ASGI), whether the proxy has kept or stripped
+    it. From a trusted proxy only, the client's address and scheme are those of its headers; so is the prefix
+    where the setting names none.
+    """
+
+    def __init__(self, app: ASGIApp, *, root_path: str = "", trusted: Sequence[Network] = ()) -> None:
+        self._app = app
+        self._root_path = root_path
+        self._trusted = trusted
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; the prefix alone is sent on to what the page's addresses are relative to."""
+        app = self._app
+        if scope["type"] == "http" and (prefix := self._believe(scope) or self._root_path):
+            if not _is_kept(scope, prefix):
+                scope["path"] = prefix + scope["path"]
+            elif scope["path"] == prefix:
+                app = RedirectResponse(f"{prefix}/")  # names no host, which a proxy may have changed
+            scope["root_path"] = prefix
+        await app(scope, receive, send)
+
+    def _believe(self, scope: Scope) -> str:
+        """Take over what a trusted proxy says, and return its prefix if no setting overrules it."""
+        client = (scope.get("client") or ("",))[0]
+        if not self._trusts(client):
+            return ""
+        headers = Headers(scope=scope)
+        for hop in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
+            if not self._trusts(client) or (address := _address(hop)) is None:
+                break
+            client = str(address)
+        scope["client"] = (client, 0)
+        if (scheme := headers.get("x-forwarded-proto")) in {"http", "https"}:
+            scope["scheme"] = scheme
+        prefix = "".join(headers.getlist("x-forwarded-prefix")[-1:])  # some proxies add theirs to a client's
+        return prefix if not self._root_path and PREFIX.fullmatch(prefix) else ""
+
+    def _trusts(self, host: str) -> bool:
+        address = _address(host)
+        return address is not None and any(address in network for network in self._trusted)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Read an address as proxies write it, some with a port; IPv4 in IPv6 is IPv4."""
+    try:
+        address = ipaddress.ip_address(without_port(bracketed(host.strip())).strip("[]"))
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+def _is_kept(scope: Scope, prefix: str) -> bool:
+    """Whether the path begins with the prefix, and is no path of the service without it (`/api`, `/mcp`)."""
+    whole = {**scope, "root_path": ""}
+    return f"{scope['path']}/".startswith(f"{prefix}/") and all(
+        route.matches(whole)[0] is Match.NONE for route in scope["app"].router.routes
+    )
