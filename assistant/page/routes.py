@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
@@ -117,8 +117,12 @@ class TrustRequest(JsonBody):
     fingerprint: str
 
 
+# Which page a browser's request comes from; programs send none.
+FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
-    explain, {"unknown_server": 404, "too_busy": 429, "command_changed": 409, "state_unwritable": 503}
+    explain,
+    {"origin_not_allowed": 403}
+    | {"unknown_server": 404, "too_busy": 429, "command_changed": 409, "state_unwritable": 503},
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},
@@ -181,8 +185,15 @@ async def reconnect(name: str, services: AppServices) -> None:
 
 
 @router.post("/api/servers/{name:path}/trust", status_code=204, tags=["page"], responses=TRUST_RESPONSES)
-async def trust(name: str, request: TrustRequest, services: AppServices) -> None:
-    """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it."""
+async def trust(
+    name: str, request: TrustRequest, services: AppServices, sec_fetch_site: FetchSite = "same-origin"
+) -> None:
+    """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it.
+
+    Only this page can: other origins are let in by a setting, which a clone's `.env` may bring.
+    """
+    if sec_fetch_site not in ("same-origin", "none"):
+        raise CodedError("origin_not_allowed", origin=sec_fetch_site)
     try:
         services.toolbox.link(name).allow(request.fingerprint)
     except OSError as error:

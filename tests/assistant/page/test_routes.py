@@ -140,6 +140,8 @@ async def test_a_command_is_allowed_as_it_was_shown_and_not_otherwise(tmp_path: 
         other = await http.post(route, json={"fingerprint": "0"})
         assert (other.status_code, other.json()["code"]) == (409, "command_changed")
         shown = {"fingerprint": server["fingerprint"]}
+        elsewhere = await http.post(route, json=shown, headers={"Sec-Fetch-Site": "cross-site"})
+        assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "origin_not_allowed")
         assert (await http.post("/api/servers/x/trust", json=shown)).status_code == 404
         assert (await http.post(route, json=shown)).status_code == 204
         while (server := (await http.get("/api/status")).json()["servers"][0])["status"] != "down":
