@@ -7,12 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.support.balancer import Balancer, balanced
-from tests.support.processes import Service, Spawn, free_port
+from tests.support.balancer import replicated
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.anyio
-DRAIN = {"DRAIN_SECONDS": "1", "CATALOG": "catalogue.json"}
 STOCK = '[{"id": 1, "name": "Tea", "price": 1, "description": "", "quantity": 1000000}]'
 MODERN = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Version": "2026-07-28"}
 
@@ -47,26 +45,6 @@ async def by_hand(http: httpx.AsyncClient, key: str) -> bool:
     return answer.status_code == 200 and not answer.json()["isError"] and '"reason": "stop"' in turn.text
 
 
-class Replicas:
-    """Two processes of one service, started with these settings."""
-
-    def __init__(self, suite: Suite, name: str, **settings: str) -> None:
-        self.spawn = Spawn(suite.folder)
-        self.name, self.settings = name, settings
-        self.ports = (free_port(), free_port())
-        self.processes: dict[int, Service] = {}
-
-    def start(self, port: int) -> None:
-        self.processes[port] = self.spawn(f"{self.name}.py", "--port", str(port), env=self.settings | DRAIN)
-
-    async def restart(self, balancer: Balancer, port: int) -> None:
-        self.processes[port].process.terminate()
-        await balancer.until(port, False)
-        assert await asyncio.to_thread(self.processes[port].process.wait, 30) == -15
-        self.start(port)
-        await balancer.until(port, True)
-
-
 @pytest.mark.parametrize(("name", "buy"), [("api", by_rest), ("main", by_mcp), ("web", by_hand)])
 async def test_a_rolling_restart_fails_no_purchase_and_no_new_request(
     suite: Suite, name: str, buy: Any
@@ -75,34 +53,29 @@ async def test_a_rolling_restart_fails_no_purchase_and_no_new_request(
     (suite.folder / "catalogue.json").write_text(STOCK)
     suite.start(*behind, CATALOG="catalogue.json")
     api = f"http://127.0.0.1:{suite.api}/api"
-    replicas = Replicas(suite, name, API_URL=api, MCP_CONFIRM="never")
-    with replicas.spawn:
-        for port in replicas.ports:
-            replicas.start(port)
-        async with balanced(*replicas.ports) as balancer:
-            bought: list[str] = []
-            failed: list[str] = []
-            is_over = asyncio.Event()
+    settings = {"API_URL": api, "MCP_CONFIRM": "never", "CATALOG": "catalogue.json"}
+    async with replicated(suite, name, DRAIN_SECONDS="1", **settings) as (replicas, balancer):
+        bought: list[str] = []
+        failed: list[str] = []
+        is_over = asyncio.Event()
 
-            async def buyer(who: str) -> None:
-                async with httpx.AsyncClient(
-                    base_url=f"http://localhost:{balancer.port}", timeout=30
-                ) as http:
-                    for number in itertools.count():
-                        key = f"{who}-{number}"
-                        (bought if await buy(http, key) else failed).append(key)
-                        if is_over.is_set():
-                            return
+        async def buyer(who: str) -> None:
+            async with httpx.AsyncClient(base_url=f"http://localhost:{balancer.port}", timeout=30) as http:
+                for number in itertools.count():
+                    key = f"{who}-{number}"
+                    (bought if await buy(http, key) else failed).append(key)
+                    if is_over.is_set():
+                        return
 
-            async with asyncio.TaskGroup() as tasks:
-                for who in "abc":
-                    tasks.create_task(buyer(who))
-                for port in replicas.ports:
-                    await replicas.restart(balancer, port)
-                is_over.set()
-            assert failed == []
-            if name == "api":
-                suite.api = replicas.ports[0]
-            async with httpx.AsyncClient() as http:
-                orders = await http.get(f"http://127.0.0.1:{suite.api}/api/orders?limit=1")
-            assert int(orders.headers["X-Total-Count"]) == len(bought)
+        async with asyncio.TaskGroup() as tasks:
+            for who in "abc":
+                tasks.create_task(buyer(who))
+            for port in replicas.ports:
+                await replicas.restart(balancer, port)
+            is_over.set()
+        assert failed == []
+        if name == "api":
+            suite.api = replicas.ports[0]
+        async with httpx.AsyncClient() as http:
+            orders = await http.get(f"http://127.0.0.1:{suite.api}/api/orders?limit=1")
+        assert int(orders.headers["X-Total-Count"]) == len(bought)

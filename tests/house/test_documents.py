@@ -2,6 +2,7 @@
 
 import re
 
+from tests.support.processes import ROOT
 from tests.support.tree import files, name
 
 SUFFIXES = (".py", ".md", ".js", ".toml", ".css", ".html", ".example", "")
@@ -28,3 +29,9 @@ def test_no_section_is_named_of_a_document_that_a_clone_does_not_have() -> None:
         for match in named.findall(path.read_text(errors="replace"))
     ]
     assert found == []
+
+
+def test_every_test_that_holds_an_attack_is_there() -> None:
+    named = re.findall(r"`(\S+(?:/test_\w+\.py|\.test\.js))", (ROOT / "docs" / "security.md").read_text())
+    assert len(named) > 20
+    assert [test for test in named if not (ROOT / "tests" / test).is_file()] == []

@@ -1,10 +1,13 @@
-"""A balancer: passes connections on to the replicas whose `/healthz` answers 200."""
+"""Replicas of a service, and a balancer that passes connections on to those whose `/healthz` answers 200."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
 import httpx
+
+from tests.support.processes import Service, Spawn, free_port
+from tests.support.suite import Suite
 
 LOOK_SECONDS = 0.1  # between two looks at a replica
 
@@ -16,6 +19,10 @@ class Balancer:
         self.ports = ports
         self.well: list[int] = []
         self.port = 0
+
+    def last(self) -> int:
+        """Return the replica that was given the newest connection."""
+        return self.well[-1]
 
     async def watch(self) -> None:
         async with httpx.AsyncClient(timeout=1) as http:
@@ -66,3 +73,41 @@ async def balanced(*ports: int) -> AsyncIterator[Balancer]:
     finally:
         watching.cancel()
         server.close()
+
+
+class Replicas:
+    """Two processes of one service, started with these settings."""
+
+    def __init__(self, spawn: Spawn, name: str, **settings: str) -> None:
+        self.name, self.settings = name, settings
+        self.ports = (free_port(), free_port())
+        self.processes: dict[int, Service] = {}
+        self._spawn = spawn
+        for port in self.ports:
+            self.start(port)
+
+    def start(self, port: int) -> None:
+        self.processes[port] = self._spawn(f"{self.name}.py", "--port", str(port), env=self.settings)
+
+    def terminate(self, port: int) -> None:
+        self.processes[port].process.terminate()
+
+    async def ended(self, port: int) -> None:
+        """Wait until a replica has ended as it should."""
+        assert await asyncio.to_thread(self.processes[port].process.wait, 30) == -15
+
+    async def restart(self, balancer: Balancer, port: int) -> None:
+        self.terminate(port)
+        await balancer.until(port, False)
+        await self.ended(port)
+        self.start(port)
+        await balancer.until(port, True)
+
+
+@asynccontextmanager
+async def replicated(suite: Suite, name: str, **settings: str) -> AsyncIterator[tuple[Replicas, Balancer]]:
+    """Run two replicas behind a balancer."""
+    with Spawn(suite.folder) as spawn:
+        replicas = Replicas(spawn, name, **settings)
+        async with balanced(*replicas.ports) as balancer:
+            yield replicas, balancer

@@ -78,9 +78,9 @@ class Suite:
         return found
 
     @asynccontextmanager
-    async def browser(self) -> AsyncIterator["Browser"]:
-        async with httpx.AsyncClient(base_url=f"http://localhost:{self.web}", timeout=30) as http:
-            yield Browser(http)
+    async def browser(self, port: int = 0, *, may_fail: bool = False) -> AsyncIterator["Browser"]:
+        async with httpx.AsyncClient(base_url=f"http://localhost:{port or self.web}", timeout=30) as http:
+            yield Browser(http, may_fail)
 
 
 @dataclass
@@ -88,9 +88,12 @@ class Browser:
     """What the page does: keep the history, send it, approve."""
 
     http: httpx.AsyncClient
+    may_fail: bool = False  # whether a turn may end with an error, whose code then is in `failure`
+    failure: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     waiting: list[str] = field(default_factory=list)
     seen: str = ""  # everything that the last turn brought
+    names: list[str] = field(default_factory=list)  # of its events
 
     async def ask(self, question: str) -> str:
         self.history.append({"role": "user", "content": question})
@@ -101,13 +104,15 @@ class Browser:
 
     async def _turn(self, approvals: dict[str, bool]) -> str:
         body = {"messages": self.history, "approvals": approvals}
-        answer, self.waiting, self.seen = "", [], ""
+        answer, self.waiting, self.seen, self.failure, self.names = "", [], "", "", []
         async with self.http.stream("POST", "/api/chat/stream", json=body) as response:
             assert response.status_code == 200, await response.aread()
             name = ""
             async for line in response.aiter_lines():
                 key, _, value = line.partition(": ")
-                name = value if key == "event" else name
+                if key == "event":
+                    name = value
+                    self.names.append(name)
                 data = json.loads(value) if key == "data" else {}
                 self.seen += json.dumps(data, ensure_ascii=False)  # as read, not as escaped on the wire
                 answer += data.get("delta", "")
@@ -115,7 +120,9 @@ class Browser:
                     self.waiting.append(data["id"])
                 if name == "message" and data:
                     self.history.append(data["message"])
-                assert not (name == "error" and data), data
+                if name == "error" and data:
+                    assert self.may_fail, data
+                    self.failure = data["code"]
         return answer
 
     async def server(self) -> dict[str, Any]:
