@@ -15,7 +15,7 @@ from tests.support.balancer import Balancer, Replicas, replicated
 from tests.support.suite import Browser, Suite, until
 
 pytestmark = pytest.mark.anyio
-STOPPING = {"DRAIN_SECONDS": "1", "STOP_TIMEOUT": "0.5"}
+STOPPING = {"DRAIN_SECONDS": "0.2", "STOP_TIMEOUT": "0.5"}
 
 
 @asynccontextmanager
@@ -50,6 +50,7 @@ async def test_a_turn_whose_model_is_slow_ends_as_restarting_and_is_carried_on(s
             first = balancer.last()
             replicas.terminate(first)
             assert (await turn, browser.failure) == ("我想想", "restarting")
+            await balancer.until(first, False)
             assert browser.history[-1]["error"] == {"code": "restarting", "params": {}}
             assert (await browser.ask("请接着说"), browser.failure) == ("好了", "")
             assert balancer.last() != first
@@ -74,6 +75,7 @@ async def test_a_purchase_that_one_replica_gave_up_is_tried_again_at_the_other_a
             await until(lambda: is_buying(browser))
             replicas.terminate(first)
             await buying
+        await balancer.until(first, False)
         assert browser.failure == "restarting"
         assert "outcome_unknown" in browser.seen
         place = next(n for n, message in enumerate(browser.history) if "tool_calls" in message)
@@ -102,6 +104,7 @@ async def test_a_stream_that_watches_ends_whole_and_is_opened_at_the_other(
                 seen.append(balancer.last())
                 replicas.terminate(seen[-1])
                 [_ async for _ in lines]  # raises where the stream does not end by the protocol
+            await balancer.until(seen[-1], False)
         assert set(seen) == set(replicas.ports)
 
 
@@ -113,6 +116,7 @@ async def test_a_session_of_a_replica_that_stops_ends_its_stream_and_is_opened_a
         async with http.stream("GET", "/mcp", headers=session) as stream:
             replicas.terminate(first)
             [_ async for _ in stream.aiter_lines()]
+        await balancer.until(first, False)
         ping = {"jsonrpc": "2.0", "id": 3, "method": "ping"}
         assert (await http.post("/mcp", json=ping, headers=session)).status_code == 404
         assert (await http.post("/mcp", json=HELLO)).status_code == 200
