@@ -41,14 +41,14 @@ def _fits_a_header(value: SecretStr) -> SecretStr:
     return value
 
 
-def _can_be_typed(value: SecretStr) -> SecretStr:
+def _can_be_seen(value: SecretStr) -> SecretStr:
     if not value.get_secret_value().isprintable() or value.get_secret_value().isspace():
-        raise ValueError("密码里不能有换行等看不见的字符，也不能全是空格")
+        raise ValueError("不能有换行等看不见的字符，也不能全是空格")
     return value
 
 
 def _cannot_be_guessed(value: SecretStr) -> SecretStr:
-    if 0 < len(value.get_secret_value()) < MIN_KEY:
+    if value.get_secret_value() and len(value.get_secret_value().strip()) < MIN_KEY:
         raise ValueError(f"密钥至少要有 {MIN_KEY} 个字符，例如 openssl rand -hex 32 的输出")
     return value
 
@@ -75,8 +75,8 @@ def _proxies(value: str) -> str:
 
 
 Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
-Password = Annotated[SecretStr, AfterValidator(_can_be_typed)]
-Key = Annotated[SecretStr, AfterValidator(_cannot_be_guessed)]
+Password = Annotated[SecretStr, AfterValidator(_can_be_seen)]
+Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_be_guessed)]
 Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas
 
 

@@ -102,11 +102,15 @@ def test_no_application_is_made_for_an_open_address_without_a_secret(service: An
         service.create_app(service.Settings(**{service.Settings.host_field: "192.168.1.2"}))
 
 
-@pytest.mark.parametrize(("service", "name"), [(api, "API_TOKEN"), (main, "API_TOKEN"), (main, "MCP_TOKEN")])
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [(api, "API_TOKEN"), (api, "OWNER_TOKEN"), (main, "API_TOKEN"), (main, "MCP_TOKEN")],
+)
+@pytest.mark.parametrize("token", ["口令", "   ", "\t", "a\u200bb", "a\nb", "a\u00a0", "\x7f"])
 def test_a_token_that_no_header_can_carry_is_refused(
-    service: Any, name: str, monkeypatch: pytest.MonkeyPatch
+    service: Any, name: str, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv(name, "口令")
+    monkeypatch.setenv(name, token)
     assert refusal(service.Settings).startswith(f"设置有误 {name}：令牌要放进请求头")
 
 
@@ -114,8 +118,11 @@ def test_a_token_that_no_header_can_carry_is_refused(
     ("service", "name", "value", "said"),
     [
         (web, "WEB_SECRET", "short", "密钥至少要有 16 个字符"),
-        (web, "WEB_PASSWORD", "line\nbreak", "密码里不能有换行"),
-        (web, "WEB_PASSWORD", "   ", "密码里不能有换行等看不见的字符，也不能全是空格"),
+        (web, "WEB_SECRET", " " * 16, "不能有换行等看不见的字符，也不能全是空格"),
+        (web, "WEB_SECRET", "\u200b" * 16, "不能有换行等看不见的字符"),
+        (web, "WEB_SECRET", "short".ljust(16), "密钥至少要有 16 个字符"),
+        (web, "WEB_PASSWORD", "line\nbreak", "不能有换行"),
+        (web, "WEB_PASSWORD", "   ", "不能有换行等看不见的字符，也不能全是空格"),
         (main, "MCP_TOKEN", "two words", "令牌要放进请求头"),
         (web, "CORS_ORIGINS", "https://a.example, *", "* 不是网页来源"),
         (main, "MCP_ALLOWED_ORIGINS", "null", "null 不是网页来源"),
