@@ -41,12 +41,14 @@ class Balancer:
                 await asyncio.sleep(LOOK_SECONDS)
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        for port in list(self.well):
-            with suppress(OSError):
-                to_reader, to_writer = await asyncio.open_connection("127.0.0.1", port)
-                self.well.append(self.well.pop(self.well.index(port))) if port in self.well else None
-                await asyncio.gather(pipe(reader, to_writer), pipe(to_reader, writer))
-                return
+        while not reader.at_eof():
+            for port in list(self.well):
+                with suppress(OSError):
+                    to_reader, to_writer = await asyncio.open_connection("127.0.0.1", port)
+                    self.well.append(self.well.pop(self.well.index(port))) if port in self.well else None
+                    await asyncio.gather(pipe(reader, to_writer), pipe(to_reader, writer))
+                    return
+            await asyncio.sleep(LOOK_SECONDS)  # a busy machine makes a probe fail: who asks waits
         writer.close()
 
 
