@@ -15,6 +15,7 @@ MEANINGLESS = {"utils", "util", "helpers", "helper", "core", "common", "base", "
 OURS = {*WINGS, *(door.removesuffix(".py") for door in DOORS)}
 BESIDE_THE_HOUSE = {
     "attacks",
+    "clerk",
     "world",
     "support",
     "house",

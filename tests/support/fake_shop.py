@@ -3,7 +3,8 @@
 import asyncio
 import json
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, datetime
+from difflib import get_close_matches
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from assistant.chat.history import Call, Message, tool_message
 from assistant.chat.interfaces import Piece, Reply, ToolResult
 from assistant.chat.sentences import ERROR
 from assistant.demo.model import DemoModel
+from shop.catalog import TUTORIAL
+from shop.search import index_rows
 
 WATCH, BUDS, POWER, LAPTOP = "智能手表Galaxy", "无线蓝牙耳机Pro", "便携式移动电源", "华为MateBook X Pro"
 CATALOGUE = [
@@ -23,7 +26,10 @@ CATALOGUE = [
 ARGUMENTS = {
     "get_products": ("query", "minPrice", "maxPrice", "limit", "offset"),
     "get_inventory": ("productIds", "maxQuantity", "limit", "offset"),
-    "get_orders": ("customerName", "productId", "since", "until", "limit", "offset", "groupBy"),
+    "get_orders": (
+        *("customerName", "productId", "minAmount", "maxAmount"),
+        *("since", "until", "limit", "offset", "groupBy"),
+    ),
     "create_purchase": ("input_data",),
 }
 
@@ -84,13 +90,25 @@ class FakeShop:
     def get_products(
         self, query: str = "", minPrice: float = 0, maxPrice: float = 1e9, limit: int = 100, offset: int = 0
     ) -> ToolResult:
-        found = [
-            p
-            for p in self.products
-            if query.lower() in f"{p['name']} {p['description']}".lower()
-            and minPrice <= p["price"] <= maxPrice
-        ]
+        found = [p for p in self.products if minPrice <= p["price"] <= maxPrice]
+        if query:
+            asked = self.terms({"id": 0, "name": query, "description": ""})
+            known = {p["id"]: self.terms(p) for p in found}
+            every = sorted(set().union(*known.values()))
+            asked |= {
+                near
+                for term in asked
+                if len(term) > 3 and term.isalpha() and term.isascii() and term not in every
+                for near in get_close_matches(term, every, cutoff=0.8)
+            }
+            found = [p for p in found if asked & known[p["id"]]]
+            found.sort(key=lambda p: -len(asked & known[p["id"]]))
         return dump(found[offset : offset + limit])
+
+    def terms(self, product: dict[str, Any]) -> set[str]:
+        keywords = next((e.keywords for e in TUTORIAL if e.name == product["name"]), [])
+        found = index_rows(product["id"], product["name"], " ".join(keywords), product["description"])
+        return {term for term, _, _ in found if len(term) > 1} - {"a", "the", "of", "for", "to", "in", "and"}
 
     def get_inventory(
         self, productIds: list[int] | None = None, maxQuantity: int = 10**9, limit: int = 100, offset: int = 0
@@ -125,12 +143,19 @@ class FakeShop:
         return dump(order)
 
     def get_orders(
-        self, groupBy: str = "", customerName: str = "", productId: int = 0, **_: Any
+        self,
+        groupBy: str = "",
+        customerName: str = "",
+        productId: int = 0,
+        minAmount: float = 0,
+        maxAmount: float = 1e18,
+        **_: Any,
     ) -> ToolResult:
         kept = [
             order
             for order in self.orders
             if (not customerName or order["customerName"] == customerName)
+            and minAmount <= order["totalAmount"] <= maxAmount
             and (not productId or productId in [item["productId"] for item in order["items"]])
         ]
         if not groupBy:
@@ -143,6 +168,7 @@ class FakeShop:
                     "product": (str(product["id"]), product["name"]),
                     "customer": (order["customerName"],) * 2,
                     "day": (order["orderDate"][:10],) * 2,
+                    "total": ("total",) * 2,
                 }[groupBy]
                 row = rows.setdefault(
                     key,
@@ -174,7 +200,7 @@ def answer(history: list[Message], tools: list[dict[str, Any]]) -> Reply:
     """Let the model speak once; what it streams is what it replies, and the reply comes last, once."""
 
     async def collect() -> list[Piece]:
-        model = DemoModel(today=lambda: date(2026, 11, 21))
+        model = DemoModel(now=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC))
         return [part async for part in model.reply(history, tools)]
 
     *pieces, last = asyncio.run(collect())

@@ -1,0 +1,127 @@
+"""Conversations with the demo model and what it must propose or say; orders wait until "<ok>"."""
+
+import pytest
+
+from tests.support.fake_shop import FakeShop, failed
+
+# What is said, and for whom what waits then: "Tom 2x3" are three of product 2 for Tom.
+ORDERS = [
+    ("给小明来一打充电宝", "小明 3x12"),
+    ("李四要半打耳机", "李四 2x6"),
+    ("buy half a dozen of product 3 for Tom", "Tom 3x6"),
+    ("buy two dozen power banks for Ann", "Ann 3x24"),
+    ("buy a couple of headphones for Tom", "Tom 2x2"),
+    ("a pair of watches for Tom please", "Tom 1x2"),
+    ("客户B要一对手表", "客户B 1x2"),
+    ("买一对耳机给Tom", "Tom 2x1"),
+    ("幫客戶A買兩個耳機", "客戶A 2x2"),
+    ("給張三買一個手錶", "張三 1x1"),
+    ("来俩耳机|我叫赵六", "赵六 2x2"),
+    ("来个耳机吧，我叫小李", "小李 2x1"),
+    ("帮我给王芳下单：无线蓝牙耳机Pro*1，便携式移动电源*2", "王芳 2x1 3x2"),
+    ("I want to buy 耳机 x2 给 John", "John 2x2"),
+    ("buy 2 headfones for Tom", "Tom 2x2"),
+    ("Tom wants a watch and 2 power banks", "Tom 1x1 3x2"),
+    ("给Tom买耳机和手表各一个", "Tom 1x1 2x1"),
+    ("one of each for Tom", "Tom 1x1 2x1 3x1 4x1"),
+    ("buy the cheapest thing for Zed", "Zed 3x1"),
+    ("我要买最贵的，给老王", "老王 4x1"),
+    ("buy 3 headphones for Tom and 1 watch for Anna", "Tom 2x3 / Anna 1x1"),
+    ("给张三买2个耳机，给李四买一个手表", "张三 2x2 / 李四 1x1"),
+    ("帮客户A和客户B各买一个耳机", "客户A 2x1 / 客户B 2x1"),
+    ("what do you sell?|I'll take the second one for Tom", "Tom 2x1"),
+    ("有哪些商品？|第二个来三个，给小王", "小王 2x3"),
+    ("what do you sell?|the cheaper one|I'd like 1 for Gina", "Gina 3x1"),
+    ("哪个最便宜|那就来两个吧|张三", "张三 3x2"),
+    ("buy 2 headphones for Tom, no wait, 3", "Tom 2x3"),
+    ("买2个耳机给Tom，不对，是3个", "Tom 2x3"),
+    ("買兩個耳機給小明，不對，三個", "小明 2x3"),
+    ("buy 2 headphones for Tom|actually 5", "Tom 2x5"),
+    ("buy 2 of product 2 for Dan|make it 3", "Dan 2x3"),
+    ("给小明买2个耳机|好的，要3个", "小明 2x3"),
+    ("买个手表|老王|改成两个", "老王 1x2"),
+    ("buy 3 watches|make it 2|Tom", "Tom 1x2"),
+    ("buy 2 headphones for Tom|make it for Bob instead", "Bob 2x2"),
+    ("给小明买2个耳机|换成手表", "小明 1x2"),
+    ("buy 2 headphones for Tom|add a power bank", "Tom 2x2 3x1"),
+    ("给小明买2个耳机|再加一个充电宝", "小明 2x2 3x1"),
+    ("buy 2 headphones for Amy|<ok>|same again for Bob", "Bob 2x2"),
+    ("buy 2 headphones for Tom|<ok>|another one", "Tom 2x1"),
+    ("买2个耳机|小红|<ok>|再给小明来一个同样的", "小明 2x1"),
+    ("给小明买2个耳机|<ok>|给小红也来一个", "小红 2x1"),
+    ("帮客户A买-2个耳机", ""),
+    ("帮客户A买1.5个耳机", ""),
+    ("帮客户A买零个耳机", ""),
+    ("买2个耳机支架给小明", ""),
+    ("给小明买2个耳机|算了不要了", ""),
+    ("我想买耳机", ""),
+]
+
+# What is said, and what stands in the answer; what must not stands behind a minus.
+ANSWERS = [
+    ("有無藍牙耳機？多少錢？", "899 價格"),
+    ("show me ur stuff", "智能手表 耳机 移动电源 MateBook"),
+    ("你们这儿都卖些啥呀", "智能手表 耳机 移动电源 MateBook -没有找到"),
+    ("whats the cheapest thing you have|and the most expensive?", "MateBook 1599 -299"),
+    ("anything under a grand?", "899 299 -1299"),
+    ("1k以内", "899 299 -1599"),
+    ("1000到1500之间的", "1299 -899"),
+    ("不超过500块的东西有哪些", "299 -899"),
+    ("about 900 yuan?", "899 -299"),
+    ("耳机和手表哪个便宜", "400 -移动电源"),
+    ("which is cheaper, the watch or the laptop?", "300 -移动电源"),
+    ("how much are the watch and the power bank", "1299 299 -899"),
+    ("手表防水吗", "没有提到"),
+    ("how long does the battery last on the headphones?", "30小时 -20000"),
+    ("do you have anything for travel", "移动电源"),
+    ("有没有iPhone卖", "没有找到 iPhone"),
+    ("那个能打折吗", "不能打折"),
+    ("do you ship to Germany?", "shipping -found"),
+    ("are you a robot", "demo"),
+    ("怎么退货", "不能退货"),
+    ("buy 1 of product 3 for Liz|<ok>|cancel that order", "cannot -nothing"),
+    ("buy 1 of product 3 for Liz|<ok>|make it 2", "cannot"),
+    ("总共卖了多少", "7491 4"),
+    ("總共賣了多少", "7491 金額"),
+    ("what was the average order value", "1872.75"),
+    ("how much did Alice spend|what about Bob?", "1299 -2097"),
+    ("谁买得最少", "Bob 按金额"),
+    ("卖得最差的商品", "智能手表 按件数"),
+    ("哪天卖得最好", "2026-11-20 5893"),
+    ("top 3 customers", "Carol 4095"),
+    ("哪些客户买过耳机", "Alice 1798 -Carol"),
+    ("orders over 2000", "Carol -Bob"),
+    ("订单3的详情", "Carol 4095 -Bob"),
+    ("show order 2", "Bob 1299 -Carol"),
+    ("最小的一笔订单", "299 Alice -Carol"),
+    ("耳机卖了几个", "2 1798"),
+    ("blah blah xyz", "understand demo"),
+]
+
+
+def talk(says: str) -> tuple[FakeShop, str]:
+    shop, text, lines = FakeShop(), "", says.split("|")
+    for name, items in (("Alice", {2: 2}), ("Bob", {1: 1}), ("Carol", {3: 3, 4: 2}), ("Alice", {3: 1})):
+        ordered = [{"productId": product, "quantity": count} for product, count in items.items()]
+        shop.create_purchase({"customerName": name, "items": ordered})
+    for line, following in zip(lines, [*lines[1:], ""], strict=True):
+        shop.override = {} if following == "<ok>" else {"create_purchase": failed("unconfirmed")}
+        text = text if line == "<ok>" else shop.ask(line)
+    return shop, text
+
+
+@pytest.mark.parametrize(("says", "orders"), ORDERS)
+def test_it_proposes_what_was_meant(says: str, orders: str) -> None:
+    shop, _ = talk(says)
+    proposed = []
+    for order in (arguments["input_data"] for tool, arguments in shop.calls if tool == "create_purchase"):
+        items = sorted(f"{item['productId']}x{item['quantity']}" for item in order["items"])
+        proposed.append(" ".join([order["customerName"], *items]))
+    assert " / ".join(proposed) == orders
+
+
+@pytest.mark.parametrize(("says", "words"), ANSWERS)
+def test_it_answers_what_was_asked(says: str, words: str) -> None:
+    _, text = talk(says)
+    for word in words.split():
+        assert (word[1:] not in text) if word[0] == "-" else (word in text), text
