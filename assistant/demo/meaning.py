@@ -205,7 +205,8 @@ def _again(new: Meaning, scene: Scene) -> Meaning:
     base, order = (scene.placed or scene.pending)[-1], new.orders[0]
     count = next((line.quantity for line in order.lines if line.quantity is not None), None)
     lines = base.lines if count is None else tuple(replace(line, quantity=count) for line in base.lines)
-    names = [one.customer for one in new.orders if one.customer] or [base.customer]
+    given = [order for order in new.orders if order.customer]
+    names = [order.customer for order in given or [base]]
     return replace(new, goal="buy", orders=tuple(Order(name, lines) for name in names))
 
 
