@@ -296,7 +296,7 @@ def orders_in(text: str) -> list[Order]:
         return [Order(name, tuple(order_lines(rest)))]
     orders: list[Order] = []
     waiting: list[Line] = []
-    for clause in _PARTED.split(text):
+    for clause in _PARTED.split(text, 100):
         who, rest = customer(clause)
         if who and rest.index("\x01") < len(rest) / 2 and waiting and orders:  # 给张三买…，给李四买…
             orders[-1] = replace(orders[-1], lines=(*orders[-1].lines, *waiting))
@@ -347,7 +347,7 @@ def order_lines(text: str) -> list[Line]:
     if each := pattern(DATA["lines"]["each"]).search(text):
         text, shared = text.replace(each[0], " "), pieces(each[1] or each[2])
     lines: list[Line] = []
-    for line in (_line(segment, shared) for segment in _PARTED.split(text)):
+    for line in (_line(segment, shared) for segment in _PARTED.split(text, 100)):
         last = lines[-1] if lines else None
         counts_only = line.quantity is not None and line.product_id is None and not line.words
         if last and last.quantity is None and counts_only:

@@ -202,7 +202,7 @@ class Orders(Desk):
             return self.outstanding(least, filters)
         groups = ("day", "customer", "product")
         group = next((one for one in groups if says(f"by_{one}", self.text)), None)
-        rest = data.without(f"by_{group}", self.text) if group else self.text
+        rest = data.without("orders", data.without(f"by_{group}", self.text)) if group else self.text
         found = self.find(rest) if group != "product" and (words(rest) or sense.ids(rest)) else None
         if group:
             one = found[0].id if found and len(found) == 1 else None
