@@ -203,7 +203,8 @@ class Orders(Desk):
         groups = ("day", "customer", "product")
         group = next((one for one in groups if says(f"by_{one}", self.text)), None)
         rest = data.without("orders", data.without(f"by_{group}", self.text)) if group else self.text
-        found = self.find(rest) if group != "product" and (words(rest) or sense.ids(rest)) else None
+        named = len(words(rest)) > 1 or sense.ids(rest)
+        found = self.find(rest) if group != "product" and named else None
         if group:
             one = found[0].id if found and len(found) == 1 else None
             return self.summary(group, filters | {"productId": one})
