@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks import chat_turn, mcp_calls, page, page_files, rest, start_up, tool_call
+from benchmarks import chat_turn, flood, mcp_calls, page, page_files, rest, start_up, tool_call
 from benchmarks.measure import Show
 from benchmarks.results import Result, as_text
 from benchmarks.services import Stage, stage
@@ -25,6 +25,7 @@ PARTS: dict[str, Callable[[Stage, Show], Awaitable[Result]]] = {
     "tool-call": tool_call.measure,
     "tool-client": tool_call.measure_client,
     "chat-turn": chat_turn.measure,
+    "flood": flood.measure,
     "mcp": mcp_calls.measure,
     "mcp-bare": mcp_calls.measure_bare,
     "mcp-handshake": mcp_calls.measure_handshake,
