@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
-from fastapi import APIRouter, FastAPI, Header
+from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
@@ -184,12 +184,14 @@ async def call_tool(
     responses=TOO_BUSY
     | {502: {"model": Problem, "description": "No answer; what was said and done by then"}},
 )
-async def chat(request: ChatRequest, services: AppServices, place: Place) -> Any:
+async def chat(request: ChatRequest, http: Request, services: AppServices, place: Place) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
 
     As in the tutorial, tools run without asking.
     """
     await place
+    if await http.is_disconnected():  # whoever gave up waiting may have asked again
+        return Response(status_code=499)
     question = {"role": "user", "content": request.message}
     response = ""
     names: dict[str, str] = {}

@@ -33,7 +33,7 @@ SENTENCES = {
 }
 
 AGAIN_WITH_KEY = (
-    "再试时请用同一个 idempotencyKey：{key}"  # behind `outcome_unknown`, where the tool honours keys
+    "\n再试时请用同一个 idempotencyKey：{key}"  # behind `outcome_unknown`, where the tool honours keys
 )
 ERROR = "错误: {}"  # what the model reads of a failed call
 OMITTED = "…（已省略）"  # behind a text that was cut

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from assistant.chat.interfaces import Piece
@@ -13,6 +14,7 @@ from assistant.page.shares import Shares
 from serving.errors import CodedError
 from tests.support.chat_service import client
 from tests.support.scripted import says
+from web import ChatRequest, StreamRequest
 
 pytestmark = pytest.mark.anyio
 
@@ -125,3 +127,29 @@ async def test_one_clients_flood_leaves_a_neighbour_its_turn(tmp_path: Path, pat
         answers = await asyncio.gather(neighbour, *flood)
         assert {answer.status_code for answer in answers} == {200}
         assert len(model.asked) == 67
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
+async def test_a_turn_that_was_left_while_it_waited_never_begins(tmp_path: Path, path: str) -> None:
+    model = HeldModel()
+
+    def body(text: str) -> dict[str, Any]:
+        return {"message": text, "messages": [{"role": "user", "content": text}]}
+
+    async with client(tmp_path, model=model) as http:
+        fields = ChatRequest.model_fields if path == "/api/chat" else StreamRequest.model_fields
+
+        def ask(text: str) -> asyncio.Task[httpx.Response]:
+            sent = {name: value for name, value in body(text).items() if name in fields}
+            return asyncio.create_task(http.post(path, json=sent))
+
+        held = [ask("held"), ask("held")]
+        await model.has(2)
+        left, last = ask("left"), ask("last")
+        for _ in range(100):
+            await http.get("/healthz")  # by now both have arrived
+        left.cancel()
+        await asyncio.wait([left])
+        model.go_on.set()
+        await asyncio.gather(*held, last)
+        assert "left" not in model.asked
