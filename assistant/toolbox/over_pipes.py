@@ -108,7 +108,7 @@ async def _read_errors(server: Server, process: ServerProcess, said: deque[str])
     """Log what the command writes to stderr, and keep its last lines."""
     try:
         async for line in _lines(getattr(process, "stderr", None)):
-            if text := printable(redacted(line.decode("utf-8", "replace").rstrip()))[:MAX_LINE]:
+            if text := printable(redacted(_decoded(line, lambda _: None).rstrip()))[:MAX_LINE]:
                 said.append(text)
                 log.info("%s: %s", server.name, text)
     except CodedError:  # nothing of a line without an end is kept, but it has to be taken

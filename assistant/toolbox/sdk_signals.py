@@ -20,14 +20,18 @@ MAX_MESSAGE = 2_000  # characters of a server's reason that are shown
 # What our side says of a request, as it is said of a link.
 AS_LINK = {"lost": "closed_by_server", "late": "timeout", "status": "not_mcp", "garbled": "not_mcp"}
 
-# Of an open connection; any other OSError means that none was opened.
-# How servers say with 400 that they do not know the session, where the specification wants 404.
+# How servers say with 400 that they do not know the session, where the specification wants 404: the whole of
+# what they say, for a tool's own words may be of other sessions.
 SESSION_LOST = re.compile(
-    r"(no|in)\s?valid session|(missing|unknown|expired) session|session[\w -]*? "
-    r"(not found|expired|unknown|invalid|terminated|required|missing|does not exist)|not initialized",
+    r"(bad request: )?((the )?(mcp[- ])?session([- ]id)?( header)?:?( [\w-]+)?( has| is| was)?( been)? "
+    r"(not found|expired|unknown|invalid|terminated|closed|required|missing|does not exist|no longer valid)"
+    r"([:,] .*| in [\w ]+)?"
+    r"|(no valid|no active|no|invalid or expired|invalid|missing|unknown|expired) (mcp[- ])?session([- ]id)?"
+    r"( header)?( provided)?(: [\w-]+)?|(server|session) not initialized|a new session can only .*)\.?",
     re.IGNORECASE,
 )
 
+# Of an open connection; any other OSError means that none was opened.
 BROKEN = (ConnectionResetError, ConnectionAbortedError, BrokenPipeError)
 
 
@@ -66,7 +70,7 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
         return NoAnswerError("lost", server=server.name)
     status = getattr(error.data, "status", 0)
     said = filled_in(error) or FilledInError("answered")
-    is_session_lost = status in (400, 404) and SESSION_LOST.search(error.message)
+    is_session_lost = status in (400, 404) and SESSION_LOST.fullmatch(error.message.strip())
     if handshake and (is_session_lost or (status == 404 and said.code != "answered")):
         failure = NoAnswerError("lost", server=server.name)
         failure.never_ran = True

@@ -75,6 +75,13 @@ async def test_a_command_that_ends_says_its_last_words(tmp_path: Path) -> None:
     assert "\x1b" not in json.dumps(server)
 
 
+async def test_last_words_are_read_in_the_encoding_that_fits(tmp_path: Path) -> None:
+    code = "import sys; sys.stderr.buffer.write('缺少密钥'.encode('gbk')); sys.exit(2)"
+    entry = {"command": sys.executable, "args": ["-c", code]}
+    async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+        assert (await web.becomes("down"))["params"]["said"] == "缺少密钥"
+
+
 async def test_a_command_that_ends_when_asked_its_protocol_is_started_the_older_way(tmp_path: Path) -> None:
     ends = command(before='if asked["method"] == "server/discover": sys.exit(3)')
     async with world.entry(tmp_path, ends, web_trust_commands=True) as web:
