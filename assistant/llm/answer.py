@@ -25,6 +25,7 @@ ENDINGS = {  # why a provider ended an answer that is none, or no whole one
     "insufficient_system_resource": "model_exhausted",  # DeepSeek
     "network_error": "model_broke_off",  # Zhipu
     "error": "model_broke_off",  # OpenRouter
+    "abort": "model_broke_off",  # vLLM, SGLang
     "malformed_function_call": "call_malformed",  # Gemini
 }
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens")
@@ -64,7 +65,7 @@ class ReplyBuilder:
         choice = next(iter(list_of(piece.get("choices"))), None)
         if not isinstance(choice, dict):
             return
-        self._finish = text_of(choice.get("finish_reason")).lower() or self._finish
+        self._finish = text_of(choice.get("finish_reason")).lower().replace("-", "_") or self._finish
         delta = choice.get("delta") or choice.get("message")  # some send a last one that is null
         if isinstance(delta, dict):
             yield from self._add_delta(delta)

@@ -81,6 +81,8 @@ async def test_thoughts_are_told_as_such(tmp_path: Path) -> None:
 
 ENDINGS = {
     "content_filter": "content_filtered",
+    "content-filter": "content_filtered",
+    "abort": "model_broke_off",
     "sensitive": "content_filtered",
     "refusal": "model_declined",
     "insufficient_system_resource": "model_exhausted",
