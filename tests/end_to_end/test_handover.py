@@ -1,6 +1,7 @@
 """What outlasts the stop of one replica ends with its word, and goes on at the other."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -78,7 +79,7 @@ async def test_a_purchase_that_one_replica_gave_up_is_tried_again_at_the_other_a
         await balancer.until(first, False)
         assert browser.failure == "restarting"
         assert "outcome_unknown" in browser.seen
-        place = next(n for n, message in enumerate(browser.history) if "tool_calls" in message)
+        place = next(n for n, m in enumerate(browser.history) if call in json.dumps(m.get("tool_calls")))
         browser.history, browser.waiting = browser.history[: place + 1], [call]
         await browser.until("ready")
         await browser.confirm()
