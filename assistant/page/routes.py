@@ -16,7 +16,7 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 from starlette.datastructures import Headers
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
@@ -111,6 +111,13 @@ class GetPromptRequest(JsonBody):
     args: dict[str, str] = {}
 
 
+class ReadResourceRequest(JsonBody):
+    """A resource to read."""
+
+    server: str = Field(examples=["product-mcp"])
+    uri: str = Field(examples=["shop://products"])
+
+
 class TrustRequest(JsonBody):
     """A command to allow: its entry's fingerprint in `/api/status`, as it was shown."""
 
@@ -171,6 +178,12 @@ async def watch(services: AppServices) -> AsyncIterator[ServerSentEvent]:
 async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, str]:
     """Return a prompt's text, filled in by its server."""
     return {"text": await services.toolbox.prompt(request.server, request.name, request.args)}
+
+
+@router.post("/api/read-resource", tags=["page"], responses=FAILURE_RESPONSES)
+async def read_resource(request: ReadResourceRequest, services: AppServices) -> dict[str, Any]:
+    """Return a resource's contents: `{"contents": [{"uri", "mimeType", "text" or "blob"}]}`."""
+    return {"contents": await services.toolbox.read_resource(request.server, request.uri)}
 
 
 @router.post(

@@ -9,13 +9,13 @@ from typing import Any, TypeVar, cast
 import anyio
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import CallToolResult, RequestParamsMeta
+from mcp_types import CallToolResult, RequestParamsMeta, Result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Progress, ToolChangedError, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
 from assistant.toolbox.raw_results import raw_of
-from assistant.toolbox.results import read_blocks, read_result
+from assistant.toolbox.results import read_blocks, read_contents, read_result
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
 from serving.errors import CodedError
@@ -90,15 +90,28 @@ async def _in_time(
 
 async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
     """Return a prompt's text. Raises CodedError: the server is down, does not answer, or refuses."""
-    try:
-        prompt = await _send(link, lambda client: client.get_prompt(name, args), lambda: "reads")
-    except ValueError as error:
-        log.info("%s: %s: %s", link.server.name, name, error)
-        raise CodedError("garbled", server=link.server.name) from error
-    messages = raw_of(prompt.meta, {}).get("messages") or []
+    raw = await _fetch(link, lambda client: client.get_prompt(name, args))
+    messages = raw.get("messages") or []
     contents = [each.get("content") for each in messages if isinstance(each, dict)]
     texts = [text for content in contents for text in read_blocks(content)[0]]
     return redacted("\n\n".join(filter(None, texts)))
+
+
+async def read_resource(link: Link, uri: str) -> list[dict[str, str]]:
+    """Return a resource's contents, each with uri, mimeType, and text or blob. Raises as `fill_prompt`."""
+    raw = await _fetch(link, lambda client: client.read_resource(uri))
+    return await read_contents(raw, uri)
+
+
+async def _fetch(link: Link, request: Callable[[Client], Awaitable[Result]]) -> dict[str, Any]:
+    """Return what a server sent in answer to a request that only reads."""
+    try:
+        answer = await _send(link, request, lambda: "reads")
+    except (ValueError, RuntimeError) as error:
+        log.info("%s: %s", link.server.name, error)
+        raise CodedError("garbled", server=link.server.name) from error
+    raw: dict[str, Any] = raw_of(answer.meta, {})
+    return raw
 
 
 async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_now: Callable[[], Effect]) -> R:

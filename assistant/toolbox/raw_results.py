@@ -15,6 +15,8 @@ RAW = "product-mcp/raw"
 MAX_NESTING = 100  # levels of what goes on as it is
 MAX_ENTRIES = 5_000  # of one list
 
+# Read by us, each with the part that the SDK's client cannot do without.
+READ_RAW = {"tools/call": "content", "prompts/get": "messages", "resources/read": "contents"}
 COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}  # what any version asks for
 
 Note = Callable[[CodedError], None]
@@ -68,8 +70,8 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
         cursor = result.get("nextCursor")
         paged = {"nextCursor": cursor} if isinstance(cursor, str) and cursor else {}
         return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": _carried(entries)}
-    if method in ("tools/call", "prompts/get") and not {"inputRequests", "requestState"} & result.keys():
-        return {**COMPLETE, "content": [], "messages": [], "_meta": _carried(result)}
+    if method in READ_RAW and not {"inputRequests", "requestState"} & result.keys():
+        return {**COMPLETE, READ_RAW[method]: [], "_meta": _carried(result)}
     return result
 
 

@@ -48,6 +48,28 @@ def _read(raw: dict[str, Any]) -> ToolResult:
     return ToolResult(text or FAILED_WITHOUT_TEXT, True, unknown, media=media, code=code, params=params)
 
 
+async def read_contents(raw: dict[str, Any], uri: str) -> list[dict[str, str]]:
+    """Return the contents of the resource `uri`, each with its uri, mimeType, and text or blob."""
+    return await asyncio.to_thread(_contents, raw, uri) if isinstance(raw, Large) else _contents(raw, uri)
+
+
+def _contents(raw: dict[str, Any], uri: str) -> list[dict[str, str]]:
+    contents = raw.get("contents", raw.get("content"))
+    listed = contents if isinstance(contents, list) else [contents] if contents else []
+    return [_content(each if isinstance(each, dict) else {"text": each}, uri) for each in listed]
+
+
+def _content(given: dict[str, Any], uri: str) -> dict[str, str]:
+    content = {"uri": text_of(given, "uri") or uri, "mimeType": text_of(given, "mimeType")}
+    if isinstance(blob := given.get("blob"), str):
+        content["blob"] = blob.translate(_STANDARD)
+    if "text" in given or "blob" not in content:
+        text = given.get("text", given)
+        text = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
+        content["text"] = redacted(text.lstrip("\ufeff"))
+    return content
+
+
 def read_blocks(blocks: Any) -> tuple[list[str], tuple[Media, ...]]:
     """Return the text of each content block, and what can be seen or heard of them."""
     read = [_block(block) for block in (blocks if isinstance(blocks, list) else [blocks] if blocks else [])]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from assistant.chat.interfaces import Progress, Tool, ToolResult, UnknownServerError
-from assistant.toolbox.call import call_tool, fill_prompt
+from assistant.toolbox.call import call_tool, fill_prompt, read_resource
 from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
@@ -106,6 +106,10 @@ class Toolbox:
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""
         return await fill_prompt(self.link(server), name, args)
+
+    async def read_resource(self, server: str, uri: str) -> list[dict[str, str]]:
+        """Return a resource's contents, each with uri, mimeType, and text or blob. Raises as `prompt`."""
+        return await read_resource(self.link(server), uri)
 
     def link(self, server: str) -> Link:
         """Return a server's link. Raises UnknownServerError: no server has this name."""

@@ -43,6 +43,19 @@ class Web:
         answer: dict[str, Any] = (await self.http.post("/api/call-tool", json=body)).json()
         return answer
 
+    async def read(self, uri: str, server: str = "s") -> tuple[int, dict[str, Any]]:
+        """Read a resource: the status and the answer."""
+        answer = await self.http.post("/api/read-resource", json={"server": server, "uri": uri})
+        return answer.status_code, answer.json()
+
+
+@dataclass
+class Started:
+    """A raw server, and the back end that is connected to it as `s`."""
+
+    server: RawServer
+    web: Web
+
 
 @asynccontextmanager
 async def entry(folder: Path, entry: dict[str, Any], **given: Any) -> AsyncIterator[Web]:
