@@ -34,8 +34,8 @@ Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"
 _YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_PRICE, "multipleOf": 0.01})
 
 
-class ProductFields(BaseModel):
-    """What is told of a product: price in yuan, words that find it and are not shown."""
+class ProductInput(BaseModel):
+    """A product as its owner writes it: price in yuan, words that find it and are not shown."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
@@ -45,13 +45,13 @@ class ProductFields(BaseModel):
     ]
     description: StorableText = Field(max_length=2000)
     keywords: list[Keyword] = Field(default=[], max_length=MAX_KEYWORDS)
+    quantity: int = Field(0, ge=0, le=MAX_STOCK, description="新商品的初始库存；已有商品的库存只由流水改变")
 
 
-class CatalogEntry(ProductFields):
-    """One product of a catalogue, with the stock it starts with."""
+class CatalogEntry(ProductInput):
+    """One product of a catalogue."""
 
     id: int = Field(ge=1, le=MAX_ID)
-    quantity: int = Field(ge=0, le=MAX_STOCK)
 
     @property
     def cents(self) -> int:

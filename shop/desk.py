@@ -11,7 +11,7 @@ from models import MAX_ID, MAX_QUANTITY, Move, Order, Product, StorableText, Str
 from serving.access import BearerToken
 from serving.errors import CodedError
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
-from shop.catalog import MAX_STOCK, CatalogEntry, ProductFields
+from shop.catalog import CatalogEntry, ProductInput
 from shop.filters import ListQuery
 from shop.json_body import JsonRoute
 from shop.problems import documented
@@ -46,12 +46,6 @@ def owner_only(request: Request) -> None:
     """Let in the owner."""
     owner: Owner = request.app.state.owner
     owner.check(request.headers.get("Authorization", ""), request.headers.keys())
-
-
-class ProductInput(ProductFields):
-    """A product as the desk writes it."""
-
-    quantity: int = Field(0, ge=0, le=MAX_STOCK, description="新商品的初始库存；已有商品的库存只由流水改变")
 
 
 class MoveInput(Strict):
