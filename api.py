@@ -86,6 +86,12 @@ async def list_products(request: Request, query: Annotated[ProductQuery, Query()
     return list_answer(await opened_store(request).products(query))
 
 
+@router.get("/products/{id}", summary="一个商品", response_model=Product, responses=problems.documented(404))
+async def get_product(request: Request, id_: desk.Id) -> Response:
+    """One product."""
+    return answer(await opened_store(request).product(id_))
+
+
 @router.get("/inventory", summary="库存列表", response_model=list[InventoryItem], responses=TOTAL_COUNT)
 async def list_inventory(request: Request, query: Annotated[InventoryQuery, Query()]) -> Response:
     """What is left of each product."""

@@ -1,10 +1,19 @@
 """The shop's wire types and their limits, the same for REST, MCP and the browser."""
 
 import re
+from decimal import Decimal
 from typing import Annotated, Literal
 from unicodedata import category, normalize
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, computed_field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+    computed_field,
+)
 
 MAX_QUANTITY = 1_000_000
 MAX_LINES = 100  # of one order
@@ -14,6 +23,8 @@ DEFAULT_LIMIT = 100
 MAX_LIMIT = 500
 MAX_AMOUNT = 10**15  # yuan, of an order: MAX_LINES * MAX_QUANTITY * MAX_PRICE
 MAX_PRICE = 10_000_000  # yuan; sums of 64-bit cents cannot overflow
+MAX_STOCK = 10_000_000  # that a product begins with
+MAX_KEYWORDS = 50  # of one product
 
 GroupBy = Literal["product", "customer", "day", "total"]
 
@@ -50,6 +61,23 @@ def person_name(text: str) -> str:
 StorableText = Annotated[str, AfterValidator(_storable)]
 PersonName = Annotated[StorableText, AfterValidator(person_name)]
 Yuan = Annotated[float, Field(description="人民币，元")]
+
+
+def _number(value: object) -> object:
+    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
+        raise ValueError("must be a number")  # noqa: TRY004  pydantic reports ValueErrors only
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+_YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_PRICE, "multipleOf": 0.01})
+ExactPrice = Annotated[
+    Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False), _YUAN
+]
+ProductName = Annotated[StorableText, Field(min_length=1, max_length=200)]
+ProductDescription = Annotated[StorableText, Field(max_length=2000)]
+Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]
+Keywords = Annotated[list[Keyword], Field(max_length=MAX_KEYWORDS)]
+Reason = Annotated[StorableText, Field(max_length=200, description="原因，记在库存流水里")]
 
 
 class Strict(BaseModel):

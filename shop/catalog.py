@@ -3,35 +3,12 @@
 import json
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    TypeAdapter,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from models import MAX_ID, MAX_PRICE, StorableText
+from models import MAX_ID, MAX_STOCK, ExactPrice, Keywords, ProductDescription, ProductName
 from shop.errors import CatalogError
-
-MAX_STOCK = 10_000_000
-MAX_KEYWORDS = 50  # of one product
-
-
-def _number(value: object) -> object:
-    if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  pydantic reports ValueErrors only
-    return Decimal(str(value)) if isinstance(value, float) else value
-
-
-Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]
-
-
-_YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_PRICE, "multipleOf": 0.01})
 
 
 class ProductInput(BaseModel):
@@ -39,12 +16,10 @@ class ProductInput(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
 
-    name: StorableText = Field(min_length=1, max_length=200)
-    price: Annotated[
-        Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False), _YUAN
-    ]
-    description: StorableText = Field(max_length=2000)
-    keywords: list[Keyword] = Field(default=[], max_length=MAX_KEYWORDS)
+    name: ProductName
+    price: ExactPrice
+    description: ProductDescription
+    keywords: Keywords = []
     quantity: int = Field(0, ge=0, le=MAX_STOCK, description="新商品的初始库存；已有商品的库存只由流水改变")
 
 

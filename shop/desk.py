@@ -7,7 +7,19 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import Field
 
-from models import MAX_ID, MAX_QUANTITY, Move, Order, Product, StorableText, Strict
+from models import (
+    MAX_ID,
+    MAX_QUANTITY,
+    ExactPrice,
+    Keywords,
+    Move,
+    Order,
+    Product,
+    ProductDescription,
+    ProductName,
+    Reason,
+    Strict,
+)
 from serving.access import BearerToken
 from serving.errors import CodedError
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
@@ -22,7 +34,6 @@ FORWARDING = {*FORWARDED, "forwarded", "x-real-ip", "via"}
 Id = Annotated[int, Path(alias="id", ge=1, le=MAX_ID)]
 Delivery = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
 Correction = Annotated[int, Field(ge=-MAX_QUANTITY, le=-1)]
-Reason = Annotated[StorableText, Field(max_length=200, description="原因，记在库存流水里")]
 
 
 @dataclass(frozen=True)
@@ -46,6 +57,21 @@ def owner_only(request: Request) -> None:
     """Let in the owner."""
     owner: Owner = request.app.state.owner
     owner.check(request.headers.get("Authorization", ""), request.headers.keys())
+
+
+class NewProduct(ProductInput):
+    """A product that gets its id from the shop."""
+
+    description: ProductDescription = ""
+
+
+class ProductChange(Strict):
+    """What is changed of a product; what is not given stays."""
+
+    name: ProductName | None = None
+    price: ExactPrice | None = None
+    description: ProductDescription | None = None
+    keywords: Keywords | None = None
 
 
 class MoveInput(Strict):
@@ -76,6 +102,30 @@ async def put_product(request: Request, id_: Id, product: ProductInput) -> Respo
     return answer(await opened_store(request).put_product(entry))
 
 
+@router.post("/products", summary="新增商品", response_model=Product, responses=documented(413) | REPLAYED)
+async def create_product(
+    request: Request, product: NewProduct, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Create a product under an id of the shop's; once, however often it is sent with the same key."""
+    made, replayed = await opened_store(request).change_product(None, product.model_dump(), idempotency_key)
+    return once_answer(made, replayed=replayed)
+
+
+@router.patch(
+    "/products/{id}",
+    summary="修改商品的几项",
+    response_model=Product,
+    responses=documented(404, 413) | REPLAYED,
+)
+async def change_product(
+    request: Request, id_: Id, change: ProductChange, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Change what is given of a product; once, however often it is sent with the same key."""
+    given = change.model_dump(exclude_none=True)
+    changed, replayed = await opened_store(request).change_product(id_, given, idempotency_key)
+    return once_answer(changed, replayed=replayed)
+
+
 @router.post(
     "/inventory/{id}/moves",
     summary="到货或更正库存",
@@ -101,7 +151,13 @@ async def list_moves(request: Request, id_: Id, query: Annotated[ListQuery, Quer
     return list_answer(await opened_store(request).moves(id_, query))
 
 
-@router.post("/orders/{id}/cancel", summary="取消订单", response_model=Order, responses=documented(404, 413))
+@router.post(
+    "/orders/{id}/cancel",
+    summary="取消订单",
+    response_model=Order,
+    responses=documented(404, 413) | REPLAYED,
+)
 async def cancel_order(request: Request, id_: Id, cancel: Annotated[CancelInput, Body()]) -> Response:
     """Take an order back: its stock returns, once."""
-    return answer(await opened_store(request).cancel(id_, cancel.reason))
+    cancelled, replayed = await opened_store(request).cancel(id_, cancel.reason)
+    return once_answer(cancelled, replayed=replayed)

@@ -132,6 +132,11 @@ def _catalogue(columns: str, where: Conditions, query: ListQuery) -> tuple[State
     return Statement(rows, where.args, quick), count
 
 
+def product(id_: int) -> Statement:
+    """Return the statement for one product."""
+    return Statement(f"SELECT {PRODUCT} FROM products WHERE id = ?1", [id_], quick=True)
+
+
 def products(query: ProductQuery) -> tuple[Statement, Statement]:
     """Return the statements for part of the products by id and for their number; searches: `search.py`."""
     where = Conditions()

@@ -7,6 +7,7 @@ zone of the days; `orders.day` is a day of that zone.
 """
 # ruff: noqa: S608  the texts are put together from constants
 
+from models import MAX_ID
 from shop.errors import StoreUnavailableError
 
 Steps = list[list[str]]
@@ -208,6 +209,11 @@ UPSERT_PRODUCT = """INSERT INTO products (id, name, price_cents, description, ke
 OPENING = """INSERT INTO moves (product_id, change, kind, moved_at)
     SELECT CAST(?1 AS BIGINT), CAST(?2 AS BIGINT), 'opening', ?3
     WHERE NOT EXISTS (SELECT 1 FROM moves WHERE product_id = CAST(?1 AS BIGINT))"""
+NEW_PRODUCT = f"""INSERT INTO products (id, name, price_cents, description, stock)
+    SELECT COALESCE(max(id), 0) + 1, '', 0, '', 0 FROM products p
+    WHERE id < {MAX_ID} AND NOT EXISTS (SELECT 1 FROM products n WHERE n.id = p.id + 1)
+    ON CONFLICT (id) DO NOTHING RETURNING id"""
+NEW_FACT = "INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING RETURNING name"
 UPSERT_FACT = """INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
 

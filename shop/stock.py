@@ -166,14 +166,15 @@ def move(product_id: int, change: int, reason: str, key: str | None) -> Script[t
     return queries.to_moves(written)[0], False
 
 
-def cancel(order_id: int, reason: str) -> Script[Order]:
-    """Cancel an order and return its stock, unless that was done before."""
+def cancel(order_id: int, reason: str) -> Script[tuple[Order, bool]]:
+    """Cancel an order and return its stock, unless that was done before; tell whether it was."""
     ordered = "SELECT id FROM products WHERE id IN (SELECT product_id FROM order_items WHERE order_id = ?1)"
     yield Statement(f"{ordered} ORDER BY id", [order_id], locks=True)
     order = yield from _order(queries.order(order_id))
     if order is None:
         raise StoreError("unknown_order", orderId=order_id)
-    if order.status == "placed":
+    was_placed = order.status == "placed"
+    if was_placed:
         yield Statement("UPDATE orders SET status = 'cancelled' WHERE id = ?1", [order_id])
         yield Statement(_RETURNED, [order_id, reason, days.stored_now()])
-    return order.model_copy(update={"status": "cancelled"})
+    return order.model_copy(update={"status": "cancelled"}), not was_placed

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
@@ -61,14 +61,26 @@ class Store(ABC):
         """Write a delivery or correction, once for a key; tell whether it was found. Raises `StoreError`."""
         return await self.write(lambda: stock.move(product_id, change, reason, key), once=key is None)
 
-    async def cancel(self, order_id: int, reason: str) -> Order:
-        """Cancel an order, once. Raises `StoreError`."""
+    async def cancel(self, order_id: int, reason: str) -> tuple[Order, bool]:
+        """Cancel an order, once; tell whether it was cancelled before. Raises `StoreError`."""
         return await self.write(lambda: stock.cancel(order_id, reason), once=False)
 
     async def put_product(self, entry: CatalogEntry) -> Product:
         """Create a product, or change all of it but its stock."""
-        await self.write(lambda: writing.save_products([entry]), once=False)
-        return Product(id=entry.id, name=entry.name, price=entry.cents / 100, description=entry.description)
+        return await self.write(lambda: writing.save_product(entry), once=False)
+
+    async def change_product(
+        self, product_id: int | None, given: dict[str, Any], key: str | None
+    ) -> tuple[Product, bool]:
+        """Change what is given of a product, or create one; once for a key, as with `move`."""
+        return await self.write(lambda: writing.change_product(product_id, given, key), once=key is None)
+
+    async def product(self, product_id: int) -> Product:
+        """Return one product. Raises `StoreError`."""
+        rows = await self.fetch(queries.product(product_id))
+        if not rows:
+            raise StoreError("unknown_product", productId=product_id)
+        return queries.to_products(rows)[0]
 
     async def order(self, order_id: int) -> Order:
         """Return one order. Raises `StoreError`."""

@@ -5,10 +5,13 @@ import itertools
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
 
-from models import person_name
-from shop import days, schema, search
+from models import Product, person_name
+from shop import days, queries, schema, search
 from shop.catalog import TUTORIAL, CatalogEntry
+from shop.errors import StoreError
 from shop.queries import Many, Row, Script, Statement
 
 NAMES = "1"  # the version of `person_name` by which the customers of old orders were folded
@@ -55,6 +58,54 @@ def save_products(entries: Iterable[CatalogEntry]) -> Script[None]:
     yield Many(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
     yield Many(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
     yield from _index([(id_, name, words, about) for id_, name, _, about, words, _ in rows])
+
+
+def save_product(entry: CatalogEntry) -> Script[Product]:
+    """Write one product, and return it."""
+    yield from save_products([entry])
+    return Product(id=entry.id, name=entry.name, price=entry.cents / 100, description=entry.description)
+
+
+def change_product(
+    product_id: int | None, given: dict[str, Any], key: str | None
+) -> Script[tuple[Product, bool]]:
+    """Change what is given of a product, or create one; tell whether that was done before with this key."""
+    told = [(name, int(given[name] * 100) if name == "price" else given[name]) for name in sorted(given)]
+    wanted = hashlib.sha256(repr((product_id, told)).encode()).hexdigest()
+    if key is not None and not (yield Statement(schema.NEW_FACT, [f"product key {key}", wanted])):
+        known, _, id_ = ((yield from fact(f"product key {key}")) or "").partition(" ")
+        if known != wanted:
+            raise StoreError("key_reused")
+        return queries.to_products((yield queries.product(int(id_))))[0], True
+    if product_id is None:
+        entry = CatalogEntry(id=(yield from _new_id()), **given)
+    else:
+        entry = (yield from _entry(product_id)).model_copy(update=given)
+    if key is not None:
+        yield from set_fact(f"product key {key}", f"{wanted} {entry.id}")
+    return (yield from save_product(entry)), False
+
+
+def _new_id() -> Script[int]:
+    """Take the id after the highest that has none after it."""
+    while not (taken := (yield Statement(schema.NEW_PRODUCT, []))):
+        pass  # another has taken it meanwhile
+    return int(taken[0][0])
+
+
+def _entry(product_id: int) -> Script[CatalogEntry]:
+    sql = "SELECT id, name, price_cents, description, keywords FROM products WHERE id = ?1"
+    rows = yield Statement(sql, [product_id], locks=True)
+    if not rows:
+        raise StoreError("unknown_product", productId=product_id)
+    id_, name, cents, about, words = rows[0]
+    return CatalogEntry.model_construct(
+        id=id_,
+        name=name,
+        price=Decimal(cents) / 100,
+        description=about,
+        keywords=words.split("\n") if words else [],
+    )
 
 
 def _index(products: Sequence[Row]) -> Script[None]:

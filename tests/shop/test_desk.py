@@ -80,7 +80,9 @@ async def test_a_cancelled_order_returns_its_stock_once_and_leaves_the_sums(
     path = f"/api/orders/{bought[0]['id']}"
     cancels = [desk.post(f"{path}/cancel", json={"reason": "买错了"}) for _ in range(3)]
     cancelled = bought[0] | {"status": "cancelled"}
-    assert [answer.json() for answer in await asyncio.gather(*cancels)] == [cancelled] * 3
+    answers = await asyncio.gather(*cancels)
+    assert [answer.json() for answer in answers] == [cancelled] * 3
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers].count(None) == 1
     assert (await desk.get(path)).json() == cancelled
     assert (await desk.get("/api/orders")).json() == [bought[1], cancelled]
     assert (await stock(desk, 2), await stock(desk, 3)) == (47, 199)
@@ -111,12 +113,52 @@ async def test_a_product_is_created_with_its_stock_and_changed_but_for_it(
     audit(url, STOCK | {7: 5})
 
 
+async def change(desk: httpx.AsyncClient, path: str, key: str | None = None, **body: Any) -> httpx.Response:
+    method, headers = "PATCH" if "/" in path else "POST", {"Idempotency-Key": key} if key else {}
+    return await desk.request(method, f"/api/{path}", json=body, headers=headers)
+
+
+async def test_what_is_not_given_of_a_product_stays_as_it_is(desk: httpx.AsyncClient, url: str) -> None:
+    cheaper = await change(desk, "products/2", price=799.5)
+    assert cheaper.json() == (await desk.get("/api/products/2")).json()
+    assert (cheaper.json()["name"], cheaper.json()["price"]) == ("无线蓝牙耳机Pro", 799.5)
+    assert (await desk.get("/api/products?query=headphones")).json() == [cheaper.json()]
+    await change(desk, "products/2", keywords=["buds"], description="")
+    assert (await desk.get("/api/products?query=headphones")).json() == []
+    assert (await desk.get("/api/products?query=buds")).json() == [cheaper.json() | {"description": ""}]
+    audit(url, STOCK)
+
+
+async def test_a_change_with_a_key_is_made_once_and_undoes_no_later_one(desk: httpx.AsyncClient) -> None:
+    assert "Idempotent-Replayed" not in (await change(desk, "products/2", "k", price=800)).headers
+    await change(desk, "products/2", price=900)
+    again = await change(desk, "products/2", "k", price=800.0)
+    assert (again.json()["price"], again.headers["Idempotent-Replayed"]) == (900, "true")
+    for path, price in (("products/2", 801), ("products/3", 800)):
+        refused = await change(desk, path, "k", price=price)
+        assert (refused.status_code, refused.json()["code"]) == (422, "key_reused")
+
+
+async def test_a_new_product_gets_the_next_id_once_for_a_key(desk: httpx.AsyncClient, url: str) -> None:
+    new: dict[str, Any] = {"name": "茶", "price": 19.99, "quantity": 5}
+    made = await asyncio.gather(*(change(desk, "products", "k", **new) for _ in range(4)))
+    assert {answer.text for answer in made} == {made[0].text}
+    assert (made[0].json()["id"], made[0].json()["description"]) == (5, "")
+    others = await asyncio.gather(*(change(desk, "products", None, name="茶", price=1) for _ in range(4)))
+    assert sorted(answer.json()["id"] for answer in others) == [6, 7, 8, 9]
+    await desk.put(f"/api/products/{2**53 - 1}", json=TEA)
+    assert (await desk.post("/api/products", json=TEA)).json()["id"] == 10
+    audit(url, STOCK | {5: 5, 10: 0, 2**53 - 1: 0} | dict.fromkeys(range(6, 10), 0))
+
+
 REFUSED: list[tuple[str, str, Any, int, str]] = [
     ("POST", "inventory/2/moves", {"change": -51}, 400, "out_of_stock"),
     ("POST", "inventory/9/moves", {"change": 1}, 404, "unknown_product"),
     ("GET", "inventory/9/moves", None, 404, "unknown_product"),
     ("GET", "orders/9", None, 404, "unknown_order"),
     ("POST", "orders/9/cancel", {}, 404, "unknown_order"),
+    ("GET", "products/9", None, 404, "unknown_product"),
+    ("PATCH", "products/9", {"price": 1}, 404, "unknown_product"),
 ]
 
 
@@ -146,6 +188,10 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("PUT", "products/7", TEA | {"id": 7}, "id"),
     ("PUT", "products/7", TEA | {"quantity": -1}, "quantity"),
     ("PUT", "products/0", TEA, "id"),
+    ("POST", "products", TEA | {"id": 7}, "id"),
+    ("POST", "products", {"name": "茶"}, "price"),
+    ("PATCH", "products/2", {"price": -1}, "price"),
+    ("PATCH", "products/2", {"quantity": 1}, "quantity"),
     ("PUT", f"products/{2**53}", TEA, "id"),
 ]
 
@@ -186,6 +232,7 @@ async def test_the_desk_is_the_owners(
     async with serving(database_url=new_url("sqlite", tmp_path), **settings) as client:
         for method, path in (
             ("PUT", "products/1"),
+            ("PATCH", "products/1"),
             ("POST", "inventory/1/moves"),
             ("POST", "orders/1/cancel"),
         ):

@@ -25,7 +25,10 @@ OPERATIONS = {
     "GET /api/today",
     "GET /api/orders/{id}",
     "POST /api/purchase",
+    "GET /api/products/{id}",
+    "POST /api/products",
     "PUT /api/products/{id}",
+    "PATCH /api/products/{id}",
     "POST /api/inventory/{id}/moves",
     "GET /api/inventory/{id}/moves",
     "POST /api/orders/{id}/cancel",
@@ -58,7 +61,7 @@ def is_within_the_documents_reach(case: AnyCase, mode: GenerationMode) -> bool:
     body: Any = case.body
     parts = [body, *body.get("items", [])] if isinstance(body, dict) else []
     fractions = [part for part in parts for name, value in part.items() if _is_fraction(name, value)]
-    words = body.get("keywords", []) if isinstance(body, dict) else []
+    words = (body.get("keywords") or []) if isinstance(body, dict) else []
     broken = any({"\r", "\n"} & set(word) for word in words)  # a keyword is one line
     return not (backwards or reused or fractions or broken)
 
