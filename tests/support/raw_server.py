@@ -16,21 +16,45 @@ HELLO = {
     "capabilities": {"tools": {}},
     "serverInfo": {"name": "s", "version": "1"},
 }
+DISCOVERED = {
+    "supportedVersions": ["2026-07-28"],
+    "capabilities": {"tools": {}},
+    "resultType": "complete",
+    "ttlMs": 0,
+    "cacheScope": "private",
+}
+NONE = {"error": {"code": -32601, "message": "Method not found"}}
 READS = {"name": "t", "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}}
 WRITES = {"name": "w", "inputSchema": {"type": "object"}}
 
 
 class RawServer:
-    """Speaks the handshake protocol over Streamable HTTP at any path; `answers` has an answer by method."""
+    """Speaks over Streamable HTTP at any path; `answers` has an answer by method.
+
+    The handshake protocol, or with `modern` that of 2026-07-28.
+    """
 
     def __init__(
-        self, answers: Mapping[str, Answer] | None = None, *, session: bool = False, stream: bool = False
+        self,
+        answers: Mapping[str, Answer] | None = None,
+        *,
+        session: bool = False,
+        stream: bool = False,
+        modern: bool = False,
     ) -> None:
-        self.answers = {"initialize": HELLO, "tools/list": {"tools": [READS, WRITES]}, **(answers or {})}
+        self.modern = modern
         self.asked: list[dict[str, Any]] = []
         self._session, self._stream = session, stream
+        self.answer(**(answers or {}))
         route = Route("/{path:path}", self._handle, methods=["GET", "POST", "DELETE"])
         self.app = Starlette(routes=[route])
+
+    def answer(self, hello: Mapping[str, Any] | None = None, **answers: Answer) -> None:
+        """Answer as a new server does, but for these methods; `hello` is added to the answer of the first."""
+        first = DISCOVERED if self.modern else HELLO
+        greeting = {"server/discover" if self.modern else "initialize": {**first, **(hello or {})}}
+        self.answers = {**greeting, "tools/list": {"tools": [READS, WRITES]}, **answers}
+        self.asked.clear()
 
     def times(self, method: str) -> int:
         """How often this was asked."""
@@ -41,7 +65,7 @@ class RawServer:
         self.asked.append(message)
         if "id" not in message:
             return Response(status_code=202 if message else 405)
-        answer = self.answers.get(message["method"], error(-32601, "Method not found"))
+        answer = self.answers.get(message["method"], NONE)
         answer = answer(message) if callable(answer) and not isinstance(answer, Response) else answer
         if isinstance(answer, Response):
             return answer

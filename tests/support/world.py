@@ -56,6 +56,14 @@ class Started:
     server: RawServer
     web: Web
 
+    async def connect(self, hello: dict[str, Any] | None = None, **answers: Any) -> dict[str, Any]:
+        """Let the server answer so from its first answer on, connect anew, and return what is told of it."""
+        self.server.answer(hello, **answers)
+        await self.web.http.post("/api/servers/s/reconnect")
+        while not self.server.times("server/discover"):
+            await self.web.server()
+        return await self.web.becomes("ready", "down")
+
 
 @asynccontextmanager
 async def entry(folder: Path, entry: dict[str, Any], **given: Any) -> AsyncIterator[Web]:

@@ -1,4 +1,4 @@
-"""One back end with one raw server for all rows of a table."""
+"""One back end with one raw server, in each era, for all rows of a table."""
 
 from collections.abc import AsyncIterator
 
@@ -14,9 +14,11 @@ def anyio_backend() -> str:
     return "asyncio"
 
 
-@pytest.fixture(scope="module")
-async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[world.Started]:
-    server = RawServer()
+@pytest.fixture(scope="module", params=["handshake", "2026-07-28"])
+async def started(
+    tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
+) -> AsyncIterator[world.Started]:
+    server = RawServer(modern=request.param != "handshake")
     async with world.raw(tmp_path_factory.mktemp("world"), server) as web:
         yield world.Started(server, web)
 
@@ -24,6 +26,5 @@ async def started(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[wor
 @pytest.fixture
 def shared(started: world.Started) -> world.Started:
     """A raw server that answers as a new one, and the back end that is connected to it."""
-    started.server.answers = RawServer().answers
-    started.server.asked.clear()
+    started.server.answer()
     return started

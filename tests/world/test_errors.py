@@ -18,17 +18,16 @@ SECRET = "correct-horse-battery"
 @pytest.mark.parametrize("status", [200, 400, 403, 404, 500])
 @pytest.mark.parametrize("name", ["t", "w"])
 async def test_a_servers_error_is_told_with_its_reason_and_the_call_is_sent_once(
-    tmp_path: Path, number: int, status: int, name: str
+    shared: world.Started, number: int, status: int, name: str
 ) -> None:
     def refuse(message: Any) -> Any:
         return JSONResponse({"jsonrpc": "2.0", "id": message["id"], **error(number, "只读账户")}, status)
 
-    server = RawServer({"tools/call": refuse})
-    async with world.raw(tmp_path, server) as web:
-        told = await web.call(name)
-        assert (await web.server())["status"] == "ready"
+    shared.server.answers["tools/call"] = refuse
+    told = await shared.web.call(name)
+    assert (await shared.web.server())["status"] == "ready"
     assert (told["code"], told["params"]["message"], told["isError"]) == ("mcp_error", "只读账户", True)
-    assert server.times("tools/call") == 1
+    assert shared.server.times("tools/call") == 1
 
 
 @pytest.mark.parametrize(
@@ -43,11 +42,10 @@ async def test_a_servers_error_is_told_with_its_reason_and_the_call_is_sent_once
         ([], "[]"),
     ],
 )
-async def test_an_odd_error_is_an_error_all_the_same(tmp_path: Path, sent: Any, said: str) -> None:
-    server = RawServer({"tools/call": {"error": sent}})
-    async with world.raw(tmp_path, server) as web:
-        told = await web.call()
-    assert (told["code"], said in told["result"], server.times("tools/call")) == ("mcp_error", True, 1)
+async def test_an_odd_error_is_an_error_all_the_same(shared: world.Started, sent: Any, said: str) -> None:
+    shared.server.answers["tools/call"] = {"error": sent}
+    told = await shared.web.call()
+    assert (told["code"], said in told["result"], shared.server.times("tools/call")) == ("mcp_error", True, 1)
 
 
 ECHO = f"Authorization: Bearer {SECRET} \x1b[2J\x1b]0;x\x07\u202e\nINFO forged"

@@ -2,13 +2,12 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.support import world
-from tests.support.raw_server import HELLO, RawServer, listing, says, tool
+from tests.support.raw_server import listing, says, tool
 
 pytestmark = pytest.mark.anyio
 PNG = base64.b64encode(b"\x89PNG\xff\xfb\xff").decode()
@@ -61,10 +60,10 @@ def resource(**inner: Any) -> dict[str, Any]:
     ],
 )  # fmt: skip
 async def test_everything_that_a_block_holds_reaches_the_person(
-    tmp_path: Path, given: Any, parts: list[str], media: int
+    shared: world.Started, given: Any, parts: list[str], media: int
 ) -> None:
-    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
-        told = await web.call()
+    shared.server.answers["tools/call"] = given
+    told = await shared.web.call()
     assert told["isError"] is False, told
     assert all(part in told["result"] for part in parts), told["result"]
     assert len(told.get("media", [])) == media
@@ -81,20 +80,24 @@ async def test_everything_that_a_block_holds_reaches_the_person(
         (PNG.replace("+", "-").replace("/", "_"), "image/png"),
     ],
 )
-async def test_a_picture_is_shown_however_it_is_written(tmp_path: Path, data: str, mime: str | None) -> None:
+async def test_a_picture_is_shown_however_it_is_written(
+    shared: world.Started, data: str, mime: str | None
+) -> None:
     given = result({"type": "image", "data": data, "mimeType": mime})
-    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
-        [media] = (await web.call())["media"]
+    shared.server.answers["tools/call"] = given
+    [media] = (await shared.web.call())["media"]
     assert (media["mime_type"], media["data"]) == ("image/png", PNG)
 
 
-async def test_an_error_with_params_that_are_nested_too_deep_is_told_without_them(tmp_path: Path) -> None:
+async def test_an_error_with_params_that_are_nested_too_deep_is_told_without_them(
+    shared: world.Started,
+) -> None:
     params: dict[str, Any] = {}
     for _ in range(300):
         params = {"a": params}
     meta = {"product-mcp/error": {"code": "sold_out", "params": params}}
-    async with world.raw(tmp_path, RawServer({"tools/call": result(isError=True, _meta=meta)})) as web:
-        assert (await web.call())["code"] == "tool_failed"
+    shared.server.answers["tools/call"] = result(isError=True, _meta=meta)
+    assert (await shared.web.call())["code"] == "tool_failed"
 
 
 def body(text: bytes, id: bytes = b'"ID"', more: bytes = b"") -> bytes:
@@ -119,43 +122,42 @@ def body(text: bytes, id: bytes = b'"ID"', more: bytes = b"") -> bytes:
         (b'{"jsonrpc":"2.0","id":"ID","result":null}', "✅ 操作完成，但没有返回文本内容"),
     ],
 )
-async def test_a_body_that_is_not_quite_json_is_read(tmp_path: Path, body: bytes, words: str | None) -> None:
-    async with world.raw(tmp_path, RawServer({"tools/call": body})) as web:
-        told = await web.call()
+async def test_a_body_that_is_not_quite_json_is_read(
+    shared: world.Started, body: bytes, words: str | None
+) -> None:
+    shared.server.answers["tools/call"] = body
+    told = await shared.web.call()
     assert (told.get("result") == words) if words else told["code"] == "garbled"
 
 
 @pytest.mark.parametrize("given", [says("fine"), result(text("fine"), structuredContent={"n": "no number"})])
-async def test_a_result_that_misses_its_output_schema_keeps_its_text(tmp_path: Path, given: Any) -> None:
+async def test_a_result_that_misses_its_output_schema_keeps_its_text(
+    shared: world.Started, given: Any
+) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    answers = {"tools/list": listing(tool("t", outputSchema=schema)), "tools/call": given}
-    async with world.raw(tmp_path, RawServer(answers)) as web:
-        assert "fine" in (await web.call())["result"]
+    await shared.connect(**{"tools/list": listing(tool("t", outputSchema=schema)), "tools/call": given})
+    assert "fine" in (await shared.web.call())["result"]
 
 
 @pytest.mark.parametrize("given", [result(isError=True), result(text(""), isError=True)])
-async def test_a_failure_without_words_is_told_as_a_failure(tmp_path: Path, given: Any) -> None:
-    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
-        told = await web.call()
+async def test_a_failure_without_words_is_told_as_a_failure(shared: world.Started, given: Any) -> None:
+    shared.server.answers["tools/call"] = given
+    told = await shared.web.call()
     assert (told["isError"], "❌" in told["result"], told["code"]) == (True, True, "tool_failed")
 
 
-async def test_what_a_text_block_says_already_is_not_said_twice(tmp_path: Path) -> None:
+async def test_what_a_text_block_says_already_is_not_said_twice(shared: world.Started) -> None:
     given = result(text(json.dumps(ITEMS)), structuredContent={"result": ITEMS})
-    async with world.raw(tmp_path, RawServer({"tools/call": given})) as web:
-        assert (await web.call())["result"] == json.dumps(ITEMS)
+    shared.server.answers["tools/call"] = given
+    assert (await shared.web.call())["result"] == json.dumps(ITEMS)
 
 
-async def test_a_prompts_resources_and_texts_are_all_filled_in(tmp_path: Path) -> None:
+async def test_a_prompts_resources_and_texts_are_all_filled_in(shared: world.Started) -> None:
     blocks = [text("hello"), resource(text="the file"), text("end")]
     messages = [{"role": "user", "content": block} for block in blocks]
-    answers = {
-        "initialize": HELLO | {"capabilities": {"prompts": {}, "tools": {}}},
-        "prompts/list": {"prompts": [{"name": "p"}]},
-        "prompts/get": {"messages": [*messages, None, {"role": "user", "content": [text("list")]}]},
-    }
-    async with world.raw(tmp_path, RawServer(answers)) as web:
-        told = (await web.http.post("/api/get-prompt", json={"server": "s", "name": "p"})).json()["text"]
+    answer = {"messages": [*messages, None, {"role": "user", "content": [text("list")]}]}
+    shared.server.answers["prompts/get"] = answer
+    told = (await shared.web.http.post("/api/get-prompt", json={"server": "s", "name": "p"})).json()["text"]
     assert [word for word in ("hello", "the file", "end", "list") if word not in told] == []
 
 
@@ -169,8 +171,8 @@ async def test_a_prompts_resources_and_texts_are_all_filled_in(tmp_path: Path) -
     ],
 )
 async def test_a_tool_that_is_not_meant_for_a_model_is_shown_as_what_it_is(
-    tmp_path: Path, apart: dict[str, Any], code: str | None
+    shared: world.Started, apart: dict[str, Any], code: str | None
 ) -> None:
-    async with world.raw(tmp_path, RawServer({"tools/list": listing(tool("t", **apart))})) as web:
-        skipped = [each["params"]["reason"]["code"] for each in (await web.server())["skipped"]]
-        assert (list(await web.tools()), skipped) == (([], [code]) if code else (["t"], []))
+    server = await shared.connect(**{"tools/list": listing(tool("t", **apart))})
+    skipped = [each["params"]["reason"]["code"] for each in server["skipped"]]
+    assert (list(await shared.web.tools()), skipped) == (([], [code]) if code else (["t"], []))
