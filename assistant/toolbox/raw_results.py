@@ -57,8 +57,8 @@ def is_deep(value: Any, levels: int = MAX_NESTING) -> bool:
 
 def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
-    if method == "initialize":
-        return _initialized(result, note)
+    if method == "initialize" or (method == "server/discover" and "supportedVersions" in result):
+        return _introduced(result, note)
     if method in ("tools/list", "prompts/list"):
         key = method.partition("/")[0]
         entries = result.get(key) or []
@@ -84,16 +84,34 @@ def _known(entry: dict[str, Any]) -> dict[str, Any] | None:
     return {"name": name, "inputSchema": {"type": "object"}} if isinstance(name, str) else None
 
 
-def _initialized(result: dict[str, Any], note: Note) -> dict[str, Any]:
-    """Mend a handshake: who the server is, and which version it speaks, is not worth a refusal."""
-    info, version, can = (result.get(key) for key in ("serverInfo", "protocolVersion", "capabilities"))
-    info, can = (value if isinstance(value, dict) else {} for value in (info, can))
+def _introduced(result: dict[str, Any], note: Note) -> dict[str, Any]:
+    """Mend the first answer: who the server is, and which version it speaks, is not worth a refusal."""
+    about = {
+        "capabilities": _capabilities(result.get("capabilities"), note),
+        "instructions": str(result.get("instructions") or ""),
+    }
+    if "supportedVersions" in result:
+        given = result["supportedVersions"]
+        versions = [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str)]
+        return {**COMPLETE, **about, "supportedVersions": versions}
+    info, version = result.get("serverInfo"), result.get("protocolVersion")
+    info = info if isinstance(info, dict) else {}
     if version not in HANDSHAKE_PROTOCOL_VERSIONS:
         note(CodedError("version_unknown", version=str(version)[:40]))
         version = LATEST_HANDSHAKE_VERSION
+    server = {key: str(info.get(key) or "") for key in ("name", "version")}
+    return {**about, "protocolVersion": version, "serverInfo": server}
+
+
+def _capabilities(given: Any, note: Note) -> dict[str, dict[str, bool]]:
+    """Return what a server can, as far as it concerns us; what is promised in a wrong form is promised."""
+    if not isinstance(given, dict):
+        given = {"capabilities": given}
+    known = ("capabilities", "tools", "prompts", "resources")
+    promised = {name: given[name] for name in known if given.get(name) not in (None, False)}
+    if odd := [name for name, details in promised.items() if not isinstance(details, dict)]:
+        note(CodedError("capabilities_odd", names=odd))
     return {
-        "protocolVersion": version,
-        "serverInfo": {key: str(info.get(key) or "") for key in ("name", "version")},
-        "capabilities": {name: {} for name in ("tools", "prompts") if isinstance(can.get(name), dict)},
-        "instructions": str(result.get("instructions") or ""),
+        name: {key: can for key, can in details.items() if isinstance(can, bool)} if name not in odd else {}
+        for name, details in promised.items()
     }

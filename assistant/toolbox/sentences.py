@@ -38,6 +38,7 @@ NOTES = {  # what is odd about an entry or a server, and did not stop it
     "list_odd": "它的 {list} 不是一个数组",
     "list_cut": "它的 {list} 太多，只读了 {read} 个",
     "version_unknown": "它说的协议版本 {version} 这里不认识",
+    "capabilities_odd": "它说自己能做什么的方式不合规范：{names}",
     "tool_skipped": "工具 {name} 不给模型用：{reason}",
     "prompt_skipped": "提示词 {name} 不能用：{reason}",
     "schema_not_object": "inputSchema 应当是一个对象",

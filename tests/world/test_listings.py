@@ -34,10 +34,9 @@ def nested(levels: int) -> dict[str, Any]:
         tool("odd", inputSchema={"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}),
     ],
 )
-async def test_an_odd_tool_is_used_as_far_as_it_can_be(tmp_path: Path, odd: Any) -> None:
-    async with world.raw(tmp_path, RawServer({"tools/list": listing(odd, FINE)})) as web:
-        assert (await web.server())["status"] == "ready"
-        tools = await web.tools()
+async def test_an_odd_tool_is_used_as_far_as_it_can_be(shared: world.Started, odd: Any) -> None:
+    assert (await shared.connect(**{"tools/list": listing(odd, FINE)}))["status"] == "ready"
+    tools = await shared.web.tools()
     assert tools.keys() == {"odd", "fine"}
     assert tools["odd"]["input_schema"]["type"] == "object"
     assert tools["odd"]["readOnly"] is False
@@ -59,102 +58,98 @@ async def test_an_odd_tool_is_used_as_far_as_it_can_be(tmp_path: Path, odd: Any)
     ],
 )
 async def test_a_wrong_tool_disables_itself_alone(
-    tmp_path: Path, wrong: Any, name: str | None, reason: str | None
+    shared: world.Started, wrong: Any, name: str | None, reason: str | None
 ) -> None:
-    async with world.raw(tmp_path, RawServer({"tools/list": listing(wrong, FINE)})) as web:
-        server = await web.server()
-        assert "fine" in await web.tools()
+    server = await shared.connect(**{"tools/list": listing(wrong, FINE)})
+    assert "fine" in await shared.web.tools()
     told = [(each["params"]["name"], each["params"]["reason"]["code"]) for each in server["skipped"]]
     assert (server["status"], told) == ("ready", [(name, reason)] if reason else [])
 
 
-async def test_several_wrong_tools_are_all_named(tmp_path: Path) -> None:
-    server = RawServer({"tools/list": listing(None, tool(7), tool("a", inputSchema=1), FINE)})
-    async with world.raw(tmp_path, server) as web:
-        skipped = (await web.server())["skipped"]
-        assert [each["params"]["name"] for each in skipped] == ["#1", "7", "a"]
-        assert "7" in skipped[1]["text"]
+async def test_several_wrong_tools_are_all_named(shared: world.Started) -> None:
+    listed = listing(None, tool(7), tool("a", inputSchema=1), FINE)
+    skipped = (await shared.connect(**{"tools/list": listed}))["skipped"]
+    assert [each["params"]["name"] for each in skipped] == ["#1", "7", "a"]
+    assert "7" in skipped[1]["text"]
 
 
 NONE = error(-32601, "Method not found")
 ODD_PROMPT = {"name": "p", "arguments": None}
-PROMPTS = HELLO | {"capabilities": {"prompts": {}, "tools": {}}}
+PROMPTS = {"capabilities": {"prompts": {}, "tools": {}}}
+
+
+def can(capabilities: Any) -> dict[str, Any]:
+    return {"capabilities": capabilities}
 
 
 @pytest.mark.parametrize(
-    ("answers", "tools", "prompts", "told"),
+    ("hello", "answers", "tools", "prompts", "told"),
     [
-        (
-            {"initialize": HELLO | {"capabilities": {"resources": {}}}, "tools/list": error(-32601, "no")},
-            0,
-            0,
-            [],
-        ),
-        ({"initialize": HELLO | {"capabilities": {}}, "tools/list": error(-32000, "none here")}, 0, 0, []),
-        ({"tools/list": error(-32601, "no")}, 0, 0, ["list_refused"]),
-        ({"initialize": PROMPTS, "prompts/list": error(-32601, "no")}, 2, 0, ["list_refused"]),
-        ({"initialize": PROMPTS, "prompts/list": {"prompts": None}}, 2, 0, []),
-        ({"initialize": PROMPTS, "prompts/list": {}}, 2, 0, []),
-        ({"initialize": PROMPTS, "prompts/list": {"prompts": {"a": 1}}}, 2, 0, ["list_odd"]),
-        ({"initialize": PROMPTS, "prompts/list": {"prompts": [ODD_PROMPT]}}, 2, 1, []),
-        (
-            {"initialize": PROMPTS, "prompts/list": {"prompts": [None, {"name": "p"}]}},
-            2,
-            1,
-            ["prompt_skipped"],
-        ),
-        ({"tools/list": {"tools": None}}, 0, 0, []),
-        ({"tools/list": {"tools": {}}}, 0, 0, []),
-        ({"tools/list": {"tools": [], "nextCursor": 7}}, 0, 0, []),
-        ({"initialize": {"protocolVersion": "2025-11-25", "capabilities": {}}}, 2, 0, []),
-        ({"initialize": HELLO | {"serverInfo": {"name": "s"}}}, 2, 0, []),
-        ({"initialize": HELLO | {"serverInfo": None, "instructions": 7}}, 2, 0, []),
-        ({"initialize": HELLO | {"capabilities": {"tools": None, "prompts": True}}}, 2, 0, []),
-        ({"initialize": HELLO | {"capabilities": None}}, 2, 0, []),
-        ({"initialize": HELLO | {"capabilities": ["tools"]}}, 2, 0, []),
-        ({"initialize": HELLO | {"capabilities": {"tools": {"listChanged": [1]}, "x": 7}}}, 2, 0, []),
-        ({"initialize": HELLO | {"serverInfo": [], "instructions": ["a"]}}, 2, 0, []),
-        ({"tools/list": {"tools": [READS], "ttlMs": "x", "resultType": 7, "cacheScope": None}}, 1, 0, []),
-        ({"initialize": HELLO | {"protocolVersion": "2031-01-01"}}, 2, 0, ["version_unknown"]),
-        ({"initialize": HELLO | {"protocolVersion": None}}, 2, 0, ["version_unknown"]),
+        (can({"resources": {}}), {"tools/list": NONE}, 0, 0, []),
+        (can({}), {"tools/list": error(-32000, "none here")}, 0, 0, []),
+        ({}, {"tools/list": NONE}, 0, 0, ["list_refused"]),
+        (PROMPTS, {"prompts/list": NONE}, 2, 0, ["list_refused"]),
+        (PROMPTS, {"prompts/list": {"prompts": None}}, 2, 0, []),
+        (PROMPTS, {"prompts/list": {}}, 2, 0, []),
+        (PROMPTS, {"prompts/list": {"prompts": {"a": 1}}}, 2, 0, ["list_odd"]),
+        (PROMPTS, {"prompts/list": {"prompts": [ODD_PROMPT]}}, 2, 1, []),
+        (PROMPTS, {"prompts/list": {"prompts": [None, {"name": "p"}]}}, 2, 1, ["prompt_skipped"]),
+        ({}, {"tools/list": {"tools": None}}, 0, 0, []),
+        ({}, {"tools/list": {"tools": {}}}, 0, 0, []),
+        ({}, {"tools/list": {"tools": [], "nextCursor": 7}}, 0, 0, []),
+        ({"serverInfo": {"name": "s"}}, {}, 2, 0, []),
+        ({"serverInfo": None, "instructions": 7}, {}, 2, 0, []),
+        ({"serverInfo": [], "instructions": ["a"]}, {}, 2, 0, []),
+        ({"_meta": "none", "ttlMs": "x", "cacheScope": 7, "resultType": None}, {}, 2, 0, []),
+        (can(None), {}, 2, 0, []),
+        (can({"tools": None, "prompts": False}), {}, 2, 0, []),
+        (can({"tools": {"listChanged": [1]}, "x": 7}), {}, 2, 0, []),
+        (can(["tools"]), {}, 2, 0, ["capabilities_odd"]),
+        (can({"prompts": True}), {"prompts/list": {"prompts": [{"name": "p"}]}}, 2, 1, ["capabilities_odd"]),
+        (can({"prompts": "yes", "tools": []}), {"prompts/list": {}}, 2, 0, ["capabilities_odd"]),
+        ({}, {"tools/list": {"tools": [READS], "ttlMs": "x", "resultType": 7, "cacheScope": None}}, 1, 0, []),
     ],
 )
 async def test_a_server_is_used_as_far_as_it_goes(
-    tmp_path: Path, answers: Any, tools: int, prompts: int, told: list[str]
+    shared: world.Started, *, hello: Any, answers: Any, tools: int, prompts: int, told: list[str]
 ) -> None:
-    async with world.raw(tmp_path, RawServer(answers)) as web:
-        server = await web.server()
-        listed = (await web.http.get("/api/tools")).json()
+    server = await shared.connect(hello, **answers)
+    listed = (await shared.web.http.get("/api/tools")).json()
     assert server["status"] == "ready", server["error"]
+    assert server["protocolVersion"] == ("2026-07-28" if shared.server.modern else "2025-11-25")
     assert (len(listed["tools"]), len(listed["prompts"])) == (tools, prompts)
     assert [each["code"] for each in server["skipped"] + server["notes"]] == told
 
 
-async def test_a_list_beyond_the_bound_is_cut_and_says_so(tmp_path: Path) -> None:
-    many = [tool(f"t{number}") for number in range(88_000)]
-    async with world.raw(tmp_path, RawServer({"tools/list": {"tools": many}})) as web:
+@pytest.mark.parametrize("version", ["2031-01-01", None, 7])
+async def test_a_version_that_is_not_known_is_noted(tmp_path: Path, version: Any) -> None:
+    async with world.raw(tmp_path, RawServer({"initialize": HELLO | {"protocolVersion": version}})) as web:
         server = await web.server()
+    assert (server["tools"], [each["code"] for each in server["notes"]]) == (2, ["version_unknown"])
+
+
+async def test_a_list_beyond_the_bound_is_cut_and_says_so(shared: world.Started) -> None:
+    many = [tool(f"t{number}") for number in range(88_000)]
+    server = await shared.connect(**{"tools/list": {"tools": many}})
     assert server["tools"] == 5_000
     assert [each["code"] for each in server["skipped"]] == ["list_cut"]
 
 
 @pytest.mark.parametrize("second", [error(-32602, "bad cursor"), {"tools": 7}, {}])
-async def test_the_pages_before_one_that_is_refused_are_used(tmp_path: Path, second: Any) -> None:
+async def test_the_pages_before_one_that_is_refused_are_used(shared: world.Started, second: Any) -> None:
     def page(message: Any) -> Any:
         return second if "cursor" in message.get("params", {}) else {"tools": [FINE], "nextCursor": "b"}
 
-    async with world.raw(tmp_path, RawServer({"tools/list": page})) as web:
-        assert ((await web.server())["status"], list(await web.tools())) == ("ready", ["fine"])
+    server = await shared.connect(**{"tools/list": page})
+    assert (server["status"], list(await shared.web.tools())) == ("ready", ["fine"])
 
 
-async def test_a_list_without_an_end_ends(tmp_path: Path) -> None:
+async def test_a_list_without_an_end_ends(shared: world.Started) -> None:
     def page(message: Any) -> Any:
         number = int(message.get("params", {}).get("cursor", 0))
         return {"tools": [tool(f"t{number}")], "nextCursor": str(number + 1)}
 
-    server = RawServer({"tools/list": page})
-    async with world.raw(tmp_path, server) as web:
-        state = await web.server()
+    state = await shared.connect(**{"tools/list": page})
     assert (state["tools"], [each["code"] for each in state["skipped"]]) == (100, ["list_cut"])
 
 
