@@ -19,7 +19,7 @@ from starlette.types import ASGIApp
 @asynccontextmanager
 async def serve(app: ASGIApp, port: int = 0, **options: Any) -> AsyncIterator[str]:
     """Serve an ASGI app on 127.0.0.1, on a port that the system picks, and give its address."""
-    sock = socket.socket()
+    sock = socket.socket(proto=socket.IPPROTO_TCP)  # by this asyncio knows that it may set TCP_NODELAY
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     # No log settings: they are the whole process's, and other tests read the log.

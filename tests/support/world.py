@@ -30,8 +30,8 @@ class Web:
 
     async def becomes(self, *statuses: str) -> dict[str, Any]:
         """Wait until the server is in one of these states, and return it."""
-        while (server := await self.server())["status"] not in statuses:
-            await asyncio.sleep(0.01)  # as a page polls: without a pause it would be what is waited for
+        while (server := await self.server())["status"] not in statuses:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)  # as a page polls
         return server
 
     async def tools(self) -> dict[str, Any]:
