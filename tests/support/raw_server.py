@@ -45,15 +45,17 @@ class RawServer:
         self.modern = modern
         self.asked: list[dict[str, Any]] = []
         self._session, self._stream = session, stream
-        self.answer(**(answers or {}))
+        self.answer(answers)
         route = Route("/{path:path}", self._handle, methods=["GET", "POST", "DELETE"])
         self.app = Starlette(routes=[route])
 
-    def answer(self, hello: Mapping[str, Any] | None = None, **answers: Answer) -> None:
+    def answer(
+        self, answers: Mapping[str, Answer] | None = None, hello: Mapping[str, Any] | None = None
+    ) -> None:
         """Answer as a new server does, but for these methods; `hello` is added to the answer of the first."""
         first = DISCOVERED if self.modern else HELLO
         greeting = {"server/discover" if self.modern else "initialize": {**first, **(hello or {})}}
-        self.answers = {**greeting, "tools/list": {"tools": [READS, WRITES]}, **answers}
+        self.answers = {**greeting, "tools/list": {"tools": [READS, WRITES]}, **(answers or {})}
         self.asked.clear()
 
     def times(self, method: str) -> int:

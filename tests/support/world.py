@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -57,9 +57,11 @@ class Started:
     server: RawServer
     web: Web
 
-    async def connect(self, hello: dict[str, Any] | None = None, **answers: Any) -> dict[str, Any]:
+    async def connect(
+        self, answers: Mapping[str, Any], hello: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
         """Let the server answer so from its first answer on, connect anew, and return what is told of it."""
-        self.server.answer(hello, **answers)
+        self.server.answer(answers, hello)
         await self.web.http.post("/api/servers/s/reconnect")
         while not self.server.times("server/discover"):  # noqa: ASYNC110  it has no event for it
             await asyncio.sleep(0.01)

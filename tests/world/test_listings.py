@@ -35,7 +35,7 @@ def nested(levels: int) -> dict[str, Any]:
     ],
 )
 async def test_an_odd_tool_is_used_as_far_as_it_can_be(shared: world.Started, odd: Any) -> None:
-    assert (await shared.connect(**{"tools/list": listing(odd, FINE)}))["status"] == "ready"
+    assert (await shared.connect({"tools/list": listing(odd, FINE)}))["status"] == "ready"
     tools = await shared.web.tools()
     assert tools.keys() == {"odd", "fine"}
     assert tools["odd"]["input_schema"]["type"] == "object"
@@ -60,7 +60,7 @@ async def test_an_odd_tool_is_used_as_far_as_it_can_be(shared: world.Started, od
 async def test_a_wrong_tool_disables_itself_alone(
     shared: world.Started, wrong: Any, name: str | None, reason: str | None
 ) -> None:
-    server = await shared.connect(**{"tools/list": listing(wrong, FINE)})
+    server = await shared.connect({"tools/list": listing(wrong, FINE)})
     assert "fine" in await shared.web.tools()
     told = [(each["params"]["name"], each["params"]["reason"]["code"]) for each in server["skipped"]]
     assert (server["status"], told) == ("ready", [(name, reason)] if reason else [])
@@ -68,14 +68,14 @@ async def test_a_wrong_tool_disables_itself_alone(
 
 async def test_several_wrong_tools_are_all_named(shared: world.Started) -> None:
     listed = listing(None, tool(7), tool("a", inputSchema=1), FINE)
-    skipped = (await shared.connect(**{"tools/list": listed}))["skipped"]
+    skipped = (await shared.connect({"tools/list": listed}))["skipped"]
     assert [each["params"]["name"] for each in skipped] == ["#1", "7", "a"]
     assert "7" in skipped[1]["text"]
 
 
 NONE = error(-32601, "Method not found")
 ODD_PROMPT = {"name": "p", "arguments": None}
-PROMPTS = {"capabilities": {"prompts": {}, "tools": {}}}
+PROMPTS: dict[str, Any] = {"capabilities": {"prompts": {}, "tools": {}}}
 
 
 def can(capabilities: Any) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def can(capabilities: Any) -> dict[str, Any]:
 async def test_a_server_is_used_as_far_as_it_goes(
     shared: world.Started, *, hello: Any, answers: Any, tools: int, prompts: int, told: list[str]
 ) -> None:
-    server = await shared.connect(hello, **answers)
+    server = await shared.connect(answers, hello)
     listed = (await shared.web.http.get("/api/tools")).json()
     assert server["status"] == "ready", server["error"]
     assert server["protocolVersion"] == ("2026-07-28" if shared.server.modern else "2025-11-25")
@@ -130,7 +130,7 @@ async def test_a_version_that_is_not_known_is_noted(tmp_path: Path, version: Any
 
 async def test_a_list_beyond_the_bound_is_cut_and_says_so(shared: world.Started) -> None:
     many = [tool(f"t{number}") for number in range(20_000)]
-    server = await shared.connect(**{"tools/list": {"tools": many}})
+    server = await shared.connect({"tools/list": {"tools": many}})
     assert server["tools"] == 5_000
     assert [each["code"] for each in server["skipped"]] == ["list_cut"]
 
@@ -140,7 +140,7 @@ async def test_the_pages_before_one_that_is_refused_are_used(shared: world.Start
     def page(message: Any) -> Any:
         return second if "cursor" in message.get("params", {}) else {"tools": [FINE], "nextCursor": "b"}
 
-    server = await shared.connect(**{"tools/list": page})
+    server = await shared.connect({"tools/list": page})
     assert (server["status"], list(await shared.web.tools())) == ("ready", ["fine"])
 
 
@@ -149,7 +149,7 @@ async def test_a_list_without_an_end_ends(shared: world.Started) -> None:
         number = int(message.get("params", {}).get("cursor", 0))
         return {"tools": [tool(f"t{number}")], "nextCursor": str(number + 1)}
 
-    state = await shared.connect(**{"tools/list": page})
+    state = await shared.connect({"tools/list": page})
     assert (state["tools"], [each["code"] for each in state["skipped"]]) == (100, ["list_cut"])
 
 

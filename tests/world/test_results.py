@@ -135,7 +135,7 @@ async def test_a_result_that_misses_its_output_schema_keeps_its_text(
     shared: world.Started, given: Any
 ) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
-    await shared.connect(**{"tools/list": listing(tool("t", outputSchema=schema)), "tools/call": given})
+    await shared.connect({"tools/list": listing(tool("t", outputSchema=schema)), "tools/call": given})
     assert "fine" in (await shared.web.call())["result"]
 
 
@@ -173,6 +173,6 @@ async def test_a_prompts_resources_and_texts_are_all_filled_in(shared: world.Sta
 async def test_a_tool_that_is_not_meant_for_a_model_is_shown_as_what_it_is(
     shared: world.Started, apart: dict[str, Any], code: str | None
 ) -> None:
-    server = await shared.connect(**{"tools/list": listing(tool("t", **apart))})
+    server = await shared.connect({"tools/list": listing(tool("t", **apart))})
     skipped = [each["params"]["reason"]["code"] for each in server["skipped"]]
     assert (list(await shared.web.tools()), skipped) == (([], [code]) if code else (["t"], []))
