@@ -2,6 +2,7 @@
 
 import logging
 import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,10 @@ from tests.support.suite import Suite
 
 # Nothing that runs here remembers anything in the user's own folder.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="product-mcp-state-")
+
+# What tests start again and again is compiled once, also where the environment says to keep nothing compiled.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A busy machine is slow, which says nothing of the code.
 settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
