@@ -52,9 +52,7 @@ async def serve(app: ASGIApp, port: int = 0, **options: Any) -> AsyncIterator[st
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     sock.bind(("127.0.0.1", port))
     # No log settings: they are the whole process's, and other tests read the log.
-    usual: dict[str, Any] = {"timeout_graceful_shutdown": 0, "ws": "none"}
-    config = uvicorn.Config(app, log_config=None, **(usual | options))
-    server = Server(config)
+    server = Server(uvicorn.Config(app, log_config=None, ws="none", **options))
     task = asyncio.create_task(server.serve(sockets=[sock]))
     await server.is_up.wait()
     try:
