@@ -1,11 +1,13 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
+import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import date
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -24,13 +26,17 @@ from serving.http_protocol import Bounds
 from serving.settings import Origins, ServiceSettings, Token, load
 from shop import catalog, desk, problems
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
+from shop.archive import archive
 from shop.changes import Changes
 from shop.engines import open_store
-from shop.errors import CatalogError, StoreUnavailableError
+from shop.errors import ArchiveError, CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import MAX_BODY, JsonRoute
 from shop.sentences import failure_sentence
 from shop.sqlite import BUSY_SECONDS
+from shop.store import Store
+
+T = TypeVar("T")
 
 
 def _is_a_timezone(name: str) -> str:
@@ -45,7 +51,8 @@ Timezone = Annotated[str, AfterValidator(_is_a_timezone)]
 class Settings(ServiceSettings):
     """商店服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。
 
-    另有命令 python api.py timezone 时区名：改变商店的时区，已有订单的日期随之改变。
+    另有命令 python api.py timezone 时区名：改变商店的时区，已有订单的日期随之改变；
+    python api.py archive --before 2025-01-01：把那天以前的订单移到 CSV 文件。
     """
 
     model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
@@ -116,7 +123,7 @@ async def today(request: Request) -> Response:
     return answer(await opened_store(request).today())
 
 
-@router.get("/orders/{id}", summary="一笔订单", response_model=Order, responses=problems.documented(404))
+@router.get("/orders/{id}", summary="一笔订单", response_model=Order, responses=problems.documented(404, 410))
 async def get_order(request: Request, id_: desk.Id) -> Response:
     """One order."""
     return answer(await opened_store(request).order(id_))
@@ -126,7 +133,7 @@ async def get_order(request: Request, id_: desk.Id) -> Response:
     "/purchase",
     summary="下单",
     response_model=Order,
-    responses=problems.documented(400, 404, 409, 413) | REPLAYED,
+    responses=problems.documented(400, 404, 409, 410, 413) | REPLAYED,
 )
 async def create_purchase(
     request: Request, purchase: ConfirmedPurchase, idempotency_key: IdempotencyKey = None
@@ -224,22 +231,52 @@ def move_days(args: list[str]) -> None:
     if not args or args[0].startswith("-"):
         sys.exit("用法：python api.py timezone 时区名，如 Asia/Shanghai")
     settings = load(Settings, [*args[1:], "--shop-timezone", args[0]])
+    _with_store(settings, Store.today, move_days=True)
+    print(f"商店现在按 {settings.shop_timezone} 计日，已有的订单也是。")  # noqa: T201  a command's answer
 
-    async def move() -> None:
+
+def archive_orders(args: list[str]) -> None:
+    """Move old orders into CSV files: `api.py archive --before DAY [--to FOLDER] [--flag …]`."""
+    parser = argparse.ArgumentParser("python api.py archive", add_help=False, allow_abbrev=False)
+    parser.add_argument("--before", default="")
+    parser.add_argument("--to", type=Path, default=Path())
+    given, others = parser.parse_known_args(args)
+    try:
+        before = date.fromisoformat(given.before)
+    except ValueError:
+        sys.exit("用法：python api.py archive --before 2025-01-01 [--to 文件夹]，归档那天以前的订单")
+    runs = _with_store(load(Settings, others), lambda store: archive(store, before, given.to.absolute()))
+    for run in runs:
+        print(f"已归档 {run.number} 笔订单：{run.orders}，它们的库存流水：{run.moves}")  # noqa: T201
+    if not runs:
+        print(f"没有 {before} 以前的订单，什么也没有做。")  # noqa: T201
+
+
+def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, move_days: bool = False) -> T:
+    """Do a command's work; a failure ends it with a sentence and status 1."""
+
+    async def opened() -> T:
         url, timezone = settings.database_url, settings.shop_timezone
-        await (await open_store(url, timezone=timezone, move_days=True)).close()
+        store = await open_store(url, timezone=timezone, move_days=move_days)
+        try:
+            return await work(store)
+        finally:
+            await store.close()
 
     try:
-        asyncio.run(move())
-    except StoreUnavailableError as error:
+        return asyncio.run(opened())
+    except (StoreUnavailableError, ArchiveError) as error:
         sys.exit(failure_sentence(error))
-    print(f"商店现在按 {settings.shop_timezone} 计日，已有的订单也是。")  # noqa: T201  a command's answer
+
+
+COMMANDS = {"timezone": move_days, "archive": archive_orders}
 
 
 def run() -> None:
     """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
-    if sys.argv[1:2] == ["timezone"]:
-        return move_days(sys.argv[2:])
+    if sys.argv[1:] and (command := COMMANDS.get(sys.argv[1])):
+        command(sys.argv[2:])
+        return
     settings = load(Settings)
     address = address_shown(settings.api_host, settings.api_port)
     server.run(

@@ -30,7 +30,7 @@ NEVER_SENT = (
 UNREACHABLE = "shop_unreachable"  # the code of all of these, and of nothing else
 REPLAYED = "Idempotent-Replayed"  # header of an order that was found by its key
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
-REFUSED_PURCHASE = frozenset({400, 404, 409, 422})  # with a code: the shop's own word on a purchase
+REFUSED_PURCHASE = frozenset({400, 404, 409, 410, 422})  # with a code: the shop's own word on a purchase
 REFUSED = "shop_refused"  # the code of a refusal that carries none
 A_LIST, AN_ORDER = TypeAdapter(list[Any]), TypeAdapter(Order)
 

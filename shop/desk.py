@@ -155,7 +155,7 @@ async def list_moves(request: Request, id_: Id, query: Annotated[ListQuery, Quer
     "/orders/{id}/cancel",
     summary="取消订单",
     response_model=Order,
-    responses=documented(404, 413) | REPLAYED,
+    responses=documented(404, 410, 413) | REPLAYED,
 )
 async def cancel_order(request: Request, id_: Id, cancel: Annotated[CancelInput, Body()]) -> Response:
     """Take an order back: its stock returns, once."""

@@ -7,6 +7,10 @@ class StoreError(CodedError):
     """A purchase that the shop refuses; nothing was written. Its codes: `sentences.REFUSALS`."""
 
 
+class ArchiveError(StoreError):
+    """Orders cannot be archived, or no further; the command can be given again."""
+
+
 class StoreUnavailableError(CodedError):
     """The database is locked, full, read-only, damaged, gone or too new.
 

@@ -162,6 +162,8 @@ async def _fetch(connection: asyncpg.Connection, statement: Statement) -> Sequen
 
 async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> None:
     await _migrate(connection)
+    if wanted.move_days:  # an order in flight would keep its day of the old zone
+        await connection.execute("LOCK TABLE orders IN SHARE ROW EXCLUSIVE MODE", timeout=MIGRATE_SECONDS)
     await run_script(connection, writing.prepare(wanted))
 
 

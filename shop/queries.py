@@ -21,6 +21,7 @@ from models import (
     Product,
     SalesSummary,
 )
+from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
 
 T = TypeVar("T")
@@ -117,8 +118,12 @@ LABELS = {"product": "(SELECT name FROM products WHERE id = i.product_id)", "tot
 PRODUCT = "id, name, price_cents, description"
 _ORDER_LINES = """
 SELECT o.id, o.customer, o.total_cents, o.ordered_at, o.status, i.product_id, i.quantity
-FROM {orders} o JOIN order_items i ON i.order_id = o.id
+FROM {orders} o LEFT JOIN order_items i ON i.order_id = o.id
 ORDER BY o.ordered_at DESC, o.id DESC, i.line"""
+ARCHIVED = "archived"  # the status of an order of which only its number and its key are left
+# One statement, since an archive that ends between two could hide an order from both.
+_ONE_ORDER = """(SELECT id, customer, total_cents, ordered_at, status FROM orders WHERE {0} = ?1 UNION ALL
+    SELECT order_id, '', 0, '', 'archived' FROM archived_orders WHERE {1} = ?1)"""
 
 
 def _is_quick(where: Conditions, query: ListQuery) -> bool:
@@ -167,13 +172,14 @@ def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement,
 
 
 def order_of_key(key: str) -> Statement:
-    """Return the statement for the order with this idempotency key."""
-    return Statement(_ORDER_LINES.format(orders="(SELECT * FROM orders WHERE idempotency_key = ?1)"), [key])
+    """Return the statement for the order with this idempotency key, read by `to_order`."""
+    one = _ONE_ORDER.format("idempotency_key", "idempotency_key")
+    return Statement(_ORDER_LINES.format(orders=one), [key])
 
 
 def order(id_: int) -> Statement:
-    """Return the statement for one order."""
-    return Statement(_ORDER_LINES.format(orders="(SELECT * FROM orders WHERE id = ?1)"), [id_])
+    """Return the statement for one order, read by `to_order`."""
+    return Statement(_ORDER_LINES.format(orders=_ONE_ORDER.format("id", "order_id")), [id_])
 
 
 MOVE = "id, product_id, change, kind, order_id, reason, moved_at"
@@ -249,6 +255,13 @@ def to_orders(rows: Sequence[Row]) -> list[Order]:
         )
         for (id_, customer, cents, ordered_at, status), lines in itertools.groupby(rows, lambda row: row[:5])
     ]
+
+
+def to_order(rows: Sequence[Row]) -> Order | None:
+    """Make one order of rows, or none of none. Raises `StoreError` for one that was archived."""
+    if rows and rows[0][4] == ARCHIVED:
+        raise StoreError("archived", orderId=rows[0][0])
+    return to_orders(rows)[0] if rows else None
 
 
 def to_summaries(rows: Sequence[Row]) -> list[SalesSummary]:

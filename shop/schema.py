@@ -3,7 +3,8 @@
 Never change a step that was released; add one. `order_counts` keeps the number of orders, since counting
 them takes longer with every order; `product_terms` is the search index, written by `save_products` of the
 engines; `facts` holds what is true of the whole database, such as the version of that index and the
-zone of the days; `orders.day` is a day of that zone.
+zone of the days; `orders.day` is a day of that zone; `archived_orders` keeps the keys of orders that
+`archive.py` has moved into files.
 """
 # ruff: noqa: S608  the texts are put together from constants
 
@@ -100,6 +101,9 @@ _CHANGES = {
     "orders": ("INSERT ON orders", "UPDATE ON orders"),
 }
 
+_COUNT_IN_SQLITE = "BEGIN UPDATE change_counts SET n = n + 1 WHERE kind = '{kind}'; END"
+_COUNT_IN_POSTGRES = "FOR EACH STATEMENT EXECUTE FUNCTION count_change('{kind}')"
+
 
 def _changes(slot_id: str, integer: str, then: str) -> list[str]:
     """Counters of changes, kept by triggers, so that no writer has to think of them."""
@@ -111,6 +115,13 @@ def _changes(slot_id: str, integer: str, then: str) -> list[str]:
             for kind, events in _CHANGES.items()
             for event in events
         ),
+    ]
+
+
+def _archive(integer: str, then: str) -> list[str]:
+    return [
+        f"CREATE TABLE archived_orders (order_id {integer} PRIMARY KEY, idempotency_key TEXT UNIQUE)",
+        f"CREATE TRIGGER count_orders_DELETE AFTER DELETE ON orders {then.format(kind='orders')}",
     ]
 
 
@@ -140,11 +151,8 @@ SQLITE: Steps = [
             WHEN NEW.stock <> OLD.stock AND NEW.last_move = OLD.last_move
             BEGIN SELECT RAISE(ABORT, '{_ONLY_BY_LINES}'); END""",
     ],
-    _changes(
-        "INTEGER PRIMARY KEY",
-        "INTEGER",
-        "BEGIN UPDATE change_counts SET n = n + 1 WHERE kind = '{kind}'; END",
-    ),
+    _changes("INTEGER PRIMARY KEY", "INTEGER", _COUNT_IN_SQLITE),
+    _archive("INTEGER", _COUNT_IN_SQLITE),
 ]
 
 POSTGRES: Steps = [
@@ -193,12 +201,9 @@ POSTGRES: Steps = [
             END IF;
             RETURN NULL;
         END $$""",
-        *_changes(
-            "BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
-            "BIGINT",
-            "FOR EACH STATEMENT EXECUTE FUNCTION count_change('{kind}')",
-        ),
+        *_changes("BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY", "BIGINT", _COUNT_IN_POSTGRES),
     ],
+    _archive("BIGINT", _COUNT_IN_POSTGRES),
 ]
 
 # Known products keep their stock: it counts what was sold since. New ones get it by `OPENING`.

@@ -6,6 +6,7 @@ REFUSALS = {
     "empty_purchase": "请求无效：缺少客户名称或商品",
     "unknown_product": "商品ID {productId} 不存在",
     "unknown_order": "订单 {orderId} 不存在",
+    "archived": "订单 {orderId} 已归档，不能再查看、取消或重复",
     "owner_only": "只有店主可以这样做：请带上 OWNER_TOKEN，没有设置它时请直接从本机访问",
     "out_of_stock": "商品 {name} 库存不足. 可用: {available}",
     "price_changed": "价格有变：现在合计 {now:.2f} 元，不是确认过的 {expected:.2f} 元，没有下单",
@@ -26,13 +27,14 @@ STATUS_DESCRIPTIONS = {
     403: "请求来自其他网站的网页，或不是店主的",
     404: "商品或订单不存在",
     409: "合计不是 expectedTotal，没有下单",
+    410: "订单已归档",
     413: REFUSALS["too_large"],
     421: REFUSALS["host_not_allowed"],
     422: "参数有误，或 Idempotency-Key 已用于另一笔订单",
     503: "数据库暂时不可用；code 为 outcome_unknown 时可能已经下单",
 }
 
-# Of `StoreUnavailableError` and `CatalogError`.
+# Of `StoreUnavailableError`, `CatalogError` and `ArchiveError`.
 FAILURES = {
     "database_failed": "{database}: {reason}",
     "database_replaced": "{database}: 文件已被删除或换成另一个，请放回原处，或重新启动服务",
@@ -46,6 +48,10 @@ FAILURES = {
         "SHOP_TIMEZONE 是 {wanted}，而数据库按 {kept} 计日。请改回来；"
         "要让已有订单的日期一起改过去，请运行：python api.py timezone {wanted}"
     ),
+    "archive_too_new": "只能归档今天以前的订单：商店的今天是 {today}，不能用 {before}",
+    "archive_missing": "上次归档没有做完，它写好的文件 {path} 不见了：请放回原处，再运行一次",
+    "archive_unwritable": "写不了 {path}：{reason}。没有归档",
+    "archive_busy": "另一个归档命令正在进行，或接着做了下去；请等它做完再运行一次",
     "catalog_unreadable": "无法读取商品目录 {path}：{reason}",
     "catalog_json_line": "商品目录 {path} 第 {line} 行不是有效的 JSON：{reason}",
     "catalog_json": "商品目录 {path} 不是有效的 JSON：{reason}",

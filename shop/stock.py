@@ -13,6 +13,9 @@ from shop.queries import Many, Script, Statement
 
 HALF_A_CENT = 0.005  # yuan; whoever adds up prices in binary is off by less
 
+_ORDERED = f"""INSERT INTO orders (customer, total_cents, units, ordered_at, day, idempotency_key)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+    ON CONFLICT (idempotency_key) DO NOTHING RETURNING id, ({days.TIMEZONE})"""
 # A line of the ledger, by which the stock changes.
 _SOLD = """INSERT INTO moves (product_id, change, kind, order_id, moved_at)
     VALUES (?1, ?2, 'purchase', ?3, ?4)"""
@@ -114,19 +117,19 @@ def place(intent: Intent) -> Script[Purchase]:
         locks=True,
     )
     # After locking: a purchase with the same key may have held these products, and its order is visible now.
-    if intent.key is not None and (earlier := (yield from _order(queries.order_of_key(intent.key)))):
+    if intent.key is not None and (earlier := queries.to_order((yield queries.order_of_key(intent.key)))):
         return replay(earlier, intent)
     products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
     total = checked_total(intent, products)
-    now, day = order_time(rows[0][4])
-    written = yield Statement(
-        """INSERT INTO orders (customer, total_cents, units, ordered_at, day, idempotency_key)
-            VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (idempotency_key) DO NOTHING RETURNING id""",
-        [request.customerName, total, wanted.total(), now, day, intent.key],
-    )
+    zone = rows[0][4]
+    now, day = order_time(zone)
+    written = yield Statement(_ORDERED, [request.customerName, total, wanted.total(), now, day, intent.key])
     if not written:  # the key was used for other products meanwhile
         raise StoreError("key_reused")
-    order_id = written[0][0]
+    order_id, zone_of_now = written[0]
+    if zone_of_now != zone:  # since `api.py timezone` has ended, which waits for orders but not for readers
+        other_day = days.day_of(datetime.fromisoformat(now), days.zone_named(zone_of_now))
+        yield Statement("UPDATE orders SET day = ?2 WHERE id = ?1", [order_id, other_day])
     yield Many(
         """INSERT INTO order_items (order_id, line, product_id, quantity, unit_cents)
             VALUES (?1, ?2, ?3, ?4, ?5)""",
@@ -137,11 +140,6 @@ def place(intent: Intent) -> Script[Purchase]:
     )
     yield Many(_SOLD, [(id_, -n, order_id, now) for id_, n in wanted.items()])
     return Purchase(new_order(order_id, request, total, now))
-
-
-def _order(statement: Statement) -> Script[Order | None]:
-    rows = yield statement
-    return queries.to_orders(rows)[0] if rows else None
 
 
 def move(product_id: int, change: int, reason: str, key: str | None) -> Script[tuple[Move, bool]]:
@@ -170,11 +168,13 @@ def cancel(order_id: int, reason: str) -> Script[tuple[Order, bool]]:
     """Cancel an order and return its stock, unless that was done before; tell whether it was."""
     ordered = "SELECT id FROM products WHERE id IN (SELECT product_id FROM order_items WHERE order_id = ?1)"
     yield Statement(f"{ordered} ORDER BY id", [order_id], locks=True)
-    order = yield from _order(queries.order(order_id))
+    order = queries.to_order((yield queries.order(order_id)))
     if order is None:
         raise StoreError("unknown_order", orderId=order_id)
     was_placed = order.status == "placed"
     if was_placed:
-        yield Statement("UPDATE orders SET status = 'cancelled' WHERE id = ?1", [order_id])
+        cancelled = "UPDATE orders SET status = 'cancelled' WHERE id = ?1 RETURNING id"
+        if not (yield Statement(cancelled, [order_id])):
+            raise StoreError(queries.ARCHIVED, orderId=order_id)  # since it was read
         yield Statement(_RETURNED, [order_id, reason, days.stored_now()])
     return order.model_copy(update={"status": "cancelled"}), not was_placed

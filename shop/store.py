@@ -84,10 +84,10 @@ class Store(ABC):
 
     async def order(self, order_id: int) -> Order:
         """Return one order. Raises `StoreError`."""
-        rows = await self.fetch(queries.order(order_id))
-        if not rows:
+        order = queries.to_order(await self.fetch(queries.order(order_id)))
+        if order is None:
             raise StoreError("unknown_order", orderId=order_id)
-        return queries.to_orders(rows)[0]
+        return order
 
     async def moves(self, product_id: int, query: ListQuery) -> Listing[Move]:
         """Return a product's ledger, newest first. Raises `StoreError`."""

@@ -184,6 +184,15 @@ async def test_the_shops_own_word_settles_what_an_attempt_before_left_open(tmp_p
     assert error_of(refused)["code"] == "out_of_stock"
 
 
+async def test_the_key_of_an_archived_order_is_settled_too(tmp_path: Path) -> None:
+    gone = {"detail": "订单 7 已归档", "code": "archived", "params": {"orderId": 7}}
+    async with shop_behind(tmp_path) as (network, client):
+        network.breaks = [(False, CUT), (False, httpx.Response(410, json=gone))]
+        refused = await client.call_tool("create_purchase", order_with("k"))
+        assert await bought(client) == []
+    assert error_of(refused) == {"code": "archived", "params": {"orderId": 7}}
+
+
 async def test_a_key_that_comes_with_another_request_is_refused_and_told_what_to_do(tmp_path: Path) -> None:
     other = {"customerName": "客户B", "items": [{"productId": 1, "quantity": 1}], "idempotencyKey": "k"}
     async with shop_behind(tmp_path) as (_, client):

@@ -1,18 +1,24 @@
 """The shop's days: those of its zone, on both engines, where clocks are changed and after the zone is."""
 
 import asyncio
+import itertools
 import re
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
 import api
 from models import OrderItem, PurchaseRequest
-from shop import days
+from shop import days, stock
 from shop.engines import open_store
 from shop.errors import StoreUnavailableError
 from shop.filters import OrderQuery, SummaryQuery
+from shop.postgres import run_script
+from shop.queries import Many, Row, Script, Statement
 from shop.sentences import failure_sentence
 from shop.store import Store
 from tests.support.engines import ENGINES, ask, new_url, write_old_shop
@@ -151,6 +157,34 @@ async def test_the_command_moves_the_days_of_old_orders_while_the_shop_is_open(
     assert (await sums(shop))[0][0] == days.day_of(datetime.now(UTC), days.zone_named("Asia/Shanghai"))
     assert "Asia/Shanghai" in capsys.readouterr().out
     await shop.close()
+
+
+@pytest.mark.parametrize("statements", [1, 2, 3])
+async def test_an_order_in_flight_gets_its_day_of_the_new_zone(tmp_path: Path, statements: int) -> None:
+    """Move the days after so many statements of a purchase, to where it is always another day."""
+    url = new_url("postgres", tmp_path)
+    shop = await open_store(url, timezone="Pacific/Kiritimati")
+    purchase, connection = stock.place(stock.Intent(ONE)), await asyncpg.connect(url)
+    moving: asyncio.Task[None] | None = None
+    waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass"
+    async with connection.transaction():
+        step = next(purchase)
+        with suppress(StopIteration):
+            for number in itertools.count(1):
+                step = purchase.send(await run_script(connection, alone(step)))
+                if number == statements:
+                    moving = asyncio.create_task(move(url, "Pacific/Pago_Pago"))
+                    while not (moving.done() or await shop.fetch(Statement(waiting, []))):  # noqa: ASYNC110  not our lock
+                        await asyncio.sleep(0)
+    assert moving is not None
+    await moving
+    await connection.close()
+    assert [row[0] for row in await sums(shop)] == [(await shop.today()).today]
+    await shop.close()
+
+
+def alone(step: Statement | Many) -> Script[Sequence[Row]]:
+    return (yield step)
 
 
 @pytest.mark.parametrize("args", [[], ["--database-url", "sqlite:///x"]])

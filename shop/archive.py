@@ -1,0 +1,248 @@
+"""Old orders leave the shop for CSV files; their keys stay, and each stock stays the sum of its ledger.
+
+The fact `archive` says how far it has come, so that it is taken up again wherever it was cut off: the files
+are whole on disk before the first order is removed, and what is removed is what stands in them.
+"""
+# ruff: noqa: S608  the texts are put together from constants; every value is an argument
+
+import asyncio
+import csv
+import itertools
+import os
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from shop import days, writing
+from shop.errors import ArchiveError
+from shop.queries import Many, Row, Script, Statement
+from shop.store import Store
+
+T = TypeVar("T")
+
+ORDERS = (
+    *("id", "day", "orderDate", "customerName", "status", "idempotencyKey"),
+    *("productId", "productName", "quantity", "unitPrice"),
+)
+_ORDERS = """SELECT o.id, o.day, o.ordered_at, o.customer, o.status, o.idempotency_key,
+        i.product_id, p.name, i.quantity, i.unit_cents
+    FROM (SELECT * FROM orders WHERE ordered_at < ?1 AND (ordered_at, id) > (?2, ?3)
+        ORDER BY ordered_at, id LIMIT ?4) o
+    JOIN order_items i ON i.order_id = o.id JOIN products p ON p.id = i.product_id
+    ORDER BY o.ordered_at, o.id, i.line"""
+MOVES = ("id", "productId", "change", "kind", "orderId", "reason", "moveDate")
+_MOVES = """SELECT m.id, m.product_id, m.change, m.kind, m.order_id, m.reason, m.moved_at
+    FROM moves m JOIN orders o ON o.id = m.order_id
+    WHERE o.ordered_at < ?1 AND m.id > ?2 ORDER BY m.id LIMIT ?3"""
+
+# Lines of archived orders become one of each product: the first of them, which is met first, too.
+_FOLDABLE = """SELECT id FROM moves m WHERE id > ?1 AND (
+        EXISTS (SELECT 1 FROM archived_orders a WHERE a.order_id = m.order_id)
+        OR (kind = 'purchase' AND order_id IS NULL))
+    ORDER BY id LIMIT ?2"""
+_FOLD = """UPDATE moves SET change = change + ?2, kind = 'purchase', order_id = NULL, reason = ?3
+    WHERE id = ?1"""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How many orders or lines of the ledger go in one transaction, and the pause after it, for purchases."""
+
+    batch: int = 1000
+    pause_seconds: float = 0.05
+
+
+@dataclass(frozen=True)
+class Archived:
+    """The file of orders, that of their lines of the ledger, and how many orders have left the shop."""
+
+    orders: Path
+    moves: Path
+    number: int
+
+
+async def archive(store: Store, before: date, folder: Path, pace: Pace = Pace()) -> list[Archived]:
+    """Move the orders from before a day of the shop into new files; one that was cut off is finished first.
+
+    Raises `ArchiveError` and `StoreUnavailableError`, after which the command can be given again.
+    """
+    today = await store.today()
+    if before.isoformat() > today.today:
+        raise ArchiveError("archive_too_new", before=before.isoformat(), today=today.today)
+    state = await store.write(lambda: writing.fact("archive"), once=False)
+    done = []
+    if state and (cut_off := _Run(store, pace, state)).is_written():
+        done.append(await cut_off.remove())
+        state = None
+    end = days.first_moment(before, days.zone_named(today.timezone))
+    if await store.fetch(Statement("SELECT 1 FROM orders WHERE ordered_at < ?1 LIMIT 1", [end])):
+        run = _Run(store, pace, state)
+        await run.write(end, _free_name(folder, before))
+        done.append(await run.remove())
+    return done
+
+
+class _Run:
+    """One archive; `state` is the fact as this run knows it: "writing FILE", "removing FILE" or none."""
+
+    def __init__(self, store: Store, pace: Pace, state: str | None) -> None:
+        self._store = store
+        self._pace = pace
+        self._state = state
+        self._orders = Path((state or "").partition(" ")[2])
+
+    def is_written(self) -> bool:
+        """Tell whether the files are whole. Raises `ArchiveError` where they were, and are gone."""
+        if self._orders.exists():
+            return True
+        if self._state == f"removing {self._orders}":
+            raise ArchiveError("archive_missing", path=str(self._orders))
+        _remove_drafts(self._orders)
+        return False
+
+    async def write(self, end: str, orders: Path) -> None:
+        """Write both files, that of the orders last."""
+        await self._advance("writing", orders)
+        try:
+            # Orders first: one that is cancelled meanwhile differs from its row, and stays in the shop.
+            await _write(_draft(orders), ORDERS, self._order_rows(end))
+            await _write(_draft(_moves(orders)), MOVES, self._move_rows(end))
+            for file in (_moves(orders), orders):
+                os.link(_draft(file), file)  # overwrites nothing
+            _sync(orders.parent)
+        except OSError as error:
+            raise ArchiveError("archive_unwritable", path=str(orders), reason=error.strerror) from error
+        finally:
+            _remove_drafts(orders)
+
+    async def remove(self) -> Archived:
+        """Remove what stands in the files, as it stands there."""
+        await self._advance("removing", self._orders)
+        number, last = 0, 0
+        with self._orders.open(encoding="utf-8-sig", newline="") as file:
+            orders = _orders_in(file)
+            while batch := set(itertools.islice(orders, self._pace.batch)):
+                number += await self._written(partial(self._remove, batch))
+        firsts: dict[int, int] = {}  # by product, the line into which its others are folded
+        while rows := await self._store.fetch(Statement(_FOLDABLE, [last, self._pace.batch])):
+            await self._written(partial(self._fold, [row[0] for row in rows], firsts))
+            last = rows[-1][0]
+        await self._written(self._finish)
+        return Archived(self._orders, _moves(self._orders), number)
+
+    async def _advance(self, step: str, orders: Path) -> None:
+        await self._written(partial(self._set, f"{step} {orders}"))
+        self._state, self._orders = f"{step} {orders}", orders
+
+    async def _written(self, make: Callable[[], Script[T]]) -> T:
+        done = await self._store.write(make, once=False)
+        await asyncio.sleep(self._pace.pause_seconds)
+        return done
+
+    def _set(self, state: str) -> Script[None]:
+        yield from self._hold()
+        yield from writing.set_fact("archive", state)
+
+    def _finish(self) -> Script[None]:
+        yield Statement("DELETE FROM facts WHERE name = 'archive' AND value = ?1", [self._state])
+
+    def _hold(self) -> Script[None]:
+        """Let no other run write at the same time, nor this one after another has taken over."""
+        rows = yield Statement("SELECT value FROM facts WHERE name = 'archive'", [], locks=True)
+        if (rows[0][0] if rows else None) != self._state:
+            raise ArchiveError("archive_busy")
+
+    def _remove(self, batch: set[tuple[int, str, str]]) -> Script[int]:
+        yield from self._hold()
+        wanted = f"SELECT id, status, ordered_at FROM orders WHERE id IN ({_marks(batch)}) ORDER BY id"
+        kept = yield Statement(wanted, [row[0] for row in batch], locks=True)
+        ids = [row[:1] for row in kept if tuple(row) in batch]
+        yield Many("INSERT INTO archived_orders SELECT id, idempotency_key FROM orders WHERE id = ?1", ids)
+        yield Many("DELETE FROM order_items WHERE order_id = ?1", ids)
+        yield Many("DELETE FROM orders WHERE id = ?1", ids)
+        return len(ids)
+
+    def _fold(self, ids: list[int], firsts: dict[int, int]) -> Script[None]:
+        yield from self._hold()
+        folded = f"SELECT id, product_id, change FROM moves WHERE id IN ({_marks(ids)}) ORDER BY id"
+        lines = yield Statement(folded, ids)
+        sums: Counter[int] = Counter()
+        for id_, product_id, change in lines:
+            sums[firsts.setdefault(product_id, id_)] += change if id_ != firsts[product_id] else 0
+        reason = f"已归档的订单，最近的在 {self._orders.name}"
+        yield Many(_FOLD, [(id_, change, reason) for id_, change in sums.items()])
+        yield Many("DELETE FROM moves WHERE id = ?1", [row[:1] for row in lines if row[0] not in sums])
+
+    async def _order_rows(self, end: str) -> AsyncIterator[Row]:
+        after = ("", 0)
+        while rows := await self._store.fetch(Statement(_ORDERS, [end, *after, self._pace.batch])):
+            for *cells, cents in rows:
+                yield [*cells, f"{cents // 100}.{cents % 100:02}"]
+            after = rows[-1][2], rows[-1][0]
+
+    async def _move_rows(self, end: str) -> AsyncIterator[Row]:
+        last = 0
+        while rows := await self._store.fetch(Statement(_MOVES, [end, last, self._pace.batch])):
+            for row in rows:
+                yield row
+            last = rows[-1][0]
+
+
+async def _write(file: Path, header: Row, rows: AsyncIterator[Row]) -> None:
+    """Write CSV (RFC 4180, in UTF-8 with a BOM for Excel) down to the disk."""
+    with file.open("w", encoding="utf-8-sig", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(header)
+        async for row in rows:
+            writer.writerow(row)
+        out.flush()
+        os.fsync(out.fileno())
+
+
+def _orders_in(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
+    """Yield number, status and moment of each order in a file; its lines follow one another."""
+    rows = csv.DictReader(lines)
+    for order, _ in itertools.groupby(rows, lambda row: (int(row["id"]), row["status"], row["orderDate"])):
+        yield order
+
+
+def _free_name(folder: Path, before: date) -> Path:
+    names = (folder / f"orders-before-{before}{end}.csv" for end in _endings())
+    return next(file for file in names if not (file.exists() or _moves(file).exists()))
+
+
+def _endings() -> Iterator[str]:
+    yield ""
+    yield from (f"-{number}" for number in itertools.count(2))
+
+
+def _moves(orders: Path) -> Path:
+    return orders.with_name(orders.name.replace("orders", "moves", 1))
+
+
+def _draft(file: Path) -> Path:
+    return file.with_name(f"{file.name}.part")
+
+
+def _remove_drafts(orders: Path) -> None:
+    for file in (orders, _moves(orders)):
+        _draft(file).unlink(missing_ok=True)
+
+
+def _sync(folder: Path) -> None:
+    """Write the names of the files in a folder down to the disk; Windows does so by itself."""
+    if sys.platform != "win32":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _marks(values: Collection[object]) -> str:
+    return ", ".join(f"?{number}" for number in range(1, len(values) + 1))
