@@ -449,7 +449,7 @@ def test_the_document_shows_what_an_error_looks_like() -> None:
     assert document["components"]["schemas"]["Problem"]["required"] == ["detail", "code", "params"]
     answers = document["paths"]["/api/purchase"]["post"]["responses"]
     shown = {status for status, answer in answers.items() if "Problem" in str(answer)}
-    assert shown == {"400", "401", "403", "404", "409", "413", "421", "422", "503"}
+    assert shown == {"400", "401", "403", "404", "409", "410", "413", "421", "422", "503"}
 
 
 def test_the_document_says_whether_a_token_is_wanted() -> None:
