@@ -8,32 +8,33 @@ from typing import Annotated, Any, Literal, Self
 import anyio
 import httpx
 from mcp.types import CallToolResult, ToolAnnotations
-from pydantic import BeforeValidator, ConfigDict, Field, SecretStr, field_validator, model_validator
-from pydantic_core import to_json
+from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from mcp_server import filters, sentences
-from mcp_server.arguments import none_if_blank, optional, strict_tool
+from mcp_server.arguments import strict_tool
 from mcp_server.asking import (
-    MAX_KEY,
+    ANSWER_SECONDS,
     BuyersAnswer,
     BuyersQuote,
     Confirm,
+    KeyOfModel,
     ToolCall,
     ToolContext,
+    call_key,
     check_agreed,
-    purchase_key,
     rest_of,
 )
 from mcp_server.clock import ShopClock
+from mcp_server.owner import owner_tools
 from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
-from mcp_server.results import Inventory, Orders, Products, list_result, order_result, order_step
+from mcp_server.results import HONOURS_KEY, Inventory, Orders, Products, list_result, once_result, order_step
 from mcp_server.server import MAX_MESSAGE_BYTES, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
-from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest, StorableText
+from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest
 from serving import forwarding
 from serving.access import Allowed
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
@@ -43,6 +44,9 @@ from serving.server import run as serve
 from serving.settings import Origins, ServiceSettings, Token, load
 
 VERSION = "1.0.0"
+OWNERS_TOOLS = (
+    "本服务是店主的：到货和更正库存用 restock，新增和修改商品用 change_product，取消订单用 cancel_order。"
+)
 SHORT_FLAGS = ("host", "port", "transport", "path", "stateless", "json-response", "log-level", "confirm")
 LAST_STEP_SECONDS = 1.0  # that a client has to take the news of an order before the order itself
 TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
@@ -87,6 +91,8 @@ class Settings(ServiceSettings):
     mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
     api_url: str = Field("http://127.0.0.1:8000/api", description="REST 服务的地址")
     api_token: Token = Field(SecretStr(""), description="REST 服务的令牌 (Bearer)")
+    owner: bool = Field(False, description="提供店主的工具：restock、change_product、cancel_order")
+    owner_token: Token = Field(SecretStr(""), description="REST 服务的店主令牌，OWNER 时代替 API_TOKEN")
 
     @field_validator("mcp_path")
     @classmethod
@@ -108,9 +114,22 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _has_one_credential(self) -> Self:
-        if self.api_token.get_secret_value() and httpx.URL(self.api_url).userinfo:
+        if self.shop_token and httpx.URL(self.api_url).userinfo:
             raise ValueError("API_URL 里的用户名和 API_TOKEN 只能用一个：两者用的是同一个请求头")
         return self
+
+    @model_validator(mode="after")
+    def _owner_is_not_everybody(self) -> Self:
+        in_front = self.root_path or self.trusted_proxies or self.mcp_allowed_hosts
+        if self.owner and self.listens and in_front and not self.mcp_token:
+            raise ValueError("OWNER 让连上本服务的人都能做店主的事：前面有代理时，必须同时设置 MCP_TOKEN")
+        return self
+
+    @property
+    def shop_token(self) -> str:
+        """What is sent to the shop: the owner's token does what the other does, too."""
+        of_owner = self.owner_token.get_secret_value() if self.owner else ""
+        return of_owner or self.api_token.get_secret_value()
 
     @property
     def listens(self) -> bool:
@@ -137,15 +156,7 @@ class PurchaseInput(PurchaseRequest):
         json_schema_extra={"required": ["customerName", "items"], "description": PURCHASE}
     )
 
-    idempotencyKey: Annotated[
-        StorableText | None,
-        optional(
-            "可选。只在重试结果不明的购买时填：用失败信息里给出的值，就不会重复下单；新的购买不要填",
-            min_length=1,
-            max_length=MAX_KEY,
-        ),
-        BeforeValidator(none_if_blank),
-    ] = None
+    idempotencyKey: KeyOfModel = None
 
 
 async def get_products(
@@ -232,16 +243,16 @@ async def create_purchase(
     结果不明时，只能用失败信息里的 idempotencyKey、同样的客户和商品再试，这样不会重复购买。
     """
     check_agreed(agreed)
-    key = purchase_key(ctx, input_data.idempotencyKey)
+    key = call_key(ctx, input_data.idempotencyKey)
     await ctx.report_progress(2, 3, sentences.ORDERING)
     order: dict[str, Any] = {"customerName": input_data.customerName, "items": input_data.items}
     if quoted.total is not None:
         order["expectedTotal"] = quoted.total
-    answer = await rest_of(ctx).buy(to_json(order), key)
+    answer = await rest_of(ctx).write("purchase", ("POST", "/purchase", order), key)
     zone = ctx.request_context.lifespan_context.clock.zone
     with anyio.move_on_after(LAST_STEP_SECONDS, shield=True):  # it is placed: nothing keeps its answer back
         await ctx.report_progress(3, 3, order_step(answer, zone))
-    return order_result(answer, zone)
+    return once_result(answer, order_step(answer, zone))
 
 
 READ_ONLY = ToolAnnotations(
@@ -255,10 +266,12 @@ TAKES_STOCK = ToolAnnotations(
 
 def rest_client(settings: Settings) -> RestClient:
     """Make the client of the shop that the settings name."""
-    return RestClient(settings.api_url, settings.api_token.get_secret_value())
+    return RestClient(settings.api_url, settings.shop_token)
 
 
-def create_server(settings: Settings, rest: RestClient | None = None) -> ShopServer:
+def create_server(
+    settings: Settings, rest: RestClient | None = None, *, answer_seconds: float = ANSWER_SECONDS
+) -> ShopServer:
     """Make the MCP server; `rest` is the shop that its tools work on, where not the settings' own."""
     shop = rest or rest_client(settings)
     return ShopServer(
@@ -266,16 +279,15 @@ def create_server(settings: Settings, rest: RestClient | None = None) -> ShopSer
             strict_tool(get_products, "获取产品列表", READ_ONLY),
             strict_tool(get_inventory, "获取库存列表", READ_ONLY),
             strict_tool(get_orders, "获取订单列表", READ_ONLY),
-            # Tells a client that the call may be sent again under the same `_meta["idempotency-key"]`. The
-            # names differ: some clients copy what a tool declares into each of its calls.
-            strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, {"product-mcp/honours-key": True}),
+            strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, HONOURS_KEY),
+            *(owner_tools() if settings.owner else ()),
         ],
-        ToolContext(shop, settings.mcp_confirm, ShopClock(shop)),
+        ToolContext(shop, settings.mcp_confirm, ShopClock(shop), answer_seconds),
         token=settings.mcp_token.get_secret_value(),
         name="Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,
-        instructions=INSTRUCTIONS,
+        instructions=INSTRUCTIONS + (OWNERS_TOOLS if settings.owner else ""),
     )
 
 
@@ -297,6 +309,7 @@ def create_app(
             origins=settings.mcp_allowed_origins.split(","),
         ),
         token=settings.mcp_token.get_secret_value(),
+        direct_only=settings.owner and not settings.mcp_token,
         max_sessions=max_sessions,
     )
     forwarding.install(app, settings.root_path, settings.trusted_proxies)
@@ -333,7 +346,7 @@ def run() -> None:
 
     async def finish(seconds: float) -> None:
         await requests.done(seconds)
-        rest.give_up_purchases()
+        rest.give_up_writes()
         requests.give_up()
 
     serve(

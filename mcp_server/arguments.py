@@ -110,7 +110,7 @@ def has_too_many_values(arguments: Any) -> bool:
 
 def _without_null(schema: dict[str, Any]) -> None:
     # Inspector and some models want one type.
-    schema |= schema.pop("anyOf")[0]
+    schema |= schema.pop("anyOf", [{}])[0]
     if schema["default"] is None:
         del schema["default"]
 

@@ -1,12 +1,14 @@
-"""The question before a purchase (elicitation), the total agreed on, and the key it happens once under."""
+"""The question before what writes (elicitation), the total agreed on, and the key it happens once under."""
 
 import hashlib
 import secrets
 import uuid
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
+import anyio
 from mcp.server.mcpserver import (
     AcceptedElicitation,
     AESGCMRequestStateCodec,
@@ -17,18 +19,22 @@ from mcp.server.mcpserver import (
     Resolve,
 )
 from mcp.types.version import is_version_at_least
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
+from pydantic_core import from_json, to_json
 
 from mcp_server import sentences
+from mcp_server.arguments import none_if_blank, optional
 from mcp_server.clock import ShopClock
-from mcp_server.rest_client import RestClient
-from models import MAX_LIMIT, PurchaseRequest, Strict
+from mcp_server.failures import shown_name
+from mcp_server.rest_client import Operation, RestClient
+from models import MAX_LIMIT, OrderItem, PurchaseRequest, StorableText, Strict
 from serving.errors import CodedError
 
 MAX_KEY = 200  # characters of an idempotency key
 KEY = "idempotency-key"  # in a call's `_meta`: the host's key
 CONFIRMED = "product-mcp/confirmed"  # in a call's `_meta`: what a person confirmed where the host has asked
 
+ANSWER_SECONDS = 300.0  # for a person to answer; before 2026-07-28 the call waits for it
 NO_TOTAL = 1e18  # yuan: at this total the shop places no order, but says why not, or finds one by its key
 
 Confirm = Literal["never", "auto", "always"]
@@ -41,11 +47,22 @@ class ToolContext:
     rest: RestClient
     confirm: Confirm
     clock: ShopClock
+    answer_seconds: float = ANSWER_SECONDS
 
 
 ToolCall = Context[ToolContext, Any]  # a call under way
+KeyOfModel = Annotated[
+    StorableText | None,
+    optional(
+        "可选。只在重试结果不明的操作时填：用失败信息里给出的值，就不会重复执行；新的操作不要填",
+        min_length=1,
+        max_length=MAX_KEY,
+    ),
+    BeforeValidator(none_if_blank),
+]
 
-_answered_question: ContextVar[str | None] = ContextVar("answered_question", default=None)
+_question: ContextVar[str | None] = ContextVar("question", default=None)  # that this call asks
+_answered: ContextVar[tuple[str, str | None] | None] = ContextVar("answered", default=None)  # state, question
 
 
 class Agreement(BaseModel):
@@ -71,16 +88,21 @@ class QuestionCodec(AESGCMRequestStateCodec):
 
     There the answer comes as a second call. Equal questions have equal states, but each encrypted state is
     unique: it identifies the question that was answered, so that an answer sent twice buys once. (Before
-    2026-07-28 an answer ends the call that waits for it, and cannot come twice.)
+    2026-07-28 an answer ends the call that waits for it, and cannot come twice.) The owner's questions travel
+    in it, so that the answer is to what was read, also where a number in it has changed since.
 
-    Written for mcp 2.3, which decrypts the state in the task that then runs the tool. If a later version does
-    not, `purchase_key` finds no question and refuses the purchase.
+    Written for mcp 2.3, which encrypts and decrypts the state in the task that runs the tool. If a later
+    version does not, `call_key` finds no question and refuses the call.
     """
+
+    def seal(self, payload: bytes) -> str:
+        """Encrypt a state with the question of this call."""
+        return super().seal(to_json(_question.get()) + b"\n" + payload)
 
     def unseal(self, token: str) -> bytes:
         """Decrypt a state, and record it for this call."""
-        payload = super().unseal(token)
-        _answered_question.set(token)
+        question, _, payload = super().unseal(token).partition(b"\n")
+        _answered.set((token, from_json(question)))
         return payload
 
 
@@ -103,15 +125,10 @@ async def quote(input_data: PurchaseRequest, ctx: ToolCall) -> Quote:
     with the answer, and a total that has changed since makes another question, to which the SDK takes no
     earlier answer.
     """
-    confirm = ctx.request_context.lifespan_context.confirm
     total = _confirmed_total(ctx)
     is_complete = input_data.customerName.strip() and input_data.items
-    if confirm == "never" or total is not None or not is_complete:
+    if total is not None or not is_complete or not _is_to_be_asked(ctx):
         return Quote(total=total)
-    if not _can_be_asked(ctx):
-        if confirm == "always":
-            raise CodedError("cannot_ask")
-        return Quote()
     await ctx.report_progress(1, 3, sentences.CHECKING)
     return await _quoted(rest_of(ctx), input_data)
 
@@ -120,12 +137,41 @@ async def quote(input_data: PurchaseRequest, ctx: ToolCall) -> Quote:
 BuyersQuote = Annotated[Quote, Resolve(quote)]
 
 
-async def ask_buyer(quoted: BuyersQuote) -> Elicit[Agreement] | None:
+async def ask_buyer(quoted: BuyersQuote, ctx: ToolCall) -> Elicit[Agreement] | None:
     """Ask the person, if there is something to ask."""
-    return Elicit(quoted.question, Agreement) if quoted.question else None
+    return await _asked(ctx, quoted.question)
 
 
 BuyersAnswer = Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)]
+
+
+async def ask_owner(ctx: ToolCall, question: Callable[[], Awaitable[str | None]]) -> Elicit[Agreement] | None:
+    """Ask the owner, where the client can be asked and nobody has confirmed the call already.
+
+    An answer belongs to the question that was read: it is not made anew from the shop, whose numbers may have
+    changed since, or by this very call where its answer is sent again.
+    """
+    if isinstance(_meta(ctx).get(CONFIRMED), dict) or not _is_to_be_asked(ctx):
+        return None
+    answered = _answered.get() if ctx.request_state is not None else None
+    text = (answered and answered[1]) or await question()
+    _question.set(text)
+    return await _asked(ctx, text)
+
+
+async def _asked(ctx: ToolCall, question: str | None) -> Elicit[Agreement] | None:
+    if question is None:
+        return None
+    if _is_modern(ctx):
+        return Elicit(question, Agreement)
+    seconds = ctx.request_context.lifespan_context.answer_seconds
+    with anyio.move_on_after(seconds):
+        try:
+            check_agreed(await ctx.elicit(question, Agreement))
+        except ValueError as error:  # what the client says is no answer
+            raise CodedError("question_failed", reason=shown_name(error)) from error
+        return None
+    raise CodedError("not_answered", seconds=round(seconds))
 
 
 def check_agreed(answer: ElicitationResult[Agreement]) -> None:
@@ -134,16 +180,21 @@ def check_agreed(answer: ElicitationResult[Agreement]) -> None:
         raise CodedError("declined" if answer.action == "decline" else "cancelled")
 
 
-def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
-    """Return the key under which this purchase happens at most once.
-
-    The one that the model repeats, since it was told that one for a purchase that may have been placed; else
-    the text in the host's `_meta["idempotency-key"]`; else one for the question that the person has answered,
-    which a host sends again when it missed the result; else one for this call alone. Raises CodedError when
-    the host's text is not usable: ignoring it could place the purchase twice.
-    """
+def key_of_caller(ctx: ToolCall, key_of_model: str | None) -> str | None:
+    """Return the key that the model repeats, or else the host's, if there is one."""
     of_host = _meta(ctx).get(KEY)
-    key = key_of_model or (of_host if isinstance(of_host, str) else None)
+    return key_of_model or (of_host if isinstance(of_host, str) else None)
+
+
+def call_key(ctx: ToolCall, key_of_model: str | None) -> str:
+    """Return the key under which this call happens at most once.
+
+    That of the model, which was told it for a call that may have been carried out, or of the host, in
+    `_meta["idempotency-key"]`; else one for the question that the person has answered,
+    which a host sends again when it missed the result; else one for this call alone. Raises CodedError when
+    the host's text is not usable: ignoring it could do the call twice.
+    """
+    key = key_of_caller(ctx, key_of_model)
     if key is None:
         key = _key_of_question(ctx) or uuid.uuid4().hex
     if not 0 < len(key) <= MAX_KEY:
@@ -157,10 +208,10 @@ def purchase_key(ctx: ToolCall, key_of_model: str | None) -> str:
 def _key_of_question(ctx: ToolCall) -> str | None:
     if ctx.request_state is None:
         return None
-    question = _answered_question.get()
-    if question is None:
+    answered = _answered.get()
+    if answered is None:
         raise CodedError("unknown_question")
-    return _digest(question)
+    return _digest(answered[0])
 
 
 def _meta(ctx: ToolCall) -> dict[str, Any]:
@@ -178,29 +229,56 @@ def _confirmed_total(ctx: ToolCall) -> float | None:
         raise CodedError("invalid_confirmation") from None
 
 
-def _can_be_asked(ctx: ToolCall) -> bool:
-    able = ctx.client_capabilities and ctx.client_capabilities.elicitation
-    if not able or (able.form is None and able.url is not None):
+def _is_to_be_asked(ctx: ToolCall) -> bool:
+    """Whether the person is asked. Raises CodedError where that must be, and cannot be."""
+    confirm = ctx.request_context.lifespan_context.confirm
+    if confirm == "never":
         return False
-    # 2026-07-28 asks in its answer; before that there must be a way back to the client within the call.
-    modern = is_version_at_least(ctx.protocol_version or "", "2026-07-28")
-    return modern or ctx.session.can_send_request
+    able = ctx.client_capabilities and ctx.client_capabilities.elicitation
+    can_be_asked = (
+        able
+        and (able.form is not None or able.url is None)
+        # 2026-07-28 asks in its answer; before that there must be a way back to the client within the call.
+        and (_is_modern(ctx) or ctx.session.can_send_request)
+    )
+    if confirm == "always" and not can_be_asked:
+        raise CodedError("cannot_ask")
+    return bool(can_be_asked)
+
+
+def _is_modern(ctx: ToolCall) -> bool:
+    return is_version_at_least(ctx.protocol_version or "", "2026-07-28")
 
 
 async def _quoted(rest: RestClient, purchase: PurchaseRequest) -> Quote:
     """Return what the person is asked, with names and total as the shop knows them. Raises RestError."""
-    wanted: dict[int, int] = {}
-    for line in purchase.items:
-        wanted[line.productId] = wanted.get(line.productId, 0) + line.quantity
-    query = {"productId": list(wanted), "limit": MAX_LIMIT}
-    answer = await rest.get("purchase", "/inventory", query, rest.limits.look_seconds)
-    stock = {item["productId"]: item["quantity"] for item in answer.data if item.get("product")}
-    if any(stock.get(product_id, 0) < count for product_id, count in wanted.items()):
+    wanted = wanted_stock(purchase.items)
+    known = await stocked(rest, "purchase", wanted)
+    if any(id_ not in known or known[id_]["quantity"] < count for id_, count in wanted.items()):
         return Quote(total=NO_TOTAL)
-    known = {item["productId"]: item["product"] for item in answer.data}
-    lines = "、".join(f"{count} × {known[product_id]['name']}" for product_id, count in wanted.items())
-    cents = sum(round(known[product_id]["price"] * 100) * count for product_id, count in wanted.items())
+    cents = sum(round(known[id_]["product"]["price"] * 100) * count for id_, count in wanted.items())
+    lines = lines_shown(wanted, known)
     return Quote(sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100), cents / 100)
+
+
+def wanted_stock(items: Iterable[OrderItem]) -> dict[int, int]:
+    """Return how many there are of each product: lines of the same product are added up."""
+    wanted: dict[int, int] = {}
+    for line in items:
+        wanted[line.productId] = wanted.get(line.productId, 0) + line.quantity
+    return wanted
+
+
+async def stocked(rest: RestClient, operation: Operation, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
+    """Return the inventory items of products, those that there are. Raises RestError."""
+    query = {"productId": list(ids), "limit": MAX_LIMIT}
+    answer = await rest.get(operation, "/inventory", query, rest.limits.look_seconds)
+    return {item["productId"]: item for item in answer.data if item.get("product")}
+
+
+def lines_shown(counts: dict[int, int], known: dict[int, dict[str, Any]]) -> str:
+    """Return how many of what, with the shop's names."""
+    return "、".join(f"{count} × {known[id_]['product']['name']}" for id_, count in counts.items())
 
 
 def _digest(text: str) -> str:

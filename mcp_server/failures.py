@@ -36,9 +36,14 @@ def _coded(error: CodedError) -> dict[str, Any]:
 
 
 def _sentence(error: CodedError) -> str:
-    again = sentences.TRY_AGAIN.format_map(error.params) if "idempotencyKey" in error.params else ""
+    is_purchase = isinstance(error, RestError) and error.operation == "purchase"
+    again = ""
+    if "idempotencyKey" in error.params:
+        once = sentences.BOUGHT_ONCE if is_purchase else sentences.DONE_ONCE
+        again = sentences.TRY_AGAIN.format_map(error.params) + once
     if isinstance(error, UnknownOutcomeError):
-        return _sentence(error.reason) + sentences.OUTCOME_UNKNOWN + again
+        unknown = sentences.ORDER_UNKNOWN if is_purchase else sentences.OUTCOME_UNKNOWN
+        return _sentence(error.reason) + unknown + again
     if isinstance(error, ShopRefusedError):
         what_now = sentences.WHAT_NOW.get(error.code, "")
         return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}{what_now}"

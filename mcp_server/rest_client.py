@@ -16,7 +16,7 @@ import httpx
 import stamina
 from httpx_aiohttp import AiohttpTransport
 from pydantic import TypeAdapter, ValidationError
-from pydantic_core import from_json
+from pydantic_core import from_json, to_json
 
 from mcp_server import sentences
 from models import Order
@@ -28,13 +28,17 @@ NEVER_SENT = (
     *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
 )
 UNREACHABLE = "shop_unreachable"  # the code of all of these, and of nothing else
-REPLAYED = "Idempotent-Replayed"  # header of an order that was found by its key
+REPLAYED = "Idempotent-Replayed"  # header of what was found by its key
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
-REFUSED_PURCHASE = frozenset({400, 404, 409, 410, 422})  # with a code: the shop's own word on a purchase
+REFUSED_WRITE = frozenset(
+    {400, 404, 409, 410, 422}
+)  # with a code: the shop's own word on what was to be written
 REFUSED = "shop_refused"  # the code of a refusal that carries none
 A_LIST, AN_ORDER = TypeAdapter(list[Any]), TypeAdapter(Order)
 
-Operation = Literal["products", "inventory", "orders", "purchase"]
+Operation = Literal[
+    "products", "inventory", "orders", "purchase", "restock", "change_product", "cancel_order"
+]
 QueryParams = Mapping[str, Any]  # None means: not asked for
 
 log = logging.getLogger(__name__)
@@ -45,8 +49,8 @@ class RestLimits:
     """How long and how often the service is called. Clients give a tool call up after 15 seconds."""
 
     read_seconds: float = 14.0  # one read, with all its attempts
-    look_seconds: float = 4.0  # a read before a purchase, or for a completion
-    buy_seconds: float = 10.0  # a purchase, with all its attempts
+    look_seconds: float = 4.0  # a read before a write, or for a completion
+    write_seconds: float = 10.0  # a purchase, or what the owner writes, with all its attempts
     attempt_seconds: float = 5.0  # to connect, and between two pieces of an answer
     max_attempts: int = 4
     retry_after_seconds: float = 5.0  # a service that asks for a longer pause is not tried again
@@ -71,11 +75,11 @@ class ShopRefusedError(RestError):
 
 
 class ShopUnansweredError(RestError):
-    """The service gave no usable answer. Of a purchase, `params` hold the key to try again with."""
+    """The service gave no usable answer. Of a write, `params` hold the key to try again with."""
 
 
 class UnknownOutcomeError(RestError):
-    """A purchase that may have been placed: it was sent, and `reason` is why its outcome is not known."""
+    """A write that may have been done: it was sent, and `reason` is why its outcome is not known."""
 
     def __init__(self, reason: RestError, key: str) -> None:
         told = {"code": reason.code, "params": reason.params}
@@ -89,7 +93,7 @@ class RestAnswer:
 
     body: bytes
     data: Any
-    replayed: bool = False  # an order that was found by its key, not placed by this call
+    replayed: bool = False  # found by its key: done by an earlier call, not by this one
 
 
 @dataclass
@@ -131,7 +135,7 @@ class RestClient:
         )
         self._http: httpx.AsyncClient | None = None
         self._users = 0
-        self._purchases: set[anyio.CancelScope] = set()
+        self._writes: set[anyio.CancelScope] = set()
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["RestClient"]:
@@ -161,31 +165,38 @@ class RestClient:
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
         return await self._answered(_Call(operation, request, kind), seconds or self.limits.read_seconds)
 
-    async def buy(self, body: bytes, key: str) -> RestAnswer:
-        """Place the order that `body` describes, once per `key`, however often it is tried. Raises RestError.
+    async def write(
+        self,
+        operation: Operation,
+        request: tuple[str, str, Any],
+        key: str,
+        kind: TypeAdapter[Any] = AN_ORDER,
+    ) -> RestAnswer:
+        """Have the shop do a `request` (method, path, body) once per `key`, however often it is tried.
 
-        That is an UnknownOutcomeError unless the shop has answered or was certainly not reached. Shielded: a
-        client that goes away does not cancel a purchase that was sent.
+        Raises RestError; that is an UnknownOutcomeError unless the shop has answered or was certainly not
+        reached. Shielded: a client that goes away does not cancel what was sent.
         """
+        method, path, body = request
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        request = self._opened_client().build_request(
-            "POST", f"{self._url}/purchase", headers=headers, content=body
+        sent = self._opened_client().build_request(
+            method, f"{self._url}{path}", headers=headers, content=to_json(body)
         )
-        call = _Call("purchase", request, AN_ORDER)
-        with anyio.CancelScope(shield=True) as purchase:
-            self._purchases.add(purchase)
+        call = _Call(operation, sent, kind)
+        with anyio.CancelScope(shield=True) as write:
+            self._writes.add(write)
             try:
-                return await self._answered(call, self.limits.buy_seconds)
+                return await self._answered(call, self.limits.write_seconds)
             except RestError as error:
-                raise _purchase_failure(error, key, call.unsettled) from error
+                raise _write_failure(error, key, call.unsettled) from error
             finally:
-                self._purchases.discard(purchase)
-        raise _purchase_failure(ShopUnansweredError("purchase", "restarting"), key, call.unsettled)
+                self._writes.discard(write)
+        raise _write_failure(ShopUnansweredError(operation, "restarting"), key, call.unsettled)
 
-    def give_up_purchases(self) -> None:
-        """Stop waiting for the purchases under way; the service completes each, or does none of it."""
-        for purchase in self._purchases:
-            purchase.cancel()
+    def give_up_writes(self) -> None:
+        """Stop waiting for the writes under way; the service completes each, or does none of it."""
+        for write in self._writes:
+            write.cancel()
 
     def _client(self) -> httpx.AsyncClient:
         limits = self.limits
@@ -262,9 +273,9 @@ def _code(error: Exception) -> str:
     return "shop_disconnected"
 
 
-def _purchase_failure(error: RestError, key: str, unsettled: bool) -> RestError:
-    """Say of a failed purchase whether it may have been placed after all, and under which key."""
-    if isinstance(error, ShopRefusedError) and error.status in REFUSED_PURCHASE and error.code != REFUSED:
+def _write_failure(error: RestError, key: str, unsettled: bool) -> RestError:
+    """Say of a failed write whether it may have been done after all, and under which key."""
+    if isinstance(error, ShopRefusedError) and error.status in REFUSED_WRITE and error.code != REFUSED:
         return error
     if unsettled:
         return UnknownOutcomeError(error, key)

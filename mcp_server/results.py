@@ -12,6 +12,10 @@ from mcp_server.arguments import optional
 from mcp_server.rest_client import RestAnswer
 from models import InventoryItem, Order, Product, SalesSummary
 
+# In a tool's `_meta`: a call may be sent again under the same `_meta["idempotency-key"]`. The names differ:
+# some clients copy what a tool declares into each of its calls.
+HONOURS_KEY = {"product-mcp/honours-key": True}
+REPLAYED_KEY = "product-mcp/replayed"  # in a result's `_meta`: an earlier call has done it
 MAX_RESULT_BYTES = 200_000  # above it hosts cut a result at any character
 
 
@@ -49,13 +53,12 @@ def list_result(answer: RestAnswer, offset: int | None, none_found: str | None =
     return CallToolResult(content=[*content], structured_content={"result": shown, "note": note})
 
 
-def order_result(answer: RestAnswer, zone: tzinfo | None) -> CallToolResult:
-    """Pass an order on. One that was found by its key says so in `_meta`, and in a second text block."""
+def once_result(answer: RestAnswer, found: str) -> CallToolResult:
+    """Pass on what was written. Found by its key, it says so in `_meta`, and by `found` in a second block."""
     if not answer.replayed:
         return CallToolResult(content=[_text(answer.body)], structured_content=answer.data)
-    content = [_text(answer.body), TextContent(type="text", text=order_step(answer, zone))]
-    found = {"product-mcp/replayed": True}
-    return CallToolResult(content=[*content], structured_content=answer.data, meta=found)
+    content = [_text(answer.body), TextContent(type="text", text=found)]
+    return CallToolResult(content=[*content], structured_content=answer.data, meta={REPLAYED_KEY: True})
 
 
 def order_step(answer: RestAnswer, zone: tzinfo | None) -> str:

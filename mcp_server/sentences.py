@@ -6,18 +6,25 @@ REFUSED = {
     "inventory": "调用库存服务失败",
     "orders": "调用订单服务失败",
     "purchase": "创建采购订单失败",
+    "restock": "修改库存失败",
+    "change_product": "修改商品失败",
+    "cancel_order": "取消订单失败",
 }
 UNANSWERED = {
     "products": "请求产品服务时出错",
     "inventory": "请求库存服务时出错",
     "orders": "请求订单服务时出错",
     "purchase": "请求创建采购订单时出错",
+    "restock": "请求修改库存时出错",
+    "change_product": "请求修改商品时出错",
+    "cancel_order": "请求取消订单时出错",
 }
 NO_DETAIL = "没有说明"
-TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，不会重复购买"
-OUTCOME_UNKNOWN = "。订单可能已经创建，也可能没有"
+TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，"
+BOUGHT_ONCE, DONE_ONCE = "不会重复购买", "不会重复执行"
+ORDER_UNKNOWN, OUTCOME_UNKNOWN = "。订单可能已经创建，也可能没有", "。可能已经执行，也可能没有"
 WHAT_NOW = {  # after the shop's own refusal
-    "key_reused": "。新的购买请不要填旧的 idempotencyKey；若是重试，客户和商品要与上次完全相同",
+    "key_reused": "。新的操作请不要填旧的 idempotencyKey；若是重试，内容要与上次完全相同",
     "price_changed": "。请把新的合计告诉用户，用户同意后再下单",
 }
 
@@ -26,6 +33,32 @@ ORDERING = "提交订单"
 ORDERED = "订单 {id} 已创建"
 FOUND = "这是 {at} 的订单 {id}，没有新下单"
 QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
+RESTOCK_QUESTION = "确认{what} {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
+DELIVERY, CORRECTION, WHY = "到货", "更正", "，原因：{reason}"
+CREATE_QUESTION = "确认新增商品：{told}？"
+NEW = {
+    "name": "{new}",
+    "price": "价格 ¥{new:.2f}",
+    "quantity": "库存 {new} 件",
+    "description": "描述“{new}”",
+    "keywords": "搜索词 {new}",
+}
+CHANGE_QUESTION = "确认修改 {name}（商品 {id}）：{told}？"
+CHANGES = {
+    "name": "名称改为“{new}”",
+    "price": "价格从 ¥{old:.2f} 改为 ¥{new:.2f}",
+    "description": "描述从“{old}”改为“{new}”",
+    "keywords": "搜索词改为 {new}",
+}
+CANCEL_QUESTION = "确认取消订单 {id}（{customer}：{lines}，合计 ¥{total:.2f}）？库存会退回{why}"
+MOVED_BEFORE = "这次库存变化以前已经记过，没有再记；上面是现在的库存"
+CHANGED_BEFORE = "这次修改以前已经做过，没有再做；上面是商品现在的样子"
+CANCELLED_BEFORE = "这笔订单以前已经取消，库存没有再退"
+OUT_OF_STOCK = "商品 {name} 库存不足. 可用: {available}"  # both as the shop says it
+UNKNOWN_PRODUCT = "商品ID {productId} 不存在"
+NEEDS_NAME_AND_PRICE = "新商品要有名称和价格；修改已有商品请填 productId"
+ONLY_BY_RESTOCK = "已有商品的库存请用 restock 改变"
+NOTHING_GIVEN = "没有要修改的内容"
 NOT_FOUND = "没有找到。要看全部商品，请不填 query 再调用一次 get_products"
 TODAY = "商店的时区是 {timezone}，那里今天是 {today}；没有写时区的日期和时间都是那里的。"
 CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
@@ -43,16 +76,17 @@ SENTENCES = {
     "invalid_idempotency_key": '参数错误：_meta["idempotency-key"] 应为 1 到 {max} 个字符的文字',
     "invalid_confirmation": '没有下单：_meta["product-mcp/confirmed"] 应为 {{"total": 用户确认的合计，元}}',
     "cannot_ask": (
-        "没有下单：服务器要求每笔采购都经用户确认（--confirm always），"
+        "没有执行：服务器要求每次写入都经用户确认（--confirm always），"
         "但这个客户端不能向用户提问（没有 elicitation，或用了 --stateless、--json-response）"
     ),
     "question_failed": (
-        "没有下单：客户端说能向用户提问，却没有问成（{reason}）。"
-        "要不经确认就下单，请设置 MCP_CONFIRM=never（python main.py --confirm never）"
+        "没有执行：客户端说能向用户提问，却没有问成（{reason}）。"
+        "要不经确认就执行，请设置 MCP_CONFIRM=never（python main.py --confirm never）"
     ),
-    "declined": "没有下单：用户拒绝了这笔采购。请不要自行重试，先问清用户的意思",
-    "cancelled": "没有下单：用户取消了这笔采购。请不要自行重试，先问清用户的意思",
-    "unknown_question": "没有下单：服务器认不出用户回答的是哪一次提问，请重新下单",
+    "not_answered": "没有执行：用户在 {seconds} 秒内没有回答。请不要自行重试，先问清用户的意思",
+    "declined": "没有执行：用户拒绝了。请不要自行重试，先问清用户的意思",
+    "cancelled": "没有执行：用户取消了。请不要自行重试，先问清用户的意思",
+    "unknown_question": "没有执行：服务器认不出用户回答的是哪一次提问，请重新来过",
 }
 
 PROMPTS = {
@@ -77,6 +111,7 @@ HTTP = {
         "不认识的主机名 {host}。如果它就是这台服务器（反向代理、容器网络），请设置 MCP_ALLOWED_HOSTS={host}"
     ),
     "origin_not_allowed": "不接受来自 {origin} 的网页。若是您自己的，请设置 MCP_ALLOWED_ORIGINS={origin}",
+    "owner_only": "这是店主的服务，没有设置 MCP_TOKEN 时只接受直接从本机来的请求，不接受代理转来的",
     "restarting": "服务器正在重启，请稍后再试",
     "unauthorized": "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>",
 }

@@ -11,10 +11,11 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, GetPromptResult, InputRequiredResult
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server import sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
@@ -25,6 +26,7 @@ from mcp_server.requests import Requests
 from mcp_server.sessions import Sessions, event_store
 from serving.access import Access, Allowed, BearerToken, Refusal
 from serving.errors import CodedError, sentence
+from serving.forwarding import is_forwarded
 
 MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has about 10 KB, and parsing blocks the event loop
 MAX_HOSTS_LOGGED = 100  # refused hosts that are logged, each once; a client can make up any number
@@ -114,11 +116,13 @@ def http_app(
     json_response: bool,
     allowed: Allowed,
     token: str,
+    direct_only: bool,
     max_sessions: int,
 ) -> Starlette:
     """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
 
-    An empty `token` means that none is required. For `max_sessions` see `Sessions`.
+    An empty `token` means that none is required; with `direct_only` nothing is taken that a proxy has passed
+    on. For `max_sessions` see `Sessions`.
     """
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
@@ -141,9 +145,25 @@ def http_app(
     app.router.routes.append(Route("/healthz", healthz))
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.requests = server.requests
+    if direct_only:
+        app.add_middleware(DirectOnly)
     secret = BearerToken(token) if token else None
     app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
     return app
+
+
+class DirectOnly:
+    """Middleware for an owner's server that asks for no token: whoever a proxy lets in would be the owner."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request that comes from this machine itself."""
+        app = self._app
+        if scope["type"] == "http" and is_forwarded(Headers(scope=scope)):
+            app = Refusals()(Refusal(403, "owner_only"))
+        await app(scope, receive, send)
 
 
 def restarting(_: Scope) -> PlainTextResponse:

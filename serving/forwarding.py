@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -14,12 +14,19 @@ from serving.access import without_port
 from serving.addresses import bracketed
 
 PREFIX = re.compile(r"(/(?!\.\.?(/|\Z))[\w.~-]+)+", re.ASCII)  # /shop or /a/b; goes into addresses as it is
+FORWARDED = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto"}
+FORWARDING = {*FORWARDED, "forwarded", "x-real-ip", "via"}
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(listed: str) -> list[Network]:
     """Read addresses and networks, separated by commas. Raises ValueError for anything else."""
     return [ipaddress.ip_network(entry.strip(), strict=False) for entry in listed.split(",") if entry.strip()]
+
+
+def is_forwarded(headers: Mapping[str, str]) -> bool:
+    """Whether a request has come by way of a proxy, by what well-known ones add."""
+    return not FORWARDING.isdisjoint(headers)
 
 
 def install(app: Starlette, root_path: str, trusted_proxies: str) -> None:

@@ -1,6 +1,6 @@
 """The owner's desk: products, deliveries and corrections, cancellations; and who may use it."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,14 +22,12 @@ from models import (
 )
 from serving.access import BearerToken
 from serving.errors import CodedError
+from serving.forwarding import is_forwarded
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
 from shop.catalog import CatalogEntry, ProductInput
 from shop.filters import ListQuery
 from shop.json_body import JsonRoute
 from shop.problems import documented
-
-FORWARDED = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto"}
-FORWARDING = {*FORWARDED, "forwarded", "x-real-ip", "via"}
 
 Id = Annotated[int, Path(alias="id", ge=1, le=MAX_ID)]
 Delivery = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
@@ -43,12 +41,12 @@ class Owner:
     token: BearerToken | None
     is_local: bool
 
-    def check(self, authorization: str, headers: Collection[str]) -> None:
+    def check(self, authorization: str, headers: Mapping[str, str]) -> None:
         """Raise `CodedError` for anybody else."""
         if self.token:
             allowed = self.token.is_given(authorization)
         else:
-            allowed = self.is_local and FORWARDING.isdisjoint(headers)
+            allowed = self.is_local and not is_forwarded(headers)
         if not allowed:
             raise CodedError("owner_only")
 
@@ -56,7 +54,7 @@ class Owner:
 def owner_only(request: Request) -> None:
     """Let in the owner."""
     owner: Owner = request.app.state.owner
-    owner.check(request.headers.get("Authorization", ""), request.headers.keys())
+    owner.check(request.headers.get("Authorization", ""), request.headers)
 
 
 class NewProduct(ProductInput):

@@ -279,7 +279,7 @@ async def test_a_service_that_hangs_is_given_up(api: RestService) -> None:
         await anyio.sleep_forever()
         raise AssertionError
 
-    api.limits = RestLimits(buy_seconds=0.1)
+    api.limits = RestLimits(write_seconds=0.1)
     api.transport = httpx.MockTransport(hang)
     result = await call(
         api, "create_purchase", {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "k-1"}}
@@ -294,7 +294,7 @@ async def test_a_service_that_hangs_is_given_up(api: RestService) -> None:
 def test_no_call_lasts_longer_than_fifteen_seconds() -> None:
     limits = RestLimits()
     assert limits.read_seconds < 15
-    assert limits.look_seconds + limits.buy_seconds < 15
+    assert limits.look_seconds + limits.write_seconds < 15
 
 
 async def test_the_api_token_is_sent_to_the_service(api: RestService) -> None:

@@ -19,7 +19,7 @@ from tests.mcp_server.stand_ins import TWO_BUDS, error_of, keyed, real_shop_tran
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = RestLimits(buy_seconds=2, max_attempts=2)
+LIMITS = RestLimits(write_seconds=2, max_attempts=2)
 JSON = {"Content-Type": "application/json"}
 
 # What becomes of one attempt, in place of the answer: another one, an error, or nothing at all.
@@ -200,7 +200,7 @@ async def test_a_key_that_comes_with_another_request_is_refused_and_told_what_to
         refused = await client.call_tool("create_purchase", {"input_data": other})
         assert await bought(client) == [1]
     assert error_of(refused)["code"] == "key_reused"
-    assert "新的购买请不要填旧的 idempotencyKey" in said(refused)[0]
+    assert "新的操作请不要填旧的 idempotencyKey" in said(refused)[0]
 
 
 async def test_an_order_of_another_day_is_told_with_its_day(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ async def test_a_refusal_carries_the_services_status_sentence_code_and_params() 
     transport = httpx.MockTransport(lambda _: httpx.Response(400, json=body))
     async with RestClient("http://shop/api", transport=transport).opened() as rest:
         with pytest.raises(ShopRefusedError) as refused:
-            await rest.buy(b"{}", "k")
+            await rest.write("purchase", ("POST", "/purchase", {}), "k")
     error = refused.value
     assert (error.status, error.detail, error.code, error.params) == (
         400,
@@ -196,10 +196,10 @@ async def test_purchases_under_way_are_given_up_as_unknown() -> None:
 
         async def buy() -> None:
             with pytest.raises(UnknownOutcomeError) as given_up:
-                await rest.buy(b"{}", "k")
+                await rest.write("purchase", ("POST", "/purchase", {}), "k")
             assert given_up.value.params["idempotencyKey"] == "k"
 
         async with anyio.create_task_group() as group:
             group.start_soon(buy)
             await asked.wait()
-            rest.give_up_purchases()
+            rest.give_up_writes()
