@@ -10,6 +10,7 @@ import {failureText, setLanguage, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {preferences, setPreference} from "./preferences.js";
 import {initPreferences} from "./preferences-window.js";
+import {purchaseBehind} from "./purchase.js";
 import {drawServers, fillPrompt} from "./server-list.js";
 import {makeSidebar} from "./sidebar.js";
 
@@ -95,6 +96,18 @@ function open(conversation) {
 	$("side").hidePopover();
 	draw();
 	follow(true);
+}
+
+/** What leads to the conversation in which an order was bought. @type {import("./panel.js").Lead} */
+function leadTo(server, order) {
+	const found = purchaseBehind(conversations.newest(), server, order);
+	if (!found) return undefined;
+	return () => {
+		$("panel").hidePopover();
+		open(found.conversation);
+		stayAtEnd(false);
+		current.view.reveal(found.callId);
+	};
 }
 
 function openNew() {
@@ -259,7 +272,7 @@ function listen() {
 
 drawPage();
 listen();
-const panel = new Panel();
+const panel = new Panel(leadTo);
 initPreferences(
 	() => current.conversation,
 	() => {
@@ -267,10 +280,13 @@ initPreferences(
 		panel.refresh(true);
 	},
 );
-watchStatus(() => {
-	panel.refresh();
-	drawStatus();
-});
+watchStatus(
+	() => {
+		panel.refresh();
+		drawStatus();
+	},
+	server => panel.changed(server),
+);
 panel.watch();
 await conversations.open();
 const kept = lastOpen && conversations.byId.get(lastOpen);

@@ -17,17 +17,18 @@ export const statusKnown = new Promise(resolve => {
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 
 /**
- * Keep `status` up to date and call `onchange`, without end.
+ * Keep `status` up to date and call `onchange`, without end; and `onnews` when something at a server has changed, or,
+ * without a server, may have while the page was not told.
  * A hidden page closes its stream: all tabs together have six connections to one host.
- * @param {() => void} onchange
+ * @param {() => void} onchange @param {(server?: string) => void} onnews
  */
-export async function watchStatus(onchange) {
+export async function watchStatus(onchange, onnews) {
 	let seen = "";
 	let watching = new AbortController();
 	/** @param {Partial<Status>} state */
 	const update = state => {
 		const now = JSON.stringify(state);
-		if (now === seen) return;
+		if (now === seen) return onnews();
 		seen = now;
 		Object.assign(status, state);
 		if (state.servers) markKnown();
@@ -38,8 +39,10 @@ export async function watchStatus(onchange) {
 		watching = new AbortController();
 		try {
 			if (!document.hidden) {
-				for await (const {data} of events("api/watch", null, watching.signal))
-					update({online: true, ...data});
+				for await (const {event, data} of events("api/watch", null, watching.signal)) {
+					if (event === "changed") onnews(data.server);
+					else update({online: true, ...data});
+				}
 			}
 		} catch {}
 		if (!document.hidden && !watching.signal.aborted) update({online: false});

@@ -100,6 +100,10 @@ export class CallCard {
 		if (isShown) controller.page.asked(controller, this);
 	}
 
+	focusSummary() {
+		this.#summary.focus({preventScroll: true});
+	}
+
 	focus() {
 		/** @type {HTMLElement | null} */
 		const primary = this.#slot.querySelector(".primary");

@@ -163,6 +163,13 @@ export class ConversationView {
 		if (this.controller.answering) this.#add(this.#dots);
 	}
 
+	/** Lead to a call. @param {string} id */
+	reveal(id) {
+		const card = this.#cards.get(id);
+		card?.root.scrollIntoView({block: "center"});
+		card?.focusSummary();
+	}
+
 	begin() {
 		this.#note.remove();
 		this.#answer?.querySelector(":scope > .acts")?.remove();

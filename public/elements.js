@@ -117,6 +117,34 @@ export function editInPlace(box, text, label, save) {
 	field.select();
 }
 
+/**
+ * What the fields of a form say, but those that are empty or wrong; numbers as numbers.
+ * @param {HTMLFormElement} form @returns {Params}
+ */
+export function fieldsOf(form) {
+	const fields = /** @type {HTMLInputElement[]} */ ([...form.elements]);
+	const used = fields.filter(
+		({name, type, value, validity, checked}) =>
+			name && value.trim() && validity.valid && (type !== "checkbox" || checked),
+	);
+	return Object.fromEntries(
+		used.map(({name, type, value, valueAsNumber}) => [
+			name,
+			type === "number" ? valueAsNumber : value.trim(),
+		]),
+	);
+}
+
+/**
+ * A row of a bar chart: what it is, and how much.
+ * @param {HTMLElement} label @param {string} amount @param {number} value @param {number} max
+ */
+export const bar = (label, amount, value, max) => [
+	label,
+	h("b.num", amount),
+	h("progress", attr({max, value, "aria-hidden": "true"})),
+];
+
 /** @param {string} name @param {string} value @param {(value: string) => void} onpick */
 export function bindRadios(name, value, onpick) {
 	for (const element of document.getElementsByName(name)) {

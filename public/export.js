@@ -2,6 +2,8 @@
 import {attr, h} from "./elements.js";
 import {t, textOf} from "./i18n.js";
 
+const KEPT_MS = 60_000; // until a browser that asks where to put it has read it
+
 /** @param {Conversation} conversation */
 export const titleOf = conversation => conversation.title || t("newChat");
 
@@ -27,5 +29,12 @@ export function asMarkdown({title, entries, calls}) {
 export function download(conversation, ending) {
 	const text = ending === "md" ? asMarkdown(conversation) : JSON.stringify(conversation, null, 2);
 	const name = `${titleOf(conversation).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`;
-	h("a", attr({href: URL.createObjectURL(new Blob([text])), download: name})).click();
+	saveFile(name, text);
+}
+
+/** @param {string} name @param {string} text */
+export function saveFile(name, text) {
+	const href = URL.createObjectURL(new Blob([text]));
+	h("a", attr({href, download: name})).click();
+	setTimeout(() => URL.revokeObjectURL(href), KEPT_MS);
 }

@@ -1,96 +1,94 @@
-// The panel's first tab: stock, sales and newest orders, read through the same tools as the model uses.
+// The panel's first tab: the shop, read through the same tools as the model uses.
 import {shopServer, sleep} from "./backend-status.js";
-import {$, attr, bindRadios, h} from "./elements.js";
-import {t, textOf} from "./i18n.js";
+import {$, bar, bindRadios, button, h} from "./elements.js";
+import {t} from "./i18n.js";
+import {OrderList, orderLines, saveOrders} from "./order-list.js";
 import {preferences, setPreference} from "./preferences.js";
-import {readRows} from "./tool-client.js";
-import {cellText, flattenProducts} from "./tool-result.js";
+import {Refresher} from "./refresher.js";
+import {StockList} from "./stock-list.js";
+import {pagesOf, readInventory, readPages, readProducts, readRows, takes} from "./tool-client.js";
+import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 
-/** @typedef {{productId: number, quantity: number, product?: {name: string, price: number}}} StockRow */
+/** @import {FillProduct, StockRow} from "./stock-list.js" */
+/** @import {FillOrder, NameProducts} from "./order-list.js" */
 /** @typedef {{label: string, amount: number, quantity: number}} SalesRow */
-/** @typedef {{id: number, customerName: string, orderDate: string, items: unknown, totalAmount: number}} OrderRow */
+/** @typedef {(server: string, order: Order) => (() => void) | undefined} Lead what leads to where an order was bought */
 
 const POLL_MS = 1200; // a purchase made anywhere shows within 2 s, including the answer's own time
 const RETRY_MS = 200;
-const LOW_STOCK_PIECES = 20;
 const MAX_BARS = 8;
-const MAX_ORDERS = 6;
 
 const groupBy = () => preferences.salesBy ?? "product";
-
-/**
- * @param {unknown} name
- * @param {string} small
- * @param {string} amount
- * @param {number} value
- * @param {number} max
- * @param {string} [warning]
- */
-function bar(name, small, amount, value, max, warning = "") {
-	const tag = warning && h("span.tag.warn", t(warning));
-	const label = h("span.bar-name", name, h("small", small), tag);
-	const progress = h("progress", attr({max, value, "aria-hidden": "true"}));
-	return h(`li.bar-row${warning && ".low"}`, label, h("b.num", amount), progress);
-}
-
-/** @param {number} quantity */
-function stockWarning(quantity) {
-	if (quantity > LOW_STOCK_PIECES) return "";
-	return quantity ? "low" : "soldOut";
-}
-
-/** @param {StockRow[]} rows */
-function stockBars(rows) {
-	const max = Math.max(1, ...rows.map(({quantity}) => quantity));
-	return rows.map(({productId, quantity, product}) => {
-		const name = product?.name ?? `#${textOf(productId)}`;
-		const price = cellText("price", product?.price);
-		return bar(name, price, cellText("quantity", quantity), quantity, max, stockWarning(quantity));
-	});
-}
+const csv = $("csv", HTMLButtonElement);
 
 /** @param {SalesRow[]} rows */
-function salesBars(rows) {
+function drawSales(rows) {
 	const shown = rows.slice(0, MAX_BARS);
 	const max = Math.max(1, ...shown.map(({amount}) => amount));
-	return shown.map(({label, amount, quantity}) => {
-		const pieces = t("pieces", {n: cellText("quantity", quantity)});
-		return bar(label, pieces, cellText("amount", amount), amount, max);
+	const bars = shown.map(({label, amount, quantity}) => {
+		const name = h("span.bar-name", label, h("small", t("pieces", {n: cellText("quantity", quantity)})));
+		return h("li.bar-row", bar(name, cellText("amount", amount), amount, max));
 	});
+	$("sales").replaceChildren(...(bars.length ? bars : [h("li.quiet", t("noOrders"))]));
 }
 
-/** @param {OrderRow} order */
-function orderRow({id, customerName, orderDate, items, totalAmount}) {
-	const who = h(
-		"",
-		h("strong", customerName),
-		h("span.quiet", `#${textOf(id)} · ${cellText("orderDate", orderDate)}`),
-	);
-	return h(
-		"li.order",
-		who,
-		h("", h("span.lines", cellText("items", items)), h("b.num", cellText("totalAmount", totalAmount))),
-	);
-}
-
-/** @param {string} list @param {HTMLElement[]} rows */
-const fill = (list, rows) =>
-	$(list).replaceChildren(...(rows.length ? rows : [h("li.quiet", t("noOrders"))]));
+/** Remember the names of products that have not been listed yet. @type {(server: string) => NameProducts} */
+const namer = server => async orders => {
+	const ids = orders.flatMap(({items}) => items.map(({productId}) => productId));
+	const unnamed = [...new Set(ids)].filter(id => !isNamed(id));
+	if (takes("get_inventory", server, "productIds")) flattenProducts(await readInventory(server, unnamed));
+};
 
 export class Panel {
+	#refresher = new Refresher(() => this.#refresh());
 	#seen = "";
 	#problem = "";
 
-	constructor() {
+	/** @param {Lead} lead */
+	constructor(lead) {
+		this.lead = lead;
+		const wish = () => {
+			$("shop").ariaBusy = "true"; // what is shown belongs to what was typed before
+			this.refresh();
+		};
+		this.stock = new StockList(wish, this.#fillProduct);
+		this.orders = new OrderList(wish, this.#fillOrder);
 		bindRadios("sales", groupBy(), group => {
 			setPreference("salesBy", group);
 			this.refresh();
 		});
+		csv.onclick = () => this.#saveOrders();
+		new IntersectionObserver(([{isIntersecting}]) => isIntersecting && this.refresh()).observe($("shop"));
 	}
 
 	/** @param {boolean} [anew] draw even what has not changed */
-	async refresh(anew = false) {
-		if (anew) this.#seen = "";
+	refresh(anew = false) {
+		if (anew) {
+			this.#seen = "";
+			this.stock.list.forget();
+			this.orders.list.forget();
+		}
+		return this.#refresher.run();
+	}
+
+	/** Something at this server has changed, or may have. @param {string} [server] */
+	changed(server = shopServer()?.name) {
+		if (server === shopServer()?.name && this.#isSeen) this.#refresher.soon();
+	}
+
+	get #isSeen() {
+		return !document.hidden && $("shop").checkVisibility();
+	}
+
+	/** Ask for as long as the page is open where nobody tells, or the shop does not answer. */
+	async watch() {
+		for (;;) {
+			await sleep(this.#problem ? RETRY_MS : POLL_MS);
+			if (this.#isSeen && (this.#problem || !shopServer()?.watched?.length)) await this.refresh();
+		}
+	}
+
+	async #refresh() {
 		const server = shopServer();
 		this.#problem = server ? "" : "noShop";
 		if (server) {
@@ -102,31 +100,68 @@ export class Panel {
 		$("shop").className = `tab-body ${this.#problem}`;
 	}
 
-	/** Refresh for as long as the page is open. */
-	async watch() {
-		for (;;) {
-			await sleep(this.#problem ? RETRY_MS : POLL_MS);
-			if (!document.hidden && $("shop").checkVisibility()) await this.refresh();
-		}
+	get #wish() {
+		return {stock: this.stock.wanted, orders: this.orders.wanted, max: this.orders.max, groupBy: groupBy()};
 	}
 
 	/** @param {Server} server */
-	async #load({name: server, status: state}) {
+	async #load({name, status: state}) {
 		if (state !== "ready") throw new Error(state);
-		const group = groupBy();
-		const readSales = () => readRows(server, "get_orders", {groupBy: group});
-		const [stock, orders, firstSales] = await Promise.all([
-			readRows(server, "get_inventory", {}),
-			readRows(server, "get_orders", {limit: MAX_ORDERS}),
-			this.#seen ? null : readSales(),
+		$("stock-filter").hidden = !takes("get_products", name, "query");
+		$("order-filter").hidden = !takes("get_orders", name, "since");
+		const wish = this.#wish;
+		const readSums = () =>
+			Promise.all([
+				readRows(name, "get_orders", {groupBy: wish.groupBy}),
+				readRows(name, "get_orders", {...wish.orders, groupBy: "total"}).catch(
+					() => /** @type {Row[]} */ ([]),
+				),
+			]);
+		const [stock, {rows: orders}, firstSums] = await Promise.all([
+			readProducts(name, wish.stock),
+			readPages(pagesOf(name, "get_orders", wish.orders), wish.max),
+			this.#seen ? null : readSums(),
 		]);
-		const now = JSON.stringify([stock, orders, group]);
-		if (now === this.#seen) return;
-		const sales = firstSales ?? (await readSales());
+		const now = JSON.stringify([stock, orders, wish]);
+		const isNew = now !== this.#seen;
+		const [sales, [total]] = firstSums ?? (isNew ? await readSums() : [[], []]);
+		flattenProducts(stock.rows); // remembers the names, which the orders do not carry
+		await namer(name)(/** @type {Order[]} */ (orders));
+		if (JSON.stringify(wish) !== JSON.stringify(this.#wish)) return; // for which there is another refresh
+		$("shop").ariaBusy = null;
+		if (!isNew) return;
 		this.#seen = now;
-		flattenProducts(stock); // remembers the names, which the orders do not carry
-		fill("stock", stockBars(/** @type {StockRow[]} */ (stock)));
-		fill("sales", salesBars(/** @type {SalesRow[]} */ (sales)));
-		fill("orders", /** @type {OrderRow[]} */ (orders).map(orderRow));
+		this.stock.draw(/** @type {StockRow[]} */ (stock.rows), stock.isWhole);
+		drawSales(/** @type {SalesRow[]} */ (sales));
+		this.orders.draw(/** @type {Order[]} */ (orders), total);
 	}
+
+	#saveOrders() {
+		const {name} = shopServer() ?? {name: ""};
+		/** @param {Params} until */
+		const pages = until => pagesOf(name, "get_orders", {...this.orders.wanted, ...until});
+		saveOrders(csv, pages, namer(name));
+	}
+
+	/** @type {FillProduct} */
+	#fillProduct = (body, {productId, product}) => {
+		const about = h("p.quiet", product?.description);
+		body.append(
+			about,
+			h(
+				".row",
+				button(t("ordersOf"), () => this.orders.filter.only("productId", productId)),
+			),
+		);
+		return row => {
+			about.textContent = row.product?.description ?? "";
+		};
+	};
+
+	/** @type {FillOrder} */
+	#fillOrder = (body, order) => {
+		const lead = this.lead(shopServer()?.name ?? "", order);
+		body.append(orderLines(order), h(".row", lead && button(t("showConversation"), lead)));
+		return () => {};
+	};
 }

@@ -46,6 +46,21 @@ export function orderOf(text) {
 }
 
 /**
+ * Where an order was bought: the call, and the conversation that it is in; undefined where this browser knows none.
+ * @param {Iterable<Conversation>} conversations @param {string} server @param {Order} order
+ */
+export function purchaseBehind(conversations, server, {id, orderDate}) {
+	const calls = [...conversations].flatMap(conversation =>
+		Object.entries(conversation.calls).map(([callId, call]) => ({conversation, callId, call})),
+	);
+	const found = calls.filter(({call}) => {
+		const bought = call.isPurchase && call.server === server && orderOf(call.result ?? "");
+		return bought && bought.id === id && bought.orderDate === orderDate; // another database has the same numbers
+	});
+	return found.find(({call}) => !call.replayed) ?? found[0];
+}
+
+/**
  * The lines of a bill and their sum, which is null where a price is unknown.
  * @param {Purchase} purchase @param {Stock} stock @param {(productId: number) => unknown} left
  */

@@ -1,15 +1,77 @@
 // Reads the shop through the same tools as the model.
 import {callTool} from "./backend.js";
 import {findTool} from "./backend-status.js";
-import {textOf} from "./i18n.js";
-import {isObject, rowsOf} from "./tool-result.js";
+import {failureText, textOf} from "./i18n.js";
+import {isObject, parseJson, rowsOf} from "./tool-result.js";
+
+/** @typedef {(limit: number, offset: number) => Promise<{rows: Row[], isCut: boolean}>} ReadPage */
+
+const PAGE_ROWS = 500; // the most that the tools give at once
+const MAX_ROWS = 5000; // of one list on the screen
 
 /** @param {string} server @param {string} name @param {unknown} args */
-export async function readRows(server, name, args) {
-	const {result, isError} = await callTool(server, name, args);
+async function readPage(server, name, args) {
+	const {result, isError, code, params} = await callTool(server, name, args);
 	const rows = isError ? null : rowsOf(result);
-	if (!rows) throw new Error(result);
+	if (!rows) throw new Error(failureText({code, params, detail: result}));
+	return {rows, isCut: parseJson(result) === undefined}; // a note on the rest follows the rows
+}
+
+/** @param {string} server @param {string} name @param {unknown} args */
+export const readRows = async (server, name, args) => (await readPage(server, name, args)).rows;
+
+/**
+ * The rows of a list, page by page, but not more than `max`.
+ * @param {ReadPage} read @param {number} [max] @param {(n: number) => void} [onprogress]
+ */
+export async function readPages(read, max = MAX_ROWS, onprogress) {
+	/** @type {Row[]} */
+	const rows = [];
+	for (;;) {
+		const limit = Math.min(PAGE_ROWS, max - rows.length);
+		const page = await read(limit, rows.length);
+		rows.push(...page.rows);
+		onprogress?.(rows.length);
+		// A server that knows no pages sends what it has.
+		const {length} = page.rows;
+		const isWhole = !length || length > limit || (length < limit && !page.isCut);
+		if (isWhole || rows.length >= max) return {rows, isWhole};
+	}
+}
+
+/** @type {(server: string, name: string, args: Params) => ReadPage} */
+export const pagesOf = (server, name, args) => (limit, offset) =>
+	readPage(server, name, {...args, limit, offset});
+
+/** Whether a tool takes this argument. @param {string} tool @param {string} server @param {string} name */
+export function takes(tool, server, name) {
+	const known = findTool(tool, server)?.input_schema?.properties;
+	return isObject(known) && Object.hasOwn(known, name);
+}
+
+/** The inventory of these products. @param {string} server @param {unknown[]} ids @param {Params} [more] */
+export async function readInventory(server, ids, more = {}) {
+	/** @type {Row[]} */
+	const rows = [];
+	for (let i = 0; i < ids.length; i += PAGE_ROWS) {
+		const args = {...more, productIds: ids.slice(i, i + PAGE_ROWS)};
+		rows.push(...(await readPages(pagesOf(server, "get_inventory", args))).rows);
+	}
 	return rows;
+}
+
+/**
+ * The inventory of what a question finds, the best match first; without one, of all products.
+ * @param {string} server @param {Params} filters
+ */
+export async function readProducts(server, {maxQuantity, ...question}) {
+	if (!Object.keys(question).length)
+		return readPages(pagesOf(server, "get_inventory", maxQuantity === undefined ? {} : {maxQuantity}));
+	const found = await readPages(pagesOf(server, "get_products", question));
+	const ids = found.rows.map(({id}) => id);
+	const stock = await readInventory(server, ids, maxQuantity === undefined ? {} : {maxQuantity});
+	const byId = new Map(stock.map(row => [row.productId, row]));
+	return {...found, rows: ids.map(id => byId.get(id)).filter(isObject)};
 }
 
 /** @param {unknown} value */
@@ -21,8 +83,7 @@ const numberOf = value => (typeof value === "number" ? value : undefined);
  * @param {number[]} ids
  */
 export async function readStock(server, ids) {
-	const filters = findTool("get_inventory", server)?.input_schema?.properties;
-	const args = isObject(filters) && filters.productIds ? {productIds: [...new Set(ids)]} : {};
+	const args = takes("get_inventory", server, "productIds") ? {productIds: [...new Set(ids)]} : {};
 	const rows = await readRows(server, "get_inventory", args).catch(() => []);
 	const entries = rows.map(({productId, quantity, product}) => {
 		const {name, price} = isObject(product) ? product : {};

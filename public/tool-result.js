@@ -1,5 +1,5 @@
 // Tool results as rows and cells for people. Only data: result-view.js draws it.
-import {formatMoney, formatNumber, formatTime, textOf, words} from "./i18n.js";
+import {formatMoney, formatNumber, formatTime, t, textOf, words} from "./i18n.js";
 
 /** @typedef {{key: string, label: string, isNumeric: boolean}} Column */
 
@@ -41,6 +41,9 @@ export function flattenProducts(rows) {
 /** @param {unknown} id */
 export const productName = id => productNames.get(id) ?? `#${id}`;
 
+/** @param {unknown} id */
+export const isNamed = id => productNames.has(id);
+
 /** @param {any} item any: whatever a model or a tool said @returns {item is OrderLine} */
 export const isOrderLine = item =>
 	Number.isSafeInteger(item?.productId) && Number.isSafeInteger(item?.quantity);
@@ -51,10 +54,16 @@ function numberText(key, value) {
 	return /id$/i.test(key) ? `${value}` : formatNumber(value);
 }
 
+/** @param {string} key @param {string} value */
+function wordOf(key, value) {
+	if (key === "status" && ["placed", "cancelled"].includes(value)) return t(`status_${value}`);
+	return key === "orderDate" ? formatTime(value) : value;
+}
+
 /** @param {string} key @param {unknown} value */
 export function cellText(key, value) {
 	if (typeof value === "number") return numberText(key, value);
-	if (typeof value === "string") return key === "orderDate" ? formatTime(value) : value;
+	if (typeof value === "string") return wordOf(key, value);
 	if (Array.isArray(value) && value.every(isOrderLine)) {
 		return value.map(item => `${productName(item.productId)} × ${formatNumber(item.quantity)}`).join("\n");
 	}

@@ -18,6 +18,8 @@ type Server = {
 	code?: string | null;
 	params?: Params;
 	fingerprint?: string;
+	/** Its resources of which the page is told when they change. */
+	watched?: string[];
 	/** What is odd about it, and what of its lists cannot be used. */
 	notes?: Note[];
 	skipped?: Note[];
@@ -126,7 +128,7 @@ type Decision = {forEver?: boolean; total?: number | null};
 
 // --- what the user has chosen --------------------------------------------------------------------------------
 
-type Choice = "theme" | "lang" | "current" | "tab" | "salesBy";
+type Choice = "theme" | "lang" | "current" | "tab" | "salesBy" | "sort";
 /** Tools that run without asking; that ask although they only read; that have asked. */
 type ToolList = "always" | "askFirst" | "asked";
 /** With another fingerprint it is another tool. */
@@ -137,6 +139,6 @@ type Preferences = {[name in Choice]?: string} & {[name in ToolList]?: ListedToo
 
 type OrderLine = {productId: number; quantity: number};
 type Purchase = {customerName: string; items: OrderLine[]; idempotencyKey?: string | null};
-type Order = Purchase & {id: number; totalAmount: number; orderDate: string};
+type Order = Purchase & {id: number; totalAmount: number; orderDate: string; status?: string};
 /** By product id. */
 type Stock = Record<string, {name?: string; price?: number; quantity?: number}>;

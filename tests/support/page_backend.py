@@ -35,6 +35,12 @@ STOCK = [
     {"productId": 1, "quantity": 100, "product": PRODUCTS[0]},
     {"productId": 2, "quantity": 50, "product": PRODUCTS[1]},
 ]
+FILTERS: dict[str, Any] = {
+    "get_products": {"query": {"type": "string"}},
+    "get_inventory": {},
+    "get_orders": {"since": {"type": "string"}},
+}
+CHANGED = {"server": "shop", "uris": ["shop://inventory", "shop://orders/latest"]}
 PURCHASE_ARGS = {"input_data": {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}}
 ORDER = {
     **PURCHASE_ARGS["input_data"],
@@ -136,6 +142,9 @@ class Backend:
         default_factory=list
     )  # servers with the fingerprint of their command
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
+    ran: list[str] = field(default_factory=list)  # names of the tools run by the page, reading ones too
+    resources: dict[str, Any] = field(default_factory=dict)
+    changes: int = 0  # that the page is told of
     canary_hits: list[str] = field(default_factory=list)
     ended: bool = False
     READ: ClassVar = ("get_products", "get_inventory", "get_orders")
@@ -152,8 +161,9 @@ class Backend:
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
         self.servers, self.prompts = [server("shop")], []
-        self.keys, self.trusted, self.media = [], [], []
-        self.tools = [*map(tool, self.READ), tool("create_purchase", read_only=False)]
+        self.keys, self.trusted, self.media, self.ran, self.resources = [], [], [], [], {}
+        self.tools = [tool(name, properties=FILTERS[name]) for name in self.READ]
+        self.tools.append(tool("create_purchase", read_only=False))
         self.run = {
             "get_products": lambda _: PRODUCTS,
             "get_inventory": lambda _: STOCK,
@@ -185,12 +195,15 @@ class Backend:
         return StreamingResponse(self._states(), media_type="text/event-stream")
 
     async def _states(self) -> AsyncIterator[bytes]:
-        seen = ""
+        seen, told = "", self.changes
         while not self.ended:
             state = {"model": self.model, "servers": self.servers, "tools": self.tools}
             now = _json(state | {"prompts": self.prompts})
             yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
             seen = now
+            if told != self.changes:
+                told = self.changes
+                yield f"event: changed\ndata: {_json(CHANGED)}\n\n".encode()
             await asyncio.sleep(0.02)
 
     def reconnect(self, request: Request) -> Response:
@@ -219,6 +232,7 @@ class Backend:
     async def call_tool(self, request: Request) -> Response:
         """Answer `POST /api/call-tool`; a tool may answer with a response of its own."""
         body = await request.json()
+        self.ran.append(body["name"])
         value = await asyncio.to_thread(self.run[body["name"]], body["args"])
         if body["name"] not in self.READ:
             self.keys.append(request.headers["idempotency-key"])
@@ -228,6 +242,12 @@ class Backend:
         answer = {"result": text, "isError": False, "media": self.media}
         return Response(_json(answer), media_type="application/json")
 
+    async def read_resource(self, request: Request) -> Response:
+        """Answer `POST /api/read-resource`."""
+        uri = (await request.json())["uri"]
+        text = json.dumps(self.resources[uri])
+        return JSONResponse({"contents": [{"uri": uri, "mimeType": "application/json", "text": text}]})
+
     def app(self) -> Starlette:
         """Build the application: the page, and the routes that it uses."""
         routes = [
@@ -235,6 +255,7 @@ class Backend:
             Route("/api/watch", self.watch),
             Route("/api/get-prompt", self.get_prompt, methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
+            Route("/api/read-resource", self.read_resource, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
             Route("/api/servers/{name}/trust", self.trust, methods=["POST"]),

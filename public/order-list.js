@@ -1,0 +1,110 @@
+// The panel's list of orders: filtered, summed up, unfolded, saved as a file.
+import {messageOf} from "./backend.js";
+import {$, attr, h, toast} from "./elements.js";
+import {saveFile} from "./export.js";
+import {FilterForm} from "./filter-form.js";
+import {FoldedList} from "./folded-list.js";
+import {formatNumber, t, textOf} from "./i18n.js";
+import {csvOf, orderTable, readOrders} from "./order-file.js";
+import {cellText, productName} from "./tool-result.js";
+
+/** @typedef {import("./folded-list.js").Fill<Order>} FillOrder */
+/** @typedef {(orders: Order[]) => Promise<void>} NameProducts */
+
+const FIRST_ROWS = 6; // until more are asked for
+const MORE_ROWS = 50;
+const MAX_LINES = 2; // of an order that is folded
+
+/** @param {Order} order */
+function say({id, customerName, orderDate, items, totalAmount, status}) {
+	const more = items.length - MAX_LINES;
+	const lines = cellText("items", items.slice(0, MAX_LINES));
+	const isGone = status === "cancelled";
+	return [
+		h("strong", customerName),
+		h("span.quiet", `#${textOf(id)} · ${cellText("orderDate", orderDate)}`),
+		h("span.lines", more > 0 ? `${lines}\n${t("moreLines", {n: more})}` : lines),
+		h(
+			"span.num",
+			isGone && h("span.tag.warn", cellText("status", status)),
+			h(isGone ? "s" : "b", cellText("totalAmount", totalAmount)),
+		),
+	];
+}
+
+/** @param {Order} order */
+export const orderLines = ({items}) =>
+	h(
+		"ul.order-lines",
+		items.map(({productId, quantity}) =>
+			h("li", productName(productId), h("span.num", `× ${cellText("quantity", quantity)}`)),
+		),
+	);
+
+export class OrderList {
+	#shown = FIRST_ROWS;
+	#customers = new Set();
+
+	/** @param {() => void} refresh @param {FillOrder} fill */
+	constructor(refresh, fill) {
+		this.filter = new FilterForm($("order-filter", HTMLFormElement), () => {
+			$("until", HTMLInputElement).min = $("since", HTMLInputElement).value;
+			this.#shown = FIRST_ROWS;
+			refresh();
+		});
+		this.list = new FoldedList($("orders"), "order", ({id}) => id, fill);
+		$("more-orders").onclick = () => {
+			this.#shown += MORE_ROWS;
+			refresh();
+		};
+	}
+
+	/** What is wanted to be seen. */
+	get wanted() {
+		return this.filter.fields;
+	}
+
+	/** How many orders to read: one more than are shown tells that there are others. */
+	get max() {
+		return this.#shown + 1;
+	}
+
+	/** @param {Order[]} orders @param {Row} [total] of those that are not cancelled */
+	draw(orders, total) {
+		this.list.show(
+			orders.slice(0, this.#shown),
+			orders,
+			say,
+			t(Object.keys(this.wanted).length ? "noneFound" : "noOrders"),
+		);
+		for (const {customerName} of orders) this.#customers.add(customerName);
+		$("customers").replaceChildren(...[...this.#customers].map(value => h("option", attr({value}))));
+		$("more-orders").hidden = orders.length <= this.#shown;
+		const {orders: n, amount} = total ?? {};
+		$("orders-total").textContent = total
+			? t("ordersTotal", {n: cellText("orders", n), amount: cellText("amount", amount)})
+			: "";
+	}
+}
+
+/**
+ * Save the orders that a filter finds, all of them.
+ * @param {HTMLButtonElement} save @param {Parameters<typeof readOrders>[0]} pagesOf @param {NameProducts} nameProducts
+ */
+export async function saveOrders(save, pagesOf, nameProducts) {
+	save.disabled = true;
+	try {
+		const orders = await readOrders(pagesOf, n => {
+			save.textContent = formatNumber(n);
+		});
+		await nameProducts(orders);
+		const [head, ...rows] = orderTable(orders);
+		saveFile(`orders-${new Date().toLocaleDateString("sv-SE")}.csv`, csvOf([head, ...rows]));
+		toast(t("csvSaved", {n: formatNumber(orders.length), m: formatNumber(rows.length)}));
+	} catch (error) {
+		toast(messageOf(error));
+	}
+	save.textContent = t("csv");
+	save.disabled = false;
+	if (document.activeElement === document.body) save.focus(); // lost while it was disabled
+}
