@@ -11,7 +11,7 @@ from tests.support.page_backend import Backend, buys, done, result, server
 from tests.support.page_browser import Open
 
 Args = dict[str, Any]
-PRODUCTS = [
+PRODUCTS: list[dict[str, Any]] = [
     {
         "id": n,
         "name": f"{'耳机' if n % 10 == 0 else '手表'} {n}",
@@ -20,7 +20,7 @@ PRODUCTS = [
     }
     for n in range(1, 131)
 ]
-ORDERS = [
+ORDERS: list[dict[str, Any]] = [
     {
         "id": n,
         "customerName": "=客户A" if n % 2 else "客户B",
