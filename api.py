@@ -24,14 +24,14 @@ from serving.access import Access, Allowed, BearerToken
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
 from serving.settings import Origins, ServiceSettings, Token, load
-from shop import catalog, desk, problems
+from shop import catalog, csv_routes, desk, problems
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
 from shop.archive import archive
 from shop.changes import Changes
 from shop.engines import open_store
 from shop.errors import ArchiveError, CatalogError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
-from shop.json_body import MAX_BODY, JsonRoute
+from shop.json_body import JsonRoute
 from shop.sentences import failure_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Store
@@ -65,7 +65,7 @@ class Settings(ServiceSettings):
         "sqlite:///shop.db", description="sqlite:///文件名 或 postgresql://用户:密码@主机/数据库"
     )
     database_pool: int = Field(10, ge=1, le=1000, description="最多同时打开多少个 PostgreSQL 连接")
-    catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 文件")
+    catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 或 CSV 文件")
     shop_timezone: Timezone | None = Field(
         None, description="商店所在时区，如 Asia/Shanghai；新数据库默认取这台机器的，以后只能用命令更改"
     )
@@ -194,7 +194,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
         await store.close()
 
     # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one.
-    routes = [*router.routes, *desk.router.routes, *changes.routes, *health.routes]
+    routes = [*router.routes, *desk.router.routes, *csv_routes.router.routes, *changes.routes, *health.routes]
     app = FastAPI(
         title="Product API", version="1.0.0", lifespan=lifespan, routes=routes, telemetry=NO_TELEMETRY
     )
@@ -284,7 +284,7 @@ def run() -> None:
             create_app(settings),
             host=settings.api_host,
             port=settings.api_port,
-            bounds=Bounds(max_body=MAX_BODY),
+            bounds=Bounds(max_body=csv_routes.MAX_FILE),
             ending=server.Ending(settings.drain_seconds, settings.stop_timeout, given_up=given_up),
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",
         )

@@ -65,7 +65,7 @@ Yuan = Annotated[float, Field(description="人民币，元")]
 
 def _number(value: object) -> object:
     if not isinstance(value, int | float | Decimal) or isinstance(value, bool):
-        raise ValueError("must be a number")  # noqa: TRY004  pydantic reports ValueErrors only
+        raise ValueError("must be a number, such as 1299.00")  # noqa: TRY004  pydantic reports ValueErrors only
     return Decimal(str(value)) if isinstance(value, float) else value
 
 

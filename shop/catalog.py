@@ -1,6 +1,8 @@
-"""The shop's catalogue: the tutorial's four products, or the JSON file that `CATALOG` names."""
+"""The shop's catalogue: the tutorial's four products, or the JSON or CSV file that `CATALOG` names."""
 
 import json
+import re
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -8,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from models import MAX_ID, MAX_STOCK, ExactPrice, Keywords, ProductDescription, ProductName
+from shop import sheets
 from shop.errors import CatalogError
 
 
@@ -36,6 +39,15 @@ class CatalogEntry(ProductInput):
     def row(self) -> tuple[int, str, int, str, str, int]:
         """Return what `schema.UPSERT_PRODUCT` takes."""
         return self.id, self.name, self.cents, self.description, "\n".join(self.keywords), self.quantity
+
+
+class Imported(BaseModel):
+    """What importing products has done."""
+
+    created: int = Field(description="新增了多少个商品")
+    changed: int = Field(description="改了多少个")
+    unchanged: int = Field(description="多少个与原来相同")
+    stockKept: int = Field(description="多少个已有商品的库存与文件中的不同，没有改：库存只由流水改变")
 
 
 _ENTRIES = TypeAdapter(list[CatalogEntry])
@@ -73,40 +85,85 @@ TUTORIAL = [
 
 
 def load(path: Path) -> list[CatalogEntry]:
-    """Read a catalogue: a JSON list of `CatalogEntry`. Raise `CatalogError`."""
+    """Read a catalogue: CSV by its name, or else a JSON list of `CatalogEntry`. Raise `CatalogError`."""
     try:
-        data: Any = json.loads(path.read_text(encoding="utf-8-sig"), parse_float=Decimal)
-        entries = _ENTRIES.validate_python(data)
+        content = path.read_bytes()
     except OSError as error:
         raise CatalogError("catalog_unreadable", path=str(path), reason=error.strerror) from error
+    try:
+        return from_csv(content) if path.suffix.lower() == ".csv" else _from_json(content)
+    except CatalogError as error:
+        raise CatalogError(error.code, path=str(path), **error.params) from error
+
+
+def _from_json(content: bytes) -> list[CatalogEntry]:
+    try:
+        data: Any = json.loads(content.decode("utf-8-sig"), parse_float=Decimal)
+        entries = _ENTRIES.validate_python(data)
     except json.JSONDecodeError as error:
-        raise CatalogError(
-            "catalog_json_line", path=str(path), line=error.lineno, reason=error.msg
-        ) from error
+        raise CatalogError("catalog_json_line", line=error.lineno, reason=error.msg) from error
     except ValidationError as error:
-        raise _invalid(path, error) from error
+        raise _invalid(error) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
-        raise CatalogError("catalog_json", path=str(path), reason=str(error)) from error
-    _check_ids(path, entries)
+        raise CatalogError("catalog_json", reason=str(error)) from error
+    if repeated := _repeated(entries):
+        number, id_ = repeated
+        raise CatalogError("catalog_id_repeated", entry=number, id=id_)
     return entries
 
 
-def _invalid(path: Path, error: ValidationError) -> CatalogError:
+def _invalid(error: ValidationError) -> CatalogError:
     first = error.errors(include_url=False)[0]
     index, *fields = first["loc"] or ("",)
     if not isinstance(index, int):
-        return CatalogError("catalog_no_list", path=str(path))
-    at: dict[str, Any] = {"path": str(path), "entry": index + 1, "reason": first["msg"]}
+        return CatalogError("catalog_no_list")
+    at: dict[str, Any] = {"entry": index + 1, "reason": first["msg"]}
     if fields:
         return CatalogError("catalog_field", field=".".join(map(str, fields)), **at)
     return CatalogError("catalog_entry", **at)
 
 
-def _check_ids(path: Path, entries: list[CatalogEntry]) -> None:
+def _repeated(entries: list[CatalogEntry]) -> tuple[int, int] | None:
+    """Return the number and the id of the first entry whose id an earlier one has."""
     if not entries:
-        raise CatalogError("catalog_empty", path=str(path))
+        raise CatalogError("catalog_empty")
     seen: set[int] = set()
     for number, entry in enumerate(entries, 1):
         if entry.id in seen:
-            raise CatalogError("catalog_id_repeated", path=str(path), entry=number, id=entry.id)
+            return number, entry.id
         seen.add(entry.id)
+    return None
+
+
+def from_csv(content: bytes) -> list[CatalogEntry]:
+    """Read a catalogue that is a table, as `GET /api/products.csv` writes it. Raise `CatalogError`."""
+    rows = sheets.read(content, set(CatalogEntry.model_fields), {"id", "name", "price", "description"})
+    try:
+        entries = _ENTRIES.validate_python([dict(_values(cells)) for _, cells in rows])
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        index, field = first["loc"][:2]
+        line = rows[int(index)][0]
+        raise CatalogError("csv_field", line=line, field=field, reason=first["msg"]) from error
+    if repeated := _repeated(entries):
+        number, id_ = repeated
+        line = rows[number - 1][0]
+        raise CatalogError("csv_field", line=line, field="id", reason=f"{id_} stands in an earlier line, too")
+    return entries
+
+
+def _values(cells: dict[str, str]) -> Iterator[tuple[str, Any]]:
+    for column, cell in cells.items():
+        if column == "keywords":
+            yield column, list(filter(None, re.split(r"[\r\n]", sheets.original(cell))))
+        elif column in {"name", "description"}:
+            yield column, sheets.original(cell)
+        elif cell.strip() or column != "quantity":
+            yield column, _plain_number(cell.strip())
+
+
+def _plain_number(text: str) -> int | Decimal | str:
+    """Return a number in digits of any script; other text as it is, since 1,299 may be 1.299."""
+    if not re.fullmatch(r"\d{1,18}([.．]\d{1,9})?", text):
+        return text
+    return int(text) if text.isdecimal() else Decimal(text.replace("．", "."))

@@ -66,8 +66,10 @@ class InventoryQuery(ListQuery):
     maxQuantity: Quantity | SkipJsonSchema[None] = Field(default=None, description="库存不多于此数，件")
 
 
-class OrderQuery(ListQuery):
+class OrderFilter(BaseModel):
     """Whose orders, and from when: both ends belong to the period, a date means the shop's whole day."""
+
+    model_config = ConfigDict(extra="forbid")
 
     customerName: PersonName | SkipJsonSchema[None] = Field(
         None, max_length=MAX_NAME, description="客户名称，完全一致"
@@ -86,6 +88,10 @@ class OrderQuery(ListQuery):
             if since and until and until < since:
                 raise ValueError("must not be before since")
         return until
+
+
+class OrderQuery(OrderFilter, ListQuery):
+    """Which part of those orders."""
 
 
 class SummaryQuery(OrderQuery):

@@ -11,7 +11,7 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.queries import Many, Row, Script, Statement
-from shop.store import Store
+from shop.store import PART_ROWS, Store
 from shop.writing import Preparation
 
 T = TypeVar("T")
@@ -71,6 +71,19 @@ class PostgresStore(Store):
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         """Read with a connection of the pool."""
         return await self._repeated(lambda connection: _fetch(connection, statement))
+
+    async def export(
+        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
+    ) -> None:
+        """Read by a cursor, which sees one commit, in a transaction of its own."""
+
+        async def read(connection: asyncpg.Connection) -> None:
+            add = await asyncio.to_thread(begin)
+            cursor = await connection.cursor(statement.sql.replace("?", "$"), *statement.args)
+            while rows := await cursor.fetch(PART_ROWS):
+                await asyncio.to_thread(add, rows)
+
+        await self._repeated(lambda connection: _in_transaction(connection, read))
 
     async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
         """Write in a transaction of its own."""

@@ -29,6 +29,8 @@ ANSWERS = ErrorAnswers(
         "price_changed": 409,
         "key_reused": 422,
         "too_large": 413,
+        "csv_too_large": 413,
+        **dict.fromkeys(("csv_encoding", "csv_invalid", "csv_field", "catalog_empty"), 422),
     },
 )
 

@@ -22,7 +22,7 @@ from models import (
     SalesSummary,
 )
 from shop.errors import StoreError
-from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
+from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
 
 T = TypeVar("T")
 
@@ -98,7 +98,7 @@ def _cents(yuan: float | None, rounding: str) -> int | None:
     return int((Decimal(str(yuan)) * 100).to_integral_value(rounding))
 
 
-def _orders_of(query: OrderQuery, period: Period) -> Conditions:
+def _orders_of(query: OrderFilter, period: Period) -> Conditions:
     where = Conditions()
     where.add("o.customer = {}", query.customerName)
     where.add("o.total_cents >= {}", _cents(query.minAmount, ROUND_CEILING))
@@ -160,8 +160,7 @@ def inventory(query: InventoryQuery) -> tuple[Statement, Statement]:
 
 def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
     """Return the statements for part of the orders, newest first, and for their number."""
-    where = _orders_of(query, period)
-    where.add("o.id IN (SELECT order_id FROM order_items WHERE product_id = {})", query.productId)
+    where = orders_with(query, period)
     quick = _is_quick(where, query)
     if where.conditions:
         count = Statement(f"SELECT count(*) FROM orders o {where}", where.args.copy())
@@ -169,6 +168,13 @@ def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement,
         count = Statement("SELECT CAST(sum(n) AS BIGINT) FROM order_counts", [], quick=True)
     newest = f"SELECT * FROM orders o {where} ORDER BY o.ordered_at DESC, o.id DESC {where.limit(query)}"
     return Statement(_ORDER_LINES.format(orders=f"({newest})"), where.args, quick), count
+
+
+def orders_with(query: OrderFilter, period: Period) -> Conditions:
+    """Return which orders are wanted; to sum them up, `_orders_of` leaves the product to the lines."""
+    where = _orders_of(query, period)
+    where.add("o.id IN (SELECT order_id FROM order_items WHERE product_id = {})", query.productId)
+    return where
 
 
 def order_of_key(key: str) -> Statement:

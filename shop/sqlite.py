@@ -16,7 +16,7 @@ from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from shop.queries import Many, Row, Script, Statement
 from shop.sqlite_files import Connections, Files, failed
-from shop.store import Store
+from shop.store import PART_ROWS, Store
 from shop.writing import Preparation
 
 T = TypeVar("T")
@@ -70,6 +70,19 @@ class SqliteStore(Store):
                 return _read(self._inline, statement)
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, _read, self._threaded, statement)
+
+    async def export(
+        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
+    ) -> None:
+        """Read in a thread, with a connection that sees one commit."""
+
+        def read(connection: sqlite3.Connection) -> None:
+            add, cursor = begin(), connection.execute(statement.sql, statement.args)
+            for rows in iter(lambda: cursor.fetchmany(PART_ROWS), []):
+                add(rows)
+
+        self._check_open()
+        await asyncio.get_running_loop().run_in_executor(self._readers, self._threaded.run, read)
 
     async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:  # noqa: ARG002  never repeated
         """Wait for the writer's next transaction."""

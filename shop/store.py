@@ -8,12 +8,16 @@ from typing import Any, Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
-from shop import days, queries, search, stock, writing
+from shop import days, queries, search, stock, tables, writing
 from shop.catalog import CatalogEntry
 from shop.errors import StoreError
-from shop.filters import InventoryQuery, ListQuery, OrderQuery, ProductQuery, SummaryQuery
+from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
 from shop.queries import Period, Row, Script, Statement
+from shop.sheets import Sheet
 from shop.stock import Intent, Purchase
+from shop.tables import Table
+
+PART_ROWS = 500  # of an export, read at a time
 
 T = TypeVar("T")
 
@@ -32,6 +36,15 @@ class Store(ABC):
     @abstractmethod
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         """Run a reading statement."""
+
+    @abstractmethod
+    async def export(
+        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
+    ) -> None:
+        """Run a reading statement of any length, and give its rows in parts, all as of one moment.
+
+        What `begin` returns takes them, in a thread; after a failure everything may begin anew.
+        """
 
     @abstractmethod
     async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
@@ -111,6 +124,19 @@ class Store(ABC):
         """Return orders, newest first."""
         return await self._list(query, queries.orders(query, await self._period(query)), queries.to_orders)
 
+    async def order_lines(self, query: OrderFilter) -> Table:
+        """Return the lines of orders as a table, for `fill`."""
+        return tables.order_lines(query, await self._period(query), await self._zone())
+
+    async def fill(self, sheet: Sheet, table: Table) -> None:
+        """Write a table as it is at one moment."""
+
+        def begin() -> Callable[[Sequence[Row]], None]:
+            sheet.begin(table.columns)
+            return lambda rows: sheet.add(map(table.cells, rows))
+
+        await self.export(table.statement, begin)
+
     async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""
         sums = queries.summary(query, await self._period(query))
@@ -125,7 +151,7 @@ class Store(ABC):
         # Read each time, which is quick: a command may change it while this service runs.
         return days.zone_named((await self.fetch(Statement(days.TIMEZONE, [], quick=True)))[0][0])
 
-    async def _period(self, query: OrderQuery) -> Period:
+    async def _period(self, query: OrderFilter) -> Period:
         if query.since is None and query.until is None:
             return None, None
         zone = await self._zone()

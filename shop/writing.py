@@ -10,7 +10,7 @@ from typing import Any
 
 from models import Product, person_name
 from shop import days, queries, schema, search
-from shop.catalog import TUTORIAL, CatalogEntry
+from shop.catalog import TUTORIAL, CatalogEntry, Imported
 from shop.errors import StoreError
 from shop.queries import Many, Row, Script, Statement
 
@@ -140,8 +140,19 @@ def _import(catalogue: list[CatalogEntry] | None) -> Script[None]:
     if (yield from fact(f"catalogue {digest}")):
         log.info("商品目录以前导入过，没有再导入")
         return
-    known = {row[0] for row in (yield Statement("SELECT id FROM products", []))}
-    yield from save_products(catalogue)
+    done = yield from import_products(catalogue)
     yield from set_fact(f"catalogue {digest}", days.stored_now())
-    new = sum(entry.id not in known for entry in catalogue)
-    log.info("商品目录已导入：新增 %d 个商品，更新 %d 个", new, len(catalogue) - new)
+    log.info("商品目录已导入：新增 %d 个商品，更新 %d 个", done.created, len(catalogue) - done.created)
+
+
+def import_products(entries: list[CatalogEntry]) -> Script[Imported]:
+    """Write the products that are new or changed."""
+    sql = "SELECT id, name, price_cents, description, keywords, stock FROM products"
+    known = {row[0]: tuple(row) for row in (yield Statement(sql, []))}
+    changed = [entry for entry in entries if known.get(entry.id, ())[:5] != entry.row()[:5]]
+    yield from save_products(changed)
+    new = sum(entry.id not in known for entry in changed)
+    kept = sum(entry.id in known and known[entry.id][5] != entry.quantity for entry in entries)
+    return Imported(
+        created=new, changed=len(changed) - new, unchanged=len(entries) - len(changed), stockKept=kept
+    )

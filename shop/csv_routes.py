@@ -1,0 +1,79 @@
+"""Orders and products as CSV files, and products from one."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from serving.errors import CodedError
+from shop import catalog, tables, writing
+from shop.answers import answer, opened_store
+from shop.desk import owner_only
+from shop.filters import OrderFilter
+from shop.json_body import JsonRoute
+from shop.problems import documented
+from shop.sheets import Sheet
+from shop.store import Store
+from shop.tables import Table
+
+MIB = 1024 * 1024
+MAX_FILE = 4 * MIB  # bytes: some 20,000 products
+
+_CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
+FILE: dict[int | str, dict[str, Any]] = {200: {"content": _CSV, "description": "UTF-8，带 BOM"}}
+
+router = APIRouter(
+    prefix="/api", route_class=JsonRoute, responses=documented(401, 403, 421, 422, 503), tags=["csv"]
+)
+
+
+async def _file(store: Store, name: str, table: Table) -> Response:
+    sheet = Sheet()
+    parts = sheet.parts(store.fill(sheet, table))
+    first = await anext(parts)  # what fails before anything is sent has an answer of its own
+
+    async def file() -> AsyncIterator[bytes]:
+        yield first
+        async for part in parts:
+            yield part
+
+    headers = {"Content-Disposition": f'attachment; filename="{name}-{(await store.today()).today}.csv"'}
+    return StreamingResponse(file(), headers=headers, media_type="text/csv")
+
+
+@router.get("/orders.csv", summary="订单，CSV", response_class=StreamingResponse, responses=FILE)
+async def orders_file(request: Request, query: Annotated[OrderFilter, Query()]) -> Response:
+    """Orders for a spreadsheet, newest first, a row for each line of an order; times are the shop's.
+
+    A text that a spreadsheet would take for a formula has an apostrophe before it.
+    """
+    store = opened_store(request)
+    return await _file(store, "orders", await store.order_lines(query))
+
+
+@router.get("/products.csv", summary="商品，CSV", response_class=StreamingResponse, responses=FILE)
+async def products_file(request: Request) -> Response:
+    """Products as `CATALOG` takes them, with the stock of now."""
+    return await _file(opened_store(request), "products", tables.PRODUCTS)
+
+
+@router.put(
+    "/products.csv",
+    summary="导入商品，CSV",
+    response_model=catalog.Imported,
+    responses=documented(413),
+    dependencies=[Depends(owner_only)],
+    openapi_extra={"requestBody": {"content": _CSV, "required": True}},
+)
+async def import_products(request: Request) -> Response:
+    """Create the products of a file, and change the known ones but for their stock: all of them, or none."""
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAX_FILE:
+            raise CodedError("csv_too_large", mib=MAX_FILE // MIB)
+    entries = await asyncio.to_thread(catalog.from_csv, content)
+    store = opened_store(request)
+    return answer(await store.write(lambda: writing.import_products(entries), once=False))
