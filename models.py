@@ -59,7 +59,7 @@ def person_name(text: str) -> str:
 
 
 StorableText = Annotated[str, AfterValidator(_storable)]
-PersonName = Annotated[StorableText, AfterValidator(person_name)]
+PersonName = Annotated[StorableText, Field(max_length=MAX_NAME), AfterValidator(person_name)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 
