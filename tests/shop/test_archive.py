@@ -157,6 +157,11 @@ class MortalStore(Store):
         if self._lives < 0:
             raise CutOff
 
+    async def export(
+        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
+    ) -> None:
+        await self._store.export(statement, begin)
+
     async def ping(self) -> None: ...
     async def close(self) -> None: ...
 
