@@ -76,7 +76,7 @@ async def test_the_cost_of_an_answer_grows_with_its_length_only() -> None:
     builder = ReplyBuilder("m")
     for _ in range(200_000):  # a copy of all that came before at each would take minutes
         list(builder.add({"choices": [{"delta": {"content": "ab ", "reasoning_content": "cd "}}]}))
-    (*_, reply) = builder.end()
+    (*_, reply) = [*builder.add({"done": True}), *builder.end()]
     assert isinstance(reply, Reply)
     assert len(reply.text) == 600_000
 

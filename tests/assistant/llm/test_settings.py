@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
+from serving.errors import CodedError
 from tests.support.asgi import ScriptedProvider, refusal, serve, text_stream
 from tests.support.processes import free_port
 from tests.support.provider import ASK, ask, ask_model, called, failure, says, sent
@@ -201,8 +202,7 @@ async def test_a_tool_that_a_provider_refuses_is_left_out_and_named(message: str
     _, reply = await ask(scripted, tools=tools)
     names = [[each["function"]["name"] for each in request["tools"]] for request in scripted.requests]
     assert names == [["shop_good", "shop_bad", "shop_other"], ["shop_good", "shop_other"]]
-    assert "shop_bad" in reply.text
-    assert reply.text.endswith("ok")
+    assert (reply.text, reply.notes) == ("ok", (CodedError("tools_left_out", tools="shop_bad"),))
 
 
 @pytest.mark.parametrize("message", ["bad request", "please have a look at the docs", "tools[9] is wrong"])
