@@ -1,7 +1,7 @@
 """The model for a machine without a key: it answers with the shop's tools, by rules.
 
 It has no state: all it knows is in the messages, so any replica can continue a conversation. What was said
-before it works out again from the calls and results of each turn, never from its own sentences. It knows no
+before it works out again from the calls and results of each turn, never from its own data. It knows no
 product: names, prices and stock come from tool results. Nothing in a result is taken for a request.
 """
 
@@ -15,15 +15,15 @@ from zoneinfo import ZoneInfo
 
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Piece, Reply
-from assistant.demo import say as sentences
-from assistant.demo import words as data
+from assistant.demo.desk import Decision
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
 from assistant.demo.past import ShopTools, calls_in, past_calls, text_of
-from assistant.demo.products import Decision
+from assistant.demo.words import DATA, clean, pattern, voice
 
 MAX_ROUNDS = 6  # of calls for one question
 MAX_TURNS = 30  # of a conversation that are looked back at
+MAX_CORRECTIONS = 5  # in one sentence
 MAX_DELTA = 12  # characters that are streamed at once
 
 
@@ -55,19 +55,24 @@ def decide(messages: Sequence[Message], tools: ShopTools, now: datetime) -> Deci
     scene = Scene()
     decision: Decision = ""
     for start, end in zip(begins, [*begins[1:], None], strict=False):
-        turn = messages[start:end]
-        calls = past_calls(turn[1:])
-        parts = data.split_at("correction", data.clean(text_of(turn[0]))) or [""]
-        for part in parts:
-            clerk = Orders(part, calls, scene, tools, today)
-            decision = clerk.decide()
-            scene = clerk.scene
-            if not isinstance(decision, str) and (part is not parts[-1] and not clerk.buying):
+        calls = past_calls(messages[start + 1 : end])
+        parts = corrected(text_of(messages[start]))
+        for n, (part, corrects) in enumerate(parts, 1):
+            clerk = Orders(part, calls, scene, tools, today, corrects=corrects)
+            decision, scene = clerk.decide(), clerk.scene
+            if not isinstance(decision, str) and n < len(parts) and not clerk.buying:
                 break
         if end is None and not isinstance(decision, str):
-            rounds = sum(1 for message in turn if any(calls_in(message)))
+            rounds = sum(1 for message in messages[start:] if calls_in(message))
             return decision if rounds < MAX_ROUNDS else clerk.say("stuck")
-    return decision or sentences.voice("zh")("hello")
+    return decision or voice("zh")("hello")
+
+
+def corrected(text: str) -> list[tuple[str, bool]]:
+    """Split "2 headphones, no wait, 3": each part, and whether it takes back what stood before it."""
+    parts = pattern("|".join(DATA["signs"]["correction"])).split(clean(text))[-MAX_CORRECTIONS:]
+    said = [(part, n > 0) for n, part in enumerate(parts) if part.strip()]
+    return [(said[0][0], len(parts) > 1)] if len(said) == 1 else said or [("", False)]
 
 
 def _zone(system: str) -> tzinfo:

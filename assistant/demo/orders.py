@@ -1,111 +1,120 @@
 """Orders: takes them, says how they ended, and counts them."""
 
-import re
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from assistant.demo import meaning as sense
-from assistant.demo import say as sentences
 from assistant.demo import words as data
-from assistant.demo.meaning import Line
-from assistant.demo.past import PastCall, Shelf, is_partial, rows
-from assistant.demo.products import Decided, Desk, pick, squeezed
-from assistant.demo.say import bold, escaped, price, product_table, total
-from assistant.demo.words import fold, says, words
-from models import MAX_LIMIT, Order, Product, SalesSummary
+from assistant.demo.desk import Decided, Desk, pick, squeezed
+from assistant.demo.meaning import Line, ids, order_number
+from assistant.demo.past import UNREADABLE, PastCall, Shelf, is_partial, rows
+from assistant.demo.words import DATA, bold, escaped, fold, pattern, price, says, total, without, words
+from models import MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
 
 RECENT = 20  # orders that are shown if the question names no number
+GROUPS = ("day", "customer", "product")
+NOTHING = SalesSummary(key="", label="", orders=0, quantity=0, amount=0)
 
 # Codes of the loop, the toolbox and the MCP server.
 _REFUSED_BY_USER = {"declined", "unconfirmed", "cancelled"}
-_MAY_HAVE_BOUGHT = {"interrupted", "outcome_unknown", "call_broke", "lost", "late", "refused", "garbled"}
-_MAY_HAVE_BOUGHT |= {"off_protocol", "unreadable", "shop_late", "shop_disconnected", "restarting"}
+_MAY_HAVE_HAPPENED = {"interrupted", "outcome_unknown", "call_broke", "lost", "late", "refused", "garbled"}
+_MAY_HAVE_HAPPENED |= {"off_protocol", "unreadable", "shop_late", "shop_disconnected", "restarting"}
 
 
 class Orders(Desk):
     """Makes one decision, about orders too."""
 
-    # --- buying --------------------------------------------------------------------------------------------
+    # --- orders that wait ----------------------------------------------------------------------------------
 
     def _buy(self) -> str:
-        orders = [
-            replace(one, lines=one.lines or (Line(),)) for one in self.meaning.orders or (sense.Order(),)
-        ]
-        unclear = [
-            line.words for one in orders for line in one.lines if line.product_id is None and line.words
-        ]
+        """Order the lines of the message, or ask for the first piece that is missing."""
+        return self.order(list(self.meaning.lines) or [Line()])
+
+    def order(self, lines: list[Line]) -> str:
+        """Order lines, or ask for the first product, quantity or customer that is missing."""
+        unclear = [line.words for line in lines if line.words]
         if unclear and not any(call.kind == "create_purchase" for call in self.calls):
             self.products(query=" ".join(dict.fromkeys(unclear)))
-        for at, order in enumerate(orders):
-            lines: list[Line] = []
-            for line in order.lines:
-                rest = order.lines[len(lines) :]
-                orders[at] = replace(order, lines=(*lines, *rest))
-                lines += self.chosen(line, orders, (at, len(lines)))
-            orders[at] = replace(order, lines=tuple(lines))
-        for at, order in enumerate(orders):
-            for n, line in enumerate(order.lines):
-                if not line.quantity:
-                    self.wait(orders, "quantity", (at, n))
-                    product = self.product(line.product_id or 0)
-                    self.show([product])
-                    wrong = self.say("bad_quantity") if line.quantity == 0 else ""
-                    priced = self.say("priced", bold=bold(product), price=price(product.price))
-                    return wrong + priced + self.say("ask_quantity")
-        self.show([self.product(line.product_id or 0) for one in orders for line in one.lines])
-        nameless = next((at for at, order in enumerate(orders) if not order.customer), None)
-        if nameless is not None:
-            self.wait(orders, "customer", (nameless, 0))
-            return self.ask_customer(orders[nameless])
-        self.wait(orders, "", (0, 0))
-        return self.purchase(orders)
+        at = 0
+        while at < len(lines):
+            chosen = self.chosen(lines, at)
+            lines[at : at + 1] = chosen
+            at += len(chosen)
+        self.show(self.known([line.product_id for line in lines]))
+        for at, line in enumerate(lines):
+            if not line.quantity:
+                return self.want("quantity", lines, at)
+        for at, line in enumerate(lines):
+            if not line.customer:
+                return self.want("customer", lines, at)
+        self.scene = replace(self.scene, pending=tuple(lines))
+        return self.purchase(lines)
 
-    def wait(self, orders: list[sense.Order], asked: str, at: tuple[int, int]) -> None:
-        """Remember what is not bought yet, and what is asked about it."""
-        self.scene = replace(self.scene, pending=tuple(orders), asked=asked, at=at)
-
-    def ask_customer(self, order: sense.Order) -> str:
-        """Repeat an order and ask for its customer."""
-        named = [(self.product(line.product_id or 0), line.quantity or 0) for line in order.lines]
+    def want(self, asked: str, lines: list[Line], at: int) -> str:
+        """Ask for a piece of a line, and remember the order until it comes."""
+        self.scene = replace(self.scene, pending=tuple(lines), asked=asked, at=at)
+        product = self.shelf.product(lines[at].product_id or 0)
+        if asked == "quantity":
+            self.show([product])
+            wrong = self.say("bad_quantity") if lines[at].quantity == 0 else ""
+            return (
+                wrong
+                + self.say("priced", bold=bold(product), price=price(product.price))
+                + self.say("ask_quantity")
+            )
+        of_one = [line for line in lines if not line.customer]
+        named = [(self.shelf.product(line.product_id or 0), line.quantity or 0) for line in of_one]
         items = self.say("comma").join(f"{quantity} × {bold(product)}" for product, quantity in named)
         amount = sum(product.price * quantity for product, quantity in named)
         amounts = self.say("amounts", total=total(amount)) if total(amount) != "—" else ""
         return items + amounts + self.say("stop") + self.say("ask_customer")
 
-    def chosen(self, line: Line, orders: list[sense.Order], at: tuple[int, int]) -> list[Line]:
-        """Return the line with its product, none for a remark, or ask for it."""
+    def chosen(self, lines: list[Line], at: int) -> list[Line]:
+        """Return a line with its product, none for a remark, or ask for it."""
+        line = lines[at]
         if line.product_id is not None:
-            return [self.single(line)]
-        known = self.before.shelf.products
+            return [self.sized(line, self.shelf.product(line.product_id))]
         if line.words:
-            found = self.extreme(self.products(query=line.words)) or self.certain(line.words)
+            found = self.ranked(self.products(query=line.words)) or self.certain(line.words)
+            if not found and pattern(DATA["lines"]["count_and_name"]).fullmatch(self.text):
+                line, found = replace(line, words="", customer=line.words), self.known(self.before.focus)
         elif says("all_of_them", self.text):
-            return [Line(1, one) for one in self.before.shown or [product.id for product in self.products()]]
+            there = self.before.shown or [product.id for product in self.products()]
+            return [replace(line, quantity=line.quantity or 1, product_id=one) for one in there]
         else:
-            found = self.extreme() or [self.product(one) for one in self.before.focus]
+            found = self.ranked() or self.known(self.before.focus)
         if len(found) == 1:
-            self.before.shelf.products.setdefault(found[0].id, found[0])
-            return [self.single(replace(line, product_id=found[0].id, words=""))]
+            self.shelf.products.setdefault(found[0].id, found[0])
+            return [self.sized(replace(line, product_id=found[0].id), found[0])]
         others = [
-            one for one in orders[at[0]].lines if one.quantity is not None or one.product_id is not None
+            one
+            for one in lines
+            if one is not line and (one.quantity is not None or one.product_id is not None)
         ]
-        if line.quantity is None and others and line not in others and not found:
+        if line.quantity is None and others and not found:
             return []
         near = found or (self.products(query=line.words) if line.words else [])
-        self.wait(orders, "product", at)
-        self.show(near)
-        text = (
+        self.scene = replace(
+            self.scene, pending=(*lines[:at], line, *lines[at + 1 :]), asked="product", at=at
+        )
+        said = (
             self.say("could_be" if near else "no_product", words=escaped(line.words, 40))
             if line.words
             else ""
         )
-        shown = f"\n\n{product_table(self.say, near, Shelf(known, {}))}\n\n" if near else ""
-        raise Decided(text + shown + self.say("ask_product"))
+        raise Decided(
+            (self.listed(said, near, self.shelf) + "\n\n" if near else said) + self.say("ask_product")
+        )
 
-    def single(self, line: Line) -> Line:
-        """Return a line as one piece, where "it" or "the cheapest" is ordered without a number."""
-        one = line.quantity is None and says("single", self.text) and not line.words
-        return replace(line, quantity=1) if one else line
+    def sized(self, line: Line, product: Product) -> Line:
+        """Return a line in pieces: one of "it" or "the cheapest", and of what is sold in pairs one a pair."""
+        quantity = (
+            1 if line.quantity is None and not line.words and says("single", self.text) else line.quantity
+        )
+        if line.pair and not pattern(DATA["in_pairs"]).search(f"{line.words} {product.name}"):
+            unclear = pattern(DATA["perhaps_pairs"]).search(f"{product.name} {product.description}")
+            quantity = None if unclear else (quantity or 0) * 2
+        return replace(line, quantity=quantity, pair=False, words="")
 
     def certain(self, said: str) -> list[Product]:
         """Return the products that words name for sure: the search finds their last word, too."""
@@ -114,169 +123,241 @@ class Orders(Desk):
         if any(fold(p.name).lower() in said.lower() or squeezed(said) in squeezed(p.name) for p in named):
             return named
         tail = said.rsplit(maxsplit=1)[-1]
-        tail = tail[-2:] if re.fullmatch(f"[{data.CJK}]{{4,}}", tail) else tail
+        tail = tail[-2:] if pattern("[<CJK>]{4,}").fullmatch(tail) else tail
         if tail == said or not found:
             return named
         fitting = {product.id for product in self.products(query=tail)}
         return [product for product in named if product.id in fitting]
 
-    def purchase(self, orders: list[sense.Order]) -> str:
-        """Order for each customer, and say how that ended."""
-        self.buying = True
-        if not self.tools.has("create_purchase"):
-            raise Decided(self.say("not_connected"))
-        done = [call for call in self.calls if call.kind == "create_purchase"]
-        if not done:
-            raise Decided([self.tools.call("create_purchase", self.request(order)) for order in orders])
-        return "\n\n".join(self.outcome(order, call) for order, call in zip(orders, done, strict=False))
+    def _add(self) -> str:
+        waits = self.before.pending
+        more = [replace(line, customer=line.customer or waits[-1].customer) for line in self.meaning.lines]
+        return self.order([*waits, *more])
 
-    def request(self, order: sense.Order) -> dict[str, Any]:
-        """Return the arguments of a purchase."""
-        items: dict[int, int] = {}
-        for line in order.lines:
+    def named(self, line: Line) -> list[Product]:
+        """Return the products that a line names for sure."""
+        if line.product_id is not None:
+            return self.known([line.product_id])
+        return self.certain(line.words) if line.words else []
+
+    def _change(self) -> str:
+        """Change the lines of the products that are named, else the last one."""
+        lines = list(self.before.pending)
+        for given in self.meaning.lines:
+            found = [product.id for product in self.named(given)]
+            at = next((n for n, line in enumerate(lines) if [line.product_id] == found), len(lines) - 1)
+            base = lines[at] if given.bare else given
+            counted = lines[at] if given.quantity is None else given
+            whose = given.customer or lines[at].customer
+            lines[at] = Line(counted.quantity, base.product_id, base.words, whose, counted.pair)
+            if given == Line(customer=given.customer):
+                lines = [replace(line, customer=whose, key=None) for line in lines]
+        return self.order(lines)
+
+    def _remove(self) -> str:
+        """Take the products that are named out of what waits; all of it, if none is."""
+        gone = {product.id for line in self.meaning.lines for product in self.named(line)}
+        kept = [line for line in self.before.pending if line.product_id not in gone]
+        if kept and (len(kept) < len(self.before.pending) or not says("cancel", self.text)):
+            return self.order(kept)
+        return self._cancel()
+
+    # --- what changes the shop -----------------------------------------------------------------------------
+
+    def purchase(self, lines: Sequence[Line]) -> str:
+        """Order for each customer, and say how that ended; what was not bought goes on waiting."""
+        orders: dict[tuple[str | None, str | None], dict[int, int]] = {}
+        for line in lines:
+            items = orders.setdefault((line.customer, line.key), {})
             items[line.product_id or 0] = items.get(line.product_id or 0, 0) + (line.quantity or 0)
-        asked: dict[str, Any] = {"customerName": order.customer}
-        asked["items"] = [{"productId": product, "quantity": pieces} for product, pieces in items.items()]
-        if self.meaning.key:
-            asked["idempotencyKey"] = self.meaning.key
-        return self.tools.purchase(asked)
+        requests = [
+            {
+                "customerName": customer,
+                "items": [{"productId": product, "quantity": count} for product, count in items.items()],
+                "idempotencyKey": key,
+            }
+            for (customer, key), items in orders.items()
+        ]
+        calls = self.perform("create_purchase", requests)
+        ended = [self.outcome(list(orders)[n], call) for n, call in enumerate(calls)]
+        return "\n\n".join(ended)
 
-    def outcome(self, order: sense.Order, call: PastCall) -> str:
-        """Say how a purchase ended: with an order and what is left, with a refusal, or nobody knows."""
-        found = rows(call.content, Order)
-        if call.code in _MAY_HAVE_BOUGHT or (not call.code and not found):
-            self.scene = replace(self.scene, key=str(call.params.get("idempotencyKey") or "") or None)
-            return self.say("unknown_outcome") + (f"\n\n> {escaped(call.reason)}" if call.reason else "")
+    def perform(self, kind: str, requests: Sequence[dict[str, Any]]) -> list[PastCall]:
+        """Return the calls of a tool that writes, which are made once in a turn."""
+        self.buying = True
+        if not self.tools.has(kind):
+            raise Decided(self.say("not_connected"))
+        done = [call for call in self.calls if call.kind == kind]
+        if not done:
+            raise Decided([self.tools.call(kind, self.tools.arguments(kind, **one)) for one in requests])
+        return done[: len(requests)]
+
+    def refusal(self, call: PastCall) -> str:
+        """Say why a call that writes did not do it, or that nobody knows; empty if it did."""
+        what = "purchase" if call.kind == "create_purchase" else "change"
+        if call.code in _MAY_HAVE_HAPPENED:
+            return self.say(f"unknown_{what}") + (f"\n\n> {escaped(call.reason)}" if call.reason else "")
         if call.code in _REFUSED_BY_USER:
-            pending = self.scene.pending if call.code == "unconfirmed" else ()
-            self.scene = replace(self.scene, pending=pending)
-            return self.say("declined")
+            return self.say(f"declined_{what}")
         match call.code, call.params:
             case "out_of_stock", {"name": str(name), "available": int(left)}:
                 return self.say("out_of_stock", name=escaped(name), left=left)
-        if call.code:
-            return self.say("not_bought", reason=escaped(call.reason) or "—")
-        self.scene = replace(self.scene, pending=(), key=None, placed=(order,), placed_id=found[0].id)
-        shelf = Shelf(dict(self.before.shelf.products))
-        ids = sorted({item.productId for item in found[0].items})
+        return self.say(f"failed_{what}", reason=escaped(call.reason) or "—") if call.code else ""
+
+    def outcome(self, whose: tuple[str | None, str | None], call: PastCall) -> str:
+        """Say how a purchase ended: with an order and what is left, with a refusal, or nobody knows."""
+        lines = tuple(line for line in self.scene.pending if (line.customer, line.key) == whose)
+        others = tuple(line for line in self.scene.pending if line not in lines)
+        found = rows(call.content, Order)
+        call = call if call.code or found else replace(call, code=UNREADABLE)
+        if refused := self.refusal(call):
+            if call.code in _MAY_HAVE_HAPPENED:
+                key = whose[1] or str(call.params.get("idempotencyKey") or call.id)
+                others += tuple(replace(line, key=key) for line in lines)
+            elif call.code not in ("declined", "cancelled"):
+                others += lines
+            self.scene = replace(self.scene, pending=others)
+            return refused
+        self.scene = replace(self.scene, pending=others, placed=lines, placed_id=found[0].id)
+        shelf = Shelf(dict(self.shelf.products))
         try:
-            shelf.add(self.ask("get_inventory", productIds=ids))
+            products = sorted({item.productId for item in found[0].items})
+            shelf.add(self.ask("get_inventory", productIds=products))
         except Decided as decided:
             if not isinstance(decided.decision, str):
                 raise
-        return sentences.bought(self.say, found[0], shelf)
+        return data.bought(self.say, found[0], shelf)
 
-    def _change(self) -> str:
-        return self.say("cannot_change", id=self.before.placed_id)
+    def _cancel(self) -> str:
+        """Give up what waits; or cancel an order, if the owner's tool is there."""
+        if self.before.pending and not order_number(self.text):
+            self.scene = replace(self.scene, pending=())
+            return self.say("cancelled")
+        order = order_number(self.text) or self.before.placed_id
+        if not order or not self.tools.has("cancel_order"):
+            return self.say("cannot_cancel", id=order) if order else self.say("nothing_waits")
+        (call,) = self.perform("cancel_order", [{"orderId": order}])
+        return self.refusal(call) or self.say("order_cancelled", id=order)
 
-    # --- orders --------------------------------------------------------------------------------------------
+    def _restock(self) -> str:
+        """Book what was delivered, if the owner's tool is there."""
+        line = next((line for line in self.meaning.lines if line.quantity and not line.bare), None)
+        if not line or not self.tools.has("restock"):
+            return self.say("ask_restock" if self.tools.has("restock") else "cannot_restock")
+        (line,) = self.chosen([line], 0)
+        (call,) = self.perform("restock", [{"productId": line.product_id, "change": line.quantity}])
+        left = next((item.quantity for item in rows(call.content, InventoryItem)), "—")
+        product = self.shelf.product(line.product_id or 0)
+        return self.refusal(call) or self.say("restocked", bold=bold(product), count=line.quantity, left=left)
 
-    def orders(self, **filters: Any) -> tuple[list[Order], bool]:
-        """Return orders, and whether there are more of them."""
-        content = self.ask("get_orders", **filters)
-        return rows(content, Order), is_partial(content, filters["limit"])
-
-    def named(self) -> dict[int, str]:
-        """Return the products' names: orders carry ids, people read names."""
-        if self.tools.has("get_products"):
-            self.products()
-        return {product.id: product.name for product in self.before.shelf.products.values()}
+    # --- what was sold -------------------------------------------------------------------------------------
 
     def _order(self) -> str:
-        wanted = sense.order_number(self.text)
+        wanted = order_number(self.text)
         found, more = self.orders(limit=MAX_LIMIT)
         if more and found and wanted < found[-1].id:
             found, _ = self.orders(limit=MAX_LIMIT, offset=max(found[0].id - wanted - MAX_LIMIT // 2, 0))
         order = next((one for one in found if one.id == wanted), None)
         if not order:
             return self.say("no_order", id=wanted)
-        start = self.say("one_order", id=order.id, total=total(order.totalAmount))
-        return f"{start}\n\n{sentences.order_table(self.say, [order], self.named())}"
+        return self.order_list(self.say("one_order", id=order.id, total=total(order.totalAmount)), [order])
+
+    def orders(self, limit: int, **filters: Any) -> tuple[list[Order], bool]:
+        """Return orders, and whether there are more of them."""
+        content = self.ask("get_orders", limit=limit, **filters)
+        return rows(content, Order), is_partial(content, limit)
+
+    def order_list(self, start: str, orders: Sequence[Order]) -> str:
+        """Return a sentence and the orders below it, with the names of what was ordered."""
+        if self.tools.has("get_products"):
+            self.products()
+        return f"{start}\n\n{data.order_table(self.say, orders, self.shelf)}"
 
     def _orders(self) -> str:
         since, until = data.period(self.meaning.dated or self.text, self.today)
         filters: dict[str, Any] = {"customerName": self.meaning.customer, "since": since, "until": until}
+        if name := self.meaning.customer:
+            known = (row.label for row in self.sums("customer", {})[0]) if name.islower() else ()
+            filters["customerName"] = next((one for one in known if one.lower() == name), name)
         filters |= {"minAmount": self.meaning.low, "maxAmount": self.meaning.high}
-        least = says("smallest", self.text)
-        if least or says("largest", self.text):
-            return self.outstanding(least, filters)
-        groups = ("day", "customer", "product")
-        group = next((one for one in groups if says(f"by_{one}", self.text)), None)
-        rest = data.without("orders", data.without(f"by_{group}", self.text)) if group else self.text
-        named = len(words(rest)) > 1 or sense.ids(rest)
-        found = self.find(rest) if group != "product" and named else None
+        if says("largest", self.text) or says("smallest", self.text):
+            return self.outstanding(filters)
+        group = next((one for one in GROUPS if says(f"by_{one}", self.text)), "")
+        rest = without("orders", without(f"by_{group}", self.text)) if group else self.text
+        named = group != "product" and (len(words(rest)) > 1 or ids(rest))
+        found = self.find(rest) if named else None
+        filters["productId"] = found[0].id if found and len(found) == 1 else None
         if group:
-            one = found[0].id if found and len(found) == 1 else None
-            return self.summary(group, filters | {"productId": one})
+            return self.ranking(group, filters)
         if found and says("sold", self.text):
-            return self.sold(found, filters)
-        if not found and (says("total", self.text) or says("average", self.text) or says("sold", self.text)):
+            self.show(found)
+            return self.ranking("product", filters, {str(product.id) for product in found})
+        if not found and any(says(sign, self.text) for sign in ("total", "average", "sold")):
             return self.total(filters)
-        limit = data.orders_wanted(self.text) or RECENT
-        product = found[0].id if found and len(found) == 1 else None
-        orders, more = self.orders(productId=product, limit=limit, **filters)
+        orders, more = self.orders(data.count_of("newest", self.text) or RECENT, **filters)
         if not orders:
             return self.say("no_orders")
         start = self.say("orders_some" if more else "orders_all", count=len(orders))
-        return f"{start}\n\n{sentences.order_table(self.say, orders, self.named())}"
+        bounded = self.meaning.low is not None or self.meaning.high is not None
+        return self.order_list(start if bounded or not more else self.total(filters) + start, orders)
 
-    def outstanding(self, least: bool, filters: dict[str, Any]) -> str:
+    def outstanding(self, filters: dict[str, Any]) -> str:
         """Show the order with the highest or the lowest amount."""
-
-        def best(found: list[Order]) -> Order:
-            return min(found, key=lambda o: (o.totalAmount if least else -o.totalAmount, o.id))
-
-        found, more = self.orders(limit=MAX_LIMIT, **filters)
-        if found and more:  # those that reach the best so far are few
-            bound = {"maxAmount" if least else "minAmount": best(found).totalAmount}
-            found, more = self.orders(limit=MAX_LIMIT, **filters | bound)
-        if not found:
+        sign, bound = (1, "maxAmount") if says("smallest", self.text) else (-1, "minAmount")
+        found, more = self.orders(MAX_LIMIT, **filters)
+        best = min(found, key=lambda order: (sign * order.totalAmount, order.id), default=None)
+        if best and more:  # those that reach the best so far are few
+            found, more = self.orders(MAX_LIMIT, **filters | {bound: best.totalAmount})
+            best = min(found, key=lambda order: (sign * order.totalAmount, order.id), default=best)
+        if not best:
             return self.say("no_orders")
-        top = best(found)
-        parts = {"id": top.id, "total": total(top.totalAmount), "customer": escaped(top.customerName)}
+        parts = {"id": best.id, "total": total(best.totalAmount), "customer": escaped(best.customerName)}
         start = self.say("among", count=len(found)) if more else ""
-        start += self.say("smallest" if least else "largest", **parts)
-        return f"{start}\n\n{sentences.order_table(self.say, [top], self.named())}"
+        return self.order_list(start + self.say("smallest" if sign == 1 else "largest", **parts), [best])
 
-    def sums(self, group: str, filters: dict[str, Any]) -> list[SalesSummary]:
-        """Have the shop sum the orders up."""
-        return rows(self.ask("get_orders", groupBy=group, limit=MAX_LIMIT, **filters), SalesSummary)
+    def sums(self, group: str, filters: dict[str, Any]) -> tuple[list[SalesSummary], bool]:
+        """Have the shop sum the orders up; whether there are more groups."""
+        content = self.ask("get_orders", groupBy=group, limit=MAX_LIMIT, **filters)
+        return rows(content, SalesSummary), is_partial(content, MAX_LIMIT)
 
-    def summary(self, group: str, filters: dict[str, Any]) -> str:
-        """Sum up by product, customer or day; the worst product may be one that was never sold."""
-        found, least = self.sums(group, filters), says("least", self.text)
+    def ranking(self, group: str, filters: dict[str, Any], only: Collection[str] = ()) -> str:
+        """Rank products by pieces, customers and days by amount; the worst product may be an unsold one."""
+        (found, more), least = self.sums(group, filters), says("least", self.text)
+        found = [row for row in found if not only or row.key in only]
         if not found:
             return self.say("no_orders")
+        end = self.total(filters) if more else self.in_all(found)
         if group == "product" and least:
             sold = {row.key for row in found}
-            unsold = [product for product in self.products() if str(product.id) not in sold]
-            found += [
-                SalesSummary(key=str(p.id), label=p.name, orders=0, quantity=0, amount=0) for p in unsold
-            ]
+            unsold = (product for product in self.products() if str(product.id) not in sold)
+            found += [NOTHING.model_copy(update={"key": str(p.id), "label": p.name}) for p in unsold]
         by = next((one for one in ("pieces", "amount") if says(f"by_{one}", self.text)), "")
-        ranked = group != "day" or least or says("most", self.text)
-        by = by or ("amount" if group == "day" and ranked else "")
-        return sentences.summary(self.say, group, found, by if ranked else "", least)
+        by = by or ("pieces" if group == "product" else "amount")
 
-    def sold(self, products: list[Product], filters: dict[str, Any]) -> str:
-        """Say how much of some products was sold."""
-        self.show(products)
-        found = {row.key: row for row in self.sums("product", filters)}
-        nothing = SalesSummary(key="", label="", orders=0, quantity=0, amount=0)
-        lines = []
-        for product in products:
-            row = found.get(str(product.id), nothing)
-            parts = {"quantity": row.quantity, "orders": row.orders, "total": total(row.amount)}
-            lines.append(self.say("sold", bold=bold(product), **parts))
-        return "\n\n".join(lines)
+        def size(row: SalesSummary) -> float:
+            return row.quantity if by == "pieces" else row.amount
+
+        start = ""
+        if group != "day" or least or says("most", self.text) or says(f"by_{by}", self.text):
+            found.sort(key=lambda row: (size(row) * (1 if least else -1), -row.amount, row.key))
+            top = found[0]
+            parts = {"name": escaped(top.label), "quantity": top.quantity, "total": total(top.amount)}
+            start = self.say(f"first_{by}", which=self.say("little" if least else "much"), **parts) + "\n\n"
+        shown = found[: data.count_of("top", self.text) or len(found)]
+        return f"{start}{data.sums_table(self.say, group, shown)}\n\n{end}"
+
+    def in_all(self, sums: Sequence[SalesSummary]) -> str:
+        """Return the sum of the groups, if these are all."""
+        quantity, amount = sum(row.quantity for row in sums), sum(row.amount for row in sums)
+        return self.say("in_all", count=len(sums), quantity=quantity, total=total(amount))
 
     def total(self, filters: dict[str, Any]) -> str:
         """Say how much was sold in all, or on average."""
-        found = self.sums("total", filters)
-        if not found or not found[0].orders:
+        row = next(iter(self.sums("total", filters)[0]), NOTHING)
+        if not row.orders:
             return self.say("no_orders")
-        row, name = found[0], self.meaning.customer
         parts = {"orders": row.orders, "quantity": row.quantity, "total": total(row.amount)}
+        name = self.meaning.customer
         who = self.say("who", name=escaped(name)) if name else ""
         key = "mean" if says("average", self.text) else "sum"
         return self.say(key, who=who, average=total(row.average), **parts)

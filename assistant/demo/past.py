@@ -3,16 +3,17 @@
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from assistant.chat.history import Message
+from assistant.chat.history import HistoryCall, Message
 from assistant.chat.interfaces import ToolRequest
 from assistant.chat.sentences import ERROR
-from models import DEFAULT_LIMIT, InventoryItem, Product
+from models import InventoryItem, Product
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -21,14 +22,15 @@ MAX_STARTS = 50  # brackets that are tried as the beginning of the JSON
 UNREADABLE = "unreadable"  # the code of a result without JSON
 
 _JSON = json.JSONDecoder()
-_ARGUMENTS = {
-    "get_products": {"query", "minPrice", "maxPrice", "limit", "offset"},
-    "get_inventory": {"productIds", "maxQuantity", "limit", "offset"},
-    "get_orders": {
-        *("customerName", "productId", "minAmount", "maxAmount"),
-        *("since", "until", "limit", "offset", "groupBy"),
-    },
-    "create_purchase": {"input_data", "customerName", "items"},
+_NEXT = re.compile(r"[\s,]*(?={)")
+INTERRUPTED: Message = {"error": {"code": "interrupted"}}
+_NEEDED = {  # the arguments without which a tool is another one, for each shape that it may have
+    "get_products": [set[str]()],
+    "get_inventory": [set[str]()],
+    "get_orders": [set[str]()],
+    "create_purchase": [{"input_data"}, {"customerName", "items"}],
+    "restock": [{"productId", "change"}],
+    "cancel_order": [{"orderId"}],
 }
 
 
@@ -36,9 +38,10 @@ _ARGUMENTS = {
 class PastCall:
     """A tool call of the history with its result: JSON in `content`, or the code of a failure.
 
-    `kind` is the tool's own name; `reason` is the text of a failure, to be shown.
+    `kind` is the tool's own name; `reason` is the text of a failure, to be shown; `id` is the call's key.
     """
 
+    id: str
     kind: str
     arguments: dict[str, Any]
     content: str = ""
@@ -49,7 +52,7 @@ class PastCall:
 
 def kind_of(offered: str) -> str:
     """Return which of the shop's tools an offered name stands for; empty for any other."""
-    kinds = (kind for kind in _ARGUMENTS if re.search(rf"(?:^|[_-]){kind}(?:_[0-9a-f]{{8}})?$", offered))
+    kinds = (kind for kind in _NEEDED if re.search(rf"(?:^|[_-]){kind}(?:_[0-9a-f]{{8}})?$", offered))
     return next(kinds, "")
 
 
@@ -62,98 +65,82 @@ def text_of(message: Message) -> str:
     return content if isinstance(content, str) else ""
 
 
+def valid(model: type[M], values: object) -> list[M]:
+    """Return those of the values that have the shape of a model."""
+    found: list[M] = []
+    for value in values if isinstance(values, list) else ():
+        with suppress(ValidationError):
+            found.append(model.model_validate(value))
+    return found
+
+
 def past_calls(messages: Sequence[Message]) -> list[PastCall]:
     """Return the calls of the shop's tools with their results; a call without one was interrupted."""
     results = {str(m.get("tool_call_id")): m for m in messages if m.get("role") == "tool"}
-    return [
-        _past_call(kind_of(name), arguments, results.get(call_id))
-        for message in messages
-        if message.get("role") == "assistant"
-        for call_id, name, arguments in calls_in(message)
-    ]
+    made = (call for m in messages if m.get("role") == "assistant" for call in calls_in(m))
+    return [_past_call(call, results.get(call.id, INTERRUPTED)) for call in made]
 
 
-def _past_call(kind: str, arguments: dict[str, Any], result: Message | None) -> PastCall:
-    if result is None:
-        return PastCall(kind, arguments, code="interrupted")
-    content, error = text_of(result), result.get("error")
-    text = re.sub(r"</?tool_result[^>]*>", "", content).strip()
+def calls_in(message: Message) -> list[HistoryCall]:
+    """Return the calls of a message."""
+    return valid(HistoryCall, message.get("tool_calls"))
+
+
+def _past_call(call: HistoryCall, result: Message) -> PastCall:
+    arguments = (elements(call.function.arguments) or [[]])[0]
+    text, error = text_of(result), result.get("error")
+    reason = re.sub(r"</?tool_result[^>]*>", "", text).strip()
     if isinstance(error, dict):
-        code, params = str(error.get("code")), error.get("params")
-        reason = text[len(ERROR.format("")) :][:MAX_REASON]
-        return PastCall(kind, arguments, "", code, params if isinstance(params, dict) else {}, reason)
-    if elements(content) is None:
-        return PastCall(kind, arguments, code=UNREADABLE, reason=text[:MAX_REASON])
-    return PastCall(kind, arguments, content)
-
-
-def calls_in(message: Message) -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Yield id, offered name and arguments of each call of a message."""
-    calls = message.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        function = call.get("function") if isinstance(call, dict) else None
-        if isinstance(function, dict):
-            yield str(call.get("id")), str(function.get("name")), _arguments(function.get("arguments"))
-
-
-def _arguments(text: Any) -> dict[str, Any]:
-    try:
-        value = json.loads(text) if isinstance(text, str) else None
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}
+        reason = reason[len(ERROR.format("")) :]
+    else:
+        error = {"code": None if elements(text) else UNREADABLE}
+    code, params = error.get("code"), error.get("params")
+    return PastCall(
+        *(call.id, kind_of(call.function.name), arguments[0] if arguments else {}, text),
+        code=code and str(code),
+        params=params if isinstance(params, dict) else {},
+        reason=reason[:MAX_REASON],
+    )
 
 
 # --- results -----------------------------------------------------------------------------------------------
 
 
-def elements(content: str) -> tuple[list[Any], bool] | None:
-    """Return the elements of the JSON in a tool's text, and whether it is complete; None if there is no JSON.
+def elements(content: str) -> tuple[list[dict[str, Any]], bool] | None:
+    """Return the objects of the JSON in a tool's text, and whether it is complete; None if there is no JSON.
 
     A host may put a line before it, or cut it: the elements before the cut are kept. Servers that answer a
     list with one block for each element give objects one after the other.
     """
     for start in islice(re.finditer(r"[\[{]", content), MAX_STARTS):
-        try:
-            value, end = _JSON.raw_decode(content, start.start())
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict) and isinstance(value.get("result"), list):
-            value = value["result"]
-        if isinstance(value, dict):
-            return _in_sequence(content, value, end), "[" not in content[: start.start()]
-        if all(isinstance(element, dict) for element in value):
-            return value, True
+        values = [*_in_sequence(content, start.start())]
+        lists = [value.get("result", value) if isinstance(value, dict) else value for value in values]
+        found = [one for value in lists for one in (value if isinstance(value, list) else [value])]
+        if values and all(isinstance(one, dict) for one in found):
+            return found, isinstance(values[0], list) or "[" not in content[: start.start()]
     return None
 
 
-def _in_sequence(content: str, first: dict[str, Any], end: int) -> list[Any]:
-    found = [first]
-    while follows := re.compile(r"[\s,]*(?={)").match(content, end):
-        try:
-            value, end = _JSON.raw_decode(content, follows.end())
-        except (ValueError, RecursionError):
-            break
-        found.append(value)
-    return found
+def _in_sequence(content: str, at: int) -> Iterator[Any]:
+    with suppress(ValueError, RecursionError):
+        while True:
+            value, at = _JSON.raw_decode(content, at)
+            yield value
+            follows = _NEXT.match(content, at)
+            if not follows:
+                return
+            at = follows.end()
 
 
 def rows(content: str, model: type[M]) -> list[M]:
     """Return the elements that have the wire type's shape; others are left out."""
-    found = elements(content)
-    valid: list[M] = []
-    for element in found[0] if found else ():
-        try:
-            valid.append(model.model_validate(element))
-        except ValidationError:
-            continue
-    return valid
+    return valid(model, (elements(content) or [[]])[0])
 
 
-def is_partial(content: str, limit: int = DEFAULT_LIMIT) -> bool:
+def is_partial(content: str, limit: int) -> bool:
     """Whether a list is only the first page, or was cut."""
-    found = elements(content)
-    return found is not None and (len(found[0]) >= limit or not found[1])
+    found, whole = elements(content) or ([], True)
+    return len(found) >= limit or not whole
 
 
 @dataclass
@@ -167,21 +154,30 @@ class Shelf:
         """Add the products of a `get_products` or `get_inventory` result."""
         for item in rows(content, InventoryItem):
             self.stock[item.productId] = item.quantity
-            product = item.product or self.products.get(item.productId) or unnamed(item.productId)
-            self.products[item.productId] = product
+            self.products[item.productId] = item.product or self.product(item.productId)
         self.products |= {product.id: product for product in rows(content, Product)}
 
-    def left(self, product: Product) -> int | None:
-        """Return how many pieces are left; None if no result says it."""
-        return self.stock.get(product.id)
-
-
-def unnamed(product_id: int) -> Product:
-    """Return a placeholder for a product of which only the id is known."""
-    return Product(id=product_id, name=f"#{product_id}", price=float("nan"), description="")
+    def product(self, product_id: int) -> Product:
+        """Return a product, or a placeholder for one of which only the id is known."""
+        nameless = Product(id=product_id, name=f"#{product_id}", price=float("nan"), description="")
+        return self.products.get(product_id, nameless)
 
 
 # --- the tools ---------------------------------------------------------------------------------------------
+
+
+class _Schema(BaseModel):
+    properties: dict[str, Any] = {}
+    required: list[str] = []
+
+
+class _Function(BaseModel):
+    name: str
+    parameters: _Schema = _Schema()
+
+
+class _Tool(BaseModel):
+    function: _Function
 
 
 class ShopTools:
@@ -189,11 +185,12 @@ class ShopTools:
 
     def __init__(self, tools: Sequence[dict[str, Any]]) -> None:
         servers: dict[str, dict[str, tuple[str, set[str]]]] = {}
-        for tool in tools:
-            name, properties, required = _signature(tool)
-            kind = kind_of(name)
-            if kind and _fits(kind, properties, required):
-                servers.setdefault(name.partition(kind)[0], {})[kind] = name, properties
+        for function in (tool.function for tool in valid(_Tool, list(tools))):
+            kind, takes = kind_of(function.name), set(function.parameters.properties)
+            needs = set(function.parameters.required)
+            if kind and any(one <= takes and needs <= one for one in _NEEDED[kind]):
+                server = function.name.rpartition(kind)[0]
+                servers.setdefault(server, {})[kind] = function.name, takes
         self._tools = max(servers.values(), key=len, default={})
 
     def has(self, kind: str) -> bool:
@@ -203,33 +200,10 @@ class ShopTools:
     def arguments(self, kind: str, **arguments: Any) -> dict[str, Any]:
         """Return the arguments that the tool's schema has and that are not None."""
         properties = self._tools[kind][1]
+        if "input_data" in properties:
+            arguments = {"input_data": {key: value for key, value in arguments.items() if value is not None}}
         return {key: value for key, value in arguments.items() if key in properties and value is not None}
 
     def call(self, kind: str, arguments: dict[str, Any]) -> ToolRequest:
         """Return a call of the tool."""
         return ToolRequest(self._tools[kind][0], json.dumps(arguments, ensure_ascii=False))
-
-    def purchase(self, order: dict[str, Any]) -> dict[str, Any]:
-        """Return the arguments that order, in the shape of the tool's schema."""
-        wrapped = "input_data" in self._tools["create_purchase"][1]
-        return self.arguments("create_purchase", **({"input_data": order} if wrapped else order))
-
-
-def _signature(tool: dict[str, Any]) -> tuple[str, set[str], set[str]]:
-    function = tool.get("function")
-    function = function if isinstance(function, dict) else {}
-    schema = function.get("parameters")
-    schema = schema if isinstance(schema, dict) else {}
-    properties, required = schema.get("properties"), schema.get("required")
-    return (
-        str(function.get("name")),
-        set(properties) if isinstance(properties, dict) else set(),
-        {str(name) for name in required} if isinstance(required, list) else set(),
-    )
-
-
-def _fits(kind: str, properties: set[str], required: set[str]) -> bool:
-    if kind == "create_purchase":
-        fits = "input_data" in properties or {"customerName", "items"} <= properties
-        return fits and required <= _ARGUMENTS[kind]
-    return not required

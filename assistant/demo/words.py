@@ -1,46 +1,48 @@
-"""What words mean: the data file, and the numbers, prices, days and language of a sentence."""
+"""The data file: what words mean, with numbers, prices and days, and the sentences and tables of answers."""
 
+import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from opencc import OpenCC
 
-from models import MAX_LIMIT
+from assistant.demo.past import Shelf
+from models import MAX_LIMIT, MAX_QUANTITY, Order, Product, SalesSummary
 
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
+Say = Callable[..., str]
+Bounds = tuple[float | None, float | None]
 
-MAX_TEXT = 1000  # characters of a sentence that are read
-CJK = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af"
+MAX_TEXT = 500  # characters of a sentence that are read
+MAX_DAYS = 3650  # that are looked back
+MAX_ROWS = 20  # of a table; more is counted, not shown
+MAX_CELL = 60  # characters of a description in a table
+MAX_ABOUT = 200  # characters of a description elsewhere
+MAX_ITEMS = 5  # of an order in a table
+
+PRODUCT = ("id", "product", "price", "left", "about")
+STOCK = ("id", "product", "left", "price")
+ORDER = ("order", "customer", "items", "amount", "time")
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
+NUMBERS: dict[str, int] = DATA["numbers"]
+UNITS: dict[str, int] = DATA["units"]
+PARTS: dict[str, str] = DATA["parts"] | {"W": "|".join(sorted(NUMBERS, key=len, reverse=True))}
 
-_DIGITS: dict[str, int] = DATA["digits"]
-_UNITS = {"十": 10, "百": 100, "千": 1000, "万": 10_000}
-_NUMBERS: dict[str, int] = DATA["numbers"]
-_WORD = rf"(?<![a-z])(?:{'|'.join(sorted(_NUMBERS, key=len, reverse=True))})(?![a-z])"
-_HAN_DIGIT = "[零〇一二两三四五六七八九十百千万]"
-# Bounded, so that a long row of digits is not searched from each digit on; never matches a part of a number.
-NUMBER = (
-    r"(?:(?<![0-9.])-?(?:[0-9]{1,3}(?:,[0-9]{3}){1,4}|[0-9]{1,15})(?![0-9])(?:\.[0-9]{1,9}(?![0-9]))?"
-    rf"(?:\s?k(?![a-z])|[百千万])?|(?<!{_HAN_DIGIT}){_HAN_DIGIT}{{1,12}}(?!{_HAN_DIGIT})"
-    rf"|{_WORD}(?:[\s-]{_WORD}){{0,4}})"
-)
-MEASURE: str = DATA["measure"]
+
+def _expanded(text: str) -> str:
+    return re.sub("<([A-Z]+)>", lambda found: _expanded(PARTS[found[1]]), text)
 
 
 @cache
 def pattern(text: str) -> re.Pattern[str]:
-    """Compile a pattern of the data file."""
-    parts = {"N": NUMBER, "M": MEASURE, "Y": DATA["yuan"], "CJK": CJK}
-    parts["P"] = rf"(?:[¥$€]|rmb|cny)?\s*({NUMBER})"
-    return re.compile(
-        re.sub("<(N|M|Y|P|CJK)>", lambda found: parts[found[1]], text, flags=re.ASCII), re.IGNORECASE
-    )
+    """Compile a pattern of the data file, in which parts stand in angle brackets."""
+    return re.compile(_expanded(text), re.IGNORECASE)
 
 
 @cache
@@ -54,14 +56,14 @@ def says(sign: str, text: str) -> bool:
     return _sign(sign).search(text) is not None
 
 
-def without(sign: str, text: str) -> str:
-    """Return a sentence without the expressions for this."""
-    return _sign(sign).sub(lambda found: " " if found[0].isascii() else " 买 ", text)
+def without(sign: str, text: str, instead: str = " ") -> str:
+    """Return a sentence with something else for each of the expressions for this."""
+    return _sign(sign).sub(instead, text)
 
 
-def split_at(sign: str, text: str) -> list[str]:
-    """Split a sentence at the expressions for this."""
-    return [part for part in _sign(sign).split(text) if part.strip()]
+def first_group(found: re.Match[str] | None) -> str:
+    """Return the first group that took part in a match; empty for none."""
+    return next((group for group in found.groups() if group), "") if found else ""
 
 
 # --- characters and languages ------------------------------------------------------------------------------
@@ -84,10 +86,10 @@ def traditional(text: str) -> str:
 
 
 def clean(text: str) -> str:
-    """Normalise to NFKC; remove NUL, surrogates and the characters that tokens are made of."""
-    return re.sub(
-        "[\x00\ud800-\udfff\ue000\ue001]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT])
-    ).strip()
+    """Normalise to NFKC; remove NUL, surrogates, what tokens are made of, and repeated punctuation."""
+    text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
+    text = re.sub("[\x00\x01\ud800-\udfff\ue000\ue001]", "", text)
+    return re.sub(r"([^\w\s.])(?:\s*\1)+", r"\1", text).strip()
 
 
 def fold(text: str) -> str:
@@ -98,10 +100,10 @@ def fold(text: str) -> str:
 def tongue(text: str) -> Tongue | None:
     """Return the language of a message; None for a bare name or number."""
     text = clean(text)
-    english = re.findall(rf"\b(?:{DATA['english']})\b", text.lower())
-    if not re.search(f"[{CJK}]", text):
+    english = pattern(rf"\b(?:{DATA['english']})\b").findall(text)
+    if not pattern("[<CJK>]").search(text):
         return "en" if english else None
-    if len(english) > 1 or (english and text.lower().startswith(english[0])):
+    if len(english) > 1 or (english and text.startswith(english[0])):
         return "en"
     return "zh" if fold(text) == text.replace("’", "'") else "tw"
 
@@ -113,31 +115,29 @@ def number(text: str) -> float | None:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; None if it is no number."""
     text = text.strip().lower().replace(",", "")
     if digits := re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?)\s?([k百千万]?)", text):
-        return float(digits[1]) * {"": 1, "k": 1000, **_UNITS}[digits[2]]
+        return float(digits[1]) * UNITS.get(digits[2], 1)
     words = re.split(r"[\s-]+", text)
-    if all(word in _NUMBERS for word in words):
+    if all(word in NUMBERS for word in words):
         return float(_english(words))
-    return float(_chinese(text)) if text and all(c in _DIGITS or c in _UNITS for c in text) else None
+    return float(_chinese(text)) if text and all(sign in UNITS for sign in text) else None
 
 
 def _chinese(text: str) -> int:
     total = section = digit = last = 0
     for sign in text:
-        if sign in _DIGITS:
-            digit = _DIGITS[sign]
-            last = 10 if digit == 0 else last
-        elif sign == "万":
-            total, section, digit, last = (total + section + digit) * 10_000, 0, 0, 10_000
+        unit = UNITS[sign]
+        if unit < 10:
+            digit, last = unit, 10 if unit == 0 else last
+        elif unit == 10_000:
+            total, section, digit, last = (total + section + digit) * unit, 0, 0, unit
         else:
-            last = _UNITS[sign]
-            section, digit = section + (digit or 1) * last, 0
+            section, digit, last = section + (digit or 1) * unit, 0, unit
     return total + section + digit * max(last // 10, 1)  # 一千五 is 1500
 
 
 def _english(words: list[str]) -> int:
     total = part = 0
-    for word in words:
-        value = _NUMBERS[word]
+    for value in map(NUMBERS.__getitem__, words):
         part = (part or 1) * value if value in (12, 100, 1000) else part + value
         if value == 1000:
             total, part = total + part, 0
@@ -147,34 +147,22 @@ def _english(words: list[str]) -> int:
 def pieces(text: str) -> int:
     """Parse a number of pieces; 0 if it cannot be ordered."""
     value = number(text) or 0
-    return int(value) if 1 <= value <= 10**6 and value == int(value) else 0
+    return int(value) if 1 <= value <= MAX_QUANTITY and value == int(value) else 0
 
 
 def counted(text: str) -> str:
-    """Write dozens, pairs and single pieces as numbers: 一打 is 12个, 买个 is 买1个."""
-    text = pattern("半打").sub("6个", text)
-    text = pattern(r"(?<![a-z])half (?:a )?dozen(?: of)?(?![a-z])").sub("6", text)
-    text = pattern("(<N>)打(?!折)").sub(lambda found: f"{pieces(found[1]) * 12}个", text)
-    text = text.replace("俩", "2个").replace("仨", "3个")
-    text = pattern(r"(<N>)\s*[对双](?!比)(.{0,8})").sub(_pair, text)
-    text = pattern(r"(?<![a-z])(an?|<N>) pairs? of( .{0,24})").sub(_pair, text)
-    text = pattern(r"(?<![a-z])a (?=grand(?![a-z]))").sub("", text)
-    return pattern("(买|来|要|订|拿|加|购)(?=[个件台块副部](?!性))").sub(r"\g<1>1", text)
+    """Write dozens, a pair and single pieces with numbers: 一打 is 12个, 买个 is 买1个."""
+    for written, meant in DATA["counted"]:
+        text = pattern(written).sub(meant, text)
+    return pattern("(<N>)打(?!折)").sub(lambda found: f"{pieces(found[1]) * 12}个", text)
 
 
-def _pair(found: re.Match[str]) -> str:
-    count = 1 if found[1].lower() in ("a", "an") else pieces(found[1])
-    one_piece = pattern(rf"\s*(?:\S{{0,4}}?|[a-z ]*?)(?:{DATA['in_pairs']})").match(found[2])
-    unit = "" if found[0].isascii() else "个"
-    return f"{count if one_piece else count * 2}{unit}{found[2]}"
+# --- prices, places and days -------------------------------------------------------------------------------
 
 
-# --- prices and days ---------------------------------------------------------------------------------------
-
-
-def budget(text: str) -> tuple[float | None, float | None]:
+def budget(text: str) -> Bounds:
     """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
-    money, text = DATA["money"], re.sub("[0-9]{4}-[0-9]{2}-[0-9]{2}", " ", text)
+    money = DATA["money"]
     if pattern(money["counting"]).search(text) and not pattern(money["money"]).search(text):
         return None, None  # "less than 20 left" is no price
     if len(between := _prices("between", text)) > 1:
@@ -191,16 +179,17 @@ def _prices(name: str, text: str) -> list[float]:
     return [value for value in values if value is not None and value >= 0]
 
 
-def pieces_below(text: str) -> int | None:
-    """Return the largest number of pieces that "fewer than 20" allows; None without a number."""
-    found = pattern(DATA["money"]["few"]).search(text)
-    return max(pieces(found[1]) - 1, 0) if found else None
+def count_of(name: str, text: str) -> int | None:
+    """Return the number that stands in one of the counting expressions: "the last 5 orders", "top 3"."""
+    group = first_group(pattern(DATA["counts"][name]).search(text))
+    return min(pieces(group), MAX_LIMIT) if group else None
 
 
-def orders_wanted(text: str) -> int | None:
-    """Return how many orders are asked for: "the last 5 orders"."""
-    found = pattern(DATA["money"]["newest"]).search(text)
-    return min(pieces(found[1]), MAX_LIMIT) or None if found else None
+def place(text: str) -> int:
+    """Return which one a sentence points at: 2 for the second, -1 for the last, 0 for none."""
+    named: dict[str, int] = DATA["ordinals"]
+    group = first_group(pattern(DATA["lines"]["ordinal"]).search(text)).lower()
+    return named.get(group) or (pieces(group) if group else 0)
 
 
 def period(text: str, today: date) -> tuple[str | None, str | None]:
@@ -210,73 +199,171 @@ def period(text: str, today: date) -> tuple[str | None, str | None]:
         open_end = len(dates) == 1 and pattern(named["open_end"]).search(text)
         return min(dates), None if open_end else max(dates)
     if days := pattern(named["days"]).search(text):
-        return (today - timedelta(min(pieces(days[1]), 3650))).isoformat(), None
-    if month := _month_named(text):
-        year = today.year - (month > today.month)
-        end = date(year + month // 12, month % 12 + 1, 1) - timedelta(1)
-        return date(year, month, 1).isoformat(), end.isoformat()
-    day, monday, first = timedelta(1), today - timedelta(today.weekday()), today.replace(day=1)
-    january = first.replace(month=1)
-    spans: dict[str, tuple[date, date | None]] = {
-        "before": (today - 2 * day, today - 2 * day),
-        "today": (today, None),
-        "yesterday": (today - day, today - day),
-        "this_week": (monday, None),
-        "last_week": (monday - 7 * day, monday - day),
-        "this_month": (first, None),
-        "last_month": ((first - day).replace(day=1), first - day),
-        "this_year": (january, None),
-        "last_year": (january.replace(year=today.year - 1), january - day),
-    }
-    for name, (since, until) in spans.items():
-        if pattern(named[name]).search(text):
-            return since.isoformat(), until.isoformat() if until else None
+        return (today - timedelta(min(pieces(days[1]), MAX_DAYS))).isoformat(), None
+    month = number(first_group(pattern(named["month"]).search(text))) or 0
+    names = enumerate(named["months"], 1)
+    month = month or next((n for n, name in names if pattern(named["in_month"] + name).search(text)), 0)
+    spans = [("", "month", (today.month - int(month)) % 12)] if 1 <= month <= 12 else []
+    spans += [span for span in named["spans"] if pattern(span[0]).search(text)]
+    for _, unit, back in spans[:1]:
+        until = _start(today, unit, back - 1) - timedelta(1) if back else None
+        return _start(today, unit, back).isoformat(), until.isoformat() if until else None
     return None, None
 
 
-def _month_named(text: str) -> int:
-    if (found := re.search(r"([0-9]{1,2})月", text)) and 1 <= int(found[1]) <= 12:
-        return int(found[1])
-    if found := re.search(rf"({_HAN_DIGIT}{{1,2}})月", text):
-        return min(_chinese(found[1]), 12) if found[1][0] != "万" else 0
-    months = enumerate(DATA["periods"]["months"], 1)
-    in_english = r"(?<![a-z])(?:in|of|for|during|since) {}(?![a-z])"
-    return next((n for n, name in months if pattern(in_english.format(name)).search(text)), 0)
+def _start(today: date, unit: str, back: int) -> date:
+    if unit == "day":
+        return today - timedelta(back)
+    if unit == "week":
+        return today - timedelta(today.weekday() + 7 * back)
+    months = today.year * 12 + (today.month - 1 - back if unit == "month" else -12 * back)
+    return date(months // 12, months % 12 + 1, 1)
 
 
 # --- the words that describe a product ---------------------------------------------------------------------
 
-_IDLE = re.compile(DATA["idle"]["han"])
-_STOP = frozenset(DATA["idle"]["english"].split())
-
 
 def words(text: str) -> str:
     """Return the words that may describe a product: no words of asking, no numbers."""
-    text = re.sub("\ue000[0-9]+\ue001|\x01|[0-9]{4}-[0-9]{2}-[0-9]{2}", " ", text)
-    text = pattern(DATA["periods"]["days"]).sub(" ", text)
-    for name in ("between", "about", "above", "below"):
-        text = pattern(DATA["money"][name]).sub(" ", text)
-    text = pattern(r"[¥$€]?\s*(?<![\w.])<N>\s*<Y>|\d+月").sub(" ", text)
-    text = re.sub(r"[a-zA-Z']+", lambda found: " " if found[0].lower() in _STOP else found[0], text)
-    text = _IDLE.sub(" ", _IDLE.sub(" ", text))
-    text = re.sub(rf"(?<!\w){NUMBER}(?!\w)", " ", text, flags=re.IGNORECASE)
+    idle, stop = DATA["idle"], DATA["idle"]["english"].split()
+    spans = (span[0] for span in DATA["periods"]["spans"])
+    money = (DATA["money"][name] for name in ("between", "about", "above", "below"))
+    for one in (*idle["patterns"], DATA["periods"]["days"], *spans, *money, *idle["numbers"]):
+        text = pattern(one).sub(" ", text)
+    text = re.sub(r"[a-zA-Z']+", lambda found: " " if found[0].lower() in stop else found[0], text)
+    for one in (idle["han"], idle["han"], r"(?<!\w)<N>(?!\w)"):
+        text = pattern(one).sub(" ", text)
     kept = (word.strip(".'-") for word in re.findall(r"[\w'.%-]*[^\W_][\w'.%-]*", text))
     return " ".join(word for word in kept if not re.fullmatch(r"[-0-9.]*[k百千万]?", word))
 
 
 def uses(text: str) -> str:
     """Return words to search for the uses that a sentence names: 听歌 may want 耳机."""
-    return " ".join(dict.fromkeys(_of(DATA["uses"], text)))
+    found = (told for asked, told in DATA["uses"].items() if pattern(asked).search(text))
+    return " ".join(dict.fromkeys(" ".join(found).split()))
 
 
 def fact(text: str) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
     """Return how the fact that is asked for is named, and how a description tells it."""
-    for asked, told in DATA["facts"].items():
-        named = pattern(f"(?<![a-z])(?:{asked})(?![a-z])")
-        if named.search(text):
-            return named, pattern(told)
-    return None
+    facts = ((pattern(f"(?<![a-z])(?:{asked})(?![a-z])"), told) for asked, told in DATA["facts"].items())
+    return next(((named, pattern(told)) for named, told in facts if named.search(text)), None)
 
 
-def _of(table: dict[str, str], text: str) -> Iterable[str]:
-    return (word for key, found in table.items() if pattern(key).search(text) for word in found.split())
+# --- what is said ------------------------------------------------------------------------------------------
+
+
+def voice(tongue: Tongue) -> Say:
+    """Return what says a sentence of the data file in a language."""
+    return partial(_say, tongue)
+
+
+def _say(tongue: Tongue, key: str, **parts: object) -> str:
+    sentence = DATA["say"][key][tongue == "en"]
+    return (traditional(sentence) if tongue == "tw" else sentence).format(**parts)
+
+
+def escaped(text: str, limit: int = 0) -> str:
+    """Escape a text from outside for a table cell: one line, no markdown, cut at `limit` characters."""
+    text = " ".join(text.encode("utf-8", "replace").decode().split())  # JSON can hold lone surrogates
+    if limit and len(text) > limit:
+        text = text[: limit - 1] + "…"
+    return re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
+
+
+def bold(product: Product) -> str:
+    """Return the name of the product that an answer is about."""
+    return f"**{escaped(product.name)}**"
+
+
+def price(yuan: float) -> str:
+    """Format a unit price: ¥899, ¥9.90."""
+    return f"¥{yuan:.0f}" if math.isfinite(yuan) and yuan == int(yuan) else total(yuan)
+
+
+def total(yuan: float) -> str:
+    """Format a sum: ¥1798.00."""
+    return f"¥{yuan:.2f}" if math.isfinite(yuan) else "—"
+
+
+def table(say: Say, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
+    """Return a markdown table; a column whose name ends with a colon is aligned right."""
+    names = [say(f"column_{column}") for column in columns]
+    rule = [" ---: " if name.endswith(":") else " --- " for name in names]
+    lines = [f"| {' | '.join(name.rstrip(':') for name in names)} |", f"|{'|'.join(rule)}|"]
+    return "\n".join(lines + [f"| {' | '.join(row[column] for column in columns)} |" for row in rows])
+
+
+def product_table(
+    say: Say, products: Sequence[Product], shelf: Shelf, more: bool = False, columns: Sequence[str] = PRODUCT
+) -> str:
+    """List products; their stock only where it is known."""
+    known = any(product.id in shelf.stock for product in products)
+    cells = [
+        {
+            **{"id": str(p.id), "product": escaped(p.name), "price": price(p.price)},
+            **{"left": str(shelf.stock.get(p.id, "—")), "about": escaped(p.description, MAX_CELL)},
+        }
+        for p in products[:MAX_ROWS]
+    ]
+    listed = table(say, [column for column in columns if known or column != "left"], cells)
+    if not more and len(products) <= MAX_ROWS:
+        return listed
+    count = f"{len(products)}+" if more else len(products)
+    return f"{listed}\n\n{say('rest', shown=len(cells), known=count)}"
+
+
+def about(product: Product, before: str = "") -> str:
+    """Return the description in a paragraph of its own, if there is one."""
+    return f"\n\n{before}{escaped(product.description, MAX_ABOUT)}" if product.description.strip() else ""
+
+
+def items(say: Say, order: Order, shelf: Shelf) -> str:
+    """Return what was ordered: orders carry ids, people read names."""
+    named = (
+        f"{item.quantity} × {escaped(shelf.product(item.productId).name)}" for item in order.items[:MAX_ITEMS]
+    )
+    return say("comma").join(named)
+
+
+def order_table(say: Say, orders: Sequence[Order], shelf: Shelf) -> str:
+    """List orders in the given order."""
+    cells = (
+        {
+            **{"order": str(order.id), "customer": escaped(order.customerName)},
+            **{"items": items(say, order, shelf), "amount": total(order.totalAmount)},
+            "time": escaped(order.orderDate[:16].replace("T", " ")) + say(f"status_{order.status}"),
+        }
+        for order in orders[:MAX_ROWS]
+    )
+    return table(say, ORDER, cells)
+
+
+def sums_table(say: Say, group: str, sums: Sequence[SalesSummary]) -> str:
+    """List sums by product, customer or day."""
+    cells = (
+        {
+            **{group: escaped(row.label), "orders": str(row.orders)},
+            **{"pieces": str(row.quantity), "amount": total(row.amount)},
+        }
+        for row in sums[:MAX_ROWS]
+    )
+    return table(say, (group, "orders", "pieces", "amount"), cells)
+
+
+def bought(say: Say, order: Order, shelf: Shelf) -> str:
+    """Confirm an order: its number, its total, its lines, and the stock now."""
+    text = say("bought", customer=escaped(order.customerName), id=order.id, total=total(order.totalAmount))
+    lines = [
+        f"\n- {item.quantity} × {bold(shelf.product(item.productId))}"
+        + (say("left_now", left=shelf.stock[item.productId]) if item.productId in shelf.stock else "")
+        for item in order.items[:MAX_ROWS]
+    ]
+    return f"{text}\n{''.join(lines)}"
+
+
+def examples(tongue: Tongue, said: str = "", count: int = 8) -> list[str]:
+    """Return what can be asked, first what is nearest to what was said."""
+    chinese = "en" if tongue == "en" else "zh"
+    known = [traditional(one) if tongue == "tw" else one for one in DATA["examples"][chinese]]
+    pairs = {said[at : at + 2].lower() for at in range(len(said) - 1)}
+    return sorted(known, key=lambda one: -sum(pair in fold(one).lower() for pair in pairs))[:count]

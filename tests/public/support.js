@@ -34,7 +34,7 @@ export class RecordingView {
 			"text",
 			"html",
 			"thoughts",
-			"remarks",
+			"partial",
 			"card",
 			"begin",
 			"finish",

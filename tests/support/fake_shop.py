@@ -32,6 +32,7 @@ ARGUMENTS = {
     ),
     "create_purchase": ("input_data",),
 }
+OWNERS = ("restock", "cancel_order")
 
 
 def offer(name: str, arguments: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -82,7 +83,7 @@ class FakeShop:
     def _run(self, tool_calls: list[dict[str, Any]], name: str, arguments: str) -> None:
         call = Call(f"call_{len(self.history)}_{len(tool_calls)}", name, arguments)
         tool_calls.append(call.to_dict())
-        tool = next(tool for tool in ARGUMENTS if name.endswith(tool))
+        tool = next(tool for tool in (*ARGUMENTS, *OWNERS) if name.endswith(tool))
         self.calls.append((tool, json.loads(arguments)))
         result = self.override.get(tool) or getattr(self, tool)(**json.loads(arguments))
         self.history.append(message_of(call, result))
@@ -142,6 +143,14 @@ class FakeShop:
         self.orders.insert(0, order)
         return dump(order)
 
+    def cancel_order(self, orderId: int) -> ToolResult:
+        order = next(order for order in self.orders if order["id"] == orderId)
+        return dump(order | {"status": "cancelled"})
+
+    def restock(self, productId: int, change: int) -> ToolResult:
+        self.stock[productId] += change
+        return dump({"productId": productId, "quantity": self.stock[productId]})
+
     def get_orders(
         self,
         groupBy: str = "",
@@ -149,6 +158,8 @@ class FakeShop:
         productId: int = 0,
         minAmount: float = 0,
         maxAmount: float = 1e18,
+        *,
+        limit: int = 100,
         **_: Any,
     ) -> ToolResult:
         kept = [
@@ -159,7 +170,7 @@ class FakeShop:
             and (not productId or productId in [item["productId"] for item in order["items"]])
         ]
         if not groupBy:
-            return dump(kept)
+            return dump(kept[:limit])
         rows: dict[str, dict[str, Any]] = {}
         for order in kept:
             for item in order["items"]:

@@ -1,7 +1,5 @@
 """What the demo model orders, in both languages and many wordings, from a shop in memory."""
 
-import pytest
-
 from tests.support.fake_shop import FakeShop, bought
 from tests.support.wordings import each, parted
 
@@ -180,16 +178,14 @@ BUYING: list[tuple[str, tuple[str, list[tuple[int, int]]], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("before", "expected", "sentences"), BUYING)
-def test_what_is_ordered_is_bought(
-    before: str, expected: tuple[str, list[tuple[int, int]]], sentences: str
-) -> None:
-    for sentence in parted(sentences):
-        shop = FakeShop()
-        if before:
-            shop.ask(before)
-        shop.ask(sentence)
-        assert bought(shop) == expected, sentence
+def test_what_is_ordered_is_bought() -> None:
+    for before, expected, sentences in BUYING:
+        for sentence in parted(sentences):
+            shop = FakeShop()
+            if before:
+                shop.ask(before)
+            shop.ask(sentence)
+            assert bought(shop) == expected, sentence
 
 
 @each(
@@ -248,9 +244,9 @@ ASKING = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "sentences"), ASKING)
-def test_the_piece_that_is_missing_is_asked_for(asked: str, sentences: str) -> None:
-    for sentence in parted(sentences):
-        shop = FakeShop()
-        assert shop.ask(sentence).endswith(asked), sentence
-        assert shop.orders == [], sentence
+def test_the_piece_that_is_missing_is_asked_for() -> None:
+    for asked, sentences in ASKING:
+        for sentence in parted(sentences):
+            shop = FakeShop()
+            assert shop.ask(sentence).endswith(asked), sentence
+            assert shop.orders == [], sentence

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.support.fake_shop import FakeShop, failed
+from tests.support.fake_shop import FakeShop, failed, offer, offered
+from tests.support.wordings import each
 
 # What is said, and for whom what waits then: "Tom 2x3" are three of product 2 for Tom.
 ORDERS = [
@@ -45,6 +46,14 @@ ORDERS = [
     ("给小明买2个耳机|换成手表", "小明 1x2"),
     ("buy 2 headphones for Tom|add a power bank", "Tom 2x2 3x1"),
     ("给小明买2个耳机|再加一个充电宝", "小明 2x2 3x1"),
+    ("给小李买2个耳机和1个手表|手表不要了", "小李 2x2"),
+    ("buy 3 power banks and 1 laptop for Eve|remove the power banks|make it 2", "Eve 4x2"),
+    ("buy a watch for Ken|sorry, I meant Kevin", "Kevin 1x1"),
+    ("我要两个手表|陈静|不对，应该是陈晶", "陈晶 1x2"),
+    ("one watch and one laptop for Uma|two watches actually", "Uma 1x2 4x1"),
+    ("headphones|4 tom", "tom 2x4"),
+    ("给张三一对耳机", "张三 2x1"),
+    ("buy the second cheapest one for Ravi", "Ravi 2x1"),
     ("buy 2 headphones for Amy|<ok>|same again for Bob", "Bob 2x2"),
     ("buy 2 headphones for Tom|<ok>|another one", "Tom 2x1"),
     ("买2个耳机|小红|<ok>|再给小明来一个同样的", "小明 2x1"),
@@ -75,6 +84,18 @@ ANSWERS = [
     ("how long does the battery last on the headphones?", "30小时 -20000"),
     ("do you have anything for travel", "移动电源"),
     ("有没有iPhone卖", "没有找到 iPhone"),
+    ("what's the second cheapest thing you sell?", "899 -299"),
+    ("第二贵的是哪个", "1299 -1599"),
+    ("show me the two cheapest products", "299 899 -1299"),
+    ("top 2 customers", "Carol Alice -Bob"),
+    ("1 orders", "newest Alice -Carol"),
+    ("what did carol buy?", "4095 -Bob"),
+    ("what's the average amount Alice spends per order", "1048.50"),
+    ("gift for a child under 500", "nothing child 299 -1299"),
+    ("is the laptop more expensive than the watch?", "300 -899"),
+    ("cancel order 2", "cannot 2 -nothing"),
+    ("restock 20 headphones", "owner"),
+    ("你觉得哪个好", "没有自己的看法"),
     ("那个能打折吗", "不能打折"),
     ("do you ship to Germany?", "shipping -found"),
     ("are you a robot", "demo"),
@@ -125,3 +146,22 @@ def test_it_answers_what_was_asked(says: str, words: str) -> None:
     _, text = talk(says)
     for word in words.split():
         assert (word[1:] not in text) if word[0] == "-" else (word in text), text
+
+
+OWNER = [*offered(), offer("product-mcp_cancel_order", ("orderId",), ("orderId",))]
+OWNER += [offer("product-mcp_restock", ("productId", "change"), ("productId", "change"))]
+
+
+@each("buy 1 of product 3 for Liz|cancel that order / buy 1 of product 3 for Liz|给我退了订单 1")
+def test_with_the_owners_tools_an_order_is_cancelled(says: str) -> None:
+    shop = FakeShop(tools=OWNER)
+    text = [shop.ask(line) for line in says.split("|")][-1]
+    assert shop.calls == [("cancel_order", {"orderId": 1})]
+    assert "cancelled" in text or "已取消" in text
+
+
+@each("restock 20 headphones / 耳机到货20个 / 给耳机补货 20 个 / add 20 headphones to the stock")
+def test_with_the_owners_tools_stock_is_booked_in(question: str) -> None:
+    shop = FakeShop(tools=OWNER)
+    assert "70" in shop.ask(question)
+    assert shop.calls[-1] == ("restock", {"productId": 2, "change": 20})

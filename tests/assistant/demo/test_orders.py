@@ -1,7 +1,5 @@
 """The demo model about orders, and its talk, in both languages and many wordings."""
 
-import pytest
-
 from tests.support.fake_shop import BUDS, LAPTOP, POWER, WATCH, FakeShop
 from tests.support.wordings import each
 
@@ -270,40 +268,42 @@ def test_an_order_can_be_given_up(question: str) -> None:
     assert "没有下单" in text or "nothing was ordered" in text
 
 
-@pytest.mark.parametrize(
-    ("question", "since", "until"),
-    [
-        ("2026-11-01 以来的订单", "2026-11-01", None),
-        ("orders from 2026-11-01 to 2026-11-05", "2026-11-01", "2026-11-05"),
-        ("12月的订单", "2025-12-01", "2025-12-31"),
-        ("上个月的订单", "2026-10-01", "2026-10-31"),
-        ("orders of this week", "2026-11-16", None),
-        ("今年的订单", "2026-01-01", None),
-    ],
-)
-def test_a_period_becomes_its_days(question: str, since: str, until: str | None) -> None:
-    shop = FakeShop()
-    shop.ask(question)
-    assert (shop.calls[0][1].get("since"), shop.calls[0][1].get("until")) == (since, until)
+PERIODS = [
+    ("2026-11-01 以来的订单", "2026-11-01", None),
+    ("orders from 2026-11-01 to 2026-11-05", "2026-11-01", "2026-11-05"),
+    ("12月的订单", "2025-12-01", "2025-12-31"),
+    ("上个月的订单", "2026-10-01", "2026-10-31"),
+    ("orders of this week", "2026-11-16", None),
+    ("今年的订单", "2026-01-01", None),
+]
 
 
-@pytest.mark.parametrize(
-    ("written", "pieces"),
-    [
-        ("一百二十", 120),
-        ("一千零五", 1005),
-        ("两万", 20_000),
-        ("twenty-five", 25),
-        ("two hundred", 200),
-        ("1,200", 1200),
-    ],
-)
-def test_numbers_are_read_as_people_write_them(written: str, pieces: int) -> None:
-    shop = FakeShop([(1, "Schraube", 0.1, "", 100_000)])
-    shop.ask(
-        f"帮客户A买 {written} 个商品 1" if written[0] > "z" else f"buy {written} of product 1 for customer A"
-    )
-    assert shop.orders[0]["items"] == [{"productId": 1, "quantity": pieces}]
+def test_a_period_becomes_its_days() -> None:
+    for question, since, until in PERIODS:
+        shop = FakeShop()
+        shop.ask(question)
+        assert (shop.calls[0][1].get("since"), shop.calls[0][1].get("until")) == (since, until)
+
+
+NUMBERS = [
+    ("一百二十", 120),
+    ("一千零五", 1005),
+    ("两万", 20_000),
+    ("twenty-five", 25),
+    ("two hundred", 200),
+    ("1,200", 1200),
+]
+
+
+def test_numbers_are_read_as_people_write_them() -> None:
+    for written, pieces in NUMBERS:
+        shop = FakeShop([(1, "Schraube", 0.1, "", 100_000)])
+        shop.ask(
+            f"帮客户A买 {written} 个商品 1"
+            if written[0] > "z"
+            else f"buy {written} of product 1 for customer A"
+        )
+        assert shop.orders[0]["items"] == [{"productId": 1, "quantity": pieces}]
 
 
 def test_the_cheapest_and_the_dearest_are_named() -> None:

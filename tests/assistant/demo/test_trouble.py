@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import sys
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +12,8 @@ from hypothesis import strategies as st
 
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Piece, ToolResult
-from assistant.demo.model import DemoModel
+from assistant.demo.model import DemoModel, decide
+from assistant.demo.past import ShopTools
 from tests.support.fake_shop import (
     ARGUMENTS,
     CATALOGUE,
@@ -23,11 +26,12 @@ from tests.support.fake_shop import (
     offer,
     offered,
 )
+from tests.support.wordings import each
 
 READING = ["有哪些商品？", "库存还有多少？", "推荐一款耳机", "买 2 个耳机", "最近的订单", "按商品汇总订单"]
 
 
-@pytest.mark.parametrize("question", READING)
+@each(" / ".join(READING))
 def test_a_server_that_is_down_is_said_with_the_reason(question: str) -> None:
     down = failed("server_down", "服务器 product-mcp 现在不可用：还没有连上")
     shop = FakeShop(override=dict.fromkeys(ARGUMENTS, down))
@@ -36,15 +40,13 @@ def test_a_server_that_is_down_is_said_with_the_reason(question: str) -> None:
     assert "错误" not in text
 
 
-@pytest.mark.parametrize("question", [*READING, "buy 2 of product 1 for Tom", "what do you sell?"])
-@pytest.mark.parametrize("tools", [[], [offer("weather_get_weather", ("city",), ("city",))]])
-def test_without_the_shops_tools_it_says_that_they_are_not_connected(
-    question: str, tools: list[dict[str, Any]]
-) -> None:
-    shop = FakeShop(tools=tools)
-    text = shop.ask(question)
-    assert "没有连接上" in text or "not connected right now" in text
-    assert shop.calls == []
+@each(" / ".join([*READING, "buy 2 of product 1 for Tom", "what do you sell?"]))
+def test_without_the_shops_tools_it_says_that_they_are_not_connected(question: str) -> None:
+    for tools in ([], [offer("weather_get_weather", ("city",), ("city",))]):
+        shop = FakeShop(tools=tools)
+        text = shop.ask(question)
+        assert "没有连接上" in text or "not connected right now" in text
+        assert shop.calls == []
 
 
 def test_it_never_calls_a_tool_that_only_looks_like_the_shops() -> None:
@@ -112,7 +114,7 @@ def test_an_unknown_product_is_said() -> None:
     assert "商品ID 99 不存在" in FakeShop().ask("帮客户A买 2 个商品 99")
 
 
-@pytest.mark.parametrize("code", ["declined", "unconfirmed", "cancelled"])
+@each("declined / unconfirmed / cancelled")
 def test_a_purchase_that_the_user_did_not_confirm_is_acknowledged(code: str) -> None:
     shop = FakeShop(override={"create_purchase": failed(code, "without a word that one could know it by")})
     assert shop.ask("帮客户A买 2 个商品 1") == "好的，已取消，没有下单。"
@@ -143,6 +145,20 @@ def test_an_unknown_outcome_is_said_with_the_advice_to_look_at_the_orders(result
     assert "结果不明" in text
     assert "最近的订单" in text
     assert [tool for tool, _ in shop.calls] == ["create_purchase"]
+
+
+@each("再试一次 / try again")
+def test_an_unknown_outcome_is_tried_again_under_its_key_and_a_known_one_is_not(question: str) -> None:
+    told = failed("outcome_unknown", idempotencyKey="k-7")
+    for result, key in ((told, "k-7"), (failed("lost"), "call_2_0")):
+        shop = FakeShop(override={"create_purchase": result})
+        shop.ask("帮客户A买 2 个商品 1")
+        shop.override.clear()
+        shop.ask(question)
+        assert shop.calls[0][1]["input_data"]["idempotencyKey"] == key
+        assert bought(shop) == ("客户A", [(1, 2)])
+        shop.ask("帮客户A买 3 个商品 1")
+        assert "idempotencyKey" not in shop.calls[0][1]["input_data"]
 
 
 def test_an_order_is_confirmed_although_the_new_stock_cannot_be_read() -> None:
@@ -209,9 +225,7 @@ def test_a_name_with_and_in_it_is_one_product() -> None:
     assert bought(shop) == ("Ann", [(4, 2)])
 
 
-@pytest.mark.parametrize(
-    "number", ["1000000000000000000001", "1" * 16 + ".5", "1.0000000000001", "一" * 13, "-2"]
-)
+@each(f"1000000000000000000001 / {'1' * 16}.5 / 1.0000000000001 / {'一' * 13} / -2")
 def test_a_part_of_a_number_is_never_taken_for_the_quantity(number: str) -> None:
     shop = FakeShop()
     assert shop.ask(f"帮客户A买 {number} 个商品 1").endswith("要买几件？")
@@ -263,9 +277,7 @@ INJECTION = (
 )
 
 
-@pytest.mark.parametrize(
-    "question", [*READING, "有什么推荐", "帮客户A买 2 个商品 2", "谢谢", "what do you sell?"]
-)
+@each(" / ".join([*READING, "有什么推荐", "帮客户A买 2 个商品 2", "谢谢", "what do you sell?"]))
 def test_what_a_product_says_of_itself_is_never_obeyed(question: str) -> None:
     shop = FakeShop([(1, "茶 <img src=x> | 买", 5.0, INJECTION, 500), CATALOGUE[1]])
     shop.ask("有哪些商品？")
@@ -302,6 +314,32 @@ def test_several_customers_are_several_orders() -> None:
     shop = FakeShop()
     shop.ask("帮客户A和客户B各买一个耳机")
     assert sorted(order["customerName"] for order in shop.orders) == ["客户A", "客户B"]
+
+
+def steps(sentence: str) -> int:
+    """Return how many functions are called until a sentence is answered."""
+    count = 0
+
+    def counted(*_: object) -> None:
+        nonlocal count
+        count += 1
+
+    shop = FakeShop()
+    shop.ask(sentence)  # compiles the patterns
+    asked: list[Message] = [{"role": "user", "content": sentence}]
+    sys.setprofile(counted)
+    try:
+        decide(asked, ShopTools(shop.tools), datetime(2026, 11, 21, tzinfo=UTC))
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+@each("a, / 耳机， / 买2个, / 1 / for Tom and / 不对， / 第二个 / 张三和")
+def test_a_sentence_of_twice_the_length_takes_at_most_twice_the_steps(part: str) -> None:
+    short, double, endless = (steps(part * (size // len(part))) for size in (200, 400, 20_000))
+    assert double < 2.5 * short
+    assert endless < 2.5 * double
 
 
 def test_it_streams_in_small_pieces() -> None:
