@@ -60,6 +60,12 @@ export const callTool = async (server, name, args, key = newKey()) =>
 export const promptText = async ({server, name}, args) =>
 	(await (await send("api/get-prompt", {server, name, args})).json()).text;
 
+/** @param {string} server @param {string} uri @returns {Promise<string>} */
+export async function readResource(server, uri) {
+	const {contents} = await (await send("api/read-resource", {server, uri})).json();
+	return contents.map((/** @type {{text?: string}} */ {text}) => text ?? "").join("");
+}
+
 /** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} signal */
 export async function* events(path, body, signal) {
 	const {body: stream} = await send(path, body, signal);

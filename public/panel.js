@@ -1,5 +1,5 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
-import {shopServer, sleep} from "./backend-status.js";
+import {findTool, shopServer, sleep} from "./backend-status.js";
 import {$, bar, bindRadios, button, h} from "./elements.js";
 import {t} from "./i18n.js";
 import {OrderList, orderLines, saveOrders} from "./order-list.js";
@@ -11,12 +11,14 @@ import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 
 /** @import {FillProduct, StockRow} from "./stock-list.js" */
 /** @import {FillOrder, NameProducts} from "./order-list.js" */
+/** @import {OwnerDesk} from "./owner-desk.js" */
 /** @typedef {{label: string, amount: number, quantity: number}} SalesRow */
 /** @typedef {(server: string, order: Order) => (() => void) | undefined} Lead what leads to where an order was bought */
 
 const POLL_MS = 1200; // a purchase made anywhere shows within 2 s, including the answer's own time
 const RETRY_MS = 200;
 const MAX_BARS = 8;
+const OWNERS_TOOLS = ["restock", "change_product", "cancel_order"];
 
 const groupBy = () => preferences.salesBy ?? "product";
 const csv = $("csv", HTMLButtonElement);
@@ -42,7 +44,10 @@ const namer = server => async orders => {
 export class Panel {
 	#refresher = new Refresher(() => this.#refresh());
 	#seen = "";
+	#hired = "";
 	#problem = "";
+	/** @type {OwnerDesk | null} */
+	#desk = null;
 
 	/** @param {Lead} lead */
 	constructor(lead) {
@@ -107,6 +112,7 @@ export class Panel {
 	/** @param {Server} server */
 	async #load({name, status: state}) {
 		if (state !== "ready") throw new Error(state);
+		await this.#hire(name);
 		$("stock-filter").hidden = !takes("get_products", name, "query");
 		$("order-filter").hidden = !takes("get_orders", name, "since");
 		const wish = this.#wish;
@@ -136,6 +142,19 @@ export class Panel {
 		this.orders.draw(/** @type {Order[]} */ (orders), total);
 	}
 
+	/** Open the owner's desk where this server lets the owner use it; what was unfolded without it folds. @param {string} server */
+	async #hire(server) {
+		const tools = OWNERS_TOOLS.filter(name => findTool(name, server)?.honoursKey);
+		if (server + tools === this.#hired) return;
+		this.#hired = server + tools;
+		const {OwnerDesk} = tools.length ? await import("./owner-desk.js") : {OwnerDesk: null};
+		this.#desk = OwnerDesk && new OwnerDesk(server, () => this.refresh());
+		$("desk").replaceChildren(...(this.#desk?.can("change_product") ? [this.#desk.create()] : []));
+		this.stock.list.forget();
+		this.orders.list.forget();
+		this.#seen = "";
+	}
+
 	#saveOrders() {
 		const {name} = shopServer() ?? {name: ""};
 		/** @param {Params} until */
@@ -144,24 +163,23 @@ export class Panel {
 	}
 
 	/** @type {FillProduct} */
-	#fillProduct = (body, {productId, product}) => {
+	#fillProduct = (body, row) => {
+		const {productId, product} = row;
 		const about = h("p.quiet", product?.description);
-		body.append(
-			about,
-			h(
-				".row",
-				button(t("ordersOf"), () => this.orders.filter.only("productId", productId)),
-			),
-		);
-		return row => {
-			about.textContent = row.product?.description ?? "";
+		body.append(button(t("ordersOf"), () => this.orders.filter.only("productId", productId)));
+		const update = this.#desk?.fillProduct(body, row);
+		body.prepend(about);
+		return now => {
+			about.textContent = now.product?.description ?? "";
+			update?.(now);
 		};
 	};
 
 	/** @type {FillOrder} */
 	#fillOrder = (body, order) => {
 		const lead = this.lead(shopServer()?.name ?? "", order);
-		body.append(orderLines(order), h(".row", lead && button(t("showConversation"), lead)));
-		return () => {};
+		body.append(orderLines(order));
+		if (lead) body.append(button(t("showConversation"), lead));
+		return this.#desk?.fillOrder(body, order) ?? (() => {});
 	};
 }

@@ -1,5 +1,5 @@
 // The panel's second tab: the servers with their state and tools. And the dialog for a prompt's arguments.
-import {callTool, isUnknown, messageOf, newKey, promptText, reconnect, trust} from "./backend.js";
+import {isUnknown, messageOf, promptText, reconnect, trust} from "./backend.js";
 import {status} from "./backend-status.js";
 import {$, attr, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
@@ -7,23 +7,18 @@ import {failureText, t, textOf} from "./i18n.js";
 import {allowForEver, isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
+import {keyedCall} from "./tool-client.js";
 
 /** @param {Tool} tool */
 function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
-	// A call whose outcome is unknown keeps its key: sent again, it is the same call.
-	let [asked, key] = ["", ""];
+	const call = keyedCall(server, name);
 	/** @param {unknown} args @returns {Promise<HTMLElement>} */
 	const run = async args => {
-		const now = JSON.stringify(args);
-		if (asked !== now) [asked, key] = [now, newKey()];
 		try {
-			const answer = await callTool(server, name, args, key);
-			asked = "";
-			return drawAnswer(answer);
+			return drawAnswer(await call(args));
 		} catch (error) {
-			if (!isUnknown(error)) asked = "";
 			const again = button(t("unknownRetry"), async () => box.replaceWith(await run(args)));
-			const box = h("", h("p.bad", messageOf(error)), asked && (readOnly || honoursKey) && again);
+			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);
 			return box;
 		}
 	};

@@ -1,5 +1,5 @@
-// Reads the shop through the same tools as the model.
-import {callTool} from "./backend.js";
+// Tools called by the page: those that read the shop, page by page, and others by hand.
+import {callTool, isUnknown, newKey} from "./backend.js";
 import {findTool} from "./backend-status.js";
 import {failureText, textOf} from "./i18n.js";
 import {isObject, parseJson, rowsOf} from "./tool-result.js";
@@ -8,6 +8,26 @@ import {isObject, parseJson, rowsOf} from "./tool-result.js";
 
 const PAGE_ROWS = 500; // the most that the tools give at once
 const MAX_ROWS = 5000; // of one list on the screen
+
+/**
+ * Calls a tool by hand. A call whose outcome is unknown keeps its key: sent again, it is the same call.
+ * @param {string} server @param {string} name
+ */
+export function keyedCall(server, name) {
+	let [asked, key] = ["", ""];
+	return async (/** @type {unknown} */ args) => {
+		const now = JSON.stringify(args);
+		if (asked !== now) [asked, key] = [now, newKey()];
+		try {
+			const answer = await callTool(server, name, args, key);
+			asked = "";
+			return answer;
+		} catch (error) {
+			if (!isUnknown(error)) asked = "";
+			throw error;
+		}
+	};
+}
 
 /** @param {string} server @param {string} name @param {unknown} args */
 async function readPage(server, name, args) {

@@ -1,0 +1,182 @@
+// What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
+import {messageOf, readResource} from "./backend.js";
+import {findTool} from "./backend-status.js";
+import {button, h, toast} from "./elements.js";
+import {formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
+import {keyedCall, readInventory} from "./tool-client.js";
+import {cellText, rowsOf} from "./tool-result.js";
+import {field, submit, WriteForm} from "./write-form.js";
+
+/** @import {FillProduct, StockRow} from "./stock-list.js" */
+/** @import {FillOrder} from "./order-list.js" */
+/** @import {ArgsOf} from "./write-form.js" */
+/** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
+
+const COUNT = {type: "number", min: "1", max: "1000000", step: "1", required: true, name: "count"};
+const PRICE = {type: "number", min: "0", max: "10000000", step: "0.01", name: "price"};
+const STOCK = {type: "number", min: "0", max: "10000000", step: "1", name: "quantity"};
+const NAME = {maxLength: 200, name: "name"};
+const ABOUT = {maxLength: 2000, name: "description"};
+const REASON = {maxLength: 200, name: "reason"};
+
+/** @param {string} label @param {...HTMLElement} content */
+const folded = (label, ...content) => h("details.more", h("summary", t(label)), content);
+
+export class OwnerDesk {
+	/** @param {string} server @param {() => Promise<void>} refresh */
+	constructor(server, refresh) {
+		this.server = server;
+		this.refresh = refresh;
+	}
+
+	/** @param {string} name */
+	can(name) {
+		const tool = findTool(name, this.server);
+		return tool?.honoursKey === true && !tool.readOnly;
+	}
+
+	/** @param {string} tool @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
+	#form(tool, fields, argsOf, done) {
+		return new WriteForm(keyedCall(this.server, tool), fields, argsOf, done, this.refresh);
+	}
+
+	/** @type {FillProduct} */
+	fillProduct = (body, row) => {
+		/** @type {((row: StockRow) => void)[]} */
+		const updates = [];
+		if (this.can("restock")) body.prepend(this.#restock(row));
+		if (this.can("change_product")) updates.push(this.#change(body, row));
+		if (this.can("restock")) updates.push(this.#ledger(body, row));
+		return now => {
+			for (const update of updates) update(now);
+		};
+	};
+
+	/** @param {StockRow} row */
+	#restock({productId}) {
+		const fields = [
+			...[field("count", COUNT), field("reason", REASON)],
+			...[submit("deliver", "1"), submit("correct", "-1")],
+		];
+		/** @type {ArgsOf} */
+		const argsOf = ({count, reason}, {value}) => ({productId, change: Number(count) * Number(value), reason});
+		return this.#form("restock", fields, argsOf, ({quantity}) => t("stockIs", {n: formatNumber(quantity)}))
+			.form;
+	}
+
+	/** @param {HTMLElement} body @param {StockRow} row @returns {(row: StockRow) => void} */
+	#change(body, {productId, ...row}) {
+		/** @type {Record<string, string>} */
+		const labels = {name: "productName", price: "unitPrice", description: "about"};
+		const fields = [
+			field(labels.name, {...NAME, required: true}),
+			field(labels.price, {...PRICE, required: true}),
+			field(labels.description, ABOUT, "textarea"),
+		];
+		const inputs = fields.map(label => /** @type {Field} */ (label.lastElementChild));
+		/** What was typed over something else than is there now is said. @param {StockRow["product"]} product */
+		const take = product => {
+			const now = Object.entries(labels).map(([name]) => textOf(/** @type {any} */ (product)?.[name] ?? ""));
+			const overtaken = inputs.filter(
+				({value, defaultValue}, i) => ![defaultValue, now[i]].includes(value) && defaultValue !== now[i],
+			);
+			for (const [i, input] of inputs.entries()) input.defaultValue = now[i]; // which shows where nothing was typed
+			const say = (/** @type {Field} */ {name, defaultValue}) =>
+				h("p.warned", t("changedMeanwhile", {field: t(labels[name]), now: defaultValue}));
+			if (overtaken.length) write.say(overtaken.map(say));
+			return !overtaken.length;
+		};
+		/** @type {ArgsOf} */
+		const argsOf = async values => {
+			const [fresh] = await readInventory(this.server, [productId]).catch(() => []);
+			if (fresh && !take(/** @type {any} */ (fresh).product)) return null;
+			const changed = inputs
+				.filter(({value, defaultValue}) => value !== defaultValue)
+				.map(({name}) => [name, values[name]]);
+			return changed.length ? {productId, ...Object.fromEntries(changed)} : null;
+		};
+		const done = (/** @type {any} */ product) => take(product) && t("saved");
+		const write = this.#form("change_product", [...fields, submit("save")], argsOf, done);
+		take(row.product);
+		body.append(folded("changeProduct", write.form));
+		return ({product}) => take(product);
+	}
+
+	/** Every change of a stock, newest first. @param {HTMLElement} body @param {StockRow} row */
+	#ledger(body, {productId}) {
+		const list = h("ul.moves");
+		const load = async () => {
+			if (!details.open) return;
+			try {
+				const rows = rowsOf(await readResource(this.server, `shop://products/${productId}/moves`)) ?? [];
+				list.replaceChildren(...rows.map(drawMove));
+			} catch (error) {
+				list.replaceChildren(h("li.bad", messageOf(error)));
+			}
+		};
+		const details = folded("ledger", list);
+		details.ontoggle = load;
+		body.append(details);
+		return load;
+	}
+
+	/** The form for a new product. */
+	create() {
+		const fields = [
+			...[field("productName", {...NAME, required: true}), field("unitPrice", {...PRICE, required: true})],
+			...[field("openingStock", STOCK), field("keywords", {name: "words"})],
+			...[field("about", ABOUT, "textarea"), submit("create")],
+		];
+		/** @type {ArgsOf} */
+		const argsOf = ({words = "", ...values}) => {
+			const keywords = `${words}`.split(/[,，、]/).map(word => word.trim());
+			return {...values, keywords: keywords.filter(Boolean)};
+		};
+		const done = (/** @type {any} */ {id, name}) => t("created", {id, name});
+		return folded("newProduct", this.#form("change_product", fields, argsOf, done).form);
+	}
+
+	/** @type {FillOrder} */
+	fillOrder = (body, order) => {
+		if (!this.can("cancel_order") || order.status === "cancelled") return () => {};
+		const {id, customerName, totalAmount, items} = order;
+		const named = {id, customer: customerName, amount: formatMoney(totalAmount)};
+		const keep = Object.assign(
+			button(t("keepIt"), () => {}),
+			{type: "reset"},
+		);
+		const fields = [
+			h("p.whole", t("cancelAsk", {...named, items: cellText("items", items).replaceAll("\n", ", ")})),
+			...[field("reason", REASON), h(".row.whole", submit("cancelYes", "", ".bad"), keep)],
+		];
+		const {form} = this.#form(
+			"cancel_order",
+			fields,
+			({reason}) => ({orderId: id, reason}),
+			() => toast(t("cancelDone", named)),
+		);
+		const details = folded("cancelOrder", form);
+		const focusOn = (/** @type {Element | null | undefined} */ box) => box?.querySelector("summary")?.focus();
+		form.addEventListener("reset", () => {
+			details.open = false;
+			focusOn(details);
+		});
+		body.append(details);
+		return ({status}) => {
+			if (status !== "cancelled") return;
+			if (details.contains(document.activeElement)) focusOn(body.closest("details"));
+			details.remove();
+		};
+	};
+}
+
+/** A line of the ledger. @param {Row} move */
+function drawMove({change, kind, orderId, reason, moveDate}) {
+	const why = [formatTime(textOf(moveDate)), orderId && `#${textOf(orderId)}`, reason].filter(Boolean);
+	const sign = Number(change) > 0 ? "+" : "";
+	return h(
+		"li",
+		h("span.bar-name", t(`move_${kind}`), h("small", why.join(" · "))),
+		h("b.num", sign + cellText("quantity", change)),
+	);
+}
