@@ -83,7 +83,7 @@ export class OwnerDesk {
 			for (const [i, input] of inputs.entries()) input.defaultValue = now[i]; // which shows where nothing was typed
 			const say = (/** @type {Field} */ {name, defaultValue}) =>
 				h("p.warned", t("changedMeanwhile", {field: t(labels[name]), now: defaultValue}));
-			if (overtaken.length) write.say(overtaken.map(say));
+			if (overtaken.length) write.say(...overtaken.map(say));
 			return !overtaken.length;
 		};
 		/** @type {ArgsOf} */

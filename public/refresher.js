@@ -1,8 +1,8 @@
 // Work that many things ask for, done one at a time.
 
 const REST_MS = 400; // at least, between two of the works that nobody waits for
-const MAX_REST_MS = 10_000;
-const REST_SHARE = 9; // times as long as the work took: a shop that is slow is asked less often
+const MAX_REST_MS = 3000;
+const REST_SHARE = 2; // times as long as the work took: a shop that is slow is asked less often
 
 /** What is asked for while the work is under way is done once more after it, and no more than that. */
 export class Refresher {

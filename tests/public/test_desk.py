@@ -78,7 +78,7 @@ class Shop:
     def change_product(self, args: Args) -> Any:
         if answer := self._called(args):
             return answer
-        changes = {name: args[name] for name in ("name", "price", "description") if name in args}
+        changes: Args = {name: args[name] for name in ("name", "price", "description") if name in args}
         if "productId" not in args:
             self.products.append({"id": 3, "description": "", **changes})
             self.stock[3] = args.get("quantity", 0)

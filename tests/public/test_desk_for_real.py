@@ -1,0 +1,61 @@
+"""Two owners in front of the three real services."""
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.support.page_browser import Open, Shown
+from tests.support.suite import Suite
+
+POWER_BANK = "便携式移动电源"
+
+
+@pytest.fixture(scope="module")
+def owned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
+    """A shop whose MCP server works for the owner."""
+    token = "owner-" + "t" * 40
+    with Suite(tmp_path_factory.mktemp("owned")) as suite:
+        suite.start("api", "main", "web", OWNER="true", OWNER_TOKEN=token)
+        yield suite
+
+
+def unfold(shown: Shown) -> Locator:
+    row = shown.page.locator("#stock li", has_text=POWER_BANK)
+    row.locator(".bar-row").click()
+    return row
+
+
+def test_two_owners_work_at_the_same_shop(owned: Suite, open_page: Open) -> None:
+    one, other = open_page(owned.url), open_page(owned.url)
+    mine, theirs = unfold(one), unfold(other)
+    mine.get_by_label("件数").fill("20")
+    mine.get_by_role("button", name="+ 到货").click()
+    expect(mine.locator(".output").first).to_have_text("已记入流水，现有 220 件")
+    expect(theirs.locator(".bar-row b")).to_have_text("220")
+    theirs.get_by_label("件数").fill("221")
+    theirs.get_by_role("button", name="− 更正").click()
+    expect(theirs.locator(".output").first).to_have_text(f"商品 {POWER_BANK} 库存不足. 可用: 220")
+    for row, price in ((mine, "280"), (theirs, "270")):
+        row.get_by_text("修改名称、价格、描述").click()
+        row.get_by_label("单价（元）").fill(price)
+    mine.get_by_role("button", name="保存").click()
+    expect(theirs.locator(".output").last).to_contain_text("这期间已改成“280”")
+    expect(theirs.get_by_label("单价（元）")).to_have_value("270")
+    theirs.get_by_role("button", name="保存").click()
+    expect(mine.locator(".bar-row")).to_contain_text("¥270.00")
+
+
+def test_an_order_that_is_cancelled_leaves_sums_and_stock_as_before(owned: Suite, open_page: Open) -> None:
+    shown = open_page(owned.url)
+    stock = shown.stock("华为MateBook X Pro")
+    owned.buy("客户Z", 4, 3)
+    order = shown.page.locator("#orders li", has_text="客户Z")
+    order.locator(".order").click()
+    expect(shown.page.locator("#orders-total")).to_contain_text("1 笔")
+    order.get_by_text("取消这笔订单").click()
+    order.get_by_role("button", name="确认取消").click()
+    expect(order.locator(".order")).to_contain_text("已取消")
+    expect(shown.page.locator("#orders-total")).to_have_text("")
+    assert shown.stock("华为MateBook X Pro") == stock
+    assert owned.orders()[0]["status"] == "cancelled"
