@@ -139,6 +139,14 @@ async def test_a_change_with_a_key_is_made_once_and_undoes_no_later_one(desk: ht
         assert (refused.status_code, refused.json()["code"]) == (422, "key_reused")
 
 
+async def test_a_change_that_was_refused_leaves_its_key_unused(desk: httpx.AsyncClient) -> None:
+    for _ in range(2):
+        assert (await change(desk, "products/5", "k", price=1)).status_code == 404
+    await desk.post("/api/products", json=TEA)
+    done = await change(desk, "products/5", "k", price=1)
+    assert (done.json()["price"], done.headers.get("Idempotent-Replayed")) == (1, None)
+
+
 async def test_a_new_product_gets_the_next_id_once_for_a_key(desk: httpx.AsyncClient, url: str) -> None:
     new: dict[str, Any] = {"name": "茶", "price": 19.99, "quantity": 5}
     made = await asyncio.gather(*(change(desk, "products", "k", **new) for _ in range(4)))
