@@ -284,6 +284,8 @@ def create_server(
         ],
         ToolContext(shop, settings.mcp_confirm, ShopClock(shop), answer_seconds),
         token=settings.mcp_token.get_secret_value(),
+        owner=settings.owner,
+        stateless=settings.mcp_stateless,
         name="Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,

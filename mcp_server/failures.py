@@ -5,11 +5,13 @@ from typing import Any
 
 from mcp.shared.exceptions import MCPError
 from mcp.types import INTERNAL_ERROR, INVALID_PARAMS, CallToolResult, TextContent
+from mcp.types.version import is_version_at_least
 
 from mcp_server import sentences
 from mcp_server.rest_client import RestError, ShopRefusedError, UnknownOutcomeError
 from serving.errors import CodedError, sentence
 
+RESOURCE_NOT_FOUND = -32002  # before 2026-07-28
 ERROR_KEY = "product-mcp/error"  # in `_meta` of a tool's result, in `data` of a prompt's error
 MAX_NAME_SHOWN = 100  # characters of a name made up by a client that are repeated
 
@@ -20,10 +22,17 @@ def tool_failure(error: CodedError) -> CallToolResult:
     return CallToolResult(content=[text], is_error=True, meta=_coded(error))
 
 
-def prompt_failure(error: CodedError) -> MCPError:
-    """Return the protocol error of a prompt that failed."""
+def protocol_failure(error: CodedError) -> MCPError:
+    """Return the protocol error of a prompt, or of what else is no tool, that failed."""
     kind = INTERNAL_ERROR if isinstance(error, RestError) else INVALID_PARAMS
     return MCPError(kind, _sentence(error), _coded(error))
+
+
+def not_found(error: CodedError, uri: str, version: str | None) -> MCPError:
+    """Return the protocol error of a resource that does not exist, as a protocol version has it."""
+    is_modern = is_version_at_least(version or "", "2026-07-28")
+    kind = INVALID_PARAMS if is_modern else RESOURCE_NOT_FOUND
+    return MCPError(kind, _sentence(error), _coded(error) | {"uri": uri})
 
 
 def shown_name(name: object) -> str:

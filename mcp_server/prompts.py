@@ -14,7 +14,8 @@ from mcp.types import (
 )
 from pydantic import Field, TypeAdapter, ValidationError
 
-from mcp_server.failures import prompt_failure
+from mcp_server.failures import protocol_failure
+from mcp_server.resources import Resources
 from mcp_server.rest_client import Operation, QueryParams, RestClient, RestError
 from mcp_server.results import list_result
 from models import MAX_LIMIT, MAX_NAME, StorableText
@@ -33,10 +34,11 @@ Threshold = Annotated[str, Field(description="库存不超过多少件时提醒�
 
 
 class Prompts:
-    """The three prompts and the completion of their arguments, over one shop."""
+    """The three prompts over one shop, and the completion of their arguments and of resources' ids."""
 
-    def __init__(self, rest: RestClient) -> None:
+    def __init__(self, rest: RestClient, resources: Resources) -> None:
         self._rest = rest
+        self._resources = resources
 
     def add_to(self, server: MCPServer[Any]) -> None:
         """Offer the prompts on a server."""
@@ -57,11 +59,11 @@ class Prompts:
     async def analyse_orders(self, groupBy: Group = "product", customerName: Customer = "") -> str:
         """Ask for an analysis of the orders, with the summary in it."""
         if groupBy not in GROUPS:
-            raise prompt_failure(CodedError("invalid_group"))
+            raise protocol_failure(CodedError("invalid_group"))
         try:
             _CUSTOMER_NAME.validate_python(customerName)
         except ValidationError as error:
-            raise prompt_failure(CodedError("invalid_customer", max=MAX_NAME)) from error
+            raise protocol_failure(CodedError("invalid_customer", max=MAX_NAME)) from error
         query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
         summary = await self._listed("orders", "/orders/summary", query)
         whose = f"客户 {customerName} 的" if customerName else "全部"
@@ -75,7 +77,7 @@ class Prompts:
     async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> str:
         """Ask what to restock, with the stock in it."""
         if not (threshold.isascii() and threshold.isdigit() and len(threshold) < 10):
-            raise prompt_failure(CodedError("invalid_threshold"))
+            raise protocol_failure(CodedError("invalid_threshold"))
         query = {"maxQuantity": threshold, "limit": MAX_LIMIT}
         stock = await self._listed("inventory", "/inventory", query)
         return (
@@ -88,7 +90,7 @@ class Prompts:
         try:
             result = list_result(await self._rest.get(operation, path, query), 0)
         except RestError as error:
-            raise prompt_failure(error) from error
+            raise protocol_failure(error) from error
         return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
 
     async def complete(
@@ -99,7 +101,10 @@ class Prompts:
     ) -> Completion:
         """Return the known values that contain what was typed; none when the shop cannot be asked."""
         try:
-            values = await self._values(ref.name if isinstance(ref, PromptReference) else "", argument.name)
+            if isinstance(ref, PromptReference):
+                values = await self._values(ref.name, argument.name)
+            else:
+                values = await self._resources.ids(ref.uri)
         except RestError:
             values = []
         typed = argument.value.lower()

@@ -8,7 +8,7 @@ from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, Server
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.types import SubscriptionsListenResult
 
-from mcp_server.failures import prompt_failure, tool_failure
+from mcp_server.failures import protocol_failure, tool_failure
 from mcp_server.sessions import Session, current_session
 from serving.errors import CodedError
 from serving.streams import LOOK_SECONDS
@@ -40,7 +40,7 @@ class Requests(ServerMiddleware[Any]):
             return SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: ctx.request_id})
         if ctx.method == "tools/call":
             return tool_failure(RESTARTING)
-        raise prompt_failure(RESTARTING)
+        raise protocol_failure(RESTARTING)
 
     def end_listening(self) -> None:
         """End the subscriptions."""

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -52,6 +52,7 @@ class RestLimits:
     look_seconds: float = 4.0  # a read before a write, or for a completion
     write_seconds: float = 10.0  # a purchase, or what the owner writes, with all its attempts
     attempt_seconds: float = 5.0  # to connect, and between two pieces of an answer
+    silence_seconds: float = 40.0  # of the changes, which are silent for 15 at most
     max_attempts: int = 4
     retry_after_seconds: float = 5.0  # a service that asks for a longer pause is not tried again
     max_connections: int = 64
@@ -192,6 +193,21 @@ class RestClient:
             finally:
                 self._writes.discard(write)
         raise _write_failure(ShopUnansweredError(operation, "restarting"), key, call.unsettled)
+
+    async def changes(self) -> AsyncGenerator[list[str], None]:
+        """Yield every kind of thing at once, then the kinds that change. Raises RestError when that ends."""
+        times = httpx.Timeout(self.limits.attempt_seconds, read=self.limits.silence_seconds)
+        try:
+            events, url = {"Accept": "text/event-stream"}, f"{self._url}/changes"
+            async with self._opened_client().stream("GET", url, headers=events, timeout=times) as answer:
+                answer.raise_for_status()
+                async for line in answer.aiter_lines():
+                    if line.startswith("data:"):
+                        yield [str(kind) for kind in from_json(line[5:])["kinds"]]
+        except (httpx.HTTPStatusError, ValueError, LookupError, TypeError) as error:
+            raise ShopUnansweredError("products", "not_a_shop", url=self._url) from error
+        except CONNECTION_ERRORS as error:
+            raise ShopUnansweredError("products", _code(error), url=self._url) from error
 
     def give_up_writes(self) -> None:
         """Stop waiting for the writes under way; the service completes each, or does none of it."""

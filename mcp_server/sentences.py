@@ -90,6 +90,8 @@ SENTENCES = {
 }
 
 PROMPTS = {
+    "unknown_resource": "没有 {uri} 这个资源",
+    "too_many_watched": "一个客户端最多订阅 {max} 个资源",
     "unknown_prompt": "没有叫 {prompt} 的提示词，可用的有：{known}",
     "invalid_group": "groupBy 应为 product、customer 或 day",
     "invalid_customer": "customerName 应为不超过 {max} 个字符的姓名",

@@ -1,15 +1,26 @@
 """The MCP server: the SDK's, whose failures carry codes, and the HTTP application that serves it."""
 
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp.types import CallToolResult, GetPromptResult, InputRequiredResult
+from mcp.types import (
+    CallToolResult,
+    GetPromptResult,
+    InputRequiredResult,
+    Resource,
+    ResourceTemplate,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    UnsubscribeRequestParams,
+)
+from pydantic import AnyUrl
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -20,10 +31,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcp_server import sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
 from mcp_server.asking import ToolContext, question_security
-from mcp_server.failures import prompt_failure, shown_name, tool_failure
+from mcp_server.failures import protocol_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
-from mcp_server.requests import Requests
+from mcp_server.requests import LISTEN, Requests
+from mcp_server.resources import JSON, Resources
 from mcp_server.sessions import Sessions, event_store
+from mcp_server.watching import Watching
 from serving.access import Access, Allowed, BearerToken, Refusal
 from serving.errors import CodedError, sentence
 from serving.forwarding import is_forwarded
@@ -41,11 +54,19 @@ class ShopServer(MCPServer[ToolContext]):
     """The SDK's server with strict tools, whose failures read as the tutorial's sentences."""
 
     def __init__(
-        self, tools: Sequence[StrictTool], context: ToolContext, *, token: str = "", **described: Any
+        self,
+        tools: Sequence[StrictTool],
+        context: ToolContext,
+        *,
+        token: str = "",
+        owner: bool = False,
+        stateless: bool = False,
+        **described: Any,
     ) -> None:
         """Make a server that opens `context` in its lifespan.
 
-        Replicas with the same `token` accept the answers to each other's questions. `described` goes to the
+        Replicas with the same `token` accept the answers to each other's questions. The `owner` has more
+        resources; a `stateless` server cannot tell handshake clients what changes. `described` goes to the
         SDK: `name`, `title`, `version`, `instructions`.
         """
 
@@ -64,7 +85,14 @@ class ShopServer(MCPServer[ToolContext]):
             **described,
         )
         self._strict = {strict.tool.name: strict for strict in tools}
-        Prompts(context.rest).add_to(self)
+        self._resources = Resources(context.rest, owner=owner)
+        Prompts(context.rest, self._resources).add_to(self)
+        watching = Watching(context.rest, self._resources)
+        serve = self._lowlevel_server.add_request_handler
+        serve(LISTEN, SubscriptionsListenRequestParams, watching.listen)
+        if not stateless:
+            serve("resources/subscribe", SubscribeRequestParams, watching.subscribe)
+            serve("resources/unsubscribe", UnsubscribeRequestParams, watching.unsubscribe)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
@@ -85,6 +113,21 @@ class ShopServer(MCPServer[ToolContext]):
                 return tool_failure(CodedError("question_failed", reason=shown_name(cause)))
             raise
 
+    async def list_resources(self) -> list[Resource]:
+        """Return the resources with a fixed address."""
+        return self._resources.listed()
+
+    async def list_resource_templates(self) -> list[ResourceTemplate]:
+        """Return the templates of the others."""
+        return self._resources.templates()
+
+    async def read_resource(
+        self, uri: AnyUrl | str, context: Context[ToolContext, Any] | None = None
+    ) -> Iterable[ReadResourceContents]:
+        """Read a resource. Raises MCPError."""
+        version = context.protocol_version if context else None
+        return [ReadResourceContents(await self._resources.read(str(uri), version), JSON)]
+
     async def get_prompt(
         self,
         name: str,
@@ -96,14 +139,14 @@ class ShopServer(MCPServer[ToolContext]):
         offered = {prompt.name: prompt for prompt in await self.list_prompts()}
         if name not in offered:
             error = CodedError("unknown_prompt", prompt=shown_name(name), known="、".join(offered))
-            raise prompt_failure(error)
+            raise protocol_failure(error)
         known = offered[name].arguments or []
         filled = {name: text for name, value in given.items() if (text := none_if_blank(value))}
         missing = [each.name for each in known if each.required and each.name not in filled]
         unknown = sorted(set(given) - {each.name for each in known})[:MAX_PROBLEMS]
         if missing or unknown:
             wrong = {"missing": missing, "unknown": [shown_name(field) for field in unknown]}
-            raise prompt_failure(CodedError("invalid_prompt_arguments", prompt=name, **wrong))
+            raise protocol_failure(CodedError("invalid_prompt_arguments", prompt=name, **wrong))
         return await super().get_prompt(name, filled, context)
 
 

@@ -1,0 +1,120 @@
+"""What of the shop can be read, and watched, under an address of its own."""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mcp.types import Resource, ResourceTemplate
+from pydantic import TypeAdapter
+
+from mcp_server.failures import not_found, protocol_failure, shown_name
+from mcp_server.rest_client import A_LIST, AN_ORDER, Operation, RestClient, RestError, ShopRefusedError
+from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT, Product
+from serving.errors import CodedError
+
+JSON = "application/json"
+A_PRODUCT = TypeAdapter(Product)
+ID = "{id}"
+
+
+@dataclass(frozen=True)
+class ShopResource:
+    """A resource, or with `{id}` in its address a template, and the path at the shop that it stands for.
+
+    It changes with the `kinds` of things that the shop tells of.
+    """
+
+    uri: str
+    name: str
+    title: str
+    path: str
+    kinds: frozenset[str]
+    query: dict[str, Any] = field(default_factory=dict)
+    shape: TypeAdapter[Any] = A_LIST
+
+    @property
+    def described(self) -> dict[str, Any]:
+        """What is listed of it, but the address."""
+        return {"name": self.name, "title": self.title, "mime_type": JSON}
+
+    @property
+    def operation(self) -> Operation:
+        """What is asked for, as failures name it."""
+        return next(known for known in _READS if self.path.startswith(f"/{known}"))
+
+
+_READS: tuple[Operation, ...] = ("products", "inventory", "orders")
+ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
+PRODUCTS, STOCK, ORDERS = frozenset({"products"}), frozenset({"stock"}), frozenset({"orders"})
+EVERYBODYS = [
+    ShopResource("shop://products", "products", "商品", "/products", PRODUCTS, ALL),
+    ShopResource("shop://inventory", "inventory", "库存", "/inventory", STOCK | PRODUCTS, ALL),
+    ShopResource("shop://orders/latest", "latest_orders", "最近的订单", "/orders", ORDERS, LATEST),
+    ShopResource(
+        *("shop://products/{id}", "product", "一个商品", "/products/{id}", PRODUCTS | STOCK),
+        shape=A_PRODUCT,
+    ),
+]
+OWNERS = [
+    ShopResource(
+        *("shop://products/{id}/moves", "moves", "商品的库存流水", "/inventory/{id}/moves", STOCK, LATEST)
+    ),
+    ShopResource("shop://orders/{id}", "order", "一笔订单", "/orders/{id}", ORDERS, shape=AN_ORDER),
+]
+
+
+class Resources:
+    """The resources of one shop; the owner has more of them."""
+
+    def __init__(self, rest: RestClient, *, owner: bool) -> None:
+        self._rest = rest
+        self._offered = [*EVERYBODYS, *(OWNERS if owner else ())]
+
+    def listed(self) -> list[Resource]:
+        """Return those with a fixed address."""
+        return [Resource(uri=each.uri, **each.described) for each in self._offered if ID not in each.uri]
+
+    def templates(self) -> list[ResourceTemplate]:
+        """Return the others."""
+        return [
+            ResourceTemplate(uri_template=each.uri, **each.described)
+            for each in self._offered
+            if ID in each.uri
+        ]
+
+    async def read(self, uri: str, version: str | None) -> str:
+        """Return what stands under an address, as JSON. Raises MCPError as a protocol version has it."""
+        found, id_ = self.find(uri, version)
+        try:
+            path = found.path.replace(ID, id_)
+            answer = await self._rest.get(found.operation, path, found.query, kind=found.shape)
+        except RestError as error:
+            is_unknown = isinstance(error, ShopRefusedError) and error.status in {404, 410}
+            raise not_found(error, uri, version) if is_unknown else protocol_failure(error) from error
+        return answer.body.decode()
+
+    def find(self, uri: str, version: str | None) -> tuple[ShopResource, str]:
+        """Return the resource, or template and id, of an address. Raises MCPError where there is none."""
+        for each in self._offered:
+            before, _, after = each.uri.partition(ID)
+            id_ = uri.removeprefix(before).removesuffix(after)
+            if each.uri.replace(ID, id_) == uri and (ID not in each.uri or _is_id(id_)):
+                return each, id_
+        raise not_found(CodedError("unknown_resource", uri=shown_name(uri)), uri, version)
+
+    def touched(self, uris: Iterable[str], kinds: Collection[str]) -> list[str]:
+        """Return which of known addresses may have changed with things of these kinds."""
+        return [uri for uri in uris if not self.find(uri, None)[0].kinds.isdisjoint(kinds)]
+
+    async def ids(self, template: str) -> list[str]:
+        """Return the ids that fit into a template. Raises RestError."""
+        if template not in {each.uri for each in self._offered if ID in each.uri}:
+            return []
+        operation: Operation = "orders" if template.startswith("shop://orders") else "products"
+        answer = await self._rest.get(operation, f"/{operation}", ALL, self._rest.limits.look_seconds)
+        return [str(each["id"]) for each in answer.data]
+
+
+def _is_id(text: str) -> bool:
+    return re.fullmatch("[1-9][0-9]{0,15}", text) is not None and int(text) <= MAX_ID

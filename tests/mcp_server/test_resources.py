@@ -1,0 +1,117 @@
+"""The shop's resources: listed, read, completed; the owner has more of them."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from mcp.client import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import ResourceTemplateReference, TextResourceContents
+
+import main
+from tests.mcp_server.stand_ins import TWO_BUDS, RestService, a_real_shop, connect
+
+pytestmark = pytest.mark.anyio
+LISTS = ["shop://products", "shop://inventory", "shop://orders/latest"]
+OWNERS = ["shop://products/{id}/moves", "shop://orders/{id}"]
+
+
+@pytest.fixture(params=["legacy", "auto"])
+def era(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@asynccontextmanager
+async def shopping(folder: Path, era: str, *, owner: bool) -> AsyncIterator[Client]:
+    async with a_real_shop(folder) as rest:
+        server = main.create_server(main.Settings(owner=owner), rest)
+        async with Client(server, mode=era) as client:
+            yield client
+
+
+async def read(client: Client, uri: str) -> Any:
+    (content,) = (await client.read_resource(uri)).contents
+    assert isinstance(content, TextResourceContents)
+    assert (content.uri, content.mime_type) == (uri, "application/json")
+    read = json.loads(content.text)
+    assert content.text == json.dumps(read, ensure_ascii=False, separators=(",", ":"))
+    return read
+
+
+@pytest.mark.parametrize("owner", [False, True])
+async def test_everybody_has_four_and_the_owner_two_more(era: str, owner: bool) -> None:
+    async with connect(RestService(), era, owner=owner) as client:
+        lists, templates = await client.list_resources(), await client.list_resource_templates()
+    assert [each.uri for each in lists.resources] == LISTS
+    found = [each.uri_template for each in templates.resource_templates]
+    assert found == ["shop://products/{id}", *(OWNERS if owner else ())]
+    kinds = [(each.title, each.mime_type) for each in lists.resources]
+    kinds += [(each.title, each.mime_type) for each in templates.resource_templates]
+    assert all(title and kind == "application/json" for title, kind in kinds)
+
+
+async def test_each_reads_as_the_shop_has_it(tmp_path: Path, era: str) -> None:
+    async with shopping(tmp_path, era, owner=True) as client:
+        order = (await client.call_tool("create_purchase", TWO_BUDS)).structured_content
+        products, stock = [await read(client, uri) for uri in LISTS[:2]]
+        assert [each["id"] for each in products] == [1, 2, 3, 4]
+        assert [each["quantity"] for each in stock] == [100, 48, 200, 150]
+        assert await read(client, "shop://products/2") == products[1] == stock[1]["product"]
+        assert await read(client, "shop://orders/latest") == [order]
+        assert await read(client, "shop://orders/1") == order
+        moves = await read(client, "shop://products/2/moves")
+        assert [(move["change"], move["kind"]) for move in moves] == [(-2, "purchase"), (50, "opening")]
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        *("shop://", "shop://products/", "shop://products/9", "shop://products/x", "shop://products/02"),
+        *("shop://products/1/", f"shop://products/{2**53}", "shop://products/{id}", "SHOP://products"),
+        *("shop://products/2/moves", "shop://orders/1", "shop://orders/9", "file:///etc/passwd", "x"),
+    ],
+)
+async def test_what_does_not_exist_is_the_protocols_not_found(tmp_path: Path, era: str, uri: str) -> None:
+    owner = uri == "shop://orders/9"
+    async with shopping(tmp_path, era, owner=owner) as client:
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource(uri)
+    assert refused.value.error.code == (-32602 if era == "auto" else -32002)
+    assert refused.value.error.data["uri"] == uri
+    assert refused.value.error.data["product-mcp/error"]["code"] in {
+        "unknown_resource", "unknown_product", "unknown_order",
+    }  # fmt: skip
+
+
+async def test_a_shop_that_does_not_answer_is_named(era: str) -> None:
+    api = RestService()
+    api.fail("/api/products", *[httpx.ConnectError("refused")] * 4)
+    async with connect(api, era) as client:
+        with pytest.raises(MCPError, match=r"127.0.0.1:8000") as failed:
+            await client.read_resource("shop://products")
+    assert failed.value.error.data["product-mcp/error"]["code"] == "shop_unreachable"
+
+
+@pytest.mark.parametrize(
+    ("template", "typed", "owner", "values"),
+    [
+        ("shop://products/{id}", "", False, ["1", "2"]),
+        ("shop://products/{id}", "2", False, ["2"]),
+        ("shop://products/{id}/moves", "", True, ["1", "2"]),
+        ("shop://products/{id}/moves", "", False, []),
+        ("shop://orders/{id}", "", True, ["7"]),
+        ("shop://orders/{id}", "", False, []),
+        ("shop://other/{id}", "", True, []),
+    ],
+)
+async def test_ids_are_completed(template: str, typed: str, owner: bool, values: list[str]) -> None:
+    api = RestService()
+    api.answers["/api/orders"] = lambda _: httpx.Response(200, json=[{"id": 7}])
+    async with connect(api, owner=owner) as client:
+        ref = ResourceTemplateReference(uri=template)
+        completed = await client.complete(ref, {"name": "id", "value": typed})
+    assert completed.completion.values == values
