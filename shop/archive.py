@@ -6,40 +6,36 @@ are whole on disk before the first order is removed, and what is removed is what
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 import asyncio
+import codecs
 import csv
 import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from shop import days, writing
+from models import Move
+from shop import days, queries, writing
 from shop.errors import ArchiveError
 from shop.queries import Many, Row, Script, Statement
+from shop.sheets import csv_lines
 from shop.store import Store
+from shop.tables import Table, yuan
 
 T = TypeVar("T")
 
-ORDERS = (
-    *("id", "day", "orderDate", "customerName", "status", "idempotencyKey"),
-    *("productId", "productName", "quantity", "unitPrice"),
-)
 _ORDERS = """SELECT o.id, o.day, o.ordered_at, o.customer, o.status, o.idempotency_key,
         i.product_id, p.name, i.quantity, i.unit_cents
-    FROM (SELECT * FROM orders WHERE ordered_at < ?1 AND (ordered_at, id) > (?2, ?3)
-        ORDER BY ordered_at, id LIMIT ?4) o
-    JOIN order_items i ON i.order_id = o.id JOIN products p ON p.id = i.product_id
-    ORDER BY o.ordered_at, o.id, i.line"""
-MOVES = ("id", "productId", "change", "kind", "orderId", "reason", "moveDate")
-_MOVES = """SELECT m.id, m.product_id, m.change, m.kind, m.order_id, m.reason, m.moved_at
-    FROM moves m JOIN orders o ON o.id = m.order_id
-    WHERE o.ordered_at < ?1 AND m.id > ?2 ORDER BY m.id LIMIT ?3"""
-
+    FROM orders o JOIN order_items i ON i.order_id = o.id JOIN products p ON p.id = i.product_id
+    WHERE o.ordered_at < ?1 ORDER BY o.ordered_at, o.id, i.line"""
+_MOVES = f"""SELECT {queries.MOVE} FROM moves WHERE order_id IN (SELECT id FROM orders WHERE ordered_at < ?1)
+    ORDER BY id"""
 # Lines of archived orders become one of each product: the first of them, which is met first, too.
 _FOLDABLE = """SELECT id FROM moves m WHERE id > ?1 AND (
         EXISTS (SELECT 1 FROM archived_orders a WHERE a.order_id = m.order_id)
@@ -53,7 +49,7 @@ _FOLD = """UPDATE moves SET change = change + ?2, kind = 'purchase', order_id = 
 class Pace:
     """How many orders or lines of the ledger go in one transaction, and the pause after it, for purchases."""
 
-    batch: int = 1000
+    batch: int = 500
     pause_seconds: float = 0.05
 
 
@@ -110,13 +106,13 @@ class _Run:
         await self._advance("writing", orders)
         try:
             # Orders first: one that is cancelled meanwhile differs from its row, and stays in the shop.
-            await _write(_draft(orders), ORDERS, self._order_rows(end))
-            await _write(_draft(_moves(orders)), MOVES, self._move_rows(end))
-            for file in (_moves(orders), orders):
-                os.link(_draft(file), file)  # overwrites nothing
-            _sync(orders.parent)
-        except OSError as error:
-            raise ArchiveError("archive_unwritable", path=str(orders), reason=error.strerror) from error
+            await _write(self._store, _draft(orders), _order_lines(end))
+            moves = Table(list(Move.model_fields), Statement(_MOVES, [end]), list)
+            await _write(self._store, _draft(_moves(orders)), moves)
+            with _named(orders):
+                for file in (_moves(orders), orders):
+                    os.link(_draft(file), file)  # overwrites nothing
+                _sync(orders.parent)
         finally:
             _remove_drafts(orders)
 
@@ -178,30 +174,38 @@ class _Run:
         yield Many(_FOLD, [(id_, change, reason) for id_, change in sums.items()])
         yield Many("DELETE FROM moves WHERE id = ?1", [row[:1] for row in lines if row[0] not in sums])
 
-    async def _order_rows(self, end: str) -> AsyncIterator[Row]:
-        after = ("", 0)
-        while rows := await self._store.fetch(Statement(_ORDERS, [end, *after, self._pace.batch])):
-            for *cells, cents in rows:
-                yield [*cells, f"{cents // 100}.{cents % 100:02}"]
-            after = rows[-1][2], rows[-1][0]
 
-    async def _move_rows(self, end: str) -> AsyncIterator[Row]:
-        last = 0
-        while rows := await self._store.fetch(Statement(_MOVES, [end, last, self._pace.batch])):
-            for row in rows:
-                yield row
-            last = rows[-1][0]
+def _order_lines(end: str) -> Table:
+    head = ("id", "day", "orderDate", "customerName", "status", "idempotencyKey", "productId", "productName")
+    lines = Statement(_ORDERS, [end])
+    return Table((*head, "quantity", "unitPrice"), lines, lambda row: (*row[:-1], yuan(row[-1])))
 
 
-async def _write(file: Path, header: Row, rows: AsyncIterator[Row]) -> None:
-    """Write CSV (RFC 4180, in UTF-8 with a BOM for Excel) down to the disk."""
-    with file.open("w", encoding="utf-8-sig", newline="") as out:
-        writer = csv.writer(out)
-        writer.writerow(header)
-        async for row in rows:
-            writer.writerow(row)
+async def _write(store: Store, file: Path, table: Table) -> None:
+    """Write a table down to the disk."""
+    with _named(file), file.open("wb") as out:
+
+        def begin() -> Callable[[Sequence[Row]], None]:
+            out.seek(0)
+            out.truncate()
+            out.write(codecs.BOM_UTF8 + csv_lines([table.columns]).encode())
+            return add
+
+        def add(rows: Sequence[Row]) -> None:
+            with _named(file):  # or it would be taken for a fault of the database
+                out.write(csv_lines(map(table.cells, rows)).encode())
+
+        await store.export(table.statement, begin)
         out.flush()
         os.fsync(out.fileno())
+
+
+@contextmanager
+def _named(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ArchiveError("archive_unwritable", path=str(file), reason=error.strerror) from error
 
 
 def _orders_in(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:

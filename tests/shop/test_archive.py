@@ -4,7 +4,7 @@ import asyncio
 import csv
 import itertools
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 from typing import TypeVar
@@ -18,9 +18,11 @@ from shop.archive import Archived, Pace, archive
 from shop.engines import open_store
 from shop.errors import ArchiveError, StoreError
 from shop.filters import ListQuery, OrderQuery
-from shop.queries import Row, Script, Statement
+from shop.queries import Script
+from shop.sheets import original
 from shop.store import Store
 from tests.support.engines import ENGINES, ask, audit, new_url
+from tests.support.mortal_store import CutOff, MortalStore
 
 pytestmark = pytest.mark.anyio
 T = TypeVar("T")
@@ -73,6 +75,7 @@ async def test_old_orders_leave_for_the_files_and_the_stock_stays_the_sum_of_its
         *(("2", "cancelled", "2", "1"), ("2", "cancelled", "3", "2")),
         *(("3", "placed", "2", "1"), ("3", "placed", "3", "3")),
     ]
+    assert {original(rows_of(run.orders)[0]["customerName"])} == {"=乙"}
     assert {(row["day"], row["idempotencyKey"], row["unitPrice"]) for row in orders[:1]} == {
         ("2024-12-31", "key 1", "899.00")
     }
@@ -126,44 +129,6 @@ async def test_the_day_is_the_shops(tmp_path: Path, before: str, number: int) ->
     runs = await archive(shop, date.fromisoformat(before), tmp_path)
     assert sum(run.number for run in runs) == number
     await shop.close()
-
-
-class CutOff(Exception):  # noqa: N818  no error, but the end of the process
-    """The moment at which the process is killed."""
-
-
-class MortalStore(Store):
-    """A store whose process ends at some statement: before it is carried out, or right after its commit."""
-
-    def __init__(self, store: Store, lives: int, *, commits: bool) -> None:
-        self._store = store
-        self._lives = lives
-        self._commits = commits
-
-    async def fetch(self, statement: Statement) -> Sequence[Row]:
-        self._spend()
-        return await self._store.fetch(statement)
-
-    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
-        if self._commits:
-            done = await self._store.write(make, once=once)
-            self._spend()
-            return done
-        self._spend()
-        return await self._store.write(make, once=once)
-
-    def _spend(self) -> None:
-        self._lives -= 1
-        if self._lives < 0:
-            raise CutOff
-
-    async def export(
-        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
-    ) -> None:
-        await self._store.export(statement, begin)
-
-    async def ping(self) -> None: ...
-    async def close(self) -> None: ...
 
 
 @pytest.mark.parametrize("commits", [False, True])
