@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from models import Move
+from models import MAX_ID, Move
 from shop import days, queries, writing
 from shop.errors import ArchiveError
 from shop.queries import Many, Row, Script, Statement
@@ -36,11 +36,12 @@ _ORDERS = """SELECT o.id, o.day, o.ordered_at, o.customer, o.status, o.idempoten
     WHERE o.ordered_at < ?1 ORDER BY o.ordered_at, o.id, i.line"""
 _MOVES = f"""SELECT {queries.MOVE} FROM moves WHERE order_id IN (SELECT id FROM orders WHERE ordered_at < ?1)
     ORDER BY id"""
-# Lines of archived orders become one of each product: the first of them, which is met first, too.
-_FOLDABLE = """SELECT id FROM moves m WHERE id > ?1 AND (
+# Lines of archived orders become one of each product: the last of them, since SQLite would give the number
+# of the very last line again, and met first, in this run and in one that goes on.
+_FOLDABLE = """SELECT id FROM moves m WHERE id < ?1 AND (
         EXISTS (SELECT 1 FROM archived_orders a WHERE a.order_id = m.order_id)
         OR (kind = 'purchase' AND order_id IS NULL))
-    ORDER BY id LIMIT ?2"""
+    ORDER BY id DESC LIMIT ?2"""
 _FOLD = """UPDATE moves SET change = change + ?2, kind = 'purchase', order_id = NULL, reason = ?3
     WHERE id = ?1"""
 
@@ -119,15 +120,15 @@ class _Run:
     async def remove(self) -> Archived:
         """Remove what stands in the files, as it stands there."""
         await self._advance("removing", self._orders)
-        number, last = 0, 0
+        number, before = 0, MAX_ID
         with self._orders.open(encoding="utf-8-sig", newline="") as file:
             orders = _orders_in(file)
             while batch := set(itertools.islice(orders, self._pace.batch)):
                 number += await self._written(partial(self._remove, batch))
-        firsts: dict[int, int] = {}  # by product, the line into which its others are folded
-        while rows := await self._store.fetch(Statement(_FOLDABLE, [last, self._pace.batch])):
-            await self._written(partial(self._fold, [row[0] for row in rows], firsts))
-            last = rows[-1][0]
+        kept: dict[int, int] = {}  # by product, the line into which its others are folded
+        while rows := await self._store.fetch(Statement(_FOLDABLE, [before, self._pace.batch])):
+            await self._written(partial(self._fold, [row[0] for row in rows], kept))
+            before = rows[-1][0]
         await self._written(self._finish)
         return Archived(self._orders, _moves(self._orders), number)
 
@@ -163,13 +164,13 @@ class _Run:
         yield Many("DELETE FROM orders WHERE id = ?1", ids)
         return len(ids)
 
-    def _fold(self, ids: list[int], firsts: dict[int, int]) -> Script[None]:
+    def _fold(self, ids: list[int], kept: dict[int, int]) -> Script[None]:
         yield from self._hold()
-        folded = f"SELECT id, product_id, change FROM moves WHERE id IN ({_marks(ids)}) ORDER BY id"
+        folded = f"SELECT id, product_id, change FROM moves WHERE id IN ({_marks(ids)}) ORDER BY id DESC"
         lines = yield Statement(folded, ids)
         sums: Counter[int] = Counter()
         for id_, product_id, change in lines:
-            sums[firsts.setdefault(product_id, id_)] += change if id_ != firsts[product_id] else 0
+            sums[kept.setdefault(product_id, id_)] += change if id_ != kept[product_id] else 0
         reason = f"已归档的订单，最近的在 {self._orders.name}"
         yield Many(_FOLD, [(id_, change, reason) for id_, change in sums.items()])
         yield Many("DELETE FROM moves WHERE id = ?1", [row[:1] for row in lines if row[0] not in sums])

@@ -83,7 +83,7 @@ async def test_old_orders_leave_for_the_files_and_the_stock_stays_the_sum_of_its
     assert [order.id for order in (await shop.orders(OrderQuery())).items] == [4]
     ledger = [(move.kind, move.change, move.orderId) for move in (await shop.moves(3, ListQuery())).items]
     assert ledger == [
-        *(("delivery", 5, None), ("purchase", -4, 4), ("purchase", -4, None), ("opening", 200, None))
+        *(("delivery", 5, None), ("purchase", -4, None), ("purchase", -4, 4), ("opening", 200, None))
     ]
     await shop.close()
     audit(url, STOCK | {3: 205})

@@ -182,6 +182,10 @@ def out_of_stock(books: Books, product: int) -> StoreError:
     return StoreError("out_of_stock", productId=product, **at_hand)
 
 
+def was_found(answer: Any) -> bool:
+    return bool(answer.replayed if isinstance(answer, Purchase) else isinstance(answer, tuple) and answer[1])
+
+
 class Shop(RuleBasedStateMachine):
     """The shop beside its books."""
 
@@ -265,8 +269,11 @@ class Shop(RuleBasedStateMachine):
             return await asyncio.gather(*asked, return_exceptions=True)
 
         answers = self.loop.run(all_of_them())
-        booked = sorted(zip(operations, answers, strict=True), key=lambda each: isinstance(each[0], Cancel))
-        for operation, answer in booked:  # what is cancelled was bought before
+        # What is cancelled was bought before, and what was found had been done before.
+        booked = zip(operations, answers, strict=True)
+        for operation, answer in sorted(
+            booked, key=lambda each: (isinstance(each[0], Cancel), was_found(each[1]))
+        ):
             if not isinstance(answer, StoreError):
                 operation.book(self.books, answer)
         return answers
