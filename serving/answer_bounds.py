@@ -16,6 +16,7 @@ MAX_BODY = 16 * MIB  # bytes of an answer, unpacked
 LARGE = MIB  # bytes of JSON above which reading it would hold up the others
 MAX_LISTS = 50_000  # in large JSON that the scanner in C reads
 PIECE = 64 * 1024  # bytes that are unpacked at once
+LENIENT = json.JSONDecoder(strict=False)
 ACCEPTED = "gzip"  # as Accept-Encoding: what is unpacked here
 
 
@@ -83,13 +84,20 @@ class _Counted(httpx2.AsyncByteStream):
         await self._body.aclose()
 
 
+class TooDeepError(ValueError):
+    """JSON is nested deeper than it can be read."""
+
+
 async def read_json(data: bytes | str) -> Any:
-    """Read JSON; what is large in a thread. Raises ValueError: it is no JSON, or nested too deep."""
+    """Read JSON, with raw control characters in its texts; what is large in a thread.
+
+    Raises ValueError: it is no JSON; TooDeepError.
+    """
     text = (data.decode(errors="replace") if isinstance(data, bytes) else data).lstrip("\ufeff")
     try:
-        return json.loads(text) if len(text) <= LARGE else await asyncio.to_thread(_read_aside, text)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+        return LENIENT.decode(text) if len(text) <= LARGE else await asyncio.to_thread(_read_aside, text)
+    except RecursionError:
+        raise TooDeepError("nested too deep") from None
 
 
 def _object(value: dict[str, Any]) -> dict[str, Any]:
@@ -106,8 +114,8 @@ def _read_aside(text: str) -> Any:
     It does not for lists; where there are many, Python's own scanner reads, at a sixth of the speed.
     """
     if text.count("[") <= MAX_LISTS:
-        return json.loads(text, object_hook=_object, parse_int=_integer)
+        return json.loads(text, object_hook=_object, parse_int=_integer, strict=False)
     scanner: Any = json.scanner
-    decoder: Any = json.JSONDecoder()
+    decoder: Any = json.JSONDecoder(strict=False)
     decoder.scan_once = scanner.py_make_scanner(decoder)
     return decoder.decode(text)

@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 CONFIRMED_KEY = "product-mcp/confirmed"  # in a call's `_meta`: what a person was shown and agreed to
 
-FINAL = ("late", "server_answer_too_large", "server_answer_encoded")  # sent again, it would come out the same
+# Sent again, it would come out the same.
+FINAL = ("late", "server_answer_too_large", "server_answer_encoded", "server_answer_too_deep")
 
 R = TypeVar("R")
 

@@ -14,12 +14,25 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
 
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import STATUS, Channel, FilledInError, filled_in, parse, too_large
+from assistant.toolbox.wire import (
+    HTTP,
+    Channel,
+    FilledInError,
+    HttpAnswer,
+    decoded,
+    filled_in,
+    parse,
+    too_large,
+)
 from serving.answer_bounds import MAX_BODY
 
 
 class _StreamableHttp(StreamableHTTPTransport):
     """The SDK's, with its readers of answers replaced by ours."""
+
+    def __init__(self, url: str, note: Note) -> None:
+        super().__init__(url, max_sse_event_size=MAX_BODY)
+        self._note = note
 
     async def _handle_post_request(self, ctx: RequestContext) -> None:
         try:
@@ -31,8 +44,8 @@ class _StreamableHttp(StreamableHTTPTransport):
     async def _handle_json_response(
         self, response: httpx2.Response, read_stream_writer: StreamWriter, *, request_id: RequestId
     ) -> None:
-        body = await response.aread()
-        await read_stream_writer.send(await _answer(body.decode("utf-8", "replace"), request_id))
+        text = decoded(await response.aread(), self._note)
+        await read_stream_writer.send(await _answer(text, request_id))
 
     async def _handle_sse_event(
         self,
@@ -80,7 +93,7 @@ async def streamable_http(
     url: str, client: httpx2.AsyncClient, note: Note
 ) -> AsyncIterator[TransportStreams]:
     """Speak Streamable HTTP. No DELETE at the end: a server might never answer it, and sessions expire."""
-    transport = _StreamableHttp(url, max_sse_event_size=MAX_BODY)
+    transport = _StreamableHttp(url, note)
     async with Channel(note) as ends, anyio.create_task_group() as group:
 
         def listen() -> None:
@@ -102,7 +115,7 @@ async def http_sse(url: str, client: httpx2.AsyncClient, note: Note) -> AsyncIte
         anyio.create_task_group() as group,
     ):
         source.response.raise_for_status()
-        STATUS.set(0)  # this task sends requests, too
+        HTTP.set(HttpAnswer())  # this task sends requests, too
         events = aiter(source)
         while (first := await anext(events)).event != "endpoint":
             pass
@@ -127,7 +140,9 @@ async def _data(events: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[
 async def _post_messages(client: httpx2.AsyncClient, target: str, ends: Channel) -> None:
     async def post(message: SessionMessage) -> None:
         body = message.message.model_dump(by_alias=True, mode="json", exclude_unset=True)
-        (await request_within_origin(client, "POST", target, json=body)).raise_for_status()
+        response = await request_within_origin(client, "POST", target, json=body)
+        if response.is_error and isinstance(message.message, JSONRPCRequest):
+            await ends.to_client.send(filled_in(message.message.id, FilledInError("status")))
 
     async for message in ends.from_client:
         async with anyio.create_task_group() as group:

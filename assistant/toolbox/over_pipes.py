@@ -19,7 +19,7 @@ from mcp.os.win32.utilities import ServerProcess
 
 from assistant.toolbox.config import Server
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import Channel, too_large
+from assistant.toolbox.wire import Channel, decoded, too_large
 from serving.answer_bounds import MAX_BODY
 from serving.errors import CodedError
 from serving.logs import printable
@@ -52,7 +52,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
     async def read() -> None:
         async with anyio.create_task_group() as listeners:
             listeners.start_soon(_read_errors, server, process, said)
-            await ends.take(_decoded(line, note) async for line in _lines(process.stdout))
+            await ends.take(decoded(line, note) async for line in _lines(process.stdout))
             with anyio.move_on_after(END_SECONDS):
                 await process.wait()
             listeners.cancel_scope.deadline = anyio.current_time() + END_SECONDS
@@ -88,27 +88,11 @@ async def _lines(stream: Any) -> AsyncIterator[bytes]:
     yield b"".join(parts)
 
 
-def _decoded(line: bytes, note: Note) -> str:
-    """Read a line that should be UTF-8: as GB18030, which Windows writes, where most of it is no UTF-8."""
-    try:
-        return line.decode("utf-8")
-    except UnicodeDecodeError:
-        text = line.decode("utf-8", "replace")
-    read_well = sum(character > "\x7f" for character in text) - 2 * text.count("\ufffd")
-    if read_well < 0:
-        with suppress(UnicodeDecodeError):
-            text = line.decode("gb18030")
-            note(CodedError("line_gb18030"))
-            return text
-    note(CodedError("line_not_utf8"))
-    return text
-
-
 async def _read_errors(server: Server, process: ServerProcess, said: deque[str]) -> None:
     """Log what the command writes to stderr, and keep its last lines."""
     try:
         async for line in _lines(getattr(process, "stderr", None)):
-            if text := printable(redacted(_decoded(line, lambda _: None).rstrip()))[:MAX_LINE]:
+            if text := printable(redacted(decoded(line, lambda _: None).rstrip()))[:MAX_LINE]:
                 said.append(text)
                 log.info("%s: %s", server.name, text)
     except CodedError:  # nothing of a line without an end is kept, but it has to be taken

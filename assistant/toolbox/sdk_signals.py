@@ -1,8 +1,10 @@
 """What the errors of the SDK's client, and of the transports below it, mean."""
 
+import json
 import re
 import ssl
-from typing import Literal
+from contextlib import suppress
+from typing import Any, Literal
 
 import httpx2
 from mcp.shared.exceptions import MCPError
@@ -20,14 +22,18 @@ MAX_MESSAGE = 2_000  # characters of a server's reason that are shown
 # What our side says of a request, as it is said of a link.
 AS_LINK = {"lost": "closed_by_server", "late": "timeout", "status": "not_mcp", "garbled": "not_mcp"}
 
-# How servers say with 400 that they do not know the session, where the specification wants 404: the whole of
+# How servers say that they do not know the session, where the specification wants a bare 404: the whole of
 # what they say, for a tool's own words may be of other sessions.
+_LOST = r"(invalid|missing|unknown|expired|unrecognized)"
 SESSION_LOST = re.compile(
-    r"(bad request: )?((the )?(mcp[- ])?session([- ]id)?( header)?:?( [\w-]+)?( has| is| was)?( been)? "
+    r"((bad request|not found|unauthorized|unprocessable entity|gone|error): )?"
+    r"((the )?(mcp[- ])?session([- ]id)?( header)?:?( [\w-]+)?( has| is| was)?( been)? "
     r"(not found|expired|unknown|invalid|terminated|closed|required|missing|does not exist|no longer valid)"
-    r"([:,] .*| in [\w ]+)?"
-    r"|(no valid|no active|no|invalid or expired|invalid|missing|unknown|expired) (mcp[- ])?session([- ]id)?"
-    r"( header)?( provided)?(: [\w-]+)?|(server|session) not initialized|a new session can only .*)\.?",
+    r"([:,] .*| in [\w -]+)?"
+    rf"|(no valid|no active|no|{_LOST}( or {_LOST})?) "
+    r"(mcp[- ])?session([- ]id)?( header)?( provided)?(: [\w-]+)?"
+    r"|could not find session|(server|session) not initialized"
+    r"|unexpected message, expect(ed)? initialize request|a new session can only .*)[.!]?",
     re.IGNORECASE,
 )
 
@@ -70,8 +76,9 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
         return NoAnswerError("lost", server=server.name)
     status = getattr(error.data, "status", 0)
     said = filled_in(error) or FilledInError("answered")
-    is_session_lost = status in (400, 404) and SESSION_LOST.fullmatch(error.message.strip())
-    if handshake and (is_session_lost or (status == 404 and said.code != "answered")):
+    words = _sentence(said.refusal if said.code == "status" else error.message)
+    is_session_lost = 400 <= status < 500 and SESSION_LOST.fullmatch(words)
+    if handshake and (is_session_lost or (status in (404, 410) and said.code != "answered")):
         failure = NoAnswerError("lost", server=server.name)
         failure.never_ran = True
         return failure
@@ -83,6 +90,16 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     if said.code in ("answered", "status", "garbled"):
         return link_failure(error, server)
     return NoAnswerError(said.code, **{"server": server.name, **said.params})
+
+
+def _sentence(refusal: str) -> str:
+    """Return what a refusal says, as a text or in JSON of whatever form."""
+    said: Any = refusal
+    with suppress(ValueError, RecursionError):
+        said = json.loads(refusal)
+    while isinstance(said, dict):
+        said = next((said[key] for key in ("message", "detail", "error") if said.get(key)), "")
+    return said.strip() if isinstance(said, str) else ""
 
 
 def link_failure(error: BaseException, server: Server) -> CodedError:

@@ -33,6 +33,7 @@ NOTES = {  # what is odd about an entry or a server, and did not stop it
     "no_consent": '"{key}" 在这里不算同意；要让 {tools} 不再询问，请在页面里允许',
     "keys_unknown": "这里不认识的配置项：{keys}",
     "line_gb18030": "它的输出不是 UTF-8，按 GB18030 读取",
+    "line_utf16": "它的输出不是 UTF-8，按 UTF-16 读取",
     "line_not_utf8": "它的输出不全是 UTF-8，读不懂的字符换成了 �",
     "list_refused": "不肯列出它的 {list}：{message}",
     "list_odd": "它的 {list} 不是一个数组",
@@ -80,6 +81,7 @@ CALL = {  # why a request has no result
     "late": "服务器 {server} 没有及时回答",
     "garbled": "服务器 {server} 的回答无法读懂",
     "server_answer_too_large": "服务器 {server} 的回答超过 {mib} MB，没有读取",
+    "server_answer_too_deep": "服务器 {server} 的回答嵌套太深，没有读取",
     "server_answer_encoded": "服务器 {server} 用 {encoding} 压缩了回答，这里只读 gzip",
     "off_protocol": "服务器的回答不合规范，这次操作可能已经执行。",
 }

@@ -2,7 +2,7 @@
 
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache, partial
 from typing import Literal
 
@@ -17,7 +17,7 @@ from assistant.toolbox.limits import Limits
 from assistant.toolbox.over_http import http_sse, streamable_http
 from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
-from assistant.toolbox.wire import STATUS, beyond_bounds
+from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded
 from serving import network
 from serving.answer_bounds import ACCEPTED, bounded
 
@@ -55,9 +55,14 @@ async def open_client(
         yield await stack.enter_async_context(client)
 
 
-async def _note_status(response: httpx2.Response) -> None:
-    if not STATUS.get():
-        STATUS.set(response.status_code)
+async def _note_answer(response: httpx2.Response) -> None:
+    """Keep the status and what a refusal says; after `bounded`, which counts what is read here."""
+    if HTTP.get().status:
+        return
+    HTTP.set(HttpAnswer(response.status_code))
+    if response.is_error and not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+        with suppress(httpx2.TransportError):
+            HTTP.set(HttpAnswer(response.status_code, decoded(await response.aread(), lambda _: None)))
 
 
 def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> httpx2.AsyncClient:
@@ -71,7 +76,7 @@ def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> ht
         ),
         trust_env=False,
         verify=_authorities(),
-        event_hooks={"response": [_note_status, bounded(beyond_bounds)]},
+        event_hooks={"response": [bounded(beyond_bounds), _note_answer]},
         headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
         auth=auth,
         timeout=httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None),

@@ -4,12 +4,13 @@ Written for mcp 2.3: its transports parse on the event loop, whole and to the le
 their own that look like the server's.
 """
 
+import json
 import re
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import Any, NoReturn, Self
+from typing import Any, NamedTuple, NoReturn, Self
 
 import anyio
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
@@ -27,7 +28,7 @@ from mcp_types import (
 )
 
 from assistant.toolbox.raw_results import Large, Note, acceptable
-from serving.answer_bounds import LARGE, MAX_BODY, MIB, read_json
+from serving.answer_bounds import LARGE, MAX_BODY, MIB, TooDeepError, read_json
 from serving.errors import CodedError
 
 MAX_CONTAINERS = 1_000_000  # objects and lists in one message: small ones take 100 times their bytes
@@ -45,7 +46,14 @@ _ESCAPE = re.compile(
 )
 
 
-STATUS: ContextVar[int] = ContextVar("status", default=0)  # of the first HTTP response to this request
+class HttpAnswer(NamedTuple):
+    """The HTTP status of a request's first response, and the body of one that refuses it."""
+
+    status: int = 0
+    refusal: str = ""
+
+
+HTTP: ContextVar[HttpAnswer] = ContextVar("http", default=HttpAnswer())  # noqa: B039  a tuple
 
 
 class Sent(dict[str, Any]):
@@ -55,9 +63,13 @@ class Sent(dict[str, Any]):
 
 
 class FilledInError(CodedError):
-    """The `data` of an error that our side fills in, and the HTTP status: `lost`, `status`, `garbled` …"""
+    """The `data` of an error that our side fills in, as `Sent`: `lost`, `status`, `garbled` …
+
+    Of `status`, `refusal` is what the server said with it.
+    """
 
     status = 0
+    refusal = ""
 
 
 def beyond_bounds(code: str, **params: Any) -> FilledInError:
@@ -76,7 +88,11 @@ async def parse(text: str) -> JSONRPCMessage:
         raise too_large()
     if "\\ud" in text or "\\uD" in text:
         text = _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else found[0], text)
-    message = jsonrpc_message_adapter.validate_python(_mended(await read_json(text)), by_name=False)
+    try:
+        data = await read_json(text)
+    except TooDeepError:
+        raise beyond_bounds("answer_too_deep") from None
+    message = jsonrpc_message_adapter.validate_python(_mended(data), by_name=False)
     if isinstance(message, JSONRPCError):
         _mark(message.error)
     if isinstance(message, JSONRPCResponse) and len(text) > LARGE:
@@ -89,7 +105,7 @@ def _mended(data: Any) -> Any:
     data = data[0] if isinstance(data, list) and len(data) == 1 else data
     if not isinstance(data, dict) or "method" in data:
         return data
-    error, result = data.get("error"), data.get("result")
+    error, result = data.get("error", data.get("jsonRpcError")), data.get("result")  # the second: Java's SDK
     if error is not None:
         said = error if isinstance(error, dict) else {"message": error}
         code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR
@@ -97,6 +113,31 @@ def _mended(data: Any) -> Any:
         return {"jsonrpc": "2.0", "id": data.get("id"), "error": error}
     result = result if isinstance(result, dict) else {"content": result}
     return {"jsonrpc": "2.0", "id": data.get("id"), "result": result}
+
+
+def decoded(data: bytes, note: Note) -> str:
+    """Return the text that the bytes are, most likely UTF-8; `note` is told of another encoding.
+
+    UTF-16 is what some shells of Windows write, and GB18030 its programs; a line of UTF-16 begins with half
+    of the end of the line before.
+    """
+    data = data.removeprefix(b"\0") if len(data) % 2 else data
+    encoding = json.detect_encoding(data)
+    if encoding.startswith("utf-16"):
+        note(CodedError("line_utf16"))
+        return data.decode(encoding, "replace")
+    try:
+        return data.decode("utf-8")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace")
+    read_well = sum(character > "\x7f" for character in text) - 2 * text.count("\ufffd")
+    if read_well < 0:
+        with suppress(UnicodeDecodeError):
+            text = data.decode("gb18030")
+            note(CodedError("line_gb18030"))
+            return text
+    note(CodedError("line_not_utf8"))
+    return text
 
 
 def _mark(error: ErrorData) -> None:
@@ -108,6 +149,22 @@ def filled_in(id: RequestId | None, failure: FilledInError) -> SessionMessage:
     """Answer a request in the server's place: its answer cannot come, or cannot be taken."""
     error = ErrorData(code=INTERNAL_ERROR, message=failure.code, data=failure)
     return SessionMessage(JSONRPCError(jsonrpc="2.0", id=id, error=error))
+
+
+async def _explained(error: ErrorData, http: HttpAnswer) -> ErrorData:
+    """Return an error marked as sent or filled in, with what the HTTP response tells of it."""
+    code = CLIENTS_WORDS.get(error.message.partition(":")[0])
+    if code and error.data is None:
+        error.data = FilledInError(code)
+    if isinstance(error.data, FilledInError):
+        error.data.refusal = http.refusal
+        if error.data.code == "status" and "jsonrpc" in http.refusal.lower():
+            with suppress(ValueError, FilledInError):  # it was sent after all, in a form that the SDK refuses
+                message = await parse(http.refusal)
+                error = message.error if isinstance(message, JSONRPCError) else error
+    _mark(error)
+    error.data.status = http.status
+    return error
 
 
 class Incoming(ContextReceiveStream[SessionMessage | Exception]):
@@ -136,11 +193,8 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
             if isinstance(message, JSONRPCResponse):
                 message.result = acceptable(method, message.result, self._note)
         if isinstance(message, JSONRPCError):
-            code = CLIENTS_WORDS.get(message.error.message.partition(":")[0])
-            if code and message.error.data is None:
-                message.error.data = FilledInError(code)
-            _mark(message.error)
-            message.error.data.status = self.last_context.get(STATUS, 0) if self.last_context else 0
+            http = self.last_context.get(HTTP) if self.last_context else None
+            message.error = await _explained(message.error, http or HttpAnswer())
         return item
 
 

@@ -5,9 +5,10 @@ import json
 from typing import Any
 
 import pytest
+from starlette.responses import Response
 
 from tests.support import world
-from tests.support.raw_server import listing, says, tool
+from tests.support.raw_server import error, listing, says, tool
 
 pytestmark = pytest.mark.anyio
 PNG = base64.b64encode(b"\x89PNG\xff\xfb\xff").decode()
@@ -117,6 +118,8 @@ def body(text: bytes, id: bytes = b'"ID"', more: bytes = b"") -> bytes:
         (body(b"another id", b"99"), "another id"),
         (body(b"no number", more=b',"n":NaN'), "no number"),
         (b"[" + body(b"in a list") + b"]", "in a list"),
+        (body(b"two\nlines\tand a tab"), "two\nlines\tand a tab"),
+        (body("库存不足".encode("gbk")), "库存不足"),
         (b'{"id":"ID","result":"bare"}', "bare"),
         (b'{"jsonrpc":"2.0","id":"ID","result":["bare"],"error":null}', "bare"),
         (b'{"jsonrpc":"2.0","id":"ID","result":null}', "✅ 操作完成，但没有返回文本内容"),
@@ -128,6 +131,18 @@ async def test_a_body_that_is_not_quite_json_is_read(
     shared.server.answers["tools/call"] = body
     told = await shared.web.call()
     assert (told.get("result") == words) if words else told["code"] == "garbled"
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "gb18030"])
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_answer_is_read_in_its_encoding(shared: world.Started, encoding: str, status: int) -> None:
+    def answer(message: Any) -> Response:
+        said = error(-32000, "库存不足") if status == 400 else {"result": result(text("库存不足"))}
+        whole = json.dumps({"jsonrpc": "2.0", "id": message["id"], **said}, ensure_ascii=False)
+        return Response(whole.encode(encoding), status, media_type="application/json")
+
+    shared.server.answers["tools/call"] = answer
+    assert (await shared.web.call())["result"] == "库存不足"
 
 
 @pytest.mark.parametrize("given", [says("fine"), result(text("fine"), structuredContent={"n": "no number"})])

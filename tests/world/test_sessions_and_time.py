@@ -2,31 +2,35 @@
 
 import asyncio
 import json
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from assistant.toolbox.limits import Limits
 from tests.support import world
 from tests.support.asgi import serve
-from tests.support.mcp_servers import at, boxed
+from tests.support.mcp_servers import at, both, boxed, calculator
 from tests.support.raw_server import RawServer, error, says
 
 pytestmark = pytest.mark.anyio
 
 
-class Forgetful(RawServer):
-    """Refuses the first call as of a session that it does not know, then works."""
+@pytest.fixture(scope="module")
+async def session(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[world.Started]:
+    """A server that has sessions."""
+    server = RawServer(session=True)
+    async with world.raw(tmp_path_factory.mktemp("sessions"), server) as web:
+        yield world.Started(server, web)
 
-    def __init__(self, refusal: Response) -> None:
-        super().__init__({"tools/call": self._once}, session=True)
-        self.refusal: Response | None = refusal
 
-    def _once(self, _: Any) -> Any:
-        refusal, self.refusal = self.refusal, None
-        return refusal or says("done")
+def once(refusal: Response) -> Any:
+    """An answer that refuses the first call, then works."""
+    refusals = [refusal]
+    return lambda _: refusals.pop() if refusals else says("done")
 
 
 def refused(message: str, number: int = -32000, status: int = 400) -> Response:
@@ -53,16 +57,28 @@ def refused(message: str, number: int = -32000, status: int = 400) -> Response:
         refused("Session ID abc-1 does not exist"),
         refused("Session terminated", -32600, 404),
         Response(status_code=404),
+        Response(status_code=410),
+        PlainTextResponse("Invalid session ID\n", 400),  # mcp-go
+        PlainTextResponse("Invalid or missing session ID", 400),  # many after the TypeScript SDK's example
+        PlainTextResponse("Unauthorized: Session not found", 401),  # rmcp
+        PlainTextResponse("Unexpected message, expect initialize request", 422),  # rmcp
+        PlainTextResponse("Could not find session", 404),
+        JSONResponse({"error": "Invalid or missing session ID"}, 400),
+        JSONResponse({"detail": "Session not found"}, 422),
+        JSONResponse({"jsonRpcError": {"code": -32603, "message": "Session not found: a-1"}}, 400),  # Java
+        JSONResponse({"message": "Session ID missing", "status": 400}, 400),
+        refused("Not Found: Unknown Mcp-Session-Id header", -32000, 404),
+        refused("Session ID required in mcp-session-id header", -32600),
+        Response("\ufeff" + json.dumps(error(-32600, "Session not found") | {"jsonrpc": "2.0"}), 400),
     ],
 )
 @pytest.mark.parametrize("name", ["t", "w"])
 async def test_a_call_that_met_a_lost_session_never_ran_and_is_sent_again(
-    tmp_path: Path, refusal: Response, name: str
+    session: world.Started, refusal: Response, name: str
 ) -> None:
-    server = Forgetful(refusal)
-    async with world.raw(tmp_path, server) as web:
-        assert (await web.call(name)).get("result") == "done"
-    assert server.times("tools/call") == 2
+    session.server.answer({"tools/call": once(refusal)})
+    assert (await session.web.call(name)).get("result") == "done"
+    assert session.server.times("tools/call") == 2
 
 
 @pytest.mark.parametrize(
@@ -78,13 +94,47 @@ async def test_a_call_that_met_a_lost_session_never_ran_and_is_sent_again(
         refused("Missing session for customer 7", -32602),
         refused("no", 400),
         Response(status_code=400),
+        PlainTextResponse("Your login session expired", 400),
+        PlainTextResponse("Session not found", 500),
+        JSONResponse({"error": {"message": "Session of payment not found"}}, 422),
+        JSONResponse({"title": "Session not found", "detail": "the training session of May"}, 400),
+        JSONResponse({"jsonRpcError": {"code": -32603, "message": "Your login session expired"}}, 400),
+        PlainTextResponse("unprocessable", 422),
     ],
 )
-async def test_any_other_400_is_an_answer(tmp_path: Path, refusal: Response) -> None:
-    server = Forgetful(refusal)
-    async with world.raw(tmp_path, server) as web:
-        told = await web.call("w")
-    assert (told["isError"], server.times("tools/call")) == (True, 1)
+async def test_any_other_refusal_is_an_answer(session: world.Started, refusal: Response) -> None:
+    session.server.answer({"tools/call": once(refusal)})
+    assert "done" not in str(await session.web.call("w"))
+    assert session.server.times("tools/call") == 1
+
+
+class Refusing:
+    """HTTP+SSE whose next POST is refused with this answer."""
+
+    def __init__(self) -> None:
+        self.app = both(calculator())
+        self.answer: Response | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self.answer if scope.get("method") == "POST" else None
+        self.answer = None if answer else self.answer
+        await (answer or self.app)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        (PlainTextResponse("Could not find session", 404), None),
+        (PlainTextResponse("Session ID missing", 400), None),
+        (PlainTextResponse("no rights", 403), "http_status"),
+        (PlainTextResponse("Session not found", 502), "refused"),
+    ],
+)
+async def test_a_refusal_over_sse_is_told_as_over_http(refusal: Response, code: str | None) -> None:
+    app = Refusing()
+    async with serve(app) as url, boxed(at(url, path="/sse"), limits=Limits(poll_seconds=1000)) as box:
+        app.answer = refusal
+        assert (await box.call("s", "count", {})).code == code
 
 
 def slow(steps: int) -> Any:
@@ -109,12 +159,20 @@ def event(message: dict[str, Any]) -> str:
 
 
 @pytest.mark.parametrize(
-    ("limits", "code"),
-    [(Limits(call_seconds=0.4), None), (Limits(call_seconds=0.4, longest_call_seconds=0.6), "late")],
+    ("steps", "limits", "code"),
+    [
+        (9, Limits(call_seconds=0.4), None),
+        (10**9, Limits(call_seconds=0.4, longest_call_seconds=0.6), "late"),
+    ],
 )
-async def test_progress_renews_the_clock_up_to_the_longest_total(limits: Limits, code: str | None) -> None:
-    async with serve(RawServer({"tools/call": slow(9)}).app) as url, boxed(at(url), limits=limits) as box:
-        assert (await box.call("s", "t", {})).code == code
+@pytest.mark.parametrize("modern", [False, True])
+async def test_progress_renews_the_clock_up_to_the_longest_total(
+    steps: int, limits: Limits, code: str | None, *, modern: bool
+) -> None:
+    server = RawServer({"tools/call": slow(steps)}, modern=modern)
+    async with serve(server.app) as url, boxed(at(url), limits=limits) as box:
+        told = await box.call("s", "w", {})
+    assert (told.code, told.unknown, server.times("tools/call")) == (code, code == "late", 1)
 
 
 @pytest.mark.parametrize(("name", "unknown"), [("t", False), ("w", True)])
