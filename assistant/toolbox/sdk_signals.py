@@ -78,7 +78,8 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     said = filled_in(error) or FilledInError("answered")
     words = _sentence(said.refusal if said.code == "status" else error.message)
     is_session_lost = 400 <= status < 500 and SESSION_LOST.fullmatch(words)
-    if handshake and (is_session_lost or (status in (404, 410) and said.code != "answered")):
+    has_session = handshake or server.transport == "sse"
+    if has_session and (is_session_lost or (status in (404, 410) and said.code != "answered")):
         failure = NoAnswerError("lost", server=server.name)
         failure.never_ran = True
         return failure

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from assistant.toolbox.limits import Limits
 from tests.support import world
@@ -109,16 +109,27 @@ async def test_any_other_refusal_is_an_answer(session: world.Started, refusal: R
 
 
 class Refusing:
-    """HTTP+SSE whose next POST is refused with this answer."""
+    """HTTP+SSE that refuses the first call with this answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: Response) -> None:
         self.app = both(calculator())
-        self.answer: Response | None = None
+        self.answer: Response | None = answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer = self.answer if scope.get("method") == "POST" else None
-        self.answer = None if answer else self.answer
-        await (answer or self.app)(scope, receive, send)
+        if scope.get("method") != "POST":
+            await self.app(scope, receive, send)
+            return
+        message = await receive()
+        refusal = self.answer if b"tools/call" in message["body"] else None
+        self.answer = None if refusal else self.answer
+        await (refusal or self.app)(scope, replayed(message), send)
+
+
+def replayed(message: Message) -> Receive:
+    async def receive() -> Message:
+        return message
+
+    return receive
 
 
 @pytest.mark.parametrize(
@@ -131,9 +142,7 @@ class Refusing:
     ],
 )
 async def test_a_refusal_over_sse_is_told_as_over_http(refusal: Response, code: str | None) -> None:
-    app = Refusing()
-    async with serve(app) as url, boxed(at(url, path="/sse"), limits=Limits(poll_seconds=1000)) as box:
-        app.answer = refusal
+    async with serve(Refusing(refusal)) as url, boxed(at(url, path="/sse")) as box:
         assert (await box.call("s", "count", {})).code == code
 
 
