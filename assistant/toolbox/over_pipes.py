@@ -1,6 +1,8 @@
 """A command's pipes: lines within bounds, in whatever encoding, and what the command says when it ends."""
 
+import json
 import logging
+import re
 import subprocess
 from collections import deque
 from collections.abc import AsyncIterator
@@ -31,6 +33,10 @@ MAX_LINE = 500  # characters of a line of stderr that are shown
 LAST_LINES = 5  # of stderr, that say why a command ended
 END_SECONDS = 2.0  # for an ended command's status and last words
 
+MAX_UNENDED = 64 * 1024  # bytes of an answer that is read although its line has no end
+_HEAD = re.compile(rb'\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+_OUTCOME = re.compile(rb'"(?:result|error)"\s*:')  # no request: some print what they were asked
+
 GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError)
 
 
@@ -52,7 +58,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
     async def read() -> None:
         async with anyio.create_task_group() as listeners:
             listeners.start_soon(_read_errors, server, process, said)
-            await ends.take(decoded(line, note) async for line in _lines(process.stdout))
+            await ends.take(decoded(_answer(line), note) async for line in _lines(process.stdout))
             with anyio.move_on_after(END_SECONDS):
                 await process.wait()
             listeners.cancel_scope.deadline = anyio.current_time() + END_SECONDS
@@ -72,7 +78,10 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
 
 
 async def _lines(stream: Any) -> AsyncIterator[bytes]:
-    """Yield a stream's lines, the last one too. Raises CodedError: one is beyond the bound."""
+    """Yield a stream's lines, the last one too. Raises CodedError: one is beyond the bound.
+
+    What is a whole answer is a line, whether its end comes or not.
+    """
     parts: list[bytes] = []
     if stream is None:
         return  # the platform gives none
@@ -83,9 +92,26 @@ async def _lines(stream: Any) -> AsyncIterator[bytes]:
                 yield b"".join([*parts, line])
                 parts.clear()
             parts.append(rest)
-            if sum(map(len, parts)) > MAX_BODY:
+            size = sum(map(len, parts))
+            if size > MAX_BODY:
                 raise too_large()
+            if rest.endswith(b"}") and size <= MAX_UNENDED and _is_json(line := b"".join(parts)):
+                yield line
+                parts.clear()
     yield b"".join(parts)
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        return isinstance(json.loads(_answer(line)), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _answer(line: bytes) -> bytes:
+    """Return a line without words before the answer in it, which some print without an end."""
+    found = _HEAD.search(line)
+    return line[found.start() :] if found and _OUTCOME.search(line, found.start()) else line
 
 
 async def _read_errors(server: Server, process: ServerProcess, said: deque[str]) -> None:

@@ -1,6 +1,7 @@
 """What the errors of the SDK's client, and of the transports below it, mean."""
 
 import json
+import os
 import re
 import ssl
 from contextlib import suppress
@@ -146,6 +147,8 @@ def _transport_failure(error: BaseException, server: Server) -> CodedError | Non
             return CodedError("tls_failed", address=server.address, reason=cause.reason)
         case TimeoutError():
             return CodedError("timeout", address=server.address)
+        case FileNotFoundError() | NotADirectoryError() if server.cwd and not os.path.isdir(server.cwd):
+            return CodedError("folder_missing", cwd=redacted(server.cwd))
         case FileNotFoundError() | PermissionError() | NotADirectoryError() if not is_http:
             return CodedError("command_failed", command=server.address, reason=cause.strerror)
         case OSError() if is_http and not isinstance(cause, BROKEN):

@@ -63,6 +63,7 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "not_mcp": "{address} 的回答不是 MCP，请检查 URL",
     "http_status": "HTTP {status}{advice}",
     "command_ended": "命令 {command} 自己结束了（状态 {status}）：{said}",
+    "folder_missing": '"cwd" 指的文件夹不存在：{cwd}',
     "command_failed": "无法运行命令 {command}：{reason}",
     "connect_failed": "与 {address} 的连接失败（{kind}）",
     "mcp_error": "{message}",

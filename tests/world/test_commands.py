@@ -57,11 +57,56 @@ async def test_a_line_is_read_in_the_encoding_that_fits(
         assert [each["code"] for each in (await web.server())["notes"]] == ([note] if note else [])
 
 
-@pytest.mark.parametrize("first", ["print('starting up')\n", "print()\n", "print('{}')\n", "print('[1]')\n"])
+WIDE = "sys.stdout.buffer.write({!r}.encode('utf-16-le')); sys.stdout.flush()\n"
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "print('starting up')\n",
+        "print()\n",
+        "print('{}')\n",
+        "print('[1]')\n",
+        "print('starting ... ', end='')\n",
+        "print('{\"a\": 1}', end='')\n",
+        'print(\'asked {"jsonrpc": "2.0", "id": 1, "method": "ping"}\')\n',
+        "import sys\n" + WIDE.format("starting up\r\n"),
+        "import sys\n" + WIDE.format("starting up"),
+    ],
+)
 async def test_what_is_no_message_is_passed_over(tmp_path: Path, first: str) -> None:
     async with world.entry(tmp_path, command(first=first), web_trust_commands=True) as web:
         await web.becomes("ready")
         assert (await web.call())["result"] == "fine"
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("print = lambda text: sys.stdout.write(text)", "without"),
+        ("sys.stdout.reconfigure(encoding='utf-16-le')", "wide"),
+        ("sys.stdout.reconfigure(encoding='utf-16-be')", "wide"),
+        ("sys.stdout.reconfigure(encoding='utf-16')", "wide"),
+        ("print = lambda text, line=print: line('now', text)", "said"),
+    ],
+)
+async def test_answers_in_odd_lines_are_read(tmp_path: Path, code: str, words: str) -> None:
+    says = {"content": [{"type": "text", "text": words}]}
+    server = SERVER.format(text=b"", before="pass").replace('method == "tools/call"', "False")
+    server = server.replace("}.get(method)", f', "tools/call": {says}}}.get(method)')
+    entry = {"command": sys.executable, "args": ["-c", f"import sys\n{code}\n{server}"]}
+    async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+        await web.becomes("ready")
+        assert (await web.call())["result"] == words
+
+
+async def test_a_folder_that_is_not_there_is_told_from_a_command_that_is_not(tmp_path: Path) -> None:
+    for entry, code in (
+        (command() | {"cwd": str(tmp_path / "none")}, "folder_missing"),
+        ({"command": str(tmp_path / "none")}, "command_failed"),
+    ):
+        async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+            assert (await web.becomes("down"))["code"] == code
 
 
 async def test_a_command_that_ends_says_its_last_words(tmp_path: Path) -> None:
