@@ -46,14 +46,20 @@ SWITCHES = {
     "disable": ON,
     **dict.fromkeys(("enabled", "enable", "active", "isActive"), OFF),
 }  # each with the words that switch off
-OTHERS = ("type", "transport", "command", "args", "env", "cwd", "headers", "allowInsecure", "timeout")
+# A tool's name with its server's, as clients write it; Claude Code's without the tool means all.
+QUALIFIED = [
+    "mcp__{0}__{1}",
+    "mcp__{0}",
+    "mcp_{0}_{1}",
+    *(f"{{0}}{mark}{{1}}" for mark in ("__", "_", *"/.:")),
+]
+BY_URL, BY_COMMAND = {"headers", "allowInsecure"}, {"command", "args", "env", "cwd"}
 SILENT = ("name", "description", "$schema")
 MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
 
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
-
-
-KNOWN = (*URL_KEYS, *ONLY_TOOLS, *NOT_TOOLS, *CONSENT, *SWITCHES, *OTHERS, *SILENT)
+REACH = {*URL_KEYS, *BY_URL, *BY_COMMAND}
+KNOWN = (*REACH, *ONLY_TOOLS, *NOT_TOOLS, *CONSENT, *SWITCHES, *SILENT, "type", "transport", "timeout")
 
 
 class ConfigError(CodedError):
@@ -80,8 +86,18 @@ class Server:
 
     def offers(self, tool: str) -> bool:
         """Whether the entry lets a tool be offered."""
-        is_like = partial(fnmatchcase, tool)
-        return any(map(is_like, self.only_tools)) and not any(map(is_like, self.not_tools))
+        is_meant = partial(self.is_meant, tool)
+        return any(map(is_meant, self.only_tools)) and not any(map(is_meant, self.not_tools))
+
+    def is_meant(self, tool: str, pattern: str) -> bool:
+        """Whether a pattern means a tool, by its name or with the server's in front as other clients do."""
+        names = {self.name, re.sub(r"[^\w-]", "_", self.name)}
+        forms = [form.format(name, tool) for name in names for form in QUALIFIED]
+        # A pattern such as "s*" is one of tools' names alone.
+        is_qualified = re.search(r"__|[/.:]|^mcp_", pattern) is not None
+        return fnmatchcase(tool, pattern) or any(
+            fnmatchcase(form, pattern) if is_qualified else form == pattern for form in forms
+        )
 
     @property
     def fingerprint(self) -> str:
@@ -199,36 +215,53 @@ def _is_off(value: Any) -> bool:
 
 def _with_options(server: Server, entry: dict[str, Any]) -> Server:
     """Return the server with what its entry says beyond its address, and notes on how that was read."""
-    notes = []
-    if isinstance(inner := entry.get("tools"), dict) and any(
-        isinstance(each, list) for each in inner.values()
-    ):
+    inner = entry.get("tools")
+    if isinstance(inner, dict) and any(isinstance(each, list) for each in inner.values()):
         entry = {**entry, "tools": None, **{f"{key}Tools": names for key, names in inner.items()}}
+    notes = []
+    odd = [key for key in SWITCHES if str(entry.get(key, "no")).strip().lower() not in (*ON, *OFF)]
     if (timeout := entry.get("timeout")) is not None:
         timeout = _seconds(timeout)
         notes.append(CodedError("timeout_read", seconds=timeout) if timeout else CodedError("timeout_odd"))
-    only, without = _names(entry, ONLY_TOOLS), _names(entry, NOT_TOOLS)
-    without += [name for name, each in inner.items() if _is_off(each)] if isinstance(inner, dict) else []
+    only, without = _names(entry, ONLY_TOOLS, odd), _names(entry, NOT_TOOLS, odd)
+    without += _names({"tools": inner}, ["tools"], [], meant=False)
     if only or without:
         notes.append(CodedError("tools_chosen", only=only or ["*"], without=without))
     for key in filter(entry.get, CONSENT):
-        notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key]) or ["*"]))  # noqa: PERF401
-    if unknown := sorted(entry.keys() - set(KNOWN)):
-        notes.append(CodedError("keys_unknown", keys=unknown))
+        notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key], []) or ["*"]))  # noqa: PERF401
+    unused = REACH - ({_url_key(entry), *BY_URL} if server.url else BY_COMMAND)
+    for code, keys in (
+        ("keys_odd", odd),
+        ("keys_unused", filter(entry.get, entry.keys() & unused)),
+        ("keys_unknown", entry.keys() - set(KNOWN)),
+    ):
+        if named := sorted(set(keys)):
+            notes.append(CodedError(code, keys=named))
     server = replace(server, timeout=timeout, notes=tuple(notes))
     return replace(server, only_tools=tuple(only) or ("*",), not_tools=tuple(without))
 
 
-def _names(entry: dict[str, Any], keys: Iterable[str]) -> list[str]:
-    """Return the names of tools under the keys: a list, a text, or an object with a truth for each."""
-    found = []
+def _names(entry: dict[str, Any], keys: Iterable[str], odd: list[str], *, meant: bool = True) -> list[str]:
+    """Return the names of tools under the keys: a list, a text, or an object with a truth for each.
+
+    Keys under which something else stands go to `odd`. With `meant` False: the names that are switched off.
+    """
+    found: list[str] = []
     for key in keys:
         value = entry.get(key)
         if isinstance(value, dict):
-            value = [name for name, is_meant in value.items() if not _is_off(is_meant)]
+            value = [{"name": name, "enabled": is_meant} for name, is_meant in value.items()]
         elif isinstance(value, str):
-            value = [name.strip() for name in value.split(",") if name not in (*ON, *OFF)]
-        found += [each for each in value if isinstance(each, str)] if isinstance(value, list) else []
+            value = [name for name in value.split(",") if name.strip().lower() not in (*ON, *OFF)]
+        for each in value if isinstance(value, list) else [value] if value is not None else []:
+            match each:
+                case {"name": str(name), **more}:
+                    off = _is_off(more) or _is_off(more.get("enabled", True))
+                    found += [name.strip()] if off != meant else []
+                case str():
+                    found += [each.strip()] if meant else []
+                case _:
+                    odd.append(key)
     return found
 
 
@@ -246,11 +279,11 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
     is_command = transport == "stdio"
     where = _text(entry, "command" if is_command else _url_key(entry)).strip()
     given = entry.get("args") or []
-    args = tuple(map(str, given)) if isinstance(given, list) else ()
+    args = tuple(_word(each, "args") for each in given) if isinstance(given, list) else ()
     env, headers = _texts(entry, "env"), _texts(entry, "headers")
     remember_secrets(where, args, env, headers)
     if not is_command:
-        _refuse_bad_url(where, plain_http=entry.get("allowInsecure") is True)
+        _refuse_bad_url(where, plain_http=str(entry.get("allowInsecure")).lower() in ON)
         return Server(name, transport, url=where, headers=headers)
     if not isinstance(given, list):
         raise ConfigError("not_array", key="args")
@@ -282,11 +315,18 @@ def _text(entry: dict[str, Any], key: str) -> str:
     return value
 
 
+def _word(value: Any, key: str) -> str:
+    """Return a text as it is, and a number or a truth as JSON writes it."""
+    if not isinstance(value, str | int | float):
+        raise ConfigError("text_missing", key=key)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
     value = entry.get(key) or {}
     if not isinstance(value, dict):
         raise ConfigError("not_object", key=key)
-    texts = {str(k): str(v) for k, v in value.items()}
+    texts = {name: _word(text, f"{key}.{name}") for name, text in value.items()}
     for name, text in texts.items():
         if "\0" in text or (key == "headers" and not (text.isascii() and text.isprintable())):
             raise ConfigError("not_sendable", key=key, name=name)
@@ -337,6 +377,7 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
         filled = environment.get(name) or default
         if filled is None:
             raise ConfigError("variable_not_set", name=name)
+        filled = filled.encode(errors="replace").decode()  # one that is not UTF-8 holds lone surrogates
         if is_secret_name(name):
             remember(filled)
         return filled

@@ -48,6 +48,10 @@ async def read_listing(
     skipped: list[CodedError] = []
     raw_tools = await _entries(client, "tools", max_pages, skipped)
     tools = _usable("tool_skipped", raw_tools, partial(describe_tool, server, writing=writing), skipped)
+    patterns = [each for each in (*server.only_tools, *server.not_tools) if each != "*"]
+    matched = {each for each in patterns for tool in tools if server.is_meant(tool.name, each)}
+    if unmatched := [each for each in patterns if each not in matched]:
+        skipped.append(CodedError("tools_unmatched", names=unmatched))
     raw_prompts = await _entries(client, "prompts", max_pages, skipped)
     prompts = _usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
     return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped)

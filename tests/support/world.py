@@ -25,7 +25,11 @@ class Web:
 
     async def server(self) -> dict[str, Any]:
         """Return the state of the server."""
-        found: dict[str, Any] = (await self.http.get("/api/status")).json()["servers"][0]
+        return (await self.servers())[0]
+
+    async def servers(self) -> list[dict[str, Any]]:
+        """Return the state of all servers."""
+        found: list[dict[str, Any]] = (await self.http.get("/api/status")).json()["servers"]
         return found
 
     async def becomes(self, *statuses: str) -> dict[str, Any]:
@@ -71,7 +75,14 @@ class Started:
 @asynccontextmanager
 async def entry(folder: Path, entry: dict[str, Any], **given: Any) -> AsyncIterator[Web]:
     """The back end with this entry of `mcp.json`."""
-    (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"s": entry}}))
+    async with entries(folder, {"s": entry}, **given) as web:
+        yield web
+
+
+@asynccontextmanager
+async def entries(folder: Path, named: dict[str, Any], **given: Any) -> AsyncIterator[Web]:
+    """The back end with these entries of `mcp.json`."""
+    (folder / "mcp.json").write_text(json.dumps({"mcpServers": named}))
     app = create_app(settings(folder, **given), ScriptedModel())
     async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=30) as http:
         yield Web(http)
