@@ -145,7 +145,9 @@ class Access:
         if get_route_path(scope) == OPEN_PATH:
             return self.app
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
-        headers = dict(scope["headers"])
+        headers: dict[bytes, bytes] = {}
+        for name, value in scope["headers"]:  # one that stands twice is the list of both, and no allowed one
+            headers[name] = headers[name] + b", " + value if name in headers else value
         host = headers.get(b"host", b"").decode("latin-1")
         if not self.any_host and not self.allowed.host(host):
             return self.refuse(Refusal(421, "host_not_allowed", {"host": printable(without_port(host))}))

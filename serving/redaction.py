@@ -94,7 +94,8 @@ def _spelt(secret: str) -> set[str]:
     for _ in range(2):  # JSON in JSON, a URL in JSON
         spelt |= {spell(text) for text in spelt for spell in _SPELL}
     data = secret.encode(errors="replace")
-    spelt.add(data.hex())
+    spelt |= {data.hex(), data.hex().upper()}
+    spelt |= {"".join(map(letter.format, data)) for letter in ("%{:02X}", "%{:02x}", "\\u{:04x}")}
     for offset in range(3):  # within any text in base64, such as `user:password`
         coded = base64.b64encode(bytes(offset) + data)[-(-offset * 4 // 3) : (offset + len(data)) * 4 // 3]
         spelt |= {coded.decode(), coded.translate(bytes.maketrans(b"+/", b"-_")).decode()}

@@ -1,7 +1,6 @@
 """`python web.py --check`: what works, what does not, and what to do about it, as a table."""
 
 import asyncio
-import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -62,8 +61,6 @@ async def _examine_server(link: Link) -> Finding:
     known = {"server": server.name, "address": server.address, "host": server.host, "command": server.command}
     if status in ("disabled", "down", "untrusted"):
         error = link.error or CodedError("not_connected")
-        if status == "untrusted":
-            known |= {"line": shlex.join([server.command, *error.params["args"]]), "cwd": error.params["cwd"]}
         params = known | {"reason": {"code": error.code, "params": error.params}}
         return Finding(status, params, _advice(link, error))
     tools = len(link.listing.tools)

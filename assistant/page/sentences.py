@@ -40,7 +40,7 @@ ADVICE = {  # what to do about a finding
         '请在 mcp.json 中写明 "headers": {{"Authorization": "Bearer ${{MCP_TOKEN}}"}}，并设置 MCP_TOKEN'
     ),
     "allow_host": "请在服务器那边设置 MCP_ALLOWED_HOSTS={host}",
-    "allow_command": "请看清这条命令再允许：{line}（工作目录 {cwd}）",
+    "allow_command": "请看清这条命令再允许",
     "try_command": "请检查命令能否单独运行：{command}",
     "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",
     "check_address": "请检查地址、网络和服务器的日志",

@@ -15,7 +15,7 @@ VERB = "trust "
 
 
 def listen(toolbox: Toolbox) -> None:
-    """Take lines `trust NAME` for as long as the process runs; none where nobody sits at a terminal."""
+    """Take lines `trust NAME MARK` for as long as the process runs; none where nobody sits at a terminal."""
     if not sys.stdin or not sys.stdin.isatty():
         return
     if sys.platform != "win32":
@@ -34,14 +34,20 @@ def _read(toolbox: Toolbox, loop: asyncio.AbstractEventLoop) -> None:
 
 
 def obey(toolbox: Toolbox, line: str) -> None:
-    """Allow the command that the line names, as its entry is now."""
-    name = line.strip().removeprefix(VERB).strip()
+    """Allow the command that the line names, if its entry is as it was shown; without the mark, show it."""
     if not line.startswith(VERB):
         return
+    words = line.removeprefix(VERB).strip()
+    name, _, mark = (words, "", "") if words in toolbox.links else words.rpartition(" ")
     try:
-        link = toolbox.link(name)
-        link.allow(link.server.fingerprint)
-    except (CodedError, OSError) as error:
-        announce(explain(error.code, error.params) if isinstance(error, CodedError) else str(error))
-    else:
-        announce(TRUSTED.format(name))
+        link = toolbox.link(name or words)
+        server, error = link.server, link.error
+        if mark == server.mark:
+            link.allow(server.fingerprint)
+            announce(TRUSTED.format(name))
+        elif error is not None and error.code == "command_untrusted":
+            announce(explain(error.code, error.params))
+    except CodedError as error:
+        announce(explain(error.code, error.params))
+    except OSError as error:
+        announce(str(error))

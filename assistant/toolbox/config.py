@@ -106,6 +106,11 @@ class Server:
         return _hash([self.command, self.args, env, os.path.abspath(self.cwd or ".")])
 
     @property
+    def mark(self) -> str:
+        """So much of the fingerprint as a person types."""
+        return self.fingerprint[:6]
+
+    @property
     def identity(self) -> str:
         """A hash of where the server is, for its tools' fingerprints; a new token does not change it."""
         where = [self.command, self.args, sorted(self.env), self.cwd] if self.command else [self.url]

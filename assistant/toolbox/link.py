@@ -4,10 +4,11 @@ import asyncio
 import logging
 import os
 import random
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Literal
+from typing import Any, Literal
 
 import anyio
 from mcp import Client
@@ -41,9 +42,13 @@ class ServerDownError(CodedError):
 
 
 def _untrusted(server: Server) -> CodedError:
-    what = {"command": redacted(server.command), "args": [redacted(arg) for arg in server.args]}
-    where = {"cwd": os.path.abspath(server.cwd or "."), "env": sorted(server.env)}
-    return CodedError("command_untrusted", server=server.name, **what, **where)
+    what: dict[str, Any] = {
+        "command": redacted(server.command),
+        "args": [redacted(arg) for arg in server.args],
+    }
+    cwd = os.path.abspath(server.cwd or ".").encode(errors="replace").decode()
+    shown = {"line": shlex.join([what["command"], *what["args"]]), "cwd": cwd, "env": sorted(server.env)}
+    return CodedError("command_untrusted", server=server.name, mark=server.mark, **what, **shown)
 
 
 class Link:

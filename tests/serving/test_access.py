@@ -24,13 +24,18 @@ def refuse(refusal: Refusal) -> JSONResponse:
 
 
 async def ask(
-    given: dict[str, str], *, path: str = "/api/x", method: str = "GET", **how: Any
+    given: dict[str, str] | list[tuple[bytes, bytes]],
+    *,
+    path: str = "/api/x",
+    method: str = "GET",
+    **how: Any,
 ) -> httpx.Response:
     allowed = Allowed(ALLOWED, origins=ORIGINS)
     app = Access(PlainTextResponse("in"), allowed=allowed, refuse=refuse, **how)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
-        wire = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
-        return await client.request(method, path, headers=wire)
+        if isinstance(given, dict):
+            given = [(name.encode(), value.encode("latin-1")) for name, value in given.items()]
+        return await client.request(method, path, headers=given)
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,16 @@ async def ask(
 )
 async def test_a_host_is_this_machine_or_listed(host: str, status: int) -> None:
     assert (await ask({"Host": host})).status_code == status
+
+
+@pytest.mark.parametrize("name", ["host", "origin"])
+@pytest.mark.parametrize(
+    "values", [("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost",) * 2]
+)
+async def test_two_hosts_or_origins_are_none_that_is_allowed(name: str, values: tuple[str, str]) -> None:
+    twice = [(name.encode(), f"{'http://' * (name == 'origin')}{value}".encode()) for value in values]
+    headers = [(b"host", b"localhost")] * (name == "origin") + twice
+    assert (await ask(headers)).status_code == (403 if name == "origin" else 421)
 
 
 def test_a_listed_origin_is_no_host() -> None:

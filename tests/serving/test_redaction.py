@@ -34,6 +34,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
     "as user and password": lambda text: base64.b64encode(f"somebody:{text}".encode()).decode(),
     "in base64 for URLs": lambda text: base64.urlsafe_b64encode(f"me:{text}".encode()).decode(),
     "in hexadecimal": lambda text: text.encode().hex(),
+    "in hexadecimal, in capitals": lambda text: text.encode().hex().upper(),
+    "letter by letter in a URL": lambda text: "".join(f"%{byte:02X}" for byte in text.encode()),
     "behind its scheme": lambda text: f"Bearer {text}",
     "cut off": lambda text: text[:15],
 }

@@ -72,6 +72,19 @@ async def test_a_line_at_the_terminal_allows_a_command(capsys: pytest.CaptureFix
         for line in ("trust nobody\n", "distrust s\n", "s\n"):
             terminal.obey(box, line)
         assert await box.link("s").settled() == "untrusted"
-        terminal.obey(box, "trust s\n")
+        terminal.obey(box, f"trust s {STDIO.mark}\n")
         await becomes(box, "s", "ready")
     assert "nobody" in capsys.readouterr().out
+
+
+async def test_a_line_at_the_terminal_allows_what_was_shown_and_nothing_else(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server, mark = marking(tmp_path)
+    async with Toolbox([server]) as box:
+        await box.update([dataclasses.replace(server, args=("-c", "other"))])
+        terminal.obey(box, f"trust s {server.mark}\n")  # as it was shown before
+        terminal.obey(box, "trust s\n")
+        assert await box.link("s").settled() == "untrusted"
+        assert f"-c other（工作目录 {Path.cwd()}）" in capsys.readouterr().out
+    assert not mark.exists()
