@@ -19,7 +19,7 @@ NETWORK = {  # the sentences of this room's codes
     "proxy_failed": (
         "经过环境变量 {variable} 的代理 {proxy} 连不上 {host}，请检查代理是否在运行，或去掉这个变量"
     ),
-    "certificates_missing": "环境变量 {variable} 指向的证书不存在：{path}，请改正或去掉它",
+    "certificates_missing": "环境变量 {variable} 没有指向可用的证书：{path}，请改正或去掉它",
     "tls_untrusted": "与 {host} 的 TLS 连接失败（{reason}），请检查证书；公司网络可用 SSL_CERT_FILE 指定证书",
 }
 
@@ -65,6 +65,13 @@ def trusted() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+def _holds_certificates(path: str) -> bool:
+    try:
+        return Path(path).is_dir() or bool(ssl.create_default_context(cafile=path))
+    except OSError:
+        return False
+
+
 def failure(error: BaseException, url: str) -> CodedError | None:
     """Return why a connection failed, if the environment or a certificate is to blame."""
     host = urlsplit(url).hostname or ""
@@ -74,7 +81,7 @@ def failure(error: BaseException, url: str) -> CodedError | None:
     if tls := next((each for each in chain if isinstance(each, ssl.SSLError)), None):
         for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
             path = os.environ.get(variable)
-            if path and not Path(path).exists():
+            if path and not _holds_certificates(path):
                 return CodedError("certificates_missing", variable=variable, path=path)
         return CodedError("tls_untrusted", host=host, reason=getattr(tls, "verify_message", "") or str(tls))
     try:

@@ -68,16 +68,18 @@ def test_a_wrong_proxy_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert (caught.value.code, caught.value.params) == ("proxy_wrong", {"variable": "HTTPS_PROXY"})
 
 
-def test_certificates_that_are_not_there_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_that_are_none_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     error = OSError("connect")
     error.__cause__ = ssl.SSLCertVerificationError(1, "unable to get local issuer certificate")
     told = failure(error, REMOTE)
     assert told is not None
     assert told.code == "tls_untrusted"
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    told = failure(error, REMOTE)
-    assert told is not None
-    assert (told.code, told.params["variable"]) == ("certificates_missing", "SSL_CERT_FILE")
+    (tmp_path / "bad.pem").write_text("no certificate")
+    for name in ("none.pem", "bad.pem"):
+        monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / name))
+        told = failure(error, REMOTE)
+        assert told is not None
+        assert (told.code, told.params["variable"]) == ("certificates_missing", "SSL_CERT_FILE")
 
 
 def test_without_a_proxy_nothing_of_the_environment_is_to_blame() -> None:
