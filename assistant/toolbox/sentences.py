@@ -56,7 +56,8 @@ NOTES = {  # what is odd about an entry or a server, and did not stop it
 LINK = {  # why a server is not connected, or what it answered in the place of a result
     "not_connected": "还没有连上",
     "command_untrusted": (
-        "命令 {command} 要先获准：请看清 {line}（工作目录 {cwd}），在页面里允许，或在终端输入 trust {server} {mark}"
+        "命令 {command} 要先获准：请看清 {line}（工作目录 {cwd}），"
+        "在页面里允许，或在终端输入 trust {server} {mark}"
     ),
     "command_changed": "{server} 的命令已经改动，请再看一遍",
     "closing": "连接已关闭",
