@@ -23,9 +23,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 
 # A busy machine is slow, which says nothing of the code.
-settings.register_profile("product-mcp", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("long", settings.get_profile("product-mcp"), max_examples=1_000)
-settings.load_profile("long" if LONG_RUNS else "product-mcp")
+settings.register_profile(
+    "product-mcp",
+    max_examples=1_000 if LONG_RUNS else 50,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("product-mcp")
 
 
 def pytest_xdist_auto_num_workers() -> int:

@@ -169,7 +169,11 @@ class Chain:
         """Start services, or start them again."""
         base = f"http://127.0.0.1:{self._provider.server_address[1]}/v1"
         settings = {"OPENAI_API_BASE": base, "LLM_MODEL": "m", "WEB_SECRET": "of these attacks alone, long"}
-        settings |= {"CATALOG": str(self._catalogue), "API_URL": f"http://127.0.0.1:{self.to_api.port}/api"}
+        settings |= {
+            "STOP_TIMEOUT": "1",
+            "CATALOG": str(self._catalogue),
+            "API_URL": f"http://127.0.0.1:{self.to_api.port}/api",
+        }
         self.suite.start(*names, **settings)
 
     def heal(self) -> None:

@@ -1,5 +1,6 @@
 """The running service against its own OpenAPI document: no 500, no status that it does not name."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from tests.support.processes import Spawn, free_port
+from tests.support.processes import LONG_RUNS, Spawn, free_port
 
 CONFIG = {
     # NUL is refused (tests/test_api.py); a JSON schema has no short way to say so.
@@ -44,12 +45,13 @@ Operation = schemathesis.APIOperation[Any, Any, Any, Any]
 AnyCase = schemathesis.Case[Any]
 
 
-@pytest.fixture
-def document(spawn: Spawn) -> schemathesis.BaseSchema:
+@pytest.fixture(scope="module")
+def document(tmp_path_factory: pytest.TempPathFactory) -> Iterator[schemathesis.BaseSchema]:
     url = f"http://127.0.0.1:{(port := free_port())}"
-    spawn("api.py", "--port", str(port)).wait_until_up(f"{url}/healthz")
-    config = SchemathesisConfig.from_dict(CONFIG)
-    return schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
+    with Spawn(tmp_path_factory.mktemp("shop")) as spawn:
+        spawn("api.py", "--port", str(port)).wait_until_up(f"{url}/healthz")
+        config = SchemathesisConfig.from_dict(CONFIG)
+        yield schemathesis.openapi.from_url(f"{url}/openapi.json", config=config)
 
 
 def _is_fraction(name: str, value: Any) -> bool:
@@ -81,7 +83,7 @@ def ending_operations(
 
 def checked(operation: Operation, mode: GenerationMode) -> str:
     @settings(
-        max_examples=40,
+        max_examples=100 if LONG_RUNS else 15,
         derandomize=True,
         deadline=None,
         database=None,

@@ -43,6 +43,7 @@ def uv() -> str:
     pytest.skip("uv is not installed on this machine")
 
 
+@pytest.mark.heavy
 @pytest.mark.anyio
 @pytest.mark.timeout(300)
 async def test_the_wheel_installed_into_an_empty_environment_answers(

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.chat.history import Message
@@ -449,7 +449,6 @@ SENTENCES = (
 )
 
 
-@settings(max_examples=120, deadline=None)
 @given(sentences=st.lists(SENTENCES, min_size=1, max_size=3), texts=st.lists(RESULTS, min_size=4, max_size=4))
 def test_whatever_is_said_and_whatever_the_tools_return_it_answers(
     sentences: list[str], texts: list[str]
@@ -459,7 +458,6 @@ def test_whatever_is_said_and_whatever_the_tools_return_it_answers(
         assert shop.ask(sentence)
 
 
-@settings(max_examples=80, deadline=None)
 @given(st.lists(SENTENCES, min_size=1, max_size=4))
 def test_whatever_is_said_to_a_real_shop_it_answers_and_the_stock_adds_up(sentences: list[str]) -> None:
     shop = FakeShop()
@@ -500,7 +498,6 @@ MESSAGES = st.lists(
 )
 
 
-@settings(max_examples=120, deadline=None)
 @given(
     MESSAGES,
     st.sampled_from([[], offered(), [{}], [{"function": {"name": "get_products", "parameters": []}}]]),

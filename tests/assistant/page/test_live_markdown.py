@@ -6,7 +6,7 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.chat.events import DoneEvent, Event, MessageEvent, TextEvent, ThinkingEvent
@@ -71,7 +71,6 @@ async def test_what_an_answer_costs_grows_with_its_length(kind: str) -> None:
     assert sizes[1] < len(to_html(whole)) * 40
 
 
-@settings(max_examples=50)
 @given(
     st.lists(
         st.sampled_from([*"*`|-#>1. \n", "\n\n", "- ", "1. ", "```\n", "a|b\n-|-\n", "词", "😀"]), max_size=40
