@@ -87,6 +87,24 @@ changes = APIRouter(prefix="/api", responses=problems.documented(401, 403, 421))
 health = APIRouter(responses=problems.documented(503))
 
 
+# First, since routes are tried one by one.
+@router.post(
+    "/purchase",
+    summary="下单",
+    response_model=Order,
+    responses=problems.documented(400, 404, 409, 410, 413) | REPLAYED,
+)
+async def create_purchase(
+    request: Request, purchase: ConfirmedPurchase, idempotency_key: IdempotencyKey = None
+) -> Response:
+    """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order.
+
+    So it is sent again after an answer that did not come, or says `outcome_unknown`.
+    """
+    bought = await opened_store(request).purchase(purchase, idempotency_key, purchase.expectedTotal)
+    return once_answer(bought.order, replayed=bought.replayed)
+
+
 @router.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)
 async def list_products(request: Request, query: Annotated[ProductQuery, Query()]) -> Response:
     """Products by id; with `query` those that share words with it, the best match first."""
@@ -127,23 +145,6 @@ async def today(request: Request) -> Response:
 async def get_order(request: Request, id_: desk.Id) -> Response:
     """One order."""
     return answer(await opened_store(request).order(id_))
-
-
-@router.post(
-    "/purchase",
-    summary="下单",
-    response_model=Order,
-    responses=problems.documented(400, 404, 409, 410, 413) | REPLAYED,
-)
-async def create_purchase(
-    request: Request, purchase: ConfirmedPurchase, idempotency_key: IdempotencyKey = None
-) -> Response:
-    """Buy. Sent again with the same `Idempotency-Key`, the same request answers with the same order.
-
-    So it is sent again after an answer that did not come, or says `outcome_unknown`.
-    """
-    bought = await opened_store(request).purchase(purchase, idempotency_key, purchase.expectedTotal)
-    return once_answer(bought.order, replayed=bought.replayed)
 
 
 @changes.get("/changes", summary="变更通知", response_class=EventSourceResponse)

@@ -6,9 +6,8 @@ Arguments are numbered `?1`, `?2`, … as SQLite reads them; PostgreSQL gets `$1
 
 import itertools
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from models import (
     DEFAULT_LIMIT,
@@ -30,8 +29,7 @@ Row = Sequence[Any]
 Period = tuple[str | None, str | None]  # the first and the last stored time
 
 
-@dataclass(frozen=True)
-class Statement:
+class Statement(NamedTuple):
     """SQL with its arguments.
 
     `quick` ones take microseconds however large the shop is; one that `locks` holds its rows to the end of
@@ -44,8 +42,7 @@ class Statement:
     locks: bool = False
 
 
-@dataclass(frozen=True)
-class Many:
+class Many(NamedTuple):
     """SQL that writes, once for each row of arguments; `table` names the one that all the rows fill."""
 
     sql: str

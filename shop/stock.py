@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from models import Move, Order, PurchaseRequest
 from shop import days, queries
@@ -48,8 +49,7 @@ class Purchase:
     replayed: bool = False
 
 
-@dataclass(frozen=True)
-class StockedProduct:
+class StockedProduct(NamedTuple):
     """What a purchase must know of one product."""
 
     name: str
@@ -65,9 +65,8 @@ def wanted_stock(request: PurchaseRequest) -> Counter[int]:
     return wanted
 
 
-def checked_total(intent: Intent, products: Mapping[int, StockedProduct]) -> int:
+def checked_total(intent: Intent, wanted: Mapping[int, int], products: Mapping[int, StockedProduct]) -> int:
     """Return the total in cents. Raises `StoreError` for a line that cannot be served, or another total."""
-    wanted = wanted_stock(intent.request)
     for line in intent.request.items:
         product = products.get(line.productId)
         if product is None:
@@ -85,7 +84,7 @@ def checked_total(intent: Intent, products: Mapping[int, StockedProduct]) -> int
 def order_time(timezone: str) -> tuple[str, str]:
     """Return now and its day as they are stored with an order."""
     now = datetime.now(UTC)
-    return days.stored_time(now), days.day_of(now, days.zone_named(timezone))
+    return now.isoformat(timespec="microseconds"), days.day_of(now, days.zone_named(timezone))
 
 
 def new_order(order_id: int, request: PurchaseRequest, total_cents: int, ordered_at: str) -> Order:
@@ -120,7 +119,7 @@ def place(intent: Intent) -> Script[Purchase]:
     if intent.key is not None and (earlier := queries.to_order((yield queries.order_of_key(intent.key)))):
         return replay(earlier, intent)
     products = {row[0]: StockedProduct(row[1], row[2], row[3]) for row in rows}
-    total = checked_total(intent, products)
+    total = checked_total(intent, wanted, products)
     zone = rows[0][4]
     now, day = order_time(zone)
     written = yield Statement(_ORDERED, [request.customerName, total, wanted.total(), now, day, intent.key])
