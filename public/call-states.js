@@ -10,12 +10,7 @@ export function openCalls({entries}) {
 	return asked.map(({id}) => id).filter(id => !answered.includes(id));
 }
 
-/**
- * @param {Conversation} conversation
- * @param {string} id
- * @param {boolean} [isAnswering]
- * @returns {CallState}
- */
+/** @param {Conversation} conversation @param {string} id @param {boolean} [isAnswering] @returns {CallState} */
 export function callState({calls, approvals}, id, isAnswering = false) {
 	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // {}: never announced
 	const decision = approvals[id];

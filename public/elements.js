@@ -93,9 +93,7 @@ export const iconButton = (name, onclick, title = t(name)) =>
 /** @param {string} label @param {(event: MouseEvent) => unknown} onclick */
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, attr({onclick}), label);
 
-/**
- * @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari).
- */
+/** @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari). */
 export const isEnter = event =>
 	event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
@@ -133,6 +131,21 @@ export function fieldsOf(form) {
 			type === "number" ? valueAsNumber : value.trim(),
 		]),
 	);
+}
+
+/**
+ * Call `onchange` whenever a form of filters says something else; its folded part says how much of it is in use.
+ * @param {HTMLFormElement} form @param {() => void} onchange
+ */
+export function followFilters(form, onchange) {
+	const follow = () => {
+		const used = Object.keys(fieldsOf(form)).filter(name => form.querySelector(`details [name=${name}]`));
+		const summary = form.querySelector("summary");
+		if (summary) summary.dataset.used = `${used.length || ""}`;
+		onchange();
+	};
+	form.oninput = form.onreset = () => setTimeout(follow); // after the reset
+	form.onsubmit = event => event.preventDefault();
 }
 
 /**

@@ -17,10 +17,7 @@ export const visible = text =>
 		return found.length > 2 ? `⟨U+${code} × ${found.length}⟩` : `⟨U+${code}⟩`;
 	});
 
-/**
- * The tokens of valid JSON, each with where it ends.
- * @param {string} json @returns {Generator<[string, number]>}
- */
+/** The tokens of valid JSON, each with where it ends. @param {string} json @returns {Generator<[string, number]>} */
 function* tokensOf(json) {
 	const plain = /[ \t\n\r]*([{}[\],:"]|[^{}[\],:" \t\n\r]*)/y;
 	while (plain.lastIndex < json.length) {

@@ -3,87 +3,60 @@ import {attr, h} from "./elements.js";
 
 /** @template T @typedef {(item: T) => void} Update */
 /** @template T @typedef {(body: HTMLElement, item: T) => Update<T>} Fill makes what a row unfolds to */
+/** @template T @typedef {{item: T, root: HTMLElement, summary: HTMLElement, body: HTMLElement, update?: Update<T>}} FoldedRow */
 
-/** A row that unfolds; what it unfolds to stays when the row is drawn anew. @template T */
-class FoldedRow {
-	#body = h(".below");
-	/** @type {Update<T> | null} */
-	#update = null;
+/** Whether it has the focus, or something is typed in below it or being done. @param {FoldedRow<any>} row */
+const isInUse = ({root, body}) =>
+	root.contains(document.activeElement) || body.querySelector(".typed, :disabled") !== null;
 
-	/** @param {string} kind @param {T} item @param {Fill<T>} fill */
-	constructor(kind, item, fill) {
-		this.item = item;
-		this.summary = h(`summary.${kind}`);
-		const unfold = () => {
-			this.#update ??= fill(this.#body, this.item);
-		};
-		this.root = h("li", h("details.row-details", attr({ontoggle: unfold}), this.summary, this.#body));
-	}
-
-	/** @param {T} item @param {HTMLElement[]} said */
-	show(item, said) {
-		this.item = item;
-		this.summary.replaceChildren(...said);
-		this.#update?.(item);
-	}
-
-	/** Whether it has the focus, or something is typed in below it or being done. */
-	get isInUse() {
-		return (
-			this.root.contains(document.activeElement) || this.#body.querySelector(".typed, :disabled") !== null
-		);
-	}
+/** @template T @param {string} kind @param {T} item @param {Fill<T>} fill @returns {FoldedRow<T>} */
+function makeRow(kind, item, fill) {
+	const [summary, body] = [h(`summary.${kind}`), h(".below")];
+	const unfold = () => {
+		row.update ??= fill(body, row.item);
+	};
+	const root = h("li", h("details.row-details", attr({ontoggle: unfold}), summary, body));
+	/** @type {FoldedRow<T>} */
+	const row = {item, root, summary, body};
+	return row;
 }
 
 /**
  * A list whose rows keep their elements while they stay: with them what is unfolded, typed in and focused.
- * @template T
+ * @template T @param {HTMLElement} list @param {string} kind @param {(item: T) => unknown} keyOf @param {Fill<T>} fill
  */
-export class FoldedList {
+export function foldedList(list, kind, keyOf, fill) {
 	/** @type {Map<unknown, FoldedRow<T>>} */
-	#rows = new Map();
-
-	/**
-	 * @param {HTMLElement} list @param {string} kind
-	 * @param {(item: T) => unknown} keyOf @param {Fill<T>} fill
-	 */
-	constructor(list, kind, keyOf, fill) {
-		this.list = list;
-		this.kind = kind;
-		this.keyOf = keyOf;
-		this.fill = fill;
-	}
-
-	/**
-	 * Show some items of all. A row in use stays, although its item may be none of them any more.
-	 * @param {T[]} items @param {T[]} all @param {(item: T) => HTMLElement[]} say @param {string} none what to say of no items
-	 */
-	show(items, all, say, none) {
-		const used = [...this.#rows.values()].filter(row => row.isInUse).map(row => this.keyOf(row.item));
-		const shown = new Set(items);
-		const kept = all.filter(item => !shown.has(item) && used.includes(this.keyOf(item)));
-		const rows = new Map();
-		for (const item of [...items, ...kept]) {
-			const key = this.keyOf(item);
-			const row = this.#rows.get(key) ?? new FoldedRow(this.kind, item, this.fill);
-			row.show(item, say(item));
-			rows.set(key, row);
-		}
-		for (const key of used) if (!rows.has(key)) rows.set(key, this.#rows.get(key));
-		this.#rows = rows;
-		const elements = [...rows.values()].map(({root}) => root);
-		arrange(this.list, elements.length ? elements : [h("li.quiet", none)]);
-	}
-
-	/** Draw what is not in use from its beginning. */
-	forget() {
-		for (const [key, row] of this.#rows) if (!row.isInUse) this.#rows.delete(key);
-	}
-
-	/** @param {number} index */
-	focus(index) {
-		[...this.#rows.values()][index]?.summary.focus();
-	}
+	let rows = new Map();
+	return {
+		/**
+		 * Show some items of all. A row in use stays, although its item may be none of them any more.
+		 * @param {T[]} items @param {T[]} all @param {(item: T) => HTMLElement[]} say @param {string} none what to say of no items
+		 */
+		show(items, all, say, none) {
+			const used = new Map([...rows].filter(([, row]) => isInUse(row)));
+			const kept = all.filter(item => used.has(keyOf(item)) && !items.includes(item));
+			const old = rows;
+			rows = new Map();
+			for (const item of [...items, ...kept]) {
+				const row = old.get(keyOf(item)) ?? makeRow(kind, item, fill);
+				rows.set(keyOf(item), row);
+				row.item = item;
+				row.summary.replaceChildren(...say(item));
+				row.update?.(item);
+			}
+			for (const [key, row] of used) if (!rows.has(key)) rows.set(key, row);
+			arrange(list, rows.size ? [...rows.values()].map(({root}) => root) : [h("li.quiet", none)]);
+		},
+		/** Draw what is not in use from its beginning. */
+		forget() {
+			for (const [key, row] of rows) if (!isInUse(row)) rows.delete(key);
+		},
+		/** @param {number} index */
+		focus(index) {
+			[...rows.values()][index]?.summary.focus();
+		},
+	};
 }
 
 /**
@@ -98,14 +71,13 @@ function arrange(list, elements) {
 	for (const child of [...list.children]) if (!kept.has(child)) child.remove();
 	/** @param {Element} element @param {Element | null} next */
 	const put = (element, next) => {
-		if (element.parentNode === list && "moveBefore" in list)
-			list.moveBefore(element, next); // keeps the focus
-		else list.insertBefore(element, next);
+		const isMove = element.parentNode === list && "moveBefore" in list; // which keeps the focus
+		list[isMove ? "moveBefore" : "insertBefore"](element, next);
 	};
 	let next = list.firstElementChild;
 	for (const element of elements) {
 		if (next && element === next.nextElementSibling)
-			put(next, null); // it belongs further down
+			put(next, null); // which belongs further down
 		else if (element !== next) put(element, next);
 		next = element.nextElementSibling;
 	}

@@ -53,11 +53,7 @@ function translate(code, params, depth) {
 	return text && names.every(name => filled[name] !== undefined) ? fill(text, filled) : undefined;
 }
 
-/**
- * A parameter may be a failure itself: why a server is down.
- * @param {any} value
- * @returns {value is Failure}
- */
+/** A parameter may be a failure itself: why a server is down. @param {any} value @returns {value is Failure} */
 const isFailure = value => typeof value?.code === "string";
 
 /** @type {(value: number | Date, options: any) => string} any: TypeScript does not know useGrouping "min2" yet */

@@ -1,9 +1,8 @@
 // The panel's list of orders: filtered, summed up, unfolded, saved as a file.
 import {messageOf} from "./backend.js";
-import {$, attr, h, toast} from "./elements.js";
+import {$, attr, fieldsOf, followFilters, h, toast} from "./elements.js";
 import {saveFile} from "./export.js";
-import {FilterForm} from "./filter-form.js";
-import {FoldedList} from "./folded-list.js";
+import {foldedList} from "./folded-list.js";
 import {formatNumber, t, textOf} from "./i18n.js";
 import {csvOf, orderTable, readOrders} from "./order-file.js";
 import {cellText, productName} from "./tool-result.js";
@@ -33,35 +32,45 @@ function say({id, customerName, orderDate, items, totalAmount, status}) {
 }
 
 /** @param {Order} order */
-export const orderLines = ({items}) =>
-	h(
-		"ul.order-lines",
-		items.map(({productId, quantity}) =>
-			h("li", productName(productId), h("span.num", `× ${cellText("quantity", quantity)}`)),
-		),
-	);
+export function orderLines({items}) {
+	const lines = items.map(({productId, quantity}) => [
+		productName(productId),
+		cellText("quantity", quantity),
+	]);
+	return h("ul.order-lines", ...lines.map(([name, n]) => h("li", name, h("span.num", `× ${n}`))));
+}
 
 export class OrderList {
 	#shown = FIRST_ROWS;
 	#customers = new Set();
+	#form = $("order-filter", HTMLFormElement);
 
-	/** @param {() => void} refresh @param {FillOrder} fill */
+	/** @param {() => Promise<void>} refresh @param {FillOrder} fill */
 	constructor(refresh, fill) {
-		this.filter = new FilterForm($("order-filter", HTMLFormElement), () => {
+		followFilters(this.#form, () => {
 			$("until", HTMLInputElement).min = $("since", HTMLInputElement).value;
 			this.#shown = FIRST_ROWS;
 			refresh();
 		});
-		this.list = new FoldedList($("orders"), "order", ({id}) => id, fill);
-		$("more-orders").onclick = () => {
+		this.list = foldedList($("orders"), "order", ({id}) => id, fill);
+		$("more-orders").onclick = async () => {
+			const first = this.#shown;
 			this.#shown += MORE_ROWS;
-			refresh();
+			await refresh();
+			this.list.focus(first);
 		};
 	}
 
-	/** What is wanted to be seen. */
 	get wanted() {
-		return this.filter.fields;
+		return fieldsOf(this.#form);
+	}
+
+	/** Show the orders of one product. @param {number} id */
+	only(id) {
+		this.#form.reset();
+		$("product-id", HTMLInputElement).value = `${id}`;
+		$("product-id").closest("details")?.setAttribute("open", "");
+		$("product-id").focus();
 	}
 
 	/** How many orders to read: one more than are shown tells that there are others. */
@@ -71,19 +80,13 @@ export class OrderList {
 
 	/** @param {Order[]} orders @param {Row} [total] of those that are not cancelled */
 	draw(orders, total) {
-		this.list.show(
-			orders.slice(0, this.#shown),
-			orders,
-			say,
-			t(Object.keys(this.wanted).length ? "noneFound" : "noOrders"),
-		);
+		const none = t(Object.keys(this.wanted).length ? "noneFound" : "noOrders");
+		this.list.show(orders.slice(0, this.#shown), orders, say, none);
 		for (const {customerName} of orders) this.#customers.add(customerName);
 		$("customers").replaceChildren(...[...this.#customers].map(value => h("option", attr({value}))));
 		$("more-orders").hidden = orders.length <= this.#shown;
-		const {orders: n, amount} = total ?? {};
-		$("orders-total").textContent = total
-			? t("ordersTotal", {n: cellText("orders", n), amount: cellText("amount", amount)})
-			: "";
+		const said = total && {n: cellText("orders", total.orders), amount: cellText("amount", total.amount)};
+		$("orders-total").textContent = said ? t("ordersTotal", said) : "";
 	}
 }
 

@@ -1,7 +1,7 @@
 // What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
 import {messageOf, readResource} from "./backend.js";
 import {findTool} from "./backend-status.js";
-import {button, h, toast} from "./elements.js";
+import {h, toast} from "./elements.js";
 import {formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
 import {keyedCall, readInventory} from "./tool-client.js";
 import {cellText, rowsOf} from "./tool-result.js";
@@ -13,9 +13,9 @@ import {field, submit, WriteForm} from "./write-form.js";
 /** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
 
 const COUNT = {type: "number", min: "1", max: "1000000", step: "1", required: true, name: "count"};
-const PRICE = {type: "number", min: "0", max: "10000000", step: "0.01", name: "price"};
+const PRICE = {type: "number", min: "0", max: "10000000", step: "0.01", required: true, name: "price"};
 const STOCK = {type: "number", min: "0", max: "10000000", step: "1", name: "quantity"};
-const NAME = {maxLength: 200, name: "name"};
+const NAME = {maxLength: 200, name: "name", required: true, pattern: ".*\\S.*"};
 const ABOUT = {maxLength: 2000, name: "description"};
 const REASON = {maxLength: 200, name: "reason"};
 
@@ -37,7 +37,7 @@ export class OwnerDesk {
 
 	/** @param {string} tool @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
 	#form(tool, fields, argsOf, done) {
-		return new WriteForm(keyedCall(this.server, tool), fields, argsOf, done, this.refresh);
+		return new WriteForm(() => keyedCall(this.server, tool), fields, argsOf, done, this.refresh);
 	}
 
 	/** @type {FillProduct} */
@@ -60,8 +60,8 @@ export class OwnerDesk {
 		];
 		/** @type {ArgsOf} */
 		const argsOf = ({count, reason}, {value}) => ({productId, change: Number(count) * Number(value), reason});
-		return this.#form("restock", fields, argsOf, ({quantity}) => t("stockIs", {n: formatNumber(quantity)}))
-			.form;
+		const done = (/** @type {StockRow} */ {quantity}) => t("stockIs", {n: formatNumber(quantity)});
+		return this.#form("restock", fields, argsOf, done).form;
 	}
 
 	/** @param {HTMLElement} body @param {StockRow} row @returns {(row: StockRow) => void} */
@@ -69,8 +69,8 @@ export class OwnerDesk {
 		/** @type {Record<string, string>} */
 		const labels = {name: "productName", price: "unitPrice", description: "about"};
 		const fields = [
-			field(labels.name, {...NAME, required: true}),
-			field(labels.price, {...PRICE, required: true}),
+			field(labels.name, NAME),
+			field(labels.price, PRICE),
 			field(labels.description, ABOUT, "textarea"),
 		];
 		const inputs = fields.map(label => /** @type {Field} */ (label.lastElementChild));
@@ -91,7 +91,7 @@ export class OwnerDesk {
 			const [fresh] = await readInventory(this.server, [productId]).catch(() => []);
 			if (fresh && !take(/** @type {any} */ (fresh).product)) return null;
 			const changed = inputs
-				.filter(({value, defaultValue}) => value !== defaultValue)
+				.filter(({name, value, defaultValue}) => value !== defaultValue && name in values)
 				.map(({name}) => [name, values[name]]);
 			return changed.length ? {productId, ...Object.fromEntries(changed)} : null;
 		};
@@ -123,7 +123,7 @@ export class OwnerDesk {
 	/** The form for a new product. */
 	create() {
 		const fields = [
-			...[field("productName", {...NAME, required: true}), field("unitPrice", {...PRICE, required: true})],
+			...[field("productName", NAME), field("unitPrice", PRICE)],
 			...[field("openingStock", STOCK), field("keywords", {name: "words"})],
 			...[field("about", ABOUT, "textarea"), submit("create")],
 		];
@@ -141,20 +141,14 @@ export class OwnerDesk {
 		if (!this.can("cancel_order") || order.status === "cancelled") return () => {};
 		const {id, customerName, totalAmount, items} = order;
 		const named = {id, customer: customerName, amount: formatMoney(totalAmount)};
-		const keep = Object.assign(
-			button(t("keepIt"), () => {}),
-			{type: "reset"},
-		);
+		const keep = Object.assign(submit("keepIt"), {type: "reset"});
 		const fields = [
 			h("p.whole", t("cancelAsk", {...named, items: cellText("items", items).replaceAll("\n", ", ")})),
 			...[field("reason", REASON), h(".row.whole", submit("cancelYes", "", ".bad"), keep)],
 		];
-		const {form} = this.#form(
-			"cancel_order",
-			fields,
-			({reason}) => ({orderId: id, reason}),
-			() => toast(t("cancelDone", named)),
-		);
+		/** @type {ArgsOf} */
+		const argsOf = ({reason}) => ({orderId: id, reason});
+		const {form} = this.#form("cancel_order", fields, argsOf, () => toast(t("cancelDone", named)));
 		const details = folded("cancelOrder", form);
 		const focusOn = (/** @type {Element | null | undefined} */ box) => box?.querySelector("summary")?.focus();
 		form.addEventListener("reset", () => {

@@ -18,6 +18,8 @@ import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 const POLL_MS = 1200; // a purchase made anywhere shows within 2 s, including the answer's own time
 const RETRY_MS = 200;
 const MAX_BARS = 8;
+/** @type {Row[]} */
+const NO_ROWS = [];
 const OWNERS_TOOLS = ["restock", "change_product", "cancel_order"];
 
 const groupBy = () => preferences.salesBy ?? "product";
@@ -54,7 +56,7 @@ export class Panel {
 		this.lead = lead;
 		const wish = () => {
 			$("shop").ariaBusy = "true"; // what is shown belongs to what was typed before
-			this.refresh();
+			return this.refresh();
 		};
 		this.stock = new StockList(wish, this.#fillProduct);
 		this.orders = new OrderList(wish, this.#fillOrder);
@@ -116,12 +118,12 @@ export class Panel {
 		$("stock-filter").hidden = !takes("get_products", name, "query");
 		$("order-filter").hidden = !takes("get_orders", name, "since");
 		const wish = this.#wish;
+		/** @param {Params} args */
+		const readSum = args => readRows(name, "get_orders", args);
 		const readSums = () =>
 			Promise.all([
-				readRows(name, "get_orders", {groupBy: wish.groupBy}),
-				readRows(name, "get_orders", {...wish.orders, groupBy: "total"}).catch(
-					() => /** @type {Row[]} */ ([]),
-				),
+				readSum({groupBy: wish.groupBy}),
+				readSum({...wish.orders, groupBy: "total"}).catch(() => NO_ROWS),
 			]);
 		const [stock, {rows: orders}, firstSums] = await Promise.all([
 			readProducts(name, wish.stock),
@@ -166,7 +168,7 @@ export class Panel {
 	#fillProduct = (body, row) => {
 		const {productId, product} = row;
 		const about = h("p.quiet", product?.description);
-		body.append(button(t("ordersOf"), () => this.orders.filter.only("productId", productId)));
+		body.append(button(t("ordersOf"), () => this.orders.only(productId)));
 		const update = this.#desk?.fillProduct(body, row);
 		body.prepend(about);
 		return now => {

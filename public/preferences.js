@@ -5,10 +5,7 @@ export const preferences = globalThis.preferences ?? {};
 
 let isStored = true; // else it lasts as long as the page
 
-/**
- * @template {keyof Preferences} K
- * @param {K} key @param {Preferences[K]} value
- */
+/** @template {keyof Preferences} K @param {K} key @param {Preferences[K]} value */
 export function setPreference(key, value) {
 	readLists();
 	preferences[key] = value;

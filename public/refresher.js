@@ -2,14 +2,13 @@
 
 const REST_MS = 400; // at least, between two of the works that nobody waits for
 const MAX_REST_MS = 3000;
-const REST_SHARE = 2; // times as long as the work took: a shop that is slow is asked less often
 
 /** What is asked for while the work is under way is done once more after it, and no more than that. */
 export class Refresher {
 	/** @type {Promise<void> | null} */
 	#running = null;
 	#isAsked = false;
-	#isPlanned = false;
+	#plan = 0;
 	#restUntil = 0;
 
 	/** @param {() => Promise<void>} work */
@@ -24,15 +23,13 @@ export class Refresher {
 		return this.#running;
 	}
 
-	/** Do it soon: what asks in quick succession asks once. */
+	/** Do it soon: what asks in quick succession asks once, and a shop that is slow is asked less often. */
 	soon() {
-		if (this.#isPlanned) return;
-		this.#isPlanned = true;
-		const plan = () => {
-			this.#isPlanned = false;
+		const begin = () => {
+			this.#plan = 0;
 			this.run();
 		};
-		setTimeout(plan, Math.max(0, this.#restUntil - Date.now()));
+		this.#plan ||= Number(setTimeout(begin, this.#restUntil - Date.now()));
 	}
 
 	async #work() {
@@ -42,7 +39,7 @@ export class Refresher {
 			await this.work();
 		}
 		const now = Date.now();
-		this.#restUntil = now + Math.min(MAX_REST_MS, Math.max(REST_MS, REST_SHARE * (now - begun)));
+		this.#restUntil = now + Math.min(MAX_REST_MS, Math.max(REST_MS, 2 * (now - begun)));
 		this.#running = null;
 	}
 }

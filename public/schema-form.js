@@ -43,11 +43,7 @@ export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
 	return /** @type {Schema} */ ({...found, type});
 }
 
-/**
- * @param {string} name
- * @param {Schema} shape
- * @returns {[HTMLInputElement | HTMLSelectElement, () => unknown]}
- */
+/** @param {string} name @param {Schema} shape @returns {[HTMLInputElement | HTMLSelectElement, () => unknown]} */
 function control(name, {type, enum: listed}) {
 	const options = Array.isArray(listed) ? listed : type === "boolean" && [true, false];
 	if (options) {

@@ -1,7 +1,6 @@
 // The panel's list of products with their stock: found, sorted, unfolded.
-import {$, bar, h} from "./elements.js";
-import {FilterForm} from "./filter-form.js";
-import {FoldedList} from "./folded-list.js";
+import {$, bar, fieldsOf, followFilters, h} from "./elements.js";
+import {foldedList} from "./folded-list.js";
 import {compareTexts, formatNumber, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {cellText} from "./tool-result.js";
@@ -42,14 +41,15 @@ export class StockList {
 	#isWhole = true;
 	#shown = FIRST_ROWS;
 	#sort = $("sort", HTMLSelectElement);
+	#form = $("stock-filter", HTMLFormElement);
 
 	/** @param {() => void} refresh @param {FillProduct} fill */
 	constructor(refresh, fill) {
-		this.filter = new FilterForm($("stock-filter", HTMLFormElement), () => {
+		followFilters(this.#form, () => {
 			this.#shown = FIRST_ROWS;
 			refresh();
 		});
-		this.list = new FoldedList($("stock"), "bar-row", ({productId}) => productId, fill);
+		this.list = foldedList($("stock"), "bar-row", ({productId}) => productId, fill);
 		this.#sort.value = preferences.sort ?? "";
 		this.#sort.onchange = () => {
 			setPreference("sort", this.#sort.value);
@@ -65,7 +65,7 @@ export class StockList {
 
 	/** What is wanted to be seen. @returns {Params} */
 	get wanted() {
-		const {low, ...question} = this.filter.fields;
+		const {low, ...question} = fieldsOf(this.#form);
 		return low ? {...question, maxQuantity: LOW_STOCK_PIECES} : question;
 	}
 

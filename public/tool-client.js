@@ -85,11 +85,10 @@ export async function readInventory(server, ids, more = {}) {
  * @param {string} server @param {Params} filters
  */
 export async function readProducts(server, {maxQuantity, ...question}) {
-	if (!Object.keys(question).length)
-		return readPages(pagesOf(server, "get_inventory", maxQuantity === undefined ? {} : {maxQuantity}));
+	if (!Object.keys(question).length) return readPages(pagesOf(server, "get_inventory", {maxQuantity}));
 	const found = await readPages(pagesOf(server, "get_products", question));
 	const ids = found.rows.map(({id}) => id);
-	const stock = await readInventory(server, ids, maxQuantity === undefined ? {} : {maxQuantity});
+	const stock = await readInventory(server, ids, {maxQuantity});
 	const byId = new Map(stock.map(row => [row.productId, row]));
 	return {...found, rows: ids.map(id => byId.get(id)).filter(isObject)};
 }

@@ -21,22 +21,25 @@ export class WriteForm {
 	#output = h(".output.whole", attr({role: "status"}));
 
 	/**
-	 * @param {(args: unknown) => Promise<ToolAnswer>} call @param {HTMLElement[]} fields @param {ArgsOf} argsOf
-	 * @param {(result: any) => unknown} done what to say @param {() => Promise<void>} refresh
+	 * @param {() => (args: Params) => Promise<ToolAnswer>} start what calls for the next intent @param {HTMLElement[]} fields
+	 * @param {ArgsOf} argsOf @param {(result: any) => unknown} done what to say @param {() => Promise<void>} refresh
 	 */
-	constructor(call, fields, argsOf, done, refresh) {
-		this.call = call;
+	constructor(start, fields, argsOf, done, refresh) {
+		this.start = start;
+		this.call = start();
 		this.done = done;
 		this.refresh = refresh;
 		this.box = h("fieldset.fields", fields);
 		this.form = h("form", this.box, this.#output);
-		this.form.oninput = () => this.form.classList.add("typed");
+		/** @type {NodeListOf<HTMLInputElement>} */
+		const inputs = this.form.querySelectorAll("input, textarea");
+		const isTyped = () => [...inputs].some(({value, defaultValue}) => value !== defaultValue);
+		this.form.oninput = () => this.form.classList.toggle("typed", isTyped());
 		this.form.onreset = () => this.form.classList.remove("typed");
 		this.form.onsubmit = async event => {
 			event.preventDefault();
 			const values = fieldsOf(this.form);
-			this.box.disabled = true;
-			this.say();
+			this.#begin();
 			const args = await argsOf(values, /** @type {HTMLButtonElement} */ (event.submitter));
 			if (args) await this.#send(args);
 			else this.#unlock();
@@ -45,7 +48,12 @@ export class WriteForm {
 
 	/** @param {...unknown} said */
 	say(...said) {
-		this.#output.replaceChildren(...(said.length ? [h(".content", said)] : []));
+		this.#output.append(h(".content", said));
+	}
+
+	#begin() {
+		this.box.disabled = true;
+		this.#output.replaceChildren();
 	}
 
 	#unlock() {
@@ -62,21 +70,16 @@ export class WriteForm {
 
 	/** @param {Params} args */
 	async #send(args) {
-		this.box.disabled = true;
-		try {
-			const {isError, code, params, result} = await this.call(args);
-			if (isError) this.say(h("p.bad", failureText({code, params, detail: result})));
-			else {
-				this.say(this.done(dataOf(result)));
-				this.form.reset();
-			}
+		this.#begin();
+		/** @type {ToolAnswer & {mayBeDone?: boolean}} */
+		const {mayBeDone, isError, code, params, result} = await this.call(args).catch(error => ({
+			...{result: messageOf(error), isError: true, mayBeDone: isUnknown(error)},
+		}));
+		if (mayBeDone) this.#offerAgain(result, args);
+		else {
+			this.say(isError ? h("p.bad", failureText({code, params, detail: result})) : this.done(dataOf(result)));
+			if (!isError) this.form.reset();
 			this.#unlock();
-		} catch (error) {
-			if (isUnknown(error)) this.#offerAgain(messageOf(error), args);
-			else {
-				this.say(h("p.bad", messageOf(error)));
-				this.#unlock();
-			}
 		}
 		await this.refresh(); // what is true now is shown, whatever came of it
 	}
@@ -84,7 +87,8 @@ export class WriteForm {
 	/** @param {string} why @param {Params} args */
 	#offerAgain(why, args) {
 		const leave = () => {
-			this.say();
+			this.call = this.start(); // the same once more is another intent
+			this.#output.replaceChildren();
 			this.#unlock();
 		};
 		const again = button(t("unknownRetry"), () => this.#send(args), ".primary");
