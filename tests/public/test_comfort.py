@@ -21,6 +21,7 @@ from tests.support.page_backend import (
     result,
     says,
     server,
+    tool,
 )
 from tests.support.page_browser import PHONE, Open, Shown
 from tests.support.processes import ROOT, require
@@ -282,9 +283,14 @@ def test_axe_finds_nothing_serious(backend: Backend, open_page: Open, axe: str) 
     backend.model["demo"] = True
     backend.servers.append(server("weather", "down", "连接被拒绝"))
     backend.prompts = [prompt("推荐", "preference", preference="喜好")]
+    owners = ("restock", "change_product", "cancel_order")
+    backend.tools += [tool(name, read_only=False, honoursKey=True) for name in owners]
     shown = open_page(backend.url, reduced_motion="reduce")
     shown.page.evaluate(axe)
     found = _audit(shown)
+    for unfolding in (".bar-row", ".order", "form summary", ".below .more summary", "#desk summary"):
+        shown.page.locator(f"#shop {unfolding}").first.click()
+    found += _audit(shown)
     shown.page.locator(".starter", has_text="推荐").last.click()
     expect(shown.page.get_by_role("dialog")).to_be_visible()
     found += _audit(shown)
