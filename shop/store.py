@@ -53,6 +53,10 @@ class Store(ABC):
         What can be done `once` only is not repeated where it may have been done; `make` may be called again.
         """
 
+    async def write_much(self, make: Callable[[], Script[T]]) -> T:
+        """Do the same for a script that may take its time, as an import does."""
+        return await self.write(make, once=False)
+
     @abstractmethod
     async def ping(self) -> None:
         """Return when the database answers and can be written."""

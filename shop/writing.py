@@ -3,9 +3,10 @@
 import hashlib
 import itertools
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import itemgetter
 from typing import Any
 
 from models import Product, person_name
@@ -51,13 +52,20 @@ def set_fact(name: str, value: str) -> Script[None]:
     yield Statement(schema.UPSERT_FACT, [name, value])
 
 
-def save_products(entries: Iterable[CatalogEntry]) -> Script[None]:
-    """Write products with the terms under which they are found; known ones keep their stock."""
+_TEXTS = itemgetter(0, 1, 4, 3)  # of a product's row: id, name, keywords, description
+
+
+def save_products(entries: Iterable[CatalogEntry], known: Mapping[int, Row] | None = None) -> Script[None]:
+    """Write products with the terms under which they are found; known ones keep their stock.
+
+    What is found by the same words as in `known` is not indexed again, which takes most of the time.
+    """
+    found = {id_: _TEXTS(row) for id_, row in (known or {}).items()}
     # By id, as purchases lock: in another order the two would deadlock.
     rows = sorted(entry.row() for entry in entries)
     yield Many(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
     yield Many(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
-    yield from _index([(id_, name, words, about) for id_, name, _, about, words, _ in rows])
+    yield from _index([texts for row in rows if (texts := _TEXTS(row)) != found.get(row[0])])
 
 
 def save_product(entry: CatalogEntry) -> Script[Product]:
@@ -161,7 +169,7 @@ def import_products(entries: list[CatalogEntry]) -> Script[Imported]:
     sql = "SELECT id, name, price_cents, description, keywords, stock FROM products"
     known = {row[0]: tuple(row) for row in (yield Statement(sql, []))}
     changed = [entry for entry in entries if known.get(entry.id, ())[:5] != entry.row()[:5]]
-    yield from save_products(changed)
+    yield from save_products(changed, known)
     new = sum(entry.id not in known for entry in changed)
     kept = sum(entry.id in known and known[entry.id][5] != entry.quantity for entry in entries)
     return Imported(

@@ -187,6 +187,7 @@ async def test_a_file_creates_and_changes_products_and_leaves_their_stock(
     found = {row["id"]: row for row in rows(await client.get("/api/products.csv"))}
     assert list(found["1"].values()) == ["1", "手表", "1300.00", "新的", "100", ""]
     assert [item["id"] for item in (await client.get("/api/products?query=tea")).json()] == [7]
+    assert [item["id"] for item in (await client.get("/api/products?query=新的")).json()] == [1]
     audit(url, STOCK | {7: 5})
 
 
