@@ -187,7 +187,8 @@ async def call_tool(
 async def chat(request: ChatRequest, http: Request, services: AppServices, place: Place) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
 
-    As in the tutorial, tools run without asking.
+    As in the tutorial, tools run without asking. `notes`, if there are some, say what is to be known of the
+    answer: `{code, params, detail}`.
     """
     await place
     if await http.is_disconnected():  # whoever gave up waiting may have asked again
@@ -196,6 +197,7 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     response = ""
     names: dict[str, str] = {}
     calls: list[dict[str, str]] = []
+    notes: list[dict[str, Any]] = []
     async for event in services.chat.turn([*as_messages(request.history or []), question], ask=False):
         match event:
             case events.ToolCallEvent():
@@ -203,12 +205,14 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
             case events.ToolResultEvent():
                 outcome = "error" if event.isError else "result"
                 calls.append({"name": names[event.id], outcome: event.result, "tool_call_id": event.id})
-            case events.MessageEvent(message={"role": "assistant", "content": text}):
+            case events.MessageEvent(message={"role": "assistant", "content": text} as message):
                 response = text
+                marks = [*message.get("notes", []), *filter(None, [message.get("error")])]
+                notes += [mark | {"detail": explain(**mark)} for mark in marks]
             case events.ErrorEvent(code, params):
                 detail = CHAT_FAILED.format(explain(code, params))
                 return ANSWERS.answer(502, code, params, detail=detail, response=response, toolCalls=calls)
-    return {"response": response, "toolCalls": calls}
+    return {"response": response, "toolCalls": calls} | ({"notes": notes} if notes else {})
 
 
 @router.post("/api/chat/stream", response_class=EventSourceResponse, tags=["chat"], responses=TOO_BUSY)
@@ -231,6 +235,7 @@ async def stream(
     | `done` | `{reason}`: `stop`, `approval`, `rounds` or `error` |
 
     `code` says why: of an error, or of a call that waits once more (`approval_expired`, `tool_changed`).
+    `notes` of a message are what else is to be known of the answer: `[{code, params}]`.
     An element of `media` is `{mime_type, data, uri, name}`, its data in base64. To try a call with `unknown`
     and `honoursKey` again, send the history up to the message with the call, without what came of it, with
     `approvals: {id: true}`: it has the same key.

@@ -95,7 +95,7 @@ export class ConversationView {
 		if (entry.thoughts) this.thoughts(entry.thoughts);
 		if (entry.html) this.html(entry.html);
 		else if (contentOf(entry)) this.text(contentOf(entry), "");
-		if (entry.message.error) this.partial(entry.message.error);
+		this.remarks(entry.message);
 		this.closeProse();
 		const {calls} = this.controller.conversation;
 		for (const {id, function: asked} of entry.message.tool_calls ?? []) {
@@ -139,9 +139,12 @@ export class ConversationView {
 		if (this.controller.answering) this.#add(this.#dots);
 	}
 
-	/** Say that the answer ended before its end, and why. @param {Failure} why */
-	partial(why) {
-		this.#add(h("p.warned.row", icon("unknown"), t("partial") + failureText(why)));
+	/** Say why the answer is a part of one, and what else is to be known of it. @param {Message} message */
+	remarks({error, notes = []}) {
+		const part = error ? [t("partial") + failureText(error)] : [];
+		for (const text of [...part, ...notes.map(note => failureText(note))]) {
+			this.#add(h("p.warned.row", icon("unknown"), text));
+		}
 	}
 
 	/** @param {string} html of the last block @param {string} [fixed] what was the last block and stays; else all is new */

@@ -12,7 +12,7 @@ import {isListed, listTool} from "./preferences.js";
  * @property {(whole: string, rendered: string) => void} text
  * @property {(html: string, fixed?: string) => void} html
  * @property {(delta: string) => void} thoughts
- * @property {(why: Failure) => void} partial
+ * @property {(message: Message) => void} remarks
  * @property {() => void} closeProse
  * @property {(id: string) => void} card
  */
@@ -85,7 +85,7 @@ class Turn {
 		/** @param {{message: Message}} data */
 		message: ({message}) => {
 			this.#append(message);
-			if (message.role === "assistant" && message.error) this.view.partial(message.error);
+			if (message.role === "assistant" && (message.error || message.notes)) this.view.remarks(message);
 			this.view.closeProse();
 		},
 		/** @param {Call & {id: string}} data */

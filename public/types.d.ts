@@ -61,7 +61,7 @@ type Row = Record<string, unknown>;
 type ToolCall = {id: string; function: {name: string; arguments: string}};
 
 /** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part. */
-type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure};
+type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]};
 
 /** A message as it came, how an answer looked, and what the model thought before it. */
 type Entry = {message: Message; html?: string; thoughts?: string};

@@ -16,6 +16,16 @@ MAX_WRAPPED = 3  # fences, tags and texts around the object
 MAX_DIGITS = 16  # of a number with a point, this one among them
 MAX_SAID = 16  # objects in a row
 
+STRING = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'"  # with either quotes
+_BRACKET = re.compile(rf"{STRING}|[\[{{(\]}})]", re.DOTALL)
+# What is no JSON and has one meaning: other quotes, names without any, a last comma, Python's words.
+_LOOSE = re.compile(
+    rf"{STRING}|“[^“”]*”|\b(?P<name>[A-Za-z_]\w*+)(?=\s*[:：])|,(?=\s*[}}\]])|\b(?:True|False|None)\b|[：，]",
+    re.DOTALL,
+)
+_STRICT = {"True": "true", "False": "false", "None": "null", "：": ":", "，": ",", ",": ""}
+_STRICT |= {'"': '\\"', "\\'": "'"}  # within a text of other quotes
+
 
 class ArgumentsError(CodedError):
     """The arguments are no JSON object, or could mean two things."""
@@ -89,13 +99,15 @@ def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
         if error.code != "arguments_not_json":
             raise
     said = _sequence(_bare(text))
-    filled = [each for each in said if each[0] not in (None, {}, "")] or said[:1]
+    filled = [each for each in said if each[0] not in (None, {}, "", [])] or said[:1]
     if len({json.dumps(value, sort_keys=True) for value, _ in filled}) != 1:
         raise ArgumentsError("arguments_not_json", arguments=text[:MAX_SHOWN])
     value, once = filled[0]
+    if isinstance(value, list) and len(value) < 2:  # a list of one object, or of nothing
+        value, once = next(iter(value), None), ""
     if isinstance(value, str) and depth:
         return _read(value, depth - 1)[0], ""
-    if isinstance(value, dict) and not text.replace(once, "").strip():
+    if isinstance(value, dict) and once and not text.replace(once, "").strip():
         with suppress(ArgumentsError):
             return parse(once), once
     return _checked({} if value is None else value, text), ""
@@ -104,7 +116,8 @@ def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
 def _bare(text: str) -> str:
     """Return a text without a fence or tags around it."""
     for _ in range(MAX_WRAPPED):
-        text = re.sub(r"\A(```[a-z]*|<[^<>{}\"]+>)", "", text.strip().strip("\ufeff")).removesuffix("```")
+        text = re.sub(r"\A((?:```|~~~)[a-z]*|<[^<>{}\"]+>)", "", text.strip().strip("\ufeff"))
+        text = text.removesuffix("```").removesuffix("~~~")
         last = text.rfind("<")
         if last >= 0 and re.fullmatch(r"<[^<>{}\"]+>\s*", text[last:]):
             text = text[:last]
@@ -113,13 +126,12 @@ def _bare(text: str) -> str:
 
 def _sequence(text: str) -> list[tuple[Any, str]]:
     """Return the JSON values that follow each other, each with its text; a string may hold raw newlines."""
-    decoder = json.JSONDecoder(object_pairs_hook=_object, strict=False)
     said: list[tuple[Any, str]] = []
     at = 0
     try:
-        while len(said) <= MAX_SAID and set(text[at:].strip()) - {"}", "]"}:  # brackets too many say nothing
+        while len(said) <= MAX_SAID and set(text[at:].strip()) - set("}];"):  # of these, too many say nothing
             at += len(text[at:]) - len(text[at:].lstrip())
-            value, end = decoder.raw_decode(text, at)
+            value, end = value_at(text, at)
             if not is_writable_json(value):
                 return []
             said.append((value, text[at:end]))
@@ -127,6 +139,35 @@ def _sequence(text: str) -> list[tuple[Any, str]]:
     except (ValueError, RecursionError):
         return []
     return said if len(said) <= MAX_SAID else []
+
+
+def value_at(text: str, at: int) -> tuple[Any, int]:
+    """Return the value that stands at a place, and where it ends: JSON, or what can be read as such only.
+
+    Raises ValueError, RecursionError: there is none; ArgumentsError: it could mean two things.
+    """
+    with suppress(ValueError):
+        return _DECODER.raw_decode(text, at)
+    end = at + 4 if text.startswith("None", at) else closed_at(text, at)
+    return _DECODER.decode(_LOOSE.sub(_strict, text[at:end])), end
+
+
+def closed_at(text: str, at: int) -> int:
+    """Return where the brackets, or the quotes, that open at a place are closed. Raises ValueError."""
+    depth = 0
+    for found in _BRACKET.finditer(text, at):
+        depth += (found[0] in "[{(") - (found[0] in "]})")
+        if depth <= 0:
+            return found.end()
+    raise ValueError("never closed")
+
+
+def _strict(found: re.Match[str]) -> str:
+    text = found[0]
+    if text[0] in "'“":
+        inner = re.sub(r"\\.|\"", lambda each: _STRICT.get(each[0], each[0]), text[1:-1], flags=re.DOTALL)
+        return f'"{inner}"'
+    return f'"{text}"' if found["name"] else _STRICT.get(text, text)
 
 
 def _unwrapped(value: Any, schema: Any) -> Any:
@@ -151,6 +192,9 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
         raise ArgumentsError("arguments_ambiguous", name=name[:MAX_SHOWN])
     return made
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_object, strict=False)
 
 
 def canonical(text: str) -> str:

@@ -94,12 +94,16 @@ class Restart:
 
 @dataclass(frozen=True)
 class Reply:
-    """A whole answer of a model; `extra` (such as `reasoning_content`) goes back to it unchanged."""
+    """A whole answer of a model; `extra` (such as `reasoning_content`) goes back to it unchanged.
+
+    `notes` are what the reader has to know of how it was made.
+    """
 
     text: str
     calls: Sequence[ToolRequest] = ()
     finish: Literal["stop", "tool_calls", "length"] = "stop"
     extra: Mapping[str, Any] = field(default_factory=dict)
+    notes: Sequence[CodedError] = ()
 
 
 Piece = str | Thought | Restart | Reply

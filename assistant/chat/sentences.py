@@ -27,6 +27,7 @@ SENTENCES = {
     "turn_broke": "内部错误，请再试一次；详情见服务日志",
     "no_reply": "模型没有给出回答",
     "only_thought": "模型只是思考，用完了回答的长度，没有给出回答。请把问题说得具体一些，或换一个模型。",
+    "answer_cut": "到了长度上限，后面的没有了。需要的话，请说“继续”。",
     "turn_too_long": "模型回答得太久，在这里停下了。",
     "empty_reply": "模型没有给出回答，请再试一次",
     "call_in_prose": "模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。",
@@ -39,4 +40,3 @@ ERROR = "错误: {}"  # what the model reads of a failed call
 OMITTED = "…（已省略）"  # behind a text that was cut
 TRUNCATED = "（结果共 {total} 个字符，只给出前 {shown} 个；请缩小查询范围。）"
 NO_MORE_ROUNDS = "已经连续调用了 {rounds} 轮工具，先停在这里。需要的话，请说“继续”。"
-TOO_LONG = "\n\n（回答太长，在这里被截断。）"

@@ -22,9 +22,10 @@ from assistant.chat.interfaces import (
     Tool,
     Tools,
 )
-from assistant.chat.sentences import NO_MORE_ROUNDS, TOO_LONG
+from assistant.chat.sentences import NO_MORE_ROUNDS
 from assistant.chat.system_message import MAX_TOOLS, system_message
 from assistant.chat.transcript import Transcript
+from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
@@ -87,10 +88,11 @@ class Turn:
                 raise ModelError("only_thought" if reply.finish == "length" else "empty_reply")
             self.told.emit(events.TextEvent(or_else))
             text = or_else
-        elif reply.finish == "length" and not calls:
-            self.told.emit(events.TextEvent(TOO_LONG))
-            text += TOO_LONG
         message: Message = {"role": "assistant", "content": text, **reply.extra}
+        if reply.finish == "length" and reply.text and not calls:
+            message["error"] = _mark(CodedError("answer_cut"))
+        if reply.notes:
+            message["notes"] = [_mark(note) for note in reply.notes]
         if calls:
             message["tool_calls"] = [call.to_dict() for call in calls]
         self.told.append(message)
@@ -130,8 +132,11 @@ class Turn:
 
     def _keep_part(self, said: str, why: ModelError) -> None:
         if said:
-            mark = {"code": why.code, "params": why.params}
-            self.told.append({"role": "assistant", "content": said, "error": mark})
+            self.told.append({"role": "assistant", "content": said, "error": _mark(why)})
+
+
+def _mark(why: CodedError) -> dict[str, Any]:
+    return {"code": why.code, "params": why.params}
 
 
 def _function(tool: Tool) -> dict[str, Any]:

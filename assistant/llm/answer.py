@@ -1,17 +1,18 @@
 """Builds a reply from what a provider sends: chunks of a stream, or a whole answer, in any dialect."""
 
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
 from assistant.chat.arguments import is_writable_json
-from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Thought, ToolRequest
+from assistant.chat.interfaces import ModelError, Piece, Reply, Thought, ToolRequest
 from assistant.llm.calls import CallsBuilder, is_json, list_of, text_of
 from assistant.llm.prose import Part, ProseReader
-from assistant.llm.prose_calls import calls_in
 from assistant.llm.refusals import reason_of
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, THINK
+from serving.errors import CodedError
 
 MAX_CHARACTERS = 2_000_000  # of an answer: text, thoughts and arguments
+MAX_TOLD = 300  # characters of a call that was left out
 
 
 ENDINGS = {  # why a provider ended an answer that is none, or no whole one
@@ -38,73 +39,58 @@ class ReplyBuilder:
         self, model: str, tools: Sequence[Mapping[str, Any]] = (), *, max_characters: int = MAX_CHARACTERS
     ) -> None:
         """Make a builder; `tools` are those that the model was offered."""
-        self.has_begun = False
         self._model = model
         self._tools = {tool["function"]["name"]: tool["function"]["parameters"] for tool in tools}
         self._max_characters = max_characters
         self._characters = 0
-        self._notes: list[str] = []
         self._prose = ProseReader(self._tools)
         self._refusal: list[str] = []
         self._reasoning: dict[str, list[str]] = {key: [] for key in REASONING}
         self._details: list[dict[str, Any]] = []
         self._calls = CallsBuilder()
         self._finish = ""
-
-    def say(self, note: str) -> str:
-        """Add a note of ours before the answer, and return it."""
-        self._notes.append(note)
-        return note
+        self._is_whole = False  # the provider has said so
 
     def add(self, piece: dict[str, Any]) -> Iterator[Piece]:
         """Add a chunk of a stream, or a whole answer, and yield what is to be shown for it.
 
         Keep-alive chunks have no choices. Raises ModelError: the answer has no end.
         """
-        self.has_begun = True
-        choice = next(iter(list_of(piece.get("choices"))), None)
-        if not isinstance(choice, dict):
-            return
-        self._finish = text_of(choice.get("finish_reason")).lower().replace("-", "_") or self._finish
+        first = next(iter(list_of(piece.get("choices"))), None)
+        choice: dict[str, Any] = first if isinstance(first, dict) else {}
+        self._is_whole = self._is_whole or bool(piece.get("done") or choice.get("message"))
+        finish = text_of(choice.get("finish_reason")).lower().replace("-", "_")
+        self._finish = finish if finish not in ("", "null", "none") else self._finish
         delta = choice.get("delta") or choice.get("message")  # some send a last one that is null
         if isinstance(delta, dict):
             yield from self._add_delta(delta)
+        else:
+            yield from self._prose.feed(self._count(text_of(choice.get("text"))))  # of a plain completion
 
     def end(self) -> Iterator[Piece]:
         """Yield, at the end, what was held back, then the whole reply.
 
         One that ended in the middle of arguments counts as cut off. Raises ModelError: it ended otherwise
-        than well, or holds calls in prose that cannot be run.
+        than well, or is a call in prose that cannot be run.
         """
-        yield from self._noted(self._prose.end())
+        yield from self._prose.end()
         code = ENDINGS.get(self._finish)
         if code or any(self._refusal):
             raise _ended(code or "model_declined", reason_of("".join(self._refusal)) or self._finish)
-        calls = self._calls.calls()
-        if self._prose.markup and not calls:
-            calls = yield from self._calls_in_prose()
-        torn = any(call.arguments and not is_json(call.arguments) for call in self._calls.calls())
+        if not self._finish and not self._is_whole:  # the connection ended well, and the answer did not
+            raise ModelError("model_broke_off")
+        calls, left_out, notes = self._calls.calls(), self._prose.left_out, tuple[CodedError, ...]()
+        torn = any(call.arguments and not is_json(call.arguments) for call in calls)
+        if not calls and self._tools and self._prose.calls:
+            calls = tuple(self._prose.calls)
+        elif not calls and left_out:
+            if not self._prose.text.strip():
+                raise ModelError("call_in_prose")
+            notes = (CodedError("call_left_out", call=left_out.strip()[:MAX_TOLD]),)
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if calls else "stop"
         if self._finish in CUT_SHORT or (not self._finish and torn):
             finish = "length"
-        yield Reply("".join([*self._notes, self._prose.text]), calls, finish, self._extra(calls))
-
-    def _calls_in_prose(self) -> Generator[Piece, None, tuple[ToolRequest, ...]]:
-        """Return the calls that are the whole answer; what only looked like one is shown after all."""
-        calls = () if self._prose.text else tuple(calls_in(self._prose.markup, self._tools))
-        is_bare = self._prose.markup.lstrip()[:1] in ("{", "[") and "[TOOL_CALLS]" not in self._prose.markup
-        if not calls and (is_bare or (self._prose.text and not self._tools)):
-            yield from self._noted(self._prose.show_markup())
-        elif not calls or not self._tools:
-            raise ModelError("call_in_prose")
-        return calls
-
-    def _noted(self, parts: Iterator[Part]) -> Iterator[Part]:
-        """Yield parts; where all is taken back, our notes are said again."""
-        for part in parts:
-            yield part
-            if isinstance(part, Restart):
-                yield from self._notes
+        yield Reply(self._prose.text, calls, finish, self._extra(calls), notes)
 
     def _extra(self, calls: Sequence[ToolRequest]) -> dict[str, Any]:
         """Return what goes back to this model in later requests, and to no other."""
@@ -118,7 +104,9 @@ class ReplyBuilder:
         return extra
 
     def _add_delta(self, delta: dict[str, Any]) -> Iterator[Part]:
-        for position, piece in enumerate(list_of(delta.get("tool_calls"))):
+        old = delta.get("function_call")  # OpenAI's, before there were several
+        pieces = list_of(delta.get("tool_calls")) or ([{"index": 0, "function": old}] if old else [])
+        for position, piece in enumerate(pieces):
             self._count(self._calls.add(piece, position))
         self._refusal.append(self._count(text_of(delta.get("refusal"))))
         thoughts = [self._count(text_of(delta.get(key))) for key in REASONING]
@@ -130,7 +118,7 @@ class ReplyBuilder:
             self._count(str(part))
             self._add_detail(part)
         if text := self._count(text_of(delta.get("content"))):
-            yield from self._noted(self._prose.feed(text))
+            yield from self._prose.feed(text)
 
     def _count(self, text: str) -> str:
         self._characters += len(text)

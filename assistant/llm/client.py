@@ -12,9 +12,9 @@ import httpx2
 import openai
 import stamina
 
-from assistant.chat.interfaces import ContextOverflowError, ModelError
-from assistant.llm.refusals import is_overflow, reason_of, refused
-from assistant.llm.stream import events
+from assistant.chat.interfaces import ModelError
+from assistant.llm.refusals import complaint, reason_of, refused
+from assistant.llm.stream import DOCUMENT, events
 from serving import network
 from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
 from serving.redaction import is_secret_name, remember
@@ -62,8 +62,9 @@ class ProviderClient:
         await self._client.close()
 
     async def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        """Stream the answer's chunks; a provider that does not stream gives a whole answer.
+        """Stream the answer's chunks, and `{"done": True}` where the provider says that it is all.
 
+        A provider that does not stream gives a whole answer; one that says nothing is asked for one.
         Raises ModelError: there is no answer, or no more of it.
         """
         begun = False
@@ -71,8 +72,8 @@ class ProviderClient:
             for mode in ({"stream": True}, {}):
                 async with aclosing(self._chunks({**request, **mode})) as chunks:
                     async for chunk in chunks:
-                        if problem := chunk.get("error"):
-                            raise _failure(problem, begun)
+                        if problem := complaint(chunk, begun=begun):
+                            raise problem
                         begun = begun or bool(chunk.get("choices"))
                         yield chunk
                 if begun:
@@ -80,7 +81,7 @@ class ProviderClient:
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
         except (openai.OpenAIError, httpx2.RequestError, httpx2.InvalidURL, TimeoutError) as error:
             raise self._model_error(error, begun) from error
-        raise ModelError("model_not_chat")
+        raise ModelError("model_not_chat", reason="")
 
     async def _chunks(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         async with (
@@ -88,16 +89,10 @@ class ProviderClient:
             aclosing(events(response.aiter_bytes(), MAX_BODY)) as told,
         ):
             async for name, data in told:
-                if data.startswith(b"[DONE]"):
+                if data.strip(b' "').startswith(b"[DONE]"):
+                    yield {"done": True}
                     break
-                try:
-                    chunk = await read_json(data)
-                except ValueError as error:
-                    raise ModelError("model_failed", reason=reason_of(str(error))) from error
-                if name == "error":
-                    yield chunk if isinstance(chunk, dict) and chunk.get("error") else {"error": chunk}
-                elif isinstance(chunk, dict):  # a stray `null` says nothing
-                    yield chunk
+                yield await _chunk(name, data)
             with suppress(TimeoutError):
                 async with asyncio.timeout(DRAIN_SECONDS):
                     async for _ in told:
@@ -141,16 +136,22 @@ async def _stay(response: httpx2.Response) -> None:
         raise ModelError("model_redirected", host=there.host)
 
 
-def _failure(problem: Any, begun: bool) -> ModelError:
-    """Return the error for what comes in the place of a chunk; before the answer, it is a refusal."""
-    code, message = None, problem
-    if isinstance(problem, dict):
-        code, message = problem.get("code"), problem.get("message") or problem
-    if not begun and is_overflow(str(code), str(message)):
-        return ContextOverflowError("context_overflow", reason=reason_of(str(message)))
-    if not begun and isinstance(code, int) and 400 <= code < 600:  # OpenRouter's, under the status 200
-        return refused(code, None, str(message), None)
-    return ModelError("model_failed", reason=reason_of(str(message)))
+async def _chunk(name: str, data: bytes) -> dict[str, Any]:
+    """Return an event as a chunk, empty where it says nothing. Raises ModelError: it is no chat at all."""
+    chunk: Any = {"error": data.decode(errors="replace")}
+    is_read = True
+    try:
+        chunk = await read_json(data)
+    except ValueError:
+        is_read = False
+    if isinstance(chunk, list) and len(chunk) == 1:  # Gemini's failures
+        [chunk] = chunk
+    if name == "error" and not (isinstance(chunk, dict) and chunk.get("error")):
+        return {"error": chunk}
+    found: dict[str, Any] = chunk if isinstance(chunk, dict) else {}  # a stray `null` says nothing
+    if name == DOCUMENT and not (is_read and (found.get("choices") or complaint(found, begun=False))):
+        raise ModelError("model_not_chat", reason=reason_of(data.decode(errors="replace")))
+    return found
 
 
 def _try_again(error: Exception) -> bool | float:

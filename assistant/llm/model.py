@@ -2,18 +2,17 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Protocol
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import ModelError, Piece
+from assistant.chat.interfaces import ModelError, Piece, Reply
 from assistant.llm.answer import ReplyBuilder
 from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
 from assistant.llm.request import Options, chat_request
-from assistant.llm.sentences import TOOLLESS, TOOLS_LEFT_OUT
 from serving.errors import CodedError
 
 OPENAI = "https://api.openai.com/v1"
@@ -51,29 +50,32 @@ class OpenAIModel:
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Ask the model, streaming. Raises ModelError: there is no answer, or no more of it."""
-        builder = ReplyBuilder(self.name, tools)
-        async with aclosing(self._pieces(messages, tools)) as pieces:
+        builder, notes = ReplyBuilder(self.name, tools), list[CodedError]()
+        async with aclosing(self._pieces(messages, tools, notes)) as pieces:
             async for piece in pieces:
-                if not builder.has_begun:
-                    for note in self._notes(tools):
-                        yield builder.say(note)
                 for part in builder.add(piece):
                     yield part
         for part in builder.end():
-            yield part
+            yield replace(part, notes=(*notes, *part.notes)) if isinstance(part, Reply) else part
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""
         if self._provider is not None:
             await self._provider.aclose()
 
-    async def _pieces(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Any]:
-        """Yield the answer as the provider sends it; after a refusal with a lesson, ask again."""
+    async def _pieces(
+        self, messages: list[Message], tools: list[dict[str, Any]], notes: list[CodedError]
+    ) -> AsyncGenerator[Any]:
+        """Yield the answer as the provider sends it; after a refusal with a lesson, ask again and note it."""
         provider = await self._opened()
         for requests_left in reversed(range(MAX_REQUESTS)):
             left_out = self._lessons.left_out(tools)
             offered = [tool for tool in tools if tool["function"]["name"] not in left_out]
-            options = Options(self.temperature, self.max_tokens, self.vision, self._lessons.current())
+            lessons = self._lessons.current()
+            options = Options(self.temperature, self.max_tokens, self.vision, lessons)
+            toolless = CodedError("model_toolless", model=self.name)
+            left = CodedError("tools_left_out", tools=", ".join(left_out))
+            notes[:] = [toolless] if tools and "no_tools" in lessons else [left] if left_out else []
             request = chat_request(self.name, messages, offered, options)
             try:
                 async with aclosing(provider.answer(request)) as pieces:
@@ -84,13 +86,6 @@ class OpenAIModel:
                     raise
             else:
                 return
-
-    def _notes(self, tools: list[dict[str, Any]]) -> Iterator[str]:
-        """Yield what the reader is told before the answer."""
-        if tools and "no_tools" in self._lessons.current():
-            yield TOOLLESS.format(model=self.name)
-        elif left_out := self._lessons.left_out(tools):
-            yield TOOLS_LEFT_OUT.format(tools="、".join(left_out))
 
     async def _opened(self) -> Provider:
         if self._provider is None:

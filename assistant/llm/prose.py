@@ -1,65 +1,94 @@
 """Thoughts and tool calls that a model writes into its answer's text, told apart while the text streams in.
 
 A block of thoughts is taken out wherever it stands; a mark that ends thoughts without having begun any says
-that all before it was thought. Markup of calls is held back until the end. In code both are text.
+that all before it was thought. What a mark of calls begins is held back until the end: it is a call where it
+is the whole answer, left out where text stands around it, and text if it holds no call. In code all is text.
 """
 
 import re
-from collections.abc import Collection, Generator, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterator, Sequence
 
-from assistant.chat.interfaces import Restart, Thought
+from assistant.chat.interfaces import Restart, Thought, ToolRequest
+from assistant.llm.prose_calls import MAX_MARKUP, MarkupReader, Schemas, calls_in, is_known
 
-BLOCKS = {
-    "<think>": "</think>",  # Qwen, DeepSeek, MiniMax and others, behind a server without a parser for it
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
-    "<seed:think>": "</seed:think>",
+_TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "seed:think")
+BLOCKS = {f"<{tag}>": f"</{tag}>" for tag in _TAGS} | {
     "[THINK]": "[/THINK]",  # Mistral
     "◁think▷": "◁/think▷",  # Kimi
     "<|START_THINKING|>": "<|END_THINKING|>",  # Cohere
+    "<|begin_of_thought|>": "<|end_of_thought|>",
     "<|channel|>analysis<|message|>": "<|end|>",  # harmony, gpt-oss
 }
 ENDS = set(BLOCKS.values()) - {"<|end|>"}
-FRAMES = {
-    "<|channel|>final<|message|>",
-    "<|channel|>commentary<|message|>",
-    "<|start|>assistant",
-    "<|end|>",
-    "<|return|>",
-    "<|START_RESPONSE|>",
-    "<|END_RESPONSE|>",
-}
+PREAMBLE = "<|channel|>commentary<|message|>"  # harmony's, before the calls of the same answer
+FRAMES = {PREAMBLE, "<|channel|>final<|message|>", "<|start|>assistant", "<|end|>", "<|return|>"}
+FRAMES |= {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_solution|>", "<|end_of_solution|>"}
+FRAMES |= {"<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<｜end▁of▁sentence｜>", "<end_of_turn>"}
+AROUND = {"<answer>": "</answer>", "<response>": "</response>"}  # of a whole answer
 CALLS = {
-    "<tool_call", "<toolcall>", "<TOOLCALL>", "<seed:tool_call>", "<longcat_tool_call>", "<|action_start|>",
-    "<|DSML|", "<|channel|>analysis to=", "<|start|>assistant<|channel|>analysis to=",
-    "<|tool_call", "<｜tool_call", "<｜tool▁call", "<|tool▁call", "<｜DSML｜", "<minimax:tool_call",
-    "<function_calls>", "<invoke name=", "<function=", "[TOOL_CALLS]", "<|python_tag|>", "<|START_ACTION|>",
-    "<|channel|>commentary to=", "<|start|>assistant to=", "<|start|>assistant<|channel|>commentary to=",
+    *(f"<{bar}{word}" for bar in ("", *"|｜") for word in ("tool", "TOOLCALL", "function", "DSML", "invoke")),
+    *(f"<{name}:" for name in ("minimax", "seed", "xai", "steptml", "antml")),
+    "<longcat_tool_call>", "<start_function_call>", "<|action_start|>", "<|START_ACTION|>", "<|python_",
+    "[TOOL_CALLS]",
+    *(f"<|start|>assistant{channel} to=" for channel in ("", "<|channel|>commentary", "<|channel|>analysis")),
+    "<|channel|>commentary to=", "<|channel|>analysis to=", "```tool_", "```function_call", "✿FUNCTION✿",
 }  # fmt: skip
-_MARKS = sorted({*BLOCKS, *ENDS, *FRAMES, *CALLS}, key=len, reverse=True)
+_MARKS = sorted({*BLOCKS, *ENDS, *FRAMES, *AROUND, *AROUND.values(), *CALLS}, key=len, reverse=True)
 _MARK = re.compile("|".join(map(re.escape, _MARKS)))
 _FENCE = re.compile(r" {0,3}(```|~~~)")
 _HEAD = 6  # characters of a line that show whether it is a fence
-MAX_UNDECIDED = 80  # characters of a "[" at the beginning until it is known to begin no call
+MAX_UNDECIDED = 80  # characters of an answer's beginning until it is known to begin no call
+
+# How calls without marks begin, beside JSON and the name of a tool: Functionary's, ReAct's, Gemma's, Phi's,
+# and harmony's when its marks have been taken away.
+_WORDS = (
+    ">>>",
+    "Thought",
+    "Action",
+    "print(",
+    "default_api.",
+    "commentary to=",
+    "assistantcommentary to=",
+    "functools[",
+    "analysis",
+)
+_THOUGHT = re.compile(
+    r"\s*(?:analysis(.*?)assistant(?:final|(?=commentary))"
+    r"|Thought ?[:：](.*?)\n(?:(?=Action ?[:：])|Final Answer ?[:：]\s*))",
+    re.DOTALL,
+)
 
 Part = str | Thought | Restart
 
 
 class ProseReader:
-    """Reads the text of one answer; `text` is what stands of it, `markup` what was held back at its end."""
+    """Reads the text of one answer.
 
-    def __init__(self, names: Iterable[str]) -> None:
-        """Make a reader; `names` are the tools that were offered, for calls in bare JSON or Python."""
-        self.markup = ""
+    `text` is what stands of it; at the end `calls` are those that it is, and `left_out` is what stands not in
+    the text: the calls, or what cannot be run.
+    """
+
+    def __init__(self, tools: Schemas) -> None:
+        """Make a reader; `tools` are those that were offered."""
+        self.calls: Sequence[ToolRequest] = ()
+        self.left_out = ""
+        self._tools = tools
         self._has_thoughts = False
         self._raw: list[str] = []  # all that came
         self._shown: list[str] = []
         self._buffer = ""  # what has come and is not decided on
         self._block: tuple[str, str] | None = None  # the marks of the thoughts that are open
-        self._is_markup = False
-        self._held: list[str] = []  # of thoughts after text, or of markup
+        self._around = ""  # the mark that ends the answer
+        self._is_preamble = False
+        self._mark: str | None = None  # of the calls that may have begun; "" for such without marks
+        self._held: list[str] = []  # of thoughts after text, or of calls
         self._line, self._has_odd_ticks, self._is_fenced = "", False, False  # of the text
-        self._bare = re.compile(rf"\s*(\{{|\[\s*\{{|\[\s*({'|'.join(map(re.escape, names)) or '(?!)'})\()")
+        names = "|".join(map(re.escape, tools)) or "(?!)"
+        self._words = (*tools, *_WORDS)
+        self._bare = re.compile(
+            rf"\{{|\[\s*\{{|(?:\[\s*|print\()?(?:default_api\.|functions\.)?(?:{names})\s*[({{]|>>>\s*(?:{names})\b"
+            r"|(?:Thought|Action) ?[:：]|(?:assistant)?commentary to=|functools\[|analysis[A-Z\u3400-\u9fff]"
+        )
 
     @property
     def text(self) -> str:
@@ -69,16 +98,66 @@ class ProseReader:
     @property
     def thought(self) -> str:
         """All before the text, as the model wrote it, if it began with thoughts."""
-        raw, text = "".join(self._raw), self.text or self.markup
+        raw, text = "".join(self._raw), self.text or self.left_out
         return raw[: len(raw) - len(text)] if self._has_thoughts and raw.endswith(text) else ""
 
     def feed(self, delta: str) -> Iterator[Part]:
         """Add a piece of the answer's content, and yield what is to be shown for it."""
         self._raw.append(delta)
         self._buffer += delta
+        yield from self._go_on()
+
+    def end(self) -> Iterator[Part]:
+        """Yield what was held back, the answer being over."""
+        while self._mark is not None:
+            mark, markup = self._mark, "".join([*self._held, self._buffer])
+            self._mark, self._held, self._buffer = None, [], ""
+            if mark:
+                yield from self._in_markup(mark, markup)
+            else:
+                yield from self._in_bare(markup)
+        rest, self._buffer = self._buffer, ""
+        if self._block and not self._shown:
+            yield Thought(rest)
+        elif self._block:  # never closed: the mark was a word among others
+            yield from self._show("".join([self._block[0], *self._held, rest]))
+        else:
+            yield from self._show(rest)
+
+    def _in_markup(self, mark: str, markup: str) -> Iterator[Part]:
+        """Take the calls from a markup that a mark begins; what is behind them is read on."""
+        reader = MarkupReader(markup, self._tools)
+        calls = reader.calls() if len(markup) <= MAX_MARKUP else []
+        rest, is_torn = markup[reader.at :], len(markup) > MAX_MARKUP or reader.is_torn()
+        if calls and not rest and (not self.text.strip() or self._is_preamble):
+            self.calls, self.left_out = calls, self.left_out + markup
+        elif (
+            not calls and not is_torn and (self.text.strip() or " " in rest.strip())
+        ):  # the mark is a word among others
+            yield from self._show(mark)
+            self._buffer = markup[len(mark) :]
+        else:
+            is_over = rest and (is_torn or not calls)
+            self.left_out += markup if is_over else markup[: reader.at]
+            self._buffer = "" if is_over else rest
+        yield from self._go_on()
+
+    def _in_bare(self, markup: str) -> Iterator[Part]:
+        """Take the calls that an answer without marks is, all of tools that were offered, or show it."""
+        thought = _THOUGHT.match(markup)
+        calls = calls_in(markup[thought.end() :] if thought else markup, self._tools)
+        if thought and (calls or not markup[: thought.end()].endswith("\n")):
+            yield Thought((thought[1] or thought[2]).strip())
+            markup = markup[thought.end() :]
+        if calls and all(is_known(call.name, self._tools) for call in calls):
+            self.calls, self.left_out = calls, markup
+        else:
+            yield from self._show(markup)
+
+    def _go_on(self) -> Iterator[Part]:
         goes_on = True
         while goes_on and self._buffer and not self._is_undecided():
-            if self._is_markup:
+            if self._mark is not None:
                 self._held.append(self._buffer)
                 self._buffer = ""
             elif self._block:
@@ -86,31 +165,16 @@ class ProseReader:
             else:
                 goes_on = yield from self._in_text()
 
-    def end(self) -> Iterator[Part]:
-        """Yield what was held back, the answer being over; markup stays in `markup`."""
-        rest, self._buffer = self._buffer, ""
-        if self._is_markup or (not self._shown and self._bare.match(rest)):
-            self.markup = "".join([*self._held, rest])
-        elif self._block and not self._shown:
-            yield Thought(rest)
-        elif self._block:  # never closed: the mark was a word among others
-            yield from self._show("".join([self._block[0], *self._held, rest]))
-        else:
-            yield from self._show(rest)
-
-    def show_markup(self) -> Iterator[Part]:
-        """Yield what looked like markup, and is none."""
-        shown, self.markup = self.markup, ""
-        yield from self._show(shown)
-
     def _is_undecided(self) -> bool:
         """Whether more must come before it is known what the answer begins with."""
-        if self._shown or self._block or self._is_markup:
+        if self._shown or self._block or self._mark is not None:
             return False
         head = self._buffer.lstrip()
         if self._bare.match(head):
-            self._is_markup = True
-        return head.startswith("[") and len(head) < MAX_UNDECIDED and not re.search(r"[{(\]\n]", head)
+            self._mark = ""
+            return False
+        word = re.sub(r"^(?:\[|>>>|print\(|default_api\.|functions\.|\s)+", "", head).rstrip()
+        return bool(head) and len(head) < MAX_UNDECIDED and any(each.startswith(word) for each in self._words)
 
     def _in_block(self, end: str) -> Generator[Part, None, bool]:
         """Take thoughts from the buffer; return whether there is more behind them."""
@@ -141,16 +205,25 @@ class ProseReader:
         if self._is_fenced or self._has_odd_ticks:
             yield from self._show(mark)
         elif mark in CALLS:
-            self._is_markup, self._held = True, [mark]
+            self._mark, self._held = mark, [mark]
         elif mark in BLOCKS:
             self._block = (mark, BLOCKS[mark])
         elif mark in ENDS:
-            self._has_thoughts = True
-            if self._shown:
-                yield Restart()
-                yield Thought(self.text)
-                self._shown, self._line = [], ""
+            yield from self._took_back()
+        elif mark in AROUND and not self._shown:
+            self._around = AROUND[mark]
+        elif mark not in FRAMES and mark != self._around:
+            yield from self._show(mark)
+        self._is_preamble = self._is_preamble or mark == PREAMBLE
         return True
+
+    def _took_back(self) -> Iterator[Part]:
+        """All that was told of the answer was thought."""
+        self._has_thoughts = True
+        if self._shown:
+            yield Restart()
+            yield Thought(self.text)
+            self._shown, self._line = [], ""
 
     def _show(self, text: str) -> Iterator[Part]:
         text = text if self._shown else text.lstrip()

@@ -1,113 +1,152 @@
-"""Tool calls out of the markup that a model wrote in the place of calls, in the forms of many models."""
+"""Tool calls out of the markup that a model wrote in the place of calls, in the forms of many models.
+
+All are read in one way. Frames say nothing. A name stands in an element, behind `to=`, or alone; arguments
+are a JSON object, elements of parameters, or Python's. A JSON object by itself holds name and arguments.
+"""
 
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from assistant.chat.arguments import STRING, ArgumentsError, closed_at, value_at
 from assistant.chat.interfaces import ToolRequest
 from assistant.llm.calls import list_of
 
-# What stands around calls: when these are gone, too, nothing may be left of an answer that is calls.
+MAX_MARKUP = 50_000  # characters that are read
+
+# No two quantifiers of a pattern can share a text: reading takes no more than its square.
+_PREFIX = r"(?:[|｜]DSML[|｜])?(?:\w{1,20}:)?"  # DeepSeek's; the namespaces of MiniMax and others
 _FRAME = re.compile(
-    r"</?(?:[a-z]+:|longcat_)?(?:tool_?calls?|TOOLCALL|function_calls?)>|</?[|｜]DSML[|｜]\w+>|\[/?TOOL_CALLS\]|</s>"
-    r"|<[|｜]/?(?:tool[▁_]calls?(?:[▁_]section)?(?:[▁_](?:begin|end))?|python_tag|(?:START|END)_ACTION"
-    r"|action_start|action_end|plugin"
-    r"|start|end|call|eom_id|eot_id|im_end|end[▁_]of[▁_]sentence)[|｜]>(?:assistant)?"
+    r"<[|｜]/?[^<>|｜\s]{1,40}[|｜]?>|<tool_call\|>"  # special tokens
+    rf"|</?{_PREFIX}(?:\w{{1,20}}_)?(?:tools?|toolcalls?|(?:tool|function)_\w++|functions?|invoke|action|calls?"
+    r"|args|arguments|parameters|name)>|</s>"
+    r"|\[/?[A-Z_]{3,20}\](?:(?<=\[CALL_ID\])\w++)?|(?:```|~~~)\w*+|[\s;,)\]}]|\[(?=\s*+[\w.]+\()|print\((?=[\w.]+\()"
+    r"|>>>|(?:Action(?: Input)?|✿\w+✿) ?[:：]|Observation[:：]\s*\Z|functools(?=\[)"
+    r"|(?:function|assistant|commentary|analysis|json|code)(?=\s*+[<{]|\s++to=|commentary)",
+    re.DOTALL | re.IGNORECASE,
 )
-_BETWEEN = re.compile(
-    rf"\A(?:{_FRAME.pattern}|```(?:json)?|[\s;,}}\]])*+"
-)  # the calls, when their JSON is read
-_NAME = r"(?P<name>[^\s<>{}\[\]|｜:\"]+)(?::\d+)?"  # Kimi's `functions.look:0`
-_SEP, _TOOL_CALL = "<[|｜]tool[▁_]sep[|｜]>", "<[|｜]tool[▁_]call[▁_]"
-_FORMS = (  # no two quantifiers of one of them can share a text: reading takes no more than its square
-    # Anthropic, MiniMax, DeepSeek's DSML
-    r'<(?:[|｜]DSML[|｜])?invoke name="(?P<name>[^"]+)">(?P<body>.*?)</(?:[|｜]DSML[|｜])?invoke>',
-    # Qwen-Coder, Llama
-    r"<function=(?P<name>[^>\s]+)>(?P<body>.*?)(?:</function>|$)",
-    # GLM
-    rf"<tool_call>\s*+{_NAME}\s*+(?P<body>(?:<arg_key>.*?)?)</tool_call>",
-    # DeepSeek, Kimi
-    rf"{_TOOL_CALL}begin[|｜]>\s*+(?:function{_SEP})?{_NAME}\s*+(?:{_SEP}|{_TOOL_CALL}argument[▁_]begin[|｜]>)?\s*+"
-    rf"(?:```json)?(?P<body>.*?)(?:```\s*+)?{_TOOL_CALL}end[|｜]>",
-    # Mistral
-    r"\[TOOL_CALLS\]\s*+(?P<name>[A-Za-z_][\w.-]*+)\s*+(?:\[CALL_ID\]\w++)?(?:\[ARGS\])?"
-    r"(?P<body>\{.*?\})\s*+(?=\[TOOL_CALLS\]|</s>|$)",
-    # harmony
-    rf"(?:<\|start\|>assistant)?(?:<\|channel\|>(?:commentary|analysis))? to={_NAME}[^{{]*?<\|message\|>"
-    r"(?P<body>.*?)(?:<\|call\|>|$)",
-    # Llama, in Python
-    r"[\[,]\s*+(?P<name>[A-Za-z_][\w.-]*+)\((?P<python>[^()]*)\)\s*+\]?",
+_NAMED = re.compile(
+    rf"<{_PREFIX}(?!param)\w{{1,40}}(?: name=|=)[\"']?([^\"'<>\s]++)[\"']?[^<>]*>"
+    r"|to=([\w.-]++)|(?:call:)?([A-Za-z_][\w.-]*+)"
 )
-_FORM = [re.compile(form, re.DOTALL) for form in _FORMS]
 _PARAMETER = re.compile(
-    r'<(?:[|｜]DSML[|｜])?parameter name="(?P<a>[^"]+)"(?: string="(?P<text>true|false)")?>'
-    r"(?P<x>.*?)</(?:[|｜]DSML[|｜])?parameter>"
-    r"|<parameter=(?P<b>[^>]+)>\n?(?P<y>.*?)\n?</parameter>"
-    r"|<arg_key>(?P<c>.*?)</arg_key>\s*<arg_value>(?P<z>.*?)</arg_value>",
+    rf"\s*<{_PREFIX}parameter(?: name=|=)[\"']?(?P<a>[^\"'<>]++)[\"']?(?: string=\"(?P<text>true|false)\")?>"
+    rf"(?P<x>.*?)</{_PREFIX}parameter>"
+    r"|\s*<arg_key>(?P<b>.*?)</arg_key>\s*<arg_value>(?P<y>.*?)</arg_value>",
     re.DOTALL,
 )
-_ARGUMENT = re.compile(r"\s*(\w+)\s*=\s*(\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|[^,]+)\s*(?:,|$)")
+_KEYWORD = re.compile(rf"{STRING}|\b(\w++)\s*+=", re.DOTALL)  # of Python's arguments
+_TAG = re.compile(r"<[^<>]*\Z|<[^<>]{0,30}(?:parameter|arg_)")  # that goes on, or is none of the known ones
+_CLOSED = re.compile(r"/|end|call[|｜]>")  # among frames
+_BROKEN = re.compile(r"(?=</|<[|｜]|\[/|```)|\Z")  # where arguments that cannot be read end
+_NAMES = ("name", "tool_name", "tool", "function", "action")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
-_PYTHON = {"True": True, "False": False, "None": None}
-
-MAX_MARKUP = 50_000  # characters
 
 Schemas = Mapping[str, Mapping[str, Any]]  # of the tools that were offered, by name
 
 
+class MarkupReader:
+    """Reads the calls of a markup; `at` is how far it has come."""
+
+    def __init__(self, markup: str, tools: Schemas) -> None:
+        self.at = 0
+        self._text = markup
+        self._tools = tools
+
+    def calls(self, at: int = 0) -> list[ToolRequest]:
+        """Return the calls from a place on, up to what is no part of any."""
+        calls: list[ToolRequest] = []
+        self.at = at
+        while True:
+            begun = self._skip_frames()
+            try:
+                more = self._calls()
+            except (ValueError, RecursionError, ArgumentsError):
+                more = []
+            if not more:
+                self.at = begun
+                return calls
+            calls += more
+
+    def is_torn(self) -> bool:
+        """Whether a call begins where the reader has stopped, and cannot be read to its end."""
+        rest, found = self._text[self.at :], _NAMED.match(self._text, self.at)
+        if found is None:
+            return bool(_TAG.match(rest)) or (self.at > 0 and rest[:1] in ("", "{", "[", "<"))
+        return not found[3] or is_known(found[3], self._tools)
+
+    def _skip_frames(self) -> int:
+        while found := _FRAME.match(self._text, self.at):
+            self.at = found.end()
+        return self.at
+
+    def _calls(self) -> list[ToolRequest]:
+        found = _NAMED.match(self._text, self.at)
+        if found is None:
+            value = self._value()
+            return list(_calls_of(value))
+        name, self.at = found[found.lastindex or 0], found.end()
+        is_sure = not found[3] or is_known(name, self._tools)
+        arguments = self._arguments(name, is_sure)
+        is_closed = is_sure and _CLOSED.search(self._text[found.end() : self.at])  # without any arguments
+        return [ToolRequest(name, arguments or "{}", from_prose=True)] if arguments or is_closed else []
+
+    def _arguments(self, name: str, is_sure: bool) -> str:
+        """Return the arguments that follow a name, as JSON where they can be read."""
+        if self._text.startswith("(", self.at):
+            return self._python()
+        args = dict(self._parameters(self._tools.get(name, {}).get("properties")))
+        if args:
+            return json.dumps(args, ensure_ascii=False)
+        if number := re.compile(r":\d+").match(self._text, self.at):  # Kimi's `functions.look:0`
+            self.at = number.end()
+        begun = self._skip_frames()
+        if not self._text.startswith("{", begun):
+            return ""
+        try:
+            self._value()
+        except (ValueError, RecursionError):
+            if not is_sure:
+                raise
+            broken = _BROKEN.search(self._text, begun)
+            self.at = broken.end() if broken else len(self._text)
+        return self._text[begun : self.at]
+
+    def _value(self) -> Any:
+        if self._text[self.at : self.at + 1] not in ("{", "["):
+            raise ValueError("no object")
+        value, self.at = value_at(self._text, self.at)
+        return value
+
+    def _parameters(self, properties: Any) -> Iterator[tuple[str, Any]]:
+        while found := _PARAMETER.match(self._text, self.at):
+            self.at = found.end()
+            name, text = (found["a"] or found["b"] or "").strip(), found["x"] or found["y"] or ""
+            schema = properties.get(name) if isinstance(properties, dict) else None
+            is_text = found["text"] == "true" or (isinstance(schema, dict) and schema.get("type") == "string")
+            yield name, text.removeprefix("\n").removesuffix("\n") if is_text else _value_of(text)
+
+    def _python(self) -> str:
+        """Return the arguments of a call in Python as an object."""
+        end, begun = closed_at(self._text, self.at), self.at + 1
+        made = _KEYWORD.sub(
+            lambda found: f'"{found[1]}":' if found[1] else found[0], self._text[begun : end - 1]
+        )
+        value, self.at = value_at(made if made.lstrip().startswith("{") else f"{{{made}}}", 0)[0], end
+        return json.dumps(value, ensure_ascii=False)
+
+
 def calls_in(markup: str, tools: Schemas) -> list[ToolRequest]:
     """Return the calls that a markup is; none where it is, or holds, anything else."""
-    if len(markup) > MAX_MARKUP:
-        return []
-    readers: list[Callable[[str, Schemas], list[ToolRequest] | None]] = [_by_form, _by_json]
-    return next((calls for read in readers if (calls := read(markup, tools))), [])
+    reader = MarkupReader(markup, tools)
+    calls = reader.calls() if len(markup) <= MAX_MARKUP else []
+    return calls if reader.at == len(markup) else []
 
 
-def _by_form(markup: str, tools: Schemas) -> list[ToolRequest] | None:
-    for form in _FORM:
-        calls = [_call(found, tools) for found in form.finditer(markup)]
-        if calls and not _FRAME.sub("", form.sub("", markup)).strip():
-            return calls
-    return None
-
-
-def _call(found: re.Match[str], tools: Schemas) -> ToolRequest:
-    name, parts = found["name"], found.groupdict()
-    if (python := parts.get("python")) is not None:
-        values = {key: _python(value.strip()) for key, value in _ARGUMENT.findall(python)}
-        return _request(name, json.dumps(values, ensure_ascii=False))
-    parameters = list(_PARAMETER.finditer(found["body"]))
-    if _PARAMETER.sub("", found["body"]).strip() or not parameters:  # as it is: JSON, or broken
-        return _request(name, found["body"].strip())
-    properties = tools.get(name, {}).get("properties") or {}
-    args = {}
-    for each in parameters:
-        key = next(key for key in each.group("a", "b", "c") if key is not None).strip()
-        text = next(value for value in each.group("x", "y", "z") if value is not None)
-        schema = properties.get(key)
-        is_text = each["text"] == "true" or (isinstance(schema, dict) and schema.get("type") == "string")
-        args[key] = text if is_text else _value(text)
-    return _request(name, json.dumps(args, ensure_ascii=False))
-
-
-def _by_json(markup: str, tools: Schemas) -> list[ToolRequest] | None:
-    """Read calls as JSON: any in a frame, bare ones only of tools that were offered."""
-    is_bare = not _FRAME.search(markup)
-    calls: list[ToolRequest] = []
-    decoder = json.JSONDecoder(strict=False)  # models write raw newlines into strings
-    text = _BETWEEN.sub("", markup)
-    while text:
-        try:
-            value, end = decoder.raw_decode(text)
-        except (ValueError, RecursionError):
-            return None
-        found = list(_calls_of(value))
-        if not found or (is_bare and any(call.name not in tools for call in found)):
-            return None
-        calls += found
-        text = _BETWEEN.sub("", text[end:])
-    return calls
+def is_known(name: str, tools: Schemas) -> bool:
+    """Whether a name is one of the tools', perhaps with a namespace in front."""
+    return name in tools or name.rpartition(".")[2] in tools
 
 
 def _calls_of(value: Any) -> Iterator[ToolRequest]:
@@ -119,26 +158,15 @@ def _calls_of(value: Any) -> Iterator[ToolRequest]:
     if calls := list_of(value.get("tool_calls")):
         yield from _calls_of(calls)
     inner = value["function"] if isinstance(value.get("function"), dict) else value
-    name = next(
-        (inner[key] for key in ("name", "tool_name", "tool", "function", "action") if key in inner), None
-    )
+    name = next((inner[key] for key in _NAMES if key in inner), None)
     args = next((inner[key] or {} for key in _ARGUMENTS if key in inner), {} if len(inner) == 1 else None)
     if isinstance(name, str) and isinstance(args, dict | str):
-        yield _request(name, args if isinstance(args, str) else json.dumps(args, ensure_ascii=False))
+        text = args if isinstance(args, str) else json.dumps(args, ensure_ascii=False)
+        yield ToolRequest(name, text, from_prose=True)
 
 
-def _request(name: str, arguments: str) -> ToolRequest:
-    return ToolRequest(name, arguments, from_prose=True)
-
-
-def _value(text: str) -> Any:
+def _value_of(text: str) -> Any:
     try:
         return json.loads(text)
     except (ValueError, RecursionError):
-        return text
-
-
-def _python(text: str) -> Any:
-    if text[:1] in ("'", '"') and text[-1:] == text[:1]:
-        return text[1:-1].replace(f"\\{text[0]}", text[0])
-    return _PYTHON[text] if text in _PYTHON else _value(text)
+        return text.removeprefix("\n").removesuffix("\n")

@@ -4,7 +4,8 @@ Beside each pattern stands where its messages were seen; tests/assistant/llm/ ha
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.request import Lesson
@@ -47,6 +48,31 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     # Mistral.
     "bridge": re.compile(r"role.{0,3}user.{0,3}after role.{0,3}tool", re.IGNORECASE),
 }
+# What a failure under the status 200 means: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways.
+_MEANINGS = {
+    402: re.compile(r"insufficient.{0,9}(balance|quota|credit|fund)|arrear|余额|欠费", re.IGNORECASE),
+    429: re.compile(r"rate.?limit|throttl|too many requests|频率|并发|限流", re.IGNORECASE),
+    401: re.compile(
+        r"(api|access).?(key|token)|unauthori|authenti|login fail|令牌|密钥|鉴权|身份验证", re.IGNORECASE
+    ),
+    403: re.compile(r"forbidden|permission|access.?denied|权限", re.IGNORECASE),
+    404: re.compile(r"not.?found|model.{0,50}not.?exist|模型.{0,9}不存在", re.IGNORECASE),
+}
+_WELL = ("", "0", "200", "success", "ok")  # codes of no failure
+_NUMBER = ("code", "status_code", "error_code", "statuscode", "status", "type")
+_MESSAGE = (
+    *(
+        "message",
+        "msg",
+        "error_msg",
+        "status_msg",
+        "error_message",
+        "errormessage",
+        "error_description",
+        "detail",
+    ),
+    *("error", "errors", "base_resp", "response", "header", "title"),
+)
 _CODES = {
     400: "model_bad_request",
     401: "model_unauthorized",
@@ -81,14 +107,51 @@ def refused(status: int, code: str | None, message: str, seconds: float | None) 
     return RefusedError(ours, message, **params)
 
 
+def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
+    """Return the failure that comes in the place of a chunk, if it is one; before the answer, a refusal."""
+    error = chunk.get("error")
+    if not error and (chunk.get("choices") or chunk.get("done")):
+        return None
+    parts = [*_parts(error), *_parts(chunk)]
+    numbers = (part.get(key) for part in parts for key in _NUMBER)
+    code = next((str(each) for each in numbers if isinstance(each, str | int) and each is not True), "")
+    texts = (part.get(key) for part in parts for key in _MESSAGE)
+    message = next((each for each in texts if isinstance(each, str) and each), str(error or ""))
+    if not error and (not message or (code.lower() in _WELL and (code or begun))):
+        return None
+    if begun:
+        return ModelError("model_failed", reason=reason_of(message))
+    said = f"{code} {message[:MAX_READ]}"
+    means = next((status for status, meaning in _MEANINGS.items() if meaning.search(said)), 0)
+    status = int(code) if re.fullmatch(r"[45]\d\d", code) else means  # OpenRouter's is one of HTTP
+    if status or is_overflow(code, message):
+        return refused(status, code, message, None)
+    return RefusedError("model_failed", message[:MAX_READ], reason=reason_of(message))
+
+
+def _parts(value: Any, depth: int = 3) -> Iterator[Mapping[str, Any]]:
+    """Yield an object, and those within it that may hold a message, with their keys in lower case."""
+    if isinstance(value, list):
+        value = next(iter(value), None)
+    if isinstance(value, dict) and depth:
+        named = {str(key).lower(): each for key, each in value.items()}
+        yield named
+        for key in _MESSAGE:
+            yield from _parts(named.get(key), depth - 1)
+
+
 def is_overflow(code: str | None, message: str) -> bool:
     """Whether a provider's error says that the conversation is longer than the model's context."""
     return _OVERFLOW.search(f"{code} {message[:MAX_READ]}") is not None
 
 
 def reason_of(message: str) -> str:
-    """Return what is passed on of a provider's message: it may repeat the key that it was sent."""
-    return redacted(message[:MAX_READ])[:MAX_REASON]
+    """Return what is passed on of a provider's message, of a page its text: it may repeat the key."""
+    message = message[:MAX_READ]
+    if re.match(r"\s*<(!doctype|html|head|body|\?xml)", message, re.IGNORECASE):
+        text = re.sub(r"(?is)<(style|script)\b.*?(</\1>|$)|<[^>]*(>|$)", " ", message)
+        message = " ".join(text.split())
+    return redacted(message)[:MAX_REASON]
 
 
 def tools_named(refusal: RefusedError, names: Sequence[str]) -> list[str]:

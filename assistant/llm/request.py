@@ -119,7 +119,8 @@ def _plain(schema: str) -> dict[str, Any]:
 def _of_model(model: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
-    kept.pop("error", None)  # of a tool message: only our own programs read it
+    for key in ("error", "notes"):  # only our own programs read these
+        kept.pop(key, None)
     is_own = kept.pop(MODEL, None) == model
     thought = kept.pop(THINK, "")
     if is_own and isinstance(thought, str):

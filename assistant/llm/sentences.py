@@ -22,7 +22,7 @@ SENTENCES = NETWORK | {
     "model_unreachable": "连不上模型服务 {host}，请检查 OPENAI_API_BASE",
     "model_broke_off": "模型服务的回答中断了，请再试一次",
     "model_failed": "模型服务的回答中断了：{reason}",
-    "model_not_chat": "模型服务的回答中断了：不是聊天补全的 JSON，请检查 OPENAI_API_BASE",
+    "model_not_chat": "模型服务的回答不是聊天补全，请检查 OPENAI_API_BASE：{reason}",
     # the answer is beyond all bounds, or not to be had here
     "answer_too_large": "回答超过 {mib} MiB，没有读完",
     "answer_encoded": "回答的压缩方式 {encoding} 不受支持，没有读",
@@ -36,10 +36,12 @@ SENTENCES = NETWORK | {
     "model_exhausted": "模型服务的资源不足，回答没有完成，请稍后再试",
     "call_malformed": "模型写坏了一个工具调用，没有执行，请再试一次",
     "content_filtered": "模型服务的内容审查拦下了这个回答",
+    # what is to be known of an answer
+    "model_toolless": "模型 {model} 不支持工具调用，这个回答没有查询过商店",
+    "tools_left_out": "模型服务不接受这些工具的参数说明，这个回答没有用到它们：{tools}",
+    "call_left_out": "模型在回答里把工具调用写成了文字，没有执行，也没有显示：{call}",
 }
 
-TOOLLESS = "（模型 {model} 不支持工具调用，下面的回答没有查询过商店。）\n\n"  # precedes its answer
-TOOLS_LEFT_OUT = "（模型服务不接受这些工具的参数说明，这个回答没有用到它们：{tools}）\n\n"  # likewise
 PICTURES_OF_TOOLS = "（上面的工具返回的图片：）"
 NO_ANSWER = "（没有回答）"  # the message between a tool's result and the user, for Mistral
 CALLED = "调用了 {name}({arguments})"  # a call in the history of a request without tools

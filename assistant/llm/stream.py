@@ -9,29 +9,36 @@ from contextlib import aclosing
 from assistant.chat.interfaces import ModelError
 from serving.answer_bounds import MIB
 
-BLANKS = b" \t\xef\xbb\xbf"  # before a document; the last three are a byte order mark
+MARK = b"\xef\xbb\xbf"  # a byte order mark
+FIELDS = (b"data", b"event", b"id", b"retry", b"")  # the last is that of a comment
+DOCUMENT = "\n"  # the name of what is no event: none can have this one
 
 
 async def events(pieces: AsyncIterable[bytes], max_event: int) -> AsyncGenerator[tuple[str, bytes]]:
-    """Yield name and data of each event; a JSON document is one without a name.
+    """Yield name and data of each event; a JSON document, or whatever else is no stream, is one `DOCUMENT`.
 
     Raises ModelError: an event, or the document, is longer than `max_event` bytes.
     """
-    name, data, size, is_document = "", list[bytes](), 0, False
+    name, data, size, is_stream = "", list[bytes](), 0, False
     async with aclosing(_lines(pieces, max_event)) as lines:
-        async for line in lines:
-            if not data and line.lstrip(BLANKS).startswith(b"{"):
-                is_document = True
+        async for read in lines:
+            line = read if is_stream else read.removeprefix(MARK)
             field, _, value = line.partition(b":")
-            if is_document or field == b"data":
-                data.append(line if is_document else value.removeprefix(b" "))
-                size += len(line)
+            is_object = not data and line.lstrip().startswith(b"{")
+            is_other = not is_stream and bool(line.strip()) and field not in FIELDS
+            if name == DOCUMENT or is_object or is_other:
+                name = DOCUMENT
+                data.append(line)
+            elif field == b"data":
+                data.append(value.removeprefix(b" "))
             elif field == b"event":
                 name = value.strip().decode(errors="replace")
             elif not line:
                 if data:
                     yield name, b"\n".join(data)
                 name, data, size = "", [], 0
+            is_stream = is_stream or bool(line.strip())
+            size += len(line) if data else 0
             if size > max_event:
                 raise ModelError("answer_too_large", mib=max_event // MIB)
     if data:

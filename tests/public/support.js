@@ -34,7 +34,7 @@ export class RecordingView {
 			"text",
 			"html",
 			"thoughts",
-			"partial",
+			"remarks",
 			"card",
 			"begin",
 			"finish",

@@ -124,7 +124,7 @@ test("thoughts are kept beside the message, and what was taken back is gone", as
 		["text", "", ""],
 		["thoughts", "想"],
 		["text", "答", ""],
-		["partial", {code: "model_late", params: {}}],
+		["remarks", {role: "assistant", content: "答", error: {code: "model_late", params: {}}}],
 	]);
 	const [{html, thoughts}] = conversation.entries;
 	assert.deepEqual([html, thoughts], ["", "想"]);

@@ -61,7 +61,37 @@ CALLS = [
     '<｜DSML｜function_calls><｜DSML｜invoke name="shop_look"></｜DSML｜invoke></｜DSML｜function_calls>',
     "<|channel|>commentary to=functions.shop_look <|constrain|>json<|message|>{}<|call|>",
     f"I shall look.\n</think>\n\n<tool_call>{LOOK}</tool_call>",
+    "```tool_code\nprint(shop_look())\n```",
+    ">>>shop_look\n{}",
+    "Action: shop_look\nAction Input: {}",
+    f"<tools>{LOOK}</tools>",
+    "commentary to=functions.shop_look json{}",
+    "[shop_look()]",
+    "<tool_call>{'name': 'shop_look', 'arguments': {},}</tool_call>",
 ]
+
+
+async def test_a_call_within_a_text_is_none_and_is_noted(tmp_path: Path) -> None:
+    events = await told(tmp_path, text_stream(*f"Write <tool_call>{LOOK}</tool_call> for it."))
+    assert [name for name, _ in events if name in ("tool_call", "error")] == []
+    assert stands(events) == "Write for it."
+    [message] = [data["message"] for name, data in events if name == "message"]
+    assert [note["code"] for note in message["notes"]] == ["call_left_out"]
+
+
+async def test_what_is_to_be_known_of_an_answer_goes_to_programs_in_words(tmp_path: Path) -> None:
+    no_tools, cut = refusal(400, "m does not support tools"), chunk(content="so") + chunk(finish="length")
+    async with asked(tmp_path, no_tools, cut) as (http, _):
+        answer = (await http.post("/api/chat", json={"message": "hi"})).json()
+    assert answer["response"] == "so"
+    assert [note["code"] for note in answer["notes"]] == ["model_toolless", "answer_cut"]
+    assert all(note["detail"] for note in answer["notes"])
+
+
+async def test_a_stream_that_does_not_say_that_it_has_ended_is_a_part(tmp_path: Path) -> None:
+    events = await told(tmp_path, chunk(content="half"))
+    [part] = [data["message"] for name, data in events if name == "message"]
+    assert (part["content"], part["error"]["code"]) == ("half", "model_broke_off")
 
 
 @pytest.mark.parametrize("answer", CALLS)

@@ -52,6 +52,8 @@ def of(events: list[tuple[str, Any]], name: str) -> list[Any]:
         ("{}" + BUY, True),
         (json.dumps(BUY), True),
         (f"```json\n{BUY}\n```", True),
+        (f"[{BUY}]", True),
+        ("{'n': 2,};", True),
     ],
 )
 async def test_a_call_is_read_as_it_is_meant_and_waits(

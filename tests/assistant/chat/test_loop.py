@@ -18,9 +18,10 @@ from assistant.chat.interfaces import (
     ToolResult,
     UnknownServerError,
 )
-from assistant.chat.sentences import NO_MORE_ROUNDS, TOO_LONG
+from assistant.chat.sentences import NO_MORE_ROUNDS
 from assistant.chat.system_message import MAX_TOOLS
 from assistant.chat.turn import MAX_ROUNDS
+from serving.errors import CodedError
 from tests.support.processes import ROOT
 from tests.support.scripted import (
     BUY,
@@ -66,7 +67,7 @@ async def test_a_reading_call_runs_and_its_result_goes_back_to_the_model_marked_
         '{"n": "\\ud800"}',
         '{"n": NaN}',
         '{"n": 1e999}',
-        "[]",
+        "[1]",
     ],
     ids=["bottomless", "deep", "half a character", "NaN", "infinite", "a list"],
 )
@@ -116,7 +117,15 @@ async def test_an_empty_answer_is_an_error_and_a_cut_one_says_so() -> None:
     told = await take(Chat(ScriptedModel(says("")), look_and_buy(), SECRET), [HELLO])
     assert isinstance(only(told, events.ErrorEvent)[0], events.ErrorEvent)
     told = await take(Chat(ScriptedModel(Reply("so", finish="length")), look_and_buy(), SECRET), [HELLO])
-    assert after(told, [])[0]["content"] == f"so{TOO_LONG}"
+    mark = {"code": "answer_cut", "params": {}}
+    assert after(told, []) == [{"role": "assistant", "content": "so", "error": mark}]
+    assert told[-1] == events.DoneEvent("stop")
+
+
+async def test_what_is_to_be_known_of_an_answer_stands_beside_it() -> None:
+    notes = [CodedError("model_toolless", model="m")]
+    told = await take(Chat(ScriptedModel(Reply("so", notes=notes)), look_and_buy(), SECRET), [HELLO])
+    assert after(told, [])[0]["notes"] == [{"code": "model_toolless", "params": {"model": "m"}}]
 
 
 async def test_pictures_of_a_result_reach_the_page_and_a_model_that_sees() -> None:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
 
 from assistant.chat.interfaces import Reply, ToolRequest
 from tests.support.asgi import ScriptedProvider, chunk, piece, text_stream, whole
@@ -110,9 +111,35 @@ async def test_what_only_looks_like_thoughts_is_shown(text: str) -> None:
     assert "".join(shown) == reply.text == text
 
 
-async def test_a_stream_without_a_finish_reason_ends_well() -> None:
-    _, reply = await ask(ScriptedProvider(chunk(content="ok")))
+ENDS = [DONE, "data:[DONE]\n\n", 'data: "[DONE]"', chunk(finish="stop"), chunk(finish="eos")]
+
+
+@pytest.mark.parametrize("end", ENDS)
+async def test_a_stream_that_says_that_it_has_ended_is_whole(end: str) -> None:
+    _, reply = await ask(ScriptedProvider(chunk(content="ok", finish="null") + end))
     assert (reply.text, reply.finish) == ("ok", "stop")
+
+
+@pytest.mark.parametrize("last", ["", chunk(usage=True), chunk(content=" so", finish="null"), ": ping\n\n"])
+@pytest.mark.parametrize("said", [{"content": "half"}, {"tool_calls": [piece(0, "x", "look", "{}")]}])
+async def test_a_stream_that_does_not_is_a_part(said: dict[str, Any], last: str) -> None:
+    assert (await failure(chunk(**said) + last, tools=[TOOL])).code == "model_broke_off"
+
+
+async def test_a_call_in_the_form_of_old_is_one() -> None:
+    pieces = [{"name": "look", "arguments": '{"a"'}, {"arguments": ": 1}"}]
+    stream = "".join(chunk(function_call=each) for each in pieces) + chunk(finish="function_call")
+    assert (await ask(ScriptedProvider(stream), tools=[TOOL]))[1].calls == (LOOK,)
+
+
+@pytest.mark.parametrize("mark", ["\ufeff", "\n\n", "\ufeff\r\n"])
+async def test_a_stream_may_begin_with_a_mark_or_blank_lines(mark: str) -> None:
+    assert (await ask(ScriptedProvider(mark + text_stream("good ", "day"))))[1].text == "good day"
+
+
+async def test_a_plain_completion_is_an_answer() -> None:
+    body = JSONResponse({"choices": [{"text": "ok", "finish_reason": "stop"}]})
+    assert (await ask(ScriptedProvider(body)))[1].text == "ok"
 
 
 @pytest.mark.parametrize("finish", ["length", None])

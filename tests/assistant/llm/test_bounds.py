@@ -4,15 +4,18 @@ import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
+from itertools import pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 
-from assistant.chat.interfaces import ModelError, Reply
+from assistant.chat.interfaces import ModelError, Piece, Reply
 from assistant.llm.answer import ReplyBuilder
-from assistant.llm.stream import events
-from tests.support.asgi import ScriptedProvider, chunk, refusal, serve, text_stream
-from tests.support.provider import ask, failure, says
+from assistant.llm.stream import DOCUMENT, events
+from tests.support.asgi import ScriptedProvider, chunk, piece, refusal, serve, text_stream
+from tests.support.provider import TOOL, ask, failure, says
 
 pytestmark = pytest.mark.anyio
 KEY = "sk-live/0123+456789abcdef"
@@ -76,9 +79,14 @@ async def test_the_cost_of_an_answer_grows_with_its_length_only() -> None:
     builder = ReplyBuilder("m")
     for _ in range(200_000):  # a copy of all that came before at each would take minutes
         list(builder.add({"choices": [{"delta": {"content": "ab ", "reasoning_content": "cd "}}]}))
-    (*_, reply) = builder.end()
+    (*_, reply) = [*builder.add({"done": True}), *builder.end()]
     assert isinstance(reply, Reply)
     assert len(reply.text) == 600_000
+
+
+async def pieces_of(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for each in pieces:
+        yield each
 
 
 @pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
@@ -87,12 +95,46 @@ async def test_events_are_the_same_in_any_split(end: str, size: int) -> None:
     text = ":ping\n\nevent: a\ndata: 1\ndata:2\n\nid: 7\n\n\ndata: \u2028\x85\n\ndata: last"
     body = text.replace("\n", end).encode()
 
-    async def pieces() -> AsyncIterator[bytes]:
-        for begin in range(0, len(body), size):
-            yield body[begin : begin + size]
-
-    told = [event async for event in events(pieces(), 100)]
+    pieces = pieces_of([body[begin : begin + size] for begin in range(0, len(body), size)])
+    told = [event async for event in events(pieces, 100)]
     assert told == [("a", b"1\n2"), ("", "\u2028\x85".encode()), ("", b"last")]
+
+
+WHOLE = (
+    ": ping\n\n"
+    + chunk(content="<think>so", reasoning_content="hm")
+    + chunk(content="</think>价格 **5**\n```\n<tool_call>{}\n```\n")
+    + chunk(tool_calls=[piece(0, "x", "look", '{"a": "价')])
+    + chunk(tool_calls=[piece(0, args='"}'), piece(1, "y", "look", "{}")])
+    + chunk(finish="tool_calls")
+    + "data: [DONE]\n\n"
+).encode()
+
+
+@settings(deadline=2_000, max_examples=60)
+@given(st.integers(0, len(WHOLE)), st.lists(st.integers(0, len(WHOLE)), max_size=5), st.binary(max_size=9))
+async def test_a_stream_that_is_cut_anywhere_is_whole_or_told_as_a_part(
+    end: int, cuts: list[int], noise: bytes
+) -> None:
+    """However it is split, and whatever else stands behind the cut."""
+    body = WHOLE[:end] + noise * (end < len(WHOLE))
+    places = sorted({0, *(cut for cut in cuts if cut < len(body)), len(body)})
+    builder = ReplyBuilder("m", [TOOL])
+    told: list[Piece | ModelError] = []
+    try:
+        async for name, data in events(pieces_of([body[a:b] for a, b in pairwise(places)]), MIB):
+            read = {"done": True} if data.startswith(b"[DONE]") else json.loads(data)
+            told += builder.add(read if isinstance(read, dict) and name != DOCUMENT else {})
+        told += builder.end()
+    except ValueError:
+        return  # half a chunk, which is told by the client
+    except ModelError as error:
+        told.append(error)
+    if isinstance(told[-1], ModelError):
+        assert told[-1].code == "model_broke_off"
+        return
+    assert isinstance(told[-1], Reply)
+    assert [call.arguments for call in told[-1].calls] == ['{"a": "价"}', "{}"]
 
 
 ECHOES: dict[str, Response | str] = {

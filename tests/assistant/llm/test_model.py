@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
+from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -10,7 +11,7 @@ from starlette.types import Receive, Scope, Send
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
-from tests.support.asgi import ScriptedProvider, Silence, chunk, refusal, serve, text_stream
+from tests.support.asgi import ScriptedProvider, Silence, chunk, refusal, serve, text_stream, whole
 from tests.support.provider import ASK, ask, ask_model, failure, says
 
 pytestmark = pytest.mark.anyio
@@ -43,11 +44,73 @@ async def test_an_error_in_the_middle_of_a_stream_is_an_error(stream: str) -> No
     assert "中断" in says(error)
 
 
-async def test_an_answer_that_is_no_json_is_an_error() -> None:
-    page = Response("<html>", media_type="text/html")
-    error = await failure(page, page)
-    assert error.code == "model_not_chat"
+INSTEAD: dict[str, tuple[Any, str, str]] = {  # of an answer, under the status 200: its code, and its words
+    "DashScope": ({"code": "InvalidApiKey", "message": "Invalid API-key."}, "model_unauthorized", "API-key"),
+    "DashScope, owing": ({"code": "Arrearage", "message": "Access denied."}, "model_no_credit", "denied"),
+    "MiniMax": (
+        {"choices": None, "base_resp": {"status_code": 1004, "status_msg": "login fail: carry the key"}},
+        "model_unauthorized",
+        "carry the key",
+    ),
+    "MiniMax, owing": (
+        {"base_resp": {"status_code": 1008, "status_msg": "insufficient balance"}},
+        "model_no_credit",
+        "balance",
+    ),
+    "a text": ({"error": "upstream is tired"}, "model_failed", "upstream is tired"),
+    "Gemini": ([{"error": {"code": 404, "message": "no such thing"}}], "model_not_found", "no such thing"),
+    "Zhipu": (
+        {"success": False, "code": 1302, "msg": "您的账户已达到速率限制，请控制频率"},
+        "model_rate_limited",
+        "速率",
+    ),
+    "Qianfan": (
+        {"error_code": 110, "error_msg": "Access token invalid"},
+        "model_unauthorized",
+        "token invalid",
+    ),
+    "vLLM": ({"object": "error", "message": "broken", "code": 500}, "model_overloaded", ""),
+    "FastAPI": ({"detail": "Not Found"}, "model_not_found", "Not Found"),
+    "Tencent": ({"Response": {"Error": {"Code": "X", "Message": "no way"}}}, "model_failed", "no way"),
+    "another's JSON": ({"models": ["a"]}, "model_not_chat", "models"),
+    "a list": ([1, 2], "model_not_chat", "[1,2]"),
+}
+
+
+@pytest.mark.parametrize("whose", INSTEAD)
+async def test_what_comes_instead_of_an_answer_is_told_once_in_its_own_words(whose: str) -> None:
+    body, code, words = INSTEAD[whose]
+    error = await failure(JSONResponse(body))  # asked again, the script would say that it is over
+    assert (error.code, words in says(error)) == (code, True)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "<!DOCTYPE html><head><style>p {}</style><title>Gate</title></head><p>Sign  in &amp; pay</p>",
+        "\n<html><body><h1>Gate</h1>Sign in",
+        "Gate: Sign in",
+    ],
+)
+async def test_a_page_is_told_as_what_it_says(page: str) -> None:
+    error = await failure(Response(page, media_type="text/html"))
+    assert (error.code, "Gate" in says(error), "Sign" in says(error)) == ("model_not_chat", True, True)
     assert "OPENAI_API_BASE" in says(error)
+    assert "<" not in says(error)
+
+
+async def test_a_provider_that_says_nothing_is_asked_for_a_whole_answer() -> None:
+    assert (await ask(ScriptedProvider("data: [DONE]\n\n", whole("ok"))))[1].text == "ok"
+    assert (await failure(Response(), Response())).code == "model_not_chat"
+
+
+@pytest.mark.parametrize(
+    "said", ["overloaded", '"overloaded"', '{"message": "overloaded"}', '{"error": "overloaded"}']
+)
+@pytest.mark.parametrize("before", ["", chunk(content="half")])
+async def test_the_words_of_an_error_event_are_told(said: str, before: str) -> None:
+    error = await failure(f"{before}event: error\ndata: {said}\n\n")
+    assert (error.code, error.params) == ("model_failed", {"reason": "overloaded"})
 
 
 async def test_a_provider_that_is_not_there_is_named() -> None:

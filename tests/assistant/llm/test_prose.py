@@ -16,6 +16,7 @@ LOOK = {"type": "object", "properties": {"query": {"type": "string"}, "limit": {
 TOOLS = [{"type": "function", "function": {"name": "look", "description": "", "parameters": LOOK}}]
 ARGS = '{"query": "watch", "limit": 2}'
 JSON = f'{{"name": "look", "arguments": {ARGS}}}'
+PYTHON = "{'name': 'look', 'arguments': {'query': 'watch', 'limit': 2}}"
 PARAMS = '<parameter name="query">watch</parameter>\n<parameter name="limit">2</parameter>'
 
 CALLS = {
@@ -66,6 +67,29 @@ CALLS = {
     "bare, as LangChain's": f'{{"action": "look", "action_input": {ARGS}}}',
     "bare, as OpenAI's": f'{{"type": "function", "function": {JSON}}}',
     "bare, in a list": f" [{JSON}]\n",
+    "Gemma, in Python": '```tool_code\nprint(default_api.look(query="watch", limit=2))\n```',
+    "a fence of its own": f"```tool_call\n{JSON}\n```",
+    "Hunyuan": f"<tool_calls><tool_call>look\n```json\n{ARGS}\n```</tool_call></tool_calls>",
+    "Step": '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="look">'
+    '<steptml:parameter name="query">watch</steptml:parameter><steptml:parameter name="limit">2'
+    "</steptml:parameter></steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>",
+    "Grok": f'<xai:function_call name="look">\n{PARAMS}\n</xai:function_call>',
+    "OLMo": '<function_calls>\nlook(query="watch", limit=2)\n</function_calls>',
+    "LFM": "<|tool_call_start|>[look(query='watch', limit=2)]<|tool_call_end|>",
+    "Qwen, as the list of tools": f"<tools>\n{JSON}\n</tools>",
+    "Qwen, in Python's quotes": f"<tool_call>\n{PYTHON}\n</tool_call>",
+    "Qwen, with a comma too many": f'<tool_call>{{"name": "look", "arguments": {ARGS},}}</tool_call>',
+    "name and arguments in tags": f"<tool_use>\n<name>look</name><arguments>{ARGS}</arguments></tool_use>",
+    "Qwen-Agent": f"✿FUNCTION✿: look\n✿ARGS✿: {ARGS}\n",
+    "stripped harmony": f"commentary to=functions.look json{ARGS}",
+    "stripped harmony, with thoughts": f"analysisI look.assistantcommentary to=functions.look json{ARGS}",
+    "ReAct": f"Action: look\nAction Input: {ARGS}",
+    "ReAct, with thoughts": f"Thought: I look.\nAction: look\nAction Input: {ARGS}\nObservation:",
+    "bare, Functionary": f">>>look\n{ARGS}",
+    "bare, Phi": f" functools[{JSON}]",
+    "bare, in Python": 'look(query="watch", limit=2)',
+    "bare, GLM": f"look\n{ARGS}",
+    "bare, in Python's quotes": PYTHON,
     "behind thoughts": f"<think>I look.</think>\n\n<tool_call>{JSON}</tool_call>",
     "bare, behind thoughts": f"<think>I look.</think>\n\n{JSON}",
 }  # fmt: skip
@@ -77,7 +101,7 @@ def stands(pieces: list[str], tools: list[Any], **more: Any) -> tuple[str, str, 
     told: list[Piece] = []
     for piece in pieces:
         told += builder.add({"choices": [{"delta": {"content": piece, **more}}]})
-    told += builder.end()
+    told += [*builder.add({"done": True}), *builder.end()]
     reply = told.pop()
     assert isinstance(reply, Reply)
     last = max((n for n, part in enumerate(told) if isinstance(part, Restart)), default=-1)
@@ -91,7 +115,7 @@ def splits(text: str) -> list[list[str]]:
 
 
 def names_and_args(reply: Reply) -> list[tuple[str, Any]]:
-    return [(call.name.removeprefix("functions."), json.loads(call.arguments)) for call in reply.calls]
+    return [(call.name.rpartition(".")[2], json.loads(call.arguments)) for call in reply.calls]
 
 
 @pytest.mark.parametrize("model", CALLS)
@@ -109,19 +133,30 @@ def test_two_calls_in_prose_are_two(model: str) -> None:
     assert len(reply.calls) == 2
 
 
-@pytest.mark.parametrize("model", [model for model in CALLS if not model.startswith(("bare", "Llama 4"))])
-@pytest.mark.parametrize("how", ["after text", "before text", "without tools"])
-def test_markup_that_is_no_call_is_not_shown_but_told(model: str, how: str) -> None:
-    markup = CALLS[model].replace("<think>I look.</think>\n\n", "")
-    if "thoughts" in model:
-        return
-    answer = {"after text": f"I look. {markup}", "before text": f"{markup} so"}.get(how, markup)
-    with pytest.raises(ModelError) as caught:
-        stands([*answer], [] if how == "without tools" else TOOLS)
-    assert caught.value.code == "call_in_prose"
+MARKED = [
+    m for m in CALLS if not m.startswith(("bare", "Llama 4", "ReAct", "stripped")) and "thoughts" not in m
+]
 
 
-@pytest.mark.parametrize("model", [model for model in CALLS if not model.startswith("bare")])
+@pytest.mark.parametrize("model", MARKED)
+@pytest.mark.parametrize(("before", "behind"), [("I look. ", ""), ("", " so"), ("Write ", " for it.")])
+def test_markup_within_a_text_is_no_call_and_is_not_shown_but_noted(
+    model: str, before: str, behind: str
+) -> None:
+    for pieces in splits(f"{before}{CALLS[model]}{behind}"):
+        text, _, reply = stands(pieces, TOOLS)
+        assert (text.strip(), reply.calls) == ((before + behind.lstrip()).strip(), ())
+        [note] = reply.notes
+        assert note.code == "call_left_out"
+        assert note.params["call"] in CALLS[model]
+
+
+@pytest.mark.parametrize("model", MARKED)
+def test_markup_without_tools_is_told(model: str) -> None:
+    assert outcome([*CALLS[model]], tools=[]).code == "call_in_prose"
+
+
+@pytest.mark.parametrize("model", [*MARKED, "Llama 4", "harmony, with thoughts", "behind thoughts"])
 @pytest.mark.parametrize("cut", [1, 9, 20, 30, 45])
 def test_markup_that_breaks_off_is_told_or_has_broken_arguments(model: str, cut: int) -> None:
     told = outcome([*CALLS[model][:-cut]])
@@ -137,6 +172,8 @@ def test_markup_that_breaks_off_is_told_or_has_broken_arguments(model: str, cut:
 @pytest.mark.parametrize(
     ("markup", "query"),
     [
+        ('[look(query="a(b), c=[1]")]', "a(b), c=[1]"),
+        ("[look(query='it\\'s \"b\"')]", 'it\'s "b"'),
         (
             '<tool_call>{"name": "look", "arguments": {"query": "a </tool_call> b"}}</tool_call>',
             "a </tool_call> b",
@@ -153,6 +190,14 @@ def test_a_text_in_a_call_stays_as_it_is(markup: str, query: str) -> None:
 def test_a_call_without_arguments_is_one(arguments: str) -> None:
     _, _, reply = stands([f'<tool_call>{{"name": "look"{arguments}}}</tool_call>'], TOOLS)
     assert names_and_args(reply) == [("look", {})]
+
+
+def test_what_harmony_says_before_a_call_stands() -> None:
+    call = CALLS["harmony"]
+    preamble = f"<|channel|>commentary<|message|>I look.<|end|><|start|>assistant{call}"
+    for pieces in splits(preamble):
+        text, _, reply = stands(pieces, TOOLS)
+        assert (text, names_and_args(reply)) == ("I look.", [("look", {"query": "watch", "limit": 2})])
 
 
 @pytest.mark.parametrize("model", CALLS)
@@ -172,6 +217,21 @@ NOT_CALLS = [
     '{"price": 5}',
     '{"name": "look", "price": 5}',
     f"{JSON} is what I would send",
+    "Use the <tool_call> tag, and the [TOOL_CALLS] mark, or <function= and <|tool_call|> too",
+    "<tool_call> and </tool_call> are tags",
+    "<toolbar> is a <tooltip>",
+    "Action: buy shoes",
+    "Action items: none",
+    "Thought: none\nof them",
+    "Thoughts on this?",
+    ">>> print(1)",
+    "look (again)",
+    "looks good",
+    "analysis of it",
+    "functools.wraps(f)",
+    "```python\nlook(query='x')\n```",
+    "commentary to follow",
+    "print(1)",
     "[1] first",
     "[a link](https://example.com)",
     "[ ] a task\n[x] another",
@@ -212,6 +272,11 @@ THOUGHTS = {  # answer, text, thoughts
     "without a beginning, twice": ("h</think>m</think>ok", "ok", "hm"),
     "after text": ("Well. <think>hm</think>ok", "Well. ok", "hm"),
     "after text, on a line": ("Well.\n<think>\nhm\n</think>\nok", "Well.\n\nok", "\nhm\n"),
+    "reasoning and answer": ("<reasoning>hm</reasoning>\n<answer>\nok\n</answer>", "ok\n", "hm"),
+    "an answer in the middle": ("a <answer>ok</answer>", "a <answer>ok</answer>", ""),
+    "a mark at the end": ("ok<|im_end|>", "ok", ""),
+    "stripped harmony": ("analysisHm, so.assistantfinalok", "ok", "Hm, so."),
+    "ReAct": ("Thought: hm\nFinal Answer: ok", "ok", "hm"),
     "two blocks": ("<think>h</think>a<think>m</think>b", "ab", "hm"),
     "nothing else": ("<think>hm", "", "hm"),
     "with a call within": ("<think><tool_call>{}</tool_call></think>ok", "ok", "<tool_call>{}</tool_call>"),
@@ -243,9 +308,9 @@ def test_any_split_of_any_answer_comes_to_the_same(parts: list[str], data: st.Da
     assert outcome(pieces) == outcome([answer])
 
 
-def outcome(pieces: list[str]) -> Any:
+def outcome(pieces: list[str], tools: list[Any] = TOOLS) -> Any:
     try:
-        return stands(pieces, TOOLS)
+        return stands(pieces, tools)
     except ModelError as error:
         return error
 

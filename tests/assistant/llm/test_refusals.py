@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.model import OpenAIModel
+from serving.errors import CodedError
 from tests.support.asgi import ScriptedProvider, refusal, serve, text_stream
 from tests.support.provider import ASK, TOOL, ask, ask_model, called, failure, says
 from tests.support.scripted import roles
@@ -127,10 +128,10 @@ async def test_a_model_without_tools_answers_without_them_and_says_so() -> None:
     no_tools = refusal(400, "registry/llama2 does not support tools")
     scripted = ScriptedProvider(no_tools, text_stream("hello"), text_stream("again"))
     async with serve(scripted.app) as url, aclosing(OpenAIModel("llama2", "key", f"{url}/v1")) as model:
-        answers = [(await ask_model(model, tools=[TOOL]))[1].text for _ in range(2)]
+        answers = [(await ask_model(model, tools=[TOOL]))[1] for _ in range(2)]
     assert ["tools" in request for request in scripted.requests] == [True, False, False]
-    assert all("llama2 不支持工具调用" in answer for answer in answers)
-    assert answers[0].endswith("hello")
+    assert [answer.text for answer in answers] == ["hello", "again"]
+    assert [answer.notes for answer in answers] == [(CodedError("model_toolless", model="llama2"),)] * 2
 
 
 @pytest.mark.parametrize(
