@@ -88,7 +88,9 @@ class Desk:
         return call.content
 
     def products(self, **filters: Any) -> list[Product]:
-        """Return what the shop finds."""
+        """Return what the shop finds; for 椅子 also what ends with 椅."""
+        if query := filters.get("query"):
+            filters["query"] = pattern("([<CJK>])子(?![<CJK>])").sub(r"\g<0> \1", query)
         return rows(self.ask("get_products", **filters), Product)
 
     def stocked(self, products: Sequence[Product] | None, **filters: Any) -> Shelf:
@@ -124,6 +126,8 @@ class Desk:
             shown = self.before.shown if says("among", self.text) else ()
             found = self.known(shown) if len(shown) > 1 else self.products()
         found = sorted(found, key=lambda p: (p.price if which == "cheapest" else -p.price, p.id))
+        if all(says(sign, self.text) for sign in RANKS) and len(found) > 1:
+            return [found[0], found[-1]]
         start = max(data.place(self.text) - 1, 0)
         return found[start : start + (data.count_of("top", self.text) or 1)]
 
@@ -165,7 +169,8 @@ class Desk:
 
     def _unknown(self) -> str:
         if self.find(self.text):
-            return self._products()
+            counted = all(line.quantity and not line.bare for line in self.meaning.lines or [Line()])
+            return self.order(list(self.meaning.lines)) if counted else self._products()
         if pattern(DATA["lines"]["count_and_name"]).fullmatch(self.text):
             return self.order(list(self.meaning.lines))  # 4 Tom
         first, second = data.examples(self.tongue, self.text, 2)

@@ -105,7 +105,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
     if waits and goal in ("cancel", "buy", "unknown") and (goal == "cancel" or says("remove", text)):
         named = _lines(data.without("cancel", data.without("remove", text)), message, scene)
         return replace(new, goal="remove", lines=tuple(line for line in named if not line.bare))
-    if goal not in (*OPEN, "orders", "restock"):
+    if goal not in (*OPEN, "orders", "restock", "quote"):
         return new
     lines = _lines(text, message, scene, corrects)
     given = lines[0] if lines else Line()
@@ -180,18 +180,21 @@ def _amend(new: Meaning, given: Line, text: str, corrects: bool, scene: Scene) -
         return replace(new, goal="cannot_change") if changed else None
     if scene.asked == "product":
         return None
-    if says("add", text) and not bare:
-        return replace(new, goal="add")
+    changes = changes or (says("add", text) and not bare)
     one = bare and given.quantity is not None and not given.customer and len(waits) == 1
     return replace(new, goal="change") if changes or one else None
 
 
 def pointed(text: str, scene: Scene) -> str:
     """Replace "the second one" by the token of that product in the last answer."""
-    at = data.place(text) if not says("cheapest", text) and not says("dearest", text) else 0
-    if not 0 < abs(at) <= len(scene.shown):
+    if says("cheapest", text) or says("dearest", text):
         return text
-    return pattern(DATA["lines"]["ordinal"]).sub(token(scene.shown[at - (at > 0)]), text, count=1)
+
+    def shown(found: re.Match[str]) -> str:
+        at = data.place(found[0])
+        return token(scene.shown[at - (at > 0)]) if 0 < abs(at) <= len(scene.shown) else found[0]
+
+    return pattern(DATA["lines"]["ordinal"]).sub(shown, text)
 
 
 # --- the customer ------------------------------------------------------------------------------------------
@@ -246,9 +249,13 @@ def lines_in(text: str) -> list[Line]:
         if who:
             lines += [replace(line, customer=who) for line in waiting or [Line()]]
             waiting = []
-    if any(line == Line(customer=line.customer) for line in lines):
+    if not lines or any(line == Line(customer=line.customer) for line in lines):
         return [replace(line, customer=name) for name in names for line in order_lines(rest)]
-    return lines + [replace(line, customer=lines[-1].customer) for line in waiting]
+    lines += [replace(line, customer=lines[-1].customer) for line in waiting]
+    for n, line in enumerate(lines[1:], 1):  # one umbrella for Sue and two for Ben
+        if line.bare:
+            lines[n] = replace(line, product_id=lines[n - 1].product_id, words=lines[n - 1].words)
+    return lines
 
 
 def _parted(text: str) -> list[str]:

@@ -69,6 +69,18 @@ class Orders(Desk):
         amounts = self.say("amounts", total=total(amount)) if total(amount) != "—" else ""
         return items + amounts + self.say("stop") + self.say("ask_customer")
 
+    def _quote(self) -> str:
+        """Say what so many of some products would cost."""
+        lines = [line for line in self.meaning.lines if line.quantity and not line.bare]
+        found = [self.named(line) for line in lines]
+        if not lines or any(len(products) != 1 for products in found):
+            return self._products()
+        lines = [self.sized(line, product) for line, (product,) in zip(lines, found, strict=True)]
+        priced = [(line.quantity or 0, product) for line, (product,) in zip(lines, found, strict=True)]
+        self.show([product for _, product in priced])
+        items = self.say("comma").join(f"{n} × {bold(one)} ({price(one.price)})" for n, one in priced)
+        return self.say("quote", items=items, total=total(sum(n * one.price for n, one in priced)))
+
     def chosen(self, lines: list[Line], at: int) -> list[Line]:
         """Return a line with its product, none for a remark, or ask for it."""
         line = lines[at]
@@ -78,7 +90,7 @@ class Orders(Desk):
             found = self.ranked(self.products(query=line.words)) or self.certain(line.words)
             if not found and pattern(DATA["lines"]["count_and_name"]).fullmatch(self.text):
                 line, found = replace(line, words="", customer=line.words), self.known(self.before.focus)
-        elif says("all_of_them", self.text):
+        elif says("all_of_them", self.text) and len(lines) == 1:
             there = self.before.shown or [product.id for product in self.products()]
             return [replace(line, quantity=line.quantity or 1, product_id=one) for one in there]
         else:
@@ -129,11 +141,6 @@ class Orders(Desk):
         fitting = {product.id for product in self.products(query=tail)}
         return [product for product in named if product.id in fitting]
 
-    def _add(self) -> str:
-        waits = self.before.pending
-        more = [replace(line, customer=line.customer or waits[-1].customer) for line in self.meaning.lines]
-        return self.order([*waits, *more])
-
     def named(self, line: Line) -> list[Product]:
         """Return the products that a line names for sure."""
         if line.product_id is not None:
@@ -141,9 +148,12 @@ class Orders(Desk):
         return self.certain(line.words) if line.words else []
 
     def _change(self) -> str:
-        """Change the lines of the products that are named, else the last one."""
+        """Add lines, or change those of the products that are named, else the last one."""
         lines = list(self.before.pending)
         for given in self.meaning.lines:
+            if says("add", self.text) and not given.bare:
+                lines.append(replace(given, customer=given.customer or lines[-1].customer))
+                continue
             found = [product.id for product in self.named(given)]
             at = next((n for n, line in enumerate(lines) if [line.product_id] == found), len(lines) - 1)
             base = lines[at] if given.bare else given
@@ -271,7 +281,7 @@ class Orders(Desk):
         """Return a sentence and the orders below it, with the names of what was ordered."""
         if self.tools.has("get_products"):
             self.products()
-        return f"{start}\n\n{data.order_table(self.say, orders, self.shelf)}"
+        return f"{start}\n\n{data.table(self.say, data.ORDER, orders, self.shelf)}"
 
     def _orders(self) -> str:
         since, until = data.period(self.meaning.dated or self.text, self.today)
@@ -289,17 +299,19 @@ class Orders(Desk):
         filters["productId"] = found[0].id if found and len(found) == 1 else None
         if group:
             return self.ranking(group, filters)
-        if found and says("sold", self.text):
+        if found and (says("sold", self.text) or says("by_pieces", self.text)):
             self.show(found)
             return self.ranking("product", filters, {str(product.id) for product in found})
         if not found and any(says(sign, self.text) for sign in ("total", "average", "sold")):
             return self.total(filters)
-        orders, more = self.orders(data.count_of("newest", self.text) or RECENT, **filters)
+        wanted = 1 if says("last_order", self.text) else data.count_of("newest", self.text)
+        orders, more = self.orders(wanted or RECENT, **filters)
         if not orders:
             return self.say("no_orders")
         start = self.say("orders_some" if more else "orders_all", count=len(orders))
-        bounded = self.meaning.low is not None or self.meaning.high is not None
-        return self.order_list(start if bounded or not more else self.total(filters) + start, orders)
+        if more and not wanted and (self.meaning.low, self.meaning.high) == (None, None):
+            start = self.total(filters) + start
+        return self.order_list(start, orders)
 
     def outstanding(self, filters: dict[str, Any]) -> str:
         """Show the order with the highest or the lowest amount."""
@@ -344,7 +356,7 @@ class Orders(Desk):
             parts = {"name": escaped(top.label), "quantity": top.quantity, "total": total(top.amount)}
             start = self.say(f"first_{by}", which=self.say("little" if least else "much"), **parts) + "\n\n"
         shown = found[: data.count_of("top", self.text) or len(found)]
-        return f"{start}{data.sums_table(self.say, group, shown)}\n\n{end}"
+        return f"{start}{data.table(self.say, (group, *data.SUMS), shown, self.shelf)}\n\n{end}"
 
     def in_all(self, sums: Sequence[SalesSummary]) -> str:
         """Return the sum of the groups, if these are all."""

@@ -4,16 +4,17 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from functools import cache, partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
 from opencc import OpenCC
 
 from assistant.demo.past import Shelf
-from models import MAX_LIMIT, MAX_QUANTITY, Order, Product, SalesSummary
+from models import MAX_LIMIT, MAX_QUANTITY, Order, Product
 
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
 Say = Callable[..., str]
@@ -26,9 +27,11 @@ MAX_CELL = 60  # characters of a description in a table
 MAX_ABOUT = 200  # characters of a description elsewhere
 MAX_ITEMS = 5  # of an order in a table
 
-PRODUCT = ("id", "product", "price", "left", "about")
-STOCK = ("id", "product", "left", "price")
-ORDER = ("order", "customer", "items", "amount", "time")
+# The columns of tables.
+PRODUCT = ("id", "name", "price", "left", "about")
+STOCK = ("id", "name", "left", "price")
+ORDER = ("order", "who", "items", "total", "time")
+SUMS = ("orders", "pieces", "amount")
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 NUMBERS: dict[str, int] = DATA["numbers"]
 UNITS: dict[str, int] = DATA["units"]
@@ -229,7 +232,7 @@ def words(text: str) -> str:
     spans = (span[0] for span in DATA["periods"]["spans"])
     money = (DATA["money"][name] for name in ("between", "about", "above", "below"))
     for one in (*idle["patterns"], DATA["periods"]["days"], *spans, *money, *idle["numbers"]):
-        text = pattern(one).sub(" ", text)
+        text = " ".join(pattern(one).sub(" ", text).split())  # a row of blanks is searched from each on
     text = re.sub(r"[a-zA-Z']+", lambda found: " " if found[0].lower() in stop else found[0], text)
     for one in (idle["han"], idle["han"], r"(?<!\w)<N>(?!\w)"):
         text = pattern(one).sub(" ", text)
@@ -285,12 +288,14 @@ def total(yuan: float) -> str:
     return f"¥{yuan:.2f}" if math.isfinite(yuan) else "—"
 
 
-def table(say: Say, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> str:
-    """Return a markdown table; a column whose name ends with a colon is aligned right."""
+def table(say: Say, columns: Sequence[str], rows: Iterable[Any], shelf: Shelf) -> str:
+    """Return a markdown table of rows; a column whose name ends with a colon is aligned right."""
     names = [say(f"column_{column}") for column in columns]
     rule = [" ---: " if name.endswith(":") else " --- " for name in names]
-    lines = [f"| {' | '.join(name.rstrip(':') for name in names)} |", f"|{'|'.join(rule)}|"]
-    return "\n".join(lines + [f"| {' | '.join(row[column] for column in columns)} |" for row in rows])
+    cells = [[CELLS[column](row, shelf) for column in columns] for row in islice(rows, MAX_ROWS)]
+    lines = [[name.rstrip(":") for name in names], *cells]
+    head, *body = (f"| {' | '.join(line)} |" for line in lines)
+    return "\n".join([head, f"|{'|'.join(rule)}|", *body])
 
 
 def product_table(
@@ -298,18 +303,11 @@ def product_table(
 ) -> str:
     """List products; their stock only where it is known."""
     known = any(product.id in shelf.stock for product in products)
-    cells = [
-        {
-            **{"id": str(p.id), "product": escaped(p.name), "price": price(p.price)},
-            **{"left": str(shelf.stock.get(p.id, "—")), "about": escaped(p.description, MAX_CELL)},
-        }
-        for p in products[:MAX_ROWS]
-    ]
-    listed = table(say, [column for column in columns if known or column != "left"], cells)
+    text = table(say, [column for column in columns if known or column != "left"], products, shelf)
     if not more and len(products) <= MAX_ROWS:
-        return listed
+        return text
     count = f"{len(products)}+" if more else len(products)
-    return f"{listed}\n\n{say('rest', shown=len(cells), known=count)}"
+    return f"{text}\n\n{say('rest', shown=min(len(products), MAX_ROWS), known=count)}"
 
 
 def about(product: Product, before: str = "") -> str:
@@ -317,37 +315,27 @@ def about(product: Product, before: str = "") -> str:
     return f"\n\n{before}{escaped(product.description, MAX_ABOUT)}" if product.description.strip() else ""
 
 
-def items(say: Say, order: Order, shelf: Shelf) -> str:
-    """Return what was ordered: orders carry ids, people read names."""
-    named = (
-        f"{item.quantity} × {escaped(shelf.product(item.productId).name)}" for item in order.items[:MAX_ITEMS]
-    )
-    return say("comma").join(named)
+def _items(order: Order, shelf: Shelf) -> str:
+    items = order.items[:MAX_ITEMS]
+    return " + ".join(f"{item.quantity} × {escaped(shelf.product(item.productId).name)}" for item in items)
 
 
-def order_table(say: Say, orders: Sequence[Order], shelf: Shelf) -> str:
-    """List orders in the given order."""
-    cells = (
-        {
-            **{"order": str(order.id), "customer": escaped(order.customerName)},
-            **{"items": items(say, order, shelf), "amount": total(order.totalAmount)},
-            "time": escaped(order.orderDate[:16].replace("T", " ")) + say(f"status_{order.status}"),
-        }
-        for order in orders[:MAX_ROWS]
-    )
-    return table(say, ORDER, cells)
-
-
-def sums_table(say: Say, group: str, sums: Sequence[SalesSummary]) -> str:
-    """List sums by product, customer or day."""
-    cells = (
-        {
-            **{group: escaped(row.label), "orders": str(row.orders)},
-            **{"pieces": str(row.quantity), "amount": total(row.amount)},
-        }
-        for row in sums[:MAX_ROWS]
-    )
-    return table(say, (group, "orders", "pieces", "amount"), cells)
+CELLS: dict[str, Callable[[Any, Shelf], str]] = {
+    "id": lambda product, _: str(product.id),
+    "name": lambda product, _: escaped(product.name),
+    "price": lambda product, _: price(product.price),
+    "left": lambda product, shelf: str(shelf.stock.get(product.id, "—")),
+    "about": lambda product, _: escaped(product.description, MAX_CELL),
+    "order": lambda order, _: str(order.id) + ("" if order.status == "placed" else " ✗"),
+    "who": lambda order, _: escaped(order.customerName),
+    "items": _items,
+    "total": lambda order, _: total(order.totalAmount),
+    "time": lambda order, _: escaped(order.orderDate[:16].replace("T", " ")),
+    **dict.fromkeys(("product", "customer", "day"), lambda row, _: escaped(row.label)),
+    "orders": lambda row, _: str(row.orders),
+    "pieces": lambda row, _: str(row.quantity),
+    "amount": lambda row, _: total(row.amount),
+}
 
 
 def bought(say: Say, order: Order, shelf: Shelf) -> str:
