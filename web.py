@@ -32,6 +32,7 @@ from assistant.page.shares import Clients
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox, Trust, read_config
 from assistant.toolbox.config import ConfigError, Server, watch_config
+from assistant.toolbox.limits import Limits
 from serving import forwarding, secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback
@@ -256,7 +257,7 @@ async def stream(
 # --- the application --------------------------------------------------------------------------------------
 
 
-def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
+def create_app(settings: Settings, model: Model | None = None, limits: Limits | None = None) -> FastAPI:
     """Build the application; `model` stands in for the one that the settings name.
 
     Its lifespan raises `StartError` if `mcp.json` or the secret cannot be read.
@@ -264,7 +265,7 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
     app = FastAPI(
         title="product-mcp",
         description=DESCRIPTION,
-        lifespan=partial(_lifespan, settings, model),
+        lifespan=partial(_lifespan, settings, model, limits),
         max_body_size=MAX_BODY,
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
@@ -284,13 +285,15 @@ def create_app(settings: Settings, model: Model | None = None) -> FastAPI:
 
 
 @asynccontextmanager
-async def _lifespan(settings: Settings, stand_in: Model | None, app: FastAPI) -> AsyncIterator[None]:
+async def _lifespan(
+    settings: Settings, stand_in: Model | None, limits: Limits | None, app: FastAPI
+) -> AsyncIterator[None]:
     servers = _servers(settings)
     given = settings.web_secret.get_secret_value().encode() if settings.web_secret else b""
     folder = _state(settings)
     secret = given or secret_file.read_or_create(folder / "web-secret", "WEB_SECRET")
     opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
-    async with opened as model, Toolbox(servers, trust=_trust(settings)) as toolbox:
+    async with opened as model, Toolbox(servers, limits, _trust(settings)) as toolbox:
         overview = Overview(model, toolbox)
         app.state.services = services = Services(
             toolbox, Chat(model, toolbox, secret), overview, Clients(secret)

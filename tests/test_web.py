@@ -13,6 +13,7 @@ from mcp.server.mcpserver import Image, MCPServer
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
+from assistant.toolbox.limits import Limits
 from tests.support.asgi import ScriptedProvider, Silence, chunk, serve
 from tests.support.chat_service import client, settings, stream
 from tests.support.processes import free_port
@@ -96,7 +97,7 @@ async def test_a_server_that_cannot_be_reached_is_a_bad_gateway(tmp_path: Path) 
     url = f"http://127.0.0.1:{free_port()}/mcp"
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"dead": {"url": url}}}))
     async with (
-        serve(create_app(settings(tmp_path), ScriptedModel())) as base,
+        serve(create_app(settings(tmp_path), ScriptedModel(), Limits(ready_seconds=0.1))) as base,
         httpx.AsyncClient(base_url=base) as http,
     ):
         answer = await http.post("/api/call-tool", json={"server": "dead", "name": "look"}, timeout=20)

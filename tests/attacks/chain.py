@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -183,7 +184,7 @@ class Chain:
         self.start(*(name for name in ("api", "main", "web") if not self.is_up(name)))
         with httpx.Client(base_url=self.suite.url, timeout=30) as http:
             while http.get("/api/status").json()["servers"][0]["status"] != "ready":
-                pass
+                time.sleep(0.02)  # else the questions take the time of what starts
 
     def is_up(self, name: str) -> bool:
         """Whether a service runs."""

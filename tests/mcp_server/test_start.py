@@ -107,7 +107,7 @@ async def test_it_ends_at_once_in_the_middle_of_a_purchase_that_hangs(spawn: Spa
         group.start_soon(silent.serve, hang)
         env = {"API_URL": f"http://127.0.0.1:{silent.extra(anyio.abc.SocketAttribute.local_port)}/api"}
         port = free_port()
-        service = spawn("main.py", "--port", str(port), env=env)
+        service = spawn("main.py", "--port", str(port), env=env | {"STOP_TIMEOUT": "1"})
         await anyio.to_thread.run_sync(service.wait_until_up, f"http://127.0.0.1:{port}/healthz")
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
             routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
@@ -117,7 +117,7 @@ async def test_it_ends_at_once_in_the_middle_of_a_purchase_that_hangs(spawn: Spa
             with anyio.fail_after(10):
                 await asked.wait()
             service.process.terminate()
-            await anyio.to_thread.run_sync(service.process.wait, 5)
+            await anyio.to_thread.run_sync(service.process.wait, 20)
             group.cancel_scope.cancel()
     assert "ERROR" not in service.log.read_text()
     assert "Traceback" not in service.log.read_text()

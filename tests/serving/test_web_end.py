@@ -76,7 +76,7 @@ async def test_whoever_waits_when_the_service_stops_is_told(
     provider = Starlette(routes=[Route("/chat/completions", waiting.model, methods=["POST"])])
     async with serve(waiting.tools.streamable_http_app()) as shop, serve(provider) as model:
         (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{shop}/mcp"}}}))
-        env = {"WEB_SECRET": "the secret of tests", "OPENAI_API_BASE": model}
+        env = {"STOP_TIMEOUT": "1", "WEB_SECRET": "the secret of tests", "OPENAI_API_BASE": model}
         web = spawn("web.py", "--port", str(port), env=env)
         await asyncio.to_thread(web.wait_until_up, f"{url}/healthz")
         async with httpx.AsyncClient(base_url=url, timeout=30) as http:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 
+from assistant.toolbox.limits import Limits
 from tests.support.asgi import serve
 from tests.support.chat_service import settings
 from tests.support.raw_server import RawServer
@@ -73,24 +74,30 @@ class Started:
 
 
 @asynccontextmanager
-async def entry(folder: Path, entry: dict[str, Any], **given: Any) -> AsyncIterator[Web]:
+async def entry(
+    folder: Path, entry: dict[str, Any], limits: Limits | None = None, **given: Any
+) -> AsyncIterator[Web]:
     """The back end with this entry of `mcp.json`."""
-    async with entries(folder, {"s": entry}, **given) as web:
+    async with entries(folder, {"s": entry}, limits, **given) as web:
         yield web
 
 
 @asynccontextmanager
-async def entries(folder: Path, named: dict[str, Any], **given: Any) -> AsyncIterator[Web]:
+async def entries(
+    folder: Path, named: dict[str, Any], limits: Limits | None = None, **given: Any
+) -> AsyncIterator[Web]:
     """The back end with these entries of `mcp.json`."""
     (folder / "mcp.json").write_text(json.dumps({"mcpServers": named}))
-    app = create_app(settings(folder, **given), ScriptedModel())
+    app = create_app(settings(folder, **given), ScriptedModel(), limits)
     async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=30) as http:
         yield Web(http)
 
 
 @asynccontextmanager
-async def raw(folder: Path, server: RawServer, **more: Any) -> AsyncIterator[Web]:
+async def raw(
+    folder: Path, server: RawServer, limits: Limits | None = None, **more: Any
+) -> AsyncIterator[Web]:
     """The back end with a raw server that is connected, or found wanting."""
-    async with serve(server.app) as url, entry(folder, {"url": f"{url}/mcp", **more}) as web:
+    async with serve(server.app) as url, entry(folder, {"url": f"{url}/mcp", **more}, limits) as web:
         await web.becomes("ready", "down")
         yield web

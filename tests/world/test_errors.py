@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse
 
+from assistant.toolbox.limits import Limits
 from tests.support import world
 from tests.support.raw_server import RawServer, error
 
 pytestmark = pytest.mark.anyio
 SECRET = "correct-horse-battery"
+IMPATIENT = Limits(ready_seconds=0.1)  # a call waits no longer for a server that is down
 
 
 @pytest.mark.parametrize("number", [-32000, -32001, -32002, -32600, -32601, -32602, -32603, -32700, 0, 429])
@@ -70,7 +72,7 @@ async def test_no_echo_of_a_secret_leaves_and_no_escape_reaches_the_log(
     tmp_path: Path, answers: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     headers = {"Authorization": f"Bearer {SECRET}"}
-    async with world.raw(tmp_path, RawServer(answers), headers=headers) as web:
+    async with world.raw(tmp_path, RawServer(answers), IMPATIENT, headers=headers) as web:
         seen = json.dumps([await web.server(), await web.tools(), await web.call()])
     assert SECRET not in seen
     assert SECRET not in caplog.text
@@ -96,7 +98,7 @@ async def test_a_password_in_an_entry_is_shown_nowhere(
     tmp_path: Path, entry: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     for trusted in (False, True):
-        async with world.entry(tmp_path, entry, web_trust_commands=trusted) as web:
+        async with world.entry(tmp_path, entry, IMPATIENT, web_trust_commands=trusted) as web:
             server = await web.becomes("down", "disabled", "untrusted")
             seen = json.dumps([server, await web.call()])
         assert PASSWORD not in seen
