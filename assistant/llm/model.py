@@ -49,12 +49,30 @@ class OpenAIModel:
     demo = False
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
-        """Ask the model, streaming. Raises ModelError: there is no answer, or no more of it."""
-        builder, notes = ReplyBuilder(self.name, tools), list[CodedError]()
-        async with aclosing(self._pieces(messages, tools, notes)) as pieces:
-            async for piece in pieces:
-                for part in builder.add(piece):
-                    yield part
+        """Ask the model, streaming; after a refusal with a lesson, ask again.
+
+        Raises ModelError: there is no answer, or no more of it.
+        """
+        provider = await self._opened()
+        for requests_left in reversed(range(MAX_REQUESTS)):
+            lessons, left_out = self._lessons.current(), self._lessons.left_out(tools)
+            offered = [tool for tool in tools if tool["function"]["name"] not in left_out]
+            notes = [CodedError("tools_left_out", tools=", ".join(left_out))] if left_out else []
+            if tools and "no_tools" in lessons:
+                offered, notes = [], [CodedError("model_toolless", model=self.name)]
+            options = Options(self.temperature, self.max_tokens, self.vision, lessons)
+            request = chat_request(self.name, messages, offered, options)
+            builder = ReplyBuilder(self.name, offered)
+            try:
+                async with aclosing(provider.answer(request)) as pieces:
+                    async for piece in pieces:
+                        for part in builder.add(piece):
+                            yield part
+            except RefusedError as refusal:
+                if not requests_left or not self._lessons.learn(refusal, request, self.toolless_seconds):
+                    raise
+            else:
+                break
         for part in builder.end():
             yield replace(part, notes=(*notes, *part.notes)) if isinstance(part, Reply) else part
 
@@ -62,30 +80,6 @@ class OpenAIModel:
         """Close the connections to the provider."""
         if self._provider is not None:
             await self._provider.aclose()
-
-    async def _pieces(
-        self, messages: list[Message], tools: list[dict[str, Any]], notes: list[CodedError]
-    ) -> AsyncGenerator[Any]:
-        """Yield the answer as the provider sends it; after a refusal with a lesson, ask again and note it."""
-        provider = await self._opened()
-        for requests_left in reversed(range(MAX_REQUESTS)):
-            left_out = self._lessons.left_out(tools)
-            offered = [tool for tool in tools if tool["function"]["name"] not in left_out]
-            lessons = self._lessons.current()
-            options = Options(self.temperature, self.max_tokens, self.vision, lessons)
-            toolless = CodedError("model_toolless", model=self.name)
-            left = CodedError("tools_left_out", tools=", ".join(left_out))
-            notes[:] = [toolless] if tools and "no_tools" in lessons else [left] if left_out else []
-            request = chat_request(self.name, messages, offered, options)
-            try:
-                async with aclosing(provider.answer(request)) as pieces:
-                    async for piece in pieces:
-                        yield piece
-            except RefusedError as refusal:
-                if not requests_left or not self._lessons.learn(refusal, request, self.toolless_seconds):
-                    raise
-            else:
-                return
 
     async def _opened(self) -> Provider:
         if self._provider is None:

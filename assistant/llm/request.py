@@ -45,7 +45,7 @@ def chat_request(
 ) -> dict[str, Any]:
     """Return the body of a request for this model, without `stream`."""
     lessons = options.lessons
-    offered = [] if "no_tools" in lessons else [_acceptable(tool) for tool in tools]
+    offered = [_acceptable(tool) for tool in tools]
     sees = options.vision is not False and (options.vision or "no_pictures" not in lessons)
     sent = _for_model(model, _with_pictures(messages, sees), bool(offered), lessons)
     request: dict[str, Any] = {"model": model, "messages": sent}
