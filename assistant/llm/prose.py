@@ -39,19 +39,10 @@ _FENCE = re.compile(r" {0,3}(```|~~~)")
 _HEAD = 6  # characters of a line that show whether it is a fence
 MAX_UNDECIDED = 80  # characters of an answer's beginning until it is known to begin no call
 
-# How calls without marks begin, beside JSON and the name of a tool: Functionary's, ReAct's, Gemma's, Phi's,
+# How calls without marks begin, beside JSON and the name of a tool: Functionary's, ReAct's, Gemma's, Phi's;
 # and harmony's when its marks have been taken away.
-_WORDS = (
-    ">>>",
-    "Thought",
-    "Action",
-    "print(",
-    "default_api.",
-    "commentary to=",
-    "assistantcommentary to=",
-    "functools[",
-    "analysis",
-)
+_WORDS = (">>>", "Thought", "Action", "print(", "default_api.", "functools[", "analysis")
+_STRIPPED = ("commentary to=", "assistantcommentary to=")
 _THOUGHT = re.compile(
     r"\s*(?:analysis(.*?)assistant(?:final|(?=commentary))"
     r"|Thought ?[:：](.*?)\n(?:(?=Action ?[:：])|Final Answer ?[:：]\s*))",
@@ -84,7 +75,7 @@ class ProseReader:
         self._held: list[str] = []  # of thoughts after text, or of calls
         self._line, self._has_odd_ticks, self._is_fenced = "", False, False  # of the text
         names = "|".join(map(re.escape, tools)) or "(?!)"
-        self._words = (*tools, *_WORDS)
+        self._words = (*tools, *_WORDS, *_STRIPPED)
         self._bare = re.compile(
             rf"\{{|\[\s*\{{|(?:\[\s*|print\()?(?:default_api\.|functions\.)?(?:{names})\s*[({{]|>>>\s*(?:{names})\b"
             r"|(?:Thought|Action) ?[:：]|(?:assistant)?commentary to=|functools\[|analysis[A-Z\u3400-\u9fff]"
@@ -126,15 +117,15 @@ class ProseReader:
 
     def _in_markup(self, mark: str, markup: str) -> Iterator[Part]:
         """Take the calls from a markup that a mark begins; what is behind them is read on."""
+        markup = markup.replace('<|"|>', '"').replace("<escape>", '"')  # Gemma's quotation marks
         reader = MarkupReader(markup, self._tools)
         calls = reader.calls() if len(markup) <= MAX_MARKUP else []
+        has_text = any(map(str.strip, self._shown))
         rest, is_torn = markup[reader.at :], len(markup) > MAX_MARKUP or reader.is_torn()
-        if calls and not rest and (not self.text.strip() or self._is_preamble):
+        if calls and not rest and (not has_text or self._is_preamble):
             self.calls, self.left_out = calls, self.left_out + markup
-        elif (
-            not calls and not is_torn and (self.text.strip() or " " in rest.strip())
-        ):  # the mark is a word among others
-            yield from self._show(mark)
+        elif not calls and not is_torn and (has_text or " " in rest.strip()):
+            yield from self._show(mark)  # a word among others
             self._buffer = markup[len(mark) :]
         else:
             is_over = rest and (is_torn or not calls)

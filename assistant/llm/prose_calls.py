@@ -11,9 +11,9 @@ from typing import Any
 
 from assistant.chat.arguments import STRING, ArgumentsError, closed_at, value_at
 from assistant.chat.interfaces import ToolRequest
-from assistant.llm.calls import list_of
+from assistant.llm.calls import is_json, list_of
 
-MAX_MARKUP = 50_000  # characters that are read
+MAX_MARKUP = 20_000  # characters that are read
 
 # No two quantifiers of a pattern can share a text: reading takes no more than its square.
 _PREFIX = r"(?:[|｜]DSML[|｜])?(?:\w{1,20}:)?"  # DeepSeek's; the namespaces of MiniMax and others
@@ -105,13 +105,15 @@ class MarkupReader:
         if not self._text.startswith("{", begun):
             return ""
         try:
-            self._value()
+            value = self._value()
         except (ValueError, RecursionError):
             if not is_sure:
                 raise
             broken = _BROKEN.search(self._text, begun)
             self.at = broken.end() if broken else len(self._text)
-        return self._text[begun : self.at]
+            return self._text[begun : self.at]
+        text = self._text[begun : self.at]
+        return text if is_json(text) else json.dumps(value, ensure_ascii=False)
 
     def _value(self) -> Any:
         if self._text[self.at : self.at + 1] not in ("{", "["):

@@ -5,6 +5,7 @@ Beside each pattern stands where its messages were seen; tests/assistant/llm/ ha
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
@@ -14,73 +15,46 @@ from serving.redaction import redacted
 MAX_READ = 10_000  # characters of a provider's message that are looked at ...
 MAX_REASON = 300  # ... and that are passed on
 
-# OpenAI, Bedrock, Anthropic, DashScope (Qwen), Zhipu, llama.cpp.
-_OVERFLOW = re.compile(
+_any = partial(re.compile, flags=re.IGNORECASE)
+_OVERFLOW = _any(  # OpenAI, Bedrock, Anthropic, DashScope (Qwen), Zhipu, llama.cpp
     r"context.{0,20}(length|window|size|limit)|too many tokens|(prompt|input|request) (is )?too (long|large)"
-    r"|maximum.{0,20}tokens|max message tokens|range of input length|input length.{0,20}exceed",
-    re.IGNORECASE,
+    r"|maximum.{0,20}tokens|max message tokens|range of input length|input length.{0,20}exceed"
 )
 _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
-    # Ollama, Groq, OpenRouter, Google, vLLM without its tool parser.
-    "no_tools": re.compile(
-        r"(does not|doesn't|endpoints found that) support "
-        r"(the use of )?(tools?|tool use|function calling|functions)\b"
+    "no_tools": _any(  # Ollama, Groq, OpenRouter, Google, vLLM without its tool parser
+        r"(does not|doesn't|endpoints found that) support (the use of )?"
+        r"(tools?|tool use|functions?( calling)?)\b"
         r"|(tools?`?|tool calling|tool use|function calling) (is|are) not (supported|enabled)"
-        r"|--enable-auto-tool-choice",
-        re.IGNORECASE,
+        r"|--enable-auto-tool-choice"
     ),
     # OpenAI o1, o3, gpt-5 (QwenLM/qwen-code#921, OpenHands/OpenHands#11498), Claude from Opus 4.7 on
     # (RooCodeInc/Roo-Code#12162), Kimi K2.5 and K3 (NousResearch/hermes-agent#11764), LiteLLM
     # (Vivswan/litellm-vscode-chat#18). Each words it in its own way, so the parameter's name is enough:
     # at worst the same refusal comes once more. `get_temperature`, a tool's name, is another word.
-    "no_temperature": re.compile(r"\btemperature\b", re.IGNORECASE),
+    "no_temperature": _any(r"\btemperature\b"),
     # DeepSeek, Kimi.
-    "reasoning": re.compile(
-        r"missing.{0,5}reasoning_content|reasoning_content.{0,40}(is missing|must be)", re.IGNORECASE
+    "reasoning": _any(r"missing.{0,5}reasoning_content|reasoning_content.{0,40}(is missing|must be)"),
+    "completion_tokens": _any(r"max_completion_tokens"),  # OpenAI's o1 and later
+    "no_pictures": _any(  # DeepSeek, OpenAI, OpenRouter, Groq, Mistral, vLLM, llama.cpp, Ollama
+        r"image_url|image inputs?\b|multimodal|support.{0,20}(image|vision)|content must be a string"
     ),
-    # OpenAI's o1 and later.
-    "completion_tokens": re.compile(r"max_completion_tokens", re.IGNORECASE),
-    # DeepSeek, OpenAI, OpenRouter, Groq, Mistral, vLLM, llama.cpp, Ollama.
-    "no_pictures": re.compile(
-        r"image_url|image inputs?\b|multimodal|support.{0,20}(image|vision)|content must be a string",
-        re.IGNORECASE,
-    ),
-    # Mistral.
-    "bridge": re.compile(r"role.{0,3}user.{0,3}after role.{0,3}tool", re.IGNORECASE),
+    "bridge": _any(r"role.{0,3}user.{0,3}after role.{0,3}tool"),  # Mistral
 }
-# What a failure under the status 200 means: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways.
-_MEANINGS = {
-    402: re.compile(r"insufficient.{0,9}(balance|quota|credit|fund)|arrear|余额|欠费", re.IGNORECASE),
-    429: re.compile(r"rate.?limit|throttl|too many requests|频率|并发|限流", re.IGNORECASE),
-    401: re.compile(
-        r"(api|access).?(key|token)|unauthori|authenti|login fail|令牌|密钥|鉴权|身份验证", re.IGNORECASE
-    ),
-    403: re.compile(r"forbidden|permission|access.?denied|权限", re.IGNORECASE),
-    404: re.compile(r"not.?found|model.{0,50}not.?exist|模型.{0,9}不存在", re.IGNORECASE),
+_MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways
+    402: _any(r"insufficient.{0,9}(balance|quota|credit|fund)|arrear|余额|欠费"),
+    429: _any(r"rate.?limit|throttl|too many requests|频率|并发|限流"),
+    401: _any(r"(api|access).?(key|token)|unauthori|authenti|login fail|令牌|密钥|鉴权|身份验证"),
+    403: _any(r"forbidden|permission|access.?denied|权限"),
+    404: _any(r"not.?found|model.{0,50}not.?exist|模型.{0,9}不存在"),
 }
 _WELL = ("", "0", "200", "success", "ok")  # codes of no failure
 _NUMBER = ("code", "status_code", "error_code", "statuscode", "status", "type")
 _MESSAGE = (
-    *(
-        "message",
-        "msg",
-        "error_msg",
-        "status_msg",
-        "error_message",
-        "errormessage",
-        "error_description",
-        "detail",
-    ),
-    *("error", "errors", "base_resp", "response", "header", "title"),
-)
-_CODES = {
-    400: "model_bad_request",
-    401: "model_unauthorized",
-    402: "model_no_credit",
-    403: "model_forbidden",
-    404: "model_not_found",
-    429: "model_rate_limited",
-}
+    "message", "msg", "error_msg", "status_msg", "error_message", "errormessage", "error_description",
+    "detail", "error", "errors", "base_resp", "response", "header", "title",
+)  # fmt: skip
+_CODES = {400: "model_bad_request", 401: "model_unauthorized", 402: "model_no_credit", 403: "model_forbidden"}
+_CODES |= {404: "model_not_found", 429: "model_rate_limited"}
 
 
 class RefusedError(ModelError):
@@ -122,7 +96,7 @@ def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
     if begun:
         return ModelError("model_failed", reason=reason_of(message))
     said = f"{code} {message[:MAX_READ]}"
-    means = next((status for status, meaning in _MEANINGS.items() if meaning.search(said)), 0)
+    means = next((status for status, meaning in _MEANS.items() if meaning.search(said)), 0)
     status = int(code) if re.fullmatch(r"[45]\d\d", code) else means  # OpenRouter's is one of HTTP
     if status or is_overflow(code, message):
         return refused(status, code, message, None)

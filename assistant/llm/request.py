@@ -3,7 +3,7 @@
 import base64
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -73,14 +73,10 @@ def _with_pictures(messages: Sequence[Message], sees: bool) -> list[Message]:
             text = {"type": "text", "text": PICTURES_OF_TOOLS}
             sent.append({"role": "user", "content": [text, *pictures[-MAX_PICTURES:]]})
             pictures = []
-        for one in list_of(message.get("media")) if sees else ():
-            if (
-                isinstance(one, dict)
-                and one.get("mime_type") in PICTURES
-                and isinstance(one.get("data"), str)
-            ):
-                url = f"data:{one['mime_type']};base64,{one['data']}"
-                pictures.append({"type": "image_url", "image_url": {"url": url}})
+        shown = [one for one in list_of(message.get("media")) if isinstance(one, dict)] if sees else []
+        for kind, data in ((one.get("mime_type"), one.get("data")) for one in shown):
+            if kind in PICTURES and isinstance(data, str):
+                pictures.append({"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}})
         sent.append({key: value for key, value in message.items() if key != "media"})
     return sent[:-1]
 
@@ -178,28 +174,24 @@ def _bridged(messages: Sequence[Message]) -> list[Message]:
 
 
 def _with_short_ids(messages: Sequence[Message]) -> list[Message]:
-    short = _short_ids(call["id"] for message in messages for call in message.get("tool_calls") or ())
+    """Replace each id by a hash: the same in every request, so that the provider's prompt cache is hit."""
+    ids = dict.fromkeys(call["id"] for message in messages for call in message.get("tool_calls") or ())
+    short: dict[str, str] = {}  # ids by their hashes
+    for id in ids:
+        text = id
+        while (hashed := _hashed(text)) in short:  # another id has the same one
+            text += "'"
+        short[hashed] = id
+        ids[id] = hashed
     sent: list[Message] = []
     for message in messages:
         changed = dict(message)
         if message.get("tool_calls"):
-            changed["tool_calls"] = [{**call, "id": short[call["id"]]} for call in message["tool_calls"]]
+            changed["tool_calls"] = [{**call, "id": ids[call["id"]]} for call in message["tool_calls"]]
         if message["role"] == "tool":
-            changed["tool_call_id"] = short[message["tool_call_id"]]
+            changed["tool_call_id"] = ids[message["tool_call_id"]]
         sent.append(changed)
     return sent
-
-
-def _short_ids(ids: Iterable[str]) -> dict[str, str]:
-    """Replace each id by a hash: the same in every request, so that the provider's prompt cache is hit."""
-    short: dict[str, str] = {}
-    owners: dict[str, str] = {}
-    for id in ids:
-        text = id
-        while owners.setdefault(_hashed(text), id) != id:  # another id has the same hash
-            text += "'"
-        short[id] = _hashed(text)
-    return short
 
 
 def _hashed(text: str) -> str:

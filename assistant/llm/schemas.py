@@ -21,20 +21,21 @@ Schema = Mapping[str, Any]
 _UNIONS = ("anyOf", "oneOf", "allOf")
 _ALIASES = {"str": "string", "text": "string", "int": "integer", "float": "number", "double": "number"}
 _ALIASES |= {"bool": "boolean", "list": "array", "tuple": "array", "dict": "object", "map": "object"}
+_RANGE = ("minimum", "maximum")
+_KINDS = {type(None): "null", bool: "boolean", str: "string", int: "integer", float: "number"}
+_KINDS |= {list: "array", dict: "object"}
 _BOUNDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("boolean", "object", "null"), ()),
     "string": ("minLength", "maxLength"),
-    "integer": ("minimum", "maximum"),
-    "number": ("minimum", "maximum"),
-    "boolean": (),
+    "integer": _RANGE,
+    "number": _RANGE,
     "array": ("minItems", "maxItems"),
-    "object": (),
-    "null": (),
 }
 _HINTS: Mapping[str, tuple[str, ...]] = {  # what a schema without a type is meant to be
     "object": ("properties", "required", "additionalProperties", "patternProperties"),
     "array": ("items", "prefixItems", "minItems", "maxItems", "uniqueItems"),
     "string": ("pattern", "minLength", "maxLength", "format"),
-    "number": ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+    "number": (*_RANGE, "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
 }
 _SHAPES = {"type", "enum", "const", "$ref", *_UNIONS, *(key for keys in _HINTS.values() for key in keys)} - {
     "required"
@@ -85,20 +86,16 @@ class _Maker:
     def typed(self, kind: str, schema: Schema, seen: frozenset[str], depth: int) -> dict[str, Any]:
         """Return a schema as a node of one type."""
         made: dict[str, Any] = {"type": kind, **_described(schema)}
-        values = [
-            value for value in _values(schema) if _kind_of(value) in (kind, kind == "number" and "integer")
-        ]
+        kinds = (kind, "integer") if kind == "number" else (kind,)
+        values = [value for value in _values(schema) if _kind_of(value) in kinds]
         if values and kind in ("string", "integer", "number"):
             made["enum"] = list(dict.fromkeys(values))
         made |= {key: schema[key] for key in _BOUNDS[kind] if _is_bound(key, schema.get(key))}
         if kind == "array":
             made["items"] = self.node(_items(schema), seen, depth + 1)
         if kind == "object":
-            properties = {
-                name: value
-                for name, value in _dict(schema.get("properties")).items()
-                if _is_name(name, value)
-            }
+            listed = _dict(schema.get("properties")).items()
+            properties = {name: value for name, value in listed if _is_name(name, value)}
             made["properties"] = {
                 name: self.node(value, seen, depth + 1) for name, value in properties.items()
             }
@@ -193,20 +190,9 @@ def _values(schema: Schema) -> list[Any]:
 
 def _kind_of(value: Any) -> str:
     """Return the type of a value, and nothing for what no JSON holds."""
-    match value:
-        case None:
-            return "null"
-        case bool():
-            return "boolean"
-        case str() if _is_text(value):
-            return "string"
-        case int() if _is_number(value):
-            return "integer"
-        case float() if _is_number(value):
-            return "number"
-        case list() | dict():
-            return "array" if isinstance(value, list) else "object"
-    return ""
+    kind = _KINDS.get(type(value), "")
+    is_sendable = _is_number(value) if kind in ("integer", "number") else kind != "string" or _is_text(value)
+    return kind if is_sendable else ""
 
 
 def _items(schema: Schema) -> Any:
