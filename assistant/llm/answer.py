@@ -112,6 +112,8 @@ class ReplyBuilder:
         thoughts = [self._count(text_of(delta.get(key))) for key in REASONING]
         for key, thought in zip(REASONING, thoughts, strict=True):
             self._reasoning[key].append(thought)
+        parts = [part for part in list_of(delta.get("content")) if isinstance(part, dict)]
+        thoughts.append(self._count("".join(text_of(part.get("thinking")) for part in parts)))  # Mistral's
         if thought := next(filter(None, thoughts), ""):  # some send the same under both names
             yield Thought(thought)
         for part in list_of(delta.get(REASONING_DETAILS)):

@@ -298,6 +298,15 @@ def test_thoughts_that_come_as_such_are_told() -> None:
     assert (text, thoughts) == ("a", "hm")
 
 
+def test_thoughts_that_come_as_parts_of_the_content_are_told() -> None:
+    builder = ReplyBuilder("m")
+    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+    told = list(
+        builder.add({"choices": [{"delta": {"content": [thinking, {"type": "text", "text": "ok"}]}}]})
+    )
+    assert told == [Thought("hm"), "ok"]
+
+
 marks = st.sampled_from(
     [*"<>|`[]{}\n ", "think", "</think>", "<think>", "```", "tool_call", "<tool_call>", JSON, "文"]
 )
