@@ -97,9 +97,11 @@ class Sessions:
             session.streams += 1
             if session in self._open:
                 await self._make_room(scope)
+        leaving = _Leaving(receive)
         try:
             with nullcontext() if watches else session.asking():
-                await self._app(scope, receive, send if known else _Naming(session, scope, send))
+                sending = send if known else _Naming(session, scope, send, leaving.end)
+                await self._app(scope, leaving.receive if watches else receive, sending)
         finally:
             session.streams -= watches
             if scope["method"] == "DELETE" or (watches and session.end is not None):
@@ -146,13 +148,34 @@ class Sessions:
         return None
 
 
+class _Leaving:
+    """Ends a stream as if its client had left, upon which the SDK closes all that belongs to it."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._waiting = anyio.CancelScope()
+
+    async def receive(self) -> Message:
+        """Pass on what the client sends, until the end."""
+        is_over = self._waiting.cancel_called
+        with anyio.CancelScope() as self._waiting:
+            if is_over:
+                self.end()
+            return await self._receive()
+        return {"type": "http.disconnect"}
+
+    def end(self) -> None:
+        """End the stream."""
+        self._waiting.cancel()
+
+
 class _Naming:
     """Learns from an answer which session it has opened."""
 
-    def __init__(self, session: Session, scope: Scope, send: Send) -> None:
+    def __init__(self, session: Session, scope: Scope, send: Send, end: Callable[[], object]) -> None:
         self._session = session
         self._scope = {**scope}  # as it is now: routing writes into it
-        self._end = scope.get("end_answer")  # see serving.streams
+        self._end = end
         self._send = send
 
     async def __call__(self, message: Message) -> None:
@@ -164,7 +187,7 @@ class _Naming:
         elif session.id is None and self._scope["method"] == "GET":
             named = _SSE_ID.search(message.get("body", b""))
             if named:
-                session.id, session.end = named[1].decode(), self._end or _nothing
+                session.id, session.end = named[1].decode(), self._end
                 await session.table.open(session, self._scope)
         await self._send(message)
 
@@ -176,9 +199,6 @@ def _given_id(scope: Scope) -> str | None:
         return header.decode("latin-1")
     named = _SSE_ID.search(scope["query_string"])
     return named[1].decode() if named else None
-
-
-def _nothing() -> None: ...
 
 
 async def _empty_body() -> Message:

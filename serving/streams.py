@@ -36,7 +36,6 @@ class Streams:
             await self.app(scope, receive, send)
             return
         answer = _Answer(self, scope, send)
-        scope["end_answer"] = answer.end  # for applications that bound what is open
         is_probe = scope["path"].endswith(OPEN_PATH)  # with or without the prefix of a proxy
         app = self._given_up(scope) if self.is_draining and is_probe else self.app
         self._open.add(answer)
