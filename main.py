@@ -56,7 +56,10 @@ BANNER = """🌤️ 启动产品 MCP 服务器...
   - 获取库存列表 (get_inventory)
   - 获取订单列表 (get_orders)
   - 创建采购订单 (create_purchase)
-
+"""
+OWNERS_BANNER = """  - 到货或更正库存 (restock)
+  - 新增或修改商品 (change_product)
+  - 取消订单 (cancel_order)
 """
 INSTRUCTIONS = (
     "这是一家商店：查商品和价格用 get_products，查库存用 get_inventory，"
@@ -332,12 +335,17 @@ def addresses(settings: Settings) -> str:
     return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {pasted}", "", ""])
 
 
+def banner(settings: Settings) -> str:
+    """Return what the service can do, as it says at its start."""
+    return BANNER + (OWNERS_BANNER if settings.owner else "") + "\n"
+
+
 def run() -> None:
     """Read the settings and serve until stopped."""
     settings = load(Settings)
     rest = rest_client(settings)
     if settings.mcp_transport == "stdio":
-        sys.stderr.write(BANNER)
+        sys.stderr.write(banner(settings))
         # A thread waits for input, and would hold up the end.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         anyio.run(create_server(settings, rest).run_stdio_async)
@@ -356,7 +364,7 @@ def run() -> None:
             app,
             host=settings.mcp_host,
             port=settings.mcp_port,
-            greeting=BANNER + addresses(settings),
+            greeting=banner(settings) + addresses(settings),
             bounds=Bounds(max_body=MAX_MESSAGE_BYTES),
             ending=Ending(
                 settings.drain_seconds, settings.stop_timeout, requests.end_listening, finish, restarting

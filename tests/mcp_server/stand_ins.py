@@ -1,5 +1,6 @@
 """What the MCP server's tests share: a REST service made by hand, a person who is asked, the wire's words."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -17,6 +18,10 @@ from mcp.types import (
     RequestParamsMeta,
     TextContent,
 )
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+from starlette.routing import Route
 from starlette.types import ASGIApp
 
 import api
@@ -127,6 +132,45 @@ class SlowRestService(RestService):
             await self.go_on.wait()
             self.done.set()
         return await self.answer(request)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    async with asyncio.timeout(20):
+        while not true():  # noqa: ASYNC110  what other tasks do is the test's clock
+            await asyncio.sleep(0.01)
+
+
+class ShopOfChanges:
+    """Tells what the test says has changed, and knows who listens."""
+
+    def __init__(self) -> None:
+        self.listeners: set[asyncio.Queue[list[str] | None]] = set()
+        self.connections = 0
+        self.app: ASGIApp = Starlette(routes=[Route("/api/changes", self._listen)])
+
+    async def _listen(self, _: Request) -> StreamingResponse:
+        news: asyncio.Queue[list[str] | None] = asyncio.Queue()
+        self.connections += 1
+        if self.connections > 1:  # what a shop tells at once; the first time the test waits for what it tells
+            news.put_nowait(["products", "stock", "orders"])
+
+        async def events() -> AsyncIterator[str]:
+            self.listeners.add(news)
+            try:
+                while kinds := await news.get():
+                    yield f"event: change\ndata: {json.dumps({'kinds': kinds})}\n\n: ping\n\n"
+            finally:
+                self.listeners.discard(news)
+
+        return StreamingResponse(events(), media_type="text/event-stream")
+
+    def tell(self, *kinds: str) -> None:
+        """Tell of kinds; of none: break off."""
+        for news in self.listeners:
+            news.put_nowait([*kinds] or None)
+
+    async def is_heard_by(self, count: int) -> None:
+        await until(lambda: len(self.listeners) == count)
 
 
 class Person:

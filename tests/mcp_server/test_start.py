@@ -24,10 +24,12 @@ from tests.mcp_server.stand_ins import (
     NAMES,
     TWO_BUDS,
     RestService,
+    ShopOfChanges,
     modern_call,
     talking,
     text_of,
 )
+from tests.support.asgi import serve
 from tests.support.processes import ROOT, Spawn, free_port
 
 pytestmark = pytest.mark.anyio
@@ -63,14 +65,21 @@ def test_the_addresses_can_be_pasted_as_they_are(settings: dict[str, Any], print
 async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
     spawn: Spawn, signal_number: int
 ) -> None:
-    port = free_port()
-    service = spawn("main.py", "--port", str(port))
+    port, shop = free_port(), ShopOfChanges()
     base = f"http://127.0.0.1:{port}"
-    service.wait_until_up(f"{base}/healthz")
-    async with httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=10) as http:
+    async with (
+        serve(shop.app) as shop_url,
+        httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=10) as http,
+    ):
+        service = spawn("main.py", "--port", str(port), "--owner", env={"API_URL": f"{shop_url}/api"})
+        await anyio.to_thread.run_sync(service.wait_until_up, f"{base}/healthz")
         session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
+        watch = {"jsonrpc": "2.0", "id": 2, "method": "resources/subscribe"}
+        named = {"Mcp-Session-Id": session}
+        uri = "shop://products"
+        assert (await http.post("/mcp", json=watch | {"params": {"uri": uri}}, headers=named)).is_success
         listen = {"jsonrpc": "2.0", "id": 9, "method": "subscriptions/listen"}
-        wanted = {"_meta": ENVELOPE, "notifications": {"toolsListChanged": True}}
+        wanted = {"_meta": ENVELOPE, "notifications": {"resourceSubscriptions": [uri]}}
         async with (
             http.stream("GET", "/sse") as sse,
             http.stream(
@@ -79,16 +88,18 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
                 json=listen | {"params": wanted},
                 headers=MODERN | {"Mcp-Method": "subscriptions/listen"},
             ) as changes,
-            http.stream("GET", "/mcp", headers={"Mcp-Session-Id": session}) as events,
+            http.stream("GET", "/mcp", headers=named) as events,
         ):
             assert sse.status_code == events.status_code == changes.status_code == 200
             assert changes.headers["content-type"].startswith("text/event-stream")
+            await shop.is_heard_by(1)
             service.process.send_signal(signal_number)
             assert await anyio.to_thread.run_sync(service.process.wait, 5) in {0, -signal_number}
     log = service.log.read_text()
     assert log.startswith("🌤️ 启动产品 MCP 服务器...\n📍 支持的功能:\n  - 获取产品列表 (get_products)\n")
     assert f"http://localhost:{port}/mcp" in log
     assert f"http://localhost:{port}/sse" in log
+    assert "  - 取消订单 (cancel_order)\n\n" in log
     assert "ERROR" not in log
     assert "Traceback" not in log
 

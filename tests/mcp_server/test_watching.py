@@ -1,7 +1,6 @@
 """Changes of the shop, told to those who have subscribed: in both eras, on every transport."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,16 +12,11 @@ from mcp.client.sse import sse_client
 from mcp.server.subscriptions import ResourceUpdated
 from mcp.shared.exceptions import MCPError
 from mcp.types import ResourceUpdatedNotification
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import StreamingResponse
-from starlette.routing import Route
-from starlette.types import ASGIApp
 
 import api
 import main
 from mcp_server.rest_client import RestClient
-from tests.mcp_server.stand_ins import TWO_BUDS, serving
+from tests.mcp_server.stand_ins import TWO_BUDS, ShopOfChanges, serving, until
 from tests.support.asgi import serve
 
 # Before 2026-07-28 there is no other way to watch.
@@ -33,45 +27,6 @@ pytestmark = [
 LISTS = ["shop://products", "shop://inventory", "shop://orders/latest"]
 ONES = ["shop://products/2", "shop://products/2/moves", "shop://orders/1"]
 WIRES = ["memory auto", "memory legacy", "mcp auto", "mcp legacy", "sse legacy", "sse auto"]
-
-
-class ShopOfChanges:
-    """Tells what the test says has changed, and knows who listens."""
-
-    def __init__(self) -> None:
-        self.listeners: set[asyncio.Queue[list[str] | None]] = set()
-        self.connections = 0
-        self.app: ASGIApp = Starlette(routes=[Route("/api/changes", self._listen)])
-
-    async def _listen(self, _: Request) -> StreamingResponse:
-        news: asyncio.Queue[list[str] | None] = asyncio.Queue()
-        self.connections += 1
-        if self.connections > 1:  # what a shop tells at once; the first time the test waits for what it tells
-            news.put_nowait(["products", "stock", "orders"])
-
-        async def events() -> AsyncIterator[str]:
-            self.listeners.add(news)
-            try:
-                while kinds := await news.get():
-                    yield f"event: change\ndata: {json.dumps({'kinds': kinds})}\n\n: ping\n\n"
-            finally:
-                self.listeners.discard(news)
-
-        return StreamingResponse(events(), media_type="text/event-stream")
-
-    def tell(self, *kinds: str) -> None:
-        """Tell of kinds; of none: break off."""
-        for news in self.listeners:
-            news.put_nowait([*kinds] or None)
-
-    async def is_heard_by(self, count: int) -> None:
-        await until(lambda: len(self.listeners) == count)
-
-
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
-        while not true():  # noqa: ASYNC110  what other tasks do is the test's clock
-            await asyncio.sleep(0.01)
 
 
 class Watcher:
