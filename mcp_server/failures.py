@@ -55,7 +55,7 @@ def _sentence(error: CodedError) -> str:
         return _sentence(error.reason) + unknown + again
     if isinstance(error, ShopRefusedError):
         what_now = sentences.WHAT_NOW.get(error.code, "")
-        return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}{what_now}"
+        return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}{what_now}{again}"
     known = sentences.SENTENCES | sentences.PROMPTS | sentences.WRONG_ARGUMENTS
     said = sentence(known, error.code, error.params)
     said += "；".join(_problems(error.params))

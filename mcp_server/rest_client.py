@@ -33,6 +33,7 @@ BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to b
 REFUSED_WRITE = frozenset(
     {400, 404, 409, 410, 422}
 )  # with a code: the shop's own word on what was to be written
+NOT_WRITTEN = "database_unavailable"  # the shop's own word that this attempt has written nothing
 REFUSED = "shop_refused"  # the code of a refusal that carries none
 A_LIST, AN_ORDER = TypeAdapter(list[Any]), TypeAdapter(Order)
 
@@ -265,6 +266,7 @@ class RestClient:
             call.unsettled = before or _code(error) != UNREACHABLE
             raise
         if response.status_code in BUSY_STATUSES:
+            call.unsettled = before or _refusal(call.operation, response).code != NOT_WRITTEN
             raise httpx.HTTPStatusError("busy", request=call.request, response=response)
         call.unsettled = before or not (response.is_success or response.is_client_error)
         return response
@@ -295,7 +297,7 @@ def _write_failure(error: RestError, key: str, unsettled: bool) -> RestError:
         return error
     if unsettled:
         return UnknownOutcomeError(error, key)
-    if isinstance(error, ShopUnansweredError):
+    if isinstance(error, ShopUnansweredError) or error.code == NOT_WRITTEN:
         error.params["idempotencyKey"] = key
     return error
 

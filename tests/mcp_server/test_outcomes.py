@@ -84,7 +84,12 @@ def order_with(key: str) -> dict[str, Any]:
 
 
 CUT = httpx.ReadError("cut")
-LOST = {  # one for each way to lose the answer of a purchase that the shop has placed
+NO_DATABASE = httpx.Response(
+    503, headers={"Retry-After": "0"}, json={"detail": "数据库暂时不可用", "code": "database_unavailable"}
+)
+LOST: dict[
+    str, list[tuple[bool, Answer]]
+] = {  # one for each way to lose the answer of a purchase that the shop has placed
     "cut after the commit": [committed(CUT)] * 2,
     "cut while sending": [committed(httpx.WriteError("cut"))] * 2,
     "the server closed": [committed(httpx.RemoteProtocolError("closed"))] * 2,
@@ -107,6 +112,8 @@ LOST = {  # one for each way to lose the answer of a purchase that the shop has 
     "sent elsewhere": [committed(httpx.Response(303, headers={"Location": "/"}))],
     "lost, then gone": [committed(CUT), unsent(httpx.ConnectError("refused"))],
     "gone, then lost": [unsent(httpx.ConnectError("refused")), committed(CUT)],
+    "lost, then no database": [committed(CUT), (False, NO_DATABASE)],
+    "not written, then lost": [(False, NO_DATABASE), committed(CUT)],
     "lost, then not let in": [committed(CUT), committed(httpx.Response(401, json={"code": "unauthorized"}))],
     "lost, then too many": [committed(CUT), committed(httpx.Response(429))],
     "lost, then a proxy's page": [committed(CUT), committed(httpx.Response(404, text="<html>"))],
@@ -165,6 +172,15 @@ async def test_a_purchase_that_never_reached_the_shop_is_not_unknown(
         assert await bought(client) == []
     params = {"url": "http://localhost/api", "idempotencyKey": "k"}
     assert failed == {"code": "shop_unreachable", "params": params}
+
+
+async def test_what_the_shop_says_that_it_did_not_write_is_not_unknown(tmp_path: Path) -> None:
+    async with shop_behind(tmp_path) as (network, client):
+        network.breaks = [(False, NO_DATABASE)] * 2
+        refused = await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("k"))
+        assert await bought(client) == []
+    assert error_of(refused) == {"code": "database_unavailable", "params": {"idempotencyKey": "k"}}
+    assert said(refused)[0].startswith("创建采购订单失败 (503): 数据库暂时不可用。再试时请用同一个")
 
 
 async def test_an_order_that_a_second_attempt_finds_is_this_calls_own(tmp_path: Path) -> None:
