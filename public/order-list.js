@@ -61,8 +61,9 @@ export class OrderList {
 		};
 	}
 
-	get wanted() {
-		return fieldsOf(this.#form);
+	/** What is to be seen: to read one more tells whether there are others. */
+	get wish() {
+		return {filters: fieldsOf(this.#form), max: this.#shown + 1};
 	}
 
 	/** Show the orders of one product. @param {number} id */
@@ -73,14 +74,9 @@ export class OrderList {
 		$("product-id").focus();
 	}
 
-	/** How many orders to read: one more than are shown tells that there are others. */
-	get max() {
-		return this.#shown + 1;
-	}
-
 	/** @param {Order[]} orders @param {Row} [total] of those that are not cancelled */
 	draw(orders, total) {
-		const none = t(Object.keys(this.wanted).length ? "noneFound" : "noOrders");
+		const none = t(Object.keys(this.wish.filters).length ? "noneFound" : "noOrders");
 		this.list.show(orders.slice(0, this.#shown), orders, say, none);
 		for (const {customerName} of orders) this.#customers.add(customerName);
 		$("customers").replaceChildren(...[...this.#customers].map(value => h("option", attr({value}))));

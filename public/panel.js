@@ -65,16 +65,15 @@ export class Panel {
 			this.refresh();
 		});
 		csv.onclick = () => this.#saveOrders();
-		new IntersectionObserver(([{isIntersecting}]) => isIntersecting && this.refresh()).observe($("shop"));
+		// What was changed while it could not be seen; before the first time nothing is known of a shop.
+		const catchUp = (/** @type {IntersectionObserverEntry[]} */ [{isIntersecting}]) =>
+			isIntersecting && this.#seen && this.refresh();
+		new IntersectionObserver(catchUp).observe($("shop"));
 	}
 
 	/** @param {boolean} [anew] draw even what has not changed */
 	refresh(anew = false) {
-		if (anew) {
-			this.#seen = "";
-			this.stock.list.forget();
-			this.orders.list.forget();
-		}
+		if (anew) this.#hired = "";
 		return this.#refresher.run();
 	}
 
@@ -108,7 +107,7 @@ export class Panel {
 	}
 
 	get #wish() {
-		return {stock: this.stock.wanted, orders: this.orders.wanted, max: this.orders.max, groupBy: groupBy()};
+		return {stock: this.stock.wish, orders: this.orders.wish, groupBy: groupBy()};
 	}
 
 	/** @param {Server} server */
@@ -123,11 +122,11 @@ export class Panel {
 		const readSums = () =>
 			Promise.all([
 				readSum({groupBy: wish.groupBy}),
-				readSum({...wish.orders, groupBy: "total"}).catch(() => NO_ROWS),
+				readSum({...wish.orders.filters, groupBy: "total"}).catch(() => NO_ROWS),
 			]);
 		const [stock, {rows: orders}, firstSums] = await Promise.all([
-			readProducts(name, wish.stock),
-			readPages(pagesOf(name, "get_orders", wish.orders), wish.max),
+			readProducts(name, wish.stock.filters, wish.stock.max),
+			readPages(pagesOf(name, "get_orders", wish.orders.filters), wish.orders.max),
 			this.#seen ? null : readSums(),
 		]);
 		const now = JSON.stringify([stock, orders, wish]);
@@ -160,7 +159,7 @@ export class Panel {
 	#saveOrders() {
 		const {name} = shopServer() ?? {name: ""};
 		/** @param {Params} until */
-		const pages = until => pagesOf(name, "get_orders", {...this.orders.wanted, ...until});
+		const pages = until => pagesOf(name, "get_orders", {...this.orders.wish.filters, ...until});
 		saveOrders(csv, pages, namer(name));
 	}
 

@@ -3,6 +3,7 @@ import {$, bar, fieldsOf, followFilters, h} from "./elements.js";
 import {foldedList} from "./folded-list.js";
 import {compareTexts, formatNumber, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
+import {MAX_ROWS} from "./tool-client.js";
 import {cellText} from "./tool-result.js";
 
 /** @typedef {{productId: number, quantity: number, product?: {name: string, price: number, description?: string}}} StockRow */
@@ -11,6 +12,7 @@ import {cellText} from "./tool-result.js";
 const LOW_STOCK_PIECES = 20;
 const FIRST_ROWS = 20; // until more are asked for
 const MORE_ROWS = 100;
+const READ_ROWS = 500; // by which most shops are told how many products there are in all
 
 /** @type {Record<string, (a: StockRow, b: StockRow) => number>} */
 const SORTS = {
@@ -36,14 +38,11 @@ function stockWarning(quantity) {
 export const sortRows = (rows, sort) => (Object.hasOwn(SORTS, sort) ? rows.toSorted(SORTS[sort]) : rows);
 
 export class StockList {
-	/** @type {StockRow[]} */
-	#rows = [];
-	#isWhole = true;
 	#shown = FIRST_ROWS;
 	#sort = $("sort", HTMLSelectElement);
 	#form = $("stock-filter", HTMLFormElement);
 
-	/** @param {() => void} refresh @param {FillProduct} fill */
+	/** @param {() => Promise<void>} refresh @param {FillProduct} fill */
 	constructor(refresh, fill) {
 		followFilters(this.#form, () => {
 			this.#shown = FIRST_ROWS;
@@ -53,38 +52,35 @@ export class StockList {
 		this.#sort.value = preferences.sort ?? "";
 		this.#sort.onchange = () => {
 			setPreference("sort", this.#sort.value);
-			this.#show();
+			refresh();
 		};
-		$("more-stock").onclick = () => {
+		$("more-stock").onclick = async () => {
 			const first = this.#shown;
 			this.#shown += MORE_ROWS;
-			this.#show();
+			await refresh();
 			this.list.focus(first);
 		};
 	}
 
-	/** What is wanted to be seen. @returns {Params} */
-	get wanted() {
+	/** What is to be seen, and how much is to be read for it: all where they are sorted. */
+	get wish() {
 		const {low, ...question} = fieldsOf(this.#form);
-		return low ? {...question, maxQuantity: LOW_STOCK_PIECES} : question;
+		/** @type {Params} */
+		const filters = low ? {...question, maxQuantity: LOW_STOCK_PIECES} : question;
+		const [sort, shown] = [this.#sort.value, this.#shown];
+		return {filters, sort, shown, max: sort ? MAX_ROWS : Math.max(READ_ROWS, shown + 1)};
 	}
 
 	/** @param {StockRow[]} rows @param {boolean} isWhole there are no others */
 	draw(rows, isWhole) {
-		this.#rows = rows;
-		this.#isWhole = isWhole;
-		this.#show();
-	}
-
-	#show() {
-		const rows = this.#rows;
 		const max = Math.max(1, ...rows.map(({quantity}) => quantity));
 		const shown = sortRows(rows, this.#sort.value).slice(0, this.#shown);
 		this.list.show(shown, rows, row => this.#say(row, max), t("noneFound"));
-		const all = formatNumber(rows.length) + (this.#isWhole ? "" : "+");
+		const all = formatNumber(rows.length) + (isWhole ? "" : "+");
 		$("stock-count").textContent = shown.length < rows.length ? `${shown.length} / ${all}` : all;
 		$("more-stock").hidden = shown.length === rows.length;
-		$("stock-cut").textContent = this.#isWhole ? "" : t("firstOnly", {n: formatNumber(rows.length)});
+		const isCut = !isWhole && rows.length >= MAX_ROWS;
+		$("stock-cut").textContent = isCut ? t("firstOnly", {n: formatNumber(rows.length)}) : "";
 	}
 
 	/** @param {StockRow} row @param {number} max */

@@ -7,7 +7,7 @@ import {isObject, parseJson, rowsOf} from "./tool-result.js";
 /** @typedef {(limit: number, offset: number) => Promise<{rows: Row[], isCut: boolean}>} ReadPage */
 
 const PAGE_ROWS = 500; // the most that the tools give at once
-const MAX_ROWS = 5000; // of one list on the screen
+export const MAX_ROWS = 5000; // of one list on the screen
 
 /**
  * Calls a tool by hand. A call whose outcome is unknown keeps its key: sent again, it is the same call.
@@ -82,11 +82,11 @@ export async function readInventory(server, ids, more = {}) {
 
 /**
  * The inventory of what a question finds, the best match first; without one, of all products.
- * @param {string} server @param {Params} filters
+ * @param {string} server @param {Params} filters @param {number} [max] products
  */
-export async function readProducts(server, {maxQuantity, ...question}) {
-	if (!Object.keys(question).length) return readPages(pagesOf(server, "get_inventory", {maxQuantity}));
-	const found = await readPages(pagesOf(server, "get_products", question));
+export async function readProducts(server, {maxQuantity, ...question}, max = MAX_ROWS) {
+	if (!Object.keys(question).length) return readPages(pagesOf(server, "get_inventory", {maxQuantity}), max);
+	const found = await readPages(pagesOf(server, "get_products", question), max);
 	const ids = found.rows.map(({id}) => id);
 	const stock = await readInventory(server, ids, {maxQuantity});
 	const byId = new Map(stock.map(row => [row.productId, row]));
