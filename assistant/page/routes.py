@@ -51,7 +51,8 @@ DOCS_POLICY = (
 )
 ICON = "static/icon.svg"  # addresses are relative, so that a path may stand in front of all of them
 # A fifth of what the page's script weighs compressed; the lines stay, so that the browser's numbers are true.
-COMMENT_LINE = re.compile(rb"(?m)^[ \t]*(//.*|/\*\*.*\*/|/\*\*|\* .*|\*/)$")
+# Behind code only one without quotes: what seems to be a comment within a text is followed by one.
+COMMENT = re.compile(rb"(?m)^[ \t]*(//.*|/\*\*.*\*/|/\*\*|\* .*|\*/)$|[ \t]+// [^\"'`\n]*$")
 
 
 @dataclass(frozen=True)
@@ -241,7 +242,7 @@ async def redoc(request: Request) -> Response:
 class PageFiles(StaticFiles):
     """`StaticFiles`, with the content read at once and named by its hash: replicas name a file alike.
 
-    Of the script the lines that are nothing but comment are sent empty.
+    The script is sent without its comments, line by line.
 
     Measured: the page's 31 files take 17 ms of CPU; with `FileResponse`, which makes several hops to a thread
     for each, 27 ms.
@@ -257,7 +258,7 @@ class PageFiles(StaticFiles):
         """Return the file, or 304."""
         content = Path(full_path).read_bytes()
         if full_path.endswith(".js"):
-            content = COMMENT_LINE.sub(b"", content)
+            content = COMMENT.sub(b"", content)
         tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
         response = Response(content, status_code, {"ETag": tag}, mimetypes.guess_type(full_path)[0])
         unchanged = self.is_not_modified(response.headers, Headers(scope=scope))

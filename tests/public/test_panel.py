@@ -36,6 +36,10 @@ ORDERS: list[dict[str, Any]] = [
     for n in range(30, 0, -1)
 ]
 
+HIDE = """() => {
+    Object.defineProperty(document, "hidden", {value: true, writable: true, configurable: true});
+    document.dispatchEvent(new Event("visibilitychange"));
+}"""
 TOP = "row => row.getBoundingClientRect().top"  # pixels
 
 
@@ -159,6 +163,7 @@ def test_orders_are_filtered_summed_up_unfolded_and_saved(
     expect(page.locator("#orders-total")).to_contain_text("29 笔")
     page.locator("#more-orders").click()
     expect(orders).to_have_count(30)
+    expect(orders.nth(6)).to_be_focused()
     page.locator("#order-filter summary").click()
     page.get_by_role("combobox", name="客户").fill("=客户A")
     page.get_by_label("从", exact=True).fill("2026-11-25")
@@ -213,6 +218,11 @@ def test_a_page_that_is_told_of_changes_does_not_ask_and_takes_nothing_away(
     page.get_by_text("商店", exact=True).click()
     expect(rows(page).filter(has_text="耳机 130").locator("b")).to_have_text("3")
     expect(find).to_have_value("")
+    page.evaluate(HIDE)  # which ends the stream that tells it of changes
+    shop.stock[130] = 1
+    backend.changes += 1
+    page.evaluate("document.hidden = false")
+    expect(rows(page).filter(has_text="耳机 130").locator("b")).to_have_text("1")
 
 
 def test_many_changes_are_few_questions(backend: Backend, shop: Shop, open_page: Open) -> None:
