@@ -14,19 +14,13 @@ from serving.errors import CodedError
 MAX_CHARACTERS = 2_000_000  # of an answer: text, thoughts and arguments
 MAX_TOLD = 300  # characters of a call that was left out
 
-
+_FILTERS = ("content_filter", "sensitive", "safety", "recitation", "blocklist", "prohibited_content")
+_BREAKS = ("network_error", "error", "abort")  # Zhipu; OpenRouter; vLLM and SGLang
 ENDINGS = {  # why a provider ended an answer that is none, or no whole one
-    "content_filter": "content_filtered",
-    "sensitive": "content_filtered",  # Zhipu
-    "safety": "content_filtered",  # Gemini, with those below
-    "recitation": "content_filtered",
-    "blocklist": "content_filtered",
-    "prohibited_content": "content_filtered",
+    **dict.fromkeys(_FILTERS, "content_filtered"),  # OpenAI, Zhipu, the others Gemini
+    **dict.fromkeys(_BREAKS, "model_broke_off"),
     "refusal": "model_declined",  # Anthropic
     "insufficient_system_resource": "model_exhausted",  # DeepSeek
-    "network_error": "model_broke_off",  # Zhipu
-    "error": "model_broke_off",  # OpenRouter
-    "abort": "model_broke_off",  # vLLM, SGLang
     "malformed_function_call": "call_malformed",  # Gemini
 }
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens")

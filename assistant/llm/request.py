@@ -90,9 +90,7 @@ def _for_model(
     others refuse calls without tools, and not all know `tool_choice: "none"`, which would let tools stay.
     """
     sent = [_of_model(model, message) for message in messages]
-    sent = _joined(_with_short_ids(sent) if with_tools else _as_text(sent))
-    if "bridge" in lessons:
-        sent = _bridged(sent)
+    sent = _in_turns(_with_short_ids(sent) if with_tools else _as_text(sent), bridged="bridge" in lessons)
     if "reasoning" in lessons:
         sent = [{REASONING[0]: "", **m} if m["role"] == "assistant" else m for m in sent]
     return sent
@@ -146,15 +144,21 @@ def _as_text(messages: Sequence[Message]) -> list[Message]:
     return sent
 
 
-def _joined(messages: Sequence[Message]) -> list[Message]:
-    """Join messages of the user that follow each other: the templates of Mistral and Gemma refuse them."""
-    joined: list[Message] = []
+def _in_turns(messages: Sequence[Message], *, bridged: bool) -> list[Message]:
+    """Join messages of the user that follow each other: the templates of Mistral and Gemma refuse them.
+
+    `bridged`: the assistant speaks between a tool's result and the user.
+    """
+    sent: list[Message] = []
     for message in messages:
-        if joined and message["role"] == joined[-1]["role"] == "user":
-            joined[-1] = {**joined[-1], "content": _joined_content(joined[-1]["content"], message["content"])}
-        else:
-            joined.append(message)
-    return joined
+        last = sent[-1] if sent else {"role": ""}
+        if message["role"] == last["role"] == "user":
+            sent[-1] = {**last, "content": _joined_content(last["content"], message["content"])}
+            continue
+        if bridged and (last["role"], message["role"]) == ("tool", "user"):
+            sent.append({"role": "assistant", "content": NO_ANSWER})
+        sent.append(message)
+    return sent
 
 
 def _joined_content(first: Any, second: Any) -> Any:
@@ -162,15 +166,6 @@ def _joined_content(first: Any, second: Any) -> Any:
         return f"{first}\n\n{second}"
     both = ([{"type": "text", "text": each}] if isinstance(each, str) else each for each in (first, second))
     return [part for parts in both for part in parts]
-
-
-def _bridged(messages: Sequence[Message]) -> list[Message]:
-    bridged: list[Message] = []
-    for message in messages:
-        if bridged and (bridged[-1]["role"], message["role"]) == ("tool", "user"):
-            bridged.append({"role": "assistant", "content": NO_ANSWER})
-        bridged.append(message)
-    return bridged
 
 
 def _with_short_ids(messages: Sequence[Message]) -> list[Message]:

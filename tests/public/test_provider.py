@@ -133,3 +133,21 @@ def test_stop_reaches_the_provider(suite: Suite, provider: ScriptedProvider, ope
     assert held.left.wait(HELD_SECONDS / 2)
     held.go_on.set()
     expect(shown.page.locator(".note")).to_contain_text("已停止")
+
+
+def test_what_is_to_be_known_of_an_answer_stands_below_it_also_when_the_page_is_loaded_again(
+    suite: Suite, provider: ScriptedProvider, open_page: Open
+) -> None:
+    # The last test of this file: that the model takes no tools is remembered.
+    provider.steps = [
+        refusal(400, "script-1 does not support tools"),
+        chunk(content="半句") + chunk(finish="length") + "data: [DONE]\n\n",
+    ]
+    shown = opened(suite, open_page)
+    shown.begin("耳机多少钱")
+    shown.settle()
+    marks = shown.answer.locator(".warned")
+    expect(marks).to_have_count(2)
+    shown.page.reload()
+    expect(marks.first).to_contain_text("回答不完整")
+    expect(marks.last).to_contain_text("script-1 不支持工具调用")
