@@ -29,7 +29,7 @@ from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Place, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
 from assistant.page.shares import Clients
-from assistant.page.state import Overview
+from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust, read_config
 from assistant.toolbox.config import ConfigError, Server, watch_config
 from assistant.toolbox.limits import Limits
@@ -293,7 +293,7 @@ async def _lifespan(
     folder = _state(settings)
     secret = given or secret_file.read_or_create(folder / "web-secret", "WEB_SECRET")
     opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
-    async with opened as model, Toolbox(servers, limits, _trust(settings)) as toolbox:
+    async with opened as model, Toolbox(servers, limits, _trust(settings), WATCHED) as toolbox:
         overview = Overview(model, toolbox)
         app.state.services = services = Services(
             toolbox, Chat(model, toolbox, secret), overview, Clients(secret)

@@ -70,7 +70,7 @@ class Services:
 
         Writing calls get so many seconds to finish.
         """
-        self.overview.stopping.set()
+        self.overview.end()
         self.shares.release()
         await self.chat.finish(seconds)
         await self.toolbox.close()
@@ -170,9 +170,13 @@ async def status(services: AppServices) -> dict[str, Any]:
 
 @router.get("/api/watch", response_class=EventSourceResponse, tags=["page"])
 async def watch(services: AppServices) -> AsyncIterator[ServerSentEvent]:
-    """Send what `/api/status` and `/api/tools` return as `state` events: at once, and at every change."""
-    async for state in services.overview.changes():
-        yield event("state", state)
+    """Send what `/api/status` and `/api/tools` return as `state` events: at once, and at every change.
+
+    A `changed` event, `{server, uris}`, says which of a server's resources that are `watched` there have
+    changed; after a reconnection all of them may have.
+    """
+    async for name, data in services.overview.changes():
+        yield event(name, data)
 
 
 @router.post("/api/get-prompt", tags=["page"], responses=FAILURE_RESPONSES)

@@ -1,9 +1,8 @@
 """What the page is told of its back end: model, servers, tools and prompts, and every change of them."""
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from assistant.chat.interfaces import Model
@@ -13,19 +12,21 @@ from assistant.toolbox.link import Link
 from serving.errors import CodedError
 from serving.logs import printable
 
-POLL_SECONDS = 0.05  # between two comparisons of the state; one takes microseconds
+WATCHED = ("shop://products", "shop://inventory", "shop://orders/latest")
+PAUSE_SECONDS = 0.2  # after telling that resources have changed: many changes are told as one
 GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
 RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page watches
 
 
 class Overview:
-    """The state of a toolbox and its model; `stopping` ends all who watch it."""
+    """The state of a toolbox and its model."""
 
     def __init__(self, model: Model, toolbox: Toolbox) -> None:
         self._model = model
         self._toolbox = toolbox
-        self.stopping = asyncio.Event()
-        self._retried_at = 0.0  # time.monotonic()
+        self._is_stopping = False
+        self._watchers = 0
+        self._retrying: asyncio.Task[None] | None = None
 
     def status(self) -> dict[str, Any]:
         """Return which model answers and how each server is."""
@@ -69,37 +70,67 @@ class Overview:
         )
         return GREETING.format(address=address, tools=len(self._toolbox.tools()), down=down)
 
-    async def changes(self) -> AsyncGenerator[dict[str, Any]]:
-        """Yield status and tools now, and again whenever something of them has changed.
+    async def changes(self) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+        """Yield `state`, status and tools, now and whenever something of them has changed; and `changed`.
 
-        Polling also finds what is not announced: an edited `mcp.json`, a new list of tools.
+        The latter says which watched resources of a server are other ones now.
         """
-        seen = None
-        while not self.stopping.is_set():
-            now = [_compared(link) for link in self._toolbox.links.values()]
-            if now != seen:
-                seen = now
-                state = self.status() | self.tools()
-                for server in state["servers"]:
-                    del server["retryIn"]  # a countdown is no change
-                yield state
-            self._retry_local_servers()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self.stopping.wait(), POLL_SECONDS)
+        seen, news = None, self._toolbox.news
+        number = news.number
+        with self._watching():
+            while not self._is_stopping:
+                bell = news.bell  # before all is looked at
+                now = [_compared(link) for link in self._toolbox.links.values()]
+                if now != seen:
+                    seen = now
+                    yield "state", self._state()
+                touched, number = news.since(number), news.number
+                for server, uris in touched.items():
+                    yield "changed", {"server": server, "uris": uris}
+                await (asyncio.sleep(PAUSE_SECONDS) if touched else bell.wait())
 
-    def _retry_local_servers(self) -> None:
+    def end(self) -> None:
+        """End all who watch."""
+        self._is_stopping = True
+        self._toolbox.news.ring()
+
+    def _state(self) -> dict[str, Any]:
+        state = self.status() | self.tools()
+        for server in state["servers"]:
+            del server["retryIn"]  # a countdown is no change
+        return state
+
+    @contextmanager
+    def _watching(self) -> Iterator[None]:
+        """While anybody watches, look for local servers that come up."""
+        self._watchers += 1
+        if self._retrying is None:
+            self._retrying = asyncio.create_task(self._retry_local_servers())
+        try:
+            yield
+        finally:
+            self._watchers -= 1
+            if not self._watchers:
+                self._retrying.cancel()
+                self._retrying = None
+
+    async def _retry_local_servers(self) -> None:
         """Reconnect to local servers that refused the connection: a person watches and waits for them."""
-        if time.monotonic() < self._retried_at + RETRY_SECONDS:
-            return
-        self._retried_at = time.monotonic()
-        for link in self._toolbox.links.values():
-            is_refused = link.error is not None and link.error.code == "connect_refused"
-            if link.retry_in is not None and is_refused and link.server.is_local:
-                link.reconnect()
+        while True:
+            bell = self._toolbox.news.bell
+            refused = [link for link in self._toolbox.links.values() if _is_refused(link)]
+            for link in refused:
+                if link.retry_in is not None:
+                    link.reconnect()
+            await (asyncio.sleep(RETRY_SECONDS) if refused else bell.wait())
+
+
+def _is_refused(link: Link) -> bool:
+    return link.error is not None and link.error.code == "connect_refused" and link.server.is_local
 
 
 def _compared(link: Link) -> tuple[Any, ...]:
-    return (link.server, link.status, link.error, link.listing, tuple(link.notes))
+    return (link.server, link.status, link.error, link.listing, tuple(link.notes), link.watched)
 
 
 def _server(link: Link) -> dict[str, Any]:
@@ -116,6 +147,7 @@ def _server(link: Link) -> dict[str, Any]:
         "tools": len(link.listing.tools),
         "notes": [_said(note) for note in link.notes],
         "skipped": [_said(each) for each in link.listing.skipped],
+        "watched": link.watched,
         "protocolVersion": link.protocol_version,
         "retryIn": link.retry_in,
     }

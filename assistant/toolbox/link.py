@@ -6,16 +6,16 @@ import os
 import random
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
 import anyio
 from mcp import Client
 from mcp.client.session import IncomingMessage
-from mcp.client.subscriptions import SubscriptionLost
+from mcp.client.subscriptions import ResourceUpdated, SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp_types import ToolListChangedNotification
+from mcp_types import ResourceUpdatedNotification, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Tool
@@ -26,7 +26,8 @@ from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.transports import open_client
 from assistant.toolbox.trust import Trust
-from assistant.toolbox.wire import FilledInError
+from assistant.toolbox.watching import News, subscribed, watchable
+from assistant.toolbox.wire import FilledInError, StreamEnded
 from serving.errors import CodedError
 from serving.redaction import redacted
 
@@ -54,10 +55,16 @@ def _untrusted(server: Server) -> CodedError:
 class Link:
     """One server's connection, and what is known of the server while there is none."""
 
-    def __init__(self, server: Server, limits: Limits, trust: Trust) -> None:
+    def __init__(
+        self, server: Server, limits: Limits, trust: Trust, news: News, watch: Collection[str] = ()
+    ) -> None:
         self.server = server
         self.limits = limits
         self._trust = trust
+        self._news = news
+        self._watch_for = watch
+        self.watched: Sequence[str] = ()  # of those, what the server tells the changes of
+        self._is_deaf = False  # the stream on which it would tell has ended
         self.status: Status = "disabled" if server.error else "connecting"
         self.error: CodedError | None = server.error
         self.listing = Listing()
@@ -157,9 +164,10 @@ class Link:
             connected = f"已连接，{len(self.listing.tools)} 个工具"
             said = sentence_of(error.code, error.params) if error else connected
             log.info("%s: %s", self.server.name, said)
-        self.status, self.error, self._client = status, error, client
+        self.status, self.error, self._client, self.watched = status, error, client, ()
         self._changed.set()
         self._changed = asyncio.Event()
+        self._news.ring()
 
     async def _own(self) -> None:
         """Connect, watch, and connect again, until the link is stopped."""
@@ -169,6 +177,7 @@ class Link:
         while not self._stopping:
             self._wake.clear()
             self.notes = list(self.server.notes)
+            self._is_deaf = False
             try:
                 opened = open_client(self.server, limits, self._on_message, self._note, mode)
                 async with opened as client:
@@ -203,10 +212,27 @@ class Link:
     def _note(self, note: CodedError) -> None:
         if note not in self.notes:
             self.notes.append(note)
+            self._news.ring()
 
     async def _on_message(self, message: IncomingMessage) -> None:
-        if isinstance(message, ToolListChangedNotification):
-            self._tools_changed.set()
+        match message:
+            case ToolListChangedNotification():
+                self._tools_changed.set()
+            case ResourceUpdatedNotification():
+                self._touched(message.params.uri)
+            case StreamEnded():
+                self._is_deaf = True
+                self._watches(())
+
+    def _watches(self, uris: Sequence[str]) -> None:
+        """Take over what is subscribed to; what changed before that was not told."""
+        self.watched = () if self._is_deaf else tuple(uris)
+        self._news.touch(self.server.name, self.watched)
+
+    def _touched(self, uri: str) -> None:
+        whole = [each for each in self.watched if uri == each or uri.startswith(f"{each}/")]
+        if whole:
+            self._news.touch(self.server.name, whole)
 
     async def _watch(self, client: Client) -> None:
         """Return, or raise, when the connection has to be opened again."""
@@ -223,15 +249,20 @@ class Link:
 
     async def _list(self, client: Client) -> None:
         listing = await read_listing(client, self.server, self.limits.max_pages, self._writing)
-        self.listing = self.listing if listing == self.listing else listing
+        if listing != self.listing:
+            self.listing = listing
+            self._news.ring()
         self._writing |= {tool.name for tool in self.listing.tools if not tool.read_only}
 
     async def _follow(self, client: Client) -> None:
-        """Keep the list of tools current; if the server has gone away, listing raises."""
+        """Keep the list of tools current, and watch; if the server has gone away, listing raises."""
         subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
+        uris: Sequence[str] = await watchable(client, self._watch_for, self.limits.max_pages)
+        if uris and not subscribes:
+            self._watches(await subscribed(client, uris))
         while True:
             if subscribes:
-                subscribes = await self._subscribe(client)
+                subscribes, uris = await self._subscribe(client, uris)
             else:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(self._tools_changed.wait(), self.limits.poll_seconds)
@@ -243,14 +274,19 @@ class Link:
                     raise  # but a server that is busy with a call is not dead because it is slow to list
             await asyncio.sleep(self.limits.first_delay_seconds)
 
-    async def _subscribe(self, client: Client) -> bool:
-        """List the tools at each change; return when the subscription ends, False where there is none."""
+    async def _subscribe(self, client: Client, uris: Sequence[str]) -> tuple[bool, Sequence[str]]:
+        """List the tools at each change, until the subscription ends; return what to subscribe to then."""
         try:
-            async with client.listen(tools_list_changed=True) as changes:
-                async for _ in changes:
-                    await self._list(client)
+            async with client.listen(tools_list_changed=True, resource_subscriptions=uris) as changes:
+                self._watches(changes.honored.resource_subscriptions or ())
+                async for change in changes:
+                    if isinstance(change, ResourceUpdated):
+                        self._touched(change.uri)
+                    else:
+                        await self._list(client)
         except SubscriptionLost:
             pass  # the server has stopped or restarted; the next listing shows which
         except MCPError:
-            return False
-        return True
+            self._watches(())
+            return bool(uris), ()  # without addresses it may take the subscription
+        return True, uris

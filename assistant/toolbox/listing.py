@@ -46,18 +46,18 @@ async def read_listing(
     Raises MCPError: it does not answer, or refuses to list its tools although it says that it has some.
     """
     skipped: list[CodedError] = []
-    raw_tools = await _entries(client, "tools", max_pages, skipped)
+    raw_tools = await entries_of(client, "tools", max_pages, skipped)
     tools = _usable("tool_skipped", raw_tools, partial(describe_tool, server, writing=writing), skipped)
     patterns = [each for each in (*server.only_tools, *server.not_tools) if each != "*"]
     matched = {each for each in patterns for tool in tools if server.is_meant(tool.name, each)}
     if unmatched := [each for each in patterns if each not in matched]:
         skipped.append(CodedError("tools_unmatched", names=unmatched))
-    raw_prompts = await _entries(client, "prompts", max_pages, skipped)
+    raw_prompts = await entries_of(client, "prompts", max_pages, skipped)
     prompts = _usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
     return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped)
 
 
-async def _entries(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:
+async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:
     """Read the pages of a list as they came, up to our bounds."""
     is_promised = getattr(client.server_capabilities, kind) is not None
     entries: list[Any] = []

@@ -19,6 +19,7 @@ from assistant.toolbox.wire import (
     Channel,
     FilledInError,
     HttpAnswer,
+    StreamEnded,
     decoded,
     filled_in,
     parse,
@@ -96,8 +97,12 @@ async def streamable_http(
     transport = _StreamableHttp(url, note)
     async with Channel(note) as ends, anyio.create_task_group() as group:
 
+        async def follow() -> None:
+            await transport.handle_get_stream(client, ends.to_client)
+            await ends.to_client.send(StreamEnded())  # it gives up where a server has no such stream
+
         def listen() -> None:
-            group.start_soon(transport.handle_get_stream, client, ends.to_client)
+            group.start_soon(follow)
 
         group.start_soon(
             transport.post_writer, client, ends.from_client, ends.to_client, ends.outgoing, listen, group

@@ -59,7 +59,7 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
     if method == "initialize" or (method == "server/discover" and "supportedVersions" in result):
         return _introduced(result, note)
-    if method in ("tools/list", "prompts/list"):
+    if method in ("tools/list", "prompts/list", "resources/list"):
         key = method.partition("/")[0]
         entries = result.get(key) or []
         if not isinstance(entries, list):

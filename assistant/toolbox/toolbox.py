@@ -1,7 +1,7 @@
 """The tools of every server in `mcp.json`: listed under one name each, called through live links."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
@@ -13,22 +13,33 @@ from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
 from assistant.toolbox.trust import Trust
+from assistant.toolbox.watching import News
 
 
 class Toolbox:
     """The servers of one `mcp.json`: `async with Toolbox(servers) as box: await box.call(…)`.
 
-    Without `trust`, commands wait until `link(name).allow(fingerprint)`.
+    Without `trust`, commands wait until `link(name).allow(fingerprint)`. Resources of the addresses in
+    `watch` are subscribed to; `news` tells of every change.
     """
 
     def __init__(
-        self, servers: Iterable[Server], limits: Limits | None = None, trust: Trust | None = None
+        self,
+        servers: Iterable[Server],
+        limits: Limits | None = None,
+        trust: Trust | None = None,
+        watch: Collection[str] = (),
     ) -> None:
+        self.news = News()
+        self._watch = watch
         self._limits = limits or Limits()
         self._trust = trust or Trust()
         self._lists: list[Sequence[Tool]] = []  # from which these were made:
         self._tools: list[Tool] = []
-        self.links = {server.name: Link(server, self._limits, self._trust) for server in servers}
+        self.links = {server.name: self._link(server) for server in servers}
+
+    def _link(self, server: Server) -> Link:
+        return Link(server, self._limits, self._trust, self.news, self._watch)
 
     async def __aenter__(self) -> "Toolbox":
         for link in self.links.values():
@@ -50,8 +61,9 @@ class Toolbox:
             if old is not None and old.server == server:
                 self.links[server.name] = before.pop(server.name)
             else:
-                self.links[server.name] = Link(server, self._limits, self._trust)
+                self.links[server.name] = self._link(server)
                 self.links[server.name].start()
+        self.news.ring()
         await asyncio.gather(*(link.stop() for link in before.values()))
 
     async def settled(self) -> None:

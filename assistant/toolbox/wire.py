@@ -46,6 +46,10 @@ _ESCAPE = re.compile(
 )
 
 
+class StreamEnded(Exception):  # noqa: N818  the SDK hands exceptions on to whoever follows a connection
+    """A server's own messages come no more; its answers do."""
+
+
 class HttpAnswer(NamedTuple):
     """The HTTP status of a request's first response, and the body of one that refuses it."""
 

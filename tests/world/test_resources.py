@@ -1,5 +1,6 @@
 """What servers hold as resources: read by their address, as whole as they came."""
 
+import asyncio
 import base64
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from tests.support import world
 from tests.support.asgi import serve
 from tests.support.chat_service import shop_server
 from tests.support.mcp_servers import HandshakeOnly
-from tests.support.raw_server import error
+from tests.support.raw_server import NONE, error
 
 pytestmark = pytest.mark.anyio
 PNG = base64.b64encode(b"\x89PNG\xff\xfb\xff").decode()
@@ -72,3 +73,28 @@ async def test_a_resource_is_read_in_both_eras(tmp_path: Path, around: Any) -> N
         await web.becomes("ready")
         read = await web.read("shop://items/7")
     assert read == (200, {"contents": [content("[7]", "shop://items/7", "application/json")]})
+
+
+RESOURCES = {"resources": [{"uri": "shop://products"}, {"uri": "other://a"}]}
+CAN = {"capabilities": {"tools": {}, "resources": {"subscribe": True}}}
+
+
+@pytest.mark.parametrize(
+    ("hello", "answers"),
+    [
+        ({}, {"resources/list": RESOURCES}),
+        (CAN, {"resources/list": {"resources": [{"uri": "other://a"}, None]}}),
+        (CAN, {"resources/list": NONE}),
+        (CAN, {"resources/list": RESOURCES, "resources/subscribe": NONE, "subscriptions/listen": NONE}),
+        (CAN, {"resources/list": RESOURCES, "resources/subscribe": {}}),  # and no stream to tell it on
+    ],
+)
+async def test_what_a_server_does_not_tell_of_is_not_watched(
+    shared: world.Started, hello: dict[str, Any], answers: dict[str, Any]
+) -> None:
+    await shared.connect(answers, hello)
+    if hello:
+        while not any(shared.server.times(method) for method in reversed(answers)):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    told = await shared.web.server()
+    assert (told["status"], told["watched"]) == ("ready", [])

@@ -95,7 +95,7 @@ async def test_a_server_that_is_down_is_told_with_a_code(tmp_path: Path) -> None
         Toolbox([Server("dead", url=url)]) as toolbox,
         aclosing(Overview(ScriptedModel(), toolbox).changes()) as states,
     ):
-        while (server := (await anext(states))["servers"][0])["status"] != "down":
+        while (server := (await anext(states))[1]["servers"][0])["status"] != "down":
             pass
     assert (server["code"], server["params"]) == ("connect_refused", {"address": url})
     assert url in server["error"]
@@ -191,10 +191,10 @@ async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_fo
         Toolbox([here], hours) as toolbox,
         aclosing(Overview(ScriptedModel(), toolbox).changes()) as states,
     ):
-        while (await anext(states))["servers"][0]["status"] != "down":
+        while (await anext(states))[1]["servers"][0]["status"] != "down":
             pass
         async with serve(shop_server().streamable_http_app(), port):
-            while (await anext(states))["servers"][0]["status"] != "ready":
+            while (await anext(states))[1]["servers"][0]["status"] != "ready":
                 pass
 
 

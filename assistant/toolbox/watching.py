@@ -1,0 +1,66 @@
+"""What is watched of servers: the addresses that are subscribed to, and the news of every change."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import EmptyResult, SubscribeRequest, SubscribeRequestParams
+
+from assistant.toolbox.listing import entries_of
+from assistant.toolbox.raw_results import text_of
+
+
+class News:
+    """Whatever changes in a toolbox rings; of watched addresses it is known when each has last changed."""
+
+    def __init__(self) -> None:
+        self.bell = asyncio.Event()  # set, and replaced by another, at every change
+        self.number = 0  # of the last change of a watched address
+        self._touched: dict[tuple[str, str], int] = {}
+
+    def ring(self) -> None:
+        """Tell all who wait that something has changed."""
+        self.bell.set()
+        self.bell = asyncio.Event()
+
+    def touch(self, server: str, uris: Iterable[str]) -> None:
+        """Tell that these addresses of a server have changed."""
+        self.number += 1
+        self._touched |= dict.fromkeys([(server, uri) for uri in uris], self.number)
+        self.ring()
+
+    def since(self, number: int) -> dict[str, list[str]]:
+        """Return by server the addresses that have changed since then."""
+        found: dict[str, list[str]] = defaultdict(list)
+        for (server, uri), changed in self._touched.items():
+            if changed > number:
+                found[server].append(uri)
+        return found
+
+
+async def watchable(client: Client, wanted: Collection[str], max_pages: int) -> list[str]:
+    """Return which of the wanted addresses a server lists, if it says that it can be subscribed to."""
+    resources = client.server_capabilities.resources
+    if not wanted or resources is None or not resources.subscribe:
+        return []
+    try:
+        entries = await entries_of(client, "resources", max_pages, [])
+    except MCPError:
+        return []  # if the server is gone, listing its tools will tell
+    listed = {text_of(entry, "uri") for entry in entries if isinstance(entry, dict)}
+    return [uri for uri in wanted if uri in listed]
+
+
+async def subscribed(client: Client, uris: Iterable[str]) -> list[str]:
+    """Subscribe in the handshake protocol, and return to which."""
+    taken = []
+    for uri in uris:
+        try:
+            request = SubscribeRequest(params=SubscribeRequestParams(uri=uri))
+            await client.session.send_request(request, EmptyResult)
+        except MCPError:
+            continue
+        taken.append(uri)
+    return taken
