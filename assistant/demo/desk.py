@@ -168,11 +168,15 @@ class Desk:
     _help = _hello
 
     def _unknown(self) -> str:
-        if self.find(self.text):
-            counted = all(line.quantity and not line.bare for line in self.meaning.lines or [Line()])
-            return self.order(list(self.meaning.lines)) if counted else self._products()
+        lines, found = list(self.meaning.lines), self.find(self.text)
+        counts = bool(lines) and all(line.quantity for line in lines)
+        bare = all(line.bare for line in lines)
+        if counts and (len(self.before.focus) == 1 if bare else found):
+            return self.order(lines)
+        if found:
+            return self._products()
         if pattern(DATA["lines"]["count_and_name"]).fullmatch(self.text):
-            return self.order(list(self.meaning.lines))  # 4 Tom
+            return self.order(lines)  # 4 Tom
         first, second = data.examples(self.tongue, self.text, 2)
         return self.say("unsure", first=first, second=second)
 
@@ -236,7 +240,7 @@ class Desk:
         shelf = self.stocked(found)
         products = [*shelf.products.values()] if found is None else found
         if says("most", self.text) or says("least", self.text):
-            products.sort(key=lambda product: shelf.stock[product.id], reverse=says("most", self.text))
+            products.sort(key=lambda product: shelf.stock.get(product.id, 0), reverse=says("most", self.text))
 
         def left(product: Product) -> str:
             pieces = shelf.stock.get(product.id)
@@ -252,10 +256,10 @@ class Desk:
         few = data.count_of("few", self.text)
         limit = (0 if says("sold_out", self.text) else LOW_STOCK) if few is None else max(few - 1, 0)
         shelf = self.stocked(None, maxQuantity=limit)
-        low = [product for product in shelf.products.values() if shelf.stock[product.id] <= limit]
+        low = [product for product in shelf.products.values() if shelf.stock.get(product.id, 0) <= limit]
         start = self.say("low" if low else "none_low", limit=limit)
         shelf = shelf if low else self.stocked(None)
-        products = sorted(low or shelf.products.values(), key=lambda p: (shelf.stock[p.id], p.id))
+        products = sorted(low or shelf.products.values(), key=lambda p: (shelf.stock.get(p.id, 0), p.id))
         shown = products if low else products[:MAX_LOWEST]
         start += "" if low else self.say("lowest")
         return self.listed(start, shown, shelf, columns=data.STOCK)

@@ -181,8 +181,9 @@ def _amend(new: Meaning, given: Line, text: str, corrects: bool, scene: Scene) -
     if scene.asked == "product":
         return None
     changes = changes or (says("add", text) and not bare)
-    one = bare and given.quantity is not None and not given.customer and len(waits) == 1
-    return replace(new, goal="change") if changes or one else None
+    counts = bare and given.quantity is not None and not given.customer and len(waits) == 1
+    names = given.customer and given == Line(customer=given.customer) and not words(new.text)
+    return replace(new, goal="change") if changes or counts or names else None
 
 
 def pointed(text: str, scene: Scene) -> str:
@@ -268,6 +269,9 @@ def order_lines(text: str) -> list[Line]:
     text, shared = text.replace("\x01", " "), None
     if each := pattern(DATA["lines"]["each"]).search(text):
         text, shared = _cut(text, each), pieces(first_group(each))
+    first = pattern(r"<N>\s*<M>").search(text)
+    if first and not words(text[: first.start()]):  # 两个充电宝一个手表
+        text = pattern(DATA["lines"]["unparted"]).sub(",", text)
     lines: list[Line] = []
     for line in (_line(part, shared) for part in _parted(text)):
         if lines and lines[-1].quantity is None and line.quantity is not None and line.bare:
