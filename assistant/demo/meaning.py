@@ -182,8 +182,8 @@ def _amend(new: Meaning, given: Line, text: str, corrects: bool, scene: Scene) -
         return None
     changes = changes or (says("add", text) and not bare)
     counts = bare and given.quantity is not None and not given.customer and len(waits) == 1
-    names = given.customer and given == Line(customer=given.customer) and not words(new.text)
-    return replace(new, goal="change") if changes or counts or names else None
+    renamed = given.customer and given == Line(customer=given.customer) and not words(new.text)
+    return replace(new, goal="change") if changes or counts or renamed else None
 
 
 def pointed(text: str, scene: Scene) -> str:
