@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal, Self
 
 import anyio
 import httpx
-from mcp.types import CallToolResult, ToolAnnotations
+from mcp.types import CallToolResult
 from pydantic import ConfigDict, Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
 from mcp_server import filters, sentences
-from mcp_server.arguments import strict_tool
+from mcp_server.arguments import hints, strict_tool
 from mcp_server.asking import (
     ANSWER_SECONDS,
     BuyersAnswer,
@@ -258,13 +258,8 @@ async def create_purchase(
     return once_result(answer, order_step(answer, zone))
 
 
-READ_ONLY = ToolAnnotations(
-    read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False
-)
-# An order cannot be undone, which is what a host wants to know before it runs a tool unasked.
-TAKES_STOCK = ToolAnnotations(
-    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=False
-)
+READS = hints(reads=True, destroys=False, repeatable=True)
+BUYS = hints(destroys=True, repeatable=False)  # who has bought cannot undo it
 
 
 def rest_client(settings: Settings) -> RestClient:
@@ -279,10 +274,10 @@ def create_server(
     shop = rest or rest_client(settings)
     return ShopServer(
         [
-            strict_tool(get_products, "获取产品列表", READ_ONLY),
-            strict_tool(get_inventory, "获取库存列表", READ_ONLY),
-            strict_tool(get_orders, "获取订单列表", READ_ONLY),
-            strict_tool(create_purchase, "创建采购订单", TAKES_STOCK, HONOURS_KEY),
+            strict_tool(get_products, "获取产品列表", READS),
+            strict_tool(get_inventory, "获取库存列表", READS),
+            strict_tool(get_orders, "获取订单列表", READS),
+            strict_tool(create_purchase, "创建采购订单", BUYS, HONOURS_KEY),
             *(owner_tools() if settings.owner else ()),
         ],
         ToolContext(shop, settings.mcp_confirm, ShopClock(shop), answer_seconds),

@@ -90,6 +90,13 @@ def strict_tool(
     return StrictTool(tool, strict)
 
 
+def hints(*, reads: bool = False, destroys: bool, repeatable: bool) -> ToolAnnotations:
+    """Return what a host wants to know before it runs a tool unasked."""
+    return ToolAnnotations(
+        read_only_hint=reads, destructive_hint=destroys, idempotent_hint=repeatable, open_world_hint=False
+    )
+
+
 def optional(description: str, **bounds: Any) -> Any:
     """Describe an argument that may be left out; null is taken, since models send it, but not advertised."""
     return Field(description=description, json_schema_extra=_without_null, **bounds)

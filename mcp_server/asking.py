@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import uuid
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -234,16 +235,13 @@ def _is_to_be_asked(ctx: ToolCall) -> bool:
     confirm = ctx.request_context.lifespan_context.confirm
     if confirm == "never":
         return False
-    able = ctx.client_capabilities and ctx.client_capabilities.elicitation
-    can_be_asked = (
-        able
-        and (able.form is not None or able.url is None)
-        # 2026-07-28 asks in its answer; before that there must be a way back to the client within the call.
-        and (_is_modern(ctx) or ctx.session.can_send_request)
-    )
+    able = ctx.client_capabilities.elicitation if ctx.client_capabilities else None
+    # 2026-07-28 asks in its answer; before that there must be a way back to the client within the call.
+    has_a_way = _is_modern(ctx) or ctx.session.can_send_request
+    can_be_asked = able is not None and (able.form is not None or able.url is None) and has_a_way
     if confirm == "always" and not can_be_asked:
         raise CodedError("cannot_ask")
-    return bool(can_be_asked)
+    return can_be_asked
 
 
 def _is_modern(ctx: ToolCall) -> bool:
@@ -252,33 +250,25 @@ def _is_modern(ctx: ToolCall) -> bool:
 
 async def _quoted(rest: RestClient, purchase: PurchaseRequest) -> Quote:
     """Return what the person is asked, with names and total as the shop knows them. Raises RestError."""
-    wanted = wanted_stock(purchase.items)
-    known = await stocked(rest, "purchase", wanted)
+    wanted, known, lines = await looked_up(rest, "purchase", purchase.items)
     if any(id_ not in known or known[id_]["quantity"] < count for id_, count in wanted.items()):
         return Quote(total=NO_TOTAL)
     cents = sum(round(known[id_]["product"]["price"] * 100) * count for id_, count in wanted.items())
-    lines = lines_shown(wanted, known)
     return Quote(sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100), cents / 100)
 
 
-def wanted_stock(items: Iterable[OrderItem]) -> dict[int, int]:
-    """Return how many there are of each product: lines of the same product are added up."""
-    wanted: dict[int, int] = {}
-    for line in items:
-        wanted[line.productId] = wanted.get(line.productId, 0) + line.quantity
-    return wanted
-
-
-async def stocked(rest: RestClient, operation: Operation, ids: Iterable[int]) -> dict[int, dict[str, Any]]:
-    """Return the inventory items of products, those that there are. Raises RestError."""
-    query = {"productId": list(ids), "limit": MAX_LIMIT}
+async def looked_up(
+    rest: RestClient, operation: Operation, lines: Iterable[OrderItem]
+) -> tuple[Counter[int], dict[int, dict[str, Any]], str]:
+    """Return how many there are of each product, the shop's inventory items, and both as text."""
+    wanted: Counter[int] = Counter()
+    for line in lines:  # those of the same product are added up
+        wanted[line.productId] += line.quantity
+    query = {"productId": list(wanted), "limit": MAX_LIMIT}
     answer = await rest.get(operation, "/inventory", query, rest.limits.look_seconds)
-    return {item["productId"]: item for item in answer.data if item.get("product")}
-
-
-def lines_shown(counts: dict[int, int], known: dict[int, dict[str, Any]]) -> str:
-    """Return how many of what, with the shop's names."""
-    return "、".join(f"{count} × {known[id_]['product']['name']}" for id_, count in counts.items())
+    known = {item["productId"]: item for item in answer.data if item.get("product")}
+    shown = (f"{count} × {known[id_]['product']['name']}" for id_, count in wanted.items() if id_ in known)
+    return wanted, known, "、".join(shown)
 
 
 def _digest(text: str) -> str:

@@ -1,56 +1,31 @@
 """The owner's tools: stock, products, cancellations. Each is asked about first, with the shop's numbers."""
-
 # ruff: noqa: ARG001  arguments of a tool that its resolvers take by name
 
 from decimal import Decimal
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Elicit, ElicitationResult, Resolve
-from mcp.types import CallToolResult, ToolAnnotations
-from pydantic import AfterValidator, Field, TypeAdapter, WithJsonSchema
+from mcp.types import CallToolResult
+from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import to_json
 
-from mcp_server import sentences
-from mcp_server.arguments import StrictTool, optional, strict_tool
-from mcp_server.asking import (
-    Agreement,
-    KeyOfModel,
-    ToolCall,
-    ask_owner,
-    call_key,
-    check_agreed,
-    key_of_caller,
-    lines_shown,
-    rest_of,
-    stocked,
-    wanted_stock,
-)
+import models
+from mcp_server import asking, sentences
+from mcp_server.arguments import StrictTool, hints, optional, strict_tool
+from mcp_server.asking import Agreement, KeyOfModel, ToolCall, rest_of
 from mcp_server.rest_client import (
+    A_MOVE,
+    A_PRODUCT,
     AN_ORDER,
     RestAnswer,
+    RestClient,
     RestError,
     ShopRefusedError,
     UnknownOutcomeError,
 )
 from mcp_server.results import HONOURS_KEY, once_result
-from models import (
-    MAX_ID,
-    MAX_PRICE,
-    MAX_QUANTITY,
-    MAX_STOCK,
-    ExactPrice,
-    InventoryItem,
-    Keywords,
-    Move,
-    Order,
-    Product,
-    ProductDescription,
-    ProductName,
-    Reason,
-)
+from models import InventoryItem, Order, Product
 from serving.errors import CodedError
-
-A_MOVE, A_PRODUCT = TypeAdapter(Move), TypeAdapter(Product)
 
 
 def _not_zero(change: int) -> int:
@@ -59,34 +34,43 @@ def _not_zero(change: int) -> int:
     return change
 
 
-ProductId = Annotated[int, Field(ge=1, le=MAX_ID, description="商品 ID，见 get_products")]
-OrderId = Annotated[int, Field(ge=1, le=MAX_ID, description="订单号，见 get_orders")]
+Id = Annotated[int, Field(ge=1, le=models.MAX_ID)]
+ProductId = Annotated[Id, Field(description="商品 ID，见 get_products")]
+OrderId = Annotated[Id, Field(description="订单号，见 get_orders")]
 Change = Annotated[
     int,
-    Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, description="库存变化，件；正数为到货，负数为更正，不能是 0"),
+    Field(ge=-models.MAX_QUANTITY, le=models.MAX_QUANTITY),
+    Field(description="库存变化，件；正数为到货，负数为更正，不能是 0"),
     AfterValidator(_not_zero),
 ]
-Why = Annotated[Reason | None, optional("可选。原因，记在库存流水里")]
-KnownId = Annotated[
-    Annotated[int, Field(ge=1, le=MAX_ID)] | None,
-    optional("要修改的商品 ID，见 get_products；新增商品时不填"),
-]
-Name = Annotated[ProductName | None, optional("商品名称；新增时必填")]
+Why = Annotated[models.Reason | None, optional("可选。原因，记在库存流水里")]
+KnownId = Annotated[Id | None, optional("要修改的商品 ID，见 get_products；新增商品时不填")]
+Name = Annotated[models.ProductName | None, optional("商品名称；新增时必填")]
 # Without `multipleOf`, which hosts compute in binary, where 19.99 is no multiple of 0.01.
-_YUAN = {"type": "number", "minimum": 0, "maximum": MAX_PRICE}
-Price = Annotated[
-    ExactPrice | None, WithJsonSchema(_YUAN), optional("单价，人民币元，最多两位小数；新增时必填")
-]
-Description = Annotated[ProductDescription | None, optional("商品描述")]
-Words = Annotated[Keywords | None, optional("顾客会用来找它的其他说法，不显示；填了就替换原来的")]
-Opening = Annotated[
-    Annotated[int, Field(ge=0, le=MAX_STOCK)] | None,
-    optional("新商品的初始库存，件；已有商品的库存用 restock 改变"),
-]
+_YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": models.MAX_PRICE})
+Price = Annotated[models.ExactPrice | None, _YUAN, optional("单价，人民币元，最多两位小数；新增时必填")]
+About = Annotated[models.ProductDescription | None, optional("商品描述")]
+Words = Annotated[models.Keywords | None, optional("顾客会用来找它的其他说法，不显示；填了就替换原来的")]
+Stock = Annotated[int, Field(ge=0, le=models.MAX_STOCK)]
+Opening = Annotated[Stock | None, optional("新商品的初始库存，件；已有商品的库存用 restock 改变")]
 
 
 def _why(reason: str | None) -> str:
     return sentences.WHY.format(reason=reason) if reason else ""
+
+
+def _refused(status: int, sentence: str, code: str, **params: Any) -> ShopRefusedError:
+    """Return the refusal that the shop would answer with: what it cannot do is not asked about."""
+    return ShopRefusedError("restock", status, sentence.format_map(params), code, **params)
+
+
+async def _item(rest: RestClient, product_id: int) -> dict[str, Any]:
+    query = {"productId": product_id}
+    items = (await rest.get("restock", "/inventory", query, rest.limits.look_seconds)).data
+    if not items:
+        raise _refused(404, sentences.UNKNOWN_PRODUCT, "unknown_product", productId=product_id)
+    item: dict[str, Any] = items[0]
+    return item
 
 
 async def ask_restock(
@@ -95,28 +79,18 @@ async def ask_restock(
     """Ask before a stock changes, from what to what."""
 
     async def question() -> str | None:
-        item = (await stocked(rest_of(ctx), "restock", [productId])).get(productId)
-        if item is None:
-            raise ShopRefusedError(
-                "restock",
-                404,
-                sentences.UNKNOWN_PRODUCT.format(productId=productId),
-                "unknown_product",
-                productId=productId,
-            )
-        name, now = item["product"]["name"], item["quantity"]
+        item = await _item(rest_of(ctx), productId)
+        now, name = item["quantity"], item["product"]["name"]
         if now + change < 0:
-            if key_of_caller(ctx, idempotencyKey):
+            if asking.key_of_caller(ctx, idempotencyKey):
                 return None  # it may be done already: the shop knows
-            detail = sentences.OUT_OF_STOCK.format(name=name, available=now)
-            at_hand = {"productId": productId, "name": name, "available": now}
-            raise ShopRefusedError("restock", 400, detail, "out_of_stock", **at_hand)
-        what = sentences.DELIVERY if change > 0 else sentences.CORRECTION
-        return sentences.RESTOCK_QUESTION.format(
-            what=what, name=name, id=productId, change=change, now=now, after=now + change, why=_why(reason)
-        )
+            known = {"productId": productId, "name": name, "available": now}
+            raise _refused(400, sentences.OUT_OF_STOCK, "out_of_stock", **known)
+        text = sentences.DELIVERY_QUESTION if change > 0 else sentences.CORRECTION_QUESTION
+        numbers = {"change": change, "now": now, "after": now + change}
+        return text.format(name=name, id=productId, why=_why(reason), **numbers)
 
-    return await ask_owner(ctx, question)
+    return await asking.ask_owner(ctx, question)
 
 
 async def restock(
@@ -133,12 +107,12 @@ async def restock(
     change 为正数是到货，为负数是更正（盘亏、损坏）；每次变化都记在库存流水里。返回现在的库存。
     结果不明时，只能用失败信息里的 idempotencyKey、同样的内容再试，这样不会记两次。
     """
-    check_agreed(agreed)
-    key, rest = call_key(ctx, idempotencyKey), rest_of(ctx)
+    asking.check_agreed(agreed)
+    key, rest = asking.call_key(ctx, idempotencyKey), rest_of(ctx)
     move = {"change": change, "reason": reason or ""}
     moved = await rest.write("restock", ("POST", f"/inventory/{productId}/moves", move), key, A_MOVE)
     try:
-        item = (await stocked(rest, "restock", [productId]))[productId]
+        item = await _item(rest, productId)
     except RestError as error:  # it is done, and the key finds it
         raise UnknownOutcomeError(error, key) from error
     return once_result(RestAnswer(to_json(item), item, moved.replayed), sentences.MOVED_BEFORE)
@@ -157,16 +131,16 @@ def given_fields(
     fields: dict[str, Any] = {"name": name, "description": description, "keywords": keywords}
     fields |= {"price": None if price is None else float(price), "quantity": quantity}
     given = {field: value for field, value in fields.items() if value is not None}
-    problem = None
+    wrong = None
     if productId is None and not {"name", "price"} <= given.keys():
-        problem = ("price" if name else "name", sentences.NEEDS_NAME_AND_PRICE)
+        wrong = ("price" if name else "name", sentences.NEEDS_NAME_AND_PRICE)
     elif productId is not None and quantity is not None:
-        problem = ("quantity", sentences.ONLY_BY_RESTOCK)
+        wrong = ("quantity", sentences.ONLY_BY_RESTOCK)
     elif not given:
-        problem = ("", sentences.NOTHING_GIVEN)
-    if problem:
-        problems = [{"field": problem[0], "message": problem[1]}]
-        raise CodedError("invalid_arguments", problems=problems, omitted=0)
+        wrong = ("", sentences.NOTHING_GIVEN)
+    if wrong:
+        problem = {"field": wrong[0], "message": wrong[1]}
+        raise CodedError("invalid_arguments", problems=[problem], omitted=0)
     return given
 
 
@@ -192,10 +166,9 @@ async def ask_change(ctx: ToolCall, productId: int | None, given: Given) -> Elic
         path, rest = f"/products/{productId}", rest_of(ctx)
         known = (await rest.get("change_product", path, {}, rest.limits.look_seconds, A_PRODUCT)).data
         told = _told(given, sentences.CHANGES, known)
-        about = {"name": known["name"], "id": productId, "told": told}
-        return sentences.CHANGE_QUESTION.format_map(about) if told else None
+        return sentences.CHANGE_QUESTION.format(name=known["name"], id=productId, told=told) if told else None
 
-    return await ask_owner(ctx, question)
+    return await asking.ask_owner(ctx, question)
 
 
 async def change_product(
@@ -206,7 +179,7 @@ async def change_product(
     productId: KnownId = None,
     name: Name = None,
     price: Price = None,
-    description: Description = None,
+    description: About = None,
     keywords: Words = None,
     quantity: Opening = None,
     idempotencyKey: KeyOfModel = None,
@@ -217,34 +190,27 @@ async def change_product(
     返回商品现在的样子。
     结果不明时，只能用失败信息里的 idempotencyKey、同样的内容再试，这样不会做两次。
     """
-    check_agreed(agreed)
-    key = call_key(ctx, idempotencyKey)
-    request = (
-        ("POST", "/products", given) if productId is None else ("PATCH", f"/products/{productId}", given)
-    )
-    return once_result(
-        await rest_of(ctx).write("change_product", request, key, A_PRODUCT), sentences.CHANGED_BEFORE
-    )
+    asking.check_agreed(agreed)
+    method, path = ("PATCH", f"/products/{productId}") if productId else ("POST", "/products")
+    key = asking.call_key(ctx, idempotencyKey)
+    changed = await rest_of(ctx).write("change_product", (method, path, given), key, A_PRODUCT)
+    return once_result(changed, sentences.CHANGED_BEFORE)
 
 
 async def ask_cancel(orderId: int, reason: str | None, ctx: ToolCall) -> Elicit[Agreement] | None:
     """Ask before an order is cancelled, unless it is already."""
 
     async def question() -> str | None:
-        rest = rest_of(ctx)
-        look = rest.limits.look_seconds
-        order = Order.model_validate(
-            (await rest.get("cancel_order", f"/orders/{orderId}", {}, look, AN_ORDER)).data
-        )
+        rest, path = rest_of(ctx), f"/orders/{orderId}"
+        found = await rest.get("cancel_order", path, {}, rest.limits.look_seconds, AN_ORDER)
+        order = AN_ORDER.validate_python(found.data)
         if order.status == "cancelled":
             return None
-        wanted = wanted_stock(order.items)
-        lines = lines_shown(wanted, await stocked(rest, "cancel_order", wanted))
-        return sentences.CANCEL_QUESTION.format(
-            id=orderId, customer=order.customerName, lines=lines, total=order.totalAmount, why=_why(reason)
-        )
+        lines = (await asking.looked_up(rest, "cancel_order", order.items))[2]
+        about = {"customer": order.customerName, "lines": lines, "total": order.totalAmount}
+        return sentences.CANCEL_QUESTION.format(id=orderId, why=_why(reason), **about)
 
-    return await ask_owner(ctx, question)
+    return await asking.ask_owner(ctx, question)
 
 
 async def cancel_order(
@@ -259,22 +225,16 @@ async def cancel_order(
 
     库存会退回；取消后的订单仍在列表里，status 为 cancelled，不再计入销售汇总。取消不能撤销。返回这笔订单。
     """
-    check_agreed(agreed)
+    asking.check_agreed(agreed)
     request = ("POST", f"/orders/{orderId}/cancel", {"reason": reason or ""})
-    cancelled = await rest_of(ctx).write("cancel_order", request, call_key(ctx, idempotencyKey))
+    cancelled = await rest_of(ctx).write("cancel_order", request, asking.call_key(ctx, idempotencyKey))
     return once_result(cancelled, sentences.CANCELLED_BEFORE)
-
-
-def _writes(*, destructive: bool, idempotent: bool) -> ToolAnnotations:
-    return ToolAnnotations(
-        read_only_hint=False, destructive_hint=destructive, idempotent_hint=idempotent, open_world_hint=False
-    )
 
 
 def owner_tools() -> list[StrictTool]:
     """Make the tools that only the owner's server has."""
-    adds, changes = _writes(destructive=False, idempotent=False), _writes(destructive=True, idempotent=False)
-    cancels = _writes(destructive=True, idempotent=True)
+    adds, changes = hints(destroys=False, repeatable=False), hints(destroys=True, repeatable=False)
+    cancels = hints(destroys=True, repeatable=True)
     return [
         strict_tool(restock, "到货或更正库存", adds, HONOURS_KEY),
         strict_tool(change_product, "新增或修改商品", changes, HONOURS_KEY),

@@ -9,12 +9,19 @@ from mcp.types import Resource, ResourceTemplate
 from pydantic import TypeAdapter
 
 from mcp_server.failures import not_found, protocol_failure, shown_name
-from mcp_server.rest_client import A_LIST, AN_ORDER, Operation, RestClient, RestError, ShopRefusedError
-from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT, Product
+from mcp_server.rest_client import (
+    A_LIST,
+    A_PRODUCT,
+    AN_ORDER,
+    Operation,
+    RestClient,
+    RestError,
+    ShopRefusedError,
+)
+from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
 from serving.errors import CodedError
 
 JSON = "application/json"
-A_PRODUCT = TypeAdapter(Product)
 ID = "{id}"
 
 
@@ -96,16 +103,22 @@ class Resources:
 
     def find(self, uri: str, version: str | None) -> tuple[ShopResource, str]:
         """Return the resource, or template and id, of an address. Raises MCPError where there is none."""
+        if (known := self._known(uri)) is None:
+            raise not_found(CodedError("unknown_resource", uri=shown_name(uri)), uri, version)
+        return known
+
+    def _known(self, uri: str) -> tuple[ShopResource, str] | None:
         for each in self._offered:
             before, _, after = each.uri.partition(ID)
             id_ = uri.removeprefix(before).removesuffix(after)
             if each.uri.replace(ID, id_) == uri and (ID not in each.uri or _is_id(id_)):
                 return each, id_
-        raise not_found(CodedError("unknown_resource", uri=shown_name(uri)), uri, version)
+        return None
 
     def touched(self, uris: Iterable[str], kinds: Collection[str]) -> list[str]:
-        """Return which of known addresses may have changed with things of these kinds."""
-        return [uri for uri in uris if not self.find(uri, None)[0].kinds.isdisjoint(kinds)]
+        """Return which of these addresses may have changed with things of these kinds."""
+        found = {uri: self._known(uri) for uri in uris}
+        return [uri for uri, known in found.items() if known and not known[0].kinds.isdisjoint(kinds)]
 
     async def ids(self, template: str) -> list[str]:
         """Return the ids that fit into a template. Raises RestError."""

@@ -33,8 +33,9 @@ ORDERING = "提交订单"
 ORDERED = "订单 {id} 已创建"
 FOUND = "这是 {at} 的订单 {id}，没有新下单"
 QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
-RESTOCK_QUESTION = "确认{what} {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
-DELIVERY, CORRECTION, WHY = "到货", "更正", "，原因：{reason}"
+DELIVERY_QUESTION = "确认到货 {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
+CORRECTION_QUESTION = "确认更正 {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
+WHY = "，原因：{reason}"
 CREATE_QUESTION = "确认新增商品：{told}？"
 NEW = {
     "name": "{new}",

@@ -10,7 +10,6 @@ from typing import Any
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ServerEvent
-from mcp.shared.exceptions import MCPError
 from mcp.types import (
     EmptyResult,
     SubscribeRequestParams,
@@ -26,28 +25,64 @@ from serving.errors import CodedError
 
 MAX_WATCHED = 100  # addresses that one client watches
 FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 15.0  # before the shop is listened to again
-TELL_SECONDS = 0.3  # between two rounds to one handshake client: each message is kept for its reconnecting
-STATE = "product-mcp/watched"  # of a connection
+TELL_SECONDS = 0.2  # after which handshake clients are told: each message is kept for their reconnecting
+STATE = "product-mcp/watched"  # of a connection: what is undone when an address is watched no more
 
 log = logging.getLogger(__name__)
+Call = ServerRequestContext[Any, Any]
 
 
 class Watching:
     """Who watches what. A change is told by its address alone: whoever cares reads anew."""
 
     def __init__(self, rest: RestClient, resources: Resources, max_watched: int = MAX_WATCHED) -> None:
-        self.bus = InMemorySubscriptionBus()
-        self._serve = ListenHandler(self.bus)
+        self._bus = InMemorySubscriptionBus()
+        self._serve = ListenHandler(self._bus)
         self._rest = rest
         self._resources = resources
         self._max_watched = max_watched
         self._watched: Counter[str] = Counter()
         self._listening: asyncio.Task[None] | None = None
 
+    async def listen(self, ctx: Call, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Serve `subscriptions/listen` of 2026-07-28. What does not exist is never told of."""
+        wanted = params.notifications.resource_subscriptions or ()
+        self._check_number(len(wanted))
+        with self._watch(wanted):
+            return await self._serve(ctx, params)
+
+    async def subscribe(self, ctx: Call, params: SubscribeRequestParams) -> EmptyResult:
+        """Serve `resources/subscribe` of before 2026-07-28. Raises MCPError."""
+        uri, connection = str(params.uri), _connection(ctx)
+        self._resources.find(uri, ctx.protocol_version)
+        if STATE not in connection.state:
+            connection.state[STATE] = {}
+            connection.exit_stack.callback(_close_all, connection.state[STATE])
+        watched: dict[str, ExitStack] = connection.state[STATE]
+        if uri not in watched:
+            self._check_number(len(watched) + 1)
+            watched[uri] = ending = ExitStack()
+            ending.enter_context(self._watch([uri]))
+            teller = Teller(connection, uri)
+            ending.callback(teller.close)
+            ending.callback(self._bus.subscribe(teller.hear))
+        return EmptyResult()
+
+    async def unsubscribe(self, ctx: Call, params: UnsubscribeRequestParams) -> EmptyResult:
+        """Serve `resources/unsubscribe`."""
+        ending = _connection(ctx).state.get(STATE, {}).pop(str(params.uri), None)
+        if ending is not None:
+            ending.close()
+        return EmptyResult()
+
+    def _check_number(self, count: int) -> None:
+        if count > self._max_watched:
+            raise protocol_failure(CodedError("too_many_watched", max=self._max_watched))
+
     @contextmanager
-    def watched(self, uris: Iterable[str]) -> Iterator[None]:
+    def _watch(self, uris: Iterable[str]) -> Iterator[None]:
         """Listen to the shop, so that changes of these are told."""
-        added = Counter(set(uris))
+        added = Counter(uris)
         self._watched += added
         if self._watched and self._listening is None:
             self._listening = asyncio.create_task(self._listen_to_the_shop())
@@ -59,49 +94,6 @@ class Watching:
                 self._listening.cancel()
                 self._listening = None
 
-    async def listen(
-        self, ctx: ServerRequestContext[Any, Any], params: SubscriptionsListenRequestParams
-    ) -> SubscriptionsListenResult:
-        """Serve `subscriptions/listen` of 2026-07-28. What does not exist is never told of."""
-        wanted = set(params.notifications.resource_subscriptions or ())
-        self.check_number(len(wanted))
-        known = []
-        for uri in wanted:
-            try:
-                self._resources.find(uri, None)
-            except MCPError:
-                continue
-            known.append(uri)
-        with self.watched(known):
-            return await self._serve(ctx, params)
-
-    async def subscribe(
-        self, ctx: ServerRequestContext[Any, Any], params: SubscribeRequestParams
-    ) -> EmptyResult:
-        """Serve `resources/subscribe` of before 2026-07-28. Raises MCPError."""
-        self._resources.find(str(params.uri), ctx.protocol_version)
-        connection = _connection(ctx)
-        subscriber = connection.state.get(STATE)
-        if subscriber is None:
-            subscriber = connection.state[STATE] = Subscriber(self, connection)
-            connection.exit_stack.callback(subscriber.close)
-        subscriber.add(str(params.uri))
-        return EmptyResult()
-
-    async def unsubscribe(
-        self, ctx: ServerRequestContext[Any, Any], params: UnsubscribeRequestParams
-    ) -> EmptyResult:
-        """Serve `resources/unsubscribe`."""
-        subscriber = _connection(ctx).state.get(STATE)
-        if subscriber is not None:
-            subscriber.remove(str(params.uri))
-        return EmptyResult()
-
-    def check_number(self, count: int) -> None:
-        """Raise MCPError for more addresses than one client may watch."""
-        if count > self._max_watched:
-            raise protocol_failure(CodedError("too_many_watched", max=self._max_watched))
-
     async def _listen_to_the_shop(self) -> None:
         """Tell what changes. The shop names every kind on a new connection, so that nothing is missed."""
         pause = FIRST_PAUSE_SECONDS
@@ -112,7 +104,7 @@ class Watching:
                         async for kinds in changes:
                             pause = FIRST_PAUSE_SECONDS
                             for uri in self._resources.touched(list(self._watched), kinds):
-                                await self.bus.publish(ResourceUpdated(uri))
+                                await self._bus.publish(ResourceUpdated(uri))
                 except RestError as error:
                     if pause == FIRST_PAUSE_SECONDS:
                         log.warning("商店的变更听不到了（%s），会再试", error.code)
@@ -120,53 +112,34 @@ class Watching:
                 pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
 
-class Subscriber:
-    """A handshake connection that watches. It has a task of its own: who does not read holds nobody up."""
+class Teller:
+    """Tells a handshake connection of one address, in a task: who does not read holds up nobody else."""
 
-    def __init__(self, watching: Watching, connection: Connection) -> None:
-        self._watching = watching
+    def __init__(self, connection: Connection, uri: str) -> None:
         self._connection = connection
-        self._watched: dict[str, ExitStack] = {}
-        self._changed: dict[str, None] = {}
-        self._news = asyncio.Event()
-        self._unsubscribe = watching.bus.subscribe(self._hear)
-        self._telling = asyncio.create_task(self._tell())
+        self._uri = uri
+        self._telling: asyncio.Task[None] | None = None
 
-    def add(self, uri: str) -> None:
-        """Watch an address."""
-        if uri in self._watched:
-            return
-        self._watching.check_number(len(self._watched) + 1)
-        self._watched[uri] = stack = ExitStack()
-        stack.enter_context(self._watching.watched([uri]))
-
-    def remove(self, uri: str) -> None:
-        """Watch an address no more."""
-        if (stack := self._watched.pop(uri, None)) is not None:
-            stack.close()
+    def hear(self, event: ServerEvent) -> None:
+        """Tell soon; what is not yet told says it of later changes, too."""
+        if event == ResourceUpdated(self._uri) and (self._telling is None or self._telling.done()):
+            self._telling = asyncio.create_task(self._tell())
 
     def close(self) -> None:
-        """End with the connection."""
-        self._unsubscribe()
-        self._telling.cancel()
-        for uri in list(self._watched):
-            self.remove(uri)
-
-    def _hear(self, event: ServerEvent) -> None:
-        if isinstance(event, ResourceUpdated) and event.uri in self._watched:
-            self._changed[event.uri] = None
-            self._news.set()
+        """End with the subscription."""
+        if self._telling is not None:
+            self._telling.cancel()
 
     async def _tell(self) -> None:
-        while await self._news.wait():
-            self._news.clear()
-            while self._changed:
-                uri = next(iter(self._changed))
-                del self._changed[uri]
-                await self._connection.send_resource_updated(uri)
-            await asyncio.sleep(TELL_SECONDS)
+        await asyncio.sleep(TELL_SECONDS)
+        await self._connection.send_resource_updated(self._uri)
 
 
-def _connection(ctx: ServerRequestContext[Any, Any]) -> Connection:
+def _close_all(watched: dict[str, ExitStack]) -> None:
+    for ending in watched.values():
+        ending.close()
+
+
+def _connection(ctx: Call) -> Connection:
     # mcp 2.3 has no public way from a request to its connection, which alone knows when it ends.
     return ctx.session._connection
