@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks import chat_turn, flood, mcp_calls, page, page_files, rest, start_up, tool_call
+from benchmarks import chat_turn, flood, idle, mcp_calls, page, page_files, rest, start_up, tool_call
 from benchmarks.measure import Show
 from benchmarks.results import Result, as_text
 from benchmarks.services import Stage, stage
@@ -35,6 +35,7 @@ PARTS: dict[str, Callable[[Stage, Show], Awaitable[Result]]] = {
     "start": start_up.measure,
     "page": page.measure,
     "page-files": page_files.measure,
+    "idle": idle.measure,
 }
 PACKAGES = ("mcp", "fastmcp", "fastapi", "uvicorn", "uvloop", "httptools", "pydantic", "httpx", "aiohttp")
 
