@@ -287,7 +287,7 @@ def _line(part: str, shared: int | None) -> Line:
         product_id, part = int(first_group(found)), _cut(part, found)
     for one in DATA["lines"]["counts"]:
         if count := pattern(one).search(part):
-            quantity = 1 if count[1].lower() in ("a", "an") else pieces(count[1])
+            quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
             pair = pattern("对|双|pair").search(count[0]) is not None
             return Line(quantity, product_id, words(_cut(part, count)), pair=pair)
     return Line(shared, product_id, words(part))
