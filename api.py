@@ -65,6 +65,9 @@ class Settings(ServiceSettings):
         "sqlite:///shop.db", description="sqlite:///文件名 或 postgresql://用户:密码@主机/数据库"
     )
     database_pool: int = Field(10, ge=1, le=1000, description="最多同时打开多少个 PostgreSQL 连接")
+    database_listen_url: str | None = Field(
+        None, description="不经过 PgBouncer 的 PostgreSQL 地址：变更立即通知 (LISTEN)，不必等下一次查看"
+    )
     catalog: Path | None = Field(None, description="自己的商品目录，一个 JSON 或 CSV 文件")
     shop_timezone: Timezone | None = Field(
         None, description="商店所在时区，如 Asia/Shanghai；新数据库默认取这台机器的，以后只能用命令更改"
@@ -187,10 +190,11 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
                 timezone=settings.shop_timezone,
                 busy_seconds=busy_seconds,
                 connections=settings.database_pool,
+                listen_url=settings.database_listen_url,
             )
         except (CatalogError, StoreUnavailableError) as error:
             raise server.StartError(failure_sentence(error)) from error
-        app.state.store, app.state.changes = store, Changes(store.fetch)
+        app.state.store, app.state.changes = store, Changes(store.fetch, store.pause)
         yield
         await store.close()
 

@@ -15,10 +15,14 @@ class Changes:
     """Looks at the counters of changes while somebody listens: once for all, however many they are."""
 
     def __init__(
-        self, fetch: Callable[[Statement], Awaitable[Sequence[Row]]], look_seconds: float = LOOK_SECONDS
+        self,
+        fetch: Callable[[Statement], Awaitable[Sequence[Row]]],
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """Take what reads the database."""
+        """Take what reads the database, and what waits so long at most between two looks."""
         self._fetch = fetch
+        self._pause = pause
         self._look_seconds = look_seconds
         self._counts: dict[str, int] = {}
         self._news = asyncio.Event()
@@ -51,5 +55,5 @@ class Changes:
                     self._counts = counts
                     self._news.set()
                     self._news = asyncio.Event()
-            await asyncio.sleep(self._look_seconds)
+            await self._pause(self._look_seconds)
         self._looking = None

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 
 from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
+from shop.news import News
 from shop.queries import Many, Row, Script, Statement
 from shop.store import PART_ROWS, Store
 from shop.writing import Preparation
@@ -22,6 +23,7 @@ POOL_SECONDS = 2.0  # to wait for a free one; with the next, less than the 5 aft
 WRITE_SECONDS = 3.0  # to wait for products that other purchases hold
 COMMAND_SECONDS = 15.0
 MIGRATE_SECONDS = 600.0  # for one statement over all orders, or the search terms of a whole catalogue
+MAX_STATEMENTS = 100  # that are kept prepared
 REPEAT_PAUSES = (0.02, 0.2)  # seconds before the second and the third attempt
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
 
@@ -46,18 +48,29 @@ class _CommitLostError(asyncpg.InterfaceError):  # type: ignore[misc]  # it ship
 class PostgresStore(Store):
     """The shop in a PostgreSQL database. After a lost connection the next request opens another."""
 
-    def __init__(self, pool: asyncpg.Pool, pool_seconds: float = POOL_SECONDS) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, pool_seconds: float = POOL_SECONDS, news: News | None = None
+    ) -> None:
         """Take an open pool to a database with its tables; see `open`."""
         self._pool = pool
         self._pool_seconds = pool_seconds
+        self._news = news
 
     @classmethod
-    async def open(cls, url: str, wanted: Preparation, connections: int) -> "PostgresStore":
+    async def open(
+        cls, url: str, wanted: Preparation, connections: int, listen_url: str | None = None
+    ) -> "PostgresStore":
         """Create or migrate the tables and import the catalogue, in one transaction."""
         pool = asyncpg.create_pool(
-            url, min_size=0, max_size=connections, timeout=CONNECT_SECONDS, command_timeout=COMMAND_SECONDS
+            url,
+            min_size=0,
+            max_size=connections,
+            timeout=CONNECT_SECONDS,
+            command_timeout=COMMAND_SECONDS,
+            connect=_Connect(),
+            reset=_keep,
         )
-        opened = cls(await pool)
+        opened = cls(await pool, news=News(listen_url, (*DRIVER_ERRORS, ValueError)) if listen_url else None)
         prepare = partial(_prepare, wanted=wanted)
         try:
             await opened._repeated(lambda connection: _in_transaction(connection, prepare))
@@ -98,7 +111,14 @@ class PostgresStore(Store):
             async with asyncio.timeout(seconds):
                 return await run_script(connection, make())
 
-        return await self._repeated(lambda connection: _in_transaction(connection, run), once=once)
+        done = await self._repeated(lambda connection: _in_transaction(connection, run), once=once)
+        if self._news:
+            self._news.tell()
+        return done
+
+    async def pause(self, seconds: float) -> None:
+        """Return after so long, or as soon as there is news of a commit."""
+        await (self._news.pause(seconds) if self._news else super().pause(seconds))
 
     async def ping(self) -> None:
         """Return when the database answers and can be written."""
@@ -109,6 +129,8 @@ class PostgresStore(Store):
 
     async def close(self) -> None:
         """Close every connection; without an answer from the server, drop them."""
+        if self._news:
+            await self._news.close()
         try:
             await asyncio.wait_for(self._pool.close(), CONNECT_SECONDS)
         except TimeoutError:
@@ -141,6 +163,29 @@ class PostgresStore(Store):
         finally:
             with suppress(*DRIVER_ERRORS):  # done is done; the pool drops a connection that it cannot reset
                 await self._pool.release(connection)
+
+
+class _Connect:
+    """Connects; where a pooler stands between, statements are not prepared.
+
+    In its transaction mode the next transaction may meet another server's connection, on which a statement of
+    that name is another one, or none. A pooler is known by a process id that is not the server's.
+    """
+
+    def __init__(self) -> None:
+        self._statements: int | None = None
+
+    async def __call__(self, *args: Any, **options: Any) -> asyncpg.Connection:
+        if self._statements is None:
+            probe = await asyncpg.connect(*args, **options, statement_cache_size=0)
+            is_direct = await probe.fetchval("SELECT pg_backend_pid()") == probe.get_server_pid()
+            await probe.close()
+            self._statements = MAX_STATEMENTS if is_direct else 0
+        return await asyncpg.connect(*args, **options, statement_cache_size=self._statements)
+
+
+async def _keep(connection: asyncpg.Connection) -> None:
+    """Leave a connection as it is: nothing here sets what outlasts a transaction."""
 
 
 def _is_repeatable(error: Exception) -> bool:

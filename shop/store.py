@@ -1,5 +1,6 @@
 """The shop, whatever engine keeps the records: `sqlite.py` or `postgres.py`."""
 
+import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -56,6 +57,10 @@ class Store(ABC):
     async def write_much(self, make: Callable[[], Script[T]]) -> T:
         """Do the same for a script that may take its time, as an import does."""
         return await self.write(make, once=False)
+
+    async def pause(self, seconds: float) -> None:
+        """Return after so long, or as soon as there is news of a commit."""
+        await asyncio.sleep(seconds)
 
     @abstractmethod
     async def ping(self) -> None:
