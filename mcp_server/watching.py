@@ -96,18 +96,19 @@ class Watching:
 
     async def _listen_to_the_shop(self) -> None:
         """Tell what changes. The shop names every kind on a new connection, so that nothing is missed."""
-        pause = FIRST_PAUSE_SECONDS
+        pause, is_lost = FIRST_PAUSE_SECONDS, False
         async with self._rest.opened():
             while True:
                 try:
                     async with aclosing(self._rest.changes()) as changes:
                         async for kinds in changes:
-                            pause = FIRST_PAUSE_SECONDS
+                            pause, is_lost = FIRST_PAUSE_SECONDS, False
                             for uri in self._resources.touched(list(self._watched), kinds):
                                 await self._bus.publish(ResourceUpdated(uri))
                 except RestError as error:
-                    if pause == FIRST_PAUSE_SECONDS:
+                    if not is_lost:
                         log.warning("商店的变更听不到了（%s），会再试", error.code)
+                    is_lost = True
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, MAX_PAUSE_SECONDS)
 
