@@ -147,8 +147,8 @@ export class Panel {
 	async #hire(server) {
 		const tools = OWNERS_TOOLS.filter(name => findTool(name, server)?.honoursKey);
 		if (server + tools === this.#hired) return;
-		this.#hired = server + tools;
 		const {OwnerDesk} = tools.length ? await import("./owner-desk.js") : {OwnerDesk: null};
+		this.#hired = server + tools;
 		this.#desk = OwnerDesk && new OwnerDesk(server, () => this.refresh());
 		$("desk").replaceChildren(...(this.#desk?.can("change_product") ? [this.#desk.create()] : []));
 		this.stock.list.forget();

@@ -8,7 +8,7 @@ import {dataOf} from "./tool-result.js";
 
 /** @param {string} label @param {Partial<HTMLInputElement>} props @param {"input" | "textarea"} [kind] */
 export const field = (label, props, kind = "input") =>
-	h(`label${kind === "textarea" ? ".whole" : ""}`, h("span", t(label)), Object.assign(h(kind), props));
+	h("label", h("span", t(label)), Object.assign(h(kind), props));
 
 /** @param {string} label @param {string} [value] @param {string} [kind] */
 export function submit(label, value = "", kind = "") {

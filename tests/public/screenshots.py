@@ -120,6 +120,27 @@ class Studio:
         shown.ask("现在还有多少库存？")
         self.take(shown, "server-down-zh")
 
+    def desk(self, shop: Suite) -> None:
+        """The panel of an owner: a product and an order unfolded."""
+        shop.buy("林小姐", 1, 88)
+        shop.buy("客户B", 3, 20)
+        for name, context in VIEWS.items():
+            shown = self.open(shop.url, **context)
+            page = shown.page
+            if not page.locator("#panel").is_visible():
+                page.locator("#panel-toggle").click()
+            page.locator("#stock .bar-row").nth(1).click()
+            for more in page.locator("#stock .below .more > summary").all():
+                more.click()
+            self.take(shown, f"product-{name}")
+            page.locator("#stock .bar-row").nth(1).click()
+            page.locator("#orders .order").first.click()
+            page.locator("#orders .more > summary").first.click()
+            page.locator("#order-filter summary").click()
+            page.locator("#orders").scroll_into_view_if_needed()
+            page.locator("#panel").evaluate("panel => panel.scrollTo(0, panel.scrollHeight)")
+            self.take(shown, f"order-{name}")
+
     def with_a_script(self, backend: Backend) -> None:
         """The states that last a moment only, or should not happen at all."""
         wait = threading.Event()
@@ -218,6 +239,9 @@ def main(folder: Path) -> None:
         with Suite(Path(data)) as shop:
             shop.start("api", "main", "web")
             studio.with_the_shop(shop)
+        with Suite(Path(data) / "owned") as shop:
+            shop.start("api", "main", "web", OWNER="true", OWNER_TOKEN="t" * 40)
+            studio.desk(shop)
 
 
 if __name__ == "__main__":
