@@ -55,8 +55,14 @@ Stock = Annotated[int, Field(ge=0, le=models.MAX_STOCK)]
 Opening = Annotated[Stock | None, optional("新商品的初始库存，件；已有商品的库存用 restock 改变")]
 
 
+def _quoted(text: str) -> str:
+    """Return others' words so that they cannot pass for the question's own."""
+    seen = "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
+    return f"“{seen.translate({ord('“'): chr(34), ord('”'): chr(34)})}”"
+
+
 def _why(reason: str | None) -> str:
-    return sentences.WHY.format(reason=reason) if reason else ""
+    return sentences.WHY.format(reason=_quoted(reason)) if reason else ""
 
 
 def _refused(status: int, sentence: str, code: str, **params: Any) -> ShopRefusedError:
@@ -149,11 +155,17 @@ Given = Annotated[dict[str, Any], Resolve(given_fields)]
 
 def _told(given: dict[str, Any], words: dict[str, str], known: dict[str, Any]) -> str:
     """Say what a product becomes: the fields of `words` that are given, and not so already."""
-    shown = given | ({"keywords": "、".join(given["keywords"]) or "-"} if "keywords" in given else {})
+    changes = {field: value for field, value in given.items() if value != known.get(field)}
+
+    def shown(value: Any) -> Any:
+        if isinstance(value, list):
+            return "、".join(map(_quoted, value)) or "-"
+        return _quoted(value) if isinstance(value, str) else value
+
     return "，".join(
-        text.format(old=known.get(field), new=shown[field])
+        text.format(old=shown(known.get(field)), new=shown(changes[field]))
         for field, text in words.items()
-        if field in shown and shown[field] != known.get(field)
+        if field in changes
     )
 
 
@@ -207,7 +219,7 @@ async def ask_cancel(orderId: int, reason: str | None, ctx: ToolCall) -> Elicit[
         if order.status == "cancelled":
             return None
         lines = (await asking.looked_up(rest, "cancel_order", order.items))[2]
-        about = {"customer": order.customerName, "lines": lines, "total": order.totalAmount}
+        about = {"customer": _quoted(order.customerName), "lines": lines, "total": order.totalAmount}
         return sentences.CANCEL_QUESTION.format(id=orderId, why=_why(reason), **about)
 
     return await asking.ask_owner(ctx, question)

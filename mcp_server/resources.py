@@ -7,6 +7,7 @@ from typing import Any
 
 from mcp.types import Resource, ResourceTemplate
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from mcp_server.failures import not_found, protocol_failure, shown_name
 from mcp_server.rest_client import (
@@ -18,10 +19,14 @@ from mcp_server.rest_client import (
     RestError,
     ShopRefusedError,
 )
+from mcp_server.results import fitting
 from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
 from serving.errors import CodedError
 
 JSON = "application/json"
+MAX_RESOURCE_BYTES = (
+    500_000  # as text within JSON it is up to twice as long, and the SDK's clients read 1 MiB
+)
 ID = "{id}"
 
 
@@ -99,7 +104,9 @@ class Resources:
         except RestError as error:
             is_unknown = isinstance(error, ShopRefusedError) and error.status in {404, 410}
             raise not_found(error, uri, version) if is_unknown else protocol_failure(error) from error
-        return answer.body.decode()
+        if len(answer.body) <= MAX_RESOURCE_BYTES:
+            return answer.body.decode()
+        return to_json(fitting(answer.data, MAX_RESOURCE_BYTES)).decode()
 
     def find(self, uri: str, version: str | None) -> tuple[ShopResource, str]:
         """Return the resource, or template and id, of an address. Raises MCPError where there is none."""

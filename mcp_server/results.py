@@ -46,7 +46,7 @@ def list_result(answer: RestAnswer, offset: int | None, none_found: str | None =
     items = answer.data
     if len(answer.body) <= MAX_RESULT_BYTES and (items or not none_found):
         return CallToolResult(content=[_text(answer.body)], structured_content={"result": items})
-    shown = _fitting(items)
+    shown = fitting(items, MAX_RESULT_BYTES)
     start, end = (offset or 0) + 1, (offset or 0) + len(shown)
     note = sentences.CUT.format(start=start, end=end) if items else none_found
     content = [_text(to_json(shown)), TextContent(type="text", text=note)]
@@ -82,11 +82,11 @@ def _text(json: bytes) -> TextContent:
     return TextContent(type="text", text=json.decode())
 
 
-def _fitting(items: list[Any]) -> list[Any]:
-    """Return as many of the first elements as fit into `MAX_RESULT_BYTES`, and at least one."""
+def fitting(items: list[Any], max_bytes: int) -> list[Any]:
+    """Return as many of the first elements as fit into so many bytes of JSON, and at least one."""
     size = 0
     for count, item in enumerate(items):
         size += len(to_json(item)) + 1
-        if size > MAX_RESULT_BYTES and count:
+        if size > max_bytes and count:
             return items[:count]
     return items

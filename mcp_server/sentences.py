@@ -35,23 +35,23 @@ FOUND = "这是 {at} 的订单 {id}，没有新下单"
 QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
 DELIVERY_QUESTION = "确认到货 {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
 CORRECTION_QUESTION = "确认更正 {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
-WHY = "，原因：{reason}"
+WHY = "，原因{reason}"
 CREATE_QUESTION = "确认新增商品：{told}？"
 NEW = {
     "name": "{new}",
     "price": "价格 ¥{new:.2f}",
     "quantity": "库存 {new} 件",
-    "description": "描述“{new}”",
-    "keywords": "搜索词 {new}",
+    "description": "描述{new}",
+    "keywords": "搜索词{new}",
 }
 CHANGE_QUESTION = "确认修改 {name}（商品 {id}）：{told}？"
 CHANGES = {
-    "name": "名称改为“{new}”",
+    "name": "名称改为{new}",
     "price": "价格从 ¥{old:.2f} 改为 ¥{new:.2f}",
-    "description": "描述从“{old}”改为“{new}”",
-    "keywords": "搜索词改为 {new}",
+    "description": "描述从{old}改为{new}",
+    "keywords": "搜索词改为{new}",
 }
-CANCEL_QUESTION = "确认取消订单 {id}（{customer}：{lines}，合计 ¥{total:.2f}）？库存会退回{why}"
+CANCEL_QUESTION = "确认取消订单 {id}（客户{customer}：{lines}，合计 ¥{total:.2f}）？库存会退回{why}"
 MOVED_BEFORE = "这次库存变化以前已经记过，没有再记；上面是现在的库存"
 CHANGED_BEFORE = "这次修改以前已经做过，没有再做；上面是商品现在的样子"
 CANCELLED_BEFORE = "这笔订单以前已经取消，库存没有再退"

@@ -13,7 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import ResourceTemplateReference, TextResourceContents
 
 import main
-from tests.mcp_server.stand_ins import TWO_BUDS, RestService, a_real_shop, connect
+from tests.mcp_server.stand_ins import TWO_BUDS, WATCH, RestService, a_real_shop, app_for, connect, serving
 
 pytestmark = pytest.mark.anyio
 LISTS = ["shop://products", "shop://inventory", "shop://orders/latest"]
@@ -85,6 +85,16 @@ async def test_what_does_not_exist_is_the_protocols_not_found(tmp_path: Path, er
     assert refused.value.error.data["product-mcp/error"]["code"] in {
         "unknown_resource", "unknown_product", "unknown_order",
     }  # fmt: skip
+
+
+async def test_a_long_list_ends_where_clients_still_read_it(era: str) -> None:
+    api = RestService()
+    long = [WATCH | {"id": number, "description": '"' * 2000} for number in range(1, 501)]
+    api.answers["/api/products"] = lambda _: httpx.Response(200, json=long)
+    async with serving(app_for(api)) as url, Client(f"{url}/mcp", mode=era) as client:
+        kept = await read(client, "shop://products")
+    assert 0 < len(kept) < 500
+    assert kept == long[: len(kept)]
 
 
 async def test_a_shop_that_does_not_answer_is_named(era: str) -> None:
