@@ -70,7 +70,7 @@ class Started:
         await self.web.http.post("/api/servers/s/reconnect")
         while not self.server.times("server/discover"):  # noqa: ASYNC110  it has no event for it
             await asyncio.sleep(0.01)
-        return await self.web.becomes("ready", "down")
+        return await self.web.becomes("ready")
 
 
 @asynccontextmanager
