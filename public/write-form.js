@@ -92,7 +92,7 @@ export class WriteForm {
 			this.#unlock();
 		};
 		const again = button(t("unknownRetry"), () => this.#send(args), ".primary");
-		this.say(h("p.warned", why), h(".row", again, button(t("leaveIt"), leave)));
+		this.say(h("p.warned", t("unknownTitle")), h("p", why), h(".row", again, button(t("leaveIt"), leave)));
 		this.#focus(".primary");
 	}
 }
