@@ -1,9 +1,11 @@
 """Two API processes on one database, under load and under SIGKILL: no order is lost, doubled or oversold."""
 
+import csv
 import itertools
 import json
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -173,3 +175,59 @@ async def test_no_order_is_lost_or_doubled_however_often_the_processes_are_kille
     bought = {intent.key: intent.order["id"] for intent in buyers.intents if intent.order}
     assert dict(ask(shop.url, "SELECT idempotency_key, id FROM orders")) == bought
     assert len(bought) > KILLS[engine]
+
+
+async def archive_again_and_again(shop: Shop, spawn: Spawn, folder: Path, times: int) -> None:
+    """Let half of the orders grow old, and kill the command that archives them at a random moment."""
+    rng = random.Random(7)
+    args = ("archive", "--before", "2025-01-01", "--to", str(folder), "--database-url", shop.url)
+    for number in range(times):
+        aged = "UPDATE orders SET ordered_at = '2024-06-01T00:00:00.000000+00:00' WHERE id % 2 = 0"
+        await anyio.to_thread.run_sync(ask, shop.url, aged)
+        process = spawn("api.py", *args).process
+        if number < times - 1:
+            with anyio.move_on_after(rng.uniform(0.8, 3)):
+                await anyio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
+            process.kill()
+        assert await anyio.to_thread.run_sync(process.wait) in {0, -9}
+
+
+def orders_in_files(folder: Path) -> list[int]:
+    """Return the orders of each file, one that is in two of them twice."""
+    found: list[int] = []
+    for file in folder.glob("orders-*.csv"):
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            found += {int(row["id"]) for row in csv.DictReader(lines)}
+    return found
+
+
+@pytest.mark.heavy
+async def test_no_order_is_lost_or_doubled_however_often_the_archive_is_killed(
+    shop: Shop, spawn: Spawn, tmp_path: Path
+) -> None:
+    for slot in (0, 1):
+        shop.start(slot).wait_until_up(f"{shop.address(slot)}/healthz")
+    buyers = Buyers(shop)
+    async with anyio.create_task_group() as load:
+        for number in range(4):
+            load.start_soon(buyers.buy, number)
+        await archive_again_and_again(shop, spawn, tmp_path, 12)
+        buyers.over = True
+    audit(shop.url, STOCK)
+    kept = [row[0] for row in ask(shop.url, "SELECT id FROM orders")]
+    filed = orders_in_files(tmp_path)
+    assert len(filed) > 100
+    found = Counter([*kept, *filed])
+    assert set(found.values()) == {1}
+    acknowledged = {intent.order["id"] for intent in buyers.intents if intent.order}
+    assert acknowledged <= set(found)
+    async with httpx.AsyncClient(timeout=10) as client:
+        for intent in buyers.intents:
+            again = await client.post(
+                f"{shop.address(0)}/api/purchase", json=intent.body, headers={"Idempotency-Key": intent.key}
+            )
+            assert again.status_code in {200, 400, 410}
+            if intent.order and again.status_code == 410:
+                assert again.json()["params"] == {"orderId": intent.order["id"]}
+            elif intent.order:
+                assert again.json()["id"] == intent.order["id"]
