@@ -217,13 +217,9 @@ def _orders_in(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:
 
 
 def _free_name(folder: Path, before: date) -> Path:
-    names = (folder / f"orders-before-{before}{end}.csv" for end in _endings())
-    return next(file for file in names if not (file.exists() or _moves(file).exists()))
-
-
-def _endings() -> Iterator[str]:
-    yield ""
-    yield from (f"-{number}" for number in itertools.count(2))
+    endings = itertools.chain([""], (f"-{number}" for number in itertools.count(2)))
+    files = (folder / f"orders-before-{before}{ending}.csv" for ending in endings)
+    return next(file for file in files if not (file.exists() or _moves(file).exists()))
 
 
 def _moves(orders: Path) -> Path:

@@ -69,6 +69,9 @@ async def test_each_kind_of_change_is_told_as_such_and_a_refusal_as_none(url: st
         assert await anext(events) == ["products"]
         ask(url, "UPDATE orders SET status = 'cancelled'")
         assert await anext(events) == ["orders"]
+        ask(url, "DELETE FROM order_items")
+        ask(url, "DELETE FROM orders")  # as an archive does
+        assert await anext(events) == ["orders"]
         await (await open_store(url, TUTORIAL)).close()
         assert "products" in await anext(events)
     await shop.close()
