@@ -173,7 +173,11 @@ class _Run:
             sums[kept.setdefault(product_id, id_)] += change if id_ != kept[product_id] else 0
         reason = f"已归档的订单，最近的在 {self._orders.name}"
         yield Many(_FOLD, [(id_, change, reason) for id_, change in sums.items()])
-        yield Many("DELETE FROM moves WHERE id = ?1", [row[:1] for row in lines if row[0] not in sums])
+        gone = [row for row in lines if row[0] not in sums]
+        yield Many("DELETE FROM moves WHERE id = ?1", [row[:1] for row in gone])
+        # By id, as purchases lock.
+        fewer = sorted(Counter(row[1] for row in gone).items())
+        yield Many("UPDATE products SET moves = moves - ?2 WHERE id = ?1", fewer)
 
 
 def _order_lines(end: str) -> Table:

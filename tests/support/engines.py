@@ -143,6 +143,8 @@ def audit(url: str, initial_stock: dict[int, int]) -> None:
     rows = ask(url, f"SELECT id, stock, ({moved}), stock - ({others}) FROM products p")
     assert {row[0]: int(row[3]) for row in rows} == initial_stock
     assert all(row[1] >= 0 and row[1] == row[2] for row in rows)
+    lines = "SELECT count(*) FROM moves WHERE product_id = p.id"
+    assert ask(url, f"SELECT id FROM products p WHERE moves <> ({lines})") == []
     sold = """SELECT product_id, sum(quantity) AS n FROM order_items JOIN orders o ON o.id = order_id
         WHERE status = 'placed' GROUP BY product_id"""
     taken = """SELECT product_id, -sum(change) AS n FROM moves WHERE order_id IN (SELECT id FROM orders)
