@@ -31,8 +31,9 @@ from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
 from assistant.page.shares import Clients
 from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust, read_config
-from assistant.toolbox.config import ConfigError, Server, watch_config
+from assistant.toolbox.config import watch_config
 from assistant.toolbox.limits import Limits
+from assistant.toolbox.server import ConfigError, Server
 from serving import forwarding, secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback

@@ -19,11 +19,11 @@ from mcp_types import ResourceUpdatedNotification, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Tool
-from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.listing import Listing, read_listing
 from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
+from assistant.toolbox.server import Server
 from assistant.toolbox.transports import open_client
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News, subscribed, watchable

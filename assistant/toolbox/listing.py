@@ -14,9 +14,9 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import METHOD_NOT_FOUND
 
 from assistant.chat.interfaces import Tool
-from assistant.toolbox.config import Server
 from assistant.toolbox.raw_results import MAX_ENTRIES, is_deep, raw_of, text_of
 from assistant.toolbox.sdk_signals import filled_in
+from assistant.toolbox.server import Server
 from serving.errors import CodedError
 from serving.redaction import redacted
 

@@ -19,8 +19,8 @@ from mcp.client.stdio import (
 )
 from mcp.os.win32.utilities import ServerProcess
 
-from assistant.toolbox.config import Server
 from assistant.toolbox.raw_results import Note
+from assistant.toolbox.server import Server
 from assistant.toolbox.wire import Channel, decoded, too_large
 from serving.answer_bounds import MAX_BODY
 from serving.errors import CodedError

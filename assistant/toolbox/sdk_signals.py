@@ -11,7 +11,7 @@ import httpx2
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
 
-from assistant.toolbox.config import Server
+from assistant.toolbox.server import Server
 from assistant.toolbox.wire import FilledInError, Sent
 from serving import network
 from serving.errors import CodedError

@@ -8,10 +8,10 @@ from typing import Any
 
 from assistant.chat.interfaces import Progress, Tool, ToolResult, UnknownServerError
 from assistant.toolbox.call import call_tool, fill_prompt, read_resource
-from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
+from assistant.toolbox.server import Server
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News
 

@@ -12,11 +12,11 @@ from mcp import Client
 from mcp.client.session import MessageHandlerFnT
 from mcp_types import Implementation
 
-from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.over_http import http_sse, streamable_http
 from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
+from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded
 from serving import network
 from serving.answer_bounds import ACCEPTED, bounded

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from assistant.toolbox.config import Server
+from assistant.toolbox.server import Server
 
 
 class Trust:

@@ -14,7 +14,7 @@ from assistant.demo.model import DemoModel
 from assistant.llm.model import OpenAIModel
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
-from assistant.toolbox.config import Server
+from assistant.toolbox.server import Server
 from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, serve, text_stream
 from tests.support.chat_service import settings

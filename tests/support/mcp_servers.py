@@ -13,9 +13,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from assistant.toolbox import Toolbox, Trust
-from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.sentences import sentence_of
+from assistant.toolbox.server import Server
 from tests.support.processes import ROOT
 
 READ_ONLY = ToolAnnotations(read_only_hint=True)

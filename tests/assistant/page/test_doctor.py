@@ -12,7 +12,7 @@ from assistant.chat.system_message import MAX_TOOLS
 from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox import Toolbox
-from assistant.toolbox.config import ConfigError, Server
+from assistant.toolbox.server import ConfigError, Server
 from tests.support.asgi import serve
 from tests.support.mcp_servers import trusting
 from tests.support.processes import Spawn, free_port

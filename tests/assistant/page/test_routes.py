@@ -19,8 +19,8 @@ import pytest
 from assistant.page.routes import PUBLIC, PageFiles
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
-from assistant.toolbox.config import Server
 from assistant.toolbox.limits import Limits
+from assistant.toolbox.server import Server
 from tests.support import world
 from tests.support.asgi import serve
 from tests.support.chat_service import client, shop_server

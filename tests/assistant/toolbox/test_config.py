@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from assistant.toolbox import read_config
-from assistant.toolbox.config import ConfigError, Server, watch_config
+from assistant.toolbox.config import watch_config
 from assistant.toolbox.sentences import sentence_of
+from assistant.toolbox.server import ConfigError, Server
 
 URL = "http://localhost:8083/mcp"
 

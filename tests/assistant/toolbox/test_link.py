@@ -13,8 +13,8 @@ from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assistant.toolbox import Toolbox
-from assistant.toolbox.config import ConfigError, Server
 from assistant.toolbox.limits import Limits
+from assistant.toolbox.server import ConfigError, Server
 from tests.support.asgi import serve
 from tests.support.mcp_servers import (
     HandshakeOnly,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.toolbox.config import Server
 from assistant.toolbox.listing import describe_tool, offered_names
+from assistant.toolbox.server import Server
 
 
 def test_a_tool_that_is_named_like_the_hash_of_another_cannot_take_its_place() -> None:

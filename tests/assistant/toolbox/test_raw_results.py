@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mcp_types import methods
 
-from assistant.toolbox.config import Server
 from assistant.toolbox.listing import describe_prompt, describe_tool
 from assistant.toolbox.raw_results import acceptable
 from assistant.toolbox.results import read_result
+from assistant.toolbox.server import Server
 from assistant.toolbox.wire import parse
 from serving.errors import CodedError
 

@@ -9,7 +9,7 @@ import pytest
 
 from assistant.page import terminal
 from assistant.toolbox import Toolbox, Trust
-from assistant.toolbox.config import Server
+from assistant.toolbox.server import Server
 from serving.errors import CodedError
 from tests.support.mcp_servers import STDIO, becomes, code_of
 

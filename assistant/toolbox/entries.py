@@ -1,0 +1,244 @@
+"""What an entry of `mcp.json` means, in every dialect that people paste."""
+
+import ipaddress
+import json
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+
+from assistant.toolbox.entry_secrets import remember_secrets, shown
+from assistant.toolbox.server import ConfigError, Server, Transport
+from serving.addresses import is_loopback
+from serving.errors import CodedError
+from serving.redaction import is_secret_name, remember
+
+# What Cursor, VS Code, Claude, Cherry Studio, Cline and the tutorials write for each transport.
+TYPES: dict[str, Transport] = {
+    **dict.fromkeys(("http", "streamable-http", "streamablehttp", "streamable_http"), "streamable-http"),
+    "sse": "sse",
+    "stdio": "stdio",
+}
+# What others call the tools to offer and those not to, what they take for consent, what says nothing here.
+ONLY_TOOLS = ("enabledTools", "includeTools", "allowedTools", "tools")
+NOT_TOOLS = ("disabledTools", "excludeTools", "excludedTools", "blockedTools", "deniedTools")
+CONSENT = ("alwaysAllow", "autoApprove", "trust")
+OFF, ON = ("false", "off", "no", "0"), ("true", "on", "yes", "1")
+SWITCHES = {
+    "disabled": ON,
+    "disable": ON,
+    **dict.fromkeys(("enabled", "enable", "active", "isActive"), OFF),
+}  # each with the words that switch off
+BY_URL, BY_COMMAND = {"headers", "allowInsecure"}, {"command", "args", "env", "cwd"}
+SILENT = ("name", "description", "$schema")
+MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
+
+URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
+REACH = {*URL_KEYS, *BY_URL, *BY_COMMAND}
+KNOWN = (*REACH, *ONLY_TOOLS, *NOT_TOOLS, *CONSENT, *SWITCHES, *SILENT, "type", "transport", "timeout")
+
+
+def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> Server:
+    """Return the server that an entry describes, with an `error` if it describes none."""
+    if not isinstance(entry, dict):
+        return Server(name, error=ConfigError("entry_not_object"))
+    entry = {_SPELT.get(_folded(key), key): value for key, value in entry.items()}
+    if _is_off(entry):
+        return Server(name, error=ConfigError("switched_off"))
+    try:
+        entry = cast("dict[str, Any]", _expand(entry, environment))
+        return _with_options(_parse(name, entry), entry)
+    except ConfigError as error:
+        return Server(name, error=error)
+
+
+def _folded(key: str) -> str:
+    return re.sub(r"[\W_]", "", key).lower()
+
+
+_SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools: each is the same key
+
+
+def _is_off(value: Any) -> bool:
+    """Whether a word, or a switch in an object, says no."""
+    if isinstance(value, dict):
+        return any(str(value.get(key)).strip().lower() in words for key, words in SWITCHES.items())
+    return value is None or str(value).strip().lower() in OFF
+
+
+def _with_options(server: Server, entry: dict[str, Any]) -> Server:
+    """Return the server with what its entry says beyond its address, and notes on how that was read."""
+    inner = entry.get("tools")
+    if isinstance(inner, dict) and any(isinstance(each, list) for each in inner.values()):
+        entry = {**entry, "tools": None, **{f"{key}Tools": names for key, names in inner.items()}}
+    notes = []
+    odd = [key for key in SWITCHES if str(entry.get(key, "no")).strip().lower() not in (*ON, *OFF)]
+    if (timeout := entry.get("timeout")) is not None:
+        timeout = _seconds(timeout)
+        notes.append(CodedError("timeout_read", seconds=timeout) if timeout else CodedError("timeout_odd"))
+    only, without = _names(entry, ONLY_TOOLS, odd), _names(entry, NOT_TOOLS, odd)
+    without += _names({"tools": inner}, ["tools"], [], meant=False)
+    if only or without:
+        notes.append(CodedError("tools_chosen", only=only or ["*"], without=without))
+    for key in filter(entry.get, CONSENT):
+        notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key], []) or ["*"]))  # noqa: PERF401
+    unused = REACH - ({_url_key(entry), *BY_URL} if server.url else BY_COMMAND)
+    for code, keys in (
+        ("keys_odd", odd),
+        ("keys_unused", filter(entry.get, entry.keys() & unused)),
+        ("keys_unknown", entry.keys() - set(KNOWN)),
+    ):
+        if named := sorted(set(keys)):
+            notes.append(CodedError(code, keys=named))
+    server = replace(server, timeout=timeout, notes=tuple(notes))
+    return replace(server, only_tools=tuple(only) or ("*",), not_tools=tuple(without))
+
+
+def _names(entry: dict[str, Any], keys: Iterable[str], odd: list[str], *, meant: bool = True) -> list[str]:
+    """Return the names of tools under the keys: a list, a text, or an object with a truth for each.
+
+    Keys under which something else stands go to `odd`. With `meant` False: the names that are switched off.
+    """
+    found: list[str] = []
+    for key in keys:
+        value = entry.get(key)
+        if isinstance(value, dict):
+            value = [{"name": name, "enabled": is_meant} for name, is_meant in value.items()]
+        elif isinstance(value, str):
+            value = [name for name in value.split(",") if name.strip().lower() not in (*ON, *OFF)]
+        for each in value if isinstance(value, list) else [value] if value is not None else []:
+            match each:
+                case {"name": str(name), **more}:
+                    off = _is_off(more) or _is_off(more.get("enabled", True))
+                    found += [name.strip()] if off != meant else []
+                case str():
+                    found += [each.strip()] if meant else []
+                case _:
+                    odd.append(key)
+    return found
+
+
+def _seconds(value: Any) -> float | None:
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    seconds = seconds / 1000 if seconds > MAX_TIMEOUT else seconds
+    return min(seconds, MAX_TIMEOUT) if seconds > 0 and not isinstance(value, bool) else None
+
+
+def _parse(name: str, entry: dict[str, Any]) -> Server:
+    transport = _transport(entry)
+    is_command = transport == "stdio"
+    where = _text(entry, "command" if is_command else _url_key(entry)).strip()
+    given = entry.get("args") or []
+    args = tuple(_word(each, "args") for each in given) if isinstance(given, list) else ()
+    env, headers = _texts(entry, "env"), _texts(entry, "headers")
+    remember_secrets(where, args, env, headers)
+    if not is_command:
+        refuse_bad_url(where, plain_http=str(entry.get("allowInsecure")).lower() in ON)
+        return Server(name, transport, url=where, headers=headers)
+    if not isinstance(given, list):
+        raise ConfigError("not_array", key="args")
+    cwd = _text(entry, "cwd") if entry.get("cwd") else None
+    return Server(name, transport, command=where, args=args, env=env, cwd=cwd)
+
+
+def _transport(entry: dict[str, Any]) -> Transport:
+    given = entry.get("type", entry.get("transport"))
+    if given is not None:
+        try:
+            return TYPES[str(given).lower()]
+        except KeyError:
+            raise ConfigError("unknown_type", type=shown(str(given))[:40]) from None
+    if "command" in entry:
+        return "stdio"
+    path = re.split(r"[?#]", str(entry.get(_url_key(entry), "")))[0]
+    return "sse" if path.rstrip("/").endswith("/sse") else "streamable-http"
+
+
+def _url_key(entry: dict[str, Any]) -> str:
+    return next((key for key in URL_KEYS if key in entry), "url")
+
+
+def _text(entry: dict[str, Any], key: str) -> str:
+    value = entry.get(key)
+    if not isinstance(value, str) or not value.strip() or "\0" in value:
+        raise ConfigError("address_missing") if key in URL_KEYS else ConfigError("text_missing", key=key)
+    return value
+
+
+def _word(value: Any, key: str) -> str:
+    """Return a text as it is, and a number or a truth as JSON writes it."""
+    if not isinstance(value, str | int | float):
+        raise ConfigError("text_missing", key=key)
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
+    value = entry.get(key) or {}
+    if not isinstance(value, dict):
+        raise ConfigError("not_object", key=key)
+    texts = {name: _word(text, f"{key}.{name}") for name, text in value.items()}
+    for name, text in texts.items():
+        if "\0" in text or (key == "headers" and not (text.isascii() and text.isprintable())):
+            raise ConfigError("not_sendable", key=key, name=name)
+    return texts
+
+
+def refuse_bad_url(url: str, *, plain_http: bool) -> None:
+    """Reject a malformed URL, plain http to another machine, and the addresses of clouds' credentials.
+
+    The error never quotes the URL, which may hold a password.
+    """
+    try:
+        httpx2.URL(url)
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except (ValueError, httpx2.InvalidURL):
+        raise ConfigError("url_malformed") from None
+    if parts.scheme not in ("http", "https") or not host:
+        raise ConfigError("url_scheme")
+    if _is_link_local(host):
+        raise ConfigError("url_link_local", host=host)
+    if parts.scheme == "http" and not plain_http and not is_loopback(host):
+        raise ConfigError("url_plain_http")
+
+
+def _is_link_local(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        try:  # the other spellings that a resolver takes: 2852039166, 0xa9fea9fe
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_link_local
+
+
+def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
+    """Fill in `${env:X}`, `${X}` and `${X:-default}` in every text of an entry."""
+    if isinstance(value, dict):
+        return {key: _expand(item, environment) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_expand(item, environment) for item in value]
+    if not isinstance(value, str):
+        return value
+
+    def fill(found: re.Match[str]) -> str:
+        name, default = found[1], found[2]
+        filled = environment.get(name) or default
+        if filled is None:
+            raise ConfigError("variable_not_set", name=name)
+        filled = filled.encode(errors="replace").decode()  # one that is not UTF-8 holds lone surrogates
+        if is_secret_name(name):
+            remember(filled)
+        return filled
+
+    if "${input:" in value:
+        raise ConfigError("variable_asks")
+    return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", fill, value)
