@@ -18,7 +18,7 @@ from mcp import Client, StdioServerParameters, stdio_client
 from mcp.client.sse import sse_client
 from mcp_types import CallToolResult, LoggingMessageNotificationParams, TextContent
 
-from tests.support.asgi import ScriptedProvider, call_stream, refusal, text_stream
+from tests.support.asgi import ScriptedProvider, call_stream, in_a_thread, refusal, text_stream
 from tests.support.processes import ROOT, Spawn, require
 from tests.support.reader import (
     API,
@@ -31,7 +31,6 @@ from tests.support.reader import (
     WEB,
     WEB_APP,
     Reader,
-    in_a_thread,
 )
 from weather.tests.conftest import local_seniverse
 

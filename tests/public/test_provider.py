@@ -8,8 +8,8 @@ import pytest
 from playwright.sync_api import expect
 from starlette.responses import StreamingResponse
 
-from tests.support.asgi import ScriptedProvider, call_stream, chunk, refusal, text_stream
-from tests.support.page_backend import HELD_SECONDS, PURCHASE_ARGS, serving
+from tests.support.asgi import ScriptedProvider, call_stream, chunk, in_a_thread, refusal, text_stream
+from tests.support.page_backend import HELD_SECONDS, PURCHASE_ARGS
 from tests.support.page_browser import Open, Shown
 from tests.support.suite import Suite
 
@@ -45,7 +45,7 @@ class Held(StreamingResponse):
 def _real(shop: Suite, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite, ScriptedProvider]]:
     provider = ScriptedProvider()
     folder = tmp_path_factory.mktemp("provided")
-    with serving(provider.app) as url, Suite(folder, api=shop.api, mcp=shop.mcp) as suite:
+    with in_a_thread(provider.app) as url, Suite(folder, api=shop.api, mcp=shop.mcp) as suite:
         model = {"OPENAI_API_KEY": "k", "OPENAI_API_BASE": f"{url}/v1", "LLM_MODEL": "script-1"}
         suite.start("web", **model)
         yield suite, provider

@@ -7,7 +7,8 @@ from playwright.sync_api import expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from tests.support.page_backend import PRODUCTS, Backend, call, done, result, says, server, serving, tool
+from tests.support.asgi import in_a_thread
+from tests.support.page_backend import PRODUCTS, Backend, call, done, result, says, server, tool
 from tests.support.page_browser import Open, Shown
 from tests.support.page_media import MEDIA
 
@@ -146,7 +147,7 @@ def test_what_an_entry_calls_allowed_is_allowed_by_a_click_as_it_is_now(
 
 @pytest.mark.parametrize("prefix", ["/shop", "/a/b"])
 def test_the_page_works_behind_a_path(backend: Backend, open_page: Open, prefix: str) -> None:
-    with serving(Starlette(routes=[Mount(prefix, backend.app())])) as url:
+    with in_a_thread(Starlette(routes=[Mount(prefix, backend.app())])) as url:
         shown = open_page(f"{url}{prefix}/")
         backend.say(call("c1", "get_products", {}), result("c1", PRODUCTS), says("好"), done())
         shown.ask("一")

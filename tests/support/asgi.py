@@ -4,12 +4,13 @@ import asyncio
 import json
 import socket
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from anyio.from_thread import start_blocking_portal
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -61,6 +62,13 @@ async def serve(app: ASGIApp, port: int = 0, **options: Any) -> AsyncIterator[st
         server.is_over.set()
         await task
         sock.close()
+
+
+@contextmanager
+def in_a_thread(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve an app beside synchronous tests."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serve(app, port)) as url:
+        yield url
 
 
 def chunk(*, finish: str | None = None, usage: bool = False, **delta: Any) -> str:

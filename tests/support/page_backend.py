@@ -2,21 +2,20 @@
 
 import asyncio
 import json
+import mimetypes
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
-from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
-from starlette.types import ASGIApp
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
 
-from tests.support.processes import ROOT, free_port
+from tests.support.asgi import in_a_thread
+from tests.support.processes import ROOT
 
 # Written out instead of imported, so that a mistake in web.py's policy fails a test.
 HEADERS = {
@@ -251,7 +250,7 @@ class Backend:
     def app(self) -> Starlette:
         """Build the application: the page, and the routes that it uses."""
         routes = [
-            Route("/", lambda _: FileResponse(ROOT / "public/index.html", headers=HEADERS)),
+            Route("/", file),
             Route("/api/watch", self.watch),
             Route("/api/get-prompt", self.get_prompt, methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
@@ -260,7 +259,7 @@ class Backend:
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
             Route("/api/servers/{name}/trust", self.trust, methods=["POST"]),
             Route("/canary/{rest:path}", self.record_canary, methods=["GET", "POST"]),
-            Mount("/static", StaticFiles(directory=ROOT / "public")),
+            Route("/static/{name}", file),
         ]
         return Starlette(routes=routes)
 
@@ -289,6 +288,12 @@ def _json(value: Any) -> str:
     return text
 
 
+async def file(request: Request) -> Response:
+    """Answer with a file of the page, without the hops to a thread of Starlette's own way."""
+    path = ROOT / "public" / request.path_params.get("name", "index.html")
+    return Response(path.read_bytes(), headers=HEADERS, media_type=mimetypes.guess_type(path)[0])
+
+
 async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
     for step in steps:
         if isinstance(step, threading.Event):
@@ -301,30 +306,11 @@ async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
 
 
 @contextmanager
-def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
-    """Serve an app from a thread, for tests that are not async, and yield its address."""
-    port = port or free_port()
-    config = uvicorn.Config(app, port=port, log_config=None, ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run)
-    thread.start()
-    while not server.started:
-        if not thread.is_alive():
-            raise RuntimeError("the scripted back end did not start")
-        threading.Event().wait(0.01)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        thread.join()
-
-
-@contextmanager
 def running() -> Iterator[Backend]:
     """Serve a back end on a free port from a thread."""
     backend = Backend()
     backend.reset()
-    with serving(backend.app()) as url:
+    with in_a_thread(backend.app()) as url:
         backend.url = url
         yield backend
         backend.ended = True

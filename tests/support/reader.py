@@ -3,18 +3,13 @@
 import json
 import os
 import shlex
-import socket
 import sys
-import threading
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 
 from tests.support.processes import ROOT, Service, Spawn, free_port
 from weather.tests.conftest import KEY
@@ -103,17 +98,3 @@ class Reader:
             typed += ["--base-url", self._seniverse]
         folder = ROOT / "weather" if "weather" in command else ROOT
         return self._spawn.program(*typed, env=self.environment(command), cwd=folder)
-
-
-@contextmanager
-def in_a_thread(app: Any) -> Iterator[str]:
-    """Serve an app beside synchronous tests, and give its address."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(20)

@@ -1,5 +1,6 @@
 """A fake Seniverse, our server in front of it, and clients of both protocol eras."""
 
+import asyncio
 import json
 import os
 import signal
@@ -143,6 +144,15 @@ def fake() -> Iterator[FakeSeniverse]:
 Serve = Callable[..., str]
 
 
+class _Server(uvicorn.Server):
+    """Uvicorn's server, which sees in 10 ms that it is to stop, and not in 100."""
+
+    async def main_loop(self) -> None:
+        await self.on_tick(0)
+        while not self.should_exit:  # noqa: ASYNC110  set from another thread
+            await asyncio.sleep(0.01)
+
+
 @pytest.fixture
 def serve(fake: FakeSeniverse) -> Iterator[Serve]:
     """Return a function that serves our app, by default in front of the fake, and returns its URL."""
@@ -150,8 +160,12 @@ def serve(fake: FakeSeniverse) -> Iterator[Serve]:
 
     def start(seniverse: Seniverse | None = None, **options: Any) -> str:
         app = create_app(seniverse or Seniverse(KEY, base_url=fake.url), **options)
-        listener = socket.create_server(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
+        listener = socket.socket(
+            proto=socket.IPPROTO_TCP
+        )  # by this asyncio knows that it may set TCP_NODELAY
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        server = _Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=1))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         running.append((server, thread))
