@@ -28,25 +28,8 @@ T = TypeVar("T")
 
 NUMERIC_CELL = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
 
-TEXT_TAGS = {
-    "p",
-    "br",
-    "hr",
-    "strong",
-    "em",
-    "s",
-    "a",
-    "code",
-    "pre",
-    "blockquote",
-    "ul",
-    "ol",
-    "li",
-    "sub",
-    "sup",
-}
-HEADING_TAGS = {"h1", "h2", "h3", "h4", "h5", "h6"}
-TABLE_TAGS = {"div", "table", "thead", "tbody", "tr", "th", "td"}
+TAGS = """p br hr strong em s a code pre blockquote ul ol li sub sup h1 h2 h3 h4 h5 h6
+    div table thead tbody tr th td"""
 
 
 def to_html(markdown: str) -> str:
@@ -64,14 +47,9 @@ def sanitise(html: str) -> str:
     """Keep the elements, attributes and links of `render` only, whatever the HTML; links open elsewhere."""
     return nh3.clean(
         html,
-        tags=TEXT_TAGS | HEADING_TAGS | TABLE_TAGS,
-        attributes={
-            "a": {"href", "title"},
-            "ol": {"start"},
-            "code": {"class"},
-            "th": {"class"},
-            "td": {"class"},
-        },
+        tags=set(TAGS.split()),
+        attributes={"a": {"href", "title"}, "ol": {"start"}}
+        | {tag: {"class"} for tag in ("code", "th", "td")},
         tag_attribute_values={"div": {"class": {"wide"}}},
         url_schemes={"http", "https", "mailto"},
         link_rel="noopener noreferrer nofollow",
