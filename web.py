@@ -134,6 +134,9 @@ class CallToolRequest(JsonBody):
     server: str = Field(examples=["product-mcp"])
     name: str = Field(examples=["get_products"])
     args: dict[str, Any] = Field({}, examples=[{"limit": 2}])
+    confirmed: dict[str, Any] | None = Field(
+        None, description="say it where a person agreed: of a purchase `{total}` as it was shown, else `{}`"
+    )
 
 
 IdempotencyKey = Annotated[
@@ -163,10 +166,13 @@ async def call_tool(
     """Call a tool by hand: `{"result", "isError"}`, `code`, `params` of an error, `media` if there is some.
 
     The call is made once, also over a connection that breaks; with an `Idempotency-Key` also if it is sent
-    again, where the tool honours keys: then the answer says `"replayed": true`.
+    again, where the tool honours keys: then the answer says `"replayed": true`. What a person has `confirmed`
+    is passed on to such a tool, which then asks nobody.
     """
     key = idempotency_key or secrets.token_urlsafe(16)
-    result = await services.toolbox.call(request.server, request.name, request.args, key=key)
+    result = await services.toolbox.call(
+        request.server, request.name, request.args, key=key, confirmed=request.confirmed
+    )
     named = [t for t in services.toolbox.tools() if (t.server, t.name) == (request.server, request.name)]
     result = under_key(result, named[0] if named else None, request.args, key)
     if result.unreachable or result.unknown:

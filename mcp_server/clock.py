@@ -5,11 +5,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
-from pydantic import TypeAdapter
 
 from mcp_server import sentences
-from mcp_server.rest_client import RestClient, RestError
-from models import Today
+from mcp_server.rest_client import TODAY, RestClient, RestError
 
 MAX_SECONDS = 1.0  # a client that connects waits no longer for a shop that does not answer
 GREETINGS = frozenset({"initialize", "server/discover"})  # requests whose answers carry instructions
@@ -32,7 +30,7 @@ class ShopClock:
 
     async def _sentence(self) -> str:
         try:
-            answer = await self._rest.get("orders", "/today", {}, MAX_SECONDS, TypeAdapter(Today))
+            answer = await self._rest.get("orders", "/today", {}, MAX_SECONDS, TODAY)
             self.zone = ZoneInfo(answer.data["timezone"])
         except (RestError, LookupError, ValueError, OSError):  # no such zone is a LookupError
             return ""

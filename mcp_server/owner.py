@@ -50,6 +50,7 @@ Name = Annotated[models.ProductName | None, optional("商品名称；新增时�
 _YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": models.MAX_PRICE})
 Price = Annotated[models.ExactPrice | None, _YUAN, optional("单价，人民币元，最多两位小数；新增时必填")]
 About = Annotated[models.ProductDescription | None, optional("商品描述")]
+NoAbout = Annotated[bool | None, optional("填 true 就清空描述")]  # a blank text is one that is not given
 Words = Annotated[models.Keywords | None, optional("顾客会用来找它的其他说法，不显示；填了就替换原来的")]
 Stock = Annotated[int, Field(ge=0, le=models.MAX_STOCK)]
 Opening = Annotated[Stock | None, optional("新商品的初始库存，件；已有商品的库存用 restock 改变")]
@@ -130,11 +131,13 @@ def given_fields(
     name: str | None,
     price: Decimal | None,
     description: str | None,
+    clearDescription: bool | None,
     keywords: list[str] | None,
     quantity: int | None,
 ) -> dict[str, Any]:
     """Return what is given of a product. Raises CodedError where that makes no product, or no change."""
-    fields: dict[str, Any] = {"name": name, "description": description, "keywords": keywords}
+    about = "" if clearDescription and description is None else description
+    fields: dict[str, Any] = {"name": name, "description": about, "keywords": keywords}
     fields |= {"price": None if price is None else float(price), "quantity": quantity}
     given = {field: value for field, value in fields.items() if value is not None}
     wrong = None
@@ -142,6 +145,8 @@ def given_fields(
         wrong = ("price" if name else "name", sentences.NEEDS_NAME_AND_PRICE)
     elif productId is not None and quantity is not None:
         wrong = ("quantity", sentences.ONLY_BY_RESTOCK)
+    elif clearDescription and description is not None:
+        wrong = ("clearDescription", sentences.CLEARED_OR_GIVEN)
     elif not given:
         wrong = ("", sentences.NOTHING_GIVEN)
     if wrong:
@@ -192,6 +197,7 @@ async def change_product(
     name: Name = None,
     price: Price = None,
     description: About = None,
+    clearDescription: NoAbout = None,
     keywords: Words = None,
     quantity: Opening = None,
     idempotencyKey: KeyOfModel = None,

@@ -14,6 +14,7 @@ from mcp_server.rest_client import (
     A_LIST,
     A_PRODUCT,
     AN_ORDER,
+    TODAY,
     Operation,
     RestClient,
     RestError,
@@ -53,16 +54,18 @@ class ShopResource:
     @property
     def operation(self) -> Operation:
         """What is asked for, as failures name it."""
-        return next(known for known in _READS if self.path.startswith(f"/{known}"))
+        return next((known for known in _READS if self.path.startswith(f"/{known}")), "orders")
 
 
 _READS: tuple[Operation, ...] = ("products", "inventory", "orders")
 ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
 PRODUCTS, STOCK, ORDERS = frozenset({"products"}), frozenset({"stock"}), frozenset({"orders"})
+NOTHING: frozenset[str] = frozenset()  # of what is told: the day changes by itself
 EVERYBODYS = [
     ShopResource("shop://products", "products", "商品", "/products", PRODUCTS, ALL),
     ShopResource("shop://inventory", "inventory", "库存", "/inventory", STOCK | PRODUCTS, ALL),
     ShopResource("shop://orders/latest", "latest_orders", "最近的订单", "/orders", ORDERS, LATEST),
+    ShopResource("shop://clock", "clock", "商店的时区和今天", "/today", NOTHING, shape=TODAY),
     ShopResource(
         *("shop://products/{id}", "product", "一个商品", "/products/{id}", PRODUCTS | STOCK),
         shape=A_PRODUCT,

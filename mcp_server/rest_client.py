@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from mcp_server import sentences
-from models import Move, Order, Product
+from models import Move, Order, Product, Today
 from serving.errors import CodedError
 
 CONNECTION_ERRORS = (httpx.RequestError, aiohttp.ClientError, OSError)  # not all are made httpx's
@@ -36,7 +36,7 @@ REFUSED_WRITE = frozenset(
 NOT_WRITTEN = "database_unavailable"  # the shop's own word that this attempt has written nothing
 REFUSED = "shop_refused"  # the code of a refusal that carries none
 A_LIST, A_PRODUCT = TypeAdapter(list[Any]), TypeAdapter(Product)
-A_MOVE, AN_ORDER = TypeAdapter(Move), TypeAdapter(Order)
+A_MOVE, AN_ORDER, TODAY = TypeAdapter(Move), TypeAdapter(Order), TypeAdapter(Today)
 
 Operation = Literal[
     "products", "inventory", "orders", "purchase", "restock", "change_product", "cancel_order"

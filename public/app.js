@@ -6,7 +6,7 @@ import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation} from "./conversations.js";
 import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
 import {titleOf} from "./export.js";
-import {failureText, setLanguage, t, words} from "./i18n.js";
+import {failureText, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {preferences, setPreference} from "./preferences.js";
 import {initPreferences} from "./preferences-window.js";
@@ -26,8 +26,6 @@ const lastOpen = preferences.current; // when the page was left
 const controllers = new Map();
 let isAtEnd = true;
 let lastScrollTop = 0;
-
-setLanguage(document.documentElement.lang);
 
 const conversations = new Conversations({
 	onproblem: problem => toast(t(problem)),

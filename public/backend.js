@@ -52,9 +52,12 @@ export const isUnknown = error => !(error instanceof Refusal) || error.unknown;
 /** A key under which a call runs once, however often it is sent. */
 export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
-/** @param {string} server @param {string} name @param {unknown} args @returns {Promise<ToolAnswer>} */
-export const callTool = async (server, name, args, key = newKey()) =>
-	(await send("api/call-tool", {server, name, args}, undefined, key)).json();
+/**
+ * What a person `confirmed` is the total of a purchase; an empty object says that it is just these arguments.
+ * @type {(server: string, name: string, args: unknown, key?: string, confirmed?: object | null) => Promise<ToolAnswer>}
+ */
+export const callTool = async (server, name, args, key = newKey(), confirmed = null) =>
+	(await send("api/call-tool", {server, name, args, confirmed}, undefined, key)).json();
 
 /** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
 export const promptText = async ({server, name}, args) =>

@@ -3,6 +3,7 @@ window.preferences = {};
 try {
 	window.preferences = {...JSON.parse(localStorage.settings)};
 } catch {}
-document.documentElement.style.colorScheme = window.preferences.theme ?? "";
-document.documentElement.lang =
-	window.preferences.lang || (navigator.language.startsWith("zh") ? "zh-CN" : "en");
+const root = document.documentElement;
+root.style.colorScheme = window.preferences.theme ?? "";
+root.lang = window.preferences.lang || (navigator.language.startsWith("zh") ? "zh-CN" : "en");
+import(root.lang === "en" ? "./en.json" : "./zh.json", {with: {type: "json"}}); // beside the modules, which want it

@@ -1,21 +1,27 @@
 // Words in the reader's language, and numbers, money and times as it writes them.
-import en from "./en.json" with {type: "json"};
-import zh from "./zh.json" with {type: "json"};
 
 const MAX_REASONS = 3; // a failure may name another as its reason
 const PLACEHOLDER = /\{(\w+)\}/g;
 
-let language = "zh-CN";
+let language = "";
+/** @type {typeof import("./zh.json")} */
+let spoken;
+/** @type {string | undefined} where the shop counts its days; the reader's own zone while that is not known */
+let shopZone;
 
-/** @param {string} lang "zh-CN" or "en" */
-export function setLanguage(lang) {
+/** Speak another language, whose words are loaded first. @param {string} lang "zh-CN" or "en" */
+export async function setLanguage(lang) {
+	const file = lang === "en" ? "./en.json" : "./zh.json";
+	spoken = (await import(file, {with: {type: "json"}})).default;
 	language = lang;
 }
 
-export const words = () => (language === "en" ? en : zh);
+await setLanguage(globalThis.document?.documentElement.lang ?? "zh-CN");
+
+export const words = () => spoken;
 
 /** @type {(key: string) => string | undefined} */
-const sentence = key => /** @type {Record<string, any>} */ (words())[key]; // JSON: keys come from data, too
+const sentence = key => /** @type {Record<string, any>} */ (spoken)[key]; // JSON: keys come from data, too
 
 /** Any value as text, also a stranger's object, which may hold a `toString` that is none. @param {unknown} value */
 export function textOf(value) {
@@ -34,11 +40,8 @@ const fill = (text, params) =>
 /** @type {(key: string, params?: Params) => string} */
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
 
-/**
- * A failure in the reader's language; the back end's own sentence where a code or parameter is unknown here.
- * @param {Failure} failure
- */
-export const failureText = ({code, params, detail}, depth = 0) =>
+// In the reader's language; the back end's own sentence where a code or parameter is unknown here.
+export const failureText = (/** @type {Failure} */ {code, params, detail}, depth = 0) =>
 	(typeof code === "string" && translate(code, params ?? {}, depth)) || textOf(detail ?? code ?? "");
 
 /** @type {(code: string, params: Params, depth: number) => string | undefined} */
@@ -59,13 +62,41 @@ const isFailure = value => typeof value?.code === "string";
 /** @type {(value: number | Date, options: any) => string} any: TypeScript does not know useGrouping "min2" yet */
 const format = (value, options) => value.toLocaleString(language, options);
 const YUAN = {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2"};
-const MINUTE = {month: "short", day: "numeric", hour: "2-digit", minute: "2-digit"};
+const DAY = {month: "short", day: "numeric"};
+const MINUTE = {...DAY, hour: "2-digit", minute: "2-digit"};
+const SECOND = /** @type {const} */ ({dateStyle: "short", timeStyle: "medium"});
 
 /** @type {(value: number) => string} */
 export const formatNumber = value => format(value, {useGrouping: "min2", maximumFractionDigits: 6});
 /** @type {(value: number) => string} */
 export const formatMoney = value => format(value, YUAN);
-/** @type {(text: string) => string} what is no time stays as it is */
-export const formatTime = text => (Date.parse(text) ? format(new Date(text), MINUTE) : text);
 /** In the order of the reader's alphabet. @type {(a: string, b: string) => number} */
 export const compareTexts = (a, b) => a.localeCompare(b, language);
+
+/** On the reader's clock, and which day that is at the shop where it is another; else the text. @param {string} text */
+export function formatTime(text) {
+	if (!Date.parse(text)) return text;
+	const moment = new Date(text);
+	const [here, there] = [undefined, shopZone].map(timeZone => format(moment, {...DAY, timeZone}));
+	const time = format(moment, MINUTE);
+	return here === there ? time : `${time} (${t("shopDay", {day: there})})`;
+}
+
+/** On the shop's clock, as spreadsheets take it. @param {Date} moment */
+export const shopTime = moment => moment.toLocaleString("sv-SE", {...SECOND, timeZone: shopZone});
+
+/** What no browser knows is no zone. @param {string} [zone] */
+export function setShopZone(zone) {
+	try {
+		new Date().toLocaleString("en", {timeZone: zone});
+		shopZone = zone;
+	} catch {
+		shopZone = undefined;
+	}
+}
+
+/** The zone that the shop's days belong to, and whether it is another than the reader's. */
+export function shopDays() {
+	const {timeZone} = Intl.DateTimeFormat().resolvedOptions();
+	return {zone: shopZone ?? timeZone, isElsewhere: (shopZone ?? timeZone) !== timeZone};
+}

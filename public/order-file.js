@@ -1,12 +1,11 @@
 // The orders as a file for a spreadsheet.
-import {words} from "./i18n.js";
+import {shopDays, shopTime, words} from "./i18n.js";
 import {readPages} from "./tool-client.js";
 import {cellText, productName} from "./tool-result.js";
 
 /** @import {ReadPage} from "./tool-client.js" */
 
 const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would calculate
-const TIME = /** @type {const} */ ({dateStyle: "short", timeStyle: "medium"});
 
 /** RFC 4180. @param {string | number} value */
 function cell(value) {
@@ -17,20 +16,26 @@ function cell(value) {
 /** With a mark by which Excel knows UTF-8. @param {(string | number)[][]} rows */
 export const csvOf = rows => `\ufeff${rows.map(row => `${row.map(cell).join(",")}\r\n`).join("")}`;
 
-/** As a spreadsheet takes it, on the clock of whoever looks at the page. @param {string} text */
-const localTime = text => (Date.parse(text) ? new Date(text).toLocaleString("sv-SE", TIME) : text);
-
 /**
  * A row for each line of an order; what it costs stands in its first, so that a column can be added up.
  * @param {Order[]} orders
  */
 export function orderTable(orders) {
 	const {columns} = words();
-	const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-	const head = [columns.id, `${columns.orderDate} (${zone})`, columns.customerName, columns.status];
+	const head = [
+		columns.id,
+		`${columns.orderDate} (${shopDays().zone})`,
+		columns.customerName,
+		columns.status,
+	];
 	const rows = orders.flatMap(({id, orderDate, customerName, status, items, totalAmount}) =>
 		items.map(({productId, quantity}, line) => [
-			...[id, localTime(orderDate), customerName, cellText("status", status)],
+			...[
+				id,
+				Date.parse(orderDate) ? shopTime(new Date(orderDate)) : orderDate,
+				customerName,
+				cellText("status", status),
+			],
 			...[productId, productName(productId), quantity, line ? "" : totalAmount],
 		]),
 	);

@@ -3,7 +3,7 @@ import {messageOf} from "./backend.js";
 import {$, attr, fieldsOf, followFilters, h, toast} from "./elements.js";
 import {saveFile} from "./export.js";
 import {foldedList} from "./folded-list.js";
-import {formatNumber, t, textOf} from "./i18n.js";
+import {formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {csvOf, orderTable, readOrders} from "./order-file.js";
 import {cellText, productName} from "./tool-result.js";
 
@@ -81,6 +81,8 @@ export class OrderList {
 		for (const {customerName} of orders) this.#customers.add(customerName);
 		$("customers").replaceChildren(...[...this.#customers].map(value => h("option", attr({value}))));
 		$("more-orders").hidden = orders.length <= this.#shown;
+		const {zone, isElsewhere} = shopDays();
+		$("shop-zone").textContent = isElsewhere ? t("shopZone", {zone}) : "";
 		const said = total && {n: cellText("orders", total.orders), amount: cellText("amount", total.amount)};
 		$("orders-total").textContent = said ? t("ordersTotal", said) : "";
 	}
@@ -98,7 +100,7 @@ export async function saveOrders(save, pagesOf, nameProducts) {
 		});
 		await nameProducts(orders);
 		const [head, ...rows] = orderTable(orders);
-		saveFile(`orders-${new Date().toLocaleDateString("sv-SE")}.csv`, csvOf([head, ...rows]));
+		saveFile(`orders-${shopTime(new Date()).slice(0, 10)}.csv`, csvOf([head, ...rows]));
 		toast(t("csvSaved", {n: formatNumber(orders.length), m: formatNumber(rows.length)}));
 	} catch (error) {
 		toast(messageOf(error));

@@ -22,6 +22,12 @@ const REASON = {maxLength: 200, name: "reason"};
 /** @param {string} label @param {...HTMLElement} content */
 const folded = (label, ...content) => h("details.more", h("summary", t(label)), content);
 
+/** @param {unknown} words with commas between them, if there are any */
+const keywordsOf = words => {
+	const all = textOf(words).split(/[,，、]/);
+	return words ? {keywords: all.map(word => word.trim()).filter(Boolean)} : {};
+};
+
 export class OwnerDesk {
 	/** @param {string} server @param {() => Promise<void>} refresh */
 	constructor(server, refresh) {
@@ -68,12 +74,12 @@ export class OwnerDesk {
 	#change(body, {productId, ...row}) {
 		/** @type {Record<string, string>} */
 		const labels = {name: "productName", price: "unitPrice", description: "about"};
-		const fields = [
+		const shown = [
 			field(labels.name, NAME),
 			field(labels.price, PRICE),
 			field(labels.description, ABOUT, "textarea"),
 		];
-		const inputs = fields.map(label => /** @type {Field} */ (label.lastElementChild));
+		const inputs = shown.map(label => /** @type {Field} */ (label.lastElementChild));
 		/** What was typed over something else than is there now is said. @param {StockRow["product"]} product */
 		const take = product => {
 			const now = Object.entries(labels).map(([name]) => textOf(/** @type {any} */ (product)?.[name] ?? ""));
@@ -87,16 +93,19 @@ export class OwnerDesk {
 			return !overtaken.length;
 		};
 		/** @type {ArgsOf} */
-		const argsOf = async values => {
+		const argsOf = async ({words, ...values}) => {
 			const [fresh] = await readInventory(this.server, [productId]).catch(() => []);
 			if (fresh && !take(/** @type {any} */ (fresh).product)) return null;
-			const changed = inputs
-				.filter(({name, value, defaultValue}) => value !== defaultValue && name in values)
-				.map(({name}) => [name, values[name]]);
-			return changed.length ? {productId, ...Object.fromEntries(changed)} : null;
+			const edited = inputs.filter(({value, defaultValue}) => value !== defaultValue);
+			const changed = edited.map(({name}) =>
+				name in values ? [name, values[name]] : ["clearDescription", true],
+			);
+			const args = {...Object.fromEntries(changed), ...keywordsOf(words)};
+			return Object.keys(args).length ? {productId, ...args} : null;
 		};
 		const done = (/** @type {any} */ product) => take(product) && t("saved");
-		const write = this.#form("change_product", [...fields, submit("save")], argsOf, done);
+		const fields = [...shown, field("newKeywords", {name: "words"}), submit("save")];
+		const write = this.#form("change_product", fields, argsOf, done);
 		take(row.product);
 		body.append(folded("changeProduct", write.form));
 		return ({product}) => take(product);
@@ -128,10 +137,7 @@ export class OwnerDesk {
 			...[field("about", ABOUT, "textarea"), submit("create")],
 		];
 		/** @type {ArgsOf} */
-		const argsOf = ({words = "", ...values}) => {
-			const keywords = `${words}`.split(/[,，、]/).map(word => word.trim());
-			return {...values, keywords: keywords.filter(Boolean)};
-		};
+		const argsOf = ({words, ...values}) => ({...values, ...keywordsOf(words)});
 		const done = (/** @type {any} */ {id, name}) => t("created", {id, name});
 		return folded("newProduct", this.#form("change_product", fields, argsOf, done).form);
 	}

@@ -1,7 +1,8 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
+import {readResource} from "./backend.js";
 import {findTool, shopServer, sleep} from "./backend-status.js";
 import {$, bar, bindRadios, button, h} from "./elements.js";
-import {t} from "./i18n.js";
+import {setShopZone, shopDays, t} from "./i18n.js";
 import {OrderList, orderLines, saveOrders} from "./order-list.js";
 import {preferences, setPreference} from "./preferences.js";
 import {Refresher} from "./refresher.js";
@@ -47,6 +48,7 @@ export class Panel {
 	#refresher = new Refresher(() => this.#refresh());
 	#seen = "";
 	#hired = "";
+	#hasClock = false; // asked for the shop's since it was connected
 	#problem = "";
 	/** @type {OwnerDesk | null} */
 	#desk = null;
@@ -77,9 +79,10 @@ export class Panel {
 		return this.#refresher.run();
 	}
 
-	/** Something at this server has changed, or may have. @param {string} [server] */
-	changed(server = shopServer()?.name) {
-		if (server === shopServer()?.name && this.#isSeen) this.#refresher.soon();
+	/** Something at this server has changed; without one, anything may have. @param {string} [server] */
+	changed(server) {
+		if (!server) this.#hasClock = false;
+		if ((server ?? shopServer()?.name) === shopServer()?.name && this.#isSeen) this.#refresher.soon();
 	}
 
 	get #isSeen() {
@@ -100,6 +103,7 @@ export class Panel {
 		if (server) {
 			await this.#load(server).catch(() => {
 				this.#problem = "stale";
+				this.#hasClock = false;
 			});
 		}
 		$("shop-note").textContent = this.#problem && t(this.#problem);
@@ -108,6 +112,14 @@ export class Panel {
 
 	get #wish() {
 		return {stock: this.stock.wish, orders: this.orders.wish, groupBy: groupBy()};
+	}
+
+	/** Learn where the shop counts its days, once a connection. @param {string} server */
+	async #readClock(server) {
+		if (this.#hasClock) return;
+		this.#hasClock = true;
+		const reading = readResource(server, "shop://clock").then(text => JSON.parse(text).timezone);
+		setShopZone(await reading.catch(() => undefined));
 	}
 
 	/** @param {Server} server */
@@ -128,8 +140,9 @@ export class Panel {
 			readProducts(name, wish.stock.filters, wish.stock.max),
 			readPages(pagesOf(name, "get_orders", wish.orders.filters), wish.orders.max),
 			this.#seen ? null : readSums(),
+			this.#readClock(name),
 		]);
-		const now = JSON.stringify([stock, orders, wish]);
+		const now = JSON.stringify([stock, orders, wish, shopDays()]);
 		const isNew = now !== this.#seen;
 		const [sales, [total]] = firstSums ?? (isNew ? await readSums() : [[], []]);
 		flattenProducts(stock.rows); // remembers the names, which the orders do not carry

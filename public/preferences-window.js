@@ -1,5 +1,6 @@
 // The window of preferences: language, theme, tools that run without asking, export.
-import {$, bindRadios, button, h} from "./elements.js";
+import {messageOf} from "./backend.js";
+import {$, bindRadios, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {download} from "./export.js";
 import {setLanguage, t} from "./i18n.js";
@@ -23,10 +24,10 @@ function drawAllowed() {
 export function initPreferences(current, redraw) {
 	const {lang, style} = document.documentElement;
 	$("settings").onbeforetoggle = drawAllowed;
-	bindRadios("lang", lang, picked => {
+	bindRadios("lang", lang, async picked => {
+		await setLanguage(picked).catch(error => toast(messageOf(error)));
 		setPreference("lang", picked);
 		document.documentElement.lang = picked;
-		setLanguage(picked);
 		redraw();
 	});
 	bindRadios("theme", preferences.theme ?? "", theme => {

@@ -21,10 +21,10 @@ export async function knownPurchase(call) {
 	return purchaseOf(call, shopServer()?.name);
 }
 
-/** @param {Call} call @param {Purchase} purchase */
-const stockOf = (call, {items}) =>
+/** @param {string} server @param {Purchase} purchase */
+const stockOf = (server, {items}) =>
 	readStock(
-		call.server,
+		server,
 		items.map(item => item.productId),
 	);
 
@@ -66,10 +66,10 @@ function fillBox(box, label, sign, about, content) {
 
 /**
  * What a purchase costs: drawn at once, and again when a slow shop has said its prices.
- * @param {Call} call @param {Purchase} purchase
+ * @param {string} server @param {Purchase} purchase
  * @returns {Promise<[HTMLElement, () => number | null]>} the bill, and the total that it shows
  */
-async function askedBill(call, purchase) {
+export async function askedBill(server, purchase) {
 	const box = h("");
 	/** @type {number | null} */
 	let total = null;
@@ -83,7 +83,7 @@ async function askedBill(call, purchase) {
 			),
 		);
 	};
-	const reading = stockOf(call, purchase);
+	const reading = stockOf(server, purchase);
 	const stock = await inTime(reading);
 	show(stock ?? {});
 	if (!stock) reading.then(show);
@@ -102,7 +102,7 @@ const drawCall = ({server, tool, raw, args}) => [
  */
 export async function fillConfirm(box, call, decide) {
 	const purchase = await knownPurchase(call);
-	const [bill, total] = purchase ? await askedBill(call, purchase) : [null, () => null];
+	const [bill, total] = purchase ? await askedBill(call.server, purchase) : [null, () => null];
 	if (!box.matches(".waiting")) return false;
 	const always = h("input", attr({type: "checkbox"}));
 	const shownAt = Date.now();
@@ -130,7 +130,7 @@ export async function fillConfirm(box, call, decide) {
  */
 export async function fillReceipt(box, call, order, save) {
 	if (!call.stock) {
-		const stock = await inTime(stockOf(call, order));
+		const stock = await inTime(stockOf(call.server, order));
 		if (stock) call.stock = stock;
 		save();
 	}

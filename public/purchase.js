@@ -3,6 +3,7 @@ import {plainValue} from "./exact-text.js";
 import {formatNumber, t} from "./i18n.js";
 import {dataOf, isObject, isOrderLine, productName} from "./tool-result.js";
 
+export const PURCHASE = "create_purchase"; // the tool
 const MAX_CHARS = 20_000; // of a purchase: the shop takes 100 lines
 
 /** @param {any} value any: whatever a model or a server wrote @returns {value is Purchase} */
@@ -32,7 +33,7 @@ function onlyPurchase(value) {
  * @param {Call} call @param {string | undefined} shop the name of that server
  */
 export function purchaseOf({server, tool, honoursKey, raw}, shop) {
-	if (server !== shop || tool !== "create_purchase" || !honoursKey) return null;
+	if (server !== shop || tool !== PURCHASE || !honoursKey) return null;
 	const args = (raw ?? "").length < MAX_CHARS && plainValue(raw ?? "");
 	return isObject(args) && hasOnly(args, ["input_data"]) ? onlyPurchase(args.input_data) : null;
 }

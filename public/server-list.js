@@ -5,6 +5,8 @@ import {$, attr, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {allowForEver, isListed, listTool, toolsThatAsk} from "./preferences.js";
+import {PURCHASE, purchaseOf} from "./purchase.js";
+import {askedBill} from "./purchase-card.js";
 import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
@@ -12,15 +14,38 @@ import {keyedCall} from "./tool-client.js";
 /** @param {Tool} tool */
 function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 	const call = keyedCall(server, name);
-	/** @param {unknown} args @returns {Promise<HTMLElement>} */
-	const run = async args => {
+	/** @param {unknown} args @param {object | null} agreed @returns {Promise<HTMLElement>} */
+	const send = async (args, agreed) => {
 		try {
-			return drawAnswer(await call(args));
+			return drawAnswer(await call(args, agreed));
 		} catch (error) {
-			const again = button(t("unknownRetry"), async () => box.replaceWith(await run(args)));
+			const again = button(t("unknownRetry"), async () => box.replaceWith(await send(args, agreed)));
 			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);
 			return box;
 		}
+	};
+	/** What it costs is shown before anything is bought. @param {unknown} args @returns {Promise<HTMLElement>} */
+	const run = async args => {
+		const purchase = purchaseOf({server, tool: name, honoursKey, raw: JSON.stringify(args)}, server);
+		if (!purchase) return send(args, name === PURCHASE ? null : {});
+		const [bill, total] = await askedBill(server, purchase);
+		const buy = async () => {
+			yes.disabled = true;
+			const sum = total();
+			box.replaceWith(await send(args, sum === null ? null : {total: sum}));
+		};
+		const yes = button(t("confirmBuy"), buy, ".primary");
+		/** @type {HTMLElement} */
+		const box = h(
+			".content",
+			bill,
+			h(
+				".row",
+				yes,
+				button(t("cancel"), () => box.remove()),
+			),
+		);
+		return box;
 	};
 	return schemaForm(t("tryTool"), schema, run, t("run"));
 }

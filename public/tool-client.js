@@ -15,11 +15,11 @@ export const MAX_ROWS = 5000; // of one list on the screen
  */
 export function keyedCall(server, name) {
 	let [asked, key] = ["", ""];
-	return async (/** @type {unknown} */ args) => {
+	return async (/** @type {unknown} */ args, /** @type {object | null} */ confirmed = {}) => {
 		const now = JSON.stringify(args);
 		if (asked !== now) [asked, key] = [now, newKey()];
 		try {
-			const answer = await callTool(server, name, args, key);
+			const answer = await callTool(server, name, args, key, confirmed);
 			asked = "";
 			return answer;
 		} catch (error) {

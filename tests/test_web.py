@@ -56,7 +56,7 @@ async def test_a_tool_is_called_by_hand(tmp_path: Path) -> None:
         assert (missing.status_code, missing.json()) == (404, unknown)
 
 
-async def test_a_call_by_hand_carries_the_key_that_it_was_given(tmp_path: Path) -> None:
+async def test_a_call_by_hand_carries_its_key_and_what_was_confirmed(tmp_path: Path) -> None:
     body = {"server": "shop", "name": "pay"}
     async with client(tmp_path) as http:
         for key, status in (("k-1", 200), ("x" * 201, 422), ("a b", 422), ("\xe9", 422), ("", 422)):
@@ -65,6 +65,9 @@ async def test_a_call_by_hand_carries_the_key_that_it_was_given(tmp_path: Path) 
             assert answer.status_code == status
             assert status != 200 or json.loads(answer.json()["result"]) == [key, None]
         own = [json.loads((await http.post("/api/call-tool", json=body)).json()["result"])[0] for _ in "ab"]
+        for agreed in ({}, {"total": 1798.5}):
+            answer = await http.post("/api/call-tool", json=body | {"confirmed": agreed})
+            assert json.loads(answer.json()["result"])[1] == agreed
     assert own[0] != own[1]
 
 

@@ -115,6 +115,8 @@ async def test_what_the_owner_asks_for_is_done_and_returned(tmp_path: Path, era:
         assert await left(client, 5) == 5
         cheaper = await client.call_tool("change_product", {"productId": 5, "price": 9})
         assert cheaper.structured_content == {"id": 5, "name": "茶", "price": 9, "description": ""}
+        bare = await client.call_tool("change_product", {"productId": 2, "clearDescription": True})
+        assert bare.structured_content == BUDS | {"description": ""}
         found = await client.call_tool("get_products", {"query": "tea"})
         assert (found.structured_content or {})["result"] == [cheaper.structured_content]
         bought = await client.call_tool("create_purchase", TWO_BUDS)
@@ -144,6 +146,11 @@ QUESTIONS = [
         "change_product",
         {"productId": 2, "price": 799.5, "name": "耳机", "keywords": []},
         "确认修改 无线蓝牙耳机Pro（商品 2）：名称改为“耳机”，价格从 ¥899.00 改为 ¥799.50，搜索词改为-？",
+    ),
+    (
+        "change_product",
+        {"productId": 2, "clearDescription": True},
+        "确认修改 无线蓝牙耳机Pro（商品 2）：描述从“主动降噪，30小时续航，IPX7防水”改为“”？",
     ),
     (
         "cancel_order",
@@ -214,6 +221,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("change_product", {"name": " ", "price": 1}, "name"),
     ("change_product", {"productId": 2}, "参数名"),
     ("change_product", {"productId": 2, "quantity": 5}, "quantity"),
+    ("change_product", {"productId": 2, "description": "x", "clearDescription": True}, "clearDescription"),
+    ("change_product", {"productId": 2, "clearDescription": False}, "参数名"),
     ("change_product", {"productId": 2, "price": 1.999}, "price"),
     ("change_product", {"productId": 2, "price": "1"}, "price"),
     ("change_product", {"productId": 2, "price": -1}, "price"),

@@ -3,8 +3,10 @@
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx
 import pytest
@@ -16,7 +18,7 @@ import main
 from tests.mcp_server.stand_ins import TWO_BUDS, WATCH, RestService, a_real_shop, app_for, connect, serving
 
 pytestmark = pytest.mark.anyio
-LISTS = ["shop://products", "shop://inventory", "shop://orders/latest"]
+LISTS = ["shop://products", "shop://inventory", "shop://orders/latest", "shop://clock"]
 OWNERS = ["shop://products/{id}/moves", "shop://orders/{id}"]
 
 
@@ -62,6 +64,10 @@ async def test_each_reads_as_the_shop_has_it(tmp_path: Path, era: str) -> None:
         assert [each["quantity"] for each in stock] == [100, 48, 200, 150]
         assert await read(client, "shop://products/2") == products[1] == stock[1]["product"]
         assert await read(client, "shop://orders/latest") == [order]
+        clock = await read(client, "shop://clock")
+        today = datetime.now(ZoneInfo(clock.pop("timezone"))).date()
+        assert date.fromisoformat(clock.pop("today")) in {today, today - timedelta(1)}
+        assert not clock
         assert await read(client, "shop://orders/1") == order
         moves = await read(client, "shop://products/2/moves")
         assert [(move["change"], move["kind"]) for move in moves] == [(-2, "purchase"), (50, "opening")]

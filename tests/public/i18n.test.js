@@ -6,6 +6,9 @@ import {
 	formatNumber,
 	formatTime,
 	setLanguage,
+	setShopZone,
+	shopDays,
+	shopTime,
 	t,
 	words,
 } from "../../public/i18n.js";
@@ -18,8 +21,8 @@ for (const [language, key, params, text] of [
 	["en", "serverDown", {name: "shop", error: null}, "shop is down: "],
 	["en", "no such key", {}, "no such key"],
 ]) {
-	test(`"${key}" in ${language} is "${text}"`, () => {
-		setLanguage(language);
+	test(`"${key}" in ${language} is "${text}"`, async () => {
+		await setLanguage(language);
 		assert.equal(t(key, params), text);
 	});
 }
@@ -32,15 +35,35 @@ for (const [format, language, value, text] of [
 	[formatNumber, "en", 0.12345678, "0.123457"],
 	[formatTime, "en", "not a time", "not a time"],
 ]) {
-	test(`${format.name} writes ${value} as ${text} in ${language}`, () => {
-		setLanguage(language);
+	test(`${format.name} writes ${value} as ${text} in ${language}`, async () => {
+		await setLanguage(language);
 		assert.equal(format(value), text);
 	});
 }
 
-test("a time is written in the reader's zone and language", () => {
-	setLanguage("en");
+test("a time is written in the reader's zone and language", async () => {
+	await setLanguage("en");
 	assert.match(formatTime("2026-11-21T08:00:00+00:00"), /^Nov \d+, \d+:00 (AM|PM)$/);
+});
+
+const NIGHT = "2026-11-26T17:30:00+00:00"; // 01:30 on the 27th in Shanghai
+for (const [zone, time, days] of [
+	["Asia/Shanghai", "11月26日 17:30 (商店是11月27日)", {zone: "Asia/Shanghai", isElsewhere: true}],
+	["Europe/London", "11月26日 17:30", {zone: "Europe/London", isElsewhere: true}],
+	["Not/AZone", "11月26日 17:30", {zone: "UTC", isElsewhere: false}],
+	[undefined, "11月26日 17:30", {zone: "UTC", isElsewhere: false}],
+]) {
+	test(`at ${time}, a shop in ${zone} has its own day`, () => {
+		setShopZone(zone);
+		assert.deepEqual([formatTime(NIGHT), shopDays()], [time, days]);
+		setShopZone();
+	});
+}
+
+test("a time for a spreadsheet is the shop's, as in its own files", () => {
+	setShopZone("Asia/Shanghai");
+	assert.equal(shopTime(new Date(NIGHT)), "2026-11-27 01:30:00");
+	setShopZone();
 });
 
 const refused = {code: "connect_refused", params: {address: "http://x"}};
@@ -59,19 +82,19 @@ for (const [failure, text] of [
 	[{code: "their_own"}, "their_own"],
 	[{}, ""],
 ]) {
-	test(`${JSON.stringify(failure)} is said as ${text}`, () => {
-		setLanguage("en");
+	test(`${JSON.stringify(failure)} is said as ${text}`, async () => {
+		await setLanguage("en");
 		const said = failureText(failure);
 		if (text instanceof RegExp) assert.match(said, text);
 		else assert.equal(said, text);
 	});
 }
 
-test("both languages have the same keys, and each sentence the same parameters", () => {
+test("both languages have the same keys, and each sentence the same parameters", async () => {
 	const placeholders = text => (typeof text === "string" ? (text.match(/\{\w+\}/g) ?? []).sort() : []);
 	const shape = table => Object.entries(table).map(([key, text]) => `${key} ${placeholders(text)}`);
 	const zh = words();
-	setLanguage("en");
+	await setLanguage("en");
 	assert.deepEqual(shape(words()).sort(), shape(zh).sort());
 	assert.deepEqual(Object.keys(words().columns), Object.keys(zh.columns));
 });

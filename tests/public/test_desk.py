@@ -84,7 +84,7 @@ class Shop:
             self.stock[3] = args.get("quantity", 0)
             return self.products[-1]
         product = next(each for each in self.products if each["id"] == args["productId"])
-        product |= changes
+        product |= changes | ({"description": ""} if "clearDescription" in args else {})
         return product
 
     def cancel_order(self, args: Args) -> Any:
@@ -168,6 +168,12 @@ def test_a_price_is_changed_in_place_and_a_change_by_another_is_seen(
     expect(row.locator(".bar-row")).to_contain_text("¥800.00")
     expect(row.locator(".output", has_text="已保存")).to_be_visible()
     assert shop.calls == [{"productId": 2, "price": 800}]
+    assert backend.confirmed == [{}]
+    row.get_by_label("描述").fill(" ")
+    row.get_by_label("新的关键词").fill("buds，耳塞 , ")
+    save.click()
+    expect(row.locator(".below > p").first).to_have_text("")
+    assert shop.calls[1:] == [{"productId": 2, "clearDescription": True, "keywords": ["buds", "耳塞"]}]
     row.get_by_text("库存流水").click()
     expect(row.locator(".moves li").first).to_have_text("售出11月21日 08:00 · #7-2")
     expect(row.locator(".moves li").last).to_have_text("期初11月20日 08:00 · 盘点+52")

@@ -1,5 +1,6 @@
 """The page without a browser: its logic, as `check-js` runs it beside types and lint, and its map."""
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -16,7 +17,7 @@ def test_the_pages_logic_holds() -> None:
     ]
     options = [f"--disable-warning={name}" for name in quiet]
     command = [require("node"), *options, "--test", *map(str, files)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"TZ": "UTC"})
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert files
 

@@ -143,7 +143,15 @@ def test_a_nested_form_buys_by_hand(shop: Suite, open_page: Open) -> None:
     tool.get_by_label(re.compile("^customerName")).fill("手动客户")
     tool.get_by_label(re.compile("^items")).fill('[{"productId": 3, "quantity": 1}]')
     tool.get_by_role("button", name="运行").click()
-    expect(tool.locator(".output")).to_contain_text("299")
+    for text in ("¥299.00", "手动客户"):
+        expect(tool.locator(".output")).to_contain_text(text)
+    before = len(shop.orders())
+    tool.get_by_role("button", name="取消").click()
+    expect(tool.locator(".output")).to_be_empty()
+    tool.get_by_role("button", name="运行").click()
+    assert len(shop.orders()) == before
+    tool.get_by_role("button", name="确认购买").click()
+    expect(tool.locator(".output pre, .output table")).to_contain_text("totalAmount")
     assert shop.orders()[0]["customerName"] == "手动客户"
 
 

@@ -186,6 +186,29 @@ def test_orders_are_filtered_summed_up_unfolded_and_saved(
     assert lines[2].split(",")[4:] == ["1", "手表 1", "2", ""]
 
 
+def test_days_are_the_shops_and_times_the_readers(backend: Backend, shop: Shop, open_page: Open) -> None:
+    backend.resources["shop://clock"] = {"timezone": "Asia/Shanghai", "today": "2026-11-30"}
+    shop.orders = [ORDERS[0] | {"id": 31, "orderDate": "2026-11-29T17:30:00+00:00"}, ORDERS[1]]
+    page = open_page(backend.url, timezone_id="America/New_York").page
+    orders = page.locator("#orders .order")
+    expect(orders.first).to_contain_text("11月29日 12:30 (商店是11月30日)")
+    expect(orders.last).to_contain_text("11月29日 03:00")
+    expect(orders.last).not_to_contain_text("商店")
+    page.locator("#order-filter summary").click()
+    expect(page.locator("#order-filter")).to_contain_text("日期按商店的时区：Asia/Shanghai")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="导出 CSV").click()
+    lines = Path(download.value.path()).read_bytes().decode().split("\r\n")
+    assert "Asia/Shanghai" in lines[0]
+    assert [line.split(",")[1] for line in lines[1:-1:3]] == ["2026-11-30 01:30:00", "2026-11-29 16:00:00"]
+    backend.resources["shop://clock"] = {"timezone": "America/New_York", "today": "2026-11-29"}
+    backend.servers = [backend.servers[0] | {"status": "down"}]
+    expect(page.locator("#shop-note")).to_contain_text("商店暂时连不上")
+    backend.servers = [backend.servers[0] | {"status": "ready"}]
+    expect(orders.first).not_to_contain_text("商店")
+    expect(page.locator("#shop-zone")).to_have_text("")
+
+
 def test_a_page_that_is_told_of_changes_does_not_ask_and_takes_nothing_away(
     backend: Backend, shop: Shop, open_page: Open
 ) -> None:

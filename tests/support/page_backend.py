@@ -137,6 +137,7 @@ class Backend:
     prompts: list[dict[str, Any]] = field(default_factory=list)
     media: list[dict[str, str]] = field(default_factory=list)  # of the tools run by hand
     keys: list[str] = field(default_factory=list)  # of the tools run by hand
+    confirmed: list[Any] = field(default_factory=list)  # of the tools run by hand
     trusted: list[tuple[str, str]] = field(
         default_factory=list
     )  # servers with the fingerprint of their command
@@ -160,7 +161,8 @@ class Backend:
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
         self.servers, self.prompts = [server("shop")], []
-        self.keys, self.trusted, self.media, self.ran, self.resources = [], [], [], [], {}
+        self.keys, self.confirmed, self.trusted, self.media, self.ran = [], [], [], [], []
+        self.resources = {"shop://clock": {"timezone": "UTC", "today": "2026-11-21"}}
         self.tools = [tool(name, properties=FILTERS[name]) for name in self.READ]
         self.tools.append(tool("create_purchase", read_only=False))
         self.run = {
@@ -235,6 +237,7 @@ class Backend:
         value = await asyncio.to_thread(self.run[body["name"]], body["args"])
         if body["name"] not in self.READ:
             self.keys.append(request.headers["idempotency-key"])
+            self.confirmed.append(body["confirmed"])
         if isinstance(value, Response):
             return value
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -244,6 +247,8 @@ class Backend:
     async def read_resource(self, request: Request) -> Response:
         """Answer `POST /api/read-resource`."""
         uri = (await request.json())["uri"]
+        if uri not in self.resources:
+            return JSONResponse({"code": "mcp_error", "params": {"message": uri}, "detail": uri}, 502)
         text = json.dumps(self.resources[uri])
         return JSONResponse({"contents": [{"uri": uri, "mimeType": "application/json", "text": text}]})
 
