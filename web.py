@@ -128,17 +128,6 @@ class StreamRequest(JsonBody):
     askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
 
 
-class CallToolRequest(JsonBody):
-    """A tool to call by hand."""
-
-    server: str = Field(examples=["product-mcp"])
-    name: str = Field(examples=["get_products"])
-    args: dict[str, Any] = Field({}, examples=[{"limit": 2}])
-    confirmed: dict[str, Any] | None = Field(
-        None, description="say it where a person agreed: of a purchase `{total}` as it was shown, else `{}`"
-    )
-
-
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -161,7 +150,7 @@ async def tools(services: AppServices) -> dict[str, Any]:
 
 @router.post("/api/call-tool", tags=["tools"], responses=FAILURE_RESPONSES)
 async def call_tool(
-    request: CallToolRequest, services: AppServices, idempotency_key: IdempotencyKey = None
+    request: routes.CallToolRequest, services: AppServices, idempotency_key: IdempotencyKey = None
 ) -> Any:
     """Call a tool by hand: `{"result", "isError"}`, `code`, `params` of an error, `media` if there is some.
 

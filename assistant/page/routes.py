@@ -104,6 +104,17 @@ class JsonBody(BaseModel):
         return data
 
 
+class CallToolRequest(JsonBody):
+    """A tool to call by hand."""
+
+    server: str = Field(examples=["product-mcp"])
+    name: str = Field(examples=["get_products"])
+    args: dict[str, Any] = Field({}, examples=[{"limit": 2}])
+    confirmed: dict[str, Any] | None = Field(
+        None, description="say it where a person agreed: of a purchase `{total}` as it was shown, else `{}`"
+    )
+
+
 class GetPromptRequest(JsonBody):
     """A prompt to fill in."""
 

@@ -161,7 +161,9 @@ async def _ask(link: Link, client: Client, request: Callable[[Client], Awaitable
 def _meta(link: Link, name: str, key: str | None, confirmed: Mapping[str, Any] | None) -> dict[str, Any]:
     tool = link.tool(name)
     meta: dict[str, Any] = {"idempotency-key": key} if key else {}
-    return meta | {CONFIRMED_KEY: dict(confirmed)} if confirmed is not None and tool and tool.honours_key else meta
+    if confirmed is None or not tool or not tool.honours_key:
+        return meta
+    return meta | {CONFIRMED_KEY: dict(confirmed)}
 
 
 def _effect(link: Link, name: str, key: str | None, fingerprint: str | None = None) -> Effect:
