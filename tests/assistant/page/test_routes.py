@@ -48,15 +48,17 @@ async def test_script_and_style_stay_small_compressed_as_sent(tmp_path: Path) ->
     assert 20_000 < sum(len(gzip.compress(content)) for content in sent) < 45_000
 
 
-async def test_of_a_comment_in_the_script_only_its_lines_are_sent(tmp_path: Path) -> None:
+async def test_of_comments_and_indentation_only_the_lines_are_sent(tmp_path: Path) -> None:
     files = [file for file in PUBLIC.iterdir() if file.suffix == ".js"]
+    texts = [line for file in files for line in file.read_text().split("\n")]
+    assert all(line.count("`") % 2 == 0 for line in texts), "no text of several lines, whose blanks count"
     async with client(tmp_path) as http:
         for file in files:
             written = file.read_text().split("\n")
             sent = (await http.get(f"/static/{file.name}")).text.split("\n")
             both = list(zip(written, sent, strict=True))
-            assert all(line.startswith(kept) for line, kept in both)
-            left_out = [line.removeprefix(kept).strip() for line, kept in both if line != kept]
+            assert all(line.strip().startswith(kept) for line, kept in both)
+            left_out = [line.strip().removeprefix(kept).strip() for line, kept in both if line.strip() != kept]
             assert all(line.startswith(("//", "/**", "* ", "*/")) for line in left_out)
             assert left_out
 
