@@ -216,7 +216,8 @@ async def get_orders(
 ) -> Annotated[CallToolResult, Orders]:
     """获取订单列表，按日期降序排序。
 
-    每个订单有 id、customerName、items、totalAmount（人民币元）和 orderDate（UTC）。
+    每个订单有 id、customerName、items、totalAmount（人民币元）、orderDate（UTC）和 status：
+    cancelled 是已取消的，不计入汇总。
     要合计、排名或趋势时填 groupBy，由数据库汇总为 key、label、
     orders（订单数）、quantity（件数）、amount（人民币元）、average（平均每单），不要自己逐单相加。
     """

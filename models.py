@@ -55,7 +55,18 @@ def person_name(text: str) -> str:
     """
     name = "".join(char for char in _UNSEEN.sub("", text) if char.isspace() or category(char) != "Cc")
     name = normalize("NFC", name).strip()
-    return name if any(category(char)[0] in "LNPS" and char != _BLANK_BRAILLE for char in name) else ""
+    return name if _is_seen(name) else ""
+
+
+def _is_seen(text: str) -> bool:
+    seen = _UNSEEN.sub("", text)
+    return any(category(char)[0] in "LNPS" and char != _BLANK_BRAILLE for char in seen)
+
+
+def _visible(text: str) -> str:
+    if not _is_seen(text):
+        raise ValueError("must be something that can be seen")
+    return text
 
 
 StorableText = Annotated[str, AfterValidator(_storable)]
@@ -73,7 +84,7 @@ _YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_PRICE, "m
 ExactPrice = Annotated[
     Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False), _YUAN
 ]
-ProductName = Annotated[StorableText, Field(min_length=1, max_length=200)]
+ProductName = Annotated[StorableText, Field(min_length=1, max_length=200), AfterValidator(_visible)]
 ProductDescription = Annotated[StorableText, Field(max_length=2000)]
 Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]
 Keywords = Annotated[list[Keyword], Field(max_length=MAX_KEYWORDS)]

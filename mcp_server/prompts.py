@@ -69,7 +69,7 @@ class Prompts:
         whose = f"客户 {customerName} 的" if customerName else "全部"
         return (
             f"下面是{whose}订单按{GROUPS[groupBy]}的汇总"
-            "（orders 为订单数，quantity 为件数，amount 为人民币元）：\n"
+            "（orders 为订单数，quantity 为件数，amount 为人民币元，已取消的订单不计）：\n"
             f"```json\n{summary}\n```\n"
             "请分析：总额和总件数、占比最大的是哪些、有什么趋势或异常，并给出一条建议。只根据这些数据。"
         )

@@ -66,7 +66,8 @@ def order_step(answer: RestAnswer, zone: tzinfo | None) -> str:
     order = answer.data
     if not answer.replayed:
         return sentences.ORDERED.format(id=order["id"])
-    return sentences.FOUND.format(id=order["id"], at=_local_time(order["orderDate"], zone))
+    found = sentences.FOUND_CANCELLED if order["status"] == "cancelled" else sentences.FOUND
+    return found.format(id=order["id"], at=_local_time(order["orderDate"], zone))
 
 
 def _local_time(moment: str, zone: tzinfo | None) -> str:

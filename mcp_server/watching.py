@@ -24,7 +24,7 @@ from mcp_server.rest_client import RestClient, RestError
 from serving.errors import CodedError
 
 MAX_WATCHED = 100  # addresses that one client watches
-FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.5, 15.0  # before the shop is listened to again
+FIRST_PAUSE_SECONDS, MAX_PAUSE_SECONDS = 0.25, 1.0  # before the shop is listened to again
 TELL_SECONDS = 0.2  # after which handshake clients are told: each message is kept for their reconnecting
 STATE = "product-mcp/watched"  # of a connection: what is undone when an address is watched no more
 

@@ -164,6 +164,6 @@ def _values(cells: dict[str, str]) -> Iterator[tuple[str, Any]]:
 
 def _plain_number(text: str) -> int | Decimal | str:
     """Return a number in digits of any script; other text as it is, since 1,299 may be 1.299."""
-    if not re.fullmatch(r"\d{1,18}([.．]\d{1,9})?", text):
+    if not re.fullmatch(r"-?\d{1,18}([.．]\d{1,9})?", text):
         return text
-    return int(text) if text.isdecimal() else Decimal(text.replace("．", "."))
+    return Decimal(text.replace("．", ".")) if re.search("[.．]", text) else int(text)

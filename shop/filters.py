@@ -23,7 +23,7 @@ from models import (
 
 def _moment(text: str) -> date:
     """Return a date, or a date-time (ISO 8601) with or without offset."""
-    if len(text) == len("2026-01-31"):
+    with suppress(ValueError):  # ISO 8601 has 20260131 and 2026-W05-6, too
         return date.fromisoformat(text)
     # An unescaped plus in a URL is read as a space.
     return datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)

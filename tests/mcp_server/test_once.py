@@ -67,6 +67,16 @@ async def test_an_answer_that_is_sent_twice_buys_once(tmp_path: Path) -> None:
     assert again["_meta"]["product-mcp/replayed"]
 
 
+async def test_an_order_that_is_found_and_was_cancelled_since_says_so(tmp_path: Path) -> None:
+    buy_once = {"input_data": TWO_BUDS["input_data"] | {"idempotencyKey": "once"}}
+    settings = main.Settings(owner=True, mcp_confirm="never")
+    async with a_real_shop(tmp_path) as rest, Client(main.create_server(settings, rest)) as client:
+        order = (await client.call_tool("create_purchase", buy_once)).structured_content or {}
+        await client.call_tool("cancel_order", {"orderId": order["id"]})
+        again = await client.call_tool("create_purchase", buy_once)
+    assert "已经取消" in str(again.content[1])
+
+
 async def test_an_answer_that_the_sdk_refuses_is_told_without_its_prefix(tmp_path: Path) -> None:
     async with talking_to_a_real_shop(tmp_path) as http:
         answered = await asked(http, TWO_BUDS)

@@ -148,6 +148,16 @@ def patch_steps(monkeypatch: pytest.MonkeyPatch, change: Callable[[schema.Steps]
     monkeypatch.setattr(schema, "POSTGRES", change(schema.POSTGRES))
 
 
+async def test_the_tutorials_products_of_an_older_shop_are_found_as_in_a_new_one(url: str) -> None:
+    write_old_shop(url, 2)
+    about = "20000mAh大容量，支持快充，轻薄设计"
+    for id_, name in (3, "便携式移动电源"), (4, "我的移动电源"):
+        ask(url, f"INSERT INTO products VALUES ({id_}, '{name}', 100, '{about}', '', 1)")
+    shop = await open_store(url)
+    assert [product.id for product in (await shop.products(ProductQuery(query="power bank"))).items] == [3]
+    await shop.close()
+
+
 @pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_an_older_schema_is_migrated_with_its_orders(url: str, version: int) -> None:
     write_old_shop(url, version)

@@ -228,7 +228,8 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "a price with a sign": (f"{HEAD}\n7,x,¥1,y,1,".encode(), "第 2 行的 price"),
     "three decimals": (f"{HEAD}\n7,x,1.999,y,1,".encode(), "第 2 行的 price"),
     "no price": (f"{HEAD}\n7,x,,y,1,".encode(), "第 2 行的 price"),
-    "a negative quantity": (f"{HEAD}\n7,x,1,y,-1,".encode(), "第 2 行的 quantity"),
+    "a negative quantity": (f"{HEAD}\n7,x,1,y,-1,".encode(), "第 2 行的 quantity：Input should be greater"),
+    "a name that nobody can see": (f"{HEAD}\n7,\u200b ,1,y,1,".encode(), "第 2 行的 name"),
     "an id as Excel shortens it": (f"{HEAD}\n6.9E+12,x,1,y,1,".encode(), "第 2 行的 id"),
     "an id that stands twice": (
         f"{HEAD}\n{TEA}\n\n{TEA}".encode(),

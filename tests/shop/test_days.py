@@ -59,6 +59,7 @@ async def test_half_past_one_in_shanghai_belongs_to_the_day_that_began_there(url
     assert await sums(shop) == [("2026-11-27", 1), ("2026-11-26", 1)]
     assert await sums(shop, since="2026-11-27", until="2026-11-27") == [("2026-11-27", 1)]
     assert await number(shop, since="2026-11-27") == await number(shop, until="2026-11-26") == 1
+    assert await number(shop, since="20261127", until="2026-W48-5") == 1
     assert await number(shop, since="2026-11-27T01:30:00") == 1  # a time without offset is the shop's, too
     assert await number(shop, since="2026-11-26T17:30:00Z", until="2026-11-27T01:30:00+08:00") == 1
     await shop.close()

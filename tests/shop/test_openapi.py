@@ -11,6 +11,7 @@ from schemathesis.config import SchemathesisConfig
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
+from models import person_name
 from tests.support.processes import LONG_RUNS, Spawn, free_port
 
 CONFIG = {
@@ -70,7 +71,9 @@ def is_within_the_documents_reach(case: AnyCase, mode: GenerationMode) -> bool:
     fractions = [part for part in parts for name, value in part.items() if _is_fraction(name, value)]
     words = (body.get("keywords") or []) if isinstance(body, dict) else []
     broken = any({"\r", "\n"} & set(word) for word in words)  # a keyword is one line
-    return not (backwards or reused or fractions or broken)
+    name = body.get("name") if isinstance(body, dict) else None
+    unseen = isinstance(name, str) and not person_name(name)  # of a product: there must be something to see
+    return not (backwards or reused or fractions or broken or unseen)
 
 
 def ending_operations(
