@@ -33,6 +33,9 @@ _UNSPACED = (
 )
 _WORD = rf"[^\W_{_UNSPACED}]+"
 _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:[-.'’]{_WORD})*")
+_IRREGULAR = dict(
+    pair.split() for pair in ("mice mouse", "men man", "women woman", "children child", "feet foot")
+)
 _FUNCTION_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with"])
 
 # A word; a piece of one, or of a run of characters; the last character of a run, and one alone.
@@ -83,6 +86,13 @@ def _singular(word: str) -> str:
     return re.sub("(?<=x)es$|(?<=[cs]h|ss)es$|s$", "", re.sub("ies?$", "y", word))
 
 
+def _singulars(word: str) -> list[str]:
+    """Return what a word may be the irregular plural of: scarves, knives, mice."""
+    if len(word) > MIN_STEM and word.endswith("ve"):  # as `_singular` leaves it
+        return [word[:-2] + "f", word[:-2] + "fe"]
+    return [_IRREGULAR[word]] if word in _IRREGULAR else []
+
+
 def _terms(text: str) -> Iterator[_Term]:
     """Yield the terms of a text; of two words side by side also the one that some write for them."""
     folded, before, end = _folded(text), "", 0
@@ -114,6 +124,7 @@ def index_rows(id_: int, name: str, keywords: str, description: str) -> list[tup
 def _question(text: str) -> list[_Term]:
     """Return what is looked for, also in the words that are used on the mainland for Taiwan's."""
     found = [*_terms(text), *_terms(_converter("tw2sp").convert(text))]
+    found += [_Term(one, "piece") for term in found for one in _singulars(term.text)]
     asked = dict.fromkeys(term._replace(text=term.text[:MAX_TERM]) for term in found if term.kind != "last")
     return [term for term in asked if term.text not in _FUNCTION_WORDS][:MAX_TERMS]
 

@@ -50,7 +50,7 @@ class Desk:
     ) -> None:
         self.calls, self.tools, self.today, self.buying = calls, tools, now.date(), False
         tongue = sense.language_of(message, before)
-        self.say, self.tongue = data.voice(tongue), tongue
+        self.say, self.tongue, self.nearly = data.voice(tongue), tongue, ""
         self.shelf = Shelf(dict(before.shelf.products), dict(before.shelf.stock))
         for call in calls:
             if call.kind in ("get_products", "get_inventory"):
@@ -65,7 +65,8 @@ class Desk:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
         known = getattr(self, f"_{self.meaning.goal}", None)
         try:
-            return known() if known else self.say(self.meaning.goal, id=self.before.placed_id)
+            said = known() if known else self.say(self.meaning.goal, id=self.before.placed_id)
+            return self.nearly + said
         except Decided as decided:
             return decided.decision
 
@@ -109,8 +110,18 @@ class Desk:
             return [self.shelf.products[one] for one in named if one in self.shelf.products]
         query = f"{words(text)} {data.uses(text)}".strip()
         if query:
-            return pick(words(text), self.products(query=query, **filters))
+            found = pick(words(text), self.products(query=query, **filters))
+            if found and query == words(text):
+                self.doubt(query, found)
+            return found or ([] if words(text) else None)
         return self.known(self.before.focus) or None if says("it", text) else None
+
+    def doubt(self, said: str, found: Sequence[Product]) -> None:
+        """Say that what is found shares no more than its kind with 平板电脑: the shop knows no 平板."""
+        if kind := pattern("(?P<first>[<CJK>]{2})[<CJK>]{2}").fullmatch(said):
+            told = any(kind["first"] in f"{product.name} {product.description}" for product in found)
+            if not told and not self.products(query=kind["first"]):
+                self.nearly = self.say("nearly", words=said)
 
     def known(self, ids: Sequence[int | None]) -> list[Product]:
         """Return products that results have named."""

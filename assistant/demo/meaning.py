@@ -164,7 +164,7 @@ def _answer(new: Meaning, given: Line, message: str, scene: Scene) -> Meaning | 
 def _amend(new: Meaning, given: Line, text: str, corrects: bool, scene: Scene) -> Meaning | None:
     """Return the same again, or what is to be changed about an order; the clerk finds the products."""
     waits, bare = scene.pending, all(line.bare for line in new.lines)
-    if new.goal not in ("buy", "unknown") or not (waits or scene.placed):
+    if new.goal not in ("buy", "unknown", *["products"] * corrects) or not (waits or scene.placed):
         return None
     if says("same", text) and (bare or says("same", given.words)):
         base = [
@@ -272,6 +272,8 @@ def order_lines(text: str) -> list[Line]:
     first = pattern(r"<N>\s*<M>").search(text)
     if first and not words(text[: first.start()]):  # 两个充电宝一个手表
         text = pattern(DATA["lines"]["unparted"]).sub(",", text)
+    else:  # 充电宝两个手表一个
+        text = pattern(DATA["lines"]["unjoined"]).sub(",", text)
     lines: list[Line] = []
     for line in (_line(part, shared) for part in _parted(text)):
         if lines and lines[-1].quantity is None and line.quantity is not None and line.bare:

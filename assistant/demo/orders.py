@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from assistant.demo import words as data
-from assistant.demo.desk import Decided, Desk, pick, squeezed
+from assistant.demo.desk import RANKS, Decided, Desk, pick, squeezed
 from assistant.demo.meaning import Line, ids, order_number
 from assistant.demo.past import UNREADABLE, PastCall, Shelf, is_partial, rows
 from assistant.demo.words import DATA, bold, escaped, fold, pattern, price, says, total, without, words
@@ -79,7 +79,13 @@ class Orders(Desk):
         priced = [(line.quantity or 0, product) for line, (product,) in zip(lines, found, strict=True)]
         self.show([product for _, product in priced])
         items = self.say("comma").join(f"{n} × {bold(one)} ({price(one.price)})" for n, one in priced)
-        return self.say("quote", items=items, total=total(sum(n * one.price for n, one in priced)))
+        amount, most = sum(n * one.price for n, one in priced), self.meaning.high
+        text = self.say("quote", items=items, total=total(amount))
+        if most is None:
+            return text
+        return text + self.say(
+            "within" if amount <= most else "beyond", limit=price(most), gap=price(amount - most)
+        )
 
     def chosen(self, lines: list[Line], at: int) -> list[Line]:
         """Return a line with its product, none for a remark, or ask for it."""
@@ -129,17 +135,15 @@ class Orders(Desk):
         return replace(line, quantity=quantity, pair=False, words="")
 
     def certain(self, said: str) -> list[Product]:
-        """Return the products that words name for sure: the search finds their last word, too."""
-        found = self.products(query=said)
-        named = pick(said, found)
+        """Return the products that words name for sure: the search finds their first and last word, too."""
+        named = pick(said, self.products(query=said))
         if any(fold(p.name).lower() in said.lower() or squeezed(said) in squeezed(p.name) for p in named):
             return named
-        tail = said.rsplit(maxsplit=1)[-1]
-        tail = tail[-2:] if pattern("[<CJK>]{4,}").fullmatch(tail) else tail
-        if tail == said or not found:
-            return named
-        fitting = {product.id for product in self.products(query=tail)}
-        return [product for product in named if product.id in fitting]
+        parts = pattern(r"(?<=[<CJK>]{2})(?=[<CJK>]{2}(?:\s|$))").sub(" ", said).split()
+        for part in dict.fromkeys((parts[-1], parts[0])) if len(parts) > 1 and named else ():
+            fitting = {product.id for product in self.products(query=part)}
+            named = [product for product in named if product.id in fitting]
+        return named
 
     def named(self, line: Line) -> list[Product]:
         """Return the products that a line names for sure."""
@@ -156,7 +160,8 @@ class Orders(Desk):
                 continue
             found = [product.id for product in self.named(given)]
             at = next((n for n, line in enumerate(lines) if [line.product_id] == found), len(lines) - 1)
-            base = lines[at] if given.bare else given
+            ranked = any(says(sign, self.text) for sign in RANKS)
+            base = lines[at] if given.bare and not ranked else given
             counted = lines[at] if given.quantity is None else given
             whose = given.customer or lines[at].customer
             lines[at] = Line(counted.quantity, base.product_id, base.words, whose, counted.pair)
@@ -316,11 +321,16 @@ class Orders(Desk):
     def outstanding(self, filters: dict[str, Any]) -> str:
         """Show the order with the highest or the lowest amount."""
         sign, bound = (1, "maxAmount") if says("smallest", self.text) else (-1, "minAmount")
+        nth = max(data.place(self.text), 1)
+
+        def ranked(orders: Sequence[Order]) -> Order | None:
+            return (sorted(orders, key=lambda one: (sign * one.totalAmount, one.id))[:nth] or [None])[-1]
+
         found, more = self.orders(MAX_LIMIT, **filters)
-        best = min(found, key=lambda order: (sign * order.totalAmount, order.id), default=None)
+        best = ranked(found)
         if best and more:  # those that reach the best so far are few
             found, more = self.orders(MAX_LIMIT, **filters | {bound: best.totalAmount})
-            best = min(found, key=lambda order: (sign * order.totalAmount, order.id), default=best)
+            best = ranked(found) or best
         if not best:
             return self.say("no_orders")
         parts = {"id": best.id, "total": total(best.totalAmount), "customer": escaped(best.customerName)}

@@ -62,6 +62,11 @@ ORDERS = [
     ("帮客户A买1.5个耳机", ""),
     ("帮客户A买零个耳机", ""),
     ("买2个耳机支架给小明", ""),
+    ("买两个平板电脑给小明", ""),
+    ("buy an apple watch for Tom", ""),
+    ("耳机两个手表三个|孙悦", "孙悦 1x3 2x2"),
+    ("小王要一个手表，小张要两个耳机", "小王 1x1 / 小张 2x2"),
+    ("buy the most expensive one for Rick|actually the cheapest", "Rick 3x1"),
     ("给小明买2个耳机|算了不要了", ""),
     ("我想买耳机", ""),
 ]
@@ -115,6 +120,7 @@ ANSWERS = [
     ("订单3的详情", "Carol 4095 -Bob"),
     ("show order 2", "Bob 1299 -Carol"),
     ("最小的一笔订单", "299 Alice -Carol"),
+    ("第二大的订单是多少钱", "1798 Alice -4095"),
     ("耳机卖了几个", "2 1798"),
     ("blah blah xyz", "understand demo"),
 ]
