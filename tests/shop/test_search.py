@@ -107,9 +107,10 @@ SAME = [
     ("wifi7", "Wi-Fi 7"), ("WI-FI 7", "wifi7"), ("wifi 7", "Wi-Fi7"), ("4k", "4K 屏"), ("256g", "256GB"),
     ("256 gb", "256GB"), ("usb c", "USB-C"), ("typec", "Type-C"), ("ＵＳＢ－Ｃ", "USB-C"), ("k380", "K380"),
     ("耳機", "耳机"), ("滑鼠", "无线鼠标"), ("cafe", "Café"), ("café", "cafe\u0301"), ("STRASSE", "Straße"),
-    ("cookies", "cookie"), ("scarf", "scarves"), ("knife", "knives"), ("mouse", "mice"), ("box", "boxes"), ("glasses", "glass"), ("watch", "watches"), ("灯", "台灯"),
+    ("cookies", "cookie"), ("box", "boxes"), ("glasses", "glass"), ("watch", "watches"), ("灯", "台灯"),
     ("灯", "灯"), ("灯", "灯泡"), ("ｶﾒﾗ", "カメラ"), ("หูฟัง", "หูฟังบลูทูธ"), ("이어폰", "무선 이어폰"),
     ("наушники", "Наушники"), ("🎧", "🎧 耳机"), ("keybord", "keyboard"), ("mac", "MacBook"),
+    ("scarves", "scarf"), ("knives", "knife"), ("mice", "mouse"),
 ]  # fmt: skip
 
 
