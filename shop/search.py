@@ -33,9 +33,7 @@ _UNSPACED = (
 )
 _WORD = rf"[^\W_{_UNSPACED}]+"
 _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:[-.'’]{_WORD})*")
-_IRREGULAR = dict(
-    pair.split() for pair in ("mice mouse", "men man", "women woman", "children child", "feet foot")
-)
+_IRREGULAR = {"mice": "mouse", "men": "man", "women": "woman", "children": "child", "feet": "foot"}
 _FUNCTION_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with"])
 
 # A word; a piece of one, or of a run of characters; the last character of a run, and one alone.

@@ -324,7 +324,8 @@ class Orders(Desk):
         nth = max(data.place(self.text), 1)
 
         def ranked(orders: Sequence[Order]) -> Order | None:
-            return (sorted(orders, key=lambda one: (sign * one.totalAmount, one.id))[:nth] or [None])[-1]
+            first = sorted(orders, key=lambda one: (sign * one.totalAmount, one.id))[:nth]
+            return first[-1] if first else None
 
         found, more = self.orders(MAX_LIMIT, **filters)
         best = ranked(found)
