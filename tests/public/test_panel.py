@@ -257,7 +257,7 @@ def test_many_changes_are_few_questions(backend: Backend, shop: Shop, open_page:
         backend.changes += 1
         page.evaluate("new Promise(requestAnimationFrame)")
     expect(rows(page).first.locator("b")).to_have_text("1")
-    assert backend.ran.count("get_inventory") - before <= 10
+    assert backend.ran.count("get_inventory") - before <= 20  # of 40 changes, on however slow a machine
 
 
 def test_an_order_leads_to_the_conversation_that_bought_it(
