@@ -17,7 +17,7 @@ MAX_DIGITS = 16  # of a number with a point, this one among them
 MAX_SAID = 16  # objects in a row
 
 STRING = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'"  # with either quotes
-_BRACKET = re.compile(rf"{STRING}|[\[{{(\]}})]", re.DOTALL)
+_BRACKET = re.compile(rf"{STRING}|[\[{{(\]}})\"']", re.DOTALL)
 # What is no JSON and has one meaning: other quotes, names without any, a last comma, Python's words.
 _LOOSE = re.compile(
     rf"{STRING}|“[^“”]*”|\b(?P<name>[A-Za-z_]\w*+)(?=\s*[:：])|,(?=\s*[}}\]])|\b(?:True|False|None)\b|[：，]",
@@ -156,6 +156,8 @@ def closed_at(text: str, at: int) -> int:
     """Return where the brackets, or the quotes, that open at a place are closed. Raises ValueError."""
     depth = 0
     for found in _BRACKET.finditer(text, at):
+        if found[0] in "\"'":  # never closed; to look for its end once more at each takes the square
+            break
         depth += (found[0] in "[{(") - (found[0] in "]})")
         if depth <= 0:
             return found.end()

@@ -68,16 +68,22 @@ class ProviderClient:
         Raises ModelError: there is no answer, or no more of it.
         """
         begun = False
+        word: ModelError | None = None  # before the answer, of a queue perhaps: a failure if nothing follows
         try:
             for mode in ({"stream": True}, {}):
                 async with aclosing(self._chunks({**request, **mode})) as chunks:
                     async for chunk in chunks:
                         if problem := complaint(chunk, begun=begun):
-                            raise problem
+                            if problem.code != "model_failed" or chunk.get("error"):
+                                raise problem
+                            word = word or problem
+                            continue
                         begun = begun or bool(chunk.get("choices"))
                         yield chunk
                 if begun:
                     return
+                if word is not None:
+                    raise word
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
         except (openai.OpenAIError, httpx2.RequestError, httpx2.InvalidURL, TimeoutError) as error:
             raise self._model_error(error, begun) from error

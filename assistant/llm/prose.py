@@ -9,6 +9,7 @@ import re
 from collections.abc import Collection, Generator, Iterator, Sequence
 
 from assistant.chat.interfaces import Restart, Thought, ToolRequest
+from assistant.llm.calls import is_json
 from assistant.llm.prose_calls import MAX_MARKUP, MarkupReader, Schemas, calls_in, is_known
 
 _TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "seed:think")
@@ -29,7 +30,7 @@ CALLS = {
     *(f"<{bar}{word}" for bar in ("", *"|｜") for word in ("tool", "TOOLCALL", "function", "DSML", "invoke")),
     *(f"<{name}:" for name in ("minimax", "seed", "xai", "steptml", "antml")),
     "<longcat_tool_call>", "<start_function_call>", "<|action_start|>", "<|START_ACTION|>", "<|python_",
-    "[TOOL_CALLS]",
+    "<use_mcp_tool>", "[TOOL_CALLS]",
     *(f"<|start|>assistant{channel} to=" for channel in ("", "<|channel|>commentary", "<|channel|>analysis")),
     "<|channel|>commentary to=", "<|channel|>analysis to=", "```tool_", "```function_call", "✿FUNCTION✿",
 }  # fmt: skip
@@ -41,8 +42,19 @@ MAX_UNDECIDED = 80  # characters of an answer's beginning until it is known to b
 
 # How calls without marks begin, beside JSON and the name of a tool: Functionary's, ReAct's, Gemma's, Phi's;
 # and harmony's when its marks have been taken away.
-_WORDS = (">>>", "Thought", "Action", "print(", "default_api.", "functools[", "analysis")
-_STRIPPED = ("commentary to=", "assistantcommentary to=")
+_WORDS = (
+    ">>>",
+    "Thought",
+    "Action",
+    "Tool",
+    "**Action",
+    "print(",
+    "default_api.",
+    "functions.",
+    "functools[",
+    "analysis",
+)
+_STRIPPED = ("commentary to=", "assistantcommentary to=", "assistant to=", "to=functions.")
 _THOUGHT = re.compile(
     r"\s*(?:analysis(.*?)assistant(?:final|(?=commentary))"
     r"|Thought ?[:：](.*?)\n(?:(?=Action ?[:：])|Final Answer ?[:：]\s*))",
@@ -75,10 +87,12 @@ class ProseReader:
         self._held: list[str] = []  # of thoughts after text, or of calls
         self._line, self._has_odd_ticks, self._is_fenced = "", False, False  # of the text
         names = "|".join(map(re.escape, tools)) or "(?!)"
-        self._words = (*tools, *_WORDS, *_STRIPPED)
+        self._words = (*tools, *(f"<{name}>" for name in tools), *_WORDS, *_STRIPPED)
         self._bare = re.compile(
-            rf"\{{|\[\s*\{{|(?:\[\s*|print\()?(?:default_api\.|functions\.)?(?:{names})\s*[({{]|>>>\s*(?:{names})\b"
-            r"|(?:Thought|Action) ?[:：]|(?:assistant)?commentary to=|functools\[|analysis[A-Z\u3400-\u9fff]"
+            rf"\{{|\[\s*\{{|<(?:{names})>|(?:\[\s*|print\()?(?:default_api\.|functions\.)?(?:{names})\s*[({{]"
+            rf"|>>>\s*(?:{names})\b"
+            r"|(?:Thought|(?:\*\*)?Action|Tool) ?[:：]|(?:assistant ?)?(?:commentary )?to=|functools\["
+            r"|analysis[A-Z\u3400-\u9fff]"
         )
 
     @property
@@ -124,7 +138,7 @@ class ProseReader:
         rest, is_torn = markup[reader.at :], len(markup) > MAX_MARKUP or reader.is_torn()
         if calls and not rest and (not has_text or self._is_preamble):
             self.calls, self.left_out = calls, self.left_out + markup
-        elif not calls and not is_torn and (has_text or " " in rest.strip()):
+        elif not calls and not is_torn and (has_text or " " in rest.strip() or not reader.at):
             yield from self._show(mark)  # a word among others
             self._buffer = markup[len(mark) :]
         else:
@@ -140,7 +154,7 @@ class ProseReader:
         if thought and (calls or not markup[: thought.end()].endswith("\n")):
             yield Thought((thought[1] or thought[2]).strip())
             markup = markup[thought.end() :]
-        if calls and all(is_known(call.name, self._tools) for call in calls):
+        if calls and all(is_known(call.name, self._tools) and _is_meant(call.arguments) for call in calls):
             self.calls, self.left_out = calls, markup
         else:
             yield from self._show(markup)
@@ -230,6 +244,11 @@ class ProseReader:
             self._has_odd_ticks ^= part.count("`") % 2 == 1
         self._shown.append(text)
         yield text
+
+
+def _is_meant(arguments: str) -> bool:
+    """Whether a text is arguments, perhaps torn: `{query}` is a word in braces."""
+    return is_json(arguments) or not re.fullmatch(r"\{[^{}\"']*\}", arguments)
 
 
 def _split(text: str, beginnings: Collection[str]) -> tuple[str, str]:

@@ -11,36 +11,41 @@ from typing import Any
 
 from assistant.chat.arguments import STRING, ArgumentsError, closed_at, value_at
 from assistant.chat.interfaces import ToolRequest
-from assistant.llm.calls import is_json, list_of
+from assistant.llm.calls import is_json
 
 MAX_MARKUP = 20_000  # characters that are read
 
 # No two quantifiers of a pattern can share a text: reading takes no more than its square.
 _PREFIX = r"(?:[|｜]DSML[|｜])?(?:\w{1,20}:)?"  # DeepSeek's; the namespaces of MiniMax and others
 _FRAME = re.compile(
-    r"<[|｜]/?[^<>|｜\s]{1,40}[|｜]?>|<tool_call\|>"  # special tokens
+    r"<[|｜]/?[^<>|｜\s]{1,40}[|｜]?>|<tool_call\|>|<server_name>[^<>]*+</server_name>"  # special tokens
     rf"|</?{_PREFIX}(?:\w{{1,20}}_)?(?:tools?|toolcalls?|(?:tool|function)_\w++|functions?|invoke|action|calls?"
-    r"|args|arguments|parameters|name)>|</s>"
+    r"|args|arguments|parameters|input|name)>|</s>"
     r"|\[/?[A-Z_]{3,20}\](?:(?<=\[CALL_ID\])\w++)?|(?:```|~~~)\w*+|[\s;,)\]}]|\[(?=\s*+[\w.]+\()|print\((?=[\w.]+\()"
-    r"|>>>|(?:Action(?: Input)?|✿\w+✿) ?[:：]|Observation[:：]\s*\Z|functools(?=\[)"
+    r"|>>>|(?:\*\*)?(?:(?:Action|Tool)(?: Input)?|Input|✿\w+✿) ?[:：](?:\*\*)?|`(?=[\w.-]++`)|(?<=\w)`"
+    r"|Observation ?[:：].*|functools(?=\[)"
     r"|(?:function|assistant|commentary|analysis|json|code)(?=\s*+[<{]|\s++to=|commentary)",
     re.DOTALL | re.IGNORECASE,
 )
 _NAMED = re.compile(
-    rf"<{_PREFIX}(?!param)\w{{1,40}}(?: name=|=)[\"']?([^\"'<>\s]++)[\"']?[^<>]*>"
-    r"|to=([\w.-]++)|(?:call:)?([A-Za-z_][\w.-]*+)"
+    rf"<{_PREFIX}(?!param|arg)\w{{1,40}}(?: name=|=)[\"']?([^\"'<>\s]++)[\"']?[^<>]*>"
+    r"|to=([\w.-]++)|(?:call:)?([A-Za-z_][\w.-]*+)|<(?P<element>[A-Za-z_][\w.-]*+)>"
 )
 _PARAMETER = re.compile(
-    rf"\s*<{_PREFIX}parameter(?: name=|=)[\"']?(?P<a>[^\"'<>]++)[\"']?(?: string=\"(?P<text>true|false)\")?>"
-    rf"(?P<x>.*?)</{_PREFIX}parameter>"
-    r"|\s*<arg_key>(?P<b>.*?)</arg_key>\s*<arg_value>(?P<y>.*?)</arg_value>",
+    rf"\s*<{_PREFIX}(?:parameter|arg)(?: name=|=)[\"']?(?P<a>[^\"'<>]++)[\"']?"
+    r"(?: string=\"(?P<text>true|false)\")?>"
+    rf"(?P<x>.*?)</{_PREFIX}(?:parameter|arg)>"
+    r"|\s*<arg_key>(?P<b>.*?)</arg_key>\s*<arg_value>(?P<y>.*?)</arg_value>"
+    r"|\s*<(?P<c>[A-Za-z_][\w.-]*+)>(?P<z>.*?)</(?P=c)>",  # Cline's
     re.DOTALL,
 )
 _KEYWORD = re.compile(rf"{STRING}|\b(\w++)\s*+=", re.DOTALL)  # of Python's arguments
 _TAG = re.compile(r"<[^<>]*\Z|<[^<>]{0,30}(?:parameter|arg_)")  # that goes on, or is none of the known ones
-_CLOSED = re.compile(r"/|end|call[|｜]>")  # among frames
+_OPEN = re.compile(r"\s*+(?:<\w|\Z)")  # behind elements of arguments: more of them, or nothing at all
+_CLOSED = re.compile(r"/|end|call[|｜]>|Input")  # among frames
 _BROKEN = re.compile(r"(?=</|<[|｜]|\[/|```)|\Z")  # where arguments that cannot be read end
-_NAMES = ("name", "tool_name", "tool", "function", "action")
+_NAMES = ("name", "tool_name", "tool", "function", "action", "recipient_name")
+_WRAPS = ("tool_calls", "tool_uses", "tool_call", "function_call")
 _ARGUMENTS = ("arguments", "parameters", "args", "input", "tool_input", "action_input")
 
 Schemas = Mapping[str, Mapping[str, Any]]  # of the tools that were offered, by name
@@ -71,7 +76,7 @@ class MarkupReader:
 
     def is_torn(self) -> bool:
         """Whether a call begins where the reader has stopped, and cannot be read to its end."""
-        rest, found = self._text[self.at :], _NAMED.match(self._text, self.at)
+        rest, found = self._text[self.at :], self._named()
         if found is None:
             return bool(_TAG.match(rest)) or (self.at > 0 and rest[:1] in ("", "{", "[", "<"))
         return not found[3] or is_known(found[3], self._tools)
@@ -81,14 +86,21 @@ class MarkupReader:
             self.at = found.end()
         return self.at
 
-    def _calls(self) -> list[ToolRequest]:
+    def _named(self) -> re.Match[str] | None:
         found = _NAMED.match(self._text, self.at)
+        is_other = found and found["element"] and not is_known(found["element"], self._tools)
+        return None if is_other else found
+
+    def _calls(self) -> list[ToolRequest]:
+        found = self._named()
         if found is None:
             value = self._value()
-            return list(_calls_of(value))
+            return list(_calls_of(value, self._tools))
         name, self.at = found[found.lastindex or 0], found.end()
         is_sure = not found[3] or is_known(name, self._tools)
         arguments = self._arguments(name, is_sure)
+        if found["element"] and self._text.startswith(end := f"</{name}>", self._skip_frames()):
+            self.at += len(end)
         is_closed = is_sure and _CLOSED.search(self._text[found.end() : self.at])  # without any arguments
         return [ToolRequest(name, arguments or "{}", from_prose=True)] if arguments or is_closed else []
 
@@ -96,12 +108,12 @@ class MarkupReader:
         """Return the arguments that follow a name, as JSON where they can be read."""
         if self._text.startswith("(", self.at):
             return self._python()
-        args = dict(self._parameters(self._tools.get(name, {}).get("properties")))
-        if args:
-            return json.dumps(args, ensure_ascii=False)
         if number := re.compile(r":\d+").match(self._text, self.at):  # Kimi's `functions.look:0`
             self.at = number.end()
         begun = self._skip_frames()
+        properties = self._tools.get(name, {}).get("properties")
+        if args := dict(self._parameters(properties if isinstance(properties, dict) else {})):
+            return json.dumps(args, ensure_ascii=False)
         if not self._text.startswith("{", begun):
             return ""
         try:
@@ -121,13 +133,18 @@ class MarkupReader:
         value, self.at = value_at(self._text, self.at)
         return value
 
-    def _parameters(self, properties: Any) -> Iterator[tuple[str, Any]]:
+    def _parameters(self, properties: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        begun = self.at
         while found := _PARAMETER.match(self._text, self.at):
+            if found["c"] and found["c"] not in properties:
+                break
             self.at = found.end()
-            name, text = (found["a"] or found["b"] or "").strip(), found["x"] or found["y"] or ""
-            schema = properties.get(name) if isinstance(properties, dict) else None
+            name = (found["a"] or found["b"] or found["c"] or "").strip()
+            text, schema = found["x"] or found["y"] or found["z"] or "", properties.get(name)
             is_text = found["text"] == "true" or (isinstance(schema, dict) and schema.get("type") == "string")
             yield name, text.removeprefix("\n").removesuffix("\n") if is_text else _value_of(text)
+        if self.at > begun and _OPEN.match(self._text, self.at):
+            raise ValueError("an element is torn")
 
     def _python(self) -> str:
         """Return the arguments of a call in Python as an object."""
@@ -151,14 +168,17 @@ def is_known(name: str, tools: Schemas) -> bool:
     return name in tools or name.rpartition(".")[2] in tools
 
 
-def _calls_of(value: Any) -> Iterator[ToolRequest]:
+def _calls_of(value: Any, tools: Schemas) -> Iterator[ToolRequest]:
     if isinstance(value, list):
         for each in value:
-            yield from _calls_of(each)
+            yield from _calls_of(each, tools)
     if not isinstance(value, dict):
         return
-    if calls := list_of(value.get("tool_calls")):
-        yield from _calls_of(calls)
+    for inner in (value[key] for key in _WRAPS if key in value):
+        yield from _calls_of(inner, tools)
+    match [*value.items()]:
+        case [(str(name), dict(args))] if is_known(name, tools):
+            value = {"name": name, "arguments": args}
     inner = value["function"] if isinstance(value.get("function"), dict) else value
     name = next((inner[key] for key in _NAMES if key in inner), None)
     args = next((inner[key] or {} for key in _ARGUMENTS if key in inner), {} if len(inner) == 1 else None)

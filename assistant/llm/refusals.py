@@ -84,6 +84,8 @@ def refused(status: int, code: str | None, message: str, seconds: float | None) 
 def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
     """Return the failure that comes in the place of a chunk, if it is one; before the answer, a refusal."""
     error = chunk.get("error")
+    if isinstance(error, dict) and not any(error.values()):  # `{"code": 0, "message": ""}`
+        error = None
     if not error and (chunk.get("choices") or chunk.get("done")):
         return None
     parts = [*_parts(error), *_parts(chunk)]

@@ -22,6 +22,7 @@ from mdit_py_plugins.footnote import footnote_plugin
 _URL = re.compile(r"https?://[^\s<>\"`\\|，。；：！？、（）【】《》〈〉「」『』“”‘’…～]+", re.IGNORECASE)
 _URL_ENDS = re.compile(r"[.,;:!?'*_~]+$")
 _SCHEME = re.compile(r"(?<![a-z0-9.+-])https?$", re.IGNORECASE)
+_MAX_SCHEME = len("https") + 1  # with the character before it
 _BREAK = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
 _RAISED = re.compile(r"<(su[bp])>([^<>\n]{1,200})</\1>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
@@ -101,7 +102,8 @@ def _keep_backslash(state: StateInline, silent: bool) -> bool:
 
 def _link_url(state: StateInline, silent: bool) -> bool:
     """Make a link of a bare URL; it ends before Chinese punctuation and what ends a sentence."""
-    scheme = _SCHEME.search(state.pending) if state.src[state.pos] == ":" and not state.linkLevel else None
+    is_colon = state.src[state.pos] == ":" and not state.linkLevel
+    scheme = _SCHEME.search(state.pending[-_MAX_SCHEME:]) if is_colon else None
     found = _URL.match(state.src, state.pos - len(scheme[0])) if scheme else None
     if scheme is None or found is None:
         return False

@@ -75,6 +75,7 @@ async def test_raw_is_the_text_that_is_executed(text: str, raw: str | None, args
         ('{"n": 2', "arguments_not_json"),
         ("{'n': 2", "arguments_not_json"),
         ('{"n": f(2)}', "arguments_not_json"),
+        ("{" + '\\"' * 200_000, "arguments_not_json"),  # within the time of this test
     ],
 )
 async def test_what_could_be_read_in_two_ways_or_not_kept_is_not_run(text: str, code: str) -> None:

@@ -1,6 +1,7 @@
 """How a provider fails, and what is said of it."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -42,6 +43,19 @@ async def test_an_error_in_the_middle_of_a_stream_is_an_error(stream: str) -> No
     error = await failure(stream)
     assert error.code == "model_failed"
     assert "中断" in says(error)
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        {"status": "queued", "message": "排队中"},
+        {"type": "ping", "message": "keep-alive"},
+        {"choices": [], "error": {"code": 0, "message": ""}},
+    ],
+)
+async def test_a_word_before_an_answer_is_no_failure(word: Any) -> None:
+    provider = ScriptedProvider(f"data: {json.dumps(word)}\n\n{text_stream('ok')}")
+    assert (await ask(provider))[1].text == "ok"
 
 
 INSTEAD: dict[str, tuple[Any, str, str]] = {  # of an answer, under the status 200: its code, and its words

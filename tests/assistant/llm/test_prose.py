@@ -17,6 +17,7 @@ TOOLS = [{"type": "function", "function": {"name": "look", "description": "", "p
 ARGS = '{"query": "watch", "limit": 2}'
 JSON = f'{{"name": "look", "arguments": {ARGS}}}'
 PYTHON = "{'name': 'look', 'arguments': {'query': 'watch', 'limit': 2}}"
+ELEMENTS = "<query>watch</query>\n<limit>2</limit>"
 PARAMS = '<parameter name="query">watch</parameter>\n<parameter name="limit">2</parameter>'
 
 CALLS = {
@@ -93,6 +94,26 @@ CALLS = {
     "bare, in Python": 'look(query="watch", limit=2)',
     "bare, GLM": f"look\n{ARGS}",
     "bare, in Python's quotes": PYTHON,
+    "Cline": f"<use_mcp_tool>\n<server_name>s</server_name>\n<tool_name>look</tool_name>\n<arguments>\n"
+    f"{ARGS}\n</arguments>\n</use_mcp_tool>",
+    "a name in a tag, arguments in elements": f"<tool_call>\n<name>look</name>\n{ELEMENTS}\n</tool_call>",
+    "elements in an element": f"<tool_call><look>{ELEMENTS}</look></tool_call>",
+    "elements in a function": f"<function=look>\n{ELEMENTS}\n</function>",
+    "arguments by name": '<function_call name="look"><arg name="query">watch</arg><arg name="limit">2</arg>'
+    "</function_call>",
+    "an input in a tag": f'<tool_use name="look"><input>{ARGS}</input></tool_use>',
+    "bare, as Cline's": f"<look>\n{ELEMENTS}\n</look>",
+    "bare, under its name": f'[{{"look": {ARGS}}}]',
+    "bare, as OpenAI's parallel ones": '{"tool_uses": [{"recipient_name": "functions.look", "parameters": '
+    f"{ARGS}}}]}}",
+    "bare, as OpenAI's old ones": f'{{"function_call": {JSON}}}',
+    "bare, in Python, with a namespace": f"functions.look({ARGS})",
+    "stripped harmony, of an assistant": f"assistant to=functions.look json {ARGS}",
+    "stripped harmony, without its channel": f"to=functions.look {ARGS}",
+    "ReAct, as a tool": f"Tool: look\nTool Input: {ARGS}",
+    "ReAct, as a tool with its input": f"Tool: look\nInput: {ARGS}",
+    "ReAct, in bold": f"**Action:** `look`\n**Action Input:** {ARGS}",
+    "ReAct, with its answer": f"Action: look\nAction Input: {ARGS}\nObservation: [1]\nFinal Answer: 1",
     "behind thoughts": f"<think>I look.</think>\n\n<tool_call>{JSON}</tool_call>",
     "bare, behind thoughts": f"<think>I look.</think>\n\n{JSON}",
 }  # fmt: skip
@@ -160,7 +181,7 @@ def test_markup_without_tools_is_told(model: str) -> None:
 
 
 @pytest.mark.parametrize("model", [*MARKED, "Llama 4", "harmony, with thoughts", "behind thoughts"])
-@pytest.mark.parametrize("cut", [1, 9, 20, 30, 45])
+@pytest.mark.parametrize("cut", [1, 9, 20, 30, 36, 41, 45, 58, 63])
 def test_markup_that_breaks_off_is_told_or_has_broken_arguments(model: str, cut: int) -> None:
     told = outcome([*CALLS[model][:-cut]])
     if isinstance(told, ModelError):
@@ -224,6 +245,12 @@ NOT_CALLS = [
     "<tool_call> and </tool_call> are tags",
     "<toolbar> is a <tooltip>",
     "Action: buy shoes",
+    "Tool: hammer\nInput: wood",
+    "look {query}",
+    "<look>here</look>",
+    '{"look": "here"}',
+    '[{"look": 3}]',
+    "<toolbar><button/></toolbar>",
     "Action items: none",
     "Thought: none\nof them",
     "Thoughts on this?",
@@ -340,7 +367,7 @@ def outcome(pieces: list[str], tools: list[Any] = TOOLS) -> Any:
     ],
 )
 def test_markup_without_end_does_not_hold_anybody_up(start: str) -> None:
-    for filling in (start, f"{start} ", " " * 9 + "x", "<parameter=a>", "[look(", "a="):
+    for filling in (start, f"{start} ", " " * 9 + "x", "<parameter=a>", "[look(", "a=", '\\"', "<a>"):
         outcome([start + filling * (40_000 // len(filling))])
 
 

@@ -55,6 +55,11 @@ def test_a_break_in_a_cell_breaks_the_line_and_a_link_ends_with_the_cell() -> No
     assert ">https://a.b</a></td>" in html
 
 
+def test_marks_without_end_are_shown_at_once() -> None:
+    for mark in ("http:", "::", "https:https:"):
+        assert to_html(mark * 20_000) == f"<p>{mark * 20_000}</p>\n"  # took a minute
+
+
 def test_tasks_have_boxes() -> None:
     html = to_html("- [ ] 看\n- [x] 买\n- [y] 其他\n\n[ ] no item")
     assert re.findall(r"<li>(.*)</li>", html) == ["☐ 看", "☑ 买", "[y] 其他"]
