@@ -177,8 +177,8 @@ def _calls_of(value: Any, tools: Schemas) -> Iterator[ToolRequest]:
     for inner in (value[key] for key in _WRAPS if key in value):
         yield from _calls_of(inner, tools)
     match [*value.items()]:
-        case [(str(name), dict(args))] if is_known(name, tools):
-            value = {"name": name, "arguments": args}
+        case [(str(key), dict(given))] if is_known(key, tools):
+            value = {"name": key, "arguments": given}
     inner = value["function"] if isinstance(value.get("function"), dict) else value
     name = next((inner[key] for key in _NAMES if key in inner), None)
     args = next((inner[key] or {} for key in _ARGUMENTS if key in inner), {} if len(inner) == 1 else None)
