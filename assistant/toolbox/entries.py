@@ -6,7 +6,7 @@ import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx2
@@ -22,6 +22,7 @@ TYPES: dict[str, Transport] = {
     **dict.fromkeys(("http", "streamable-http", "streamablehttp", "streamable_http"), "streamable-http"),
     "sse": "sse",
     "stdio": "stdio",
+    **{"local": "stdio", "remote": "streamable-http"},  # OpenCode's
 }
 # What others call the tools to offer and those not to, what they take for consent, what says nothing here.
 ONLY_TOOLS = ("enabledTools", "includeTools", "allowedTools", "tools")
@@ -47,13 +48,25 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
     if not isinstance(entry, dict):
         return Server(name, error=ConfigError("entry_not_object"))
     entry = {_SPELT.get(_folded(key), key): value for key, value in entry.items()}
+    match entry.get("command"):
+        case {"path": path, **more}:  # Zed's
+            entry |= {**more, "command": path}
+        case [first, *rest]:  # OpenCode's
+            entry |= {"command": first, "args": rest}
     if _is_off(entry):
         return Server(name, error=ConfigError("switched_off"))
     try:
-        entry = cast("dict[str, Any]", _expand(entry, environment))
+        entry = {key: _expand(value, environment) if key in KNOWN else value for key, value in entry.items()}
         return _with_options(_parse(name, entry), entry)
     except ConfigError as error:
         return Server(name, error=error)
+
+
+def is_entry(value: Any) -> bool:
+    """Whether this says where a server is."""
+    return isinstance(value, dict) and any(
+        _SPELT.get(_folded(key)) in ("command", *URL_KEYS) for key in value
+    )
 
 
 def _folded(key: str) -> str:
@@ -61,6 +74,7 @@ def _folded(key: str) -> str:
 
 
 _SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools: each is the same key
+_SPELT |= {"environment": "env", "envs": "env", "cmd": "command"}  # OpenCode's, Goose's
 
 
 def _is_off(value: Any) -> bool:

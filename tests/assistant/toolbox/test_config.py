@@ -36,6 +36,9 @@ def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
         ({"url": URL, "type": "sse"}, "sse"),
         ({"command": "npx", "args": ["-y", "x"]}, "stdio"),
         ({"type": "stdio", "command": "npx"}, "stdio"),
+        ({"type": "local", "command": ["npx", "-y", "x"]}, "stdio"),
+        ({"type": "remote", "url": URL}, "streamable-http"),
+        ({"command": "npx", "envFile": "${workspaceFolder}/.env"}, "stdio"),
     ],
 )
 def test_every_dialect_names_its_transport(tmp_path: Path, entry: Any, transport: str) -> None:
@@ -47,6 +50,39 @@ def test_vs_codes_root_comments_and_trailing_commas_are_understood(tmp_path: Pat
     file = tmp_path / "mcp.json"
     file.write_text('{ // mine\n "servers": { "a": {"url": "http://localhost/x//y,}", /* no */ }, }, }')
     assert read_config(file)[0].url == "http://localhost/x//y,}"
+
+
+ENTRY = '{"command": "x", "args": ["手表"], "environment": {"A": "b"}}'
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"mcpServers": {{}}, "servers": {{"a": {ENTRY}}}}}',
+        f'{{"mcp": {{"inputs": [], "servers": {{"a": {ENTRY}}}}}}}',
+        f'{{"mcp.servers": {{"a": {ENTRY}}}}}',
+        f'{{"mcp": {{"a": {ENTRY}}}}}',
+        f'{{"mcpServers": {{"a": {ENTRY}}}, "mcp": {{"allowed": ["a"]}}}}',
+        f'{{"context_servers": {{"a": {ENTRY}}}}}',
+        '{"context_servers": {"a": {"command": {"path": "x", "args": ["手表"], "env": {"A": "b"}}}}}',
+        '{"a": {"command": ["x", "手表"], "env": {"A": "b"}}}',
+        f'"mcpServers": {{"a": {ENTRY}}}',
+    ],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "utf-16", "utf-16-le"])
+def test_a_file_is_read_as_it_was_saved_and_pasted(tmp_path: Path, text: str, encoding: str) -> None:
+    file = tmp_path / "mcp.json"
+    file.write_bytes(text.encode(encoding))
+    [server] = read_config(file)
+    assert (server.name, server.command, server.args, server.env) == ("a", "x", ("手表",), {"A": "b"})
+
+
+@pytest.mark.parametrize("name", ["mcp", "servers", "command"])
+def test_a_server_may_have_any_name(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "mcp.json"
+    for root in ("mcpServers", "mcp"):
+        file.write_text(json.dumps({root: {name: {"command": "x"}}}))
+        assert [(server.name, server.command) for server in read_config(file)] == [(name, "x")]
 
 
 def test_variables_are_filled_in_everywhere(tmp_path: Path) -> None:
