@@ -27,12 +27,15 @@ AS_LINK = {"lost": "closed_by_server", "late": "timeout", "status": "not_mcp", "
 # what they say, for a tool's own words may be of other sessions.
 _LOST = r"(invalid|missing|unknown|expired|unrecognized)"
 SESSION_LOST = re.compile(
-    r"((bad request|not found|unauthorized|unprocessable entity|gone|error): )?"
-    r"((the )?(mcp[- ])?session([- ]id)?( header)?:?( [\w-]+)?( has| is| was)?( been)? "
-    r"(not found|expired|unknown|invalid|terminated|closed|required|missing|does not exist|no longer valid)"
+    r"((bad request|invalid request|not found|unauthorized|unprocessable entity|gone|error): )?"
+    r"((the )?(mcp[- ])?session([- _]?id)?( header| with id)?:?( [\"'\w-]+)?( has| is| was)?( been)? "
+    rf"(not found|{_LOST} or {_LOST}|expired|unknown|invalid|terminated|closed|required|missing"
+    r"|does not exist|no longer valid)"
     r"([:,] .*| in [\w -]+)?"
     rf"|(no valid|no active|no|{_LOST}( or {_LOST})?) "
-    r"(mcp[- ])?session([- ]id)?( header)?( provided)?(: [\w-]+)?"
+    r"(mcp[- ])?session([- _]?id)?( header)?( (provided|found))?(:| with id)?((?<=:|d) [\w-]+)?"
+    r"|no (active )?transport( found)? for (the )?session([- _]?id)?(: [\w-]+)?"
+    r"|会话(id)?(不存在|已过期|已失效|无效|已关闭)"
     r"|could not find session|(server|session) not initialized"
     r"|unexpected message, expect(ed)? initialize request|a new session can only .*)[.!]?",
     re.IGNORECASE,
