@@ -58,6 +58,7 @@ def mended_base(text: str) -> str:
     Raises ValueError: it is no address, or stands for one that is still to be put in.
     """
     base = _SCHEME.sub(r"\1://", _WORDS.sub("", text.strip(_AROUND)).strip(_AROUND))
+    base = re.sub(r"/chat/completions/?$", "", base)  # the whole of what documents show
     is_whole = "://" in base
     try:
         address = urlsplit(base if is_whole else f"//{base}")

@@ -108,6 +108,7 @@ def test_a_key_that_local_servers_take_is_taken(key: str, tmp_path: Path) -> Non
 
 BASES = {
     "api.deepseek.com": "https://api.deepseek.com",
+    "https://api.deepseek.com/v1/chat/completions": "https://api.deepseek.com/v1",
     '"https://api.deepseek.com/v1"': "https://api.deepseek.com/v1",
     " https://api.deepseek.com/v1\n": "https://api.deepseek.com/v1",
     "\ufeffhttps://api.deepseek.com": "https://api.deepseek.com",
