@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -49,6 +50,7 @@ class Desk:
         corrects: bool = False,
     ) -> None:
         self.calls, self.tools, self.today, self.buying = calls, tools, now.date(), False
+        self.zone = now.tzinfo
         tongue = sense.language_of(message, before)
         self.say, self.tongue, self.nearly = data.voice(tongue), tongue, ""
         self.shelf = Shelf(dict(before.shelf.products), dict(before.shelf.stock))
@@ -60,6 +62,13 @@ class Desk:
         self.text = self.meaning.text
         self.bounds = {"minPrice": self.meaning.low, "maxPrice": self.meaning.high}
         self.scene = replace(self.before, tongue=tongue, asked="", meaning=self.meaning)
+
+    def shops_time(self, moment: str) -> str:
+        """Return a moment on the shop's clock; other text as it is."""
+        with suppress(ValueError, OverflowError):
+            if (at := datetime.fromisoformat(moment)).tzinfo:
+                return at.astimezone(self.zone).isoformat()
+        return moment
 
     def decide(self) -> Decision:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""

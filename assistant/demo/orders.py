@@ -286,7 +286,8 @@ class Orders(Desk):
         """Return a sentence and the orders below it, with the names of what was ordered."""
         if self.tools.has("get_products"):
             self.products()
-        return f"{start}\n\n{data.table(self.say, data.ORDER, orders, self.shelf)}"
+        told = [order.model_copy(update={"orderDate": self.shops_time(order.orderDate)}) for order in orders]
+        return f"{start}\n\n{data.table(self.say, data.ORDER, told, self.shelf)}"
 
     def _orders(self) -> str:
         since, until = data.period(self.meaning.dated or self.text, self.today)
@@ -324,7 +325,8 @@ class Orders(Desk):
         nth = max(data.place(self.text), 1)
 
         def ranked(orders: Sequence[Order]) -> Order | None:
-            first = sorted(orders, key=lambda one: (sign * one.totalAmount, one.id))[:nth]
+            placed = (one for one in orders if one.status == "placed")
+            first = sorted(placed, key=lambda one: (sign * one.totalAmount, one.id))[:nth]
             return first[-1] if first else None
 
         found, more = self.orders(MAX_LIMIT, **filters)

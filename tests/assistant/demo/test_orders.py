@@ -81,6 +81,14 @@ def test_the_largest_order(question: str) -> None:
     assert "李四" not in text
 
 
+def test_a_cancelled_order_is_not_the_largest_and_times_are_the_shops() -> None:
+    shop = sold()
+    shop.history = [{"role": "system", "content": "商店的时区是 Asia/Shanghai"}]
+    shop.orders[2] |= {"status": "cancelled", "orderDate": "2026-11-20T20:30:00+00:00"}
+    assert "¥897.00" in shop.ask("最大的一笔订单")
+    assert "| 1 ✗ | 客户A | 2 × 无线蓝牙耳机Pro | ¥1798.00 | 2026-11-21 04:30 |" in shop.ask("有哪些订单")
+
+
 @each(
     """
     订单总金额是多少 / 一共卖了多少钱 / 总销售额 / total sales / what's the total revenue? /
