@@ -67,6 +67,11 @@ CALLS = [
     f"<tools>{LOOK}</tools>",
     "commentary to=functions.shop_look json{}",
     "[shop_look()]",
+    "<shop_look></shop_look>",
+    '[{"shop_look": {}}]',
+    "Tool: shop_look\nInput: {}",
+    "**Action:** `shop_look`\n**Action Input:** {}\nObservation: [2]\nFinal Answer: 2",
+    "functions.shop_look({})",
     "<tool_call>{'name': 'shop_look', 'arguments': {},}</tool_call>",
 ]
 
