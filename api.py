@@ -104,8 +104,8 @@ async def create_purchase(
 
     So it is sent again after an answer that did not come, or says `outcome_unknown`.
     """
-    bought = await opened_store(request).purchase(purchase, idempotency_key, purchase.expectedTotal)
-    return once_answer(bought.order, replayed=bought.replayed)
+    store, total = opened_store(request), purchase.expectedTotal
+    return once_answer(*await store.purchase(purchase, idempotency_key, total))
 
 
 @router.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)

@@ -1,10 +1,12 @@
 """What the routes of the shop share: the store, the key of a request, answers with models."""
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Header, Request, Response
 from pydantic_core import to_json
 
+from shop.queries import Script
 from shop.store import Listing, Store
 
 IdempotencyKey = Annotated[
@@ -28,9 +30,16 @@ def answer(content: Any, **headers: str) -> Response:
     return Response(to_json(content), media_type="application/json", headers=headers)
 
 
-def once_answer(content: Any, *, replayed: bool) -> Response:
+def once_answer(content: Any, replayed: bool) -> Response:
     """Answer with what was done, and say so where an earlier request with the same key has done it."""
     return answer(content, **({"Idempotent-Replayed": "true"} if replayed else {}))
+
+
+async def written(
+    request: Request, make: Callable[[], Script[tuple[Any, bool]]], *, once: bool = False
+) -> Response:
+    """Run a script that returns what was done, and whether an earlier request has done it."""
+    return once_answer(*await opened_store(request).write(make, once=once))
 
 
 def list_answer(listing: Listing[Any]) -> Response:

@@ -12,7 +12,7 @@ import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -71,7 +71,7 @@ async def archive(store: Store, before: date, folder: Path, pace: Pace = Pace())
     today = await store.today()
     if before.isoformat() > today.today:
         raise ArchiveError("archive_too_new", before=before.isoformat(), today=today.today)
-    state = await store.write(lambda: writing.fact("archive"), once=False)
+    state = await store.write(lambda: writing.fact("archive"))
     done = []
     if state and (cut_off := _Run(store, pace, state)).is_written():
         done.append(await cut_off.remove())
@@ -137,7 +137,7 @@ class _Run:
         self._state, self._orders = f"{step} {orders}", orders
 
     async def _written(self, make: Callable[[], Script[T]]) -> T:
-        done = await self._store.write(make, once=False)
+        done = await self._store.write(make)
         await asyncio.sleep(self._pace.pause_seconds)
         return done
 
@@ -156,7 +156,7 @@ class _Run:
 
     def _remove(self, batch: set[tuple[int, str, str]]) -> Script[int]:
         yield from self._hold()
-        wanted = f"SELECT id, status, ordered_at FROM orders WHERE id IN ({_marks(batch)}) ORDER BY id"
+        wanted = f"SELECT id, status, ordered_at FROM orders WHERE id IN ({queries.marks(batch)}) ORDER BY id"
         kept = yield Statement(wanted, [row[0] for row in batch], locks=True)
         ids = [row[:1] for row in kept if tuple(row) in batch]
         yield Many("INSERT INTO archived_orders SELECT id, idempotency_key FROM orders WHERE id = ?1", ids)
@@ -166,7 +166,9 @@ class _Run:
 
     def _fold(self, ids: list[int], kept: dict[int, int]) -> Script[None]:
         yield from self._hold()
-        folded = f"SELECT id, product_id, change FROM moves WHERE id IN ({_marks(ids)}) ORDER BY id DESC"
+        folded = (
+            f"SELECT id, product_id, change FROM moves WHERE id IN ({queries.marks(ids)}) ORDER BY id DESC"
+        )
         lines = yield Statement(folded, ids)
         sums: Counter[int] = Counter()
         for id_, product_id, change in lines:
@@ -247,7 +249,3 @@ def _sync(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
-
-
-def _marks(values: Collection[object]) -> str:
-    return ", ".join(f"?{number}" for number in range(1, len(values) + 1))

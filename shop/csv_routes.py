@@ -75,4 +75,4 @@ async def import_products(request: Request) -> Response:
         if len(content) > MAX_FILE:
             raise CodedError("csv_too_large", mib=MAX_FILE // MIB)
     entries = await asyncio.to_thread(catalog.from_csv, content)
-    return answer(await opened_store(request).write_much(lambda: writing.import_products(entries)))
+    return answer(await opened_store(request).write(lambda: writing.import_products(entries), much=True))

@@ -23,7 +23,8 @@ from models import (
 from serving.access import BearerToken
 from serving.errors import CodedError
 from serving.forwarding import is_forwarded
-from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
+from shop import stock, writing
+from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, opened_store, written
 from shop.catalog import CatalogEntry, ProductInput
 from shop.filters import ListQuery
 from shop.json_body import JsonRoute
@@ -97,7 +98,7 @@ router = APIRouter(
 async def put_product(request: Request, id_: Id, product: ProductInput) -> Response:
     """Create a product, or change all of it but its stock."""
     entry = CatalogEntry(id=id_, **product.model_dump())
-    return answer(await opened_store(request).put_product(entry))
+    return answer(await opened_store(request).write(lambda: writing.save_product(entry)))
 
 
 @router.post("/products", summary="新增商品", response_model=Product, responses=documented(413) | REPLAYED)
@@ -105,8 +106,8 @@ async def create_product(
     request: Request, product: NewProduct, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Create a product under an id of the shop's; once, however often it is sent with the same key."""
-    made, replayed = await opened_store(request).change_product(None, product.model_dump(), idempotency_key)
-    return once_answer(made, replayed=replayed)
+    given, key = product.model_dump(), idempotency_key
+    return await written(request, lambda: writing.change_product(None, given, key), once=key is None)
 
 
 @router.patch(
@@ -119,9 +120,8 @@ async def change_product(
     request: Request, id_: Id, change: ProductChange, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Change what is given of a product; once, however often it is sent with the same key."""
-    given = change.model_dump(exclude_none=True)
-    changed, replayed = await opened_store(request).change_product(id_, given, idempotency_key)
-    return once_answer(changed, replayed=replayed)
+    given, key = change.model_dump(exclude_none=True), idempotency_key
+    return await written(request, lambda: writing.change_product(id_, given, key), once=key is None)
 
 
 @router.post(
@@ -134,8 +134,8 @@ async def move_stock(
     request: Request, id_: Id, move: MoveInput, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Change a stock by a line of the ledger; once, however often it is sent with the same key."""
-    moved, replayed = await opened_store(request).move(id_, move.change, move.reason, idempotency_key)
-    return once_answer(moved, replayed=replayed)
+    key = idempotency_key
+    return await written(request, lambda: stock.move(id_, move.change, move.reason, key), once=key is None)
 
 
 @router.get(
@@ -157,5 +157,4 @@ async def list_moves(request: Request, id_: Id, query: Annotated[ListQuery, Quer
 )
 async def cancel_order(request: Request, id_: Id, cancel: Annotated[CancelInput, Body()]) -> Response:
     """Take an order back: its stock returns, once."""
-    cancelled, replayed = await opened_store(request).cancel(id_, cancel.reason)
-    return once_answer(cancelled, replayed=replayed)
+    return await written(request, lambda: stock.cancel(id_, cancel.reason))

@@ -98,17 +98,11 @@ class PostgresStore(Store):
 
         await self._repeated(lambda connection: _in_transaction(connection, read))
 
-    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
+    async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:
         """Write in a transaction of its own."""
-        return await self._write(make, WRITE_SECONDS, once=once)
 
-    async def write_much(self, make: Callable[[], Script[T]]) -> T:
-        """Write for as long as it takes."""
-        return await self._write(make, MIGRATE_SECONDS, once=False)
-
-    async def _write(self, make: Callable[[], Script[T]], seconds: float, *, once: bool) -> T:
         async def run(connection: asyncpg.Connection) -> T:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(MIGRATE_SECONDS if much else WRITE_SECONDS):
                 return await run_script(connection, make())
 
         done = await self._repeated(lambda connection: _in_transaction(connection, run), once=once)

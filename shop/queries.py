@@ -5,7 +5,7 @@ Arguments are numbered `?1`, `?2`, … as SQLite reads them; PostgreSQL gets `$1
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 import itertools
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple, TypeVar
 
@@ -86,6 +86,11 @@ class Conditions:
 
     def __str__(self) -> str:
         return f"WHERE {' AND '.join(self.conditions)}" if self.conditions else ""
+
+
+def marks(values: Collection[object]) -> str:
+    """Return as many argument marks as there are values."""
+    return ", ".join(f"?{number}" for number in range(1, len(values) + 1))
 
 
 def _cents(yuan: float | None, rounding: str) -> int | None:

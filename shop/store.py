@@ -5,17 +5,16 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
-from shop import days, queries, search, stock, tables, writing
-from shop.catalog import CatalogEntry
+from shop import days, queries, search, stock, tables
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
 from shop.queries import Period, Row, Script, Statement
 from shop.sheets import Sheet
-from shop.stock import Intent, Purchase
+from shop.stock import Purchase
 from shop.tables import Table
 
 PART_ROWS = 500  # of an export, read at a time
@@ -48,15 +47,12 @@ class Store(ABC):
         """
 
     @abstractmethod
-    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
+    async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:
         """Run the script that `make` makes in one transaction. After a `StoreError` nothing was written.
 
-        What can be done `once` only is not repeated where it may have been done; `make` may be called again.
+        What can be done `once` only is not repeated where it may have been done; else `make` may be called
+        again. Writing `much`, as an import does, may take its time.
         """
-
-    async def write_much(self, make: Callable[[], Script[T]]) -> T:
-        """Do the same for a script that may take its time, as an import does."""
-        return await self.write(make, once=False)
 
     async def pause(self, seconds: float) -> None:
         """Return after so long, or as soon as there is news of a commit."""
@@ -76,26 +72,7 @@ class Store(ABC):
         """Buy. With a key the same request buys once, however often it is sent. Raises `StoreError`."""
         if not request.customerName.strip() or not request.items:
             raise StoreError("empty_purchase")
-        intent = Intent(request, key, expected_total)
-        return await self.write(lambda: stock.place(intent), once=key is None)
-
-    async def move(self, product_id: int, change: int, reason: str, key: str | None) -> tuple[Move, bool]:
-        """Write a delivery or correction, once for a key; tell whether it was found. Raises `StoreError`."""
-        return await self.write(lambda: stock.move(product_id, change, reason, key), once=key is None)
-
-    async def cancel(self, order_id: int, reason: str) -> tuple[Order, bool]:
-        """Cancel an order, once; tell whether it was cancelled before. Raises `StoreError`."""
-        return await self.write(lambda: stock.cancel(order_id, reason), once=False)
-
-    async def put_product(self, entry: CatalogEntry) -> Product:
-        """Create a product, or change all of it but its stock."""
-        return await self.write(lambda: writing.save_product(entry), once=False)
-
-    async def change_product(
-        self, product_id: int | None, given: dict[str, Any], key: str | None
-    ) -> tuple[Product, bool]:
-        """Change what is given of a product, or create one; once for a key, as with `move`."""
-        return await self.write(lambda: writing.change_product(product_id, given, key), once=key is None)
+        return await self.write(lambda: stock.place(request, key, expected_total), once=key is None)
 
     async def product(self, product_id: int) -> Product:
         """Return one product. Raises `StoreError`."""

@@ -14,6 +14,7 @@ import pytest
 
 import api
 from models import OrderItem, PurchaseRequest
+from shop import stock
 from shop.archive import Archived, Pace, archive
 from shop.engines import open_store
 from shop.errors import ArchiveError, StoreError
@@ -45,8 +46,8 @@ async def an_old_shop(url: str) -> Store:
     shop = await open_store(url, timezone="Asia/Shanghai")
     for number in range(1, 5):
         await shop.purchase(wants((2, 1), (3, number), customer="=乙"), f"key {number}")
-    await shop.cancel(2, "改了主意")
-    await shop.move(3, 5, "到货", "delivery")
+    await shop.write(lambda: stock.cancel(2, "改了主意"))
+    await shop.write(lambda: stock.move(3, 5, "到货", "delivery"))
     ask(url, f"UPDATE orders SET ordered_at = '{OLD}', day = '2024-12-31' WHERE id < 4")
     return shop
 
@@ -98,7 +99,7 @@ async def test_an_archived_order_is_known_by_its_key_and_its_number_which_nobody
     gone = StoreError("archived", orderId=4)
     for attempt in (
         lambda: shop.order(4),
-        lambda: shop.cancel(4, ""),
+        lambda: shop.write(lambda: stock.cancel(4, "")),
         lambda: shop.purchase(wants((2, 1), (3, 4), customer="=乙"), "key 4"),
         lambda: shop.purchase(wants((2, 10_000)), "key 4", 1.0),  # whatever else would be wrong with it
     ):
@@ -162,10 +163,10 @@ async def test_an_order_that_is_cancelled_meanwhile_stays_in_the_shop(url: str, 
     class Cancelling(MortalStore):
         """Cancels order 3 as soon as the files are whole."""
 
-        async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
+        async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:
             if files(tmp_path, "orders-*.csv") and (await shop.order(3)).status == "placed":
-                await shop.cancel(3, "")
-            return await super().write(make, once=once)
+                await shop.write(lambda: stock.cancel(3, ""))
+            return await super().write(make, once=once, much=much)
 
     (run,) = await archive(Cancelling(shop, 1000, commits=False), date(2025, 1, 1), tmp_path)
     assert (run.number, (await shop.order(3)).status) == (2, "cancelled")

@@ -140,8 +140,8 @@ async def test_a_long_table_is_of_one_moment_and_sent_while_it_is_read(url: str)
     parts = sheet.parts(shop.fill(sheet, await shop.order_lines(OrderFilter())))
     text = await anext(parts)
     assert len(text) == PART
-    await shop.write(lambda: stock.cancel(1, ""), once=False)
-    await shop.write(lambda: stock.cancel(MANY, ""), once=False)
+    await shop.write(lambda: stock.cancel(1, ""))
+    await shop.write(lambda: stock.cancel(MANY, ""))
     async for part in parts:
         text += part
     read = list(csv.DictReader(io.StringIO(text.decode("utf-8-sig"), newline="")))

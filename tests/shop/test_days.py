@@ -165,7 +165,7 @@ async def test_an_order_in_flight_gets_its_day_of_the_new_zone(tmp_path: Path, s
     """Move the days after so many statements of a purchase, to where it is always another day."""
     url = new_url("postgres", tmp_path)
     shop = await open_store(url, timezone="Pacific/Kiritimati")
-    purchase, connection = stock.place(stock.Intent(ONE)), await asyncpg.connect(url)
+    purchase, connection = stock.place(ONE, None, None), await asyncpg.connect(url)
     moving: asyncio.Task[None] | None = None
     waiting = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'orders'::regclass"
     async with connection.transaction():

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from models import Move, Order, OrderItem, PurchaseRequest
+from shop import stock, writing
 from shop.archive import Pace, archive
 from shop.catalog import TUTORIAL, CatalogEntry
 from shop.engines import open_store
@@ -137,7 +138,7 @@ class Bring:
         return out_of_stock(books, self.product) if is_too_much else None
 
     async def ask(self, store: Store) -> tuple[Move, bool]:
-        return await store.move(self.product, self.change, "", self.key)
+        return await store.write(lambda: stock.move(self.product, self.change, "", self.key))
 
     def book(self, books: Books, answer: tuple[Move, bool]) -> None:
         moved, replayed = answer
@@ -160,7 +161,7 @@ class Cancel:
         return None if self.order in books.orders else StoreError("unknown_order", orderId=self.order)
 
     async def ask(self, store: Store) -> tuple[Order, bool]:
-        return await store.cancel(self.order, "")
+        return await store.write(lambda: stock.cancel(self.order, ""))
 
     def book(self, books: Books, answer: tuple[Order, bool]) -> None:
         order, was_cancelled = answer
@@ -221,7 +222,7 @@ class Shop(RuleBasedStateMachine):
 
     @rule(entry=ENTRIES)
     def change_product(self, entry: CatalogEntry) -> None:
-        self.loop.run(self.store.put_product(entry))
+        self.loop.run(self.store.write(lambda: writing.save_product(entry)))
         self.books.save(entry)
 
     @rule(catalogue=st.none() | CATALOGUES)

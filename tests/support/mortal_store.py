@@ -31,10 +31,10 @@ class MortalStore(Store):
         self._spend()
         await self._store.export(statement, begin)
 
-    async def write(self, make: Callable[[], Script[T]], *, once: bool) -> T:
+    async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:
         if not self._commits:
             self._spend()
-        done = await self._store.write(make, once=once)
+        done = await self._store.write(make, once=once, much=much)
         if self._commits:
             self._spend()
         return done
