@@ -32,11 +32,11 @@ from mcp_server.owner import owner_tools
 from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
 from mcp_server.results import HONOURS_KEY, Inventory, Orders, Products, list_result, once_result, order_step
-from mcp_server.server import MAX_MESSAGE_BYTES, ShopServer, http_app, restarting
+from mcp_server.server import MAX_MESSAGE_BYTES, DirectOnly, Refusals, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest
 from serving import forwarding
-from serving.access import Allowed
+from serving.access import Access, Allowed, BearerToken
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service
@@ -305,13 +305,17 @@ def create_app(
         path=settings.mcp_path,
         stateless=settings.mcp_stateless,
         json_response=settings.mcp_json_response,
-        allowed=Allowed(
-            [*settings.mcp_allowed_hosts.split(","), *own_name],
-            origins=settings.mcp_allowed_origins.split(","),
-        ),
-        token=settings.mcp_token.get_secret_value(),
-        direct_only=settings.owner and not settings.mcp_token,
         max_sessions=max_sessions,
+    )
+    hosts, origins = settings.mcp_allowed_hosts.split(","), settings.mcp_allowed_origins.split(",")
+    token = settings.mcp_token.get_secret_value()
+    if settings.owner and not token:
+        app.add_middleware(DirectOnly)
+    app.add_middleware(
+        Access,
+        allowed=Allowed([*hosts, *own_name], origins=origins),
+        refuse=Refusals(),
+        secret=BearerToken(token) if token else None,
     )
     forwarding.install(app, settings.root_path, settings.trusted_proxies)
     return app

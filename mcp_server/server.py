@@ -37,7 +37,7 @@ from mcp_server.requests import LISTEN, Requests
 from mcp_server.resources import JSON, Resources
 from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
-from serving.access import Access, Allowed, BearerToken, Refusal
+from serving.access import Refusal
 from serving.errors import CodedError, sentence
 from serving.forwarding import is_forwarded
 
@@ -157,16 +157,9 @@ def http_app(
     path: str,
     stateless: bool,
     json_response: bool,
-    allowed: Allowed,
-    token: str,
-    direct_only: bool,
     max_sessions: int,
 ) -> Starlette:
-    """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
-
-    An empty `token` means that none is required; with `direct_only` nothing is taken that a proxy has passed
-    on. For `max_sessions` see `Sessions`.
-    """
+    """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them."""
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
         "transport_security": TransportSecuritySettings(enable_dns_rebinding_protection=False),
@@ -188,10 +181,6 @@ def http_app(
     app.router.routes.append(Route("/healthz", healthz))
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.requests = server.requests
-    if direct_only:
-        app.add_middleware(DirectOnly)
-    secret = BearerToken(token) if token else None
-    app.add_middleware(Access, allowed=allowed, refuse=Refusals(), secret=secret)
     return app
 
 

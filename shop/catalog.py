@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -99,56 +99,38 @@ def load(path: Path) -> list[CatalogEntry]:
 def _from_json(content: bytes) -> list[CatalogEntry]:
     try:
         data: Any = json.loads(content.decode("utf-8-sig"), parse_float=Decimal)
-        entries = _ENTRIES.validate_python(data)
     except json.JSONDecodeError as error:
         raise CatalogError("catalog_json_line", line=error.lineno, reason=error.msg) from error
-    except ValidationError as error:
-        raise _invalid(error) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
         raise CatalogError("catalog_json", reason=str(error)) from error
-    if repeated := _repeated(entries):
-        number, id_ = repeated
-        raise CatalogError("catalog_id_repeated", entry=number, id=id_)
-    return entries
-
-
-def _invalid(error: ValidationError) -> CatalogError:
-    first = error.errors(include_url=False)[0]
-    index, *fields = first["loc"] or ("",)
-    if not isinstance(index, int):
-        return CatalogError("catalog_no_list")
-    at: dict[str, Any] = {"entry": index + 1, "reason": first["msg"]}
-    if fields:
-        return CatalogError("catalog_field", field=".".join(map(str, fields)), **at)
-    return CatalogError("catalog_entry", **at)
-
-
-def _repeated(entries: list[CatalogEntry]) -> tuple[int, int] | None:
-    """Return the number and the id of the first entry whose id an earlier one has."""
-    if not entries:
-        raise CatalogError("catalog_empty")
-    seen: set[int] = set()
-    for number, entry in enumerate(entries, 1):
-        if entry.id in seen:
-            return number, entry.id
-        seen.add(entry.id)
-    return None
+    return _validated(data, "catalog_field", lambda index: {"entry": index + 1})
 
 
 def from_csv(content: bytes) -> list[CatalogEntry]:
     """Read a catalogue that is a table, as `GET /api/products.csv` writes it. Raise `CatalogError`."""
     rows = sheets.read(content, set(CatalogEntry.model_fields), {"id", "name", "price", "description"})
+    data = [dict(_values(cells)) for _, cells in rows]
+    return _validated(data, "csv_field", lambda index: {"line": rows[index][0]})
+
+
+def _validated(data: Any, wrong: str, at: Callable[[int], dict[str, int]]) -> list[CatalogEntry]:
+    """Return the entries, no two with one id; the code `wrong` is for one `at` its place in the file."""
     try:
-        entries = _ENTRIES.validate_python([dict(_values(cells)) for _, cells in rows])
+        entries = _ENTRIES.validate_python(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        index, field = first["loc"][:2]
-        line = rows[int(index)][0]
-        raise CatalogError("csv_field", line=line, field=field, reason=first["msg"]) from error
-    if repeated := _repeated(entries):
-        number, id_ = repeated
-        line = rows[number - 1][0]
-        raise CatalogError("csv_field", line=line, field="id", reason=f"{id_} stands in an earlier line, too")
+        index, *fields = first["loc"] or ("",)
+        if not isinstance(index, int):
+            raise CatalogError("catalog_no_list") from error
+        told = {"field": ".".join(map(str, fields)), "reason": first["msg"]}
+        raise CatalogError(wrong if fields else "catalog_entry", **at(index), **told) from error
+    if not entries:
+        raise CatalogError("catalog_empty")
+    seen: set[int] = set()
+    for index, entry in enumerate(entries):
+        if entry.id in seen:
+            raise CatalogError(wrong, **at(index), field="id", reason=f"{entry.id} stands before, too")
+        seen.add(entry.id)
     return entries
 
 

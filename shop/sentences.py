@@ -68,7 +68,6 @@ FAILURES = {
     "csv_field": f"商品目录 {{path}} 有误：{REFUSALS['csv_field']}",
     "catalog_entry": "商品目录 {path} 有误：第 {entry} 项的 内容：{reason}",
     "catalog_field": "商品目录 {path} 有误：第 {entry} 项的 {field}：{reason}",
-    "catalog_id_repeated": "商品目录 {path} 有误：第 {entry} 项的 id：{id} 已经用过",
 }
 
 

@@ -233,7 +233,7 @@ WRONG: dict[str, tuple[bytes, str]] = {
     "an id as Excel shortens it": (f"{HEAD}\n6.9E+12,x,1,y,1,".encode(), "第 2 行的 id"),
     "an id that stands twice": (
         f"{HEAD}\n{TEA}\n\n{TEA}".encode(),
-        "第 4 行的 id：7 stands in an earlier line",
+        "第 4 行的 id：7 stands before",
     ),
     "no name, after a cell of two lines": (f'{HEAD}\n7,"a\nb",1,y,1,\n8,,1,y,1,'.encode(), "第 4 行的 name"),
     "a NUL": (f"{HEAD}\n7,a\0b,1,y,1,".encode(), "第 2 行的 name"),
