@@ -13,20 +13,8 @@ from pydantic_settings import SettingsConfigDict
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
-from mcp_server import filters, sentences
+from mcp_server import asking, filters, sentences
 from mcp_server.arguments import hints, strict_tool
-from mcp_server.asking import (
-    ANSWER_SECONDS,
-    BuyersAnswer,
-    BuyersQuote,
-    Confirm,
-    KeyOfModel,
-    ToolCall,
-    ToolContext,
-    call_key,
-    check_agreed,
-    rest_of,
-)
 from mcp_server.clock import ShopClock
 from mcp_server.owner import owner_tools
 from mcp_server.requests import Requests
@@ -88,7 +76,7 @@ class Settings(ServiceSettings):
     mcp_stateless: bool = Field(False, description="不为握手式客户端保留会话，用于多个副本")
     mcp_json_response: bool = Field(False, description="用 JSON 而不是事件流回答")
     mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
-    mcp_confirm: Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
+    mcp_confirm: asking.Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
     mcp_allowed_hosts: str = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
@@ -159,11 +147,11 @@ class PurchaseInput(PurchaseRequest):
         json_schema_extra={"required": ["customerName", "items"], "description": PURCHASE}
     )
 
-    idempotencyKey: KeyOfModel = None
+    idempotencyKey: asking.KeyOfModel = None
 
 
 async def get_products(
-    ctx: ToolCall,
+    ctx: asking.ToolCall,
     *,
     query: filters.Query = None,
     minPrice: filters.MinPrice = None,
@@ -181,12 +169,12 @@ async def get_products(
     # Models write 99999999 where they mean no limit.
     highest = None if maxPrice is not None and maxPrice > MAX_PRICE else maxPrice
     wanted = {"query": query, "minPrice": minPrice, "maxPrice": highest, "limit": limit, "offset": offset}
-    answer = await rest_of(ctx).get("products", "/products", wanted)
+    answer = await asking.rest_of(ctx).get("products", "/products", wanted)
     return list_result(answer, offset, sentences.NOT_FOUND if query and not offset else None)
 
 
 async def get_inventory(
-    ctx: ToolCall,
+    ctx: asking.ToolCall,
     *,
     productIds: filters.ProductIds = None,
     maxQuantity: filters.MaxQuantity = None,
@@ -198,11 +186,11 @@ async def get_inventory(
     quantity 是现在可卖的件数。问“还有多少”“有没有货”或下单之前用它；maxQuantity 可找出快卖完的商品。
     """
     wanted = {"productId": productIds, "maxQuantity": maxQuantity, "limit": limit, "offset": offset}
-    return list_result(await rest_of(ctx).get("inventory", "/inventory", wanted), offset)
+    return list_result(await asking.rest_of(ctx).get("inventory", "/inventory", wanted), offset)
 
 
 async def get_orders(
-    ctx: ToolCall,
+    ctx: asking.ToolCall,
     *,
     customerName: filters.CustomerName = None,
     productId: filters.ProductId = None,
@@ -233,11 +221,11 @@ async def get_orders(
         "groupBy": groupBy,
     }
     path = "/orders/summary" if groupBy else "/orders"
-    return list_result(await rest_of(ctx).get("orders", path, wanted), offset)
+    return list_result(await asking.rest_of(ctx).get("orders", path, wanted), offset)
 
 
 async def create_purchase(
-    input_data: PurchaseInput, ctx: ToolCall, quoted: BuyersQuote, agreed: BuyersAnswer
+    input_data: PurchaseInput, ctx: asking.ToolCall, quoted: asking.BuyersQuote, agreed: asking.BuyersAnswer
 ) -> Annotated[CallToolResult, Order]:
     """创建新的采购订单。
 
@@ -246,13 +234,13 @@ async def create_purchase(
     返回订单号 id、totalAmount（人民币元，由服务器计算）和 orderDate（UTC）。客户端支持时，会先请用户确认。
     结果不明时，只能用失败信息里的 idempotencyKey、同样的客户和商品再试，这样不会重复购买。
     """
-    check_agreed(agreed)
-    key = call_key(ctx, input_data.idempotencyKey)
+    asking.check_agreed(agreed)
+    key = asking.call_key(ctx, input_data.idempotencyKey)
     await ctx.report_progress(2, 3, sentences.ORDERING)
     order: dict[str, Any] = {"customerName": input_data.customerName, "items": input_data.items}
     if quoted.total is not None:
         order["expectedTotal"] = quoted.total
-    answer = await rest_of(ctx).write("purchase", ("POST", "/purchase", order), key)
+    answer = await asking.rest_of(ctx).write("purchase", ("POST", "/purchase", order), key)
     zone = ctx.request_context.lifespan_context.clock.zone
     with anyio.move_on_after(LAST_STEP_SECONDS, shield=True):  # it is placed: nothing keeps its answer back
         await ctx.report_progress(3, 3, order_step(answer, zone))
@@ -269,7 +257,7 @@ def rest_client(settings: Settings) -> RestClient:
 
 
 def create_server(
-    settings: Settings, rest: RestClient | None = None, *, answer_seconds: float = ANSWER_SECONDS
+    settings: Settings, rest: RestClient | None = None, *, answer_seconds: float = asking.ANSWER_SECONDS
 ) -> ShopServer:
     """Make the MCP server; `rest` is the shop that its tools work on, where not the settings' own."""
     shop = rest or rest_client(settings)
@@ -281,7 +269,7 @@ def create_server(
             strict_tool(create_purchase, "创建采购订单", BUYS, HONOURS_KEY),
             *(owner_tools() if settings.owner else ()),
         ],
-        ToolContext(shop, settings.mcp_confirm, ShopClock(shop), answer_seconds),
+        asking.ToolContext(shop, settings.mcp_confirm, ShopClock(shop), answer_seconds),
         token=settings.mcp_token.get_secret_value(),
         owner=settings.owner,
         stateless=settings.mcp_stateless,

@@ -10,15 +10,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import anyio
-from mcp.server.mcpserver import (
-    AcceptedElicitation,
-    AESGCMRequestStateCodec,
-    Context,
-    Elicit,
-    ElicitationResult,
-    RequestStateSecurity,
-    Resolve,
-)
+from mcp.server import mcpserver
 from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json, to_json
@@ -51,7 +43,7 @@ class ToolContext:
     answer_seconds: float = ANSWER_SECONDS
 
 
-ToolCall = Context[ToolContext, Any]  # a call under way
+ToolCall = mcpserver.Context[ToolContext, Any]  # a call under way
 KeyOfModel = Annotated[
     StorableText | None,
     optional(
@@ -84,7 +76,7 @@ class Quote:
     total: float | None = None  # yuan; None where nobody was told any
 
 
-class QuestionCodec(AESGCMRequestStateCodec):
+class QuestionCodec(mcpserver.AESGCMRequestStateCodec):
     """Encrypts the state of a question that the client sends back with the answer (2026-07-28).
 
     There the answer comes as a second call. Equal questions have equal states, but each encrypted state is
@@ -107,10 +99,10 @@ class QuestionCodec(AESGCMRequestStateCodec):
         return payload
 
 
-def question_security(token: str) -> RequestStateSecurity:
+def question_security(token: str) -> mcpserver.RequestStateSecurity:
     """Return how states are encrypted. Replicas share the token, so one can read the states of another."""
     shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
-    return RequestStateSecurity(codec=QuestionCodec([shared if token else secrets.token_bytes(32)]))
+    return mcpserver.RequestStateSecurity(codec=QuestionCodec([shared if token else secrets.token_bytes(32)]))
 
 
 def rest_of(ctx: ToolCall) -> RestClient:
@@ -135,18 +127,20 @@ async def quote(input_data: PurchaseRequest, ctx: ToolCall) -> Quote:
 
 
 # A tool's parameter of this type is filled in by looking up; the next by asking.
-BuyersQuote = Annotated[Quote, Resolve(quote)]
+BuyersQuote = Annotated[Quote, mcpserver.Resolve(quote)]
 
 
-async def ask_buyer(quoted: BuyersQuote, ctx: ToolCall) -> Elicit[Agreement] | None:
+async def ask_buyer(quoted: BuyersQuote, ctx: ToolCall) -> mcpserver.Elicit[Agreement] | None:
     """Ask the person, if there is something to ask."""
     return await _asked(ctx, quoted.question)
 
 
-BuyersAnswer = Annotated[ElicitationResult[Agreement], Resolve(ask_buyer)]
+BuyersAnswer = Annotated[mcpserver.ElicitationResult[Agreement], mcpserver.Resolve(ask_buyer)]
 
 
-async def ask_owner(ctx: ToolCall, question: Callable[[], Awaitable[str | None]]) -> Elicit[Agreement] | None:
+async def ask_owner(
+    ctx: ToolCall, question: Callable[[], Awaitable[str | None]]
+) -> mcpserver.Elicit[Agreement] | None:
     """Ask the owner, where the client can be asked and nobody has confirmed the call already.
 
     An answer belongs to the question that was read: it is not made anew from the shop, whose numbers may have
@@ -160,11 +154,11 @@ async def ask_owner(ctx: ToolCall, question: Callable[[], Awaitable[str | None]]
     return await _asked(ctx, text)
 
 
-async def _asked(ctx: ToolCall, question: str | None) -> Elicit[Agreement] | None:
+async def _asked(ctx: ToolCall, question: str | None) -> mcpserver.Elicit[Agreement] | None:
     if question is None:
         return None
     if _is_modern(ctx):
-        return Elicit(question, Agreement)
+        return mcpserver.Elicit(question, Agreement)
     seconds = ctx.request_context.lifespan_context.answer_seconds
     with anyio.move_on_after(seconds):
         try:
@@ -175,9 +169,9 @@ async def _asked(ctx: ToolCall, question: str | None) -> Elicit[Agreement] | Non
     raise CodedError("not_answered", seconds=round(seconds))
 
 
-def check_agreed(answer: ElicitationResult[Agreement]) -> None:
+def check_agreed(answer: mcpserver.ElicitationResult[Agreement]) -> None:
     """Raise CodedError when the person did not agree."""
-    if not isinstance(answer, AcceptedElicitation):
+    if not isinstance(answer, mcpserver.AcceptedElicitation):
         raise CodedError("declined" if answer.action == "decline" else "cancelled")
 
 

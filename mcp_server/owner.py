@@ -10,19 +10,9 @@ from pydantic import AfterValidator, Field, WithJsonSchema
 from pydantic_core import to_json
 
 import models
-from mcp_server import asking, sentences
+from mcp_server import asking, rest_client, sentences
 from mcp_server.arguments import StrictTool, hints, optional, strict_tool
 from mcp_server.asking import Agreement, KeyOfModel, ToolCall, rest_of
-from mcp_server.rest_client import (
-    A_MOVE,
-    A_PRODUCT,
-    AN_ORDER,
-    RestAnswer,
-    RestClient,
-    RestError,
-    ShopRefusedError,
-    UnknownOutcomeError,
-)
 from mcp_server.results import HONOURS_KEY, once_result
 from models import InventoryItem, Order, Product
 from serving.errors import CodedError
@@ -66,12 +56,12 @@ def _why(reason: str | None) -> str:
     return sentences.WHY.format(reason=_quoted(reason)) if reason else ""
 
 
-def _refused(status: int, sentence: str, code: str, **params: Any) -> ShopRefusedError:
+def _refused(status: int, sentence: str, code: str, **params: Any) -> rest_client.ShopRefusedError:
     """Return the refusal that the shop would answer with: what it cannot do is not asked about."""
-    return ShopRefusedError("restock", status, sentence.format_map(params), code, **params)
+    return rest_client.ShopRefusedError("restock", status, sentence.format_map(params), code, **params)
 
 
-async def _item(rest: RestClient, product_id: int) -> dict[str, Any]:
+async def _item(rest: rest_client.RestClient, product_id: int) -> dict[str, Any]:
     query = {"productId": product_id}
     items = (await rest.get("restock", "/inventory", query, rest.limits.look_seconds)).data
     if not items:
@@ -117,12 +107,14 @@ async def restock(
     asking.check_agreed(agreed)
     key, rest = asking.call_key(ctx, idempotencyKey), rest_of(ctx)
     move = {"change": change, "reason": reason or ""}
-    moved = await rest.write("restock", ("POST", f"/inventory/{productId}/moves", move), key, A_MOVE)
+    moved = await rest.write(
+        "restock", ("POST", f"/inventory/{productId}/moves", move), key, rest_client.A_MOVE
+    )
     try:
         item = await _item(rest, productId)
-    except RestError as error:  # it is done, and the key finds it
-        raise UnknownOutcomeError(error, key) from error
-    return once_result(RestAnswer(to_json(item), item, moved.replayed), sentences.MOVED_BEFORE)
+    except rest_client.RestError as error:  # it is done, and the key finds it
+        raise rest_client.UnknownOutcomeError(error, key) from error
+    return once_result(rest_client.RestAnswer(to_json(item), item, moved.replayed), sentences.MOVED_BEFORE)
 
 
 def given_fields(
@@ -181,7 +173,9 @@ async def ask_change(ctx: ToolCall, productId: int | None, given: Given) -> Elic
         if productId is None:
             return sentences.CREATE_QUESTION.format(told=_told({"quantity": 0} | given, sentences.NEW, {}))
         path, rest = f"/products/{productId}", rest_of(ctx)
-        known = (await rest.get("change_product", path, {}, rest.limits.look_seconds, A_PRODUCT)).data
+        known = (
+            await rest.get("change_product", path, {}, rest.limits.look_seconds, rest_client.A_PRODUCT)
+        ).data
         told = _told(given, sentences.CHANGES, known)
         return sentences.CHANGE_QUESTION.format(name=known["name"], id=productId, told=told) if told else None
 
@@ -211,7 +205,7 @@ async def change_product(
     asking.check_agreed(agreed)
     method, path = ("PATCH", f"/products/{productId}") if productId else ("POST", "/products")
     key = asking.call_key(ctx, idempotencyKey)
-    changed = await rest_of(ctx).write("change_product", (method, path, given), key, A_PRODUCT)
+    changed = await rest_of(ctx).write("change_product", (method, path, given), key, rest_client.A_PRODUCT)
     return once_result(changed, sentences.CHANGED_BEFORE)
 
 
@@ -220,8 +214,8 @@ async def ask_cancel(orderId: int, reason: str | None, ctx: ToolCall) -> Elicit[
 
     async def question() -> str | None:
         rest, path = rest_of(ctx), f"/orders/{orderId}"
-        found = await rest.get("cancel_order", path, {}, rest.limits.look_seconds, AN_ORDER)
-        order = AN_ORDER.validate_python(found.data)
+        found = await rest.get("cancel_order", path, {}, rest.limits.look_seconds, rest_client.AN_ORDER)
+        order = rest_client.AN_ORDER.validate_python(found.data)
         if order.status == "cancelled":
             return None
         lines = (await asking.looked_up(rest, "cancel_order", order.items))[2]

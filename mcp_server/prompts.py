@@ -3,15 +3,8 @@
 from collections.abc import Sequence
 from typing import Annotated, Any
 
+from mcp import types
 from mcp.server.mcpserver import MCPServer
-from mcp.types import (
-    Completion,
-    CompletionArgument,
-    CompletionContext,
-    PromptReference,
-    ResourceTemplateReference,
-    TextContent,
-)
 from pydantic import Field, TypeAdapter, ValidationError
 
 from mcp_server.failures import protocol_failure
@@ -91,17 +84,17 @@ class Prompts:
             result = list_result(await self._rest.get(operation, path, query), 0)
         except RestError as error:
             raise protocol_failure(error) from error
-        return "\n".join(block.text for block in result.content if isinstance(block, TextContent))
+        return "\n".join(block.text for block in result.content if isinstance(block, types.TextContent))
 
     async def complete(
         self,
-        ref: PromptReference | ResourceTemplateReference,
-        argument: CompletionArgument,
-        _: CompletionContext | None,
-    ) -> Completion:
+        ref: types.PromptReference | types.ResourceTemplateReference,
+        argument: types.CompletionArgument,
+        _: types.CompletionContext | None,
+    ) -> types.Completion:
         """Return the known values that contain what was typed; none when the shop cannot be asked."""
         try:
-            if isinstance(ref, PromptReference):
+            if isinstance(ref, types.PromptReference):
                 values = await self._values(ref.name, argument.name)
             else:
                 values = await self._resources.ids(ref.uri)
@@ -109,7 +102,7 @@ class Prompts:
             values = []
         typed = argument.value.lower()
         fitting = [value for value in values if typed in value.lower()]
-        return Completion(
+        return types.Completion(
             values=fitting[:MAX_COMPLETIONS], total=len(fitting), has_more=len(fitting) > MAX_COMPLETIONS
         )
 

@@ -9,17 +9,8 @@ from mcp.types import Resource, ResourceTemplate
 from pydantic import TypeAdapter
 from pydantic_core import to_json
 
+from mcp_server import rest_client
 from mcp_server.failures import not_found, protocol_failure, shown_name
-from mcp_server.rest_client import (
-    A_LIST,
-    A_PRODUCT,
-    AN_ORDER,
-    TODAY,
-    Operation,
-    RestClient,
-    RestError,
-    ShopRefusedError,
-)
 from mcp_server.results import fitting
 from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
 from serving.errors import CodedError
@@ -44,7 +35,7 @@ class ShopResource:
     path: str
     kinds: frozenset[str]
     query: dict[str, Any] = field(default_factory=dict)
-    shape: TypeAdapter[Any] = A_LIST
+    shape: TypeAdapter[Any] = rest_client.A_LIST
 
     @property
     def described(self) -> dict[str, Any]:
@@ -52,12 +43,12 @@ class ShopResource:
         return {"name": self.name, "title": self.title, "mime_type": JSON}
 
     @property
-    def operation(self) -> Operation:
+    def operation(self) -> rest_client.Operation:
         """What is asked for, as failures name it."""
         return next((known for known in _READS if self.path.startswith(f"/{known}")), "orders")
 
 
-_READS: tuple[Operation, ...] = ("products", "inventory", "orders")
+_READS: tuple[rest_client.Operation, ...] = ("products", "inventory", "orders")
 ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
 PRODUCTS, STOCK, ORDERS = frozenset({"products"}), frozenset({"stock"}), frozenset({"orders"})
 NOTHING: frozenset[str] = frozenset()  # of what is told: the day changes by itself
@@ -65,24 +56,26 @@ EVERYBODYS = [
     ShopResource("shop://products", "products", "商品", "/products", PRODUCTS, ALL),
     ShopResource("shop://inventory", "inventory", "库存", "/inventory", STOCK | PRODUCTS, ALL),
     ShopResource("shop://orders/latest", "latest_orders", "最近的订单", "/orders", ORDERS, LATEST),
-    ShopResource("shop://clock", "clock", "商店的时区和今天", "/today", NOTHING, shape=TODAY),
+    ShopResource("shop://clock", "clock", "商店的时区和今天", "/today", NOTHING, shape=rest_client.TODAY),
     ShopResource(
         *("shop://products/{id}", "product", "一个商品", "/products/{id}", PRODUCTS | STOCK),
-        shape=A_PRODUCT,
+        shape=rest_client.A_PRODUCT,
     ),
 ]
 OWNERS = [
     ShopResource(
         *("shop://products/{id}/moves", "moves", "商品的库存流水", "/inventory/{id}/moves", STOCK, LATEST)
     ),
-    ShopResource("shop://orders/{id}", "order", "一笔订单", "/orders/{id}", ORDERS, shape=AN_ORDER),
+    ShopResource(
+        "shop://orders/{id}", "order", "一笔订单", "/orders/{id}", ORDERS, shape=rest_client.AN_ORDER
+    ),
 ]
 
 
 class Resources:
     """The resources of one shop; the owner has more of them."""
 
-    def __init__(self, rest: RestClient, *, owner: bool) -> None:
+    def __init__(self, rest: rest_client.RestClient, *, owner: bool) -> None:
         self._rest = rest
         self._offered = [*EVERYBODYS, *(OWNERS if owner else ())]
 
@@ -104,8 +97,8 @@ class Resources:
         try:
             path = found.path.replace(ID, id_)
             answer = await self._rest.get(found.operation, path, found.query, kind=found.shape)
-        except RestError as error:
-            is_unknown = isinstance(error, ShopRefusedError) and error.status in {404, 410}
+        except rest_client.RestError as error:
+            is_unknown = isinstance(error, rest_client.ShopRefusedError) and error.status in {404, 410}
             raise not_found(error, uri, version) if is_unknown else protocol_failure(error) from error
         if len(answer.body) <= MAX_RESOURCE_BYTES:
             return answer.body.decode()
@@ -134,7 +127,7 @@ class Resources:
         """Return the ids that fit into a template. Raises RestError."""
         if template not in {each.uri for each in self._offered if ID in each.uri}:
             return []
-        operation: Operation = "orders" if template.startswith("shop://orders") else "products"
+        operation: rest_client.Operation = "orders" if template.startswith("shop://orders") else "products"
         answer = await self._rest.get(operation, f"/{operation}", ALL, self._rest.limits.look_seconds)
         return [str(each["id"]) for each in answer.data]
 

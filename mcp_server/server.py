@@ -5,21 +5,12 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
+from mcp import types
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
-from mcp.types import (
-    CallToolResult,
-    GetPromptResult,
-    InputRequiredResult,
-    Resource,
-    ResourceTemplate,
-    SubscribeRequestParams,
-    SubscriptionsListenRequestParams,
-    UnsubscribeRequestParams,
-)
 from pydantic import AnyUrl
 from starlette.applications import Starlette
 from starlette.datastructures import Headers
@@ -89,14 +80,14 @@ class ShopServer(MCPServer[ToolContext]):
         Prompts(context.rest, self._resources).add_to(self)
         watching = Watching(context.rest, self._resources)
         serve = self._lowlevel_server.add_request_handler
-        serve(LISTEN, SubscriptionsListenRequestParams, watching.listen)
+        serve(LISTEN, types.SubscriptionsListenRequestParams, watching.listen)
         if not stateless:
-            serve("resources/subscribe", SubscribeRequestParams, watching.subscribe)
-            serve("resources/unsubscribe", UnsubscribeRequestParams, watching.unsubscribe)
+            serve("resources/subscribe", types.SubscribeRequestParams, watching.subscribe)
+            serve("resources/unsubscribe", types.UnsubscribeRequestParams, watching.unsubscribe)
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
-    ) -> CallToolResult | InputRequiredResult:
+    ) -> types.CallToolResult | types.InputRequiredResult:
         """Call a tool. A failure is a result with its code; a crash is the SDK's UnexpectedToolError."""
         if name not in self._strict:
             known = "、".join(self._strict)
@@ -113,11 +104,11 @@ class ShopServer(MCPServer[ToolContext]):
                 return tool_failure(CodedError("question_failed", reason=shown_name(cause)))
             raise
 
-    async def list_resources(self) -> list[Resource]:
+    async def list_resources(self) -> list[types.Resource]:
         """Return the resources with a fixed address."""
         return self._resources.listed()
 
-    async def list_resource_templates(self) -> list[ResourceTemplate]:
+    async def list_resource_templates(self) -> list[types.ResourceTemplate]:
         """Return the templates of the others."""
         return self._resources.templates()
 
@@ -133,7 +124,7 @@ class ShopServer(MCPServer[ToolContext]):
         name: str,
         arguments: dict[str, Any] | None = None,
         context: Context[ToolContext, Any] | None = None,
-    ) -> GetPromptResult | InputRequiredResult:
+    ) -> types.GetPromptResult | types.InputRequiredResult:
         """Fill in a prompt. Raises MCPError for one that does not exist or whose arguments are wrong."""
         given = arguments or {}
         offered = {prompt.name: prompt for prompt in await self.list_prompts()}

@@ -7,16 +7,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, aclosing, contextmanager
 from typing import Any
 
+from mcp import types
 from mcp.server.connection import Connection
 from mcp.server.context import ServerRequestContext
 from mcp.server.subscriptions import InMemorySubscriptionBus, ListenHandler, ResourceUpdated, ServerEvent
-from mcp.types import (
-    EmptyResult,
-    SubscribeRequestParams,
-    SubscriptionsListenRequestParams,
-    SubscriptionsListenResult,
-    UnsubscribeRequestParams,
-)
 
 from mcp_server.failures import protocol_failure
 from mcp_server.resources import Resources
@@ -44,14 +38,16 @@ class Watching:
         self._watched: Counter[str] = Counter()
         self._listening: asyncio.Task[None] | None = None
 
-    async def listen(self, ctx: Call, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+    async def listen(
+        self, ctx: Call, params: types.SubscriptionsListenRequestParams
+    ) -> types.SubscriptionsListenResult:
         """Serve `subscriptions/listen` of 2026-07-28. What does not exist is never told of."""
         wanted = params.notifications.resource_subscriptions or ()
         self._check_number(len(wanted))
         with self._watch(wanted):
             return await self._serve(ctx, params)
 
-    async def subscribe(self, ctx: Call, params: SubscribeRequestParams) -> EmptyResult:
+    async def subscribe(self, ctx: Call, params: types.SubscribeRequestParams) -> types.EmptyResult:
         """Serve `resources/subscribe` of before 2026-07-28. Raises MCPError."""
         uri, connection = str(params.uri), _connection(ctx)
         self._resources.find(uri, ctx.protocol_version)
@@ -66,14 +62,14 @@ class Watching:
             teller = Teller(connection, uri)
             ending.callback(teller.close)
             ending.callback(self._bus.subscribe(teller.hear))
-        return EmptyResult()
+        return types.EmptyResult()
 
-    async def unsubscribe(self, ctx: Call, params: UnsubscribeRequestParams) -> EmptyResult:
+    async def unsubscribe(self, ctx: Call, params: types.UnsubscribeRequestParams) -> types.EmptyResult:
         """Serve `resources/unsubscribe`."""
         ending = _connection(ctx).state.get(STATE, {}).pop(str(params.uri), None)
         if ending is not None:
             ending.close()
-        return EmptyResult()
+        return types.EmptyResult()
 
     def _check_number(self, count: int) -> None:
         if count > self._max_watched:

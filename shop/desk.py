@@ -7,19 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import Field
 
-from models import (
-    MAX_ID,
-    MAX_QUANTITY,
-    ExactPrice,
-    Keywords,
-    Move,
-    Order,
-    Product,
-    ProductDescription,
-    ProductName,
-    Reason,
-    Strict,
-)
+import models
 from serving.access import BearerToken
 from serving.errors import CodedError
 from serving.forwarding import is_forwarded
@@ -30,9 +18,9 @@ from shop.filters import ListQuery
 from shop.json_body import JsonRoute
 from shop.problems import documented
 
-Id = Annotated[int, Path(alias="id", ge=1, le=MAX_ID)]
-Delivery = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
-Correction = Annotated[int, Field(ge=-MAX_QUANTITY, le=-1)]
+Id = Annotated[int, Path(alias="id", ge=1, le=models.MAX_ID)]
+Delivery = Annotated[int, Field(ge=1, le=models.MAX_QUANTITY)]
+Correction = Annotated[int, Field(ge=-models.MAX_QUANTITY, le=-1)]
 
 
 @dataclass(frozen=True)
@@ -61,29 +49,29 @@ def owner_only(request: Request) -> None:
 class NewProduct(ProductInput):
     """A product that gets its id from the shop."""
 
-    description: ProductDescription = ""
+    description: models.ProductDescription = ""
 
 
-class ProductChange(Strict):
+class ProductChange(models.Strict):
     """What is changed of a product; what is not given stays."""
 
-    name: ProductName | None = None
-    price: ExactPrice | None = None
-    description: ProductDescription | None = None
-    keywords: Keywords | None = None
+    name: models.ProductName | None = None
+    price: models.ExactPrice | None = None
+    description: models.ProductDescription | None = None
+    keywords: models.Keywords | None = None
 
 
-class MoveInput(Strict):
+class MoveInput(models.Strict):
     """A delivery, or a correction."""
 
     change: Delivery | Correction = Field(description="库存变化，件；正数为到货，负数为更正")
-    reason: Reason = ""
+    reason: models.Reason = ""
 
 
-class CancelInput(Strict):
+class CancelInput(models.Strict):
     """Why an order is cancelled."""
 
-    reason: Reason = ""
+    reason: models.Reason = ""
 
 
 router = APIRouter(
@@ -94,14 +82,18 @@ router = APIRouter(
 )
 
 
-@router.put("/products/{id}", summary="新增或修改商品", response_model=Product, responses=documented(413))
+@router.put(
+    "/products/{id}", summary="新增或修改商品", response_model=models.Product, responses=documented(413)
+)
 async def put_product(request: Request, id_: Id, product: ProductInput) -> Response:
     """Create a product, or change all of it but its stock."""
     entry = CatalogEntry(id=id_, **product.model_dump())
     return answer(await opened_store(request).write(lambda: writing.save_product(entry)))
 
 
-@router.post("/products", summary="新增商品", response_model=Product, responses=documented(413) | REPLAYED)
+@router.post(
+    "/products", summary="新增商品", response_model=models.Product, responses=documented(413) | REPLAYED
+)
 async def create_product(
     request: Request, product: NewProduct, idempotency_key: IdempotencyKey = None
 ) -> Response:
@@ -113,7 +105,7 @@ async def create_product(
 @router.patch(
     "/products/{id}",
     summary="修改商品的几项",
-    response_model=Product,
+    response_model=models.Product,
     responses=documented(404, 413) | REPLAYED,
 )
 async def change_product(
@@ -127,7 +119,7 @@ async def change_product(
 @router.post(
     "/inventory/{id}/moves",
     summary="到货或更正库存",
-    response_model=Move,
+    response_model=models.Move,
     responses=documented(400, 404, 413) | REPLAYED,
 )
 async def move_stock(
@@ -141,7 +133,7 @@ async def move_stock(
 @router.get(
     "/inventory/{id}/moves",
     summary="库存流水",
-    response_model=list[Move],
+    response_model=list[models.Move],
     responses=documented(404) | TOTAL_COUNT,
 )
 async def list_moves(request: Request, id_: Id, query: Annotated[ListQuery, Query()]) -> Response:
@@ -152,7 +144,7 @@ async def list_moves(request: Request, id_: Id, query: Annotated[ListQuery, Quer
 @router.post(
     "/orders/{id}/cancel",
     summary="取消订单",
-    response_model=Order,
+    response_model=models.Order,
     responses=documented(404, 410, 413) | REPLAYED,
 )
 async def cancel_order(request: Request, id_: Id, cancel: Annotated[CancelInput, Body()]) -> Response:

@@ -8,17 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchem
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
-from models import (
-    DEFAULT_LIMIT,
-    MAX_AMOUNT,
-    MAX_ID,
-    MAX_LIMIT,
-    MAX_NAME,
-    MAX_PRICE,
-    GroupBy,
-    PersonName,
-    StorableText,
-)
+import models
 
 
 def _moment(text: str) -> date:
@@ -34,10 +24,10 @@ _MOMENT = WithJsonSchema(
     {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 )
 Moment = Annotated[date, PlainValidator(_moment, json_schema_input_type=str), _MOMENT]
-ProductId = Annotated[int, Field(ge=1, le=MAX_ID)]
-Quantity = Annotated[int, Field(ge=0, le=MAX_ID)]
-Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT, allow_inf_nan=False)]
-Price = Annotated[float, Field(ge=0, le=MAX_PRICE, allow_inf_nan=False)]
+ProductId = Annotated[int, Field(ge=1, le=models.MAX_ID)]
+Quantity = Annotated[int, Field(ge=0, le=models.MAX_ID)]
+Amount = Annotated[float, Field(ge=0, le=models.MAX_AMOUNT, allow_inf_nan=False)]
+Price = Annotated[float, Field(ge=0, le=models.MAX_PRICE, allow_inf_nan=False)]
 
 
 class ListQuery(BaseModel):
@@ -45,24 +35,24 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="最多返回多少条")
-    offset: int = Field(default=0, ge=0, le=MAX_ID, description="跳过多少条")
+    limit: int = Field(default=models.DEFAULT_LIMIT, ge=1, le=models.MAX_LIMIT, description="最多返回多少条")
+    offset: int = Field(default=0, ge=0, le=models.MAX_ID, description="跳过多少条")
 
 
 class ProductQuery(ListQuery):
     """Which products."""
 
-    query: StorableText = Field(
-        "", max_length=MAX_NAME, description="要找什么；名称、关键词、描述中与它相同的词越多越靠前"
+    query: models.StorableText = Field(
+        "", max_length=models.MAX_NAME, description="要找什么；名称、关键词、描述中与它相同的词越多越靠前"
     )
     minPrice: Price = Field(default=0, description="最低价格，元")
-    maxPrice: Price = Field(default=MAX_PRICE, description="最高价格，元")
+    maxPrice: Price = Field(default=models.MAX_PRICE, description="最高价格，元")
 
 
 class InventoryQuery(ListQuery):
     """Whose stock."""
 
-    productId: list[ProductId] = Field(default=[], max_length=MAX_LIMIT, description="商品 ID，可重复")
+    productId: list[ProductId] = Field(default=[], max_length=models.MAX_LIMIT, description="商品 ID，可重复")
     maxQuantity: Quantity | SkipJsonSchema[None] = Field(default=None, description="库存不多于此数，件")
 
 
@@ -71,8 +61,8 @@ class OrderFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customerName: PersonName | SkipJsonSchema[None] = Field(
-        None, max_length=MAX_NAME, description="客户名称，完全一致"
+    customerName: models.PersonName | SkipJsonSchema[None] = Field(
+        None, max_length=models.MAX_NAME, description="客户名称，完全一致"
     )
     productId: ProductId | SkipJsonSchema[None] = Field(None, description="含此商品 ID 的订单")
     minAmount: Amount | SkipJsonSchema[None] = Field(None, description="订单金额不少于，元")
@@ -97,6 +87,6 @@ class OrderQuery(OrderFilter, ListQuery):
 class SummaryQuery(OrderQuery):
     """Which orders are summed up, and by what; with a product, only its lines count."""
 
-    groupBy: GroupBy = Field(
+    groupBy: models.GroupBy = Field(
         default="product", description="按商品、客户、日期（商店时区）或全部（total）汇总"
     )

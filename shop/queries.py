@@ -9,17 +9,7 @@ from collections.abc import Collection, Generator, Iterable, Sequence
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import Any, NamedTuple, TypeVar
 
-from models import (
-    DEFAULT_LIMIT,
-    MAX_PRICE,
-    GroupBy,
-    InventoryItem,
-    Move,
-    Order,
-    OrderItem,
-    Product,
-    SalesSummary,
-)
+import models
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
 
@@ -77,7 +67,7 @@ class Conditions:
         """Add the bounds of the price, where there are any."""
         if query.minPrice > 0:
             self.add("price_cents >= {}", _cents(query.minPrice, ROUND_CEILING))
-        if query.maxPrice < MAX_PRICE:
+        if query.maxPrice < models.MAX_PRICE:
             self.add("price_cents <= {}", _cents(query.maxPrice, ROUND_FLOOR))
 
     def limit(self, query: ListQuery) -> str:
@@ -110,7 +100,7 @@ def _orders_of(query: OrderFilter, period: Period) -> Conditions:
     return where
 
 
-GROUPS: dict[GroupBy, str] = {
+GROUPS: dict[models.GroupBy, str] = {
     "product": "i.product_id",
     "customer": "o.customer",
     "day": "o.day",
@@ -129,7 +119,7 @@ _ONE_ORDER = """(SELECT id, customer, total_cents, ordered_at, status FROM order
 
 
 def _is_quick(where: Conditions, query: ListQuery) -> bool:
-    return not where.conditions and query.offset == 0 and query.limit <= DEFAULT_LIMIT
+    return not where.conditions and query.offset == 0 and query.limit <= models.DEFAULT_LIMIT
 
 
 def _catalogue(columns: str, where: Conditions, query: ListQuery) -> tuple[Statement, Statement]:
@@ -203,10 +193,10 @@ def moves(product_id: int, query: ListQuery) -> tuple[Statement, Statement]:
     return Statement(rows, where.args), count
 
 
-def to_moves(rows: Sequence[Row]) -> list[Move]:
+def to_moves(rows: Sequence[Row]) -> list[models.Move]:
     """Make lines of the ledger of rows."""
-    fields = list(Move.model_fields)
-    return [Move(**dict(zip(fields, row, strict=True))) for row in rows]
+    fields = list(models.Move.model_fields)
+    return [models.Move(**dict(zip(fields, row, strict=True))) for row in rows]
 
 
 def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
@@ -237,45 +227,45 @@ def _sold_lines(query: SummaryQuery, where: Conditions) -> tuple[str, str]:
     return sold, f"count(DISTINCT i.order_id), CAST(sum(i.quantity) AS BIGINT), {amount}"
 
 
-def _product(row: Row) -> Product:
-    return Product(id=row[0], name=row[1], price=row[2] / 100, description=row[3])
+def _product(row: Row) -> models.Product:
+    return models.Product(id=row[0], name=row[1], price=row[2] / 100, description=row[3])
 
 
-def to_products(rows: Sequence[Row]) -> list[Product]:
+def to_products(rows: Sequence[Row]) -> list[models.Product]:
     """Make products of rows."""
     return [_product(row) for row in rows]
 
 
-def to_inventory(rows: Sequence[Row]) -> list[InventoryItem]:
+def to_inventory(rows: Sequence[Row]) -> list[models.InventoryItem]:
     """Make inventory items of products' rows with their stock."""
-    return [InventoryItem(productId=row[0], quantity=row[4], product=_product(row)) for row in rows]
+    return [models.InventoryItem(productId=row[0], quantity=row[4], product=_product(row)) for row in rows]
 
 
-def to_orders(rows: Sequence[Row]) -> list[Order]:
+def to_orders(rows: Sequence[Row]) -> list[models.Order]:
     """Make orders of rows of lines; the lines of an order follow one another."""
     return [
-        Order(
+        models.Order(
             id=id_,
             customerName=customer,
             totalAmount=cents / 100,
             orderDate=ordered_at,
             status=status,
-            items=[OrderItem(productId=line[5], quantity=line[6]) for line in lines],
+            items=[models.OrderItem(productId=line[5], quantity=line[6]) for line in lines],
         )
         for (id_, customer, cents, ordered_at, status), lines in itertools.groupby(rows, lambda row: row[:5])
     ]
 
 
-def to_order(rows: Sequence[Row]) -> Order | None:
+def to_order(rows: Sequence[Row]) -> models.Order | None:
     """Make one order of rows, or none of none. Raises `StoreError` for one that was archived."""
     if rows and rows[0][4] == ARCHIVED:
         raise StoreError("archived", orderId=rows[0][0])
     return to_orders(rows)[0] if rows else None
 
 
-def to_summaries(rows: Sequence[Row]) -> list[SalesSummary]:
+def to_summaries(rows: Sequence[Row]) -> list[models.SalesSummary]:
     """Make sums of rows."""
     return [
-        SalesSummary(key=row[0], label=row[1], orders=row[2], quantity=row[3], amount=row[4] / 100)
+        models.SalesSummary(key=row[0], label=row[1], orders=row[2], quantity=row[3], amount=row[4] / 100)
         for row in rows
     ]
