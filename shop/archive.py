@@ -6,14 +6,12 @@ are whole on disk before the first order is removed, and what is removed is what
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 import asyncio
-import codecs
 import csv
 import itertools
 import os
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -23,8 +21,8 @@ from typing import TypeVar
 from models import MAX_ID, Move
 from shop import days, queries, writing
 from shop.errors import ArchiveError
-from shop.queries import Many, Row, Script, Statement
-from shop.sheets import csv_lines
+from shop.queries import Many, Script, Statement
+from shop.sheets import Sheet, written_to
 from shop.store import Store
 from shop.tables import Table, yuan
 
@@ -110,7 +108,7 @@ class _Run:
             await _write(self._store, _draft(orders), _order_lines(end))
             moves = Table(list(Move.model_fields), Statement(_MOVES, [end]), list)
             await _write(self._store, _draft(_moves(orders)), moves)
-            with _named(orders):
+            with written_to(orders):
                 for file in (_moves(orders), orders):
                     os.link(_draft(file), file)  # overwrites nothing
                 _sync(orders.parent)
@@ -190,29 +188,10 @@ def _order_lines(end: str) -> Table:
 
 async def _write(store: Store, file: Path, table: Table) -> None:
     """Write a table down to the disk."""
-    with _named(file), file.open("wb") as out:
-
-        def begin() -> Callable[[Sequence[Row]], None]:
-            out.seek(0)
-            out.truncate()
-            out.write(codecs.BOM_UTF8 + csv_lines([table.columns]).encode())
-            return add
-
-        def add(rows: Sequence[Row]) -> None:
-            with _named(file):  # or it would be taken for a fault of the database
-                out.write(csv_lines(map(table.cells, rows)).encode())
-
-        await store.export(table.statement, begin)
+    with written_to(file), file.open("wb") as out:
+        await store.export(table, Sheet(file, out))
         out.flush()
         os.fsync(out.fileno())
-
-
-@contextmanager
-def _named(file: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise ArchiveError("archive_unwritable", path=str(file), reason=error.strerror) from error
 
 
 def _orders_in(lines: Iterable[str]) -> Iterator[tuple[int, str, str]]:

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
+from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -20,6 +22,7 @@ from shop.tables import Table
 
 MIB = 1024 * 1024
 MAX_FILE = 4 * MIB  # bytes: some 20,000 products
+MAX_IN_MEMORY = MIB  # bytes of a table, before it goes to the disk
 
 _CSV: dict[str, Any] = {"text/csv": {"schema": {"type": "string"}}}
 FILE: dict[int | str, dict[str, Any]] = {200: {"content": _CSV, "description": "UTF-8，带 BOM"}}
@@ -30,8 +33,8 @@ router = APIRouter(
 
 
 async def _file(store: Store, name: str, table: Table) -> Response:
-    sheet = Sheet()
-    parts = sheet.parts(store.fill(sheet, table))
+    sheet = Sheet(Path(gettempdir()), SpooledTemporaryFile(MAX_IN_MEMORY))  # noqa: SIM115  `parts` closes it
+    parts = sheet.parts(store.export(table, sheet))
     first = await anext(parts)  # what fails before anything is sent has an answer of its own
 
     async def file() -> AsyncIterator[bytes]:

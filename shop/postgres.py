@@ -12,7 +12,9 @@ from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.news import News
 from shop.queries import Many, Row, Script, Statement
+from shop.sheets import Sheet
 from shop.store import PART_ROWS, Store
+from shop.tables import Table
 from shop.writing import Preparation
 
 T = TypeVar("T")
@@ -85,16 +87,15 @@ class PostgresStore(Store):
         """Read with a connection of the pool."""
         return await self._repeated(lambda connection: _fetch(connection, statement))
 
-    async def export(
-        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
-    ) -> None:
+    async def export(self, table: Table, sheet: Sheet) -> None:
         """Read by a cursor, which sees one commit, in a transaction of its own."""
 
         async def read(connection: asyncpg.Connection) -> None:
-            add = await asyncio.to_thread(begin)
-            cursor = await connection.cursor(statement.sql.replace("?", "$"), *statement.args)
+            await asyncio.to_thread(sheet.begin, table.columns)
+            sql, args = table.statement.sql.replace("?", "$"), table.statement.args
+            cursor = await connection.cursor(sql, *args)
             while rows := await cursor.fetch(PART_ROWS):
-                await asyncio.to_thread(add, rows)
+                await asyncio.to_thread(sheet.add, map(table.cells, rows))
 
         await self._repeated(lambda connection: _in_transaction(connection, read))
 

@@ -7,13 +7,12 @@ import io
 import re
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import suppress
-from tempfile import SpooledTemporaryFile
-from typing import Any
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
 
 from shop.errors import CatalogError, StoreUnavailableError
 
-MAX_IN_MEMORY = 1024 * 1024  # bytes of a table, before it goes to the disk
 PART = 64 * 1024  # bytes of it that are sent at a time
 LOOK_SECONDS = 0.02  # between two looks whether there is a part
 
@@ -43,15 +42,24 @@ def original(cell: str) -> str:
     return _MADE_INERT.sub("", cell)
 
 
-class Sheet:
-    """A table in a temporary file: however long it is and however slowly it is fetched, it takes no memory.
+@contextmanager
+def written_to(path: Path) -> Iterator[None]:
+    """Raise `StoreUnavailableError` for a file that cannot be written: it is no fault of the database's."""
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailableError("file_unwritable", path=str(path), reason=error.strerror) from error
 
-    It is written in a thread and sent meanwhile.
+
+class Sheet:
+    """A table in a file: however long it is and however slowly it is fetched, it takes no memory.
+
+    It is written in a thread, and can be sent meanwhile.
     """
 
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._file = SpooledTemporaryFile(MAX_IN_MEMORY)  # noqa: SIM115  `parts` closes it
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self._path = path  # named where it cannot be written
+        self._file = file
         self._lock = threading.Lock()
         self._written = self._sent = 0
 
@@ -60,6 +68,7 @@ class Sheet:
         if self._sent:
             raise StoreUnavailableError("export_torn")
         self._written = 0
+        self._file.truncate(0)
         self._write(codecs.BOM_UTF8 + csv_lines([columns]).encode())
 
     def add(self, rows: Iterable[Sequence[Any]]) -> None:
@@ -67,7 +76,7 @@ class Sheet:
         self._write(csv_lines(rows).encode())
 
     def _write(self, text: bytes) -> None:
-        with self._lock:
+        with self._lock, written_to(self._path):
             self._file.seek(self._written)
             self._written += self._file.write(text)
 
@@ -79,7 +88,7 @@ class Sheet:
             return part
 
     async def parts(self, filling: Coroutine[Any, Any, None]) -> AsyncGenerator[bytes, None]:
-        """Yield what `filling` writes as it comes; where that fails, so does this."""
+        """Yield what `filling` writes as it comes, then close the file; where that fails, so does this."""
         task = asyncio.create_task(filling)
         try:
             while not task.done():

@@ -15,8 +15,10 @@ from typing import Any, TypeVar
 from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from shop.queries import Many, Row, Script, Statement
+from shop.sheets import Sheet
 from shop.sqlite_files import Connections, Files, failed
 from shop.store import PART_ROWS, Store
+from shop.tables import Table
 from shop.writing import Preparation
 
 T = TypeVar("T")
@@ -71,15 +73,14 @@ class SqliteStore(Store):
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._readers, _read, self._threaded, statement)
 
-    async def export(
-        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
-    ) -> None:
-        """Read in a thread, with a connection that sees one commit."""
+    async def export(self, table: Table, sheet: Sheet) -> None:
+        """Read with a connection that sees one commit."""
 
         def read(connection: sqlite3.Connection) -> None:
-            add, cursor = begin(), connection.execute(statement.sql, statement.args)
+            sheet.begin(table.columns)
+            cursor = connection.execute(table.statement.sql, table.statement.args)
             for rows in iter(lambda: cursor.fetchmany(PART_ROWS), []):
-                add(rows)
+                sheet.add(map(table.cells, rows))
 
         self._check_open()
         await asyncio.get_running_loop().run_in_executor(self._readers, self._threaded.run, read)

@@ -38,13 +38,8 @@ class Store(ABC):
         """Run a reading statement."""
 
     @abstractmethod
-    async def export(
-        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
-    ) -> None:
-        """Run a reading statement of any length, and give its rows in parts, all as of one moment.
-
-        What `begin` returns takes them, in a thread; after a failure everything may begin anew.
-        """
+    async def export(self, table: Table, sheet: Sheet) -> None:
+        """Write a table of any length, as it is at one moment, in a thread; after a failure anew."""
 
     @abstractmethod
     async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:
@@ -111,17 +106,8 @@ class Store(ABC):
         return await self._list(query, queries.orders(query, await self._period(query)), queries.to_orders)
 
     async def order_lines(self, query: OrderFilter) -> Table:
-        """Return the lines of orders as a table, for `fill`."""
+        """Return the lines of orders as a table, for `export`."""
         return tables.order_lines(query, await self._period(query), await self._zone())
-
-    async def fill(self, sheet: Sheet, table: Table) -> None:
-        """Write a table as it is at one moment."""
-
-        def begin() -> Callable[[Sequence[Row]], None]:
-            sheet.begin(table.columns)
-            return lambda rows: sheet.add(map(table.cells, rows))
-
-        await self.export(table.statement, begin)
 
     async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""

@@ -17,7 +17,7 @@ from models import OrderItem, PurchaseRequest
 from shop import stock
 from shop.archive import Archived, Pace, archive
 from shop.engines import open_store
-from shop.errors import ArchiveError, StoreError
+from shop.errors import ArchiveError, StoreError, StoreUnavailableError
 from shop.filters import ListQuery, OrderQuery
 from shop.queries import Script
 from shop.sheets import original
@@ -202,7 +202,7 @@ async def test_a_folder_that_cannot_be_written_is_named_and_nothing_is_removed(
     url: str, tmp_path: Path
 ) -> None:
     shop = await an_old_shop(url)
-    with pytest.raises(ArchiveError, match="archive_unwritable"):
+    with pytest.raises(StoreUnavailableError, match="file_unwritable"):
         await archive(shop, date(2025, 1, 1), tmp_path / "none")
     assert (await shop.orders(OrderQuery())).total == 4
     (run,) = await archive(shop, date(2025, 1, 1), tmp_path)

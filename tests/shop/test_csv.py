@@ -131,13 +131,13 @@ def test_every_text_comes_back_as_it_was(texts: list[str]) -> None:
     assert [original(cell) for cell in read] == texts
 
 
-async def test_a_long_table_is_of_one_moment_and_sent_while_it_is_read(url: str) -> None:
+async def test_a_long_table_is_of_one_moment_and_sent_while_it_is_read(url: str, tmp_path: Path) -> None:
     shop = await open_store(url)
     items = [OrderItem(productId=id_, quantity=1) for id_ in (3, 4)]
     for _ in range(MANY):
         await shop.purchase(PurchaseRequest(customerName="客" * 100, items=items))
-    sheet = Sheet()
-    parts = sheet.parts(shop.fill(sheet, await shop.order_lines(OrderFilter())))
+    sheet = Sheet(tmp_path, io.BytesIO())
+    parts = sheet.parts(shop.export(await shop.order_lines(OrderFilter()), sheet))
     text = await anext(parts)
     assert len(text) == PART
     await shop.write(lambda: stock.cancel(1, ""))
@@ -150,8 +150,8 @@ async def test_a_long_table_is_of_one_moment_and_sent_while_it_is_read(url: str)
     await shop.close()
 
 
-async def test_a_table_of_which_a_part_was_sent_does_not_begin_anew() -> None:
-    sheet = Sheet()
+async def test_a_table_of_which_a_part_was_sent_does_not_begin_anew(tmp_path: Path) -> None:
+    sheet = Sheet(tmp_path, io.BytesIO())
 
     async def fill() -> None:
         for _ in range(2):

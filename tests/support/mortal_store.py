@@ -4,7 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from shop.queries import Row, Script, Statement
+from shop.sheets import Sheet
 from shop.store import Store
+from shop.tables import Table
 
 T = TypeVar("T")
 
@@ -25,11 +27,9 @@ class MortalStore(Store):
         self._spend()
         return await self._store.fetch(statement)
 
-    async def export(
-        self, statement: Statement, begin: Callable[[], Callable[[Sequence[Row]], None]]
-    ) -> None:
+    async def export(self, table: Table, sheet: Sheet) -> None:
         self._spend()
-        await self._store.export(statement, begin)
+        await self._store.export(table, sheet)
 
     async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:
         if not self._commits:
