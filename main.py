@@ -209,19 +209,11 @@ async def get_orders(
     要合计、排名或趋势时填 groupBy，由数据库汇总为 key、label、
     orders（订单数）、quantity（件数）、amount（人民币元）、average（平均每单），不要自己逐单相加。
     """
-    wanted = {
-        "customerName": customerName,
-        "productId": productId,
-        "minAmount": minAmount,
-        "maxAmount": maxAmount,
-        "since": since,
-        "until": until,
-        "limit": limit,
-        "offset": offset,
-        "groupBy": groupBy,
-    }
+    whose = {"customerName": customerName, "productId": productId}
+    amounts = {"minAmount": minAmount, "maxAmount": maxAmount}
+    part = {"since": since, "until": until, "limit": limit, "offset": offset, "groupBy": groupBy}
     path = "/orders/summary" if groupBy else "/orders"
-    return list_result(await asking.rest_of(ctx).get("orders", path, wanted), offset)
+    return list_result(await asking.rest_of(ctx).get("orders", path, whose | amounts | part), offset)
 
 
 async def create_purchase(

@@ -17,7 +17,6 @@ class ShopClock:
     """Asks the shop for its zone and day. Until it has answered, `zone` is None: this machine's."""
 
     def __init__(self, rest: RestClient) -> None:
-        """Take the client of the shop."""
         self._rest = rest
         self.zone: tzinfo | None = None
 

@@ -16,9 +16,8 @@ from models import DEFAULT_LIMIT, MAX_ID, MAX_LIMIT
 from serving.errors import CodedError
 
 JSON = "application/json"
-MAX_RESOURCE_BYTES = (
-    500_000  # as text within JSON it is up to twice as long, and the SDK's clients read 1 MiB
-)
+# As text within JSON it is up to twice as long, and the SDK's clients read 1 MiB.
+MAX_RESOURCE_BYTES = 500_000
 ID = "{id}"
 
 
@@ -29,46 +28,36 @@ class ShopResource:
     It changes with the `kinds` of things that the shop tells of.
     """
 
-    uri: str
+    operation: rest_client.Operation  # by which failures name what was asked for
     name: str
     title: str
+    uri: str
     path: str
-    kinds: frozenset[str]
+    kinds: set[str]
     query: dict[str, Any] = field(default_factory=dict)
     shape: TypeAdapter[Any] = rest_client.A_LIST
 
-    @property
-    def described(self) -> dict[str, Any]:
-        """What is listed of it, but the address."""
-        return {"name": self.name, "title": self.title, "mime_type": JSON}
 
-    @property
-    def operation(self) -> rest_client.Operation:
-        """What is asked for, as failures name it."""
-        return next((known for known in _READS if self.path.startswith(f"/{known}")), "orders")
-
-
-_READS: tuple[rest_client.Operation, ...] = ("products", "inventory", "orders")
 ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
-PRODUCTS, STOCK, ORDERS = frozenset({"products"}), frozenset({"stock"}), frozenset({"orders"})
-NOTHING: frozenset[str] = frozenset()  # of what is told: the day changes by itself
+PRODUCTS, STOCK, ORDERS = {"products"}, {"stock"}, {"orders"}
+NOTHING: set[str] = set()  # of what is told: the day changes by itself
+_PRODUCT, _MOVES = (
+    ("shop://products/{id}", "/products/{id}"),
+    ("shop://products/{id}/moves", "/inventory/{id}/moves"),
+)
+_ORDER = ("shop://orders/{id}", "/orders/{id}")
 EVERYBODYS = [
-    ShopResource("shop://products", "products", "商品", "/products", PRODUCTS, ALL),
-    ShopResource("shop://inventory", "inventory", "库存", "/inventory", STOCK | PRODUCTS, ALL),
-    ShopResource("shop://orders/latest", "latest_orders", "最近的订单", "/orders", ORDERS, LATEST),
-    ShopResource("shop://clock", "clock", "商店的时区和今天", "/today", NOTHING, shape=rest_client.TODAY),
+    ShopResource("products", "products", "商品", "shop://products", "/products", PRODUCTS, ALL),
+    ShopResource("inventory", "inventory", "库存", "shop://inventory", "/inventory", STOCK | PRODUCTS, ALL),
+    ShopResource("orders", "latest_orders", "最近的订单", "shop://orders/latest", "/orders", ORDERS, LATEST),
     ShopResource(
-        *("shop://products/{id}", "product", "一个商品", "/products/{id}", PRODUCTS | STOCK),
-        shape=rest_client.A_PRODUCT,
+        "orders", "clock", "商店的时区和今天", "shop://clock", "/today", NOTHING, shape=rest_client.TODAY
     ),
+    ShopResource("products", "product", "一个商品", *_PRODUCT, PRODUCTS | STOCK, shape=rest_client.A_PRODUCT),
 ]
 OWNERS = [
-    ShopResource(
-        *("shop://products/{id}/moves", "moves", "商品的库存流水", "/inventory/{id}/moves", STOCK, LATEST)
-    ),
-    ShopResource(
-        "shop://orders/{id}", "order", "一笔订单", "/orders/{id}", ORDERS, shape=rest_client.AN_ORDER
-    ),
+    ShopResource("inventory", "moves", "商品的库存流水", *_MOVES, STOCK, LATEST),
+    ShopResource("orders", "order", "一笔订单", *_ORDER, ORDERS, shape=rest_client.AN_ORDER),
 ]
 
 
@@ -81,12 +70,16 @@ class Resources:
 
     def listed(self) -> list[Resource]:
         """Return those with a fixed address."""
-        return [Resource(uri=each.uri, **each.described) for each in self._offered if ID not in each.uri]
+        return [
+            Resource(uri=each.uri, name=each.name, title=each.title, mime_type=JSON)
+            for each in self._offered
+            if ID not in each.uri
+        ]
 
     def templates(self) -> list[ResourceTemplate]:
         """Return the others."""
         return [
-            ResourceTemplate(uri_template=each.uri, **each.described)
+            ResourceTemplate(uri_template=each.uri, name=each.name, title=each.title, mime_type=JSON)
             for each in self._offered
             if ID in each.uri
         ]

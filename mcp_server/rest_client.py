@@ -30,9 +30,7 @@ NEVER_SENT = (
 UNREACHABLE = "shop_unreachable"  # the code of all of these, and of nothing else
 REPLAYED = "Idempotent-Replayed"  # header of what was found by its key
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
-REFUSED_WRITE = frozenset(
-    {400, 404, 409, 410, 422}
-)  # with a code: the shop's own word on what was to be written
+REFUSED_WRITE = {400, 404, 409, 410, 422}  # with a code: the shop's own word on what was to be written
 NOT_WRITTEN = "database_unavailable"  # the shop's own word that this attempt has written nothing
 REFUSED = "shop_refused"  # the code of a refusal that carries none
 A_LIST, A_PRODUCT = TypeAdapter(list[Any]), TypeAdapter(Product)

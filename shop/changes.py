@@ -20,7 +20,6 @@ class Changes:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
         look_seconds: float = LOOK_SECONDS,
     ) -> None:
-        """Take what reads the database, and what waits so long at most between two looks."""
         self._fetch = fetch
         self._pause = pause
         self._look_seconds = look_seconds

@@ -25,7 +25,6 @@ class OutcomeUnknownError(StoreUnavailableError):
     """
 
     def __init__(self, cause: StoreUnavailableError) -> None:
-        """Say what went wrong: code and parameters of `cause`."""
         super().__init__(cause.code, **cause.params)
 
 

@@ -28,7 +28,6 @@ class News:
         look_seconds: float = LOOK_SECONDS,
         again_seconds: float = AGAIN_SECONDS,
     ) -> None:
-        """Take where to connect, and what may be raised there."""
         self.listens = False
         self._url = url
         self._errors = errors

@@ -53,7 +53,6 @@ class PostgresStore(Store):
     def __init__(
         self, pool: asyncpg.Pool, pool_seconds: float = POOL_SECONDS, news: News | None = None
     ) -> None:
-        """Take an open pool to a database with its tables; see `open`."""
         self._pool = pool
         self._pool_seconds = pool_seconds
         self._news = news

@@ -38,7 +38,6 @@ _FUNCTION_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "t
 
 # A word; a piece of one, or of a run of characters; the last character of a run, and one alone.
 _Kind = Literal["word", "piece", "last", "alone"]
-Searchable = tuple[int, str, str, str]  # what `index_rows` takes
 Fetch = Callable[[Statement], Awaitable[Sequence[Row]]]
 
 
@@ -55,9 +54,9 @@ class _Range(NamedTuple):
 
     def condition(self, where: Conditions) -> str:
         low = where.numbered(self.low)
-        return (
-            f"term = {low}" if self.high is None else f"term >= {low} AND term < {where.numbered(self.high)}"
-        )
+        if self.high is None:
+            return f"term = {low}"
+        return f"term >= {low} AND term < {where.numbered(self.high)}"
 
 
 @cache
@@ -71,9 +70,8 @@ def _simplified(character: str) -> str:
 
 
 def _folded(text: str) -> str:
-    text = re.sub(
-        "(?<=[a-z])(?=[A-Z])", "-", unicodedata.normalize("NFKC", text)
-    )  # MacBook is a Mac-Book, too
+    # MacBook is a Mac-Book, too.
+    text = re.sub("(?<=[a-z])(?=[A-Z])", "-", unicodedata.normalize("NFKC", text))
     text = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", text.casefold()))
     return "".join(map(_simplified, unicodedata.normalize("NFC", text)))
 

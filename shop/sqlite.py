@@ -46,7 +46,6 @@ class SqliteStore(Store):
     """
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
-        """Take a file that `_prepare` has made ready."""
         self._path = path
         self._files = Files(path)
         self._inline = Connections(path, 0, self._files.check)

@@ -21,7 +21,6 @@ class Files:
     """
 
     def __init__(self, path: Path) -> None:
-        """Open the files, which `sqlite.py` has made ready. Raises `StoreUnavailableError`."""
         self._names = [f"{path}{end}" for end in ("", "-wal", "-shm")]
         # Opens all three and stays, since SQLite deletes the log with the last connection.
         try:
@@ -60,7 +59,6 @@ class Connections:
     """Open connections to one file, each used by one thread at a time."""
 
     def __init__(self, path: Path, busy_seconds: float, check: Callable[[], None] = lambda: None) -> None:
-        """Connect to `path`, waiting `busy_seconds` for locks; `check` comes before every use."""
         self._path = path
         self._busy_seconds = busy_seconds
         self._idle: list[sqlite3.Connection] = []
