@@ -41,10 +41,8 @@ class ShopResource:
 ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
 PRODUCTS, STOCK, ORDERS = {"products"}, {"stock"}, {"orders"}
 NOTHING: set[str] = set()  # of what is told: the day changes by itself
-_PRODUCT, _MOVES = (
-    ("shop://products/{id}", "/products/{id}"),
-    ("shop://products/{id}/moves", "/inventory/{id}/moves"),
-)
+_PRODUCT = ("shop://products/{id}", "/products/{id}")  # the address, and the path
+_MOVES = ("shop://products/{id}/moves", "/inventory/{id}/moves")
 _ORDER = ("shop://orders/{id}", "/orders/{id}")
 EVERYBODYS = [
     ShopResource("products", "products", "商品", "shop://products", "/products", PRODUCTS, ALL),
