@@ -24,7 +24,7 @@ from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.credentials import mended_base, mended_key
 from assistant.llm.model import OpenAIModel
-from assistant.page import doctor, routes, terminal
+from assistant.page import doctor, routes, sign_in, terminal
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Place, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
@@ -33,7 +33,8 @@ from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust, read_config
 from assistant.toolbox.config import watch_config
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.server import ConfigError, Server
+from assistant.toolbox.server import ConfigError
+from assistant.toolbox.sign_in import SignIns
 from serving import forwarding, secret_file
 from serving.access import Access, Allowed, Password
 from serving.addresses import ListenHost, address_shown, is_loopback
@@ -41,7 +42,7 @@ from serving.error_answers import Problem
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
-from serving.settings import Key, Origins, ServiceSettings, load
+from serving.settings import Key, Origins, PublicUrl, ServiceSettings, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 
@@ -74,6 +75,7 @@ class Settings(ServiceSettings):
     web_password: TypedPassword | None = Field(None, description="浏览器询问的密码")
     web_secret: Key | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
     web_state_dir: Path | None = Field(None, description="记住密钥和获准命令的文件夹，不能在项目里")
+    web_public_url: PublicUrl = Field("", description="浏览器里本页的地址，登录 MCP 服务器时从那里回来")
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
@@ -267,6 +269,7 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
         redoc_url=None,
     )
     app.include_router(router)
+    app.include_router(sign_in.router)
     routes.install(app)
     app.add_middleware(
         Access,
@@ -284,12 +287,10 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
 async def _lifespan(
     settings: Settings, stand_in: Model | None, limits: Limits | None, app: FastAPI
 ) -> AsyncIterator[None]:
-    servers = _servers(settings)
     given = settings.web_secret.get_secret_value().encode() if settings.web_secret else b""
-    folder = _state(settings)
-    secret = given or secret_file.read_or_create(folder / "web-secret", "WEB_SECRET")
+    secret = given or secret_file.read_or_create(_state(settings) / "web-secret", "WEB_SECRET")
     opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
-    async with opened as model, Toolbox(servers, limits, _trust(settings), WATCHED) as toolbox:
+    async with opened as model, _toolbox(settings, limits) as toolbox:
         overview = Overview(model, toolbox)
         app.state.services = services = Services(
             toolbox, Chat(model, toolbox, secret), overview, Clients(secret)
@@ -300,19 +301,18 @@ async def _lifespan(
         following.cancel()
 
 
-def _servers(settings: Settings) -> list[Server]:
-    try:
-        return read_config(settings.mcp_config_path, _environment())
-    except ConfigError as error:
-        raise StartError(CONFIG_FAILED.format(explain(error.code, error.params))) from error
-
-
 def _state(settings: Settings) -> Path:
     return state_folder(settings.web_state_dir, (Path.cwd(), settings.mcp_config_path.parent))
 
 
-def _trust(settings: Settings) -> Trust:
-    return Trust(_state(settings) / "commands", everything=settings.web_trust_commands)
+def _toolbox(settings: Settings, limits: Limits | None = None) -> Toolbox:
+    try:
+        servers = read_config(settings.mcp_config_path, _environment())
+    except ConfigError as error:
+        raise StartError(CONFIG_FAILED.format(explain(error.code, error.params))) from error
+    folder = _state(settings)
+    trust = Trust(folder / "commands", everything=settings.web_trust_commands)
+    return Toolbox(servers, limits, trust, WATCHED, SignIns(folder, settings.web_public_url))
 
 
 @asynccontextmanager
@@ -379,8 +379,7 @@ def run() -> None:
 
 
 async def _check(settings: Settings) -> int:
-    toolbox = Toolbox(_servers(settings), trust=_trust(settings))
-    async with _opened_model(settings) as model, toolbox:
+    async with _opened_model(settings) as model, _toolbox(settings) as toolbox:
         return doctor.report(await doctor.examine(toolbox, model))
 
 

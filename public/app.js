@@ -172,7 +172,7 @@ function drawStatus() {
 	const {online, model, servers} = status;
 	const ready = servers.filter(server => server.status === "ready").length;
 	const down = servers.filter(server => server.status === "down");
-	const untrusted = servers.filter(server => server.status === "untrusted");
+	const waiting = servers.filter(({status}) => status === "untrusted" || status === "sign_in");
 	const problems = online ? down.map(describeDown) : [t("offline")];
 	const health = ready === servers.length ? "ready" : "connecting";
 	$("demo").hidden = !model.demo;
@@ -182,9 +182,10 @@ function drawStatus() {
 	$("health").dataset.status = problems.length ? "down" : health;
 	$("banner").replaceChildren(
 		...problems.map(text => h("p", icon("unknown"), text)),
-		...untrusted.map(({name}) =>
-			h("p.warn", icon("unknown"), t("commandWaits", {name}), button(t("look"), showServers)),
-		),
+		...waiting.map(({name, status}) => {
+			const text = t(status === "sign_in" ? "signInWaits" : "commandWaits", {name});
+			return h("p.warn", icon("unknown"), text, button(t("look"), showServers));
+		}),
 	);
 	drawStarters();
 	drawServers($("tools"));
@@ -193,7 +194,7 @@ function drawStatus() {
 function showServers() {
 	$("tab-tools").click();
 	if (!$("panel").checkVisibility()) $("panel").showPopover();
-	document.querySelector("[data-status=untrusted]")?.scrollIntoView();
+	document.querySelector("[data-status=untrusted], [data-status=sign_in]")?.scrollIntoView();
 }
 
 function drawStarters() {

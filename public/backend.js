@@ -42,6 +42,13 @@ export const messageOf = error => (error instanceof TypeError ? t("offline") : e
 /** @param {string} server */
 export const reconnect = server => send(`api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
+/** Where a person signs in to a server. @param {string} server @returns {Promise<string>} */
+export const signIn = async server =>
+	(await (await send(`api/servers/${encodeURIComponent(server)}/sign-in`, {})).json()).url;
+
+/** @param {string} server */
+export const signOut = server => send(`api/servers/${encodeURIComponent(server)}/sign-out`, {});
+
 /** Let a command of `mcp.json` run on this machine, as it is shown. @param {string} server @param {string} fingerprint */
 export const trust = (server, fingerprint) =>
 	send(`api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});

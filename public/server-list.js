@@ -1,5 +1,5 @@
 // The panel's second tab: the servers with their state and tools. And the dialog for a prompt's arguments.
-import {isUnknown, messageOf, promptText, reconnect, trust} from "./backend.js";
+import {isUnknown, messageOf, promptText, reconnect, signIn, signOut, trust} from "./backend.js";
 import {status} from "./backend-status.js";
 import {$, attr, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
@@ -120,6 +120,23 @@ function commandBox({name, fingerprint = "", params = {}}) {
 	return h(".slot.waiting", ask, h("dl.command", facts), button(t("startIt"), start, ".primary"));
 }
 
+/** Where a person signs in, in a tab that the click opens: later it would be a pop-up. @param {Server} server */
+function signInRow({name, signIn: state}) {
+	const begin = async () => {
+		const tab = open("", "_blank");
+		if (tab) tab.opener = null;
+		try {
+			(tab ?? window).location.href = await signIn(name);
+		} catch (error) {
+			tab?.close();
+			toast(messageOf(error));
+		}
+	};
+	const end = () => signOut(name).catch(error => toast(messageOf(error)));
+	const press = state === "needed" ? button(t("signIn"), begin, ".primary") : button(t("signOut"), end);
+	return h("p.quiet", press, " ", t("signInShared"));
+}
+
 /**
  * What is odd about a server, or cannot be used; what its entry calls allowed is allowed by a click only.
  * @param {string} server @param {Note} note
@@ -155,6 +172,7 @@ function serverBox(server) {
 		),
 		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
 		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText({code, params, detail: error}))),
+		server.signIn && signInRow(server),
 		remarks.length > 0 &&
 			h(
 				"ul.notes",

@@ -18,6 +18,7 @@ type Server = {
 	code?: string | null;
 	params?: Params;
 	fingerprint?: string;
+	signIn?: "needed" | "done" | null;
 	/** Its resources of which the page is told when they change. */
 	watched?: string[];
 	/** What is odd about it, and what of its lists cannot be used. */

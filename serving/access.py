@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serving.addresses import bracketed, is_own_name
 
 OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
+CLIENT_PATH = "/oauth/client.json"  # nor does a service that asks who web.py is as its client
 PORTS = {"http": ":80", "https": ":443"}
 MAX_SHOWN = 200  # characters of a header that are repeated in an answer or in the log
 
@@ -142,7 +143,7 @@ class Access:
         await answer(scope, receive, send_with_headers if self.headers else send)
 
     def _answer(self, scope: Scope) -> ASGIApp:
-        if get_route_path(scope) == OPEN_PATH:
+        if get_route_path(scope) in (OPEN_PATH, CLIENT_PATH):
             return self.app
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
         headers: dict[bytes, bytes] = {}

@@ -60,6 +60,12 @@ def _origins(value: str) -> str:
     return value
 
 
+def _public_url(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/?#@\s*]+(/[^?#\s]*)?", value):
+        raise ValueError("应是浏览器里的完整地址，例如 https://shop.example.com 或 https://example.com/shop")
+    return value
+
+
 def _prefix(value: str) -> str:
     if value and not PREFIX.fullmatch(value):
         raise ValueError("应像 /shop 或 /a/b：以 / 开头，末尾没有 /，只用字母、数字和 . _ ~ -")
@@ -77,6 +83,7 @@ def _proxies(value: str) -> str:
 Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 Password = Annotated[SecretStr, AfterValidator(_can_be_seen)]
 Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_be_guessed)]
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas
 
 

@@ -59,7 +59,7 @@ async def _examine_server(link: Link) -> Finding:
     server = link.server
     status = await link.settled()
     known = {"server": server.name, "address": server.address, "host": server.host, "command": server.command}
-    if status in ("disabled", "down", "untrusted"):
+    if status in ("disabled", "down", "untrusted", "sign_in"):
         error = link.error or CodedError("not_connected")
         params = known | {"reason": {"code": error.code, "params": error.params}}
         return Finding(status, params, _advice(link, error))
@@ -71,6 +71,8 @@ async def _examine_server(link: Link) -> Finding:
 def _advice(link: Link, error: CodedError) -> str:
     if link.status == "untrusted":
         return "allow_command"
+    if link.status == "sign_in":
+        return "sign_in"
     if link.status == "disabled":
         return "" if error.code == "switched_off" else "edit_entry"
     if error.code == "http_status" and error.params["status"] in (401, 421):

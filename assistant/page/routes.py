@@ -140,7 +140,7 @@ class TrustRequest(JsonBody):
 FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
     explain,
-    {"origin_not_allowed": 403}
+    {"origin_not_allowed": 403, "sign_in_unwanted": 409, "public_url_needed": 409}
     | {"unknown_server": 404, "too_busy": 429, "command_changed": 409, "state_unwritable": 503},
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -213,16 +213,21 @@ async def reconnect(name: str, services: AppServices) -> None:
     services.toolbox.link(name).reconnect()
 
 
-@router.post("/api/servers/{name:path}/trust", status_code=204, tags=["page"], responses=TRUST_RESPONSES)
-async def trust(
-    name: str, request: TrustRequest, services: AppServices, sec_fetch_site: FetchSite = "same-origin"
-) -> None:
-    """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it.
-
-    Only this page can: other origins are let in by a setting, which a clone's `.env` may bring.
-    """
+async def own_page_only(sec_fetch_site: FetchSite = "same-origin") -> None:
+    """Let this page in only: other origins are let in by a setting, which a clone's `.env` may bring."""
     if sec_fetch_site not in ("same-origin", "none"):
         raise CodedError("origin_not_allowed", origin=sec_fetch_site)
+
+
+@router.post(
+    "/api/servers/{name:path}/trust",
+    status_code=204,
+    tags=["page"],
+    responses=TRUST_RESPONSES,
+    dependencies=[Depends(own_page_only)],
+)
+async def trust(name: str, request: TrustRequest, services: AppServices) -> None:
+    """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it."""
     try:
         services.toolbox.link(name).allow(request.fingerprint)
     except OSError as error:

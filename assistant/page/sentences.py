@@ -13,6 +13,7 @@ OWN = {
     "origin_not_allowed": "不接受的 Origin：{origin}。若是您自己的网页，请设置 CORS_ORIGINS={origin}",
     "unauthorized": "需要密码",
     "too_busy": "已有 {waiting} 个提问在等待，请等其中一些答完再问",
+    "public_url_needed": "要登录，请用 localhost 打开本页，或设置 WEB_PUBLIC_URL 为浏览器里本页的地址",
     "state_unwritable": "记不住：写不了状态文件夹（{reason}），请设置 WEB_STATE_DIR",
 }
 SENTENCES = chat.SENTENCES | llm.SENTENCES | OWN
@@ -28,6 +29,7 @@ FINDINGS = {  # of `--check`
     "disabled": "服务器 {server}：{reason}",
     "down": "服务器 {server}：{reason}",
     "untrusted": "服务器 {server}：{reason}",
+    "sign_in": "服务器 {server}：{reason}",
     "model_demo": "模型 {model}：内置演示模型；接入自己的模型请设置 OPENAI_API_KEY",
     "model_ready": "模型 {model}：有回答，会调用工具",
     "model_failed": "模型 {model}：{reason}",
@@ -40,6 +42,7 @@ ADVICE = {  # what to do about a finding
         '请在 mcp.json 中写明 "headers": {{"Authorization": "Bearer ${{MCP_TOKEN}}"}}，并设置 MCP_TOKEN'
     ),
     "allow_host": "请在服务器那边设置 MCP_ALLOWED_HOSTS={host}",
+    "sign_in": "请启动 web.py，在页面里登录",
     "allow_command": "请看清这条命令再允许",
     "try_command": "请检查命令能否单独运行：{command}",
     "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",

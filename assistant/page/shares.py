@@ -88,7 +88,8 @@ class Clients:
             id = secrets.token_urlsafe(12)
             cookie = f"{id}.{self._mac(id).decode()}"
             path = request.scope.get("root_path", "") + "/"  # another service may stand beside this one
-            response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, path=path, httponly=True, samesite="strict")
+            # Lax: whoever comes back from an authorization server is to be known.
+            response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, path=path, httponly=True, samesite="lax")
 
     def _mac(self, id: str) -> bytes:
         return (

@@ -58,7 +58,7 @@ class Overview:
 
     async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:
         """Return the start message once all servers are connected, or after so many seconds."""
-        idle = ("disabled", "untrusted")
+        idle = ("disabled", "untrusted", "sign_in")
         enabled = [link for link in self._toolbox.links.values() if link.status not in idle]
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -130,7 +130,7 @@ def _is_refused(link: Link) -> bool:
 
 
 def _compared(link: Link) -> tuple[Any, ...]:
-    return (link.server, link.status, link.error, link.listing, tuple(link.notes), link.watched)
+    return (link.server, link.status, link.error, link.listing, tuple(link.notes), link.watched, link.sign_in)
 
 
 def _server(link: Link) -> dict[str, Any]:
@@ -140,6 +140,7 @@ def _server(link: Link) -> dict[str, Any]:
         "transport": server.transport,
         "url": server.address,
         "status": link.status,
+        "signIn": link.sign_in,
         "fingerprint": server.fingerprint,
         "error": explain(error.code, error.params) if error else None,
         "code": error.code if error else None,

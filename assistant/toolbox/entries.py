@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from assistant.toolbox.entry_secrets import remember_secrets, shown
-from assistant.toolbox.server import ConfigError, Server, Transport
+from assistant.toolbox.server import ConfigError, OAuthClient, Server, Transport
 from serving.addresses import is_loopback
 from serving.errors import CodedError
 from serving.redaction import is_secret_name, remember
@@ -34,7 +34,15 @@ SWITCHES = {
     "disable": ON,
     **dict.fromkeys(("enabled", "enable", "active", "isActive"), OFF),
 }  # each with the words that switch off
-BY_URL, BY_COMMAND = {"headers", "allowInsecure"}, {"command", "args", "env", "cwd"}
+BY_URL, BY_COMMAND = {"headers", "allowInsecure", "oauth", "auth"}, {"command", "args", "env", "cwd"}
+# What of an OAuth client is read, by its folded spellings.
+OAUTH = {
+    "clientid": "id",
+    "clientsecret": "secret",
+    **dict.fromkeys(("scope", "scopes"), "scope"),
+    **dict.fromkeys(("issuer", "authorizationserver"), "issuer"),
+    **dict.fromkeys(("granttype", "granttypes"), "grant"),
+}
 SILENT = ("name", "description", "$schema")
 MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
 
@@ -100,6 +108,7 @@ def _with_options(server: Server, entry: dict[str, Any]) -> Server:
         notes.append(CodedError("tools_chosen", only=only or ["*"], without=without))
     for key in filter(entry.get, CONSENT):
         notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key], []) or ["*"]))  # noqa: PERF401
+    oauth = _oauth(entry, odd) if server.url else None
     unused = REACH - ({_url_key(entry), *BY_URL} if server.url else BY_COMMAND)
     for code, keys in (
         ("keys_odd", odd),
@@ -108,8 +117,29 @@ def _with_options(server: Server, entry: dict[str, Any]) -> Server:
     ):
         if named := sorted(set(keys)):
             notes.append(CodedError(code, keys=named))
-    server = replace(server, timeout=timeout, notes=tuple(notes))
+    server = replace(server, timeout=timeout, notes=tuple(notes), oauth=oauth)
     return replace(server, only_tools=tuple(only) or ("*",), not_tools=tuple(without))
+
+
+def _oauth(entry: dict[str, Any], odd: list[str]) -> OAuthClient | None:
+    """Return how to sign in: `oauth` (Claude Code, VS Code, Gemini CLI) or `auth` (Cursor, FastMCP)."""
+    key = "oauth" if "oauth" in entry else "auth"
+    given = entry.get(key)
+    if given is None or str(given).lower() in ("oauth", *ON):
+        return OAuthClient()
+    if _is_off(given) or not isinstance(given, dict):
+        odd += [] if _is_off(given) else [key]
+        return None
+    said = {OAUTH.get(_folded(name)): value for name, value in given.items()}
+    odd += [f"{key}.{name}" for name in given if _folded(name) not in OAUTH and name not in SWITCHES]
+    lists = {name: value for name, value in said.items() if isinstance(value, list)}
+    said |= {name: " ".join(map(str, value)) for name, value in lists.items()}
+    texts = {
+        name: _word(value, f"{key}.{name}") for name, value in said.items() if name and value is not None
+    }
+    remember(texts.get("secret", ""))
+    is_machine = "client_credentials" in texts.pop("grant", "")
+    return OAuthClient(**texts, is_machine=is_machine)
 
 
 def _names(entry: dict[str, Any], keys: Iterable[str], odd: list[str], *, meant: bool = True) -> list[str]:

@@ -24,6 +24,7 @@ from assistant.toolbox.listing import Listing, read_listing
 from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.server import Server
+from assistant.toolbox.sign_in import SignIn, SignIns
 from assistant.toolbox.transports import open_client
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News, subscribed, watchable
@@ -35,7 +36,7 @@ log = logging.getLogger(__name__)
 
 MAX_INSTRUCTIONS = 4_000  # characters of what a server says on the use of its tools
 
-Status = Literal["connecting", "ready", "down", "disabled", "untrusted"]
+Status = Literal["connecting", "ready", "down", "disabled", "untrusted", "sign_in"]
 
 
 class ServerDownError(CodedError):
@@ -56,13 +57,21 @@ class Link:
     """One server's connection, and what is known of the server while there is none."""
 
     def __init__(
-        self, server: Server, limits: Limits, trust: Trust, news: News, watch: Collection[str] = ()
+        self,
+        server: Server,
+        limits: Limits,
+        trust: Trust,
+        news: News,
+        *,
+        sign_ins: SignIns,
+        watch: Collection[str] = (),
     ) -> None:
         self.server = server
         self.limits = limits
         self._trust = trust
         self._news = news
         self._watch_for = watch
+        self.auth = SignIn(server, limits, sign_ins, self._needs_person) if server.can_sign_in else None
         self.watched: Sequence[str] = ()  # of those, what the server tells the changes of
         self._is_deaf = False  # the stream on which it would tell has ended
         self.status: Status = "disabled" if server.error else "connecting"
@@ -130,6 +139,8 @@ class Link:
 
         Raises ServerDownError: there is none in time.
         """
+        if self.status == "sign_in" and self.error and self.auth and not self.auth.record().tokens:
+            raise ServerDownError(self.error.code, **self.error.params)
         if self.status not in ("disabled", "untrusted") and not self._stopping:
             if self._client is None:
                 self._wake.set()
@@ -139,6 +150,19 @@ class Link:
         reason = CodedError("closing") if self._stopping else self.error or CodedError("not_connected")
         why = {"code": reason.code, "params": reason.params}
         raise ServerDownError("server_down", server=self.server.name, reason=why)
+
+    @property
+    def sign_in(self) -> Literal["needed", "done"] | None:
+        """Whether a person has to sign in, or has done so."""
+        if self.auth is None or self.auth.is_machine:
+            return None
+        is_needed = self.status == "sign_in" or self.auth.lacks is not None
+        return "needed" if is_needed else "done" if self.auth.is_signed_in else None
+
+    def _needs_person(self) -> None:
+        self._news.ring()
+        if self.status == "ready" and self.auth and self.auth.lacks is None:
+            self._wake.set()  # the token is good no more; a scope that is missing ends nothing else
 
     def reconnect(self) -> None:
         """Close the connection, if there is one, and connect at once."""
@@ -179,7 +203,7 @@ class Link:
             self.notes = list(self.server.notes)
             self._is_deaf = False
             try:
-                opened = open_client(self.server, limits, self._on_message, self._note, mode)
+                opened = open_client(self.server, limits, self._on_message, self._note, mode, auth=self.auth)
                 async with opened as client:
                     await self._list(client)
                     self.protocol_version = client.protocol_version
@@ -193,7 +217,7 @@ class Link:
                 if failure.code == "command_ended" and self.protocol_version is None and mode == "auto":
                     mode = "legacy"  # perhaps it ended because it was asked which protocol it speaks
                     continue
-                self._set("down", failure)
+                self._set("sign_in" if failure.code == "sign_in_needed" else "down", failure)
                 was_woken = await self._pause(delay)
                 delay = limits.first_delay_seconds if was_woken else min(delay * 2, longest)
 

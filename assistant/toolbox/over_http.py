@@ -145,9 +145,16 @@ async def _data(events: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[
 async def _post_messages(client: httpx2.AsyncClient, target: str, ends: Channel) -> None:
     async def post(message: SessionMessage) -> None:
         body = message.message.model_dump(by_alias=True, mode="json", exclude_unset=True)
-        response = await request_within_origin(client, "POST", target, json=body)
-        if response.is_error and isinstance(message.message, JSONRPCRequest):
-            await ends.to_client.send(filled_in(message.message.id, FilledInError("status")))
+        failure = FilledInError("status")
+        try:
+            response = await request_within_origin(client, "POST", target, json=body)
+        except FilledInError as error:  # nobody is signed in
+            failure = error
+        else:
+            if not response.is_error:
+                return
+        if isinstance(message.message, JSONRPCRequest):
+            await ends.to_client.send(filled_in(message.message.id, failure))
 
     async for message in ends.from_client:
         async with anyio.create_task_group() as group:

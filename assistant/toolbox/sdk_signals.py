@@ -92,7 +92,7 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     is_unseen = not status and server.transport == "streamable-http"
     if said.code in ("status", "garbled") and (is_unseen or (said.code == "garbled" and status < 300)):
         return NoAnswerError("garbled", server=server.name)
-    if said.code in ("answered", "status", "garbled"):
+    if said.code in ("answered", "status", "garbled") or said.code.startswith("sign_in"):
         return link_failure(error, server)
     return NoAnswerError(said.code, **{"server": server.name, **said.params})
 

@@ -73,6 +73,14 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "command_failed": "无法运行命令 {command}：{reason}",
     "connect_failed": "与 {address} 的连接失败（{kind}）",
     "mcp_error": "{message}",
+    "sign_in_needed": "{server} 要先登录：请打开聊天页面（web.py），在“工具”栏里点“登录”",
+    "sign_in_unwanted": "{server} 不需要登录",
+    "sign_in_stale": "这次登录已经失效、用过了，或者不是在这个浏览器里开始的，请回到页面重新登录",
+    "sign_in_refused": "{server} 的登录没有完成：{said}",
+    "sign_in_failed": "登录 {server} 失败：{said}",
+    "sign_in_unregistered": "{server} 的登录服务不肯登记本程序，请在 mcp.json 里写明 oauth.clientId：{said}",
+    "sign_in_unreachable": "连不上 {server} 的登录服务，请稍后再试",
+    "sign_ins_damaged": "记住登录的文件已损坏，需要重新登录",
 }
 ADVICE = {  # what to do about an `http_status`
     401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",

@@ -31,6 +31,17 @@ class ConfigError(CodedError):
 
 
 @dataclass(frozen=True)
+class OAuthClient:
+    """What an entry says of signing in; without an id, one is got from the authorization server."""
+
+    id: str = ""
+    secret: str = field(default="", repr=False)
+    scope: str = ""
+    issuer: str = ""
+    is_machine: bool = False  # signs in by itself, with id and secret (client credentials)
+
+
+@dataclass(frozen=True)
 class Server:
     """One entry of `mcp.json`; with an `error` it is disabled, and its other fields mean nothing."""
 
@@ -38,6 +49,7 @@ class Server:
     transport: Transport = "streamable-http"
     url: str = field(default="", repr=False)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    oauth: OAuthClient | None = OAuthClient()  # None: nobody signs in to it
     command: str = ""
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -84,6 +96,14 @@ class Server:
     def address(self) -> str:
         """Where the server is, without what may be secret: user, password, query, arguments."""
         return shown(self.command if self.transport == "stdio" else self.url)
+
+    @property
+    def can_sign_in(self) -> bool:
+        """Whether OAuth is for it: an entry's own Authorization header, or password, is all that is sent."""
+        is_given = (
+            any(name.lower() == "authorization" for name in self.headers) or "@" in urlsplit(self.url).netloc
+        )
+        return self.transport != "stdio" and self.oauth is not None and not is_given
 
     @property
     def is_local(self) -> bool:

@@ -12,8 +12,10 @@ from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
 from assistant.toolbox.server import Server
+from assistant.toolbox.sign_in import SignIn, SignIns
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News
+from serving.errors import CodedError
 
 
 class Toolbox:
@@ -29,9 +31,11 @@ class Toolbox:
         limits: Limits | None = None,
         trust: Trust | None = None,
         watch: Collection[str] = (),
+        sign_ins: SignIns | None = None,
     ) -> None:
         self.news = News()
         self._watch = watch
+        self.sign_ins = sign_ins or SignIns()
         self._limits = limits or Limits()
         self._trust = trust or Trust()
         self._lists: list[Sequence[Tool]] = []  # from which these were made:
@@ -39,7 +43,7 @@ class Toolbox:
         self.links = {server.name: self._link(server) for server in servers}
 
     def _link(self, server: Server) -> Link:
-        return Link(server, self._limits, self._trust, self.news, self._watch)
+        return Link(server, self._limits, self._trust, self.news, sign_ins=self.sign_ins, watch=self._watch)
 
     async def __aenter__(self) -> "Toolbox":
         for link in self.links.values():
@@ -118,6 +122,29 @@ class Toolbox:
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""
         return await fill_prompt(self.link(server), name, args)
+
+    async def finish_sign_in(self, browser: str, answer: Mapping[str, str]) -> str:
+        """Take what the browser that has begun a sign-in brings back, and return the server's name.
+
+        Its links connect by themselves. Raises CodedError: it has begun none, or no token comes of it.
+        """
+        pending = self.sign_ins.pending(answer.get("state", ""), browser)
+        link = self.links.get(pending.server)
+        if link is None or link.auth is None or link.auth.key != pending.key:
+            raise CodedError("sign_in_stale")
+        await link.auth.finish(pending, answer)
+        self.news.ring()
+        for each in self.links.values():
+            if each.status == "sign_in":  # one that is connected goes on with the new token
+                each.reconnect()
+        return pending.server
+
+    async def sign_out(self, auth: SignIn) -> None:
+        """Forget the tokens of a server, and have them revoked."""
+        await auth.end()
+        for link in self.links.values():
+            if link.auth and link.auth.key == auth.key:
+                link.reconnect()
 
     async def read_resource(self, server: str, uri: str) -> list[dict[str, str]]:
         """Return a resource's contents, each with uri, mimeType, and text or blob. Raises as `prompt`."""

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache, partial
-from typing import Literal
+from typing import Any, Literal
 
 import httpx2
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
@@ -31,6 +31,8 @@ async def open_client(
     on_message: MessageHandlerFnT,
     note: Note,
     mode: Literal["auto", "legacy"],
+    *,
+    auth: httpx2.Auth | None = None,
 ) -> AsyncIterator[Client]:
     """Connect to a server; `mode` is legacy for one that does not bear `server/discover`."""
     async with AsyncExitStack() as stack:
@@ -39,8 +41,16 @@ async def open_client(
         else:
             # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
             address = httpx2.URL(server.url)
-            auth = httpx2.BasicAuth(address.username, address.password) if address.userinfo else None
-            http = await stack.enter_async_context(_http_client(server, limits, auth))
+            if address.userinfo:
+                auth = httpx2.BasicAuth(address.username, address.password)
+            made = http_client(
+                server.url,
+                limits,
+                event_hooks={"response": [bounded(beyond_bounds), _note_answer]},
+                headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
+                auth=auth,
+            )
+            http = await stack.enter_async_context(made)
             speak = http_sse if server.transport == "sse" else streamable_http
             transport = speak(str(address.copy_with(userinfo=b"")), http, note)
         start = limits.start_seconds if server.transport == "stdio" else limits.connect_seconds
@@ -65,9 +75,9 @@ async def _note_answer(response: httpx2.Response) -> None:
             HTTP.set(HttpAnswer(response.status_code, decoded(await response.aread(), lambda _: None)))
 
 
-def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> httpx2.AsyncClient:
-    """Make the client for a server. Raises CodedError: the environment names a proxy that is none."""
-    proxy = network.proxy_for(server.url)
+def http_client(url: str, limits: Limits, read: float | None = None, **more: Any) -> httpx2.AsyncClient:
+    """Make the client for an address. Raises CodedError: the environment names a proxy that is none."""
+    proxy = network.proxy_for(url)
     # aiohttp's connections take half the CPU, but know no SOCKS.
     make = partial(httpx2.AsyncClient, proxy=proxy.url) if proxy else Httpx2AiohttpClient
     return make(
@@ -76,10 +86,8 @@ def _http_client(server: Server, limits: Limits, auth: httpx2.Auth | None) -> ht
         ),
         trust_env=False,
         verify=_authorities(),
-        event_hooks={"response": [bounded(beyond_bounds), _note_answer]},
-        headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
-        auth=auth,
-        timeout=httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=None),
+        timeout=httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=read),
+        **more,
     )
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from assistant.toolbox import read_config
 from assistant.toolbox.config import watch_config
 from assistant.toolbox.sentences import sentence_of
-from assistant.toolbox.server import ConfigError, Server
+from assistant.toolbox.server import ConfigError, OAuthClient, Server
 
 URL = "http://localhost:8083/mcp"
 
@@ -44,6 +44,27 @@ def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
 def test_every_dialect_names_its_transport(tmp_path: Path, entry: Any, transport: str) -> None:
     server = one(tmp_path, entry)
     assert (server.error, server.transport) == (None, transport)
+
+
+@pytest.mark.parametrize(
+    ("entry", "client"),
+    [
+        ({}, OAuthClient()),
+        ({"oauth": True}, OAuthClient()),
+        ({"auth": "oauth"}, OAuthClient()),
+        ({"oauth": False}, None),
+        ({"oauth": {"enabled": False, "clientId": "c"}}, None),
+        ({"oauth": {"clientId": "c", "scopes": ["a", "b"]}}, OAuthClient("c", scope="a b")),
+        ({"auth": {"CLIENT_ID": "c", "CLIENT_SECRET": "s", "scopes": "a b"}}, OAuthClient("c", "s", "a b")),
+        (
+            {"oauth": {"grant_types": ["client_credentials"], "client_id": "c", "clientSecret": "${SECRET}"}},
+            OAuthClient("c", "hidden", is_machine=True),
+        ),
+    ],
+)
+def test_every_dialect_names_its_oauth_client(tmp_path: Path, entry: Any, client: OAuthClient | None) -> None:
+    server = one(tmp_path, {"url": URL, **entry}, SECRET="hidden")
+    assert (server.error, server.oauth) == (None, client)
 
 
 def test_vs_codes_root_comments_and_trailing_commas_are_understood(tmp_path: Path) -> None:

@@ -1,0 +1,77 @@
+"""What signing in leaves: texts by key in one private file, which the replicas of a machine share."""
+
+import logging
+import os
+import sqlite3
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from assistant.toolbox.sentences import sentence_of
+from serving.errors import CodedError
+
+log = logging.getLogger(__name__)
+
+TABLE = "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL)"
+LOCKED_SECONDS = 1.0  # for which another process is waited for
+
+
+class Kept:
+    """A file of SQLite, made when something is written, whole after every crash; without one, memory.
+
+    One that is damaged is begun anew: everybody is signed out, and `was_damaged` says so. Writing raises
+    CodedError `state_unwritable`.
+    """
+
+    def __init__(self, file: Path | None = None) -> None:
+        self._file = file
+        self._memory = sqlite3.connect(":memory:") if file is None else None
+        self.was_damaged = False
+
+    def get(self, key: str) -> str | None:
+        """Return what is kept under a key."""
+        return self._one("SELECT value FROM kept WHERE key = ? AND until > ?", key, time.time())
+
+    def take(self, key: str) -> str | None:
+        """Return it once: of several who ask at once, one gets it."""
+        return self._one("DELETE FROM kept WHERE key = ? AND until > ? RETURNING value", key, time.time())
+
+    def put(self, key: str, value: str, seconds: float = float("inf")) -> None:
+        """Keep it for so long; what is over is forgotten."""
+        self._one("DELETE FROM kept WHERE until <= ?", time.time(), writes=True)
+        until = time.time() + seconds
+        self._one("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", key, value, until, writes=True)
+
+    def _one(self, statement: str, *values: Any, writes: bool = False) -> str | None:
+        if self._file is None or writes or self._file.exists():
+            try:
+                return self._run(statement, values)
+            except (OSError, sqlite3.OperationalError) as error:
+                raise CodedError(
+                    "state_unwritable", reason=getattr(error, "strerror", None) or str(error)
+                ) from error
+            except sqlite3.DatabaseError:
+                assert self._file is not None
+                self.was_damaged = True
+                log.warning("%s", sentence_of("sign_ins_damaged", {}))
+                self._file.unlink(missing_ok=True)
+                return self._run(statement, values) if writes else None
+        return None
+
+    def _run(self, statement: str, values: Any) -> str | None:
+        if self._memory is not None:
+            return _answer(self._memory, statement, values)
+        assert self._file is not None
+        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
+        with closing(sqlite3.connect(self._file, LOCKED_SECONDS)) as opened:
+            opened.execute("PRAGMA secure_delete = ON")
+            return _answer(opened, statement, values)
+
+
+def _answer(opened: sqlite3.Connection, statement: str, values: Any) -> str | None:
+    with opened:
+        opened.execute(TABLE)
+        row = opened.execute(statement, values).fetchone()
+    return row[0] if row else None

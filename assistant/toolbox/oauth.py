@@ -1,0 +1,283 @@
+"""The SDK's OAuth client, driven from outside of a request to where a person decides, or to a token."""
+
+import math
+import time
+import warnings
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
+from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes
+from mcp.shared.auth import (
+    AuthorizationCodeResult,
+    OAuthClientInformationFull,
+    OAuthClientMetadata,
+    OAuthMetadata,
+    OAuthToken,
+    ProtectedResourceMetadata,
+)
+from mcp.shared.exceptions import MCPDeprecationWarning
+from mcp.shared.inbound import MCP_PROTOCOL_VERSION_HEADER
+from mcp_types import LATEST_PROTOCOL_VERSION
+from pydantic import AnyUrl, BaseModel, ValidationError
+
+from assistant.toolbox.entries import refuse_bad_url
+from assistant.toolbox.limits import Limits
+from assistant.toolbox.server import ConfigError, Server
+from assistant.toolbox.transports import http_client
+from assistant.toolbox.wire import beyond_bounds
+from serving.addresses import is_loopback
+from serving.answer_bounds import MIB, bounded
+from serving.redaction import remember
+
+Send = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
+CLIENT_NAME = "product-mcp"
+
+
+class Record(BaseModel):
+    """What is known of one server's authorization server, and what it has given."""
+
+    client: OAuthClientInformationFull | None = None
+    tokens: OAuthToken | None = None
+    expires_at: float | None = None  # time.time()
+    metadata: OAuthMetadata | None = None
+    resource: ProtectedResourceMetadata | None = None
+
+    @classmethod
+    def read(cls, text: str | None) -> "Record":
+        """Return what was kept; nothing, if nobody can read it."""
+        try:
+            record = cls.model_validate_json(text) if text else cls()
+        except ValidationError:
+            return cls()
+        remember(*record.secrets())
+        return record
+
+    def secrets(self) -> list[str]:
+        """Return what no text may show."""
+        tokens, client = self.tokens, self.client
+        own = (
+            tokens and tokens.access_token,
+            tokens and tokens.refresh_token,
+            client and client.client_secret,
+        )
+        return [each for each in own if each]
+
+
+class Challenge(NamedTuple):
+    """How a server refused a request."""
+
+    status: int = 401
+    metadata_url: str = ""
+    scope: str = ""
+
+    @classmethod
+    def of(cls, response: httpx2.Response) -> "Challenge | None":
+        """Return what an answer asks for: 401, or 403 for a scope that the token lacks."""
+        found = {
+            name: extract_field_from_www_auth(response, name)
+            for name in ("error", "resource_metadata", "scope")
+        }
+        if response.status_code == 401 or (
+            response.status_code == 403 and found["error"] == "insufficient_scope"
+        ):
+            return cls(response.status_code, found["resource_metadata"] or "", found["scope"] or "")
+        return None
+
+    def answer(self, request: httpx2.Request, scope: str) -> httpx2.Response:
+        """Return it as the SDK's flow reads it; an entry's own scopes are asked for."""
+        wanted = union_scopes(scope, self.scope) if self.status == 403 else scope or self.scope
+        fields = {"error": "insufficient_scope" if self.status == 403 else "", "scope": wanted}
+        fields["resource_metadata"] = self.metadata_url
+        header = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in fields.items() if value)
+        return httpx2.Response(self.status, headers={"WWW-Authenticate": header}, request=request)
+
+
+class PersonNeededError(Exception):
+    """The flow has come to where a person decides: at this URL, whose code is good with this verifier."""
+
+    def __init__(self, url: str = "", verifier: str = "") -> None:
+        super().__init__()
+        self.url, self.verifier = url, verifier
+
+
+class _Person(OAuthClientProvider):
+    """Ends where the person is needed: whoever gets the answer, whenever it comes, goes on from there."""
+
+    async def _exchange_token_authorization_code(self, auth_code: str, code_verifier: str) -> httpx2.Request:
+        raise PersonNeededError(auth_code, code_verifier)
+
+    async def redeem(self, code: str, verifier: str, send: Send) -> None:
+        """Get tokens for the code that the person's browser has brought."""
+        await self._initialize()
+        request = await super()._exchange_token_authorization_code(code, verifier)
+        await self._handle_token_response(await send(request))
+
+    async def renew(self, send: Send) -> httpx2.Response:
+        """Get new tokens for the refresh token, and return the answer, whatever it is."""
+        await self._initialize()
+        answer = await send(await self._refresh_token())
+        if answer.is_success:
+            await self._handle_refresh_response(answer)
+        return answer
+
+
+class Flow:
+    """One server's flow, from what is known; `keep` is given all that it learns.
+
+    `redirect` is where the browser comes back to, `document` the address of our client's metadata. With
+    `only_asks` nothing is registered and no token asked for.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        limits: Limits,
+        record: Record,
+        keep: Callable[[Record], None],
+        *,
+        redirect: str = "",
+        document: str | None = None,
+        scope: str | None = None,
+        only_asks: bool = False,
+    ) -> None:
+        assert server.oauth is not None
+        self._server, self._limits, self._only_asks = server, limits, only_asks
+        self._record, self._keep, self._oauth, self._redirect = record, keep, server.oauth, redirect
+        address = str(httpx2.URL(server.url).copy_with(userinfo=b""))
+        self._url = ""
+        if self._oauth.is_machine:
+            with warnings.catch_warnings():  # of an entry without `issuer`: it trusts its server
+                warnings.simplefilter("ignore", MCPDeprecationWarning)
+                self.client: _Person | ClientCredentialsOAuthProvider = ClientCredentialsOAuthProvider(
+                    address, self, self._oauth.id, self._oauth.secret, issuer=self._oauth.issuer or None
+                )
+        else:
+            about = OAuthClientMetadata(
+                client_name=CLIENT_NAME,
+                redirect_uris=[AnyUrl(redirect)] if redirect else None,
+                application_type="web" if redirect.startswith("https:") else "native",
+                scope=scope,
+            )
+            self.client = _Person(address, about, self, self._show, self._answer, document)
+        context = self.client.context
+        context.oauth_metadata, context.protected_resource_metadata = record.metadata, record.resource
+        context.auth_server_url = str(record.resource.authorization_servers[0]) if record.resource else None
+        context.token_expiry_time = record.expires_at
+        context.protocol_version = LATEST_PROTOCOL_VERSION  # so that the resource is always named
+
+    async def redeem(self, code: str, verifier: str) -> None:
+        """Get tokens for the code that the person's browser has brought."""
+        assert isinstance(self.client, _Person)
+        await self.client.redeem(code, verifier, self.send)
+
+    async def renew(self) -> httpx2.Response:
+        """Get new tokens for the refresh token, and return the answer, whatever it is."""
+        assert isinstance(self.client, _Person)
+        return await self.client.renew(self.send)
+
+    async def revoke(self) -> None:
+        """Have the tokens revoked (RFC 7009), where that is offered."""
+        metadata, tokens, client = self._record.metadata, self._record.tokens, await self.get_client_info()
+        if not (metadata and metadata.revocation_endpoint and tokens and client):
+            return
+        self.client.context.client_info = client
+        for token in filter(None, (tokens.refresh_token, tokens.access_token)):
+            data = {"token": token, "client_id": client.client_id}
+            data, headers = self.client.context.prepare_token_auth(data, {})
+            await self.send(
+                httpx2.Request("POST", str(metadata.revocation_endpoint), data=data, headers=headers)
+            )
+
+    @property
+    def learnt(self) -> Record:
+        """All that is known now."""
+        context = self.client.context
+        return Record(
+            client=context.client_info,
+            tokens=context.current_tokens,
+            expires_at=context.token_expiry_time,
+            metadata=context.oauth_metadata,
+            resource=context.protected_resource_metadata,
+        )
+
+    async def run(self, challenge: Challenge) -> None:
+        """Go through the flow after a refusal, to the token of a machine. Raises PersonNeededError."""
+        request = httpx2.Request(
+            "POST",
+            self.client.context.server_url,
+            headers={MCP_PROTOCOL_VERSION_HEADER: LATEST_PROTOCOL_VERSION},
+        )
+        flow = self.client.async_auth_flow(request)
+        try:
+            await anext(flow)
+            sent = await flow.asend(challenge.answer(request, self._oauth.scope))
+            while sent is not request:
+                sent = await flow.asend(await self.send(sent))
+        finally:
+            await flow.aclose()
+
+    async def send(self, request: httpx2.Request) -> httpx2.Response:
+        """Send a request of the flow: never to where a server of another machine could not reach itself."""
+        if self._only_asks and request.method == "POST":
+            raise PersonNeededError
+        url = str(request.url)
+        self._check(url)
+        hooks = {"response": [bounded(beyond_bounds, MIB)]}
+        async with http_client(
+            url, self._limits, event_hooks=hooks, read=self._limits.connect_seconds
+        ) as http:
+            request.headers.setdefault("Accept", "application/json")
+            return await http.send(request, follow_redirects=False)
+
+    def _check(self, url: str) -> None:
+        refuse_bad_url(url, plain_http=urlsplit(self._server.url).scheme == "http")
+        if is_loopback(urlsplit(url).hostname or "") and not self._server.is_local:
+            raise ConfigError("url_link_local", host=urlsplit(url).hostname)
+
+    async def _show(self, url: str) -> None:
+        if self._only_asks:
+            raise PersonNeededError
+        self._check(url)
+        self._url = url
+
+    async def _answer(self) -> AuthorizationCodeResult:
+        metadata = self.client.context.oauth_metadata
+        state = parse_qs(urlsplit(self._url).query)["state"][-1]
+        return AuthorizationCodeResult(
+            code=self._url, state=state, iss=str(metadata.issuer) if metadata else None
+        )
+
+    async def get_tokens(self) -> OAuthToken | None:
+        """Return the tokens, for the SDK."""
+        return self._record.tokens
+
+    async def set_tokens(self, _: OAuthToken) -> None:
+        """Keep them."""
+        self._keep(self.learnt)
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        """Return the entry's client, or the one that was registered for this redirection."""
+        own, kept, metadata = self._oauth, self._record.client, self._record.metadata
+        if own.id:
+            basic = ["client_secret_basic"]  # RFC 8414: what a server takes that names none
+            known = (metadata and metadata.token_endpoint_auth_methods_supported) or basic
+            method = basic[0] if basic[0] in known else "client_secret_post"
+            method = method if own.secret else "none"
+            return OAuthClientInformationFull(
+                client_id=own.id, client_secret=own.secret or None, token_endpoint_auth_method=method
+            )
+        is_old = kept and (kept.client_secret_expires_at or math.inf) < time.time()
+        is_other = (
+            kept
+            and self._redirect
+            and AnyUrl(self._redirect) not in (kept.redirect_uris or [AnyUrl(self._redirect)])
+        )
+        return None if is_old or is_other else kept
+
+    async def set_client_info(self, _: OAuthClientInformationFull) -> None:
+        """Keep the registration; tokens of another are of no use."""
+        self._keep(self.learnt.model_copy(update={"tokens": None}))

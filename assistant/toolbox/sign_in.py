@@ -1,0 +1,240 @@
+"""Signing in to a server (OAuth 2.1): tokens are sent and renewed, and a person is asked where one is needed.
+
+Tokens are of a server's address and its authorization server; whoever uses this toolbox shares them.
+"""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx2
+from mcp.client.auth import OAuthFlowError, OAuthRegistrationError
+from mcp.client.auth.utils import validate_authorization_response_iss
+from pydantic import BaseModel, ValidationError
+
+from assistant.toolbox.kept import Kept
+from assistant.toolbox.limits import Limits
+from assistant.toolbox.oauth import Challenge, Flow, PersonNeededError, Record
+from assistant.toolbox.server import Server
+from assistant.toolbox.wire import HTTP, FilledInError, HttpAnswer
+from serving.access import CLIENT_PATH
+from serving.errors import CodedError
+from serving.logs import printable
+from serving.redaction import redacted, remember
+
+FAILURES = (CodedError, OAuthFlowError, ValueError, httpx2.HTTPError, httpx2.InvalidURL)
+MAX_SAID = 300  # characters of an authorization server's reason that are shown
+PENDING_SECONDS = 600.0  # that a person has to sign in
+
+
+class Pending(BaseModel):
+    """A sign-in under way: all that it takes to go on, in whichever process the browser comes back to."""
+
+    server: str
+    key: str
+    browser: str
+    redirect: str
+    scope: str | None
+    verifier: str
+    record: Record
+
+
+class SignIns:
+    """The sign-ins of a toolbox, kept in a file of the folder; without one they last as long as it does.
+
+    `public_url` is where browsers reach the page, if that is not this machine.
+    """
+
+    def __init__(self, folder: Path | None = None, public_url: str = "") -> None:
+        self.kept = Kept(folder / "sign-ins" if folder else None)
+        self.public_url = public_url.rstrip("/")
+
+    @property
+    def document(self) -> str | None:
+        """The address of our client's metadata (a client id metadata document), where others can read it."""
+        return f"{self.public_url}{CLIENT_PATH}" if self.public_url.startswith("https://") else None
+
+    def pending(self, state: str, browser: str) -> Pending:
+        """Return a sign-in that this browser has begun, once. Raises CodedError: there is none."""
+        text = self.kept.take(_state_key(state))
+        pending = None
+        with suppress(ValidationError):
+            pending = Pending.model_validate_json(text or "")
+        if pending is None or pending.browser != browser:
+            raise CodedError("sign_in_stale")
+        return pending
+
+
+class SignIn(httpx2.Auth):
+    """One server's: the tokens of its requests. `on_need` is called when a person is needed."""
+
+    def __init__(self, server: Server, limits: Limits, all: SignIns, on_need: Callable[[], None]) -> None:
+        self._server, self._limits, self._all, self._on_need = server, limits, all, on_need
+        assert server.oauth is not None
+        self.is_machine = server.oauth.is_machine
+        self.key = f"{server.oauth.id} {server.url}"
+        self.lacks: str | None = None  # the scopes that a request wanted, while the connection goes on
+        self.is_signed_in = False
+        self._challenge = Challenge()
+        self._is_offered = False
+        self._renewing = asyncio.Lock()
+
+    def record(self) -> Record:
+        """Return what is kept, perhaps by another process."""
+        record = Record.read(self._all.kept.get(self.key))
+        self.is_signed_in = record.tokens is not None
+        return record
+
+    def _keep(self, record: Record) -> None:
+        remember(*record.secrets())
+        self._all.kept.put(self.key, record.model_dump_json())
+        self.is_signed_in = record.tokens is not None
+
+    async def async_auth_flow(
+        self, request: httpx2.Request
+    ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
+        """Send a request with a token, and once more with a new one where it is refused.
+
+        Raises FilledInError: `sign_in_needed`, or why no token can be had.
+        """
+        token = await self._token()
+        response = yield _with(request, token)
+        challenge = Challenge.of(response)
+        if challenge and challenge.status == 401:
+            newer = await self._token(challenge, refused=token)
+            if newer and newer != token:
+                HTTP.set(HttpAnswer())
+                challenge = Challenge.of((yield _with(request, newer)))
+        if challenge is None:
+            return
+        self._challenge = challenge
+        if await self._offers(challenge):
+            self.lacks = challenge.scope if challenge.status == 403 else None
+            self._on_need()
+            raise FilledInError("sign_in_needed", server=self._server.name, scope=challenge.scope)
+
+    async def _token(self, challenge: Challenge | None = None, *, refused: str = "") -> str:
+        """Return a token other than the refused one, renewed where that is possible; or nothing."""
+        try:
+            if token := _usable(self.record(), refused):
+                return token
+            async with self._renewing:
+                record = self.record()
+                if token := _usable(record, refused):  # another request was first
+                    return token
+                if self.is_machine and challenge:
+                    await self._flow(Record()).run(challenge)
+                elif record.tokens and record.tokens.refresh_token:
+                    await self._renew(record)
+                return _usable(self.record(), refused)
+        except FAILURES as error:
+            failure = self._failure(error)
+            raise FilledInError(failure.code, **failure.params) from error
+
+    async def _renew(self, record: Record) -> None:
+        answer = await self._flow(record).renew()
+        if answer.status_code >= 500 or answer.status_code == 429:
+            raise OAuthFlowError(f"HTTP {answer.status_code}")
+        if (
+            not answer.is_success and self.record().tokens == record.tokens
+        ):  # else another process has renewed it
+            self._keep(record.model_copy(update={"tokens": None}))
+
+    async def _offers(self, challenge: Challenge) -> bool:
+        """Whether there is anything to sign in to: a server may want a token that its owner gives by hand."""
+        if challenge.metadata_url or self._is_offered or challenge.status == 403:
+            return not self.is_machine
+        flow = self._flow(Record(), only_asks=True)
+        try:
+            await flow.run(challenge)
+        except (PersonNeededError, *FAILURES):
+            self._is_offered = flow.learnt.metadata is not None or flow.learnt.resource is not None
+        return self._is_offered and not self.is_machine
+
+    async def begin(self, redirect: str, browser: str) -> str:
+        """Return the URL at which a person signs in. Raises CodedError: there is none."""
+        record = self.record()
+        if record.tokens:  # for its scopes; the flow would renew it
+            record.tokens = record.tokens.model_copy(update={"refresh_token": None})
+        flow = self._flow(record, redirect=redirect, document=self._all.document)
+        try:
+            await flow.run(self._challenge)
+        except PersonNeededError as asked:
+            remember(asked.verifier)
+            state = parse_qs(urlsplit(asked.url).query)["state"][-1]
+            pending = Pending(
+                server=self._server.name,
+                key=self.key,
+                browser=browser,
+                redirect=redirect,
+                scope=flow.client.context.client_metadata.scope,
+                verifier=asked.verifier,
+                record=flow.learnt.model_copy(update={"tokens": None}),
+            )
+            self._all.kept.put(_state_key(state), pending.model_dump_json(), PENDING_SECONDS)
+            return asked.url
+        except FAILURES as error:
+            raise self._failure(error) from error
+        raise CodedError("sign_in_unwanted", server=self._server.name)
+
+    async def finish(self, pending: Pending, answer: Mapping[str, str]) -> None:
+        """Take what the authorization server has answered. Raises CodedError: no token comes of it."""
+        flow = self._flow(pending.record, redirect=pending.redirect, scope=pending.scope)
+        try:
+            validate_authorization_response_iss(answer.get("iss"), pending.record.metadata)
+            if not (code := answer.get("code")):
+                said = ": ".join(filter(None, (answer.get("error"), answer.get("error_description"))))
+                raise CodedError("sign_in_refused", server=self._server.name, said=_shown(said or "-"))
+            remember(code)
+            await flow.redeem(code, pending.verifier)
+        except FAILURES as error:
+            raise self._failure(error) from error
+        self.lacks = None
+
+    async def end(self) -> None:
+        """Forget the tokens, and have them revoked where that is offered."""
+        record = self.record()
+        self.lacks = None
+        self._keep(record.model_copy(update={"tokens": None}))
+        with suppress(*FAILURES):
+            await self._flow(record).revoke()
+
+    def _flow(self, record: Record, **more: Any) -> Flow:
+        return Flow(self._server, self._limits, record, self._keep, **more)
+
+    def _failure(self, error: BaseException) -> CodedError:
+        where = {"server": self._server.name, "address": self._server.address}
+        match error:
+            case CodedError():
+                return CodedError(error.code, **{**where, **error.params})
+            case OAuthRegistrationError():
+                return CodedError("sign_in_unregistered", **where, said=_shown(str(error)))
+            case OAuthFlowError() | ValueError():
+                return CodedError("sign_in_failed", **where, said=_shown(str(error)))
+        return CodedError("sign_in_unreachable", **where)
+
+
+def _with(request: httpx2.Request, token: str) -> httpx2.Request:
+    if token:
+        request.headers["Authorization"] = f"Bearer {token}"
+    return request
+
+
+def _usable(record: Record, refused: str) -> str:
+    """Return the access token, if it is good by all that is known."""
+    is_over = record.expires_at is not None and record.expires_at < time.time()
+    token = record.tokens.access_token if record.tokens and not is_over else ""
+    return token if token != refused else ""
+
+
+def _state_key(state: str) -> str:
+    return hashlib.sha256(state.encode(errors="replace")).hexdigest()
+
+
+def _shown(said: str) -> str:
+    return printable(redacted(said))[:MAX_SAID]
