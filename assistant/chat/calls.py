@@ -25,6 +25,7 @@ from assistant.chat.interfaces import (
 )
 from assistant.chat.names import find_tool
 from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
+from assistant.chat.tool_search import CALL, OWN, Offer, unwrapped
 from assistant.chat.transcript import Transcript
 from assistant.chat.writing_calls import WritingCalls
 from serving.errors import CodedError, sentence
@@ -41,6 +42,7 @@ class Calls:
     """The calls of a turn."""
 
     tools: Tools
+    offer: Offer
     ids: CallIds
     writing: WritingCalls
     approvals: Approvals
@@ -48,20 +50,23 @@ class Calls:
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE), init=False)
 
     def issue(self, requests: Sequence[ToolRequest]) -> list[Call]:
-        """Give what the model asks for ids of ours; a repeat without arguments is no call."""
-        with_arguments = {request.name for request in requests if request.arguments.strip()}
-        return [
-            self._issue(request)
-            for request in requests
-            if request.arguments.strip() or request.name not in with_arguments
+        """Give what the model asks for ids of ours."""
+        known = self._known()
+        meant = [
+            unwrapped(request) if find_tool(request.name, known) is CALL else request
+            for request in _said_once(requests)
         ]
+        return [self._issue(request) for request in _said_once(meant)]
+
+    def _known(self) -> Sequence[Tool]:
+        return self.offer.known(self.tools.tools(), self.told.history)
 
     def check_tools(self, left: Sequence[tuple[Call, bool]]) -> None:
         """Check that the tools of current calls that an earlier turn left are there.
 
         Raises ModelError: one is missing, so that nobody can say what has become of its call.
         """
-        tools = self.tools.tools()
+        tools = self._known()
         for call, is_current in left:
             is_refused = self.approvals.by_call.get(call.id) is False
             if is_current and not is_refused and not isinstance(find_tool(call.name, tools), Tool):
@@ -79,7 +84,7 @@ class Calls:
         Each call comes with whether it is current: no message of the user came after it. `why` some are asked
         about again stands by id.
         """
-        tools = self.tools.tools()
+        tools = self._known()
         meant = {call.id: find_tool(call.name, tools) for call, _ in calls}
         for call, _ in calls:
             self.told.emit(_call_event(call, meant[call.id]))
@@ -111,7 +116,7 @@ class Calls:
 
     async def _ask_again(self, again: Sequence[tuple[Call, AskAgainError]]) -> bool:
         """Ask about calls whose approval cannot be used, under new ids."""
-        tools = self.tools.tools()
+        tools = self._known()
         made: list[Call] = []
         why: dict[str, CodedError] = {}
         for call, reason in again:
@@ -125,12 +130,13 @@ class Calls:
         return await self.settle([(call, True) for call in made], why=why)
 
     def _issue(self, request: ToolRequest) -> Call:
-        tool, kind = find_tool(request.name, self.tools.tools()), "call_"
+        tool, kind = find_tool(request.name, self._known()), "call_"
         if isinstance(tool, Tool):
             request = replace(request, name=tool.offered)
             with suppress(ArgumentsError):  # rejected when it is decided on
                 text, is_mended = read(request.arguments, tool.input_schema)
-                request, kind = replace(request, arguments=text), "mend_" if is_mended else kind
+                kind = "mend_" if is_mended or request.is_mended else kind
+                request = replace(request, arguments=text)
         return self._new(request, tool, "asks_" if request.from_prose else kind)
 
     def _new(self, request: ToolRequest, tool: Tool | CodedError, kind: str) -> Call:
@@ -174,6 +180,8 @@ class Calls:
             self.told.emit(events.ToolProgressEvent(call.id, progress, total, message))
 
         async def run() -> ToolResult:
+            if tool in OWN:
+                return self.offer.run(tool, parse(call.arguments), self.tools.tools())
             try:
                 result = await self.tools.call(
                     tool.server,
@@ -215,6 +223,12 @@ class Calls:
         error = {"code": code, "params": result.params} if result.is_error else None
         pictures = [asdict(media) for media in result.media if media.mime_type.startswith("image/")]
         self.told.append(tool_message(call, text, error), **({"media": pictures} if pictures else {}))
+
+
+def _said_once(requests: Sequence[ToolRequest]) -> list[ToolRequest]:
+    """A repeat without arguments is no call."""
+    said = {request.name for request in requests if request.arguments.strip()}
+    return [request for request in requests if request.arguments.strip() or request.name not in said]
 
 
 def _failure(error: CodedError) -> ToolResult:

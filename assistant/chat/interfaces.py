@@ -71,13 +71,15 @@ class ToolRequest:
     """A call that the model asks for: the offered name, and the arguments as it wrote them, in JSON.
 
     `signed` goes back to the provider with the call (Gemini's `extra_content`). `from_prose`: the model wrote
-    the call into its answer, so that a tool that writes asks whatever was allowed.
+    the call into its answer, so that a tool that writes asks whatever was allowed; so does it if the call
+    `is_mended`, read out of something that the model wrote otherwise.
     """
 
     name: str
     arguments: str
     signed: Mapping[str, Any] | None = None
     from_prose: bool = False
+    is_mended: bool = False
 
 
 @dataclass(frozen=True)

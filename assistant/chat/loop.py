@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
+from math import inf
 from typing import Any
 
 from assistant.chat.approvals import AllowedTool, Approvals, ToolName
@@ -16,6 +17,7 @@ from assistant.chat.calls import Calls
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
+from assistant.chat.tool_search import MAX_TOOL_TOKENS, Offer
 from assistant.chat.transcript import Transcript
 from assistant.chat.turn import MAX_ROUNDS, MAX_TURN_SECONDS, Turn
 from assistant.chat.writing_calls import MAX_REMEMBERED, WritingCalls
@@ -35,11 +37,16 @@ class Chat:
         max_rounds: int = MAX_ROUNDS,
         max_remembered: int = MAX_REMEMBERED,
         max_turn_seconds: float = MAX_TURN_SECONDS,
+        max_tool_tokens: float = MAX_TOOL_TOKENS,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
-        """Make a chat; `secret` keys the MACs in call ids, and is the same in all replicas."""
+        """Make a chat; `secret` keys the MACs in call ids, and is the same in all replicas.
+
+        Tools of more than `max_tool_tokens` are searched by the model; the stand-in is offered all.
+        """
         self._model = model
         self._tools = tools
+        self._offer = Offer(inf if model.demo else max_tool_tokens)
         self._ids = CallIds(secret)
         self._writing = WritingCalls(max_remembered)
         self._limits = (max_rounds, max_turn_seconds, now)
@@ -74,8 +81,8 @@ class Chat:
         decided = Approvals(
             approvals or {}, confirmed or {}, frozenset(auto_approve), frozenset(ask_first), ask
         )
-        calls = Calls(self._tools, self._ids, self._writing, decided, told)
-        return self._run(Turn(self._model, self._tools, calls, told, *self._limits), told)
+        calls = Calls(self._tools, self._offer, self._ids, self._writing, decided, told)
+        return self._run(Turn(self._model, self._tools, self._offer, calls, told, *self._limits), told)
 
     async def _run(self, turn: Turn, told: Transcript) -> AsyncGenerator[Event]:
         if not self._is_finishing:

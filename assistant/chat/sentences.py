@@ -39,4 +39,7 @@ AGAIN_WITH_KEY = (
 ERROR = "错误: {}"  # what the model reads of a failed call
 OMITTED = "…（已省略）"  # behind a text that was cut
 TRUNCATED = "（结果共 {total} 个字符，只给出前 {shown} 个；请缩小查询范围。）"
+FOUND = "用 {call} 调用其中的工具："  # before the tools that a search found
+NOTHING_FOUND = "没有找到，请换几个词再试。服务器有：{servers}"
+NO_NAME = "没有写明工具的名称 (name)，没有执行。请先用 {search} 查找，再用 {call} 调用。"
 NO_MORE_ROUNDS = "已经连续调用了 {rounds} 轮工具，先停在这里。需要的话，请说“继续”。"

@@ -23,7 +23,8 @@ from assistant.chat.interfaces import (
     Tools,
 )
 from assistant.chat.sentences import NO_MORE_ROUNDS
-from assistant.chat.system_message import MAX_TOOLS, system_message
+from assistant.chat.system_message import system_message
+from assistant.chat.tool_search import Offer, wrapped
 from assistant.chat.transcript import Transcript
 from serving.errors import CodedError
 
@@ -39,6 +40,7 @@ class Turn:
 
     model: Model
     tools: Tools
+    offer: Offer
     calls: Calls
     told: Transcript
     max_rounds: int
@@ -100,8 +102,10 @@ class Turn:
 
     async def _ask_model(self, history: list[Message], tools: list[Tool]) -> Reply:
         """Let the model answer; what it said before it failed is kept as a part. Raises ModelError."""
-        system = system_message(self.now(), tools, self.tools.instructions())
-        answer = self.model.reply([system, *history], [_function(tool) for tool in tools[:MAX_TOOLS]])
+        functions = self.offer.functions(tools, self.told.history) if tools else []
+        is_searched = self.offer.is_over_budget(tools)
+        system = system_message(self.now(), tools, self.tools.instructions(), is_searched=is_searched)
+        answer = self.model.reply([system, *wrapped(history, functions)], functions)
         began, said = time.monotonic(), ""
         failure = ModelError("no_reply")
         try:
@@ -137,9 +141,3 @@ class Turn:
 
 def _mark(why: CodedError) -> dict[str, Any]:
     return {"code": why.code, "params": why.params}
-
-
-def _function(tool: Tool) -> dict[str, Any]:
-    description = f"[{tool.server}] {tool.description}"
-    function = {"name": tool.offered, "description": description, "parameters": tool.input_schema}
-    return {"type": "function", "function": function}

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from assistant.chat import schemas
 from assistant.chat.history import Message, calls_of
-from assistant.llm import schemas
 from assistant.llm.calls import SIGNED, list_of
 from assistant.llm.sentences import CALLED, NO_ANSWER, PICTURES_OF_TOOLS
 

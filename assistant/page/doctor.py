@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any, TextIO
 
 from assistant.chat.interfaces import Model, ModelError, Reply
-from assistant.chat.system_message import MAX_TOOLS
 from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
@@ -34,9 +33,6 @@ class Finding:
 async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
     """Look at the model and at every server, side by side."""
     findings = await asyncio.gather(_examine_model(model), *map(_examine_server, toolbox.links.values()))
-    tools = len(toolbox.tools())
-    if tools > MAX_TOOLS:
-        findings.append(Finding("too_many_tools", {"tools": tools, "max": MAX_TOOLS}, "disable_servers"))
     return findings
 
 

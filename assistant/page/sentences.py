@@ -34,7 +34,6 @@ FINDINGS = {  # of `--check`
     "model_ready": "模型 {model}：有回答，会调用工具",
     "model_failed": "模型 {model}：{reason}",
     "model_calls_nothing": "模型 {model}：有回答，但没有调用工具",
-    "too_many_tools": "工具：共 {tools} 个，模型只能得到前 {max} 个",
 }
 ADVICE = {  # what to do about a finding
     "edit_entry": "请修改 mcp.json 中的这一项",
@@ -49,7 +48,6 @@ ADVICE = {  # what to do about a finding
     "check_address": "请检查地址、网络和服务器的日志",
     "check_model_settings": "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL",
     "choose_model": "请换一个支持工具调用的模型 (LLM_MODEL)",
-    "disable_servers": "请在 mcp.json 里停用用不到的服务器",
 }
 
 

@@ -19,7 +19,6 @@ from assistant.chat.interfaces import (
     UnknownServerError,
 )
 from assistant.chat.sentences import NO_MORE_ROUNDS
-from assistant.chat.system_message import MAX_TOOLS
 from assistant.chat.turn import MAX_ROUNDS
 from serving.errors import CodedError
 from tests.support.processes import ROOT
@@ -189,16 +188,6 @@ async def test_a_model_without_a_last_word_has_one_said_for_it(last: Reply) -> N
     word = NO_MORE_ROUNDS.format(rounds=2)
     assert after(told, [])[-1] == {"role": "assistant", "content": word}
     assert only(told, events.TextEvent)[-1].delta == word
-
-
-async def test_a_model_is_offered_so_many_tools_and_told_of_the_others() -> None:
-    many = [(tool(f"t{n}", read_only=True), answering("")) for n in range(MAX_TOOLS + 2)]
-    model = ScriptedModel(says("ok"))
-    await take(Chat(model, FakeTools(*many), SECRET), [HELLO])
-    assert [offered["function"]["name"] for offered in model.tools[0]] == [
-        f"shop_t{n}" for n in range(MAX_TOOLS)
-    ]
-    assert "2 个工具" in model.requests[0][0]["content"]
 
 
 async def test_an_unknown_tool_is_a_result_for_the_model() -> None:

@@ -8,7 +8,6 @@ from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
 
 from assistant.chat.interfaces import Model, ModelError
-from assistant.chat.system_message import MAX_TOOLS
 from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox import Toolbox
@@ -85,15 +84,6 @@ async def test_a_model_that_does_not_call_tools_is_a_finding() -> None:
     assert model.tools[0]
     assert findings[0].code == "model_calls_nothing"
     assert "❌ 模型 scripted：有回答，但没有调用工具" in table(findings)
-
-
-async def test_more_tools_than_a_model_is_offered_are_a_finding() -> None:
-    many = MCPServer("s")
-    for number in range(MAX_TOOLS + 1):
-        many.add_tool(lambda: None, name=f"t{number}")
-    async with serve(many.streamable_http_app()) as url:
-        findings = await look(Server("s", url=f"{url}/mcp"))
-    assert "❌ 工具：共 129 个" in table(findings)
 
 
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.llm.schemas import MAX_NODES, plain
+from assistant.chat.schemas import MAX_NODES, plain
 from tests.support.schemas import faults
 
 ANY = [

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
 
-from assistant.llm.calls import list_of
-
 MAX_NODES = 2_000  # of one schema
 MAX_DEPTH = 24
 MAX_INTEGER = 2**53  # what every JSON reader takes
@@ -100,7 +98,7 @@ class _Maker:
                 name: self.node(value, seen, depth + 1) for name, value in properties.items()
             }
             demanded = [name for name, value in properties.items() if _dict(value).get("required") is True]
-            named = [name for name in list_of(schema.get("required")) if isinstance(name, str)]
+            named = [name for name in _list(schema.get("required")) if isinstance(name, str)]
             if required := [name for name in dict.fromkeys([*named, *demanded]) if name in properties]:
                 made["required"] = required
         return made
@@ -117,7 +115,7 @@ class _Maker:
             found = {**(_outline(target) if ref in seen else target), **siblings}
             seen |= {ref}
         found.pop("$ref", None)
-        for part in list_of(found.pop("allOf", None)):
+        for part in _list(found.pop("allOf", None)):
             if self.left < 0 or depth > MAX_DEPTH:
                 break
             more, seen_there = self.resolved(part, seen, depth + 1)
@@ -151,13 +149,13 @@ class _Maker:
 
 
 def _variants(schema: Schema) -> list[Any]:
-    return [*list_of(schema.get("anyOf")), *list_of(schema.get("oneOf"))]
+    return [*_list(schema.get("anyOf")), *_list(schema.get("oneOf"))]
 
 
 def _merged(first: Schema, second: Schema) -> dict[str, Any]:
     """Return what holds for both; of what cannot be joined, the first's."""
     properties = {**_dict(second.get("properties")), **_dict(first.get("properties"))}
-    required = [*list_of(first.get("required")), *list_of(second.get("required"))]
+    required = [*_list(first.get("required")), *_list(second.get("required"))]
     joined = ({"properties": properties} if properties else {}) | ({"required": required} if required else {})
     return {**second, **first, **joined}
 
@@ -185,7 +183,7 @@ def _kinds(schema: Schema) -> list[str]:
 
 
 def _values(schema: Schema) -> list[Any]:
-    return [schema["const"]] if "const" in schema else list_of(schema.get("enum"))
+    return [schema["const"]] if "const" in schema else _list(schema.get("enum"))
 
 
 def _kind_of(value: Any) -> str:
@@ -196,7 +194,7 @@ def _kind_of(value: Any) -> str:
 
 
 def _items(schema: Schema) -> Any:
-    tuples = list_of(schema.get("prefixItems")) or list_of(schema.get("items"))
+    tuples = _list(schema.get("prefixItems")) or _list(schema.get("items"))
     return {"anyOf": tuples} if tuples else schema.get("items")
 
 
@@ -238,6 +236,10 @@ def _is_text(text: str) -> bool:
 
 def _is_name(name: Any, schema: Any) -> bool:
     return isinstance(name, str) and _is_text(name) and schema is not False
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _dict(value: Any) -> dict[str, Any]:
