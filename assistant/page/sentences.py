@@ -14,7 +14,6 @@ OWN = {
     "unauthorized": "需要密码",
     "too_busy": "已有 {waiting} 个提问在等待，请等其中一些答完再问",
     "public_url_needed": "要登录，请用 localhost 打开本页，或设置 WEB_PUBLIC_URL 为浏览器里本页的地址",
-    "state_unwritable": "记不住：写不了状态文件夹（{reason}），请设置 WEB_STATE_DIR",
 }
 SENTENCES = chat.SENTENCES | llm.SENTENCES | OWN
 

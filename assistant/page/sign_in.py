@@ -14,7 +14,7 @@ from assistant.toolbox.sign_in import SignIn
 from serving.access import CLIENT_PATH
 from serving.addresses import is_own_name
 from serving.error_answers import Problem
-from serving.errors import CodedError
+from serving.errors import CodedError, sentence
 from serving.forwarding import is_forwarded
 
 CALLBACK = "/oauth/callback"
@@ -75,8 +75,9 @@ async def callback(
     try:
         server = await services.toolbox.finish_sign_in(browser, request.query_params)
     except CodedError as error:
-        said = words.get(f"error.{error.code}", explain(error.code, error.params))
-        return _page(words, said.format_map(error.params), 400)
+        key = f"error.{error.code}"
+        said = sentence(words, key, error.params) if key in words else explain(error.code, error.params)
+        return _page(words, said, 400)
     return _page(words, words["signedIn"].format(server=server), 200)
 
 

@@ -58,11 +58,9 @@ class Overview:
 
     async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:
         """Return the start message once all servers are connected, or after so many seconds."""
-        idle = ("disabled", "untrusted", "sign_in")
-        enabled = [link for link in self._toolbox.links.values() if link.status not in idle]
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
-                await asyncio.gather(*(link.until_ready() for link in enabled))
+                await asyncio.gather(*(link.settled("down") for link in self._toolbox.links.values()))
         down = "".join(
             printable(f"，{link.server.name}：{explain(error.code, error.params)}")
             for link in self._toolbox.links.values()

@@ -139,6 +139,8 @@ def _oauth(entry: dict[str, Any], odd: list[str]) -> OAuthClient | None:
     }
     remember(texts.get("secret", ""))
     is_machine = "client_credentials" in texts.pop("grant", "")
+    if is_machine and not (texts.get("id") and texts.get("secret")):
+        raise ConfigError("text_missing", key=f"{key}.clientId, {key}.clientSecret")
     return OAuthClient(**texts, is_machine=is_machine)
 
 

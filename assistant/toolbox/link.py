@@ -128,9 +128,9 @@ class Link:
             await self._changed.wait()
         return self._client
 
-    async def settled(self) -> Status:
-        """Wait until the first attempt to connect has succeeded or failed, and return which."""
-        while self.status == "connecting":
+    async def settled(self, *unsettled: Status) -> Status:
+        """Wait until the status is none of these, or the first attempt is over, and return it."""
+        while self.status in (*unsettled, "connecting"):
             await self._changed.wait()
         return self.status
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
-from mcp.client.auth import OAuthClientProvider
+from mcp.client.auth import OAuthClientProvider, OAuthFlowError
 from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes
 from mcp.shared.auth import (
@@ -26,7 +26,7 @@ from pydantic import AnyUrl, BaseModel, ValidationError
 
 from assistant.toolbox.entries import refuse_bad_url
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.server import ConfigError, Server
+from assistant.toolbox.server import Server
 from assistant.toolbox.transports import http_client
 from assistant.toolbox.wire import beyond_bounds
 from serving.addresses import is_loopback
@@ -236,7 +236,7 @@ class Flow:
     def _check(self, url: str) -> None:
         refuse_bad_url(url, plain_http=urlsplit(self._server.url).scheme == "http")
         if is_loopback(urlsplit(url).hostname or "") and not self._server.is_local:
-            raise ConfigError("url_link_local", host=urlsplit(url).hostname)
+            raise OAuthFlowError(f"{url} is this machine's own")
 
     async def _show(self, url: str) -> None:
         if self._only_asks:

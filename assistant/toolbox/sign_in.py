@@ -81,19 +81,22 @@ class SignIn(httpx2.Auth):
         self.lacks: str | None = None  # the scopes that a request wanted, while the connection goes on
         self.is_signed_in = False
         self._challenge = Challenge()
-        self._is_offered = False
+        self._is_offered: bool | None = None
+        self._text: str | None = None  # what was read last, and means:
+        self._record = Record()
         self._renewing = asyncio.Lock()
 
     def record(self) -> Record:
         """Return what is kept, perhaps by another process."""
-        record = Record.read(self._all.kept.get(self.key))
-        self.is_signed_in = record.tokens is not None
-        return record
+        text = self._all.kept.get(self.key)
+        if text != self._text:
+            self._text, self._record = text, Record.read(text)
+            self.is_signed_in = self._record.tokens is not None
+        return self._record
 
     def _keep(self, record: Record) -> None:
-        remember(*record.secrets())
         self._all.kept.put(self.key, record.model_dump_json())
-        self.is_signed_in = record.tokens is not None
+        self.record()
 
     async def async_auth_flow(
         self, request: httpx2.Request
@@ -131,7 +134,10 @@ class SignIn(httpx2.Auth):
                     await self._flow(Record()).run(challenge)
                 elif record.tokens and record.tokens.refresh_token:
                     await self._renew(record)
-                return _usable(self.record(), refused)
+                else:
+                    return ""
+                tokens = self.record().tokens
+                return tokens.access_token if tokens else ""  # however short it says to live
         except FAILURES as error:
             failure = self._failure(error)
             raise FilledInError(failure.code, **failure.params) from error
@@ -147,20 +153,25 @@ class SignIn(httpx2.Auth):
 
     async def _offers(self, challenge: Challenge) -> bool:
         """Whether there is anything to sign in to: a server may want a token that its owner gives by hand."""
+        if self.is_machine or self._is_offered is False:
+            return False
         if challenge.metadata_url or self._is_offered or challenge.status == 403:
-            return not self.is_machine
+            return True
         flow = self._flow(Record(), only_asks=True)
         try:
             await flow.run(challenge)
-        except (PersonNeededError, *FAILURES):
+        except PersonNeededError:
             self._is_offered = flow.learnt.metadata is not None or flow.learnt.resource is not None
-        return self._is_offered and not self.is_machine
+        except FAILURES:
+            return flow.learnt.resource is not None  # and is asked again
+        return bool(self._is_offered)
 
     async def begin(self, redirect: str, browser: str) -> str:
         """Return the URL at which a person signs in. Raises CodedError: there is none."""
         record = self.record()
         if record.tokens:  # for its scopes; the flow would renew it
-            record.tokens = record.tokens.model_copy(update={"refresh_token": None})
+            tokens = record.tokens.model_copy(update={"refresh_token": None})
+            record = record.model_copy(update={"tokens": tokens})
         flow = self._flow(record, redirect=redirect, document=self._all.document)
         try:
             await flow.run(self._challenge)

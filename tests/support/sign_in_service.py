@@ -28,7 +28,7 @@ from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from assistant.toolbox.limits import Limits
 from tests.support.asgi import serve
@@ -46,12 +46,13 @@ class AuthorizationServer:
     """Says yes to everybody, unless a test sets it otherwise."""
 
     issuer: str = ""
-    lifetime: int = 3600  # seconds of an access token
+    lifetime: int = 3600  # seconds of an access token, as it says
     refuses_registration: bool = False
     answer: dict[str, str] = field(default_factory=dict)  # to an authorization request, in place of a code
     named: str | None = None  # the issuer that its answers name
     metadata_issuer: str | None = None  # ... and its metadata
     is_down: bool = False
+    hides: str = ""  # the MCP server's "challenge", or its "resource" metadata with it
     clients: dict[str, OAuthClientInformationFull] = field(default_factory=dict)
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
     tokens: dict[str, AccessToken] = field(default_factory=dict)
@@ -114,7 +115,7 @@ class AuthorizationServer:
     def issued(self, client_id: str, scopes: list[str], resource: str | None = None) -> OAuthToken:
         access, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         about: dict[str, Any] = {"client_id": client_id, "scopes": scopes, "resource": resource}
-        self.tokens[access] = AccessToken(token=access, expires_at=int(time.time()) + self.lifetime, **about)
+        self.tokens[access] = AccessToken(token=access, expires_at=int(time.time()) + 3600, **about)
         self.refreshing[refresh] = RefreshToken(token=refresh, **about)
         return OAuthToken(
             access_token=access, refresh_token=refresh, expires_in=self.lifetime, scope=" ".join(scopes)
@@ -161,11 +162,11 @@ class AuthorizationServer:
         self.tokens.clear()
 
 
-def protected(authority: AuthorizationServer, url: str) -> ASGIApp:
+def protected(authority: AuthorizationServer, url: str, *, sse: bool) -> ASGIApp:
     """An MCP server of two tools, of which `rule` wants a scope that nobody asked for at first."""
     settings = AuthSettings(
         issuer_url=AnyHttpUrl(authority.issuer),
-        resource_server_url=AnyHttpUrl(f"{url}/mcp"),
+        resource_server_url=AnyHttpUrl(f"{url}/sse" if sse else f"{url}/mcp"),
         required_scopes=[],
         validate_token_resource=False,
     )
@@ -179,9 +180,14 @@ def protected(authority: AuthorizationServer, url: str) -> ASGIApp:
     def rule() -> str:
         return "ruled"
 
-    app = server.streamable_http_app()
+    app = server.sse_app() if sse else server.streamable_http_app()
+    fallback = authority.app(authority.issuer)
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        if authority.hides == "resource" and scope["type"] == "http" and scope["path"] != "/mcp":
+            is_resource = "protected-resource" in scope["path"]
+            missing = JSONResponse({}, 404)
+            return await (missing if is_resource else fallback)(scope, receive, send)
         if scope["type"] == "http" and scope["method"] == "POST":
             request = Request(scope, receive)
             body = await request.body()
@@ -197,7 +203,15 @@ def protected(authority: AuthorizationServer, url: str) -> ASGIApp:
             return await app(scope, again, send)
         return await app(scope, receive, send)
 
-    return answer
+    async def hiding(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if authority.hides and message["type"] == "http.response.start":
+                message["headers"] = [each for each in message["headers"] if each[0] != b"www-authenticate"]
+            await send(message)
+
+        await answer(scope, receive, sent)
+
+    return hiding
 
 
 class Late:
@@ -210,15 +224,18 @@ class Late:
 
 
 @asynccontextmanager
-async def protected_server(authority: AuthorizationServer) -> AsyncIterator[str]:
+async def protected_server(authority: AuthorizationServer, path: str = "/mcp") -> AsyncIterator[str]:
     """The address of an MCP server that wants tokens of this authorization server."""
     authorizing, guarded = Late(), Late()
     async with serve(authorizing, lifespan="off") as issuer:
         authorizing.app = authority.app(issuer)
         port = free_port()
-        guarded.app = protected(authority, f"http://127.0.0.1:{port}")
+        guarded.app = protected(authority, f"http://127.0.0.1:{port}", sse=path == "/sse")
+        if authority.hides == "resource":  # then the server is its own authority
+            authority.issuer = f"http://127.0.0.1:{port}"
+            guarded.app = protected(authority, authority.issuer, sse=False)
         async with serve(guarded, port) as url:
-            yield f"{url}/mcp"
+            yield f"{url}{path}"
 
 
 def write_config(folder: Path, entries: dict[str, Any]) -> None:
@@ -245,10 +262,10 @@ async def page(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
 
 @asynccontextmanager
 async def service(
-    folder: Path, authority: AuthorizationServer, entry: dict[str, Any] | None = None
+    folder: Path, authority: AuthorizationServer, entry: dict[str, Any] | None = None, path: str = "/mcp"
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at web.py, whose `mcp.json` names one server that wants tokens."""
-    async with protected_server(authority) as url:
+    async with protected_server(authority, path) as url:
         write_config(folder, {"remote": {"url": url, **(entry or {})}})
         async with page(folder) as http:
             yield http

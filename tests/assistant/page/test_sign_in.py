@@ -96,7 +96,7 @@ async def test_a_restart_and_another_replica_keep_the_sign_in(tmp_path: Path) ->
 
 
 async def test_an_expired_token_is_renewed_and_a_revoked_one_wants_a_person(tmp_path: Path) -> None:
-    authority = AuthorizationServer(lifetime=1)
+    authority = AuthorizationServer()
     async with service(tmp_path, authority) as http:
         await sign_in(http)
         await until(http, status="ready")
@@ -117,6 +117,16 @@ async def test_an_expired_token_is_renewed_and_a_revoked_one_wants_a_person(tmp_
         await sign_in(http)
         await until(http, status="ready")
         assert len(authority.clients) == 1
+
+
+async def test_a_token_that_is_over_by_its_own_word_is_not_sent(tmp_path: Path) -> None:
+    authority = AuthorizationServer(lifetime=-1)
+    async with service(tmp_path, authority) as http:
+        await sign_in(http)
+        await until(http, status="ready")
+        asked = authority.requests.count("/token")
+        assert (await call(http))["result"] == "done"
+        assert authority.requests.count("/token") > asked
 
 
 async def test_signing_out_revokes_and_forgets(tmp_path: Path) -> None:
@@ -197,6 +207,32 @@ async def test_what_goes_wrong_at_the_click_is_said(tmp_path: Path, case: str) -
         answer = await http.post("/api/servers/remote/sign-in")
         assert answer.status_code == 502
         assert answer.json()["code"].startswith(code)
+
+
+@pytest.mark.parametrize("hides", ["challenge", "resource"])
+async def test_a_server_that_says_little_is_found_out(tmp_path: Path, hides: str) -> None:
+    """Without WWW-Authenticate; without RFC 9728, as servers of March 2025."""
+    async with service(tmp_path, AuthorizationServer(hides=hides)) as http:
+        await sign_in(http)
+        await until(http, status="ready", signIn="done")
+
+
+async def test_a_server_over_http_sse_is_signed_in_to(tmp_path: Path) -> None:
+    authority = AuthorizationServer()
+    async with service(tmp_path, authority, {"type": "sse"}, path="/sse") as http:
+        await sign_in(http)
+        await until(http, status="ready", signIn="done")
+        authority.revoke_all()
+        assert (await call(http))["code"] == "sign_in_needed"
+        await until(http, status="sign_in")
+
+
+async def test_a_machine_with_a_wrong_secret_is_told_so(tmp_path: Path) -> None:
+    oauth = {"grantType": "client_credentials", "client_id": MACHINE[0], "clientSecret": "of-somebody-else"}
+    async with service(tmp_path, AuthorizationServer(), {"oauth": oauth}) as http:
+        state = await until(http, status="down", code="sign_in_failed")
+    assert "invalid_client" in state["error"]
+    assert "of-somebody-else" not in str(state)
 
 
 async def test_a_machine_signs_in_by_itself(tmp_path: Path) -> None:
