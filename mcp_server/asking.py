@@ -258,9 +258,8 @@ async def looked_up(
     wanted: Counter[int] = Counter()
     for line in lines:  # those of the same product are added up
         wanted[line.productId] += line.quantity
-    query = {"productId": list(wanted), "limit": MAX_LIMIT}
-    answer = await rest.get(operation, "/inventory", query, rest.limits.look_seconds)
-    known = {item["productId"]: item for item in answer.data if item.get("product")}
+    items = await rest.look(operation, "/inventory", productId=list(wanted), limit=MAX_LIMIT)
+    known = {item["productId"]: item for item in items if item.get("product")}
     shown = (f"{count} × {known[id_]['product']['name']}" for id_, count in wanted.items() if id_ in known)
     return wanted, known, "、".join(shown)
 

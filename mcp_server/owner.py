@@ -62,8 +62,7 @@ def _refused(status: int, sentence: str, code: str, **params: Any) -> rest_clien
 
 
 async def _item(rest: rest_client.RestClient, product_id: int) -> dict[str, Any]:
-    query = {"productId": product_id}
-    items = (await rest.get("restock", "/inventory", query, rest.limits.look_seconds)).data
+    items = await rest.look("restock", "/inventory", productId=product_id)
     if not items:
         raise _refused(404, sentences.UNKNOWN_PRODUCT, "unknown_product", productId=product_id)
     item: dict[str, Any] = items[0]
@@ -172,10 +171,8 @@ async def ask_change(ctx: ToolCall, productId: int | None, given: Given) -> Elic
     async def question() -> str | None:
         if productId is None:
             return sentences.CREATE_QUESTION.format(told=_told({"quantity": 0} | given, sentences.NEW, {}))
-        path, rest = f"/products/{productId}", rest_of(ctx)
-        known = (
-            await rest.get("change_product", path, {}, rest.limits.look_seconds, rest_client.A_PRODUCT)
-        ).data
+        path = f"/products/{productId}"
+        known = await rest_of(ctx).look("change_product", path, rest_client.A_PRODUCT)
         told = _told(given, sentences.CHANGES, known)
         return sentences.CHANGE_QUESTION.format(name=known["name"], id=productId, told=told) if told else None
 
@@ -214,8 +211,7 @@ async def ask_cancel(orderId: int, reason: str | None, ctx: ToolCall) -> Elicit[
 
     async def question() -> str | None:
         rest, path = rest_of(ctx), f"/orders/{orderId}"
-        found = await rest.get("cancel_order", path, {}, rest.limits.look_seconds, rest_client.AN_ORDER)
-        order = rest_client.AN_ORDER.validate_python(found.data)
+        order = Order.model_validate(await rest.look("cancel_order", path, rest_client.AN_ORDER))
         if order.status == "cancelled":
             return None
         lines = (await asking.looked_up(rest, "cancel_order", order.items))[2]

@@ -107,25 +107,20 @@ class Prompts:
         )
 
     async def _values(self, prompt: str, argument: str) -> Sequence[str]:
+        look = self._rest.look
         match prompt, argument:
             case "recommend", "preference":
-                products = await self._known("products", "/products")
+                products = await look("products", "/products", limit=MAX_LIMIT)
                 features = (part for product in products for part in product["description"].split("，"))
                 return list(dict.fromkeys(filter(None, features)))
             case "recommend", "budget":
-                prices = {product["price"] for product in await self._known("products", "/products")}
-                return [f"{price:g}" for price in sorted(prices)]
+                products = await look("products", "/products", limit=MAX_LIMIT)
+                return [f"{price:g}" for price in sorted({product["price"] for product in products})]
             case "analyse_orders", "groupBy":
                 return list(GROUPS)
             case "analyse_orders", "customerName":
-                rows = await self._known("orders", "/orders/summary", groupBy="customer")
+                rows = await look("orders", "/orders/summary", groupBy="customer", limit=MAX_LIMIT)
                 return [row["label"] for row in rows]
             case "restock_check", "threshold":
                 return THRESHOLDS
         return ()
-
-    async def _known(self, operation: Operation, path: str, **query: str) -> list[Any]:
-        bounded = {**query, "limit": MAX_LIMIT}
-        answer = await self._rest.get(operation, path, bounded, self._rest.limits.look_seconds)
-        rows: list[Any] = answer.data
-        return rows

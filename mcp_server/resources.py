@@ -119,8 +119,9 @@ class Resources:
         if template not in {each.uri for each in self._offered if ID in each.uri}:
             return []
         operation: rest_client.Operation = "orders" if template.startswith("shop://orders") else "products"
-        answer = await self._rest.get(operation, f"/{operation}", ALL, self._rest.limits.look_seconds)
-        return [str(each["id"]) for each in answer.data]
+        return [
+            str(each["id"]) for each in await self._rest.look(operation, f"/{operation}", limit=MAX_LIMIT)
+        ]
 
 
 def _is_id(text: str) -> bool:

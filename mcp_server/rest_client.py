@@ -166,6 +166,12 @@ class RestClient:
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
         return await self._answered(_Call(operation, request, kind), seconds or self.limits.read_seconds)
 
+    async def look(
+        self, operation: Operation, path: str, kind: TypeAdapter[Any] = A_LIST, **query: Any
+    ) -> Any:
+        """Read what is needed before a write, or for a completion, where nobody waits as long."""
+        return (await self.get(operation, path, query, self.limits.look_seconds, kind)).data
+
     async def write(
         self,
         operation: Operation,

@@ -194,11 +194,8 @@ class _Naming:
 
 def _given_id(scope: Scope) -> str | None:
     """Return the session that a request names: in a header, or in the address of a message over SSE."""
-    header: bytes | None = dict(scope["headers"]).get(b"mcp-session-id")
-    if header is not None:
-        return header.decode("latin-1")
     named = _SSE_ID.search(scope["query_string"])
-    return named[1].decode() if named else None
+    return Headers(scope=scope).get("mcp-session-id") or (named[1].decode() if named else None)
 
 
 async def _empty_body() -> Message:

@@ -84,13 +84,7 @@ class SqliteStore(Store):
         self._check_open()
         await asyncio.get_running_loop().run_in_executor(self._readers, self._threaded.run, read)
 
-    async def write(
-        self,
-        make: Callable[[], Script[T]],
-        *,
-        once: bool = False,  # noqa: ARG002  never repeated
-        much: bool = False,  # noqa: ARG002  nothing is cut off
-    ) -> T:
+    async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:  # noqa: ARG002  nothing is repeated or cut off
         """Wait for the writer's next transaction."""
         self._check_open()
         result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
