@@ -119,9 +119,8 @@ class Resources:
         if template not in {each.uri for each in self._offered if ID in each.uri}:
             return []
         operation: rest_client.Operation = "orders" if template.startswith("shop://orders") else "products"
-        return [
-            str(each["id"]) for each in await self._rest.look(operation, f"/{operation}", limit=MAX_LIMIT)
-        ]
+        known = await self._rest.look(operation, f"/{operation}", limit=MAX_LIMIT)
+        return [str(each["id"]) for each in known]
 
 
 def _is_id(text: str) -> bool:

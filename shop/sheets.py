@@ -8,6 +8,7 @@ import re
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import zip_longest
 from pathlib import Path
 from typing import IO, Any
 
@@ -126,11 +127,10 @@ def read(content: bytes, columns: set[str], required: set[str]) -> list[tuple[in
 
 def _by_column(line: int, heads: list[str], row: list[str]) -> dict[str, str]:
     # Excel leaves out empty cells at the end of a row, and writes ones that were emptied.
-    cells = row + [""] * (len(heads) - len(row))
-    beyond = [*(cell for head, cell in zip(heads, cells, strict=False) if not head), *cells[len(heads) :]]
-    if any(beyond):
+    pairs = list(zip_longest(heads, row, fillvalue=""))
+    if any(cell and not head for head, cell in pairs):
         raise CatalogError("csv_field", line=line, field="", reason="a cell stands below no head")
-    return {head: cell for head, cell in zip(heads, cells, strict=False) if head}
+    return {head: cell for head, cell in pairs if head}
 
 
 def _rows(text: str) -> Iterator[tuple[int, list[str]]]:
