@@ -194,8 +194,9 @@ class _Naming:
 
 def _given_id(scope: Scope) -> str | None:
     """Return the session that a request names: in a header, or in the address of a message over SSE."""
-    named = _SSE_ID.search(scope["query_string"])
-    return Headers(scope=scope).get("mcp-session-id") or (named[1].decode() if named else None)
+    header = Headers(scope=scope).get("mcp-session-id")
+    named = None if header else _SSE_ID.search(scope["query_string"])
+    return named[1].decode() if named else header
 
 
 async def _empty_body() -> Message:
