@@ -66,7 +66,7 @@ def order_step(answer: RestAnswer, zone: tzinfo | None) -> str:
     order = answer.data
     if not answer.replayed:
         return sentences.ORDERED.format(id=order["id"])
-    found = sentences.FOUND_CANCELLED if order["status"] == "cancelled" else sentences.FOUND
+    found = sentences.FOUND_CANCELLED if order.get("status") == "cancelled" else sentences.FOUND
     return found.format(id=order["id"], at=_local_time(order["orderDate"], zone))
 
 
