@@ -73,9 +73,9 @@ async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[Co
                 skipped.append(CodedError("list_refused", list=kind, message=redacted(error.message)))
             return entries
         entries += raw_of(page.meta, [])
-        if page.next_cursor in (None, cursor) and len(entries) <= MAX_ENTRIES:
+        if page.next_cursor is None and len(entries) <= MAX_ENTRIES:
             return entries
-        if len(entries) > MAX_ENTRIES:
+        if page.next_cursor == cursor or len(entries) > MAX_ENTRIES:  # or its pages are one and the same
             break
         cursor = page.next_cursor
     if entries:

@@ -61,7 +61,7 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
         return _introduced(result, note)
     if method in ("tools/list", "prompts/list", "resources/list"):
         key = method.partition("/")[0]
-        entries = result.get(key) or []
+        entries = result.get(key)
         if not isinstance(entries, list):
             note(CodedError("list_odd", list=key))
             entries = []
