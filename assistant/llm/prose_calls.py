@@ -164,8 +164,9 @@ def calls_in(markup: str, tools: Schemas) -> list[ToolRequest]:
 
 
 def is_known(name: str, tools: Schemas) -> bool:
-    """Whether a name is one of the tools', perhaps with a namespace in front."""
-    return name in tools or name.rpartition(".")[2] in tools
+    """Whether a name is one of the tools', perhaps with a namespace in front or without its server's."""
+    name = name.rpartition(".")[2]
+    return name in tools or (bool(name) and any(tool.endswith(f"_{name}") for tool in tools))
 
 
 def _calls_of(value: Any, tools: Schemas) -> Iterator[ToolRequest]:

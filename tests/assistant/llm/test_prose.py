@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Thought
 from assistant.llm.answer import ReplyBuilder
 from assistant.llm.calls import is_json
-from tests.support.provider import says
 
 LOOK = {"type": "object", "properties": {"query": {"type": "string"}, "limit": {"type": "integer"}}}
 TOOLS = [{"type": "function", "function": {"name": "look", "description": "", "parameters": LOOK}}]
@@ -216,6 +215,12 @@ def test_a_call_without_arguments_is_one(arguments: str) -> None:
     assert names_and_args(reply) == [("look", {})]
 
 
+def test_a_name_without_its_servers_is_one() -> None:
+    offered = [{"function": {"name": f"shop_{name}", "parameters": LOOK}} for name in ("look", "buy")]
+    text, _, reply = stands([JSON], offered)
+    assert (text, names_and_args(reply)) == ("", [("look", {"query": "watch", "limit": 2})])
+
+
 def test_what_harmony_says_before_a_call_stands() -> None:
     call = CALLS["harmony"]
     preamble = f"<|channel|>commentary<|message|>I look.<|end|><|start|>assistant{call}"
@@ -369,43 +374,3 @@ def outcome(pieces: list[str], tools: list[Any] = TOOLS) -> Any:
 def test_markup_without_end_does_not_hold_anybody_up(start: str) -> None:
     for filling in (start, f"{start} ", " " * 9 + "x", "<parameter=a>", "[look(", "a=", '\\"', "<a>"):
         outcome([start + filling * (40_000 // len(filling))])
-
-
-ENDINGS = {
-    "content_filter": "content_filtered",
-    "sensitive": "content_filtered",
-    "SAFETY": "content_filtered",
-    "refusal": "model_declined",
-    "insufficient_system_resource": "model_exhausted",
-    "network_error": "model_broke_off",
-    "error": "model_broke_off",
-    "MALFORMED_FUNCTION_CALL": "call_malformed",
-}
-
-
-@pytest.mark.parametrize("finish", ENDINGS)
-def test_why_an_answer_ended_is_told(finish: str) -> None:
-    builder = ReplyBuilder("m")
-    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": finish}]}))
-    with pytest.raises(ModelError) as caught:
-        list(builder.end())
-    assert caught.value.code == ENDINGS[finish]
-    assert says(caught.value)
-
-
-def test_a_refusal_is_told_in_the_models_words() -> None:
-    builder = ReplyBuilder("m")
-    list(builder.add({"choices": [{"delta": {"refusal": "I cannot "}}]}))
-    list(builder.add({"choices": [{"delta": {"refusal": "do this."}, "finish_reason": "stop"}]}))
-    with pytest.raises(ModelError) as caught:
-        list(builder.end())
-    assert "I cannot do this." in says(caught.value)
-
-
-@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS"])
-def test_an_answer_that_was_cut_is_known_as_cut(finish: str) -> None:
-    builder = ReplyBuilder("m")
-    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": finish}]}))
-    (*_, reply) = builder.end()
-    assert isinstance(reply, Reply)
-    assert (reply.text, reply.finish) == ("so", "length")
