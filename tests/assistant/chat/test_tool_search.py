@@ -147,7 +147,8 @@ async def test_a_wrapper_is_read_where_it_means_one_thing(written: str, raw: str
 
 
 BROKEN = ['{"name": "shop_buy", "argu', "[1]", "", '{"n": NaN}', "{[1]: 2}", '{"name": "a", "name": "b"}']
-NO_CALLS = [*BROKEN, "{}", '{"name": 7}', '{"name": "fly"}', '{"name": "\\ud800"}', '{"name": "callTool"}']
+HALF = '{"name": "shop_look", "arguments": "\\ud800"}'  # a character
+NO_CALLS = [*BROKEN, HALF, "{}", '{"name": 7}', '{"name": "fly"}', '{"name": "callTool"}']
 
 
 @pytest.mark.parametrize("written", NO_CALLS)
@@ -178,7 +179,8 @@ async def test_a_search_can_be_written_otherwise_and_runs_unasked(written: str) 
 
 
 async def test_what_was_allowed_and_what_was_said_twice_hold_for_a_found_tool() -> None:
-    model, tools = ScriptedModel(calls(wrapper("shop_buy", '{"n":2}'), BUY), says("ok")), many()
+    twice = calls((CALL.name, ""), wrapper("shop_buy", '{"n":2}'), BUY)  # the first is a repeat, and no call
+    model, tools = ScriptedModel(twice, says("ok")), many()
     allowed = [AllowedTool("shop", "buy", SHOP[1].fingerprint)]
     told = await take(Chat(model, tools, SECRET), [HELLO], auto_approve=allowed)
     assert [result.code for result in only(told, events.ToolResultEvent)] == ["same_as_another", None]
