@@ -1,11 +1,10 @@
 // The page's controller: which conversation is open, the question's input, scrolling and focus.
-import {messageOf, promptText} from "./backend.js";
-import {status, watchStatus} from "./backend-status.js";
+import {messageOf, promptText, status, watchStatus} from "./backend.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation} from "./conversations.js";
 import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
-import {titleOf} from "./export.js";
+import {titleOf} from "./files.js";
 import {failureText, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {preferences, setPreference} from "./preferences.js";

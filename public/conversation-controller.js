@@ -6,15 +6,10 @@ import {followTurn} from "./turn.js";
 
 /** @import {TurnEnd} from "./turn.js" */
 /** @import {ConversationView} from "./conversation-view.js" */
-/** @typedef {import("./call-card.js").CallCard} CallCard */
-/**
- * @typedef {object} Page what the rest of the page does about it
- * @property {(conversation: Conversation) => void} save
- * @property {(controller: ConversationController) => void} begun
- * @property {(controller: ConversationController, reason: string) => void} ended
- * @property {(controller: ConversationController, card: CallCard) => void} asked a call waits for the user
- * @property {(text: string) => void} notify
- */
+/** @import {CallCard} from "./call-card.js" */
+/** @typedef {{save: (conversation: Conversation) => void, notify: (text: string) => void}} Store */
+/** @template T @typedef {(controller: ConversationController, about: T) => void} Told */
+/** @typedef {Store & {begun: Told<void>, ended: Told<string>, asked: Told<CallCard>}} Page what it does about a conversation */
 
 const MAX_TITLE_CHARS = 40;
 const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
@@ -23,11 +18,7 @@ export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
 	answering = null;
 
-	/**
-	 * @param {Conversation} conversation
-	 * @param {Page} page
-	 * @param {(controller: ConversationController) => ConversationView} makeView
-	 */
+	/** @param {Conversation} conversation @param {Page} page @param {(controller: any) => ConversationView} makeView any: this */
 	constructor(conversation, page, makeView, follow = followTurn) {
 		this.conversation = conversation;
 		this.page = page;
@@ -110,13 +101,8 @@ export class ConversationController {
 		conversation.entries = entries;
 		if (call.unknown) conversation.approvals[id] = true;
 		else delete conversation.approvals[id];
-		Object.assign(call, {
-			waiting: !call.unknown,
-			result: undefined,
-			isError: false,
-			unknown: false,
-			code: null,
-		});
+		const none = {result: undefined, isError: false, unknown: false, code: null};
+		Object.assign(call, none, {waiting: !call.unknown});
 		if (!call.waiting) return this.#reask(() => {});
 		this.save();
 		this.show();

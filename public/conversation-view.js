@@ -21,9 +21,7 @@ function nodesOf(html) {
 
 /**
  * Replace from the first changed node on, so that selections and scrolling stay.
- * @param {HTMLElement} target
- * @param {string} html of what follows the nodes that are fixed
- * @param {number} fixed
+ * @param {HTMLElement} target @param {string} html of what follows the nodes that are fixed @param {number} fixed
  */
 function renderProse(target, html, fixed) {
 	const next = nodesOf(html);
@@ -82,11 +80,8 @@ export class ConversationView {
 			: h(".bubble", text);
 		const edit = () =>
 			controller.answering || editInPlace(body, text, t("edit"), edited => controller.edit(entry, edited));
-		const acts = h(
-			".acts",
-			iconButton("edit", edit),
-			copyButton(() => text),
-		);
+		const copy = copyButton(() => text);
+		const acts = h(".acts", iconButton("edit", edit), copy);
 		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), acts, body));
 	}
 
@@ -190,19 +185,14 @@ export class ConversationView {
 		this.#dots.remove();
 		this.closeProse();
 		if (!answer || answer.querySelector(":scope > .acts")) return;
-		if (answer.firstChild) {
-			const again = iconButton("again", () => this.controller.regenerate());
-			answer.append(
-				h(
-					".acts",
-					copyButton(() => this.#proseOf(answer)),
-					again,
-				),
-			);
+		if (!answer.firstChild) {
+			answer.remove();
+			this.#answer = null;
 			return;
 		}
-		answer.remove();
-		this.#answer = null;
+		const copy = copyButton(() => this.#proseOf(answer));
+		const again = iconButton("again", () => this.controller.regenerate());
+		answer.append(h(".acts", copy, again));
 	}
 
 	/** @param {HTMLElement} answer */

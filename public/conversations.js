@@ -1,11 +1,7 @@
 // The conversations that the browser keeps, in IndexedDB, which may fail at any time.
 
-/**
- * @typedef {object} Hooks
- * @property {(problem: string) => void} onproblem
- * @property {(conversation: Conversation | undefined) => void} onchange another tab has changed it
- * @property {(conversation: Conversation | undefined) => unknown} isBusy whether this tab is answering in it
- */
+/** @typedef {(conversation: Conversation | undefined) => unknown} About */
+/** @typedef {{onproblem: (problem: string) => void, onchange: About, isBusy: About}} Hooks whether this tab answers in it */
 
 /** @template T @param {IDBRequest<T>} request @returns {Promise<T>} */
 const settled = request =>
@@ -112,8 +108,7 @@ export class Conversations {
 
 	/**
 	 * Another tab wrote first: it keeps the id, and this tab goes on under a new one.
-	 * @param {Conversation} conversation
-	 * @param {Conversation} stored
+	 * @param {Conversation} conversation @param {Conversation} stored
 	 */
 	#branchOff(conversation, stored) {
 		this.byId.delete(conversation.id);

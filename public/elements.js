@@ -35,9 +35,7 @@ export const attr = props => new Attributes(props);
 
 /**
  * An element from "tag.class" (".class" is a div), attributes and children.
- * @template {string} N
- * @param {N} name
- * @param {...Child} rest
+ * @template {string} N @param {N} name @param {...Child} rest
  */
 export function h(name, ...rest) {
 	const [tag, ...classes] = name.split(".");
@@ -65,13 +63,7 @@ function setAttributes(element, props) {
 	}
 }
 
-/**
- * The element with this id, which is of this class.
- * @template {HTMLElement} E
- * @param {string} id
- * @param {new () => E} [kind]
- * @returns {E}
- */
+/** The element with this id, of this class. @template {HTMLElement} E @param {string} id @param {new () => E} [kind] @returns {E} */
 export function $(id, kind) {
 	const element = document.getElementById(id);
 	if (!(element instanceof (kind ?? HTMLElement))) throw new Error(`no such element: ${id}`);

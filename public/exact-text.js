@@ -56,8 +56,7 @@ const isOneOf = (brackets, token) => token !== "" && brackets.includes(token);
 
 /**
  * JSON on lines of its own, other text as it is; numbers and repeated names stay exactly as they stand there.
- * @param {string} json
- * @param {number} max characters to show
+ * @param {string} json @param {number} max characters to show
  * @returns {{parts: string[], omitted: number}} each string a part of its own; how many characters are left out
  */
 export function layOut(json, max) {

@@ -1,15 +1,11 @@
 // What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
-import {messageOf, readResource} from "./backend.js";
-import {findTool} from "./backend-status.js";
-import {h, toast} from "./elements.js";
-import {formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
+import {findTool, isUnknown, messageOf, readResource} from "./backend.js";
+import {attr, button, fieldsOf, h, toast} from "./elements.js";
+import {failureText, formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
 import {keyedCall, readInventory} from "./tool-client.js";
-import {cellText, rowsOf} from "./tool-result.js";
-import {field, submit, WriteForm} from "./write-form.js";
+import {cellText, dataOf, rowsOf} from "./tool-result.js";
 
-/** @import {FillProduct, StockRow} from "./stock-list.js" */
-/** @import {FillOrder} from "./order-list.js" */
-/** @import {ArgsOf} from "./write-form.js" */
+/** @typedef {(values: Params, submitter: HTMLButtonElement) => Params | null | Promise<Params | null>} ArgsOf null: not yet */
 /** @typedef {HTMLInputElement | HTMLTextAreaElement} Field */
 
 const COUNT = {type: "number", min: "1", max: "1000000", step: "1", required: true, name: "count"};
@@ -27,6 +23,97 @@ const keywordsOf = words => {
 	const all = textOf(words).split(/[,，、]/);
 	return words ? {keywords: all.map(word => word.trim()).filter(Boolean)} : {};
 };
+
+/** @param {string} label @param {Partial<HTMLInputElement>} props @param {"input" | "textarea"} [kind] */
+const field = (label, props, kind = "input") =>
+	h("label", h("span", t(label)), Object.assign(h(kind), props));
+
+/** @param {string} label @param {string} [value] @param {string} [kind] */
+function submit(label, value = "", kind = "") {
+	const made = button(t(label), () => {}, kind);
+	return Object.assign(made, {type: "submit", value});
+}
+
+/** What was typed stays until it is done; what may have been done is sent again as the same call. */
+class WriteForm {
+	#output = h(".output.whole", attr({role: "status"}));
+
+	/**
+	 * @param {() => (args: Params) => Promise<ToolAnswer>} start what calls for the next intent @param {HTMLElement[]} fields
+	 * @param {ArgsOf} argsOf @param {(result: any) => unknown} done what to say @param {() => Promise<void>} refresh
+	 */
+	constructor(start, fields, argsOf, done, refresh) {
+		this.start = start;
+		this.call = start();
+		this.done = done;
+		this.refresh = refresh;
+		this.box = h("fieldset.fields", fields);
+		this.form = h("form", this.box, this.#output);
+		/** @type {NodeListOf<HTMLInputElement>} */
+		const inputs = this.form.querySelectorAll("input, textarea");
+		const isTyped = () => [...inputs].some(({value, defaultValue}) => value !== defaultValue);
+		this.form.oninput = () => this.form.classList.toggle("typed", isTyped());
+		this.form.onreset = () => this.form.classList.remove("typed");
+		this.form.onsubmit = async event => {
+			event.preventDefault();
+			const values = fieldsOf(this.form);
+			this.#begin();
+			const args = await argsOf(values, /** @type {HTMLButtonElement} */ (event.submitter));
+			if (args) await this.#send(args);
+			else this.#unlock();
+		};
+	}
+
+	/** @param {...unknown} said */
+	say(...said) {
+		this.#output.append(h(".content", said));
+	}
+
+	#begin() {
+		this.box.disabled = true;
+		this.#output.replaceChildren();
+	}
+
+	#unlock() {
+		this.box.disabled = false;
+		this.#focus("input");
+	}
+
+	/** The focus is lost where what has it is disabled or goes. @param {string} selector of what gets it */
+	#focus(selector) {
+		/** @type {HTMLElement | null} */
+		const next = this.form.querySelector(selector);
+		if (document.activeElement === document.body) next?.focus({preventScroll: true});
+	}
+
+	/** @param {Params} args */
+	async #send(args) {
+		this.#begin();
+		/** @type {ToolAnswer & {mayBeDone?: boolean}} */
+		const {mayBeDone, isError, code, params, result} = await this.call(args).catch(error => ({
+			...{result: messageOf(error), isError: true, mayBeDone: isUnknown(error)},
+		}));
+		if (mayBeDone) this.#offerAgain(result, args);
+		else {
+			this.say(isError ? h("p.bad", failureText({code, params, detail: result})) : this.done(dataOf(result)));
+			if (!isError) this.form.reset();
+			this.#unlock();
+		}
+		await this.refresh(); // what is true now is shown, whatever came of it
+	}
+
+	/** @param {string} why @param {Params} args */
+	#offerAgain(why, args) {
+		const leave = () => {
+			this.call = this.start(); // the same once more is another intent
+			this.#output.replaceChildren();
+			this.#unlock();
+		};
+		const again = button(t("unknownRetry"), () => this.#send(args), ".primary");
+		this.say(h("p.warned", t("unknownTitle")), h("p", why), h(".row", again, button(t("leaveIt"), leave)));
+		this.#focus(".primary");
+	}
+}
 
 export class OwnerDesk {
 	/** @param {string} server @param {() => Promise<void>} refresh */
@@ -46,7 +133,7 @@ export class OwnerDesk {
 		return new WriteForm(() => keyedCall(this.server, tool), fields, argsOf, done, this.refresh);
 	}
 
-	/** @type {FillProduct} */
+	/** @type {Fill<StockRow>} */
 	fillProduct = (body, row) => {
 		/** @type {((row: StockRow) => void)[]} */
 		const updates = [];
@@ -142,7 +229,7 @@ export class OwnerDesk {
 		return folded("newProduct", this.#form("change_product", fields, argsOf, done).form);
 	}
 
-	/** @type {FillOrder} */
+	/** @type {Fill<Order>} */
 	fillOrder = (body, order) => {
 		if (!this.can("cancel_order") || order.status === "cancelled") return () => {};
 		const {id, customerName, totalAmount, items} = order;

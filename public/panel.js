@@ -1,19 +1,14 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
-import {readResource} from "./backend.js";
-import {findTool, shopServer, sleep} from "./backend-status.js";
+import {findTool, readResource, shopServer, sleep} from "./backend.js";
 import {$, bar, bindRadios, button, h} from "./elements.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
-import {OrderList, orderLines, saveOrders} from "./order-list.js";
 import {preferences, setPreference} from "./preferences.js";
 import {Refresher} from "./refresher.js";
-import {StockList} from "./stock-list.js";
+import {OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
 import {pagesOf, readInventory, readPages, readProducts, readRows, takes} from "./tool-client.js";
 import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 
-/** @import {FillProduct, StockRow} from "./stock-list.js" */
-/** @import {FillOrder, NameProducts} from "./order-list.js" */
 /** @import {OwnerDesk} from "./owner-desk.js" */
-/** @typedef {{label: string, amount: number, quantity: number}} SalesRow */
 /** @typedef {(server: string, order: Order) => (() => void) | undefined} Lead what leads to where an order was bought */
 
 const POLL_MS = 1200; // a purchase made anywhere shows within 2 s, including the answer's own time
@@ -24,25 +19,25 @@ const NO_ROWS = [];
 const OWNERS_TOOLS = ["restock", "change_product", "cancel_order"];
 
 const groupBy = () => preferences.salesBy ?? "product";
-const csv = $("csv", HTMLButtonElement);
+const shopName = () => shopServer()?.name ?? "";
 
-/** @param {SalesRow[]} rows */
+/** @param {Row[]} rows */
 function drawSales(rows) {
-	const shown = rows.slice(0, MAX_BARS);
-	const max = Math.max(1, ...shown.map(({amount}) => amount));
-	const bars = shown.map(({label, amount, quantity}) => {
+	const sales = /** @type {{label: string, amount: number, quantity: number}[]} */ (rows.slice(0, MAX_BARS));
+	const max = Math.max(1, ...sales.map(({amount}) => amount));
+	const bars = sales.map(({label, amount, quantity}) => {
 		const name = h("span.bar-name", label, h("small", t("pieces", {n: cellText("quantity", quantity)})));
 		return h("li.bar-row", bar(name, cellText("amount", amount), amount, max));
 	});
 	$("sales").replaceChildren(...(bars.length ? bars : [h("li.quiet", t("noOrders"))]));
 }
 
-/** Remember the names of products that have not been listed yet. @type {(server: string) => NameProducts} */
-const namer = server => async orders => {
+/** Remember the names of products that have not been listed yet. @param {string} server @param {Order[]} orders */
+async function nameProducts(server, orders) {
 	const ids = orders.flatMap(({items}) => items.map(({productId}) => productId));
 	const unnamed = [...new Set(ids)].filter(id => !isNamed(id));
 	if (takes("get_inventory", server, "productIds")) flattenProducts(await readInventory(server, unnamed));
-};
+}
 
 export class Panel {
 	#refresher = new Refresher(() => this.#refresh());
@@ -66,7 +61,11 @@ export class Panel {
 			setPreference("salesBy", group);
 			this.refresh();
 		});
-		csv.onclick = () => this.#saveOrders();
+		$("csv").onclick = () => {
+			const [server, {filters}] = [shopName(), this.orders.wish];
+			const pages = (/** @type {Params} */ until) => pagesOf(server, "get_orders", {...filters, ...until});
+			saveOrders(pages, orders => nameProducts(server, orders));
+		};
 		// What was changed while it could not be seen; before the first time nothing is known of a shop.
 		const catchUp = (/** @type {IntersectionObserverEntry[]} */ [{isIntersecting}]) =>
 			isIntersecting && this.#seen && this.refresh();
@@ -82,7 +81,7 @@ export class Panel {
 	/** Something at this server has changed; without one, anything may have. @param {string} [server] */
 	changed(server) {
 		if (!server) this.#hasClock = false;
-		if ((server ?? shopServer()?.name) === shopServer()?.name && this.#isSeen) this.#refresher.soon();
+		if ((server ?? shopName()) === shopName() && this.#isSeen) this.#refresher.soon();
 	}
 
 	get #isSeen() {
@@ -126,34 +125,34 @@ export class Panel {
 	async #load({name, status: state}) {
 		if (state !== "ready") throw new Error(state);
 		await this.#hire(name);
-		$("stock-filter").hidden = !takes("get_products", name, "query");
-		$("order-filter").hidden = !takes("get_orders", name, "since");
+		this.stock.form.hidden = !takes("get_products", name, "query");
+		this.orders.form.hidden = !takes("get_orders", name, "since");
 		const wish = this.#wish;
-		/** @param {Params} args */
-		const readSum = args => readRows(name, "get_orders", args);
+		const readSum = (/** @type {Params} */ args) => readRows(name, "get_orders", args);
 		const readSums = () =>
 			Promise.all([
 				readSum({groupBy: wish.groupBy}),
 				readSum({...wish.orders.filters, groupBy: "total"}).catch(() => NO_ROWS),
 			]);
-		const [stock, {rows: orders}, firstSums] = await Promise.all([
+		const [stock, {rows}, firstSums] = await Promise.all([
 			readProducts(name, wish.stock.filters, wish.stock.max),
 			readPages(pagesOf(name, "get_orders", wish.orders.filters), wish.orders.max),
 			this.#seen ? null : readSums(),
 			this.#readClock(name),
 		]);
+		const orders = /** @type {Order[]} */ (rows);
 		const now = JSON.stringify([stock, orders, wish, shopDays()]);
 		const isNew = now !== this.#seen;
 		const [sales, [total]] = firstSums ?? (isNew ? await readSums() : [[], []]);
 		flattenProducts(stock.rows); // remembers the names, which the orders do not carry
-		await namer(name)(/** @type {Order[]} */ (orders));
+		await nameProducts(name, orders);
 		if (JSON.stringify(wish) !== JSON.stringify(this.#wish)) return; // for which there is another refresh
 		$("shop").ariaBusy = null;
 		if (!isNew) return;
 		this.#seen = now;
 		this.stock.draw(/** @type {StockRow[]} */ (stock.rows), stock.isWhole);
-		drawSales(/** @type {SalesRow[]} */ (sales));
-		this.orders.draw(/** @type {Order[]} */ (orders), total);
+		drawSales(sales);
+		this.orders.draw(orders, total);
 	}
 
 	/** Open the owner's desk where this server lets the owner use it; what was unfolded without it folds. @param {string} server */
@@ -164,23 +163,15 @@ export class Panel {
 		this.#hired = server + tools;
 		this.#desk = OwnerDesk && new OwnerDesk(server, () => this.refresh());
 		$("desk").replaceChildren(...(this.#desk?.can("change_product") ? [this.#desk.create()] : []));
-		this.stock.list.forget();
-		this.orders.list.forget();
+		this.stock.forget();
+		this.orders.forget();
 		this.#seen = "";
 	}
 
-	#saveOrders() {
-		const {name} = shopServer() ?? {name: ""};
-		/** @param {Params} until */
-		const pages = until => pagesOf(name, "get_orders", {...this.orders.wish.filters, ...until});
-		saveOrders(csv, pages, namer(name));
-	}
-
-	/** @type {FillProduct} */
+	/** @type {Fill<StockRow>} */
 	#fillProduct = (body, row) => {
-		const {productId, product} = row;
-		const about = h("p.quiet", product?.description);
-		body.append(button(t("ordersOf"), () => this.orders.only(productId)));
+		const about = h("p.quiet", row.product?.description);
+		body.append(button(t("ordersOf"), () => this.orders.only(row.productId)));
 		const update = this.#desk?.fillProduct(body, row);
 		body.prepend(about);
 		return now => {
@@ -189,9 +180,9 @@ export class Panel {
 		};
 	};
 
-	/** @type {FillOrder} */
+	/** @type {Fill<Order>} */
 	#fillOrder = (body, order) => {
-		const lead = this.lead(shopServer()?.name ?? "", order);
+		const lead = this.lead(shopName(), order);
 		body.append(orderLines(order));
 		if (lead) body.append(button(t("showConversation"), lead));
 		return this.#desk?.fillOrder(body, order) ?? (() => {});

@@ -2,7 +2,7 @@
 import {messageOf} from "./backend.js";
 import {$, bindRadios, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {download} from "./export.js";
+import {download} from "./files.js";
 import {setLanguage, t} from "./i18n.js";
 import {listedTools, listTool, preferences, setPreference} from "./preferences.js";
 

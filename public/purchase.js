@@ -77,9 +77,7 @@ export function billOf({items}, stock, left) {
 
 /**
  * What the purchase leaves of a product: a number, or that it is too little.
- * @param {Purchase} purchase
- * @param {Stock} stock
- * @param {number} id
+ * @param {Purchase} purchase @param {Stock} stock @param {number} id
  */
 export function leftAfter({items}, stock, id) {
 	const available = stock[id]?.quantity;

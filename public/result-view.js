@@ -12,12 +12,8 @@ export function drawTable(list) {
 	const {columns, cells, omitted} = tableOf(list);
 	const kind = columns.map(({isNumeric}) => (isNumeric ? ".num" : ""));
 	const head = columns.map(({label}, i) => h(`th${kind[i]}`, attr({scope: "col"}), label));
-	const body = cells.map(row =>
-		h(
-			"tr",
-			row.map((text, i) => h(`td${kind[i]}`, text)),
-		),
-	);
+	const drawRow = (/** @type {string[]} */ row) => row.map((text, i) => h(`td${kind[i]}`, text));
+	const body = cells.map(row => h("tr", drawRow(row)));
 	const note = omitted > 0 && h("p.quiet", t("rest", {n: omitted}));
 	return h(".wide", attr({tabindex: 0}), h("table", h("thead", h("tr", head)), h("tbody", body)), note);
 }

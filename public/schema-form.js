@@ -7,31 +7,25 @@ import {isObject, parseJson} from "./tool-result.js";
 
 /** @typedef {[HTMLElement, () => unknown]} Field an element, and what reads it; throws on bad JSON */
 
-/** @typedef {{root: Schema, room: number}} Form the schema that references point into; how many more fields fit */
-
 const MAX_REFERENCES = 20; // that are followed from one place: they may lead in a circle
 const MAX_DEPTH = 5; // of forms within forms; what lies deeper, or is too much, is typed in as JSON
 const MAX_FIELDS = 200;
+/** @type {Record<string, string>} */
+const HINTS = {array: "[ ]", object: "{ }"};
 
 /** What a reference within the schema points to. @param {unknown} ref @param {unknown} root */
 function pointed(ref, root) {
 	if (typeof ref !== "string" || ref[0] !== "#") return undefined;
-	const names = ref
-		.split("/")
-		.slice(1)
-		.map(name => name.replaceAll("~1", "/").replaceAll("~0", "~"));
-	return names.reduce(
-		(/** @type {any} any: somebody's schema */ at, name) =>
-			isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined,
-		root,
-	);
+	const names = ref.split("/").slice(1);
+	return names.reduce((/** @type {any} any: somebody's schema */ at, part) => {
+		const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
+		return isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
+	}, root);
 }
 
 /**
  * Follow references; of alternatives, take the first that is not null. What is no schema is an empty one.
- * @param {unknown} schema
- * @param {unknown} root
- * @returns {Schema}
+ * @param {unknown} schema @param {unknown} root @returns {Schema}
  */
 export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
 	if (!isObject(schema)) return {};
@@ -43,7 +37,7 @@ export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
 	return /** @type {Schema} */ ({...found, type});
 }
 
-/** @param {string} name @param {Schema} shape @returns {[HTMLInputElement | HTMLSelectElement, () => unknown]} */
+/** @type {(name: string, shape: Schema) => [HTMLInputElement | HTMLSelectElement, () => unknown]} */
 function control(name, {type, enum: listed}) {
 	const options = Array.isArray(listed) ? listed : type === "boolean" && [true, false];
 	if (options) {
@@ -51,8 +45,7 @@ function control(name, {type, enum: listed}) {
 		const select = h("select", h("option", attr({value: ""})), choice);
 		return [select, () => (select.value ? options[Number(select.value)] : undefined)];
 	}
-	const hint = /** @type {Record<string, string>} */ ({array: "[ ]", object: "{ }"});
-	const input = h("input", attr({placeholder: hint[`${type}`]}));
+	const input = h("input", attr({placeholder: HINTS[`${type}`]}));
 	const read = () => {
 		if (!input.value || type === "string") return input.value || undefined;
 		const value = parseJson(input.value);
@@ -63,61 +56,47 @@ function control(name, {type, enum: listed}) {
 }
 
 /** @type {(shape: Schema) => [string, unknown][]} */
-const fieldsOf = ({properties}) => (isObject(properties) ? Object.entries(properties) : []);
+const partsOf = ({properties}) => (isObject(properties) ? Object.entries(properties) : []);
 
-/**
- * @param {string} name
- * @param {unknown} schema
- * @param {Form} form
- * @param {boolean} isRequired
- * @param {number} depth
- * @returns {Field}
- */
-function field(name, schema, form, isRequired, depth) {
-	const shape = resolveSchema(schema, form.root);
-	const inner = fieldsOf(shape).length;
-	if (inner && inner <= form.room && depth <= MAX_DEPTH) return group(name, shape, form, isRequired, depth);
-	const [input, read] = control(name, inner ? {...shape, type: "object"} : shape);
-	input.required = isRequired;
-	const label = h("code", visible(name), isRequired && " *");
-	return [h("label.field", label, h("small", shape.description), input), read];
-}
+/** The fields for a schema. @param {Schema} root into which references point @returns {Field} */
+function fieldsFor(root) {
+	let room = MAX_FIELDS;
 
-/**
- * @param {string} name
- * @param {Schema} shape
- * @param {Form} form
- * @param {boolean} isRequired
- * @param {number} depth
- * @returns {Field}
- */
-function group(name, shape, form, isRequired, depth) {
-	const required = Array.isArray(shape.required) ? shape.required : [];
-	const inner = fieldsOf(shape);
-	form.room -= inner.length;
-	const fields = inner.map(([key, part]) => {
-		const [element, read] = field(key, part, form, isRequired && required.includes(key), depth + 1);
-		return {key, element, read};
-	});
-	const elements = fields.map(({element}) => element);
-	const readAll = () => Object.fromEntries(fields.map(({key, read}) => [key, read()]));
-	return [h("fieldset", h("legend", visible(name)), elements), readAll];
+	/** @type {(name: string, schema: unknown, isRequired: boolean, depth: number) => Field} */
+	function field(name, schema, isRequired, depth) {
+		const shape = resolveSchema(schema, root);
+		const inner = partsOf(shape).length;
+		if (inner && inner <= room && depth <= MAX_DEPTH) return group(name, shape, isRequired, depth);
+		const [input, read] = control(name, inner ? {...shape, type: "object"} : shape);
+		input.required = isRequired;
+		const label = h("code", visible(name), isRequired && " *");
+		return [h("label.field", label, h("small", shape.description), input), read];
+	}
+
+	/** @type {(name: string, shape: Schema, isRequired: boolean, depth: number) => Field} */
+	function group(name, shape, isRequired, depth) {
+		const required = Array.isArray(shape.required) ? shape.required : [];
+		const parts = partsOf(shape);
+		room -= parts.length;
+		const fields = parts.map(([key, part]) =>
+			field(key, part, isRequired && required.includes(key), depth + 1),
+		);
+		const readAll = () => Object.fromEntries(fields.map(([, read], i) => [parts[i][0], read()]));
+		return [h("fieldset", h("legend", visible(name)), ...fields.map(([element]) => element)), readAll];
+	}
+
+	const shape = resolveSchema(root, root);
+	return partsOf(shape).length <= room ? group("", shape, true, 0) : field("JSON", shape, false, 0);
 }
 
 /**
  * A form for a schema; what `run` makes of the values is shown below it.
- * @param {string} title
- * @param {Schema} schema
- * @param {(values: unknown) => Promise<HTMLElement | string>} run
- * @param {string} label
- * @param {...HTMLElement} more buttons
+ * @param {string} title @param {Schema} schema @param {(values: unknown) => Promise<HTMLElement | string>} run
+ * @param {string} label @param {...HTMLElement} more buttons
  */
 export function schemaForm(title, schema, run, label, ...more) {
 	const output = h(".output", attr({role: "status"}));
-	const root = resolveSchema(schema, schema);
-	const isGroup = fieldsOf(root).length <= MAX_FIELDS;
-	const form = {root: schema, room: MAX_FIELDS};
-	const [fields, read] = isGroup ? group("", root, form, true, 0) : field("JSON", root, form, false, 0);
+	const [fields, read] = fieldsFor(schema);
 	const onsubmit = async (/** @type {SubmitEvent} */ event) => {
 		event.preventDefault();
 		try {
@@ -126,7 +105,6 @@ export function schemaForm(title, schema, run, label, ...more) {
 			output.replaceChildren(h("p.bad", messageOf(error)));
 		}
 	};
-	const submit = h("button.btn.primary", label);
-	submit.type = "submit";
+	const submit = Object.assign(h("button.btn.primary", label), {type: "submit"});
 	return h("form.try", attr({onsubmit}), h("h4", title), fields, h(".row", submit, more), output);
 }

@@ -1,12 +1,11 @@
 // The panel's second tab: the servers with their state and tools. And the dialog for a prompt's arguments.
-import {isUnknown, messageOf, promptText, reconnect, signIn, signOut, trust} from "./backend.js";
-import {status} from "./backend-status.js";
+import {isUnknown, messageOf, promptText, reconnect, signIn, signOut, status, trust} from "./backend.js";
+import {askedBill} from "./call-card.js";
 import {$, attr, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {allowForEver, isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {PURCHASE, purchaseOf} from "./purchase.js";
-import {askedBill} from "./purchase-card.js";
 import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
@@ -36,15 +35,9 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 		};
 		const yes = button(t("confirmBuy"), buy, ".primary");
 		/** @type {HTMLElement} */
-		const box = h(
-			".content",
-			bill,
-			h(
-				".row",
-				yes,
-				button(t("cancel"), () => box.remove()),
-			),
-		);
+		const no = button(t("cancel"), () => box.remove());
+		/** @type {HTMLElement} */
+		const box = h(".content", bill, h(".row", yes, no));
 		return box;
 	};
 	return schemaForm(t("tryTool"), schema, run, t("run"));
@@ -52,8 +45,7 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 
 /**
  * Ask for a prompt's arguments and pass the text that the server makes of them to `use`.
- * @param {Prompt} prompt
- * @param {(text: string) => void} use
+ * @param {Prompt} prompt @param {(text: string) => void} use
  */
 export function fillPrompt(prompt, use) {
 	const dialog = $("prompt", HTMLDialogElement);
@@ -88,14 +80,8 @@ function toolDetails(tool) {
 	const schema = key =>
 		tool[key] && h("details.raw", h("summary", t(key)), drawExact(JSON.stringify(tool[key])));
 	const askFirst = tool.readOnly && askFirstBox(tool);
-	return h(
-		"",
-		h("p", tool.description),
-		askFirst,
-		schema("input_schema"),
-		schema("output_schema"),
-		runForm(tool),
-	);
+	const schemas = [schema("input_schema"), schema("output_schema")];
+	return h("", h("p", tool.description), askFirst, schemas, runForm(tool));
 }
 
 /** @param {Tool} tool */
@@ -159,25 +145,16 @@ function serverBox(server) {
 	const {name, status: state, transport, protocolVersion, url, error, code, params} = server;
 	const remarks = [...(server.notes ?? []), ...(server.skipped ?? [])];
 	const isUntrusted = state === "untrusted";
-	const again = button(t("reconnect"), () => reconnect(name).catch(() => {}));
+	const again = state === "down" && button(t("reconnect"), () => reconnect(name).catch(() => {}));
+	const notes = remarks.map(note => noteRow(name, note));
 	return h(
 		"section.server",
 		attr({"data-status": state}),
-		h(
-			"header",
-			h("i.dot"),
-			h("h2", h("bdi", visible(name))),
-			h("span.quiet", t(state)),
-			state === "down" && again,
-		),
+		h("header", h("i.dot"), h("h2", h("bdi", visible(name))), h("span.quiet", t(state)), again),
 		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
 		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText({code, params, detail: error}))),
 		server.signIn && signInRow(server),
-		remarks.length > 0 &&
-			h(
-				"ul.notes",
-				remarks.map(note => noteRow(name, note)),
-			),
+		notes.length > 0 && h("ul.notes", notes),
 		status.tools.filter(({server}) => server === name).map(toolCard),
 	);
 }

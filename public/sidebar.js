@@ -1,17 +1,11 @@
 // The list of conversations.
 import {$, attr, editInPlace, h, iconButton, toast} from "./elements.js";
-import {titleOf} from "./export.js";
+import {titleOf} from "./files.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
-/**
- * @typedef {object} Actions
- * @property {() => Conversation} current
- * @property {(conversation: Conversation) => void} open
- * @property {() => void} create
- * @property {(conversation: Conversation) => void} save
- * @property {(conversation: Conversation) => void} remove
- */
+/** @typedef {{[action in "open" | "save" | "remove"]: (conversation: Conversation) => void}} OnOne */
+/** @typedef {OnOne & {current: () => Conversation, create: () => void}} Actions */
 
 const MAX_TITLE_CHARS = 120;
 
@@ -41,11 +35,8 @@ export function makeSidebar(conversations, actions) {
 	function row(conversation) {
 		const title = titleOf(conversation);
 		const isCurrent = conversation === actions.current() && "true";
-		const open = h(
-			"button.open",
-			attr({onclick: () => actions.open(conversation), "aria-current": isCurrent}),
-			title,
-		);
+		const onclick = () => actions.open(conversation);
+		const open = h("button.open", attr({onclick, "aria-current": isCurrent}), title);
 		const rename = () =>
 			editInPlace(open, title, t("rename"), text => {
 				conversation.title = text.slice(0, MAX_TITLE_CHARS);

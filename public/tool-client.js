@@ -1,6 +1,5 @@
 // Tools called by the page: those that read the shop, page by page, and others by hand.
-import {callTool, isUnknown, newKey} from "./backend.js";
-import {findTool} from "./backend-status.js";
+import {callTool, findTool, isUnknown, newKey} from "./backend.js";
 import {failureText, textOf} from "./i18n.js";
 import {isObject, parseJson, rowsOf} from "./tool-result.js";
 
@@ -97,19 +96,17 @@ export async function readProducts(server, {maxQuantity, ...question}, max = MAX
 const numberOf = value => (typeof value === "number" ? value : undefined);
 
 /**
- * Name, price and quantity of these products; empty where there is no inventory.
- * @param {string} server
- * @param {number[]} ids
+ * Name, price and quantity of these lines' products; empty where there is no inventory.
+ * @param {string} server @param {OrderLine[]} lines @returns {Promise<Stock>}
  */
-export async function readStock(server, ids) {
-	const args = takes("get_inventory", server, "productIds") ? {productIds: [...new Set(ids)]} : {};
+export async function readStock(server, lines) {
+	const productIds = [...new Set(lines.map(({productId}) => productId))];
+	const args = takes("get_inventory", server, "productIds") ? {productIds} : {};
 	const rows = await readRows(server, "get_inventory", args).catch(() => []);
 	const entries = rows.map(({productId, quantity, product}) => {
 		const {name, price} = isObject(product) ? product : {};
-		return [
-			textOf(productId),
-			{name: name && textOf(name), price: numberOf(price), quantity: numberOf(quantity)},
-		];
+		const known = {name: name && textOf(name), price: numberOf(price), quantity: numberOf(quantity)};
+		return [textOf(productId), known];
 	});
-	return /** @type {Stock} */ (Object.fromEntries(entries));
+	return Object.fromEntries(entries);
 }

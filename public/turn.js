@@ -4,18 +4,11 @@ import {openCalls} from "./call-states.js";
 import {failureText} from "./i18n.js";
 import {isListed, listTool} from "./preferences.js";
 
+/** @import {ConversationView} from "./conversation-view.js" */
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
 /** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
-/**
- * @typedef {object} TurnView
- * @property {(whole: string, rendered: string) => void} text
- * @property {(html: string, fixed?: string) => void} html
- * @property {(delta: string) => void} thoughts
- * @property {(message: Message) => void} remarks
- * @property {() => void} closeProse
- * @property {(id: string) => void} card
- */
+/** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card">} TurnView */
 
 const UNSAVED = ["text", "html", "thinking", "tool_progress"]; // too many, and soon outdated
 
@@ -135,13 +128,8 @@ function requestBody(conversation, {always, askFirst}) {
 
 /**
  * Ask for an answer and follow it to its end.
- * @param {Conversation} conversation
- * @param {TurnView} view
- * @param {() => void} save
- * @param {AbortSignal} signal
- * @param {ToolLists} lists
- * @param {Stream} stream
- * @returns {Promise<TurnEnd>}
+ * @param {Conversation} conversation @param {TurnView} view @param {() => void} save @param {AbortSignal} signal
+ * @param {ToolLists} lists @param {Stream} stream @returns {Promise<TurnEnd>}
  */
 export async function followTurn(conversation, view, save, signal, lists, stream = events) {
 	const turn = new Turn(conversation, view, lists.always);

@@ -136,7 +136,7 @@ class Studio:
             page.locator("#stock .bar-row").nth(1).click()
             page.locator("#orders .order").first.click()
             page.locator("#orders .more > summary").first.click()
-            page.locator("#order-filter summary").click()
+            page.locator("#orders-filter summary").click()
             page.locator("#orders").scroll_into_view_if_needed()
             page.locator("#panel").evaluate("panel => panel.scrollTo(0, panel.scrollHeight)")
             self.take(shown, f"order-{name}")

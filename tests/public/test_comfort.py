@@ -246,7 +246,7 @@ def test_a_prompt_with_arguments_is_filled_in_and_goes_into_the_composer(
 def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
     html = (ROOT / "public/index.html").read_text()
     loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="static/([\w-]+\.js)"', html)
-    late = {"owner-desk.js", "write-form.js"}  # where the server has the owner's tools
+    late = {"owner-desk.js"}  # where the server has the owner's tools
     assert sorted(loaded) == sorted({file.name for file in (ROOT / "public").glob("*.js")} - late)
 
 

@@ -1,11 +1,48 @@
-// The orders as a file for a spreadsheet.
-import {shopDays, shopTime, words} from "./i18n.js";
+// What is saved as a file: a conversation, to read or with everything in it; the orders, for a spreadsheet.
+import {attr, h} from "./elements.js";
+import {shopDays, shopTime, t, textOf, words} from "./i18n.js";
 import {readPages} from "./tool-client.js";
 import {cellText, productName} from "./tool-result.js";
 
 /** @import {ReadPage} from "./tool-client.js" */
 
+const KEPT_MS = 60_000; // until a browser that asks where to put it has read it
 const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would calculate
+
+/** @param {Conversation} conversation */
+export const titleOf = conversation => conversation.title || t("newChat");
+
+/** @param {string} text */
+const fence = text => `\`\`\`\`json\n${text}\n\`\`\`\``;
+
+/** @param {Conversation} conversation */
+export function asMarkdown({title, entries, calls}) {
+	const parts = [`# ${title}`];
+	for (const {message} of entries) {
+		const {role, content, tool_calls: asked = []} = message;
+		if (content && role !== "tool")
+			parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, `${textOf(content)}`);
+		for (const {id} of asked) {
+			const {server, tool, args, result = ""} = calls[id] ?? {};
+			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result));
+		}
+	}
+	return `${parts.join("\n\n")}\n`;
+}
+
+/** @param {Conversation} conversation @param {"md" | "json"} ending */
+export function download(conversation, ending) {
+	const text = ending === "md" ? asMarkdown(conversation) : JSON.stringify(conversation, null, 2);
+	const name = `${titleOf(conversation).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`;
+	saveFile(name, text);
+}
+
+/** @param {string} name @param {string} text */
+export function saveFile(name, text) {
+	const href = URL.createObjectURL(new Blob([text]));
+	h("a", attr({href, download: name})).click();
+	setTimeout(() => URL.revokeObjectURL(href), KEPT_MS);
+}
 
 /** RFC 4180. @param {string | number} value */
 function cell(value) {
