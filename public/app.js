@@ -7,8 +7,7 @@ import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from ".
 import {titleOf} from "./files.js";
 import {failureText, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
-import {preferences, setPreference} from "./preferences.js";
-import {initPreferences} from "./preferences-window.js";
+import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
 import {drawServers, fillPrompt} from "./server-list.js";
 import {makeSidebar} from "./sidebar.js";
@@ -107,10 +106,6 @@ function leadTo(server, order) {
 	};
 }
 
-function openNew() {
-	open(newConversation());
-}
-
 function draw() {
 	const {conversation, answering} = current;
 	const hasBegun = conversation.entries.length > 0;
@@ -163,16 +158,14 @@ function enableSubmit() {
 	submit.disabled = !current.answering && !input.value.trim();
 }
 
-/** @param {Server} server */
-const describeDown = ({name, code, params, error}) =>
-	t("serverDown", {name, error: failureText({code, params, detail: error})});
-
 function drawStatus() {
 	const {online, model, servers} = status;
 	const ready = servers.filter(server => server.status === "ready").length;
 	const down = servers.filter(server => server.status === "down");
 	const waiting = servers.filter(({status}) => status === "untrusted" || status === "sign_in");
-	const problems = online ? down.map(describeDown) : [t("offline")];
+	const problems = online
+		? down.map(server => t("serverDown", {name: server.name, error: failureText(server)}))
+		: [t("offline")];
 	const health = ready === servers.length ? "ready" : "connecting";
 	$("demo").hidden = !model.demo;
 	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");
@@ -207,10 +200,7 @@ function drawStarters() {
 	);
 }
 
-/**
- * One without arguments is asked as it is; another is filled in first, and can still be changed.
- * @param {Prompt} prompt
- */
+/** One without arguments is asked as it is; another is filled in first, and can still be changed. @param {Prompt} prompt */
 async function beginWith(prompt) {
 	if (Object.keys(prompt.input_schema.properties ?? {}).length) return fillPrompt(prompt, write);
 	try {
@@ -238,7 +228,7 @@ const drawSidebar = makeSidebar(conversations, {
 	current: () => current.conversation,
 	open,
 	create() {
-		openNew();
+		open(newConversation());
 		input.focus();
 	},
 	save(conversation) {
@@ -250,26 +240,22 @@ const drawSidebar = makeSidebar(conversations, {
 		conversation.removed = true; // its answer may still be ending
 		controllers.get(conversation)?.stop();
 		conversations.remove(conversation.id);
-		if (conversation === current.conversation) openNew();
+		if (conversation === current.conversation) open(newConversation());
 		else draw();
 	},
 });
 
-function listen() {
-	$("composer").onsubmit = send;
-	input.addEventListener("keydown", event => isEnter(event) && send(event));
-	input.oninput = enableSubmit;
-	scroll.onscroll = onScroll;
-	toEnd.onclick = () => {
-		follow(true);
-		input.focus();
-	};
-	bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
-	$("health").onclick = showServers;
-}
-
 drawPage();
-listen();
+$("composer").onsubmit = send;
+input.addEventListener("keydown", event => isEnter(event) && send(event));
+input.oninput = enableSubmit;
+scroll.onscroll = onScroll;
+toEnd.onclick = () => {
+	follow(true);
+	input.focus();
+};
+$("health").onclick = showServers;
+bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
 const panel = new Panel(leadTo);
 initPreferences(
 	() => current.conversation,

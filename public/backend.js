@@ -89,10 +89,7 @@ async function* chunksOf(stream) {
 	for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
 }
 
-/**
- * The lines of a text that the network may cut anywhere. They end in CR, LF or both, and in nothing else.
- * @param {AsyncIterable<string>} chunks
- */
+/** Lines of a text that is cut anywhere; they end in CR, LF or both, and in nothing else. @param {AsyncIterable<string>} chunks */
 async function* linesOf(chunks) {
 	let rest = "";
 	let isAfterCr = false;

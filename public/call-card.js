@@ -2,7 +2,7 @@
 // do when the outcome is unknown.
 import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
 import {callState, entriesBefore} from "./call-states.js";
-import {attr, button, h, icon} from "./elements.js";
+import {attr, button, focusIn, h, icon} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, formatMoney, formatNumber, t, textOf} from "./i18n.js";
 import {billOf, leftAfter, orderOf, purchaseOf} from "./purchase.js";
@@ -63,12 +63,10 @@ const drawCall = ({server, tool, raw, args}) => [
 ];
 
 /** @param {Progress} progress */
-const progressBar = ({progress, total, message}) =>
-	h(
-		"span.progress",
-		h("progress", attr({"aria-label": t("running"), max: total ?? 1, value: total ? progress : null})),
-		message,
-	);
+function progressBar({progress, total, message}) {
+	const props = {"aria-label": t("running"), max: total ?? 1, value: total ? progress : null};
+	return h("span.progress", h("progress", attr(props)), message);
+}
 
 export class CallCard {
 	/** @type {CallState | ""} */
@@ -140,9 +138,8 @@ export class CallCard {
 		if (state === "waiting") this.#ask(call, purchase);
 	}
 
-	/** @type {(label: string, sign: string, about: string, content: unknown[], kind?: string) => void} */
-	#fill(label, sign, about, content, kind) {
-		if (kind) this.#slot.className = `slot ${kind}`;
+	/** @type {(label: string, sign: string, about: string, content: unknown[]) => void} */
+	#fill(label, sign, about, content) {
 		this.#slot.ariaLabel = label;
 		this.#slot.replaceChildren(
 			h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)),
@@ -203,9 +200,9 @@ export class CallCard {
 	}
 
 	/** The shop asks another price now, which can be confirmed. @param {Call} call @param {(() => void) | null} again */
-	#sayPriceChanged({code, params, result}, again) {
-		const text = failureText({code, params, detail: result});
-		this.#fill(t("priceChanged"), "unknown", "", [h("p", text)], "unknown");
+	#sayPriceChanged(call, again) {
+		this.#slot.className = "slot unknown";
+		this.#fill(t("priceChanged"), "unknown", "", [h("p", failureText(call))]);
 		if (again) this.#slot.append(h(".row", button(t("confirmAgain"), again, ".primary")));
 	}
 
@@ -214,8 +211,6 @@ export class CallCard {
 	}
 
 	focus() {
-		/** @type {HTMLElement | null} */
-		const primary = this.#slot.querySelector(".primary");
-		primary?.focus({preventScroll: true});
+		focusIn(this.#slot, ".primary");
 	}
 }

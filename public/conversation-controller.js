@@ -89,10 +89,7 @@ export class ConversationController {
 		else this.answer();
 	}
 
-	/**
-	 * Make the same call again: at once if its outcome is unknown; if its price was another, once that is confirmed.
-	 * @param {string} id
-	 */
+	/** Make the same call again, at once if its outcome is unknown, else once it is confirmed. @param {string} id */
 	repeat(id) {
 		const {conversation} = this;
 		const entries = entriesBefore(conversation, id);

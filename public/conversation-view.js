@@ -19,10 +19,7 @@ function nodesOf(html) {
 	return [...template.content.childNodes];
 }
 
-/**
- * Replace from the first changed node on, so that selections and scrolling stay.
- * @param {HTMLElement} target @param {string} html of what follows the nodes that are fixed @param {number} fixed
- */
+/** Replace from the first changed node on, but those that are fixed. @type {(target: HTMLElement, html: string, fixed: number) => void} */
 function renderProse(target, html, fixed) {
 	const next = nodesOf(html);
 	let same = 0;

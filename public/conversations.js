@@ -106,10 +106,7 @@ export class Conversations {
 		conversation.version = version;
 	}
 
-	/**
-	 * Another tab wrote first: it keeps the id, and this tab goes on under a new one.
-	 * @param {Conversation} conversation @param {Conversation} stored
-	 */
+	/** Another tab wrote first and keeps the id. @param {Conversation} conversation @param {Conversation} stored */
 	#branchOff(conversation, stored) {
 		this.byId.delete(conversation.id);
 		this.#take(stored);

@@ -1,10 +1,7 @@
 // Builds, finds and fills elements; text never becomes HTML here.
 import {t, textOf} from "./i18n.js";
 
-/**
- * @template {string} T
- * @typedef {T extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[T] : HTMLElement} ElementOf
- */
+/** @template {string} T @typedef {T extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[T] : HTMLElement} ElementOf */
 /** @typedef {unknown} Child a node, or a value that is shown as text; false, "", null and undefined are left out */
 /** @typedef {string | number | boolean | null | undefined} Value */
 /** @typedef {(typeof NAMES)[number]} Name */
@@ -33,10 +30,7 @@ class Attributes {
  */
 export const attr = props => new Attributes(props);
 
-/**
- * An element from "tag.class" (".class" is a div), attributes and children.
- * @template {string} N @param {N} name @param {...Child} rest
- */
+/** An element from "tag.class" (".class" is a div). @template {string} N @param {N} name @param {...Child} rest */
 export function h(name, ...rest) {
 	const [tag, ...classes] = name.split(".");
 	const element = document.createElement(tag || "div");
@@ -85,14 +79,15 @@ export const iconButton = (name, onclick, title = t(name)) =>
 /** @param {string} label @param {(event: MouseEvent) => unknown} onclick */
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, attr({onclick}), label);
 
+/** @param {HTMLElement} box @param {string} selector of what gets the focus there */
+export const focusIn = (box, selector) =>
+	/** @type {HTMLElement | null} */ (box.querySelector(selector))?.focus({preventScroll: true});
+
 /** @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari). */
 export const isEnter = event =>
 	event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
-/**
- * Edit a text in its place: Enter saves it, leaving or Escape does not.
- * @param {HTMLElement} box @param {string} text @param {string} label @param {(text: string) => void} save
- */
+/** Edit a text: Enter saves it, leaving or Escape does not. @type {(box: HTMLElement, text: string, label: string, save: (text: string) => void) => void} */
 export function editInPlace(box, text, label, save) {
 	const field = h("textarea", attr({"aria-label": label}), text);
 	field.onblur = () => field.replaceWith(box);
@@ -107,10 +102,7 @@ export function editInPlace(box, text, label, save) {
 	field.select();
 }
 
-/**
- * What the fields of a form say, but those that are empty or wrong; numbers as numbers.
- * @param {HTMLFormElement} form @returns {Params}
- */
+/** What a form's fields say that are neither empty nor wrong; numbers as numbers. @param {HTMLFormElement} form @returns {Params} */
 export function fieldsOf(form) {
 	const fields = /** @type {HTMLInputElement[]} */ ([...form.elements]);
 	const used = fields.filter(
@@ -140,10 +132,7 @@ export function followFilters(form, onchange) {
 	form.onsubmit = event => event.preventDefault();
 }
 
-/**
- * A row of a bar chart: what it is, and how much.
- * @param {HTMLElement} label @param {string} amount @param {number} value @param {number} max
- */
+/** A row of a bar chart. @type {(label: HTMLElement, amount: string, value: number, max: number) => HTMLElement[]} */
 export const bar = (label, amount, value, max) => [
 	label,
 	h("b.num", amount),

@@ -51,9 +51,6 @@ function readableString(token, indent, max) {
 	return `"${visible(escaped).replaceAll("\n", `\\n\n${indent}│ `)}${text.length > max ? "…" : '"'}`;
 }
 
-/** @type {(brackets: string, token: string) => boolean} */
-const isOneOf = (brackets, token) => token !== "" && brackets.includes(token);
-
 /**
  * JSON on lines of its own, other text as it is; numbers and repeated names stay exactly as they stand there.
  * @param {string} json @param {number} max characters to show
@@ -68,7 +65,7 @@ export function layOut(json, max) {
 	for (const [token, end] of tokensOf(json)) {
 		const left = json.length - end + token.length; // from this token on
 		if (room <= 0) return {parts, omitted: left};
-		const [opened, closes] = [isOneOf("{[", before), isOneOf("}]", token)];
+		const [opened, closes] = [/^[{[]$/.test(before), /^[\]}]$/.test(token)];
 		depth += Number(opened) - Number(closes);
 		const indent = "  ".repeat(Math.min(depth, MAX_INDENT));
 		const breaks = before === "," || opened !== closes;
@@ -82,10 +79,7 @@ export function layOut(json, max) {
 	return {parts, omitted: 0};
 }
 
-/**
- * The value of JSON that says nothing but this value: no name twice, no number that JavaScript rounds.
- * @param {string} json
- */
+/** The value of JSON that says nothing but this value: no name twice, no number that JavaScript rounds. @param {string} json */
 export function plainValue(json) {
 	try {
 		const value = JSON.parse(json);

@@ -53,30 +53,17 @@ function cell(value) {
 /** With a mark by which Excel knows UTF-8. @param {(string | number)[][]} rows */
 export const csvOf = rows => `\ufeff${rows.map(row => `${row.map(cell).join(",")}\r\n`).join("")}`;
 
-/**
- * A row for each line of an order; what it costs stands in its first, so that a column can be added up.
- * @param {Order[]} orders
- */
+/** A row for each line of an order; its total stands in the first, so that it can be added up. @param {Order[]} orders */
 export function orderTable(orders) {
-	const {columns} = words();
-	const head = [
-		columns.id,
-		`${columns.orderDate} (${shopDays().zone})`,
-		columns.customerName,
-		columns.status,
-	];
-	const rows = orders.flatMap(({id, orderDate, customerName, status, items, totalAmount}) =>
-		items.map(({productId, quantity}, line) => [
-			...[
-				id,
-				Date.parse(orderDate) ? shopTime(new Date(orderDate)) : orderDate,
-				customerName,
-				cellText("status", status),
-			],
-			...[productId, productName(productId), quantity, line ? "" : totalAmount],
+	const {id, orderDate, customerName, status, productId, name, quantity, totalAmount} = words().columns;
+	const when = `${orderDate} (${shopDays().zone})`;
+	const rows = orders.flatMap(order =>
+		order.items.map((item, line) => [
+			...[order.id, shopTime(order.orderDate), order.customerName, cellText("status", order.status)],
+			...[item.productId, productName(item.productId), item.quantity, line ? "" : order.totalAmount],
 		]),
 	);
-	return [[...head, columns.productId, columns.name, columns.quantity, columns.totalAmount], ...rows];
+	return [[id, when, customerName, status, productId, name, quantity, totalAmount], ...rows];
 }
 
 /**

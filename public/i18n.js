@@ -41,8 +41,9 @@ const fill = (text, params) =>
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
 
 // In the reader's language; the back end's own sentence where a code or parameter is unknown here.
-export const failureText = (/** @type {Failure} */ {code, params, detail}, depth = 0) =>
-	(typeof code === "string" && translate(code, params ?? {}, depth)) || textOf(detail ?? code ?? "");
+export const failureText = (/** @type {Failure} */ {code, params, detail, result, error}, depth = 0) =>
+	(typeof code === "string" && translate(code, params ?? {}, depth)) ||
+	textOf(detail ?? result ?? error ?? code ?? "");
 
 /** @type {(code: string, params: Params, depth: number) => string | undefined} */
 function translate(code, params, depth) {
@@ -82,8 +83,9 @@ export function formatTime(text) {
 	return here === there ? time : `${time} (${t("shopDay", {day: there})})`;
 }
 
-/** On the shop's clock, as spreadsheets take it. @param {Date} moment */
-export const shopTime = moment => moment.toLocaleString("sv-SE", {...SECOND, timeZone: shopZone});
+/** On the shop's clock, as spreadsheets take it; what is no time stays as it is. @param {string} text */
+export const shopTime = text =>
+	Date.parse(text) ? new Date(text).toLocaleString("sv-SE", {...SECOND, timeZone: shopZone}) : text;
 
 /** What no browser knows is no zone. @param {string} [zone] */
 export function setShopZone(zone) {

@@ -1,6 +1,6 @@
 // What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
 import {findTool, isUnknown, messageOf, readResource} from "./backend.js";
-import {attr, button, fieldsOf, h, toast} from "./elements.js";
+import {attr, button, fieldsOf, focusIn, h, toast} from "./elements.js";
 import {failureText, formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
 import {keyedCall, readInventory} from "./tool-client.js";
 import {cellText, dataOf, rowsOf} from "./tool-result.js";
@@ -38,15 +38,12 @@ function submit(label, value = "", kind = "") {
 class WriteForm {
 	#output = h(".output.whole", attr({role: "status"}));
 
-	/**
-	 * @param {() => (args: Params) => Promise<ToolAnswer>} start what calls for the next intent @param {HTMLElement[]} fields
-	 * @param {ArgsOf} argsOf @param {(result: any) => unknown} done what to say @param {() => Promise<void>} refresh
-	 */
-	constructor(start, fields, argsOf, done, refresh) {
-		this.start = start;
-		this.call = start();
+	/** @param {OwnerDesk} desk @param {string} tool @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
+	constructor(desk, tool, fields, argsOf, done) {
+		this.desk = desk;
+		this.start = () => keyedCall(desk.server, tool);
+		this.call = this.start(); // for the next intent
 		this.done = done;
-		this.refresh = refresh;
 		this.box = h("fieldset.fields", fields);
 		this.form = h("form", this.box, this.#output);
 		/** @type {NodeListOf<HTMLInputElement>} */
@@ -81,25 +78,23 @@ class WriteForm {
 
 	/** The focus is lost where what has it is disabled or goes. @param {string} selector of what gets it */
 	#focus(selector) {
-		/** @type {HTMLElement | null} */
-		const next = this.form.querySelector(selector);
-		if (document.activeElement === document.body) next?.focus({preventScroll: true});
+		if (document.activeElement === document.body) focusIn(this.form, selector);
 	}
 
 	/** @param {Params} args */
 	async #send(args) {
 		this.#begin();
 		/** @type {ToolAnswer & {mayBeDone?: boolean}} */
-		const {mayBeDone, isError, code, params, result} = await this.call(args).catch(error => ({
+		const answer = await this.call(args).catch(error => ({
 			...{result: messageOf(error), isError: true, mayBeDone: isUnknown(error)},
 		}));
-		if (mayBeDone) this.#offerAgain(result, args);
+		if (answer.mayBeDone) this.#offerAgain(answer.result, args);
 		else {
-			this.say(isError ? h("p.bad", failureText({code, params, detail: result})) : this.done(dataOf(result)));
-			if (!isError) this.form.reset();
+			this.say(answer.isError ? h("p.bad", failureText(answer)) : this.done(dataOf(answer.result)));
+			if (!answer.isError) this.form.reset();
 			this.#unlock();
 		}
-		await this.refresh(); // what is true now is shown, whatever came of it
+		await this.desk.refresh(); // what is true now is shown, whatever came of it
 	}
 
 	/** @param {string} why @param {Params} args */
@@ -128,11 +123,6 @@ export class OwnerDesk {
 		return tool?.honoursKey === true && !tool.readOnly;
 	}
 
-	/** @param {string} tool @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
-	#form(tool, fields, argsOf, done) {
-		return new WriteForm(() => keyedCall(this.server, tool), fields, argsOf, done, this.refresh);
-	}
-
 	/** @type {Fill<StockRow>} */
 	fillProduct = (body, row) => {
 		/** @type {((row: StockRow) => void)[]} */
@@ -154,7 +144,7 @@ export class OwnerDesk {
 		/** @type {ArgsOf} */
 		const argsOf = ({count, reason}, {value}) => ({productId, change: Number(count) * Number(value), reason});
 		const done = (/** @type {StockRow} */ {quantity}) => t("stockIs", {n: formatNumber(quantity)});
-		return this.#form("restock", fields, argsOf, done).form;
+		return new WriteForm(this, "restock", fields, argsOf, done).form;
 	}
 
 	/** @param {HTMLElement} body @param {StockRow} row @returns {(row: StockRow) => void} */
@@ -192,7 +182,7 @@ export class OwnerDesk {
 		};
 		const done = (/** @type {any} */ product) => take(product) && t("saved");
 		const fields = [...shown, field("newKeywords", {name: "words"}), submit("save")];
-		const write = this.#form("change_product", fields, argsOf, done);
+		const write = new WriteForm(this, "change_product", fields, argsOf, done);
 		take(row.product);
 		body.append(folded("changeProduct", write.form));
 		return ({product}) => take(product);
@@ -226,7 +216,7 @@ export class OwnerDesk {
 		/** @type {ArgsOf} */
 		const argsOf = ({words, ...values}) => ({...values, ...keywordsOf(words)});
 		const done = (/** @type {any} */ {id, name}) => t("created", {id, name});
-		return folded("newProduct", this.#form("change_product", fields, argsOf, done).form);
+		return folded("newProduct", new WriteForm(this, "change_product", fields, argsOf, done).form);
 	}
 
 	/** @type {Fill<Order>} */
@@ -241,7 +231,7 @@ export class OwnerDesk {
 		];
 		/** @type {ArgsOf} */
 		const argsOf = ({reason}) => ({orderId: id, reason});
-		const {form} = this.#form("cancel_order", fields, argsOf, () => toast(t("cancelDone", named)));
+		const {form} = new WriteForm(this, "cancel_order", fields, argsOf, () => toast(t("cancelDone", named)));
 		const details = folded("cancelOrder", form);
 		const focusOn = (/** @type {Element | null | undefined} */ box) => box?.querySelector("summary")?.focus();
 		form.addEventListener("reset", () => {

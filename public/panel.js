@@ -3,7 +3,6 @@ import {findTool, readResource, shopServer, sleep} from "./backend.js";
 import {$, bar, bindRadios, button, h} from "./elements.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
-import {Refresher} from "./refresher.js";
 import {OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
 import {pagesOf, readInventory, readPages, readProducts, readRows, takes} from "./tool-client.js";
 import {cellText, flattenProducts, isNamed} from "./tool-result.js";
@@ -13,6 +12,8 @@ import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 
 const POLL_MS = 1200; // a purchase made anywhere shows within 2 s, including the answer's own time
 const RETRY_MS = 200;
+const REST_MS = 400; // at least, between two of the works that nobody waits for
+const MAX_REST_MS = 3000;
 const MAX_BARS = 8;
 /** @type {Row[]} */
 const NO_ROWS = [];
@@ -37,6 +38,47 @@ async function nameProducts(server, orders) {
 	const ids = orders.flatMap(({items}) => items.map(({productId}) => productId));
 	const unnamed = [...new Set(ids)].filter(id => !isNamed(id));
 	if (takes("get_inventory", server, "productIds")) flattenProducts(await readInventory(server, unnamed));
+}
+
+/** What is asked for while the work is under way is done once more after it, and no more than that. */
+export class Refresher {
+	/** @type {Promise<void> | null} */
+	#running = null;
+	#isAsked = false;
+	#plan = 0;
+	#restUntil = 0;
+
+	/** @param {() => Promise<void>} work */
+	constructor(work) {
+		this.work = work;
+	}
+
+	/** Do it now; or, while it is under way, after that. It is done once the promise is. */
+	run() {
+		this.#isAsked = true;
+		this.#running ??= this.#work();
+		return this.#running;
+	}
+
+	/** Do it soon: what asks in quick succession asks once, and a shop that is slow is asked less often. */
+	soon() {
+		const begin = () => {
+			this.#plan = 0;
+			this.run();
+		};
+		this.#plan ||= Number(setTimeout(begin, this.#restUntil - Date.now()));
+	}
+
+	async #work() {
+		const begun = Date.now();
+		while (this.#isAsked) {
+			this.#isAsked = false;
+			await this.work();
+		}
+		const now = Date.now();
+		this.#restUntil = now + Math.min(MAX_REST_MS, Math.max(REST_MS, 2 * (now - begun)));
+		this.#running = null;
+	}
 }
 
 export class Panel {

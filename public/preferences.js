@@ -1,4 +1,9 @@
-// What the user has chosen, kept in localStorage under the name "settings".
+// What the user has chosen, kept in localStorage under the name "settings"; and the window where that is done.
+import {messageOf} from "./backend.js";
+import {$, bindRadios, button, h, toast} from "./elements.js";
+import {visible} from "./exact-text.js";
+import {download} from "./files.js";
+import {setLanguage, t} from "./i18n.js";
 
 /** @type {Preferences} read by first-paint.js */
 export const preferences = globalThis.preferences ?? {};
@@ -59,4 +64,40 @@ export function toolsThatAsk() {
 	const asked = listedTools("asked").filter(tool => !always.some(other => isSameName(other, tool)));
 	const picked = listedTools("askFirst");
 	return [...picked, ...asked.filter(tool => !isListed(picked, tool))];
+}
+
+function drawAllowed() {
+	/** @param {ListedTool} tool */
+	const row = tool => {
+		const takeBack = () => {
+			listTool("always", tool, false);
+			drawAllowed();
+		};
+		return h("li", h("code", visible(`${tool.server} · ${tool.tool}`)), button(t("takeBack"), takeBack));
+	};
+	const tools = listedTools("always");
+	$("allowed").replaceChildren(...tools.map(row));
+	$("none-allowed").hidden = tools.length > 0;
+}
+
+/** @param {() => Conversation} current @param {() => void} redraw in another language */
+export function initPreferences(current, redraw) {
+	const {lang, style} = document.documentElement;
+	$("settings").onbeforetoggle = drawAllowed;
+	bindRadios("lang", lang, async picked => {
+		try {
+			await setLanguage(picked);
+			setPreference("lang", picked);
+			document.documentElement.lang = picked;
+			redraw();
+		} catch (error) {
+			toast(messageOf(error));
+		}
+	});
+	bindRadios("theme", preferences.theme ?? "", theme => {
+		setPreference("theme", theme);
+		style.colorScheme = theme;
+	});
+	$("md").onclick = () => download(current(), "md");
+	$("json").onclick = () => download(current(), "json");
 }

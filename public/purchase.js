@@ -3,6 +3,8 @@ import {plainValue} from "./exact-text.js";
 import {formatNumber, t} from "./i18n.js";
 import {dataOf, isObject, isOrderLine, productName} from "./tool-result.js";
 
+/** @typedef {{lines: Row[], sum: number | null}} Bill */
+
 export const PURCHASE = "create_purchase"; // the tool
 const MAX_CHARS = 20_000; // of a purchase: the shop takes 100 lines
 
@@ -61,10 +63,7 @@ export function purchaseBehind(conversations, server, {id, orderDate}) {
 	return found.find(({call}) => !call.replayed) ?? found[0];
 }
 
-/**
- * The lines of a bill and their sum, which is null where a price is unknown.
- * @param {Purchase} purchase @param {Stock} stock @param {(productId: number) => unknown} left
- */
+/** Lines of a bill, and their sum if all prices are known. @type {(purchase: Purchase, stock: Stock, left: (id: number) => unknown) => Bill} */
 export function billOf({items}, stock, left) {
 	const lines = items.map(({productId, quantity}) => {
 		const {name = productName(productId), price} = stock[productId] ?? {};
@@ -75,10 +74,7 @@ export function billOf({items}, stock, left) {
 	return {lines, sum: Number.isNaN(sum) ? null : sum};
 }
 
-/**
- * What the purchase leaves of a product: a number, or that it is too little.
- * @param {Purchase} purchase @param {Stock} stock @param {number} id
- */
+/** What is left of a product, or that it is too little. @param {Purchase} purchase @param {Stock} stock @param {number} id */
 export function leftAfter({items}, stock, id) {
 	const available = stock[id]?.quantity;
 	if (available === undefined) return "–";

@@ -73,12 +73,10 @@ function bytesOf(base64) {
 	}
 }
 
-/**
- * What came of a call: of a failure its sentence, then the text if that says something else, and what is no text.
- * @param {ToolAnswer} answer
- */
-export function drawAnswer({result, isError, code, params, media}) {
-	const said = isError && code ? failureText({code, params, detail: result}) : "";
+/** Of a failure its sentence, then the text if that says something else, and what is no text. @param {ToolAnswer} answer */
+export function drawAnswer(answer) {
+	const {result, media} = answer;
+	const said = answer.isError && answer.code ? failureText(answer) : "";
 	const text = said !== result && drawResult(result);
 	return h(".content", said && h("p.bad", said), text, Array.isArray(media) && media.map(drawMedia));
 }

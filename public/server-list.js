@@ -43,10 +43,7 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 	return schemaForm(t("tryTool"), schema, run, t("run"));
 }
 
-/**
- * Ask for a prompt's arguments and pass the text that the server makes of them to `use`.
- * @param {Prompt} prompt @param {(text: string) => void} use
- */
+/** Ask for a prompt's arguments, and `use` its text. @param {Prompt} prompt @param {(text: string) => void} use */
 export function fillPrompt(prompt, use) {
 	const dialog = $("prompt", HTMLDialogElement);
 	/** @param {unknown} args */
@@ -123,10 +120,7 @@ function signInRow({name, signIn: state}) {
 	return h("p.quiet", press, " ", t("signInShared"));
 }
 
-/**
- * What is odd about a server, or cannot be used; what its entry calls allowed is allowed by a click only.
- * @param {string} server @param {Note} note
- */
+/** What its entry calls allowed is allowed by a click only. @param {string} server @param {Note} note */
 function noteRow(server, {code, params, text}) {
 	const names = [params.tools].flat();
 	const meant = status.tools.filter(
@@ -142,7 +136,7 @@ function noteRow(server, {code, params, text}) {
 
 /** @param {Server} server */
 function serverBox(server) {
-	const {name, status: state, transport, protocolVersion, url, error, code, params} = server;
+	const {name, status: state, transport, protocolVersion, url} = server;
 	const remarks = [...(server.notes ?? []), ...(server.skipped ?? [])];
 	const isUntrusted = state === "untrusted";
 	const again = state === "down" && button(t("reconnect"), () => reconnect(name).catch(() => {}));
@@ -152,7 +146,7 @@ function serverBox(server) {
 		attr({"data-status": state}),
 		h("header", h("i.dot"), h("h2", h("bdi", visible(name))), h("span.quiet", t(state)), again),
 		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
-		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText({code, params, detail: error}))),
+		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText(server))),
 		server.signIn && signInRow(server),
 		notes.length > 0 && h("ul.notes", notes),
 		status.tools.filter(({server}) => server === name).map(toolCard),

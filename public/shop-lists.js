@@ -7,6 +7,7 @@ import {preferences, setPreference} from "./preferences.js";
 import {MAX_ROWS} from "./tool-client.js";
 import {cellText, productName} from "./tool-result.js";
 
+/** @import {ReadPage} from "./tool-client.js" */
 /** @template T @typedef {{item: T, root: HTMLElement, summary: HTMLElement, body: HTMLElement, update?: Update<T>}} FoldedRow */
 
 const LOW_STOCK_PIECES = 20;
@@ -242,10 +243,7 @@ export class OrderList extends FoldedList {
 	}
 }
 
-/**
- * Save the orders that a filter finds, all of them.
- * @param {Parameters<typeof readOrders>[0]} pagesOf @param {(orders: Order[]) => Promise<void>} nameProducts
- */
+/** Save all orders that a filter finds. @type {(pagesOf: (until: Params) => ReadPage, nameProducts: (orders: Order[]) => Promise<void>) => void} */
 export async function saveOrders(pagesOf, nameProducts) {
 	const save = $("csv", HTMLButtonElement);
 	save.disabled = true;
@@ -255,7 +253,7 @@ export async function saveOrders(pagesOf, nameProducts) {
 		});
 		await nameProducts(orders);
 		const table = orderTable(orders);
-		saveFile(`orders-${shopTime(new Date()).slice(0, 10)}.csv`, csvOf(table));
+		saveFile(`orders-${shopTime(new Date().toISOString()).slice(0, 10)}.csv`, csvOf(table));
 		toast(t("csvSaved", {n: formatNumber(orders.length), m: formatNumber(table.length - 1)}));
 	} catch (error) {
 		toast(messageOf(error));

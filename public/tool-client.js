@@ -1,17 +1,14 @@
 // Tools called by the page: those that read the shop, page by page, and others by hand.
 import {callTool, findTool, isUnknown, newKey} from "./backend.js";
 import {failureText, textOf} from "./i18n.js";
-import {isObject, parseJson, rowsOf} from "./tool-result.js";
+import {flattenProducts, isObject, parseJson, rowsOf} from "./tool-result.js";
 
 /** @typedef {(limit: number, offset: number) => Promise<{rows: Row[], isCut: boolean}>} ReadPage */
 
 const PAGE_ROWS = 500; // the most that the tools give at once
 export const MAX_ROWS = 5000; // of one list on the screen
 
-/**
- * Calls a tool by hand. A call whose outcome is unknown keeps its key: sent again, it is the same call.
- * @param {string} server @param {string} name
- */
+/** Calls a tool by hand; while its outcome is unknown, the same is sent under the same key. @param {string} server @param {string} name */
 export function keyedCall(server, name) {
 	let [asked, key] = ["", ""];
 	return async (/** @type {unknown} */ args, /** @type {object | null} */ confirmed = {}) => {
@@ -30,19 +27,16 @@ export function keyedCall(server, name) {
 
 /** @param {string} server @param {string} name @param {unknown} args */
 async function readPage(server, name, args) {
-	const {result, isError, code, params} = await callTool(server, name, args);
-	const rows = isError ? null : rowsOf(result);
-	if (!rows) throw new Error(failureText({code, params, detail: result}));
-	return {rows, isCut: parseJson(result) === undefined}; // a note on the rest follows the rows
+	const answer = await callTool(server, name, args);
+	const rows = answer.isError ? null : rowsOf(answer.result);
+	if (!rows) throw new Error(failureText(answer));
+	return {rows, isCut: parseJson(answer.result) === undefined}; // a note on the rest follows the rows
 }
 
 /** @param {string} server @param {string} name @param {unknown} args */
 export const readRows = async (server, name, args) => (await readPage(server, name, args)).rows;
 
-/**
- * The rows of a list, page by page, but not more than `max`.
- * @param {ReadPage} read @param {number} [max] @param {(n: number) => void} [onprogress]
- */
+/** Rows, page by page, at most `max`. @param {ReadPage} read @param {number} [max] @param {(n: number) => void} [onprogress] */
 export async function readPages(read, max = MAX_ROWS, onprogress) {
 	/** @type {Row[]} */
 	const rows = [];
@@ -95,18 +89,14 @@ export async function readProducts(server, {maxQuantity, ...question}, max = MAX
 /** @param {unknown} value */
 const numberOf = value => (typeof value === "number" ? value : undefined);
 
-/**
- * Name, price and quantity of these lines' products; empty where there is no inventory.
- * @param {string} server @param {OrderLine[]} lines @returns {Promise<Stock>}
- */
+/** By these lines' products; empty where there is no inventory. @type {(server: string, lines: OrderLine[]) => Promise<Stock>} */
 export async function readStock(server, lines) {
 	const productIds = [...new Set(lines.map(({productId}) => productId))];
 	const args = takes("get_inventory", server, "productIds") ? {productIds} : {};
 	const rows = await readRows(server, "get_inventory", args).catch(() => []);
-	const entries = rows.map(({productId, quantity, product}) => {
-		const {name, price} = isObject(product) ? product : {};
-		const known = {name: name && textOf(name), price: numberOf(price), quantity: numberOf(quantity)};
-		return [textOf(productId), known];
-	});
+	const entries = flattenProducts(rows).map(({productId, name, price, quantity}) => [
+		textOf(productId),
+		{name: name && textOf(name), price: numberOf(price), quantity: numberOf(quantity)},
+	]);
 	return Object.fromEntries(entries);
 }

@@ -33,7 +33,7 @@ class Turn {
 
 	/** @param {ServerEvent} event */
 	apply({event, data}) {
-		if (Object.hasOwn(this.#handlers, event)) this.#handlers[event](data);
+		if (Object.hasOwn(this.#handlers, event)) this.#handlers[/** @type {keyof TurnEvents} */ (event)](data);
 		if (data.id) this.view.card(data.id);
 	}
 
@@ -53,20 +53,18 @@ class Turn {
 		Object.assign(this.conversation.calls[id], news);
 	}
 
-	/** @type {Record<string, (data: any) => void>} any: each takes the data of its event */
+	/** @type {{[name in keyof TurnEvents]: (data: TurnEvents[name]) => void}} */
 	#handlers = {
-		/** @param {{delta: string}} data */
 		thinking: ({delta}) => {
 			this.thoughts += delta;
 			this.view.thoughts(delta);
 		},
-		/** @param {{delta: string, restart?: boolean}} data */
 		text: ({delta, restart}) => {
 			if (restart) this.text = this.kept = this.last = "";
 			this.text += delta;
 			this.view.text(this.text, this.html);
 		},
-		/** What stays of the HTML is only added to: nothing of it is read again. @param {{html: string, keep?: number}} data */
+		/** What stays of the HTML is only added to: nothing of it is read again. */
 		html: ({html, keep = 0}) => {
 			const stayed = this.kept.length <= keep;
 			const fixed = stayed ? this.last.slice(0, keep - this.kept.length) : "";
@@ -75,34 +73,27 @@ class Turn {
 			if (stayed) this.view.html(html, fixed);
 			else this.view.html(this.html);
 		},
-		/** @param {{message: Message}} data */
 		message: ({message}) => {
 			this.#append(message);
 			if (message.role === "assistant" && (message.error || message.notes)) this.view.remarks(message);
 			this.view.closeProse();
 		},
-		/** @param {Call & {id: string}} data */
 		tool_call: ({id, ...call}) => {
 			const {calls} = this.conversation;
 			const auto = !call.readOnly && isListed(this.always, call);
 			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
 		},
-		/** @param {Failure & {id: string}} data */
 		approval: ({id, code, params}) => {
 			const call = this.conversation.calls[id];
 			const chosen = this.conversation.approvals[id]; // while others of the same message still wait
 			this.#update(id, {waiting: true, chosen, why: code ? {code, params} : null});
 			if (!call.readOnly) listTool("asked", call, true);
 		},
-		/** @param {Progress & {id: string}} data */
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
-		/** @param {Call & {id: string}} data */
 		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
-		/** @param {Failure} failure */
 		error: failure => {
 			this.end = {reason: "error", detail: failureText(failure)};
 		},
-		/** @param {{reason: string}} data */
 		done: ({reason}) => {
 			if (!this.end.detail) this.end = {reason};
 		},

@@ -2,8 +2,8 @@
 
 type Params = Record<string, unknown>;
 
-/** Why something failed; `detail` is the back end's own sentence. */
-type Failure = {code?: string | null; params?: Params; detail?: string | null};
+/** Why something failed; `detail` is the back end's own sentence, as is the result of a call, or a server's error. */
+type Failure = {code?: string | null; params?: Params; detail?: string | null; result?: string; error?: string | null};
 
 // --- what the back end lists ---------------------------------------------------------------------------------
 
@@ -52,8 +52,21 @@ type Status = {
 
 // --- what it answers -----------------------------------------------------------------------------------------
 
-/** `data` is JSON, whose shape turn.js knows for each event. */
 type ServerEvent = {event: string; data: any};
+
+/** The data of each event of an answer. */
+type TurnEvents = {
+	thinking: {delta: string};
+	text: {delta: string; restart?: boolean};
+	html: {html: string; keep?: number};
+	message: {message: Message};
+	tool_call: Call & {id: string};
+	approval: Failure & {id: string};
+	tool_progress: Progress & {id: string};
+	tool_result: Call & {id: string};
+	error: Failure;
+	done: {reason: string};
+};
 type ToolAnswer = {result: string; isError?: boolean; code?: string | null; params?: Params; media?: Media[]};
 type Row = Record<string, unknown>;
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
 import {csvOf, orderTable, readOrders} from "../../public/files.js";
+import {Refresher} from "../../public/panel.js";
 import {purchaseBehind} from "../../public/purchase.js";
-import {Refresher} from "../../public/refresher.js";
 import {sortRows} from "../../public/shop-lists.js";
 import {readPages} from "../../public/tool-client.js";
 import {conversationOf} from "./support.js";

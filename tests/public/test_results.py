@@ -77,6 +77,7 @@ def test_thoughts_are_folded_kept_and_apart_from_the_answer(backend: Backend, op
         thoughts.locator("summary").click()
         expect(thoughts).to_contain_text("想0想1想2", use_inner_text=True)
         shown.page.reload()
+    expect(shown.answer.locator(".prose")).to_have_text("答")
     shown.ask("二")
     assert "想" not in str(backend.asked[-1]["messages"])
 
