@@ -257,20 +257,16 @@ toEnd.onclick = () => {
 $("health").onclick = showServers;
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
 const panel = new Panel(leadTo);
-initPreferences(
-	() => current.conversation,
-	() => {
-		drawPage();
-		panel.refresh(true);
-	},
-);
-watchStatus(
-	() => {
-		panel.refresh();
-		drawStatus();
-	},
-	server => panel.changed(server),
-);
+const drawAnew = () => {
+	drawPage();
+	panel.refresh(true);
+};
+const onStatus = () => {
+	panel.refresh();
+	drawStatus();
+};
+initPreferences(() => current.conversation, drawAnew);
+watchStatus(onStatus, server => panel.changed(server));
 panel.watch();
 await conversations.open();
 const kept = lastOpen && conversations.byId.get(lastOpen);

@@ -41,9 +41,11 @@ export function standing(conversation) {
 	return !states.length && conversation.entries.at(-1)?.message.role === "assistant" ? "whole" : "cut";
 }
 
-/** @type {(conversation: Conversation, call: {id: string}) => boolean} */
-const mayHaveWritten = (conversation, {id}) =>
-	!conversation.calls[id]?.readOnly && ["done", "unknown"].includes(callState(conversation, id));
+/** Whether something may have been changed by it. @param {Conversation} conversation @param {Entry} entry */
+const hasWritten = (conversation, {message}) =>
+	message.tool_calls?.some(
+		({id}) => !conversation.calls[id]?.readOnly && ["done", "unknown"].includes(callState(conversation, id)),
+	);
 
 /**
  * The entries with which this call is made again: without its result and what the model made of that. Null where
@@ -55,10 +57,7 @@ export function entriesBefore(conversation, id) {
 	const asked = entries.findLastIndex(({message}) => message.tool_calls?.some(call => call.id === id));
 	const next = entries.findIndex(({message}, i) => i > asked && message.role !== "tool");
 	const [round, later] = next < 0 ? [entries, []] : [entries.slice(0, next), entries.slice(next)];
-	const isOver = later.some(
-		({message}) =>
-			message.role === "user" || message.tool_calls?.some(call => mayHaveWritten(conversation, call)),
-	);
+	const isOver = later.some(entry => entry.message.role === "user" || hasWritten(conversation, entry));
 	return asked < 0 || isOver ? null : round.filter(({message}) => message.tool_call_id !== id);
 }
 
@@ -69,10 +68,7 @@ export function entriesBefore(conversation, id) {
  */
 export function entriesToKeep(conversation, from) {
 	const {entries} = conversation;
-	let keep =
-		entries.findLastIndex(
-			({message}, i) => i >= from && message.tool_calls?.some(call => mayHaveWritten(conversation, call)),
-		) + 1;
+	let keep = entries.findLastIndex((entry, i) => i >= from && hasWritten(conversation, entry)) + 1;
 	while (keep && entries[keep]?.message.role === "tool") keep += 1;
 	return keep || from;
 }

@@ -139,13 +139,8 @@ export const sortRows = (rows, sort) => (Object.hasOwn(SORTS, sort) ? rows.toSor
 /** @param {StockRow} row @param {number} max */
 function sayStock(row, max) {
 	const {quantity, product} = row;
-	const isLow = quantity <= LOW_STOCK_PIECES;
-	const name = h(
-		"span.bar-name",
-		nameOf(row),
-		h("small", cellText("price", product?.price)),
-		isLow && h("span.tag.warn", t(quantity ? "low" : "soldOut")),
-	);
+	const tag = quantity <= LOW_STOCK_PIECES && h("span.tag.warn", t(quantity ? "low" : "soldOut"));
+	const name = h("span.bar-name", nameOf(row), h("small", cellText("price", product?.price)), tag);
 	return bar(name, cellText("quantity", quantity), quantity, max);
 }
 
