@@ -107,9 +107,9 @@ export function fieldsOf(form) {
 	/** @type {Params} */
 	const said = {};
 	for (const field of /** @type {HTMLInputElement[]} */ ([...form.elements])) {
-		const [text, isOff] = [field.value.trim(), field.type === "checkbox" && !field.checked];
-		if (!field.name || !text || isOff || !field.validity.valid) continue;
-		said[field.name] = field.type === "number" ? field.valueAsNumber : text;
+		const {name, type, value} = field; // a fieldset has no value
+		if (!name || !value.trim() || !field.validity.valid || (type === "checkbox" && !field.checked)) continue;
+		said[name] = type === "number" ? field.valueAsNumber : value.trim();
 	}
 	return said;
 }
