@@ -28,7 +28,7 @@ from assistant.toolbox.sign_in import SignIn, SignIns
 from assistant.toolbox.transports import open_client
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News, subscribed, watchable
-from assistant.toolbox.wire import FilledInError, StreamEnded
+from assistant.toolbox.wire import StreamEnded
 from serving.errors import CodedError
 from serving.redaction import redacted
 
@@ -87,6 +87,7 @@ class Link:
         self._retry_at: float | None = None  # time.monotonic() of the next attempt, while down
         self._stopping = False
         self._requests = 0  # under way
+        self._is_refused = False  # for want of a person who signs in
         self._tools_changed = asyncio.Event()  # the server has said so
         self._task: asyncio.Task[None] | None = None
 
@@ -156,13 +157,19 @@ class Link:
         """Whether a person has to sign in, or has done so."""
         if self.auth is None or self.auth.is_machine:
             return None
-        is_needed = self.status == "sign_in" or self.auth.lacks is not None
+        is_needed = self.status == "sign_in" or self._is_refused or self.auth.lacks is not None
         return "needed" if is_needed else "done" if self.auth.is_signed_in else None
 
     def _needs_person(self) -> None:
         self._news.ring()
         if self.status == "ready" and self.auth and self.auth.lacks is None:
-            self._wake.set()  # the token is good no more; a scope that is missing ends nothing else
+            self._is_refused = True  # the token is good no more; a scope that is missing ends nothing else
+            self._leave()
+
+    def _leave(self) -> None:
+        """Connect anew as soon as no other request is under way, which may still be answered."""
+        if self._is_refused and not self._requests:
+            self._wake.set()
 
     def reconnect(self) -> None:
         """Close the connection, if there is one, and connect at once."""
@@ -182,6 +189,7 @@ class Link:
             yield
         finally:
             self._requests -= 1
+            self._leave()
 
     def _set(self, status: Status, error: CodedError | None = None, client: Client | None = None) -> None:
         if (status, error) != (self.status, self.error) and status != "connecting":
@@ -201,7 +209,7 @@ class Link:
         while not self._stopping:
             self._wake.clear()
             self.notes = list(self.server.notes)
-            self._is_deaf = False
+            self._is_deaf = self._is_refused = False
             try:
                 opened = open_client(self.server, limits, self._on_message, self._note, mode, auth=self.auth)
                 async with opened as client:
@@ -294,7 +302,8 @@ class Link:
             try:
                 await self._list(client)
             except MCPError as error:
-                if filled_in(error) != FilledInError("late") or not self._requests:
+                said = filled_in(error)
+                if said is None or said.code not in ("late", "sign_in_needed") or not self._requests:
                     raise  # but a server that is busy with a call is not dead because it is slow to list
             await asyncio.sleep(self.limits.first_delay_seconds)
 

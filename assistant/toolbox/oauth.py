@@ -31,6 +31,7 @@ from assistant.toolbox.transports import http_client
 from assistant.toolbox.wire import beyond_bounds
 from serving.addresses import is_loopback
 from serving.answer_bounds import MIB, bounded
+from serving.errors import CodedError
 from serving.redaction import remember
 
 Send = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
@@ -225,7 +226,7 @@ class Flow:
         if self._only_asks and request.method == "POST":
             raise PersonNeededError
         url = str(request.url)
-        self._check(url)
+        self._check(url, is_last=request.method == "POST")
         hooks = {"response": [bounded(beyond_bounds, MIB)]}
         async with http_client(
             url, self._limits, event_hooks=hooks, read=self._limits.connect_seconds
@@ -233,7 +234,14 @@ class Flow:
             request.headers.setdefault("Accept", "application/json")
             return await http.send(request, follow_redirects=False)
 
-    def _check(self, url: str) -> None:
+    def _check(self, url: str, *, is_last: bool) -> None:
+        """Refuse addresses that no such server has; without its metadata nothing but that can be asked for.
+
+        The SDK would fall back to the MCP server's own addresses, and send it the code and the secret.
+        """
+        context = self.client.context
+        if is_last and context.protected_resource_metadata and not context.oauth_metadata:
+            raise CodedError("sign_in_unreachable")
         refuse_bad_url(url, plain_http=urlsplit(self._server.url).scheme == "http")
         if is_loopback(urlsplit(url).hostname or "") and not self._server.is_local:
             raise OAuthFlowError(f"{url} is this machine's own")
@@ -241,7 +249,7 @@ class Flow:
     async def _show(self, url: str) -> None:
         if self._only_asks:
             raise PersonNeededError
-        self._check(url)
+        self._check(url, is_last=True)
         self._url = url
 
     async def _answer(self) -> AuthorizationCodeResult:
@@ -268,7 +276,10 @@ class Flow:
             method = basic[0] if basic[0] in known else "client_secret_post"
             method = method if own.secret else "none"
             return OAuthClientInformationFull(
-                client_id=own.id, client_secret=own.secret or None, token_endpoint_auth_method=method
+                client_id=own.id,
+                client_secret=own.secret or None,
+                token_endpoint_auth_method=method,
+                issuer=own.issuer or None,
             )
         is_old = kept and (kept.client_secret_expires_at or math.inf) < time.time()
         is_other = (

@@ -91,7 +91,7 @@ class SignIn(httpx2.Auth):
         text = self._all.kept.get(self.key)
         if text != self._text:
             self._text, self._record = text, Record.read(text)
-            self.is_signed_in = self._record.tokens is not None
+            self.is_signed_in, self.lacks = self._record.tokens is not None, None
         return self._record
 
     def _keep(self, record: Record) -> None:
@@ -205,12 +205,10 @@ class SignIn(httpx2.Auth):
             await flow.redeem(code, pending.verifier)
         except FAILURES as error:
             raise self._failure(error) from error
-        self.lacks = None
 
     async def end(self) -> None:
         """Forget the tokens, and have them revoked where that is offered."""
         record = self.record()
-        self.lacks = None
         self._keep(record.model_copy(update={"tokens": None}))
         with suppress(*FAILURES):
             await self._flow(record).revoke()
