@@ -28,11 +28,7 @@ function resultState(unknown, isError) {
 	return isError ? "failed" : "done";
 }
 
-/**
- * How a conversation that nobody is answering stands: a call is `waiting` or `unknown`, the answer is `cut`, or
- * all is `whole`; empty before the first question.
- * @param {Conversation} conversation
- */
+/** `waiting` or `unknown`: a call is; `cut`: the answer is; else `whole`; empty before a question. @param {Conversation} conversation */
 export function standing(conversation) {
 	if (!conversation.entries.length) return "";
 	const states = openCalls(conversation).map(id => callState(conversation, id));
@@ -61,11 +57,7 @@ export function entriesBefore(conversation, id) {
 	return asked < 0 || isOver ? null : round.filter(({message}) => message.tool_call_id !== id);
 }
 
-/**
- * How many entries stay when the one at `from` is asked anew: every call that may have changed something stays
- * in the history, so that the model does not make it again.
- * @param {Conversation} conversation @param {number} from
- */
+/** How many entries stay when the one at `from` is asked anew: what has written is not made again. @type {(conversation: Conversation, from: number) => number} */
 export function entriesToKeep(conversation, from) {
 	const {entries} = conversation;
 	let keep = entries.findLastIndex((entry, i) => i >= from && hasWritten(conversation, entry)) + 1;

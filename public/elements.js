@@ -23,11 +23,7 @@ class Attributes {
 	}
 }
 
-/**
- * Attributes and listeners of an element. Only what comes from here is taken for that: an object out of somebody's
- * JSON is a child, and shown as text.
- * @param {Props} props
- */
+/** Attributes and listeners. Only what comes from here is taken for that: any other object is shown as text. @param {Props} props */
 export const attr = props => new Attributes(props);
 
 /** An element from "tag.class" (".class" is a div). @template {string} N @param {N} name @param {...Child} rest */
@@ -114,10 +110,7 @@ export function fieldsOf(form) {
 	return said;
 }
 
-/**
- * Call `onchange` whenever a form of filters says something else; its folded part says how much of it is in use.
- * @param {HTMLFormElement} form @param {() => void} onchange
- */
+/** Follow a form of filters, whose folded part says how much of it is in use. @type {(form: HTMLFormElement, onchange: () => void) => void} */
 export function followFilters(form, onchange) {
 	const follow = () => {
 		const used = Object.keys(fieldsOf(form)).filter(name => form.querySelector(`details [name=${name}]`));

@@ -40,10 +40,7 @@ function endOfString(json, at) {
 	}
 }
 
-/**
- * A string as JSON that one can read: of escapes only those for quotes and line ends; cut after so many characters.
- * @type {(token: string, indent: string, max: number) => string}
- */
+/** As JSON that one can read: only quotes and line ends escaped. @type {(token: string, indent: string, max: number) => string} */
 function readableString(token, indent, max) {
 	/** @type {string} */
 	const text = JSON.parse(token);

@@ -73,10 +73,7 @@ export async function readInventory(server, ids, more = {}) {
 	return rows;
 }
 
-/**
- * The inventory of what a question finds, the best match first; without one, of all products.
- * @param {string} server @param {Params} filters @param {number} [max] products
- */
+/** Of what a question finds, the best match first; else of all products. @param {string} server @param {Params} filters @param {number} [max] */
 export async function readProducts(server, {maxQuantity, ...question}, max = MAX_ROWS) {
 	if (!Object.keys(question).length) return readPages(pagesOf(server, "get_inventory", {maxQuantity}), max);
 	const found = await readPages(pagesOf(server, "get_products", question), max);
