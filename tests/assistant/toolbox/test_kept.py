@@ -1,0 +1,24 @@
+"""What is kept of sign-ins, beside what their own tests show."""
+
+from pathlib import Path
+
+import pytest
+
+from assistant.toolbox.kept import Kept
+from serving.errors import CodedError
+
+
+def test_what_is_kept_for_a_time_is_over_then_and_is_taken_once(tmp_path: Path) -> None:
+    kept, another = Kept(tmp_path / "made" / "file"), Kept(tmp_path / "made" / "file")
+    kept.put("over", "1", seconds=-1)
+    kept.put("waits", "2", seconds=600)
+    assert kept.take("over") is None
+    assert (another.take("waits"), kept.take("waits")) == ("2", None)
+
+
+def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    kept = Kept(tmp_path / "file" / "sign-ins")
+    assert kept.get("key") is None
+    with pytest.raises(CodedError, match="state_unwritable"):
+        kept.put("key", "value")
