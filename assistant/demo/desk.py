@@ -1,7 +1,7 @@
 """Answers about products: what there is, what it costs, how much is left, what to take; and talk."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -10,10 +10,10 @@ from typing import Any
 from assistant.chat.interfaces import ToolRequest
 from assistant.demo import meaning as sense
 from assistant.demo import words as data
-from assistant.demo.meaning import Line, Scene
+from assistant.demo.meaning import Scene
 from assistant.demo.past import PastCall, Shelf, ShopTools, is_partial, rows
 from assistant.demo.words import DATA, bold, escaped, fold, pattern, price, product_table, says, words
-from models import DEFAULT_LIMIT, Product
+from models import DEFAULT_LIMIT, InventoryItem, Product
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_FOUND = 50  # products whose stock is looked up at once
@@ -51,9 +51,10 @@ class Desk:
     ) -> None:
         self.calls, self.tools, self.today, self.buying = calls, tools, now.date(), False
         self.zone = now.tzinfo
-        tongue = sense.language_of(message, before)
+        # a name that was asked for does not change the language
+        tongue = (before.asked and before.tongue) or data.tongue(message, before.tongue)
         self.say, self.tongue, self.nearly = data.voice(tongue), tongue, ""
-        self.shelf = Shelf(dict(before.shelf.products), dict(before.shelf.stock))
+        self.shelf = Shelf(dict(before.shelf.products))  # the stock is that of now
         for call in calls:
             if call.kind in ("get_products", "get_inventory"):
                 self.shelf.add(call.content)
@@ -103,12 +104,17 @@ class Desk:
             filters["query"] = pattern("([<CJK>])子(?![<CJK>])").sub(r"\g<0> \1", query)
         return rows(self.ask("get_products", **filters), Product)
 
-    def stocked(self, products: Sequence[Product] | None, **filters: Any) -> Shelf:
-        """Return these products, or all, with their stock."""
-        shelf, ids = Shelf(), [product.id for product in (products or ())[:MAX_FOUND]] or None
-        if ids or products is None:
-            shelf.add(self.ask("get_inventory", productIds=ids, **filters))
-        return shelf
+    def stocked(self, products: Sequence[Product] | None, **filters: Any) -> list[Product]:
+        """Look up the stock of these products, or of all; return those of which it is known."""
+        ids = [product.id for product in (products or ())[:MAX_FOUND]] or None
+        if not ids and products is not None:
+            return []
+        found = rows(self.ask("get_inventory", productIds=ids, **filters), InventoryItem)
+        return self.known([item.productId for item in found])
+
+    def left(self, product: Product) -> int:
+        """Return how much is left of a product; one of unknown stock has some."""
+        return self.shelf.stock.get(product.id, 1)
 
     def find(self, text: str, **filters: Any) -> list[Product] | None:
         """Return the products that a sentence names (id, name, words, "it"); None if it names none."""
@@ -117,20 +123,36 @@ class Desk:
             if any(one not in self.shelf.products for one in named):
                 self.products()
             return [self.shelf.products[one] for one in named if one in self.shelf.products]
-        query = f"{words(text)} {data.uses(text)}".strip()
-        if query:
+        if query := question(text):
             found = pick(words(text), self.products(query=query, **filters))
-            if found and query == words(text):
-                self.doubt(query, found)
+            if found and pattern("[<CJK>]{4}").fullmatch(query):
+                self.look_up([query])
+                self.nearly = "" if self.certain(query) else self.say("nearly", words=query)
             return found or ([] if words(text) else None)
         return self.known(self.before.focus) or None if says("it", text) else None
 
-    def doubt(self, said: str, found: Sequence[Product]) -> None:
-        """Say that what is found shares no more than its kind with 平板电脑: the shop knows no 平板."""
-        if kind := pattern("(?P<first>[<CJK>]{2})[<CJK>]{2}").fullmatch(said):
-            told = any(kind["first"] in f"{product.name} {product.description}" for product in found)
-            if not told and not self.products(query=kind["first"]):
-                self.nearly = self.say("nearly", words=said)
+    def look_up(self, said: Iterable[str]) -> None:
+        """Have what `certain` asks about all of these looked up at once."""
+        missing: list[ToolRequest] = []
+        for query in dict.fromkeys(query for one in said if one for query in terms(one)):
+            try:
+                self.products(query=query)
+            except Decided as decided:
+                if isinstance(decided.decision, str):
+                    raise
+                missing += decided.decision
+        if missing:
+            raise Decided(missing)
+
+    def certain(self, said: str) -> list[Product]:
+        """Return the products that words name for sure: the search finds their first and last word, too."""
+        named = pick(said, self.products(query=said))
+        if any(fold(p.name).lower() in said.lower() or squeezed(said) in squeezed(p.name) for p in named):
+            return named
+        for part in terms(said)[1:] if named else ():
+            fitting = {product.id for product in self.products(query=part)}
+            named = [product for product in named if product.id in fitting]
+        return named
 
     def known(self, ids: Sequence[int | None]) -> list[Product]:
         """Return products that results have named."""
@@ -138,7 +160,7 @@ class Desk:
 
     def ranked(self, among: Sequence[Product] = ()) -> list[Product]:
         """Return the cheapest or the dearest, the second of them, or three of them, if that is asked for."""
-        which = next((sign for sign in RANKS if says(sign, self.text)), None)
+        which = data.first_of(RANKS, self.text)
         if not which:
             return []
         found = list(among) or (self.find(self.text) if words(self.text) else None)
@@ -156,17 +178,17 @@ class Desk:
         about = tuple(product.id for product in focus or products)
         self.scene = replace(self.scene, focus=about, shown=tuple(product.id for product in products))
 
-    def listed(self, start: str, products: Sequence[Product], shelf: Shelf | None = None, **how: Any) -> str:
+    def listed(self, start: str, products: Sequence[Product], **how: Any) -> str:
         """Return a sentence and the products below it."""
         self.show(products)
-        return f"{start}\n\n{product_table(self.say, products, shelf or Shelf(), **how)}"
+        return f"{start}\n\n{product_table(self.say, products, self.shelf, **how)}"
 
-    def offer(self, found: Sequence[Product], one: Callable[[Product], str], many: str) -> str:
+    def offer(self, found: Sequence[Product], one: Callable[[Product], str]) -> str:
         """Answer about what was found: that it is nothing, one product, or several."""
         if not found:
             return self.unlike()
         if len(found) > 1:
-            return self.listed(self.say(many, count=len(found)), found)
+            return self.listed(self.say("found", count=len(found)), found)
         self.show(found)
         return one(found[0])
 
@@ -187,46 +209,32 @@ class Desk:
 
     _help = _hello
 
-    def _unknown(self) -> str:
-        lines, found = list(self.meaning.lines), self.find(self.text)
-        counts = bool(lines) and all(line.quantity for line in lines)
-        bare = all(line.bare for line in lines)
-        if counts and (len(self.before.focus) == 1 if bare else found):
-            return self.order(lines)
-        if found:
-            return self._products()
-        if pattern(DATA["lines"]["count_and_name"]).fullmatch(self.text):
-            return self.order(lines)  # 4 Tom
-        first, second = data.examples(self.tongue, self.text, 2)
-        return self.say("unsure", first=first, second=second)
-
-    def order(self, lines: list[Line]) -> str:
-        """Order lines, or ask for what is missing."""
-        raise NotImplementedError
-
     # --- products and stock --------------------------------------------------------------------------------
 
     def _products(self) -> str:
         found = self.ranked() or self.find(self.text)
         browses = says("open", self.text) and says("catalogue", self.text)
         if found or (found is not None and not browses):
-            return self.offer(found, self.priced, "found")
-        everything = self.products()
+            return self.offer(found, self.priced)
+        if not (everything := self.products()):
+            return self.say("empty")
         more = is_partial(self.ask("get_products"), DEFAULT_LIMIT)
         count = f"{len(everything)}+" if more else len(everything)
-        return (
-            self.listed(self.say("count", count=count), everything, more=more)
-            if everything
-            else self.unlike()
-        )
+        return self.listed(self.say("count", count=count), everything, more=more)
+
+    def of(self, key: str, product: Product, **more: Any) -> str:
+        """Return a sentence about a product."""
+        left = self.shelf.stock.get(product.id, "—")
+        parts = {"bold": bold(product), "id": product.id, "price": price(product.price), "left": left}
+        return self.say(key, **parts | more)
 
     def priced(self, product: Product) -> str:
         """Say what a product costs, and whether it is the cheapest."""
-        which = next((sign for sign in RANKS if says(sign, self.text)), "")
+        if not (which := data.first_of(RANKS, self.text)):
+            return self.of("one_price", product) + data.about(product)
         nth = data.place(self.text)
-        start = self.say(which, nth=self.say("nth", n=nth) if nth > 1 else "") if which else ""
-        parts = {"bold": bold(product), "id": product.id, "price": price(product.price)}
-        return start + self.say("costs" if which else "one_price", **parts) + data.about(product)
+        start = self.say(which, nth=self.say("nth", n=nth) if nth > 1 else "")
+        return start + self.of("costs", product) + data.about(product)
 
     def _fact(self) -> str:
         asked, told = data.fact(self.text) or (pattern("$"), pattern("$"))
@@ -236,12 +244,13 @@ class Desk:
         def fact(product: Product) -> str:
             about = escaped(product.description, data.MAX_ABOUT) or self.say("no_about")
             key = "fact" if told.search(product.description) else "no_fact"
-            return self.say(key, bold=bold(product), about=about)
+            return self.of(key, product, about=about)
 
-        return self.offer(found or self.find(self.text) or [], fact, "found")
+        return self.offer(found or self.find(self.text) or [], fact)
 
     def _compare(self) -> str:
         parts = pattern(DATA["lines"]["compared"]).split(self.text)
+        self.look_up(question(part) for part in parts if not sense.ids(part))
         firsts = [(self.find(part) or [])[:1] for part in parts if words(part) or sense.ids(part)]
         found = list({one.id: one for first in firsts for one in first}.values())
         if len(found) < 2:
@@ -251,74 +260,73 @@ class Desk:
         low, *_, high = sorted(found, key=lambda product: product.price)
         key = "same_price" if low.price == high.price else "compared"
         verdict = self.say(key, cheap=bold(low), dear=bold(high), gap=price(high.price - low.price))
-        return self.listed(verdict, found, self.stocked(found))
+        self.stocked(found)
+        return self.listed(verdict, found)
 
     def _stock(self) -> str:
         if says("low", self.text):
             return self.low_stock()
         found = self.find(self.text)
-        shelf = self.stocked(found)
-        products = [*shelf.products.values()] if found is None else found
+        stocked = self.stocked(found)
+        products = stocked if found is None else found
         if says("most", self.text) or says("least", self.text):
-            products.sort(key=lambda product: shelf.stock.get(product.id, 0), reverse=says("most", self.text))
-
-        def left(product: Product) -> str:
-            pieces = shelf.stock.get(product.id)
-            key = "in_stock" if pieces else "no_stock"
-            return self.say(key, bold=bold(product), left=pieces, price=price(product.price))
-
+            products.sort(key=self.left, reverse=says("most", self.text))
         if len(products) < 2:
-            return self.offer(products, left, "stock_list")
-        return self.listed(self.say("stock_list"), products, shelf, columns=data.STOCK)
+            there = any(map(self.left, stocked))
+            return self.offer(products, lambda one: self.of("in_stock" if there else "no_stock", one))
+        return self.listed(self.say("stock_list"), products, columns=data.STOCK)
 
     def low_stock(self) -> str:
         """List what is running low, or else what comes nearest to it."""
         few = data.count_of("few", self.text)
         limit = (0 if says("sold_out", self.text) else LOW_STOCK) if few is None else max(few - 1, 0)
-        shelf = self.stocked(None, maxQuantity=limit)
-        low = [product for product in shelf.products.values() if shelf.stock.get(product.id, 0) <= limit]
-        start = self.say("low" if low else "none_low", limit=limit)
-        shelf = shelf if low else self.stocked(None)
-        products = sorted(low or shelf.products.values(), key=lambda p: (shelf.stock.get(p.id, 0), p.id))
-        shown = products if low else products[:MAX_LOWEST]
-        start += "" if low else self.say("lowest")
-        return self.listed(start, shown, shelf, columns=data.STOCK)
+        low = [product for product in self.stocked(None, maxQuantity=limit) if self.left(product) <= limit]
+        start = self.say("low" if low else "none_low", limit=limit) + ("" if low else self.say("lowest"))
+        products = sorted(low or self.stocked(None), key=lambda one: (self.left(one), one.id))
+        return self.listed(start, products if low else products[:MAX_LOWEST], columns=data.STOCK)
 
     def _recommend(self) -> str:
         low, high = self.meaning.low or 0, self.meaning.high or float("inf")
         named = self.find(self.text, **self.bounds)
         found = self.products(**self.bounds) if named is None else named
-        shelf = self.stocked(found)
-        fits = [p for p in found if low <= p.price <= high and shelf.stock.get(p.id) != 0]
+        self.stocked(found)
+        fits = [one for one in found if low <= one.price <= high and self.left(one)]
         if not fits:
             return self.nearest(self.find(self.text) if named is not None else self.products(), low, high)
         if named is None and len(fits) > 1:
-            return self.listed(self.say("choice"), fits, shelf)
+            return self.listed(self.say("choice"), fits)
         best, *others = fits
         self.show(fits, [best])
-        left = shelf.stock.get(best.id, "—")
-        text = self.say("recommend", bold=bold(best), price=price(best.price), left=left)
-        text += data.about(best, "> ")
+        text = self.of("recommend", best) + data.about(best, "> ")
         if others:
-            text += f"\n\n{self.say('also')}\n\n{product_table(self.say, others[:MAX_ALSO], shelf)}"
+            text += f"\n\n{self.say('also')}\n\n{product_table(self.say, others[:MAX_ALSO], self.shelf)}"
         return f"{text}\n\n{self.say('to_order')}"
 
     def nearest(self, found: Sequence[Product] | None, low: float, high: float) -> str:
         """Say why nothing fits, and which product is the nearest."""
         if not found:
             return self.unlike()
-        shelf = self.stocked(found)
-        near = [product for product in found if shelf.stock.get(product.id) != 0] or found
+        self.stocked(found)
+        near = [product for product in found if self.left(product)] or found
         best = min(near, key=lambda p: (max(low - p.price, p.price - high, 0), p.id))
         self.show([best])
-        left = shelf.stock.get(best.id, "—")
-        why = self.say("lacks_budget" if left else "lacks_stock")
-        return why + self.say("nearest", bold=bold(best), price=price(best.price), left=left)
+        return self.say("lacks_budget" if self.left(best) else "lacks_stock") + self.of("nearest", best)
 
 
 def squeezed(text: str) -> str:
     """Return a text without blanks and case, to compare."""
     return re.sub(r"\s", "", fold(text).lower())
+
+
+def question(text: str) -> str:
+    """Return what the shop is asked for by a sentence."""
+    return f"{words(text)} {data.uses(text)}".strip()
+
+
+def terms(said: str) -> list[str]:
+    """Return words, and the last and the first of several; of 平板电脑 these are 电脑 and 平板."""
+    parts = pattern(r"(?<=[<CJK>]{2})(?=[<CJK>]{2}(?:\s|$))").sub(" ", said).split()
+    return [said, parts[-1], parts[0]] if len(parts) > 1 else [said]
 
 
 def pick(said: str, found: list[Product]) -> list[Product]:

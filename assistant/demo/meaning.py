@@ -82,15 +82,7 @@ def goal_of(text: str) -> str:
 
 def order_number(text: str) -> int:
     """Return the number of the order that is asked about; 0 for none."""
-    return int(first_group(pattern(DATA["lines"]["order_number"]).search(text)) or 0)
-
-
-def language_of(message: str, before: Scene) -> Tongue:
-    """Return the language to answer in; a name that was asked for does not change it."""
-    known = before.tongue if before.asked and before.tongue else data.tongue(message) or before.tongue
-    return known or (
-        "en" if re.search("[a-zA-Z]", message) and not pattern("[<CJK>]").search(message) else "zh"
-    )
+    return int(data.named(text, "lines", "order_number") or 0)
 
 
 def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
@@ -122,13 +114,11 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
 
 
 def _lines(text: str, message: str, scene: Scene, corrects: bool = False) -> tuple[Line, ...]:
-    marked = mark(
-        pointed(data.counted(data.without("new_order", text, " 买 ")), scene), scene.shelf.products.values()
-    )
-    found = [replace(line, customer=as_written(line.customer, message)) for line in lines_in(marked)]
-    if corrects and (name := pattern(DATA["customers"]["alone"]).fullmatch(text)) and scene.pending:
+    if corrects and scene.pending and (name := pattern(DATA["customers"]["alone"]).fullmatch(text)):
         return (Line(customer=as_written(name["name"], message)),)
-    return tuple(found)
+    said = pointed(data.counted(data.without("new_order", text, " 买 ")), scene)
+    found = lines_in(mark(said, scene.shelf.products.values()))
+    return tuple(replace(line, customer=as_written(line.customer, message)) for line in found)
 
 
 # --- after what went before --------------------------------------------------------------------------------
@@ -167,12 +157,9 @@ def _amend(new: Meaning, given: Line, text: str, corrects: bool, scene: Scene) -
     if new.goal not in ("buy", "unknown", *["products"] * corrects) or not (waits or scene.placed):
         return None
     if says("same", text) and (bare or says("same", given.words)):
-        base = [
-            replace(line, quantity=given.quantity or line.quantity, key=None)
-            for line in scene.placed or waits
-        ]
+        base = [replace(one, quantity=given.quantity or one.quantity) for one in scene.placed or waits]
         names = dict.fromkeys(line.customer for line in new.lines if line.customer) or [None]
-        again = [replace(line, customer=name or line.customer) for name in names for line in base]
+        again = (replace(one, customer=name or one.customer, key=None) for name in names for one in base)
         return replace(new, goal="buy", lines=tuple(again))
     changes = says("change", text) or corrects
     if not waits:

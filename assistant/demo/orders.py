@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from assistant.demo import words as data
-from assistant.demo.desk import RANKS, Decided, Desk, pick, squeezed
+from assistant.demo.desk import RANKS, Decided, Desk
 from assistant.demo.meaning import Line, ids, order_number
-from assistant.demo.past import UNREADABLE, PastCall, Shelf, is_partial, rows
-from assistant.demo.words import DATA, bold, escaped, fold, pattern, price, says, total, without, words
+from assistant.demo.past import UNREADABLE, PastCall, is_partial, rows
+from assistant.demo.words import DATA, bold, escaped, pattern, price, says, total, without, words
 from models import MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
 
 RECENT = 20  # orders that are shown if the question names no number
@@ -26,15 +26,27 @@ class Orders(Desk):
 
     # --- orders that wait ----------------------------------------------------------------------------------
 
+    def _unknown(self) -> str:
+        lines, found = list(self.meaning.lines), self.find(self.text)
+        counts = bool(lines) and all(line.quantity for line in lines)
+        bare = all(line.bare for line in lines)
+        if counts and (len(self.before.focus) == 1 if bare else found):
+            return self.order(lines)
+        if found:
+            return self._products()
+        if pattern(DATA["lines"]["count_and_name"]).fullmatch(self.text):
+            return self.order(lines)  # 4 Tom
+        first, second = data.examples(self.tongue, self.text, 2)
+        return self.say("unsure", first=first, second=second)
+
     def _buy(self) -> str:
         """Order the lines of the message, or ask for the first piece that is missing."""
         return self.order(list(self.meaning.lines) or [Line()])
 
     def order(self, lines: list[Line]) -> str:
         """Order lines, or ask for the first product, quantity or customer that is missing."""
-        unclear = [line.words for line in lines if line.words]
-        if unclear and not any(call.kind == "create_purchase" for call in self.calls):
-            self.products(query=" ".join(dict.fromkeys(unclear)))
+        if not any(call.kind == "create_purchase" for call in self.calls):
+            self.look_up(line.words for line in lines)
         at = 0
         while at < len(lines):
             chosen = self.chosen(lines, at)
@@ -57,35 +69,31 @@ class Orders(Desk):
         if asked == "quantity":
             self.show([product])
             wrong = self.say("bad_quantity") if lines[at].quantity == 0 else ""
-            return (
-                wrong
-                + self.say("priced", bold=bold(product), price=price(product.price))
-                + self.say("ask_quantity")
-            )
-        of_one = [line for line in lines if not line.customer]
-        named = [(self.shelf.product(line.product_id or 0), line.quantity or 0) for line in of_one]
-        items = self.say("comma").join(f"{quantity} × {bold(product)}" for product, quantity in named)
-        amount = sum(product.price * quantity for product, quantity in named)
+            return wrong + self.of("priced", product) + self.say("ask_quantity")
+        items, amount = self.basket([line for line in lines if not line.customer])
         amounts = self.say("amounts", total=total(amount)) if total(amount) != "—" else ""
         return items + amounts + self.say("stop") + self.say("ask_customer")
+
+    def basket(self, lines: Sequence[Line]) -> tuple[str, float]:
+        """Return what some lines are, and what they cost."""
+        named = [(line.quantity or 0, self.shelf.product(line.product_id or 0)) for line in lines]
+        items = self.say("comma").join(f"{count} × {bold(one)} ({price(one.price)})" for count, one in named)
+        return items, sum(count * product.price for count, product in named)
 
     def _quote(self) -> str:
         """Say what so many of some products would cost."""
         lines = [line for line in self.meaning.lines if line.quantity and not line.bare]
+        self.look_up(line.words for line in lines)
         found = [self.named(line) for line in lines]
         if not lines or any(len(products) != 1 for products in found):
             return self._products()
-        lines = [self.sized(line, product) for line, (product,) in zip(lines, found, strict=True)]
-        priced = [(line.quantity or 0, product) for line, (product,) in zip(lines, found, strict=True)]
-        self.show([product for _, product in priced])
-        items = self.say("comma").join(f"{n} × {bold(one)} ({price(one.price)})" for n, one in priced)
-        amount, most = sum(n * one.price for n, one in priced), self.meaning.high
+        self.show([product for (product,) in found])
+        pairs = zip(lines, found, strict=True)
+        lines = [self.sized(replace(line, product_id=one.id), one) for line, (one,) in pairs]
+        (items, amount), most = self.basket(lines), self.meaning.high
         text = self.say("quote", items=items, total=total(amount))
-        if most is None:
-            return text
-        return text + self.say(
-            "within" if amount <= most else "beyond", limit=price(most), gap=price(amount - most)
-        )
+        verdict = "within" if amount <= (most or 0) else "beyond"
+        return text + (self.say(verdict, limit=price(most), gap=price(amount - most)) if most else "")
 
     def chosen(self, lines: list[Line], at: int) -> list[Line]:
         """Return a line with its product, none for a remark, or ask for it."""
@@ -104,46 +112,27 @@ class Orders(Desk):
         if len(found) == 1:
             self.shelf.products.setdefault(found[0].id, found[0])
             return [self.sized(replace(line, product_id=found[0].id), found[0])]
-        others = [
-            one
-            for one in lines
-            if one is not line and (one.quantity is not None or one.product_id is not None)
-        ]
+        others = [one for one in lines if one is not line and (one.quantity, one.product_id) != (None, None)]
         if line.quantity is None and others and not found:
             return []
         near = found or (self.products(query=line.words) if line.words else [])
-        self.scene = replace(
-            self.scene, pending=(*lines[:at], line, *lines[at + 1 :]), asked="product", at=at
-        )
-        said = (
-            self.say("could_be" if near else "no_product", words=escaped(line.words, 40))
-            if line.words
-            else ""
-        )
-        raise Decided(
-            (self.listed(said, near, self.shelf) + "\n\n" if near else said) + self.say("ask_product")
-        )
+        pending = (*lines[:at], line, *lines[at + 1 :])
+        self.scene = replace(self.scene, pending=pending, asked="product", at=at)
+        said = self.say("could_be" if near else "no_product", words=escaped(line.words, 40))
+        said = said if line.words else ""
+        if near:
+            said = self.listed(said, near) + "\n\n"
+        raise Decided(said + self.say("ask_product"))
 
     def sized(self, line: Line, product: Product) -> Line:
         """Return a line in pieces: one of "it" or "the cheapest", and of what is sold in pairs one a pair."""
-        quantity = (
-            1 if line.quantity is None and not line.words and says("single", self.text) else line.quantity
-        )
+        quantity = line.quantity
+        if quantity is None and not line.words and says("single", self.text):
+            quantity = 1
         if line.pair and not pattern(DATA["in_pairs"]).search(f"{line.words} {product.name}"):
             unclear = pattern(DATA["perhaps_pairs"]).search(f"{product.name} {product.description}")
             quantity = None if unclear else (quantity or 0) * 2
         return replace(line, quantity=quantity, pair=False, words="")
-
-    def certain(self, said: str) -> list[Product]:
-        """Return the products that words name for sure: the search finds their first and last word, too."""
-        named = pick(said, self.products(query=said))
-        if any(fold(p.name).lower() in said.lower() or squeezed(said) in squeezed(p.name) for p in named):
-            return named
-        parts = pattern(r"(?<=[<CJK>]{2})(?=[<CJK>]{2}(?:\s|$))").sub(" ", said).split()
-        for part in dict.fromkeys((parts[-1], parts[0])) if len(parts) > 1 and named else ():
-            fitting = {product.id for product in self.products(query=part)}
-            named = [product for product in named if product.id in fitting]
-        return named
 
     def named(self, line: Line) -> list[Product]:
         """Return the products that a line names for sure."""
@@ -160,8 +149,7 @@ class Orders(Desk):
                 continue
             found = [product.id for product in self.named(given)]
             at = next((n for n, line in enumerate(lines) if [line.product_id] == found), len(lines) - 1)
-            ranked = any(says(sign, self.text) for sign in RANKS)
-            base = lines[at] if given.bare and not ranked else given
+            base = lines[at] if given.bare and not data.first_of(RANKS, self.text) else given
             counted = lines[at] if given.quantity is None else given
             whose = given.customer or lines[at].customer
             lines[at] = Line(counted.quantity, base.product_id, base.words, whose, counted.pair)
@@ -171,6 +159,7 @@ class Orders(Desk):
 
     def _remove(self) -> str:
         """Take the products that are named out of what waits; all of it, if none is."""
+        self.look_up(line.words for line in self.meaning.lines)
         gone = {product.id for line in self.meaning.lines for product in self.named(line)}
         kept = [line for line in self.before.pending if line.product_id not in gone]
         if kept and (len(kept) < len(self.before.pending) or not says("cancel", self.text)):
@@ -234,14 +223,12 @@ class Orders(Desk):
             self.scene = replace(self.scene, pending=others)
             return refused
         self.scene = replace(self.scene, pending=others, placed=lines, placed_id=found[0].id)
-        shelf = Shelf(dict(self.shelf.products))
         try:
-            products = sorted({item.productId for item in found[0].items})
-            shelf.add(self.ask("get_inventory", productIds=products))
+            self.stocked(self.known(sorted({item.productId for item in found[0].items})))
         except Decided as decided:
             if not isinstance(decided.decision, str):
                 raise
-        return data.bought(self.say, found[0], shelf)
+        return data.bought(self.say, found[0], self.shelf)
 
     def _cancel(self) -> str:
         """Give up what waits; or cancel an order, if the owner's tool is there."""
@@ -298,7 +285,7 @@ class Orders(Desk):
         filters |= {"minAmount": self.meaning.low, "maxAmount": self.meaning.high}
         if says("largest", self.text) or says("smallest", self.text):
             return self.outstanding(filters)
-        group = next((one for one in GROUPS if says(f"by_{one}", self.text)), "")
+        group = data.first_of(GROUPS, self.text, "by_")
         rest = without("orders", without(f"by_{group}", self.text)) if group else self.text
         named = group != "product" and (len(words(rest)) > 1 or ids(rest))
         found = self.find(rest) if named else None
@@ -308,7 +295,7 @@ class Orders(Desk):
         if found and (says("sold", self.text) or says("by_pieces", self.text)):
             self.show(found)
             return self.ranking("product", filters, {str(product.id) for product in found})
-        if not found and any(says(sign, self.text) for sign in ("total", "average", "sold")):
+        if not found and data.first_of(("total", "average", "sold"), self.text):
             return self.total(filters)
         wanted = 1 if says("last_order", self.text) else data.count_of("newest", self.text)
         orders, more = self.orders(wanted or RECENT, **filters)
@@ -323,17 +310,14 @@ class Orders(Desk):
         """Show the order with the highest or the lowest amount."""
         sign, bound = (1, "maxAmount") if says("smallest", self.text) else (-1, "minAmount")
         nth = max(data.place(self.text), 1)
-
-        def ranked(orders: Sequence[Order]) -> Order | None:
-            placed = (one for one in orders if one.status == "placed")
-            first = sorted(placed, key=lambda one: (sign * one.totalAmount, one.id))[:nth]
-            return first[-1] if first else None
-
-        found, more = self.orders(MAX_LIMIT, **filters)
-        best = ranked(found)
-        if best and more:  # those that reach the best so far are few
-            found, more = self.orders(MAX_LIMIT, **filters | {bound: best.totalAmount})
-            best = ranked(found) or best
+        for _ in range(2):  # those that reach the best so far are few
+            found, more = self.orders(MAX_LIMIT, **filters)
+            placed = (order for order in found if order.status == "placed")
+            first = sorted(placed, key=lambda order: (sign * order.totalAmount, order.id))[:nth]
+            filters |= {bound: first[-1].totalAmount} if more and first else {}
+            if not more:
+                break
+        best = first[-1] if first else None
         if not best:
             return self.say("no_orders")
         parts = {"id": best.id, "total": total(best.totalAmount), "customer": escaped(best.customerName)}
@@ -356,7 +340,7 @@ class Orders(Desk):
             sold = {row.key for row in found}
             unsold = (product for product in self.products() if str(product.id) not in sold)
             found += [NOTHING.model_copy(update={"key": str(p.id), "label": p.name}) for p in unsold]
-        by = next((one for one in ("pieces", "amount") if says(f"by_{one}", self.text)), "")
+        by = data.first_of(("pieces", "amount"), self.text, "by_")
         by = by or ("pieces" if group == "product" else "amount")
 
         def size(row: SalesSummary) -> float:
@@ -365,24 +349,26 @@ class Orders(Desk):
         start = ""
         if group != "day" or least or says("most", self.text) or says(f"by_{by}", self.text):
             found.sort(key=lambda row: (size(row) * (1 if least else -1), -row.amount, row.key))
-            top = found[0]
-            parts = {"name": escaped(top.label), "quantity": top.quantity, "total": total(top.amount)}
-            start = self.say(f"first_{by}", which=self.say("little" if least else "much"), **parts) + "\n\n"
+            which = self.say("little" if least else "much")
+            start = self.summed(f"first_{by}", found[0], which=which) + "\n\n"
         shown = found[: data.count_of("top", self.text) or len(found)]
         return f"{start}{data.table(self.say, (group, *data.SUMS), shown, self.shelf)}\n\n{end}"
 
     def in_all(self, sums: Sequence[SalesSummary]) -> str:
         """Return the sum of the groups, if these are all."""
-        quantity, amount = sum(row.quantity for row in sums), sum(row.amount for row in sums)
-        return self.say("in_all", count=len(sums), quantity=quantity, total=total(amount))
+        pieces, amount = sum(row.quantity for row in sums), sum(row.amount for row in sums)
+        return self.summed("in_all", NOTHING.model_copy(update={"quantity": pieces, "amount": amount}))
+
+    def summed(self, key: str, row: SalesSummary, **more: str) -> str:
+        """Return a sentence about what was sold."""
+        parts = {"orders": row.orders, "quantity": row.quantity, "average": total(row.average)}
+        return self.say(key, name=escaped(row.label), total=total(row.amount), **parts, **more)
 
     def total(self, filters: dict[str, Any]) -> str:
         """Say how much was sold in all, or on average."""
         row = next(iter(self.sums("total", filters)[0]), NOTHING)
         if not row.orders:
             return self.say("no_orders")
-        parts = {"orders": row.orders, "quantity": row.quantity, "total": total(row.amount)}
         name = self.meaning.customer
         who = self.say("who", name=escaped(name)) if name else ""
-        key = "mean" if says("average", self.text) else "sum"
-        return self.say(key, who=who, average=total(row.average), **parts)
+        return self.summed("mean" if says("average", self.text) else "sum", row, who=who)

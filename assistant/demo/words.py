@@ -34,8 +34,8 @@ ORDER = ("order", "who", "items", "total", "time")
 SUMS = ("orders", "pieces", "amount")
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 NUMBERS: dict[str, int] = DATA["numbers"]
-UNITS: dict[str, int] = DATA["units"]
-PARTS: dict[str, str] = DATA["parts"] | {"W": "|".join(sorted(NUMBERS, key=len, reverse=True))}
+WORDS = "|".join(sorted(filter(str.isascii, NUMBERS), key=len, reverse=True))
+PARTS: dict[str, str] = DATA["parts"] | {"W": WORDS}
 
 
 def _expanded(text: str) -> str:
@@ -100,12 +100,12 @@ def fold(text: str) -> str:
     return "".join(map(_simplified, clean(text))).replace("’", "'")
 
 
-def tongue(text: str) -> Tongue | None:
-    """Return the language of a message; None for a bare name or number."""
+def tongue(text: str, before: Tongue | None) -> Tongue:
+    """Return the language of a message; of a bare name or number that of the turn before."""
     text = clean(text)
     english = pattern(rf"\b(?:{DATA['english']})\b").findall(text)
     if not pattern("[<CJK>]").search(text):
-        return "en" if english else None
+        return "en" if english else before or ("en" if re.search("[a-zA-Z]", text) else "zh")
     if len(english) > 1 or (english and text.startswith(english[0])):
         return "en"
     return "zh" if fold(text) == text.replace("’", "'") else "tw"
@@ -118,33 +118,22 @@ def number(text: str) -> float | None:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; None if it is no number."""
     text = text.strip().lower().replace(",", "")
     if digits := re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?)\s?([k百千万]?)", text):
-        return float(digits[1]) * UNITS.get(digits[2], 1)
+        return float(digits[1]) * NUMBERS.get(digits[2], 1)
     words = re.split(r"[\s-]+", text)
-    if all(word in NUMBERS for word in words):
-        return float(_english(words))
-    return float(_chinese(text)) if text and all(sign in UNITS for sign in text) else None
-
-
-def _chinese(text: str) -> int:
-    total = section = digit = last = 0
-    for sign in text:
-        unit = UNITS[sign]
-        if unit < 10:
-            digit, last = unit, 10 if unit == 0 else last
-        elif unit == 10_000:
-            total, section, digit, last = (total + section + digit) * unit, 0, 0, unit
-        else:
-            section, digit, last = section + (digit or 1) * unit, 0, unit
-    return total + section + digit * max(last // 10, 1)  # 一千五 is 1500
-
-
-def _english(words: list[str]) -> int:
-    total = part = 0
+    if not text or not all(word in NUMBERS for word in words):
+        words = list(text)
+    if not text or not all(word in NUMBERS for word in words):
+        return None
+    total = part = digit = last = 0
     for value in map(NUMBERS.__getitem__, words):
-        part = (part or 1) * value if value in (12, 100, 1000) else part + value
-        if value == 1000:
-            total, part = total + part, 0
-    return total + part
+        if value >= 10_000 or (value == 1000 and words[0].isascii()):
+            total, part, digit, last = (total + part + digit or 1) * value, 0, 0, value
+        elif value in (10, 12, 100, 1000):
+            part, digit, last = part + (digit or 1) * value, 0, value
+        else:
+            digit, last = digit + value, last if value else 10
+    short = max(last // 10, 1) if not words[0].isascii() else 1  # 一千五 is 1500
+    return float(total + part + digit * short)
 
 
 def pieces(text: str) -> int:
@@ -182,32 +171,43 @@ def _prices(name: str, text: str) -> list[float]:
     return [value for value in values if value is not None and value >= 0]
 
 
+def named(text: str, section: str, name: str) -> str:
+    """Return what is named in one of the expressions of the data file; empty for nothing."""
+    return first_group(pattern(DATA[section][name]).search(text))
+
+
+def first_of(names: Iterable[str], text: str, prefix: str = "") -> str:
+    """Return the first of the signs that a sentence says; empty for none."""
+    return next((name for name in names if says(prefix + name, text)), "")
+
+
 def count_of(name: str, text: str) -> int | None:
     """Return the number that stands in one of the counting expressions: "the last 5 orders", "top 3"."""
-    group = first_group(pattern(DATA["counts"][name]).search(text))
+    group = named(text, "counts", name)
     return min(pieces(group), MAX_LIMIT) if group else None
 
 
 def place(text: str) -> int:
     """Return which one a sentence points at: 2 for the second, -1 for the last, 0 for none."""
-    named: dict[str, int] = DATA["ordinals"]
-    group = first_group(pattern(DATA["lines"]["ordinal"]).search(text)).lower()
-    return named.get(group) or (pieces(group) if group else 0)
+    known: dict[str, int] = DATA["ordinals"]
+    group = named(text, "lines", "ordinal").lower()
+    return known.get(group) or pieces(group)
 
 
 def period(text: str, today: date) -> tuple[str | None, str | None]:
     """Return the first and the last day that are meant, as ISO dates; None for no bound."""
-    named = DATA["periods"]
+    known = DATA["periods"]
     if dates := re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
-        open_end = len(dates) == 1 and pattern(named["open_end"]).search(text)
+        open_end = len(dates) == 1 and pattern(known["open_end"]).search(text)
         return min(dates), None if open_end else max(dates)
-    if days := pattern(named["days"]).search(text):
-        return (today - timedelta(min(pieces(days[1]), MAX_DAYS))).isoformat(), None
-    month = number(first_group(pattern(named["month"]).search(text))) or 0
-    names = enumerate(named["months"], 1)
-    month = month or next((n for n, name in names if pattern(named["in_month"] + name).search(text)), 0)
+    if days := named(text, "periods", "days"):
+        return (today - timedelta(min(pieces(days), MAX_DAYS))).isoformat(), None
+    names = enumerate(known["months"], 1)
+    month = number(named(text, "periods", "month")) or next(
+        (n for n, name in names if pattern(known["in_month"] + name).search(text)), 0
+    )
     spans = [("", "month", (today.month - int(month)) % 12)] if 1 <= month <= 12 else []
-    spans += [span for span in named["spans"] if pattern(span[0]).search(text)]
+    spans += [span for span in known["spans"] if pattern(span[0]).search(text)]
     for _, unit, back in spans[:1]:
         until = _start(today, unit, back - 1) - timedelta(1) if back else None
         return _start(today, unit, back).isoformat(), until.isoformat() if until else None

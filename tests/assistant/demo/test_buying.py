@@ -61,7 +61,7 @@ BUYING: list[tuple[str, tuple[str, list[tuple[int, int]]], str]] = [
         """
         帮客户A买 2 个耳机和 1 个移动电源 / 帮客户A买2个无线蓝牙耳机Pro、1个便携式移动电源 /
         客户A要买两个耳机，一个充电宝 / 给客户A下单：无线蓝牙耳机Pro x2，便携式移动电源 x1 /
-        帮客户A买商品2两个和商品3一个 / 给客户A买2个商品2和1个商品3
+        帮客户A买商品2两个和商品3一个 / 给客户A买2个商品2和1个商品3 / 客户A要两个降噪耳机和一个移动电源
         """,
     ),
     (  # several products in one english sentence

@@ -63,7 +63,7 @@ ORDERS = [
     ("帮客户A买零个耳机", ""),
     ("买2个耳机支架给小明", ""),
     ("买两个平板电脑给小明", ""),
-    ("buy an apple watch for Tom", ""),
+    ("buy an apple watch and a pear phone for Tom", ""),
     ("耳机两个手表三个|孙悦", "孙悦 1x3 2x2"),
     ("小王要一个手表，小张要两个耳机", "小王 1x1 / 小张 2x2"),
     ("buy the most expensive one for Rick|actually the cheapest", "Rick 3x1"),
