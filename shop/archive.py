@@ -9,6 +9,7 @@ import asyncio
 import csv
 import itertools
 import os
+import secrets
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +21,7 @@ from typing import TypeVar
 
 from models import MAX_ID, Move
 from shop import days, queries, writing
-from shop.errors import ArchiveError
+from shop.errors import ArchiveError, StoreUnavailableError
 from shop.queries import Many, Script, Statement
 from shop.sheets import Sheet, written_to
 from shop.store import Store
@@ -83,37 +84,46 @@ async def archive(store: Store, before: date, folder: Path, pace: Pace = Pace())
 
 
 class _Run:
-    """One archive; `state` is the fact as this run knows it: "writing FILE", "removing FILE" or none."""
+    """One archive; `state` is the fact as this run knows it: "writing RUN FILE", "removing RUN FILE" or none.
+
+    The run's own name in it tells two apart that began at the same time: the later one goes on alone.
+    """
 
     def __init__(self, store: Store, pace: Pace, state: str | None) -> None:
         self._store = store
         self._pace = pace
         self._state = state
-        self._orders = Path((state or "").partition(" ")[2])
+        _, self._name, file = state.split(" ", 2) if state else ("", "", "")
+        self._orders = Path(file)
 
     def is_written(self) -> bool:
         """Tell whether the files are whole. Raises `ArchiveError` where they were, and are gone."""
         if self._orders.exists():
             return True
-        if self._state == f"removing {self._orders}":
+        if self._state and self._state.startswith("removing "):
             raise ArchiveError("archive_missing", path=str(self._orders))
-        _remove_drafts(self._orders)
+        self._remove_drafts(self._orders)
         return False
 
     async def write(self, end: str, orders: Path) -> None:
         """Write both files, that of the orders last."""
+        self._name = secrets.token_hex(4)
         await self._advance("writing", orders)
         try:
             # Orders first: one that is cancelled meanwhile differs from its row, and stays in the shop.
-            await _write(self._store, _draft(orders), _order_lines(end))
+            await _write(self._store, self._draft(orders), _order_lines(end))
             moves = Table(list(Move.model_fields), Statement(_MOVES, [end]), list)
-            await _write(self._store, _draft(_moves(orders)), moves)
+            await _write(self._store, self._draft(_moves(orders)), moves)
+            await self._written(self._hold)
             with written_to(orders):
                 for file in (_moves(orders), orders):
-                    os.link(_draft(file), file)  # overwrites nothing
+                    os.link(self._draft(file), file)  # overwrites nothing
                 _sync(orders.parent)
+        except StoreUnavailableError:
+            await self._written(self._hold)  # where another run has taken over, that is why
+            raise
         finally:
-            _remove_drafts(orders)
+            self._remove_drafts(orders)
 
     async def remove(self) -> Archived:
         """Remove what stands in the files, as it stands there."""
@@ -131,8 +141,16 @@ class _Run:
         return Archived(self._orders, _moves(self._orders), number)
 
     async def _advance(self, step: str, orders: Path) -> None:
-        await self._written(partial(self._set, f"{step} {orders}"))
-        self._state, self._orders = f"{step} {orders}", orders
+        state = f"{step} {self._name} {orders}"
+        await self._written(partial(self._set, state))
+        self._state, self._orders = state, orders
+
+    def _draft(self, file: Path) -> Path:
+        return file.with_name(f"{file.name}.{self._name}.part")
+
+    def _remove_drafts(self, orders: Path) -> None:
+        for file in (orders, _moves(orders)):
+            self._draft(file).unlink(missing_ok=True)
 
     async def _written(self, make: Callable[[], Script[T]]) -> T:
         done = await self._store.write(make)
@@ -209,15 +227,6 @@ def _free_name(folder: Path, before: date) -> Path:
 
 def _moves(orders: Path) -> Path:
     return orders.with_name(orders.name.replace("orders", "moves", 1))
-
-
-def _draft(file: Path) -> Path:
-    return file.with_name(f"{file.name}.part")
-
-
-def _remove_drafts(orders: Path) -> None:
-    for file in (orders, _moves(orders)):
-        _draft(file).unlink(missing_ok=True)
 
 
 def _sync(folder: Path) -> None:
