@@ -47,7 +47,7 @@ class SqliteStore(Store):
 
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self._path = path
-        self._files = Files(path)
+        self._files = Files(path, busy_seconds)
         self._inline = Connections(path, 0, self._files.check)
         self._threaded = Connections(path, busy_seconds, self._files.check)
         self._readers = ThreadPoolExecutor(MAX_READERS, "shop-reader")

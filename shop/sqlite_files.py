@@ -20,11 +20,11 @@ class Files:
     SQLite would go on writing into files that were deleted, and acknowledged orders would be lost with them.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, busy_seconds: float) -> None:
         self._names = [f"{path}{end}" for end in ("", "-wal", "-shm")]
         # Opens all three and stays, since SQLite deletes the log with the last connection.
         try:
-            self._holder = connect(path, 0)
+            self._holder = connect(path, busy_seconds)  # another process may be closing its last one
             self._holder.execute("PRAGMA user_version").fetchone()
         except DRIVER_ERRORS as error:
             raise failed(path, error) from error

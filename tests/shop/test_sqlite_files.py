@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 import api
+from shop.sqlite_files import Files
 from tests.support.engines import ask, audit, new_url
 
 pytestmark = pytest.mark.anyio
@@ -102,3 +104,11 @@ async def test_a_file_that_is_deleted_during_a_purchase_leaves_its_outcome_unkno
         async with serving(tmp_path) as http:
             assert await buy(http, "k") == (200, None)
         assert ask(new_url("sqlite", tmp_path), "SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_a_file_that_another_process_is_just_closing_is_waited_for(tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "shop.db", isolation_level=None, check_same_thread=False)
+    for statement in ("PRAGMA journal_mode = WAL", "PRAGMA locking_mode = EXCLUSIVE", "CREATE TABLE t (a)"):
+        other.execute(statement)
+    threading.Timer(0.1, other.close).start()
+    Files(tmp_path / "shop.db", busy_seconds=60).close()
