@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 from playwright.sync_api import expect
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from tests.support.asgi import ScriptedProvider, call_stream, chunk, in_a_thread, refusal, text_stream
 from tests.support.page_backend import HELD_SECONDS, PURCHASE_ARGS
@@ -29,16 +30,19 @@ class Held(StreamingResponse):
         self.left = threading.Event()
 
         async def body() -> AsyncIterator[str]:
-            try:
-                yield first
-                async with asyncio.timeout(HELD_SECONDS):
-                    while not await asyncio.to_thread(self.go_on.wait, BREAK_SECONDS):
-                        yield chunk(content="\n")
-                yield second
-            finally:
-                self.left.set()
+            yield first
+            async with asyncio.timeout(HELD_SECONDS):
+                while not await asyncio.to_thread(self.go_on.wait, BREAK_SECONDS):
+                    yield chunk(content="\n")
+            yield second
 
         super().__init__(body(), media_type="text/event-stream")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:  # not the body's: one that waits to be collected has not ended yet
+            self.left.set()
 
 
 @pytest.fixture(scope="module")
