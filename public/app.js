@@ -272,4 +272,5 @@ await conversations.open();
 const kept = lastOpen && conversations.byId.get(lastOpen);
 if (kept && !current.conversation.entries.length) open(kept);
 drawSidebar();
+$("chat").ariaBusy = null; // what the browser keeps is there
 input.focus();

@@ -93,6 +93,7 @@ class Shown:
 
     def begin(self, text: str) -> None:
         """Ask, and wait until the question is on the screen."""
+        expect(self.page.locator("main[aria-busy]")).to_have_count(0)
         before = self.page.locator(".mine").count()
         self.input.fill(text)
         self.input.press("Enter")
