@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import gzip
 import hashlib
 import json
 import mimetypes
@@ -9,6 +10,7 @@ import os
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -53,6 +55,8 @@ ICON = "static/icon.svg"  # addresses are relative, so that a path may stand in 
 # A fifth of what the page's script weighs compressed; the lines stay, so that the browser's numbers are true.
 # Comments behind code only without quotes: what seems to be one within a text is followed by one.
 COMMENT = re.compile(rb"(?m)^[ \t]*(//.*|/\*.*\*/|/\*\*|\* .*|\*/)$|[ \t]+// [^\"'`\n]*$|^[ \t]+")
+
+READS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
 @dataclass(frozen=True)
@@ -259,10 +263,16 @@ async def redoc(request: Request) -> Response:
     return _with_policy(page, f"{CDN}/redoc@2/")
 
 
+@lru_cache(maxsize=64)  # of each file its newest state, and no more than all the page's files
+def _packed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)
+
+
 class PageFiles(StaticFiles):
     """`StaticFiles`, with the content read at once and named by its hash: replicas name a file alike.
 
-    Script and style are sent without comments and indentation, line by line.
+    Script and style are sent without comments and indentation, line by line, and what is text is packed
+    for who reads gzip.
 
     Measured: 31 files take 17 ms of CPU; with `FileResponse`, which makes several hops to a thread for each,
     27 ms.
@@ -276,12 +286,19 @@ class PageFiles(StaticFiles):
         status_code: int = 200,
     ) -> Response:
         """Return the file, or 304."""
+        kind = mimetypes.guess_type(full_path)[0]
+        asked = Headers(scope=scope)
         content = Path(full_path).read_bytes()
+        headers = {"Vary": "Accept-Encoding"}
         if full_path.endswith((".js", ".css")):
             content = COMMENT.sub(b"", content)
-        tag = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
-        response = Response(content, status_code, {"ETag": tag}, mimetypes.guess_type(full_path)[0])
-        unchanged = self.is_not_modified(response.headers, Headers(scope=scope))
+        is_text = full_path.endswith((".js", ".css", ".json", ".svg"))
+        if is_text and READS_GZIP.search(asked.get("accept-encoding", "")):
+            content = _packed(content)
+            headers["Content-Encoding"] = "gzip"
+        headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        response = Response(content, status_code, headers, kind)
+        unchanged = self.is_not_modified(response.headers, asked)
         return NotModifiedResponse(response.headers) if unchanged else response
 
 

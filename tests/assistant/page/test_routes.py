@@ -66,6 +66,20 @@ async def test_script_and_style_stay_small_compressed_as_sent(tmp_path: Path) ->
     assert preloaded == at_once - {"app.js", "first-paint.js"}
 
 
+async def test_text_is_packed_for_who_reads_gzip(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        answers = [
+            await http.get("/static/app.js", headers={"Accept-Encoding": asked})
+            for asked in ("gzip, br", "br", "gzip;q=0, br", "identity;q=1, gzip; q=0.5")
+        ]
+        again = await http.get("/static/app.js", headers={"If-None-Match": answers[0].headers["etag"]})
+    assert [answer.headers.get("content-encoding") for answer in answers] == ["gzip", None, None, "gzip"]
+    assert len({answer.content for answer in answers}) == 1
+    assert len({answer.headers["etag"] for answer in answers}) == 2
+    assert {answer.headers["vary"] for answer in answers} == {"Accept-Encoding"}
+    assert again.status_code == 304
+
+
 async def test_of_comments_and_indentation_only_the_lines_are_sent(tmp_path: Path) -> None:
     files = [file for file in PUBLIC.iterdir() if file.suffix == ".js"]
     texts = [line for file in files for line in file.read_text().split("\n")]
