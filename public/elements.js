@@ -138,6 +138,27 @@ export function bindRadios(name, value, onpick) {
 	}
 }
 
+/**
+ * A dialog over the page: Escape and its cross close it, and the focus goes back to where it was. The class `large` is
+ * for one that is read, not just answered.
+ * @param {string} title @param {...Child} content
+ */
+export function openDialog(title, ...content) {
+	const cross = iconButton("x", () => dialog.close(), t("close"));
+	/** @type {HTMLDialogElement} */
+	const dialog = h("dialog.pop", attr({"aria-label": title}), h("header.bar", h("h3", title), cross));
+	const body = h(".content", ...content);
+	dialog.append(body);
+	dialog.addEventListener("close", () => {
+		document.body.append($("toast")); // which may be in it
+		dialog.remove();
+	});
+	document.body.append(dialog);
+	dialog.showModal();
+	focusIn(body, "input, select, textarea, .btn, summary");
+	return dialog;
+}
+
 /** @param {string} text @param {string} [label] @param {() => void} [action] */
 export function toast(text, label, action) {
 	const box = h(".toast", text);
@@ -146,6 +167,8 @@ export function toast(text, label, action) {
 		action?.();
 	};
 	if (label) box.append(button(label, act));
+	const [dialog = document.body] = [...document.querySelectorAll("dialog:modal")].reverse();
+	dialog.append($("toast")); // what lies behind a dialog is neither seen nor heard
 	$("toast").replaceChildren(box);
 	setTimeout(() => box.remove(), TOAST_MS);
 }

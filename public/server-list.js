@@ -1,7 +1,7 @@
 // The panel's second tab: the servers with their state and tools. And the dialog for a prompt's arguments.
 import {isUnknown, messageOf, promptText, reconnect, signIn, signOut, status, trust} from "./backend.js";
 import {askedBill} from "./call-card.js";
-import {$, attr, button, h, toast} from "./elements.js";
+import {attr, button, h, openDialog, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {allowForEver, isListed, listTool, toolsThatAsk} from "./preferences.js";
@@ -45,7 +45,6 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 
 /** Ask for a prompt's arguments, and `use` its text. @param {Prompt} prompt @param {(text: string) => void} use */
 export function fillPrompt(prompt, use) {
-	const dialog = $("prompt", HTMLDialogElement);
 	/** @param {unknown} args */
 	const run = async args => {
 		const text = await promptText(prompt, args);
@@ -53,11 +52,9 @@ export function fillPrompt(prompt, use) {
 		use(text); // after closing, which moves the focus
 		return "";
 	};
-	dialog.ariaLabel = prompt.title;
 	const cancel = button(t("cancel"), () => dialog.close());
 	const form = schemaForm(prompt.description, prompt.input_schema, run, t("takeOver"), cancel);
-	dialog.replaceChildren(h("h3", prompt.title), form);
-	dialog.showModal();
+	const dialog = openDialog(prompt.title, form);
 }
 
 /** A tool only reads because its server says so: the user may want to be asked. @param {Tool} tool */
