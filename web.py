@@ -18,7 +18,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, 
 from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
-from assistant.chat.approvals import AllowedTool, ToolName
+from assistant.chat.approvals import AllowedTool, SwitchedOff, ToolName
 from assistant.chat.calls import under_key
 from assistant.chat.history import History, as_messages
 from assistant.chat.interfaces import Model
@@ -128,6 +128,7 @@ class StreamRequest(JsonBody):
     confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
     autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
     askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
+    off: list[SwitchedOff] = Field([], description="not offered, not run; without `tool` a whole server")
 
 
 IdempotencyKey = Annotated[
@@ -246,6 +247,7 @@ async def stream(
         confirmed={id: agreed.model_dump() for id, agreed in request.confirmed.items()},
         auto_approve=request.autoApprove,
         ask_first=request.askFirst,
+        off=request.off,
     )
     async with aclosing(with_html(turn)) as named:
         async for name, data in named:

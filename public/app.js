@@ -11,6 +11,7 @@ import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
 import {drawServers, fillPrompt} from "./server-list.js";
 import {makeSidebar} from "./sidebar.js";
+import {switches} from "./switches.js";
 
 const NEAR_END_PX = 60;
 const MAX_SPOKEN_CHARS = 400;
@@ -180,7 +181,7 @@ function drawStatus() {
 		}),
 	);
 	drawStarters();
-	drawServers($("tools"));
+	drawServers($("tools"), drawStarters);
 }
 
 function showServers() {
@@ -192,9 +193,11 @@ function showServers() {
 function drawStarters() {
 	/** @param {string} name @param {string} text @param {() => void} onclick */
 	const starter = (name, text, onclick) => h("button.starter", attr({onclick}), h("small", name), text);
+	const isOff = switches();
+	const shown = status.prompts.filter(({server, name}) => !isOff({server, prompt: name}));
 	$("starters").replaceChildren(
 		...words().starters.map(([name, question]) => starter(name, question, () => current.ask(question))),
-		...status.prompts.map(prompt =>
+		...shown.map(prompt =>
 			starter(`${prompt.title} · ${prompt.server}`, prompt.description, () => beginWith(prompt)),
 		),
 	);

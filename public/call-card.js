@@ -56,6 +56,15 @@ export async function askedBill(server, purchase) {
 	return [box, () => total];
 }
 
+/** The search among too many tools is no server's: it is named in the reader's language. @param {Call} call */
+const isSearch = ({server, tool}) => !server && tool === "searchTools";
+
+/** @param {Call} call */
+const titleOf = call => (isSearch(call) ? t("searchTools") : visible(textOf(call.title || call.tool)));
+
+/** @param {Call} call */
+const aboutOf = call => visible(isSearch(call) ? textOf(Object(call.args).query ?? "") : call.tool);
+
 /** The call as it will be executed, whatever it claims to be. @param {Call} call */
 const drawCall = ({server, tool, raw, args}) => [
 	h("p.which", h("bdi", visible(server)), h("span.quiet", " · "), h("bdi", visible(tool))),
@@ -97,8 +106,8 @@ export class CallCard {
 		const state = callState(conversation, this.id, answering !== null);
 		this.#summary.replaceChildren(
 			icon(state),
-			h("bdi.card-title", visible(textOf(call.title || call.tool))),
-			h("code", h("bdi", visible(call.server)), " · ", h("bdi", visible(call.tool))),
+			h("bdi.card-title", titleOf(call)),
+			h("code", call.server && h("bdi", visible(call.server)), call.server && " · ", h("bdi", aboutOf(call))),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatNumber(call.ms)} ms`),
 			call.progress && state === "running" ? progressBar(call.progress) : "",
 		);

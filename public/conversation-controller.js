@@ -2,6 +2,7 @@
 import {callState, entriesBefore, entriesToKeep, openCalls, standing} from "./call-states.js";
 import {t} from "./i18n.js";
 import {allowForEver, listedTools, toolsThatAsk} from "./preferences.js";
+import {switchedOff} from "./switches.js";
 import {followTurn} from "./turn.js";
 
 /** @import {TurnEnd} from "./turn.js" */
@@ -138,7 +139,7 @@ export class ConversationController {
 		this.save();
 		this.view.begin();
 		this.page.begun(this);
-		const lists = {always: listedTools("always"), askFirst: toolsThatAsk()};
+		const lists = {always: listedTools("always"), askFirst: toolsThatAsk(), off: switchedOff()};
 		const end = await this.follow(this.conversation, this.view, this.save, this.answering.signal, lists);
 		this.answering = null;
 		this.save(); // only now do the other tabs hear of it

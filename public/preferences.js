@@ -21,11 +21,11 @@ export function setPreference(key, value) {
 	}
 }
 
-/** What was allowed or taken back in another tab counts here, too. */
+/** What was allowed, taken back or switched off in another tab counts here, too. */
 function readLists() {
 	try {
-		const {always, askFirst, asked} = JSON.parse(localStorage.settings);
-		if (isStored) Object.assign(preferences, {always, askFirst, asked});
+		const {always, askFirst, asked, off, offPrompts} = JSON.parse(localStorage.settings);
+		if (isStored) Object.assign(preferences, {always, askFirst, asked, off, offPrompts});
 	} catch {}
 }
 

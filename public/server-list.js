@@ -8,6 +8,7 @@ import {allowForEver, isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {PURCHASE, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
+import {makeSwitch, promptRow, switchRow, tokensText} from "./switches.js";
 import {keyedCall} from "./tool-client.js";
 
 /** @param {Tool} tool */
@@ -85,7 +86,8 @@ function toolCard(tool) {
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
 	const title = h("bdi.card-title", visible(textOf(tool.title || tool.name)));
 	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), kind);
-	return h("details.card", attr({ontoggle: fill}), summary, body);
+	const card = h("details.card", attr({ontoggle: fill}), summary, body);
+	return switchRow(card, tool.name, {server: tool.server, tool: tool.name});
 }
 
 /** A command of `mcp.json` that this machine has not run before, in full. @param {Server} server */
@@ -138,19 +140,29 @@ function serverBox(server) {
 	const isUntrusted = state === "untrusted";
 	const again = state === "down" && button(t("reconnect"), () => reconnect(name).catch(() => {}));
 	const notes = remarks.map(note => noteRow(name, note));
-	return h(
+	const header = h("header", h("i.dot"), h("h2", h("bdi", visible(name))), h("span.quiet", t(state)), again);
+	const box = h(
 		"section.server",
 		attr({"data-status": state}),
-		h("header", h("i.dot"), h("h2", h("bdi", visible(name))), h("span.quiet", t(state)), again),
+		header,
 		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
 		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText(server))),
 		server.signIn && signInRow(server),
 		notes.length > 0 && h("ul.notes", notes),
 		status.tools.filter(({server}) => server === name).map(toolCard),
+		status.prompts.filter(({server}) => server === name).map(promptRow),
 	);
+	header.append(makeSwitch(box, name, {server: name}));
+	return box;
 }
 
-/** @param {HTMLElement} box */
-export function drawServers(box) {
-	box.replaceChildren(...status.servers.map(serverBox), status.servers.length ? "" : t("noServers"));
+/** @param {HTMLElement} box @param {() => void} onswitch something was switched on or off */
+export function drawServers(box, onswitch) {
+	const tokens = h("p.quiet", attr({role: "status"}), tokensText(status));
+	box.replaceChildren(tokens, ...status.servers.map(serverBox), status.servers.length ? "" : t("noServers"));
+	box.onchange = ({target}) => {
+		if (!(target instanceof HTMLInputElement) || target.role !== "switch") return;
+		tokens.textContent = tokensText(status);
+		onswitch();
+	};
 }

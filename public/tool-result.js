@@ -4,6 +4,7 @@ import {formatMoney, formatNumber, formatTime, t, textOf, words} from "./i18n.js
 /** @typedef {{key: string, label: string, isNumeric: boolean}} Column */
 
 const MAX_ROWS = 100;
+const MAX_NESTED = 80; // characters of a list or object within a cell
 const MONEY = ["price", "totalAmount", "amount", "average"];
 /** @type {Map<unknown, string>} names seen so far, for orders, which carry only ids */
 const productNames = new Map();
@@ -67,7 +68,8 @@ export function cellText(key, value) {
 	if (Array.isArray(value) && value.every(isOrderLine)) {
 		return value.map(item => `${productName(item.productId)} × ${formatNumber(item.quantity)}`).join("\n");
 	}
-	return textOf(value ?? "");
+	const text = textOf(value ?? "");
+	return text.length > MAX_NESTED ? `${text.slice(0, MAX_NESTED)}…` : text;
 }
 
 /** A row's own field, whatever its name. @type {(row: Row, key: string) => unknown} */

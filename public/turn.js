@@ -5,7 +5,7 @@ import {failureText} from "./i18n.js";
 import {isListed, listTool} from "./preferences.js";
 
 /** @import {ConversationView} from "./conversation-view.js" */
-/** @typedef {{always: ListedTool[], askFirst: ListedTool[]}} ToolLists */
+/** @typedef {{always: ListedTool[], askFirst: ListedTool[], off: {server: string, tool?: string}[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
 /** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
 /** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card">} TurnView */
@@ -104,7 +104,7 @@ class Turn {
 const isPicture = ({mime_type: type, data}) => data && type.startsWith("image/");
 
 /** The pictures of this question's results go along, for a model that sees. @param {Conversation} conversation @param {ToolLists} lists */
-function requestBody(conversation, {always, askFirst}) {
+function requestBody(conversation, {always, askFirst, off}) {
 	const {calls, approvals: decided} = conversation;
 	const open = openCalls(conversation);
 	const approvals = Object.fromEntries(open.map(id => [id, decided[id]]));
@@ -114,7 +114,7 @@ function requestBody(conversation, {always, askFirst}) {
 		const media = calls[message.tool_call_id ?? ""]?.media?.filter(isPicture);
 		return i > question && media?.length ? {...message, media} : message;
 	});
-	return {messages, approvals, confirmed: Object.fromEntries(agreed), autoApprove: always, askFirst};
+	return {messages, approvals, confirmed: Object.fromEntries(agreed), autoApprove: always, askFirst, off};
 }
 
 /**

@@ -39,12 +39,16 @@ type Tool = Prompt & {
 	readOnly: boolean;
 	honoursKey?: boolean;
 	fingerprint: string;
+	/** About how many it takes to offer it. */
+	tokens?: number;
 };
 
 /** Of the back end; `online`: it answers. */
 type Status = {
 	online: boolean;
-	model: {name?: string; demo?: boolean};
+	model: {name?: string; demo?: boolean; window?: number | null};
+	/** What the tools may take before the model searches them, and what each counts for at least. */
+	toolTokens?: {max: number; each: number} | null;
 	servers: Server[];
 	tools: Tool[];
 	prompts: Prompt[];
@@ -143,8 +147,8 @@ type Decision = {forEver?: boolean; total?: number | null};
 // --- what the user has chosen --------------------------------------------------------------------------------
 
 type Choice = "theme" | "lang" | "current" | "tab" | "salesBy" | "sort";
-/** Tools that run without asking; that ask although they only read; that have asked. */
-type ToolList = "always" | "askFirst" | "asked";
+/** Tools that run without asking; that ask although they only read; that have asked; what is switched off. */
+type ToolList = "always" | "askFirst" | "asked" | "off" | "offPrompts";
 /** With another fingerprint it is another tool. */
 type ListedTool = {server: string; tool: string; fingerprint?: string};
 type Preferences = {[name in Choice]?: string} & {[name in ToolList]?: ListedTool[]};

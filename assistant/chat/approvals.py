@@ -36,6 +36,14 @@ class AllowedTool(ToolName):
 
 
 @dataclass(frozen=True)
+class SwitchedOff:
+    """A tool by its own name that the user has switched off, or all of a server."""
+
+    server: str
+    tool: str | None = None
+
+
+@dataclass(frozen=True)
 class Approvals:
     """The user's decisions: see `Chat.turn`."""
 
@@ -44,6 +52,12 @@ class Approvals:
     auto_approve: Collection[AllowedTool]
     ask_first: Collection[ToolName]
     ask: bool
+    off: Collection[SwitchedOff] = ()
+
+    def is_off(self, tool: Tool) -> bool:
+        """Whether the user has switched a tool off."""
+        names = SwitchedOff(tool.server), SwitchedOff(tool.server, tool.name)
+        return bool(self.off) and any(name in self.off for name in names)
 
     def are_needed(self, tool: Tool, call: Call) -> bool:
         """Whether this call of a tool needs an approval; the server's hint alone never avoids one."""
@@ -72,8 +86,9 @@ class Approvals:
             parse(call.arguments)
         except ArgumentsError as error:
             return error
+        off = CodedError("tool_off", tool=tool.name) if self.is_off(tool) else None
         if not self.may_write(tool, call):
-            return "run" if is_current else CodedError("interrupted")
+            return off or ("run" if is_current else CodedError("interrupted"))
         if call.id.startswith("asks_") and not self.ask:
             return CodedError("call_in_prose")
         if memory == "begun" and seal != "not_genuine":
@@ -81,6 +96,9 @@ class Approvals:
         needed, decision = self.are_needed(tool, call), self.by_call.get(call.id)
         if decision is False:
             return CodedError("declined")
+        if off:  # one that nobody approved has not run; of another this process may know nothing
+            may_have_run = memory == "nothing" and (decision or not needed)
+            return CodedError("outcome_unknown") if may_have_run else off
         if decision is None and needed:
             return "wait" if is_current else CodedError("unconfirmed")
         return self._usable(tool, seal, memory, is_due=decision is not None or is_current)

@@ -58,8 +58,12 @@ class Calls:
         ]
         return [self._issue(request) for request in _said_once(meant)]
 
+    def offered(self) -> list[Tool]:
+        """Return the tools that the user has not switched off."""
+        return [tool for tool in self.tools.tools() if not self.approvals.is_off(tool)]
+
     def _known(self) -> Sequence[Tool]:
-        return self.offer.known(self.tools.tools(), self.told.history)
+        return [*self.offer.own(self.offered(), self.told.history), *self.tools.tools()]
 
     def check_tools(self, left: Sequence[tuple[Call, bool]]) -> None:
         """Check that the tools of current calls that an earlier turn left are there.
@@ -181,7 +185,7 @@ class Calls:
 
         async def run() -> ToolResult:
             if tool in OWN:
-                return self.offer.run(tool, parse(call.arguments), self.tools.tools())
+                return self.offer.run(tool, parse(call.arguments), self.offered())
             try:
                 result = await self.tools.call(
                     tool.server,

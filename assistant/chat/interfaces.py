@@ -1,12 +1,16 @@
 """The loop's interfaces: a model, a toolbox, and the values that pass between them."""
 
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Literal, Protocol
 
 from assistant.chat.history import Message
+from assistant.chat.tokens import estimated_tokens
 from serving.errors import CodedError
 
+FRAME_TOKENS = 15  # around what a tool says of itself, as OpenAI's format has it
 Progress = Callable[[float, float | None, str | None], None]  # takes progress, total and a message
 
 
@@ -33,6 +37,12 @@ class Tool:
     def read_only(self) -> bool:
         """Whether the server calls the tool read-only, which nobody checks."""
         return self.annotations.get("readOnlyHint") is True
+
+    @cached_property
+    def tokens(self) -> int:
+        """About how many tokens it takes to offer the tool."""
+        described = [self.server, self.offered, self.description, self.input_schema]
+        return round(estimated_tokens(json.dumps(described, ensure_ascii=False))) + FRAME_TOKENS
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import datetime
 from math import inf
 from typing import Any
 
-from assistant.chat.approvals import AllowedTool, Approvals, ToolName
+from assistant.chat.approvals import AllowedTool, Approvals, SwitchedOff, ToolName
 from assistant.chat.call_ids import CallIds
 from assistant.chat.calls import Calls
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
@@ -61,6 +61,7 @@ class Chat:
         confirmed: Mapping[str, Mapping[str, Any]] | None = None,
         auto_approve: Collection[AllowedTool] = (),
         ask_first: Collection[ToolName] = (),
+        off: Collection[SwitchedOff] = (),
         ask: bool = True,
     ) -> AsyncGenerator[Event]:
         """Carry the conversation on until the model has answered or a call waits for the user.
@@ -73,13 +74,19 @@ class Chat:
             auto_approve: Tools that run without asking for as long as they stay what they were; one that
                 has changed asks, even if it calls itself read-only by now.
             ask_first: Tools that ask although their servers call them read-only.
+            off: Tools, or whole servers, that the model is not offered, and whose calls are not run.
             ask: False lets every call run, for callers that are programs.
 
         Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
         """
         told = Transcript(mend(messages))
         decided = Approvals(
-            approvals or {}, confirmed or {}, frozenset(auto_approve), frozenset(ask_first), ask
+            approvals or {},
+            confirmed or {},
+            frozenset(auto_approve),
+            frozenset(ask_first),
+            ask,
+            frozenset(off),
         )
         calls = Calls(self._tools, self._offer, self._ids, self._writing, decided, told)
         return self._run(Turn(self._model, self._tools, self._offer, calls, told, *self._limits), told)

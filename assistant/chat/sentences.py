@@ -8,6 +8,7 @@ SENTENCES = {
     "arguments_not_json": "参数不是合法的 JSON 对象：{arguments}",
     "arguments_ambiguous": "参数里 {name} 写了不止一次，没有执行。请每个名称只写一次。",
     "declined": "用户取消了这次操作，没有执行。",
+    "tool_off": "用户在页面里关闭了工具 {tool}，没有执行。需要它的话，请用户先把它打开。",
     "unconfirmed": "用户没有确认这次操作，没有执行。",
     "interrupted": "这次调用被中断，没有结果。",
     "not_genuine": "确认与这次调用不符，没有执行。",
@@ -39,7 +40,6 @@ AGAIN_WITH_KEY = (
 ERROR = "错误: {}"  # what the model reads of a failed call
 OMITTED = "…（已省略）"  # behind a text that was cut
 TRUNCATED = "（结果共 {total} 个字符，只给出前 {shown} 个；请缩小查询范围。）"
-FOUND = "用 {call} 调用其中的工具："  # before the tools that a search found
 NOTHING_FOUND = "没有找到，请换几个词再试。服务器有：{servers}"
 NO_NAME = "没有写明工具的名称 (name)，没有执行。请先用 {search} 查找，再用 {call} 调用。"
 NO_MORE_ROUNDS = "已经连续调用了 {rounds} 轮工具，先停在这里。需要的话，请说“继续”。"

@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate
 from math import log
 from typing import Any
 
@@ -17,7 +16,7 @@ from assistant.chat.arguments import ArgumentsError, read
 from assistant.chat.history import MAX_RESULT, Message, calls_of, truncated
 from assistant.chat.interfaces import Tool, ToolRequest, ToolResult
 from assistant.chat.schemas import plain
-from assistant.chat.sentences import FOUND, NO_NAME, NOTHING_FOUND
+from assistant.chat.sentences import NO_NAME, NOTHING_FOUND
 
 MAX_TOOL_TOKENS = 16_000  # estimated, of the tools that are offered one by one: an eighth of a usual window
 MIN_TOOL_TOKENS = 125  # that a tool counts for at least: OpenAI and others refuse more than 128 functions
@@ -41,15 +40,13 @@ SEARCH_TOOLS, CALL_TOOL = "searchTools", "callTool"
 def _own(offered: str, title: str, description: str, /, **properties: dict[str, Any]) -> Tool:
     schema = {"type": "object", "properties": properties, "required": [*properties][:1]}
     # The names of servers' tools hold a "_" as they are offered, so that none is the same.
-    return Tool(
-        "assistant", offered, offered, title, description, schema, None, {"readOnlyHint": True}, offered
-    )
+    return Tool("", offered, offered, title, description, schema, None, {"readOnlyHint": True}, offered)
 
 
 SEARCH = _own(
     SEARCH_TOOLS,
     "查找工具",
-    "在所有服务器的工具里查找，返回最合适的几个，带名称、说明和参数。",
+    f"在所有服务器的工具里查找，返回最合适的几个，带名称、说明和参数；用 {CALL_TOOL} 调用它们。",
     query={
         "type": "string",
         "description": "几个词：要做什么、对什么做、哪个服务器。中文和英文都写上，更容易找到。",
@@ -68,51 +65,36 @@ OWN = (SEARCH, CALL)
 class Offer:
     """What a model is offered of the tools: all, or above a budget of estimated tokens the two functions.
 
-    A conversation that has searched keeps the two, whatever becomes of the tools.
+    A conversation that has searched keeps the two, whatever becomes of the tools; `tools` are those that are
+    not switched off.
     """
 
     def __init__(self, max_tokens: float) -> None:
         self._max_tokens = max_tokens
-        self._tools: Sequence[Tool] = ()  # of which the rest is made:
-        self._functions: list[dict[str, Any]] = []  # none if they are too many
-        self._index: ToolIndex | None = None
+        self._index = ToolIndex(())
 
     def functions(self, tools: Sequence[Tool], history: Sequence[Message]) -> list[dict[str, Any]]:
         """Return the functions that go to the provider."""
-        own = [function_of(tool) for tool in OWN if self._is_searched(tools, history)]
-        return own + self._functions
+        one_by_one = () if self.is_over_budget(tools) else tools
+        return [function_of(tool) for tool in (*self.own(tools, history), *one_by_one)]
 
-    def known(self, tools: Sequence[Tool], history: Sequence[Message]) -> Sequence[Tool]:
-        """Return all that the model may call."""
-        return [*OWN, *tools] if self._is_searched(tools, history) else tools
+    def own(self, tools: Sequence[Tool], history: Sequence[Message]) -> Sequence[Tool]:
+        """Return the two, if the model has them."""
+        calls = (call for message in history for call in calls_of(message))
+        is_searched = self.is_over_budget(tools) or any(call.name == SEARCH_TOOLS for call in calls)
+        return OWN if is_searched else ()
 
     def is_over_budget(self, tools: Sequence[Tool]) -> bool:
         """Whether the tools are too many to be offered one by one."""
-        if list(tools) != self._tools:  # quick: they are the same objects until a server lists others
-            self._tools, self._index = list(tools), None
-            functions = [function_of(tool) for tool in tools]
-            texts = (json.dumps(function, ensure_ascii=False) for function in functions)
-            totals = accumulate(max(estimated_tokens(text), MIN_TOOL_TOKENS) for text in texts)
-            self._functions = [] if any(total > self._max_tokens for total in totals) else functions
-        return len(self._functions) < len(tools)
-
-    def _is_searched(self, tools: Sequence[Tool], history: Sequence[Message]) -> bool:
-        calls = (call for message in history for call in calls_of(message))
-        return self.is_over_budget(tools) or any(call.name == SEARCH_TOOLS for call in calls)
+        return sum(max(tool.tokens, MIN_TOOL_TOKENS) for tool in tools) > self._max_tokens
 
     def run(self, own: Tool, args: dict[str, Any], tools: Sequence[Tool]) -> ToolResult:
         """Answer a call of one of the two: a search, or a call that names no tool."""
         if own.name != SEARCH_TOOLS:
             return ToolResult(NO_NAME.format(call=CALL_TOOL, search=SEARCH_TOOLS), True)
-        self.is_over_budget(tools)  # so that the index is of these
-        self._index = self._index or ToolIndex(tools)
+        if list(tools) != self._index.tools:  # quick: they are the same objects until a server lists others
+            self._index = ToolIndex(tools)
         return ToolResult(_described(self._index.best(str(args.get("query", args))), tools))
-
-
-def estimated_tokens(text: str) -> float:
-    """Return about how many tokens a text is: JSON has three or four characters in one, Chinese one."""
-    other = len(re.sub(r"[ -~]+", "", text))
-    return other + (len(text) - other) / 3.5
 
 
 def function_of(tool: Tool) -> dict[str, Any]:
@@ -201,7 +183,7 @@ class ToolIndex:
     """The words of tools, Chinese ones as characters and pairs of them, each with its weight in a tool."""
 
     def __init__(self, tools: Sequence[Tool]) -> None:
-        self._tools = tools
+        self.tools = list(tools)
         self._weights: dict[str, dict[int, float]] = {}
         for number, tool in enumerate(tools):
             for weight, text in _fields(tool):
@@ -216,7 +198,7 @@ class ToolIndex:
             for number, weight in self._fitting(word).items():
                 scores[number] = scores.get(number, 0) + weight
         numbers = sorted(scores, key=lambda number: (-scores[number], number))
-        return [self._tools[number] for number in numbers[:MAX_FOUND]]
+        return [self.tools[number] for number in numbers[:MAX_FOUND]]
 
     def _fitting(self, word: str) -> dict[int, float]:
         """Return the tools with a word, or with one that it is a part of, which counts for less."""
@@ -224,7 +206,7 @@ class ToolIndex:
         fitting: dict[int, float] = {}
         for each, share in [(word, 1.0 if len(word) > 1 else 0.3), *((each, 0.5) for each in like)]:
             weights = self._weights.get(each, {})
-            rarity = share * log(1 + len(self._tools) / max(len(weights), 1))
+            rarity = share * log(1 + len(self.tools) / max(len(weights), 1))
             for number, weight in weights.items():
                 fitting[number] = max(fitting.get(number, 0), weight * rarity)
         return fitting
@@ -255,7 +237,7 @@ def _words(text: str) -> Iterator[str]:
 
 
 def _described(found: Sequence[Tool], tools: Sequence[Tool]) -> str:
-    """Describe tools as a provider would be offered them, one in a line."""
+    """Describe tools as a provider would be offered them, in a JSON list."""
     if not found:
         servers = "、".join(dict.fromkeys(tool.server for tool in tools))
         return NOTHING_FOUND.format(servers=truncated(servers, MAX_DESCRIPTION))
@@ -269,4 +251,4 @@ def _described(found: Sequence[Tool], tools: Sequence[Tool]) -> str:
         line = json.dumps(function, ensure_ascii=False)
         if not lines or len(line) + sum(map(len, lines)) < MAX_FOUND_TEXT:
             lines.append(line)
-    return "\n".join([FOUND.format(call=CALL_TOOL), *lines]).encode(errors="replace").decode()
+    return f"[{', '.join(lines)}]".encode(errors="replace").decode()

@@ -66,7 +66,7 @@ class Turn:
             if await self.calls.settle(pending):
                 return "approval"
         for _ in range(self.max_rounds):
-            calls, finish = await self._answer(self.tools.tools())
+            calls, finish = await self._answer(self.calls.offered())
             if not calls:
                 return "stop"
             if await self.calls.settle([(call, True) for call in calls], cut_off=finish == "length"):
@@ -83,7 +83,7 @@ class Turn:
             reply = await self._ask_model(sendable(mend(self.told.history)), tools)
         except ContextOverflowError:
             reply = await self._ask_model(shorten_results(sendable(mend(self.told.history))), tools)
-        calls = self.calls.issue(reply.calls) if tools else []
+        calls = [] if or_else else self.calls.issue(reply.calls)
         text = reply.text
         if not text and not calls:
             if not or_else:

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from assistant.chat.interfaces import Model
+from assistant.chat.tool_search import MAX_TOOL_TOKENS, MIN_TOOL_TOKENS
 from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
@@ -50,10 +51,13 @@ class Overview:
                     "readOnly": tool.read_only,
                     "fingerprint": tool.fingerprint,
                     "honoursKey": tool.honours_key,
+                    "tokens": tool.tokens,
                 }
                 for tool in self._toolbox.tools()
             ],
             "prompts": self._toolbox.prompts(),
+            # What they may take before the model searches them, and what each counts for at least.
+            "toolTokens": None if self._model.demo else {"max": MAX_TOOL_TOKENS, "each": MIN_TOOL_TOKENS},
         }
 
     async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:

@@ -6,10 +6,11 @@ import {assistant, conversationOf, RecordingView, tool, user} from "./support.js
 const LISTS = {
 	always: [{server: "shop", tool: "buy", fingerprint: "f1"}],
 	askFirst: [{server: "shop", tool: "look"}],
+	off: [{server: "files"}, {server: "shop", tool: "sell"}],
 };
 
 /** Follow an answer that consists of these events; a function among them runs when its turn comes. */
-async function follow(conversation, events, {always, askFirst} = LISTS) {
+async function follow(conversation, events, lists = LISTS) {
 	const view = new RecordingView();
 	const stopping = new AbortController();
 	const saved = [];
@@ -22,7 +23,7 @@ async function follow(conversation, events, {always, askFirst} = LISTS) {
 		}
 	}
 	const save = () => saved.push(conversation.entries.length);
-	const end = await followTurn(conversation, view, save, stopping.signal, {always, askFirst}, stream);
+	const end = await followTurn(conversation, view, save, stopping.signal, lists, stream);
 	return {view, end, saved, ...asked[0]};
 }
 
@@ -40,6 +41,7 @@ test("the request holds the history, open decisions, and what the user allowed",
 		confirmed: {x: {total: 1798}},
 		autoApprove: LISTS.always,
 		askFirst: LISTS.askFirst,
+		off: LISTS.off,
 	});
 });
 

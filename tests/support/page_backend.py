@@ -58,6 +58,7 @@ def tool(name: str, *, server: str = "shop", read_only: bool = True, **more: Any
         "readOnly": read_only,
         "fingerprint": "f1",
         "honoursKey": name == "create_purchase",
+        "tokens": 50,
         **more,
     }
 
@@ -135,6 +136,7 @@ class Backend:
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+    tool_tokens: dict[str, int] | None = field(default_factory=lambda: {"max": 400, "each": 2})
     media: list[dict[str, str]] = field(default_factory=list)  # of the tools run by hand
     keys: list[str] = field(default_factory=list)  # of the tools run by hand
     confirmed: list[Any] = field(default_factory=list)  # of the tools run by hand
@@ -199,7 +201,7 @@ class Backend:
         seen, told = "", self.changes
         while not self.ended:
             state = {"model": self.model, "servers": self.servers, "tools": self.tools}
-            now = _json(state | {"prompts": self.prompts})
+            now = _json(state | {"prompts": self.prompts, "toolTokens": self.tool_tokens})
             yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
             seen = now
             if told != self.changes:

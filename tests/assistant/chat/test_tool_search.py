@@ -65,7 +65,7 @@ def without_ids(told: list[Event]) -> list[Any]:
 
 async def test_with_500_tools_of_20_servers_a_question_still_buys() -> None:
     def buy(messages: list[Message]) -> Any:
-        found = [json.loads(line) for line in messages[-1]["content"].splitlines() if line[0] == "{"]
+        found = json.loads(messages[-1]["content"].splitlines()[1])
         assert found[0]["parameters"] == {"type": "object", "properties": {}}
         return calls(wrapper(found[0]["name"], '{"n": 2}'))
 
@@ -320,5 +320,5 @@ async def test_what_a_search_returns_is_bounded_and_plain() -> None:
     told = await take(Chat(model, FakeTools(*[(each, answering("")) for each in listed]), SECRET), [HELLO])
     text = only(told, events.ToolResultEvent)[0].result
     assert 5_000 < len(text.encode()) < 20_000
-    found = [json.loads(line) for line in text.splitlines()[1:]]
+    found = json.loads(text)
     assert found[0]["parameters"]["properties"]["p0"] == {"type": "string"}
