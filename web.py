@@ -20,7 +20,7 @@ from pydantic_settings import SettingsConfigDict
 from assistant.chat import Chat, events
 from assistant.chat.approvals import AllowedTool, SwitchedOff, ToolName
 from assistant.chat.calls import under_key
-from assistant.chat.history import History, as_messages
+from assistant.chat.history import Content, History, HistoryMessage, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.credentials import mended_base, mended_key
 from assistant.llm.model import OpenAIModel
@@ -108,7 +108,7 @@ TOO_BUSY: dict[int | str, dict[str, Any]] = {
 class ChatRequest(JsonBody):
     """The tutorial's: a question, and what was said before."""
 
-    message: str = Field(examples=["有哪些商品？"])
+    message: Content = Field(examples=["有哪些商品？"])
     history: History | None = None
 
 
@@ -123,7 +123,10 @@ class Confirmed(BaseModel):
 class StreamRequest(JsonBody):
     """A conversation to carry on, and what the user lets run: see `Chat.turn`."""
 
-    messages: History = Field(examples=[[{"role": "user", "content": "有哪些商品？"}]])
+    messages: History = Field(
+        description="a question may have parts: text, a file's text with its name, a picture as a data URL",
+        examples=[[{"role": "user", "content": "有哪些商品？"}]],
+    )
     approvals: dict[str, bool] = Field({}, description="decisions on waiting calls, by call id")
     confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
     autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
@@ -193,12 +196,12 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     await place
     if await http.is_disconnected():  # whoever gave up waiting may have asked again
         return Response(status_code=499)
-    question = {"role": "user", "content": request.message}
+    question = HistoryMessage(role="user", content=request.message)
     response = ""
     names: dict[str, str] = {}
     calls: list[dict[str, str]] = []
     notes: list[dict[str, Any]] = []
-    async for event in services.chat.turn([*as_messages(request.history or []), question], ask=False):
+    async for event in services.chat.turn(as_messages([*(request.history or []), question]), ask=False):
         match event:
             case events.ToolCallEvent():
                 names[event.id] = event.tool

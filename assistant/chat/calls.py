@@ -225,8 +225,8 @@ class Calls:
         )
         text = ERROR.format(result.text) if result.is_error else result.text
         error = {"code": code, "params": result.params} if result.is_error else None
-        pictures = [asdict(media) for media in result.media if media.mime_type.startswith("image/")]
-        self.told.append(tool_message(call, text, error), **({"media": pictures} if pictures else {}))
+        media = [asdict(each) for each in result.media if each.mime_type.startswith(("image/", "audio/"))]
+        self.told.append(tool_message(call, text, error), **({"media": media} if media else {}))
 
 
 def _said_once(requests: Sequence[ToolRequest]) -> list[ToolRequest]:

@@ -13,8 +13,11 @@ from assistant.chat.sentences import OMITTED, TRUNCATED
 MAX_MESSAGES = 20_000
 MAX_RESULT = 20_000  # characters of a tool result that a model is sent; the page gets all of it
 MAX_SENT = 500_000  # characters of a history that a model is sent: about what the largest models read
-# Characters of a tool result that are kept when the history is too long for the model.
+# Characters of a tool result, or an attached file, that are kept when the history is too long for the model.
 MAX_OLD_RESULT, MAX_NEW_RESULT = 200, 4_000
+PICTURE_LENGTH = 4_000  # characters that a picture counts for
+MAX_PARTS = 100  # of a message
+PICTURE_URL = r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$"
 
 Message = dict[str, Any]  # an OpenAI chat message
 
@@ -42,13 +45,39 @@ class HistoryCall(BaseModel):
     extra_content: dict[str, Any] | None = None  # Gemini's signature, which it wants back
 
 
+class TextPart(BaseModel):
+    """A text of a question; one with a name is a file's."""
+
+    type: Literal["text"]
+    text: str
+    name: str | None = None
+
+
+class Picture(BaseModel):
+    """A picture in its own data: no provider is made to fetch anything."""
+
+    url: str = Field(pattern=PICTURE_URL)
+
+
+class PicturePart(BaseModel):
+    """A picture of a question."""
+
+    type: Literal["image_url"]
+    image_url: Picture
+    name: str | None = None
+
+
+Part = Annotated[TextPart | PicturePart, Field(discriminator="type")]
+Content = str | Annotated[list[Part], Field(max_length=MAX_PARTS)]
+
+
 class HistoryMessage(BaseModel):
     """An OpenAI chat message; other fields that a provider added go back to it."""
 
     model_config = ConfigDict(extra="allow")
 
     role: Literal["system", "user", "assistant", "tool"]
-    content: str | None = None
+    content: Content | None = None
     tool_calls: list[HistoryCall] | None = None
     tool_call_id: str | None = None
     error: HistoryError | None = None  # of a failed call, or of a part of an answer; it goes to no provider
@@ -108,7 +137,9 @@ def mend(messages: Sequence[Message]) -> list[Message]:
     Results are out of place where a turn was stopped, reloaded or approved late. A call without a result is
     kept; of a repeated call the first is. Empty messages are dropped, but for a question at the end.
     """
-    answers = [message for message in messages if message.get("role") == "tool"]
+    answers = [
+        message | {"content": text_of(message)} for message in messages if message.get("role") == "tool"
+    ]
     results = {message.get("tool_call_id"): message for message in reversed(answers)}  # the first one counts
     seen: set[str] = set()
     mended: list[Message] = []
@@ -118,6 +149,8 @@ def mend(messages: Sequence[Message]) -> list[Message]:
         calls = list({call.id: call for call in calls_of(message) if call.id not in seen}.values())
         seen |= {call.id for call in calls}
         kept = {key: value for key, value in message.items() if key != "tool_calls"}
+        if isinstance(kept.get("content"), list) and (message["role"] != "user" or not attached(message)):
+            kept["content"] = text_of(message)
         if calls:
             kept["tool_calls"] = [call.to_dict() for call in calls]
         is_question = message is messages[-1] and message["role"] == "user"
@@ -125,6 +158,22 @@ def mend(messages: Sequence[Message]) -> list[Message]:
             mended.append(kept)
             mended += [results[call.id] for call in calls if call.id in results]
     return mended
+
+
+def text_of(message: Message) -> str:
+    """Return what a message says, also in parts; what is attached to it is no part of that."""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict) and not part.get("name")]
+        return "\n".join(part for part in parts if isinstance(part, str))
+    return content if isinstance(content, str) else ""
+
+
+def attached(message: Message) -> list[dict[str, Any]]:
+    """Return the pictures and files of a message."""
+    content = message.get("content")
+    parts = [part for part in content if isinstance(part, dict)] if isinstance(content, list) else []
+    return [part for part in parts if part.get("type") != "text" or part.get("name")]
 
 
 def sendable(history: Sequence[Message]) -> list[Message]:
@@ -138,7 +187,7 @@ def sendable(history: Sequence[Message]) -> list[Message]:
 
 
 def _fit(history: Sequence[Message]) -> list[Message]:
-    """Cut a very long history to `MAX_SENT` characters: first old results, then the oldest questions.
+    """Cut a very long history to `MAX_SENT` characters: old results and files, then the oldest questions.
 
     The last question is kept whole, with all that came after it.
     """
@@ -146,7 +195,7 @@ def _fit(history: Sequence[Message]) -> list[Message]:
     excess = sum(map(_length, history)) - MAX_SENT
     fitted: list[Message] = []
     for i, message in enumerate(history):
-        can_go = i < questions[-1] and message["role"] == "tool"
+        can_go = i < questions[-1]
         fitted.append(_truncate(message, MAX_OLD_RESULT) if can_go and excess > 0 else message)
         excess -= _length(message) - _length(fitted[-1])
     if excess <= 0:
@@ -157,7 +206,9 @@ def _fit(history: Sequence[Message]) -> list[Message]:
 
 def _length(message: Message) -> int:
     written = sum(len(call["function"]["arguments"]) for call in message.get("tool_calls") or ())
-    return len(message.get("content") or "") + written
+    pictures = sum(PICTURE_LENGTH for part in attached(message) if part.get("type") != "text")
+    files = sum(len(part["text"]) for part in attached(message) if part.get("type") == "text")
+    return len(text_of(message)) + files + pictures + written
 
 
 def _with_valid_arguments(call: Call) -> Call:
@@ -192,19 +243,31 @@ def repeated_calls(history: Sequence[Message], ids: Collection[str]) -> set[str]
 
 
 def shorten_results(history: Sequence[Message]) -> list[Message]:
-    """Cut the tool results, those of older rounds the most, for a model whose context overflows."""
+    """Cut the tool results, those of older rounds the most, for a model whose context overflows.
+
+    So are older questions' files; those of the last one stay whole.
+    """
     last = max((i for i, message in enumerate(history) if message.get("tool_calls")), default=0)
+    question = max((i for i, message in enumerate(history) if message["role"] == "user"), default=0)
     return [
-        _truncate(message, MAX_OLD_RESULT if i < last else MAX_NEW_RESULT)
-        if message["role"] == "tool"
-        else message
+        message if i == question else _truncate(message, MAX_OLD_RESULT if i < last else MAX_NEW_RESULT)
         for i, message in enumerate(history)
     ]
 
 
 def _truncate(message: Message, length: int) -> Message:
-    text = message.get("content") or ""
-    return message if len(text) <= length else {**message, "content": truncated(text, length)}
+    """Cut a tool's result, and a question's files; its pictures go."""
+    if message["role"] == "tool":
+        return {**message, "content": truncated(message.get("content") or "", length)}
+    if not attached(message):
+        return message
+    return {**message, "content": [_truncate_part(part, length) for part in message["content"]]}
+
+
+def _truncate_part(part: dict[str, Any], length: int) -> dict[str, Any]:
+    if part["type"] != "text":
+        return {"type": "text", "text": OMITTED, "name": part.get("name") or "-"}
+    return {**part, "text": truncated(part["text"], length)} if part.get("name") else part
 
 
 def truncated(text: str, length: int) -> str:

@@ -31,6 +31,7 @@ SENTENCES = {
     "answer_cut": "到了长度上限，后面的没有了。需要的话，请说“继续”。",
     "turn_too_long": "模型回答得太久，在这里停下了。",
     "empty_reply": "模型没有给出回答，请再试一次",
+    "demo_reads_no_files": "演示模型看不了图片和文件，这个回答没有用到它们",
     "call_in_prose": "模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。",
 }
 

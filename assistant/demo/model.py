@@ -13,13 +13,14 @@ from itertools import islice
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from assistant.chat.history import Message
+from assistant.chat.history import Message, attached, text_of
 from assistant.chat.interfaces import Piece, Reply
 from assistant.demo.desk import Decision
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
-from assistant.demo.past import ShopTools, calls_in, past_calls, text_of
+from assistant.demo.past import ShopTools, calls_in, past_calls
 from assistant.demo.words import DATA, clean, pattern, voice
+from serving.errors import CodedError
 
 MAX_ROUNDS = 6  # of calls for one question
 MAX_TURNS = 30  # of a conversation that are looked back at
@@ -44,7 +45,8 @@ class DemoModel:
             return
         for at in range(0, len(decision), MAX_DELTA):
             yield decision[at : at + MAX_DELTA]
-        yield Reply(decision)
+        question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
+        yield Reply(decision, notes=[CodedError("demo_reads_no_files")] if attached(question) else ())
 
 
 def decide(messages: Sequence[Message], tools: ShopTools, now: datetime) -> Decision:

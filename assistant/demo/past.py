@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from assistant.chat.history import HistoryCall, Message
+from assistant.chat.history import HistoryCall, Message, text_of
 from assistant.chat.interfaces import ToolRequest
 from assistant.chat.sentences import ERROR
 from models import InventoryItem, Product
@@ -54,15 +54,6 @@ def kind_of(offered: str) -> str:
     """Return which of the shop's tools an offered name stands for; empty for any other."""
     kinds = (kind for kind in _NEEDED if re.search(rf"(?:^|[_-]){kind}(?:_[0-9a-f]{{8}})?$", offered))
     return next(kinds, "")
-
-
-def text_of(message: Message) -> str:
-    """Return the text of a message, also when its content comes in parts."""
-    content = message.get("content")
-    if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict)]
-        return "\n".join(part for part in parts if isinstance(part, str))
-    return content if isinstance(content, str) else ""
 
 
 def valid(model: type[M], values: object) -> list[M]:

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.llm.refusals import RefusedError, tools_named
-from assistant.llm.request import Lesson, has_pictures
+from assistant.llm.request import Lesson, holds
 
 # The part of a request that a lesson changes; without one it is the messages.
 _CONCERNS = {"no_tools": "tools", "no_temperature": "temperature", "completion_tokens": "max_tokens"}
+_MEDIA: dict[Lesson, str] = {"no_pictures": "image_url", "no_sounds": "input_audio"}  # parts of messages
+_OF_REQUEST = (400, 413, 415, 422)  # the statuses that may be due to a picture, whatever is said
 
 
 @dataclass
@@ -35,13 +37,19 @@ class Lessons:
         until = time.monotonic() + toolless_seconds
         new = {lesson for lesson in refusal.lessons if _concerns(lesson, request)} - self.current()
         for lesson in new:
-            self._learnt[lesson] = until if lesson == "no_tools" else math.inf
+            self._learnt[lesson] = until if lesson in ("no_tools", *_MEDIA) else math.inf
         if new:
             return True
         refused = tools_named(refusal, [tool["function"]["name"] for tool in request.get("tools", [])])
         self._refused |= dict.fromkeys(refused, until)
-        return bool(refused)
+        if refused or refusal.params.get("status") not in _OF_REQUEST:
+            return bool(refused)
+        unwanted = [lesson for lesson in _MEDIA if _concerns(lesson, request)]
+        self._learnt |= dict.fromkeys(unwanted, until)
+        return bool(unwanted)
 
 
 def _concerns(lesson: Lesson, request: Mapping[str, Any]) -> bool:
-    return has_pictures(request) if lesson == "no_pictures" else _CONCERNS.get(lesson, "messages") in request
+    if lesson in _MEDIA:
+        return holds(request, _MEDIA[lesson])
+    return _CONCERNS.get(lesson, "messages") in request

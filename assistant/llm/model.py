@@ -12,10 +12,11 @@ from assistant.chat.interfaces import ModelError, Piece, Reply
 from assistant.llm.answer import ReplyBuilder
 from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
-from assistant.llm.request import Options, chat_request
+from assistant.llm.request import Options, chat_request, unsensed
 from serving.errors import CodedError
 
 OPENAI = "https://api.openai.com/v1"
+UNSENSED = {"image_url": "model_blind", "input_audio": "model_deaf"}  # what is said of an answer without them
 MAX_REQUESTS = 10  # for one answer: each lesson may cost one
 
 
@@ -61,6 +62,8 @@ class OpenAIModel:
             if tools and "no_tools" in lessons:
                 offered, notes = [], [CodedError("model_toolless", model=self.name)]
             options = Options(self.temperature, self.max_tokens, self.vision, lessons)
+            kept = unsensed(messages, options.senses(self.name))
+            of_answer = [CodedError(code, model=self.name) for kind, code in UNSENSED.items() if kind in kept]
             request = chat_request(self.name, messages, offered, options)
             builder = ReplyBuilder(self.name, offered)
             try:
@@ -74,7 +77,8 @@ class OpenAIModel:
             else:
                 break
         for part in builder.end():
-            yield replace(part, notes=(*notes, *part.notes)) if isinstance(part, Reply) else part
+            said = [] if isinstance(part, Reply) and part.calls else of_answer
+            yield replace(part, notes=(*notes, *said, *part.notes)) if isinstance(part, Reply) else part
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""

@@ -37,7 +37,9 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     "completion_tokens": _any(r"max_completion_tokens"),  # OpenAI's o1 and later
     "no_pictures": _any(  # DeepSeek, OpenAI, OpenRouter, Groq, Mistral, vLLM, llama.cpp, Ollama
         r"image_url|image inputs?\b|multimodal|support.{0,20}(image|vision)|content must be a string"
+        r"|图片|图像"
     ),
+    "no_sounds": _any(r"\binput_audio\b|\baudio\b|multimodal|content must be a string|音频|语音"),
     "bridge": _any(r"role.{0,3}user.{0,3}after role.{0,3}tool"),  # Mistral
 }
 _MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways
@@ -47,6 +49,7 @@ _MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan
     403: _any(r"forbidden|permission|access.?denied|权限"),
     404: _any(r"not.?found|model.{0,50}not.?exist|模型.{0,9}不存在"),
 }
+_DATA = re.compile(r"data:[\w/+.-]+;base64,[\w+/=-]*")  # what a picture was sent as
 _WELL = ("", "0", "200", "success", "ok")  # codes of no failure
 _NUMBER = ("code", "status_code", "error_code", "statuscode", "status", "type")
 _MESSAGE = (
@@ -127,7 +130,7 @@ def reason_of(message: str) -> str:
     if re.match(r"\s*<(!doctype|html|head|body|\?xml)", message, re.IGNORECASE):
         text = re.sub(r"(?is)<(style|script)\b.*?(</\1>|$)|<[^>]*(>|$)", " ", message)
         message = " ".join(text.split())
-    return redacted(message)[:MAX_REASON]
+    return redacted(_DATA.sub("data:…", message))[:MAX_REASON]
 
 
 def tools_named(refusal: RefusedError, names: Sequence[str]) -> list[str]:

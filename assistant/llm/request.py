@@ -3,15 +3,17 @@
 import base64
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain, repeat
 from typing import Any, Literal
 
 from assistant.chat import schemas
-from assistant.chat.history import Message, calls_of
+from assistant.chat.history import Message, attached, calls_of
 from assistant.llm.calls import SIGNED, list_of
-from assistant.llm.sentences import CALLED, NO_ANSWER, PICTURES_OF_TOOLS
+from assistant.llm.sentences import CALLED, MEDIA_OF_TOOLS, NO_ANSWER, NOT_SENT, UNSEEN
 
 ID_LENGTH = 9  # of a call: Mistral, and vLLM with its tokenizer, demand exactly nine letters and digits
 MAX_DESCRIPTION = 1_024  # characters of a tool's: OpenAI refuses the whole request for one that is longer
@@ -21,13 +23,17 @@ MODEL, THINK = "model", "think"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
-# What a refusal says of a model: it takes no tools; no temperature; no pictures; it wants the bound of an
-# answer under OpenAI's newer name; it wants reasoning in every assistant message, even an empty one
-# (DeepSeek, Kimi); it wants the assistant to speak between a tool's result and the user (Mistral).
-Lesson = Literal["no_tools", "no_temperature", "no_pictures", "completion_tokens", "reasoning", "bridge"]
+# What a refusal says of a model: it takes no tools; no temperature; no pictures; no sounds; it wants the
+# bound of an answer under OpenAI's newer name; it wants reasoning in every assistant message, even an empty
+# one (DeepSeek, Kimi); it wants the assistant to speak between a tool's result and the user (Mistral).
+Lesson = Literal[
+    "no_tools", "no_temperature", "no_pictures", "no_sounds", "completion_tokens", "reasoning", "bridge"
+]
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
-MAX_PICTURES = 8  # of a request, the last ones
+SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
+HEARS = re.compile(r"audio|omni|gemini|voxtral", re.IGNORECASE)  # in the names of models that take sounds
+MAX_MEDIA = 8  # pictures and sounds of a request, the last ones
 
 
 @dataclass(frozen=True)
@@ -39,6 +45,12 @@ class Options:
     vision: bool | None = None
     lessons: Collection[Lesson] = ()
 
+    def senses(self, model: str) -> Collection[str]:
+        """Return the types of the parts that a model takes beside text."""
+        sees = self.vision is not False and (self.vision or "no_pictures" not in self.lessons)
+        hears = HEARS.search(model) is not None and "no_sounds" not in self.lessons
+        return {kind for kind, takes in {"image_url": sees, "input_audio": hears}.items() if takes}
+
 
 def chat_request(
     model: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], options: Options
@@ -46,8 +58,7 @@ def chat_request(
     """Return the body of a request for this model, without `stream`."""
     lessons = options.lessons
     offered = [_acceptable(tool) for tool in tools]
-    sees = options.vision is not False and (options.vision or "no_pictures" not in lessons)
-    sent = _for_model(model, _with_pictures(messages, sees), bool(offered), lessons)
+    sent = _for_model(model, _with_media(messages, options.senses(model)), bool(offered), lessons)
     request: dict[str, Any] = {"model": model, "messages": sent}
     if offered:
         request |= {"tools": offered, "tool_choice": "auto"}
@@ -59,26 +70,80 @@ def chat_request(
     return request
 
 
-def has_pictures(request: Mapping[str, Any]) -> bool:
-    """Whether a request holds pictures."""
-    return any(isinstance(message.get("content"), list) for message in request["messages"])
+def holds(request: Mapping[str, Any], kind: str) -> bool:
+    """Whether a request holds parts of a type."""
+    return any(
+        part["type"] == kind for message in request["messages"] for part in list_of(message["content"])
+    )
 
 
-def _with_pictures(messages: Sequence[Message], sees: bool) -> list[Message]:
-    """Put the pictures of tool results behind them, as the user's: few providers take any in a tool's."""
+def unsensed(messages: Sequence[Message], senses: Collection[str]) -> set[str]:
+    """Return the types of what came with the last question, or of its tools, and is not sent."""
+    question = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=0)
+    return {part["type"] for message in messages[question:] for part in _media_of(message)} - set(senses)
+
+
+def _media_of(message: Message) -> list[dict[str, Any]]:
+    """Return pictures and sounds of a message, of a tool's as parts of a question."""
+    parts = [part for part in attached(message) if part["type"] != "text"]
+    for one in list_of(message.get("media")):
+        kind, data = (one.get("mime_type"), one.get("data")) if isinstance(one, dict) else (None, None)
+        if not isinstance(data, str) or not isinstance(kind, str):
+            continue
+        if kind in PICTURES:
+            parts.append({"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}})
+        elif kind in SOUNDS:
+            parts.append({"type": "input_audio", "input_audio": {"data": data, "format": SOUNDS[kind]}})
+    return parts
+
+
+def _with_media(messages: Sequence[Message], senses: Collection[str]) -> list[Message]:
+    """Put the media of tool results behind them, as the user's: few providers take any in a tool's.
+
+    Of a question's parts, files become text, and what is not sent becomes a word of it.
+    """
+    media = [part for message in messages for part in _media_of(message) if part["type"] in senses]
+    is_late = chain(repeat(False, max(0, len(media) - MAX_MEDIA)), repeat(True))
     sent: list[Message] = []
-    pictures: list[dict[str, Any]] = []
+    of_tools: list[dict[str, Any]] = []
     for message in [*messages, {"role": ""}]:
-        if pictures and message["role"] != "tool":
-            text = {"type": "text", "text": PICTURES_OF_TOOLS}
-            sent.append({"role": "user", "content": [text, *pictures[-MAX_PICTURES:]]})
-            pictures = []
-        shown = [one for one in list_of(message.get("media")) if isinstance(one, dict)] if sees else []
-        for kind, data in ((one.get("mime_type"), one.get("data")) for one in shown):
-            if kind in PICTURES and isinstance(data, str):
-                pictures.append({"type": "image_url", "image_url": {"url": f"data:{kind};base64,{data}"}})
-        sent.append({key: value for key, value in message.items() if key != "media"})
+        if of_tools and message["role"] != "tool":
+            sent.append({"role": "user", "content": [{"type": "text", "text": MEDIA_OF_TOOLS}, *of_tools]})
+            of_tools = []
+        if message["role"] == "tool":
+            of_tools += [part for part in _media_of(message) if part["type"] in senses and next(is_late)]
+        kept = {key: value for key, value in message.items() if key != "media"}
+        if attached(message):
+            parts = [part for each in message["content"] for part in _as_sent(each, senses, is_late)]
+            kept["content"] = parts if any(part["type"] != "text" for part in parts) else _joined(parts)
+        sent.append(kept)
     return sent[:-1]
+
+
+def _as_sent(
+    part: dict[str, Any], senses: Collection[str], is_late: Iterator[bool]
+) -> Iterator[dict[str, Any]]:
+    name = part.get("name") or ""
+    if part["type"] == "text":
+        text = part["text"].replace("</file", "<\\/file")
+        named = json.dumps(name, ensure_ascii=False)
+        yield _text(f"<file name={named}>\n{text}\n</file>" if name else part["text"])
+    elif part["type"] not in senses:
+        yield _text(UNSEEN.format(name=name))
+    elif not next(is_late):
+        yield _text(NOT_SENT.format(name=name))
+    else:
+        if name:
+            yield _text(f"[{name}]")
+        yield {key: value for key, value in part.items() if key != "name"}
+
+
+def _text(text: str) -> dict[str, Any]:
+    return {"type": "text", "text": text}
+
+
+def _joined(parts: Sequence[Mapping[str, Any]]) -> str:
+    return "\n\n".join(part["text"] for part in parts)
 
 
 def _for_model(

@@ -38,10 +38,14 @@ SENTENCES = NETWORK | {
     "content_filtered": "模型服务的内容审查拦下了这个回答",
     # what is to be known of an answer
     "model_toolless": "模型 {model} 不支持工具调用，这个回答没有查询过商店",
+    "model_blind": "模型 {model} 不接受图片，这个回答没有看到图片",
+    "model_deaf": "模型 {model} 不接受声音，这个回答没有听到声音",
     "tools_left_out": "模型服务不接受这些工具的参数说明，这个回答没有用到它们：{tools}",
     "call_left_out": "模型在回答里把工具调用写成了文字，没有执行，也没有显示：{call}",
 }
 
-PICTURES_OF_TOOLS = "（上面的工具返回的图片：）"
+MEDIA_OF_TOOLS = "（上面的工具返回的：）"
+UNSEEN = "（图片 {name} 没有发给您：您接收不了图片）"  # in the place of one, to the model
+NOT_SENT = "（较早的图片 {name}，没有再发）"
 NO_ANSWER = "（没有回答）"  # the message between a tool's result and the user, for Mistral
 CALLED = "调用了 {name}({arguments})"  # a call in the history of a request without tools

@@ -3,6 +3,7 @@
 import asyncio
 import subprocess
 import sys
+from dataclasses import asdict
 from typing import Any
 
 import pytest
@@ -127,15 +128,15 @@ async def test_what_is_to_be_known_of_an_answer_stands_beside_it() -> None:
     assert after(told, [])[0]["notes"] == [{"code": "model_toolless", "params": {"model": "m"}}]
 
 
-async def test_pictures_of_a_result_reach_the_page_and_a_model_that_sees() -> None:
+async def test_media_of_a_result_reach_the_page_and_the_model() -> None:
     picture = Media("image/png", "AAAA")
     sound = Media("audio/wav", "AAAA")
     tools = FakeTools((tool("look", read_only=True), answering("a cat", media=(picture, sound))))
     model = ScriptedModel(calls(("shop_look", "{}")), says("a cat"))
     told = await take(Chat(model, tools, SECRET), [HELLO])
     assert only(told, events.ToolResultEvent)[0].media == (picture, sound)
-    sent = {"mime_type": "image/png", "data": "AAAA", "uri": "", "name": ""}
-    assert model.requests[1][-1]["media"] == [sent]  # to the model; the page keeps it with the result
+    sent = [asdict(picture), asdict(sound)]
+    assert model.requests[1][-1]["media"] == sent  # to the model; the page keeps it with the result
     assert not any("media" in message for message in after(told, []))
 
 

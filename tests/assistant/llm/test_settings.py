@@ -1,4 +1,4 @@
-"""Key, address, proxy, bound of an answer, pictures: what the operator sets and what refusals teach."""
+"""Key, address, proxy, bound of an answer: what the operator sets and what refusals teach."""
 
 from contextlib import aclosing
 from pathlib import Path
@@ -13,7 +13,7 @@ from assistant.llm.model import OpenAIModel
 from serving.errors import CodedError
 from tests.support.asgi import ScriptedProvider, refusal, serve, text_stream
 from tests.support.processes import free_port
-from tests.support.provider import ASK, ask, ask_model, called, failure, says, sent
+from tests.support.provider import ASK, ask, ask_model, failure, says, sent
 from tests.support.socks import socks_proxy
 from web import Settings
 
@@ -197,57 +197,6 @@ async def test_the_bound_of_an_answer_goes_under_the_name_that_the_provider_take
     assert (await ask(scripted, max_tokens=500))[1].text == "ok"
     assert [request.get("max_completion_tokens") for request in scripted.requests] == [None, 500]
     assert "max_tokens" not in scripted.requests[1]
-
-
-PICTURE = {"mime_type": "image/png", "data": "AAAA"}
-
-
-def looked(*media: Any) -> list[dict[str, Any]]:
-    history = called("x", "y")
-    history[2]["media"] = list(media)
-    return history
-
-
-async def test_pictures_of_tools_follow_their_results() -> None:
-    tool = {"type": "function", "function": {"name": "look", "description": "", "parameters": {}}}
-    messages = (await sent([*looked(PICTURE), *ASK], tool))["messages"]
-    assert [message["role"] for message in messages] == ["user", "assistant", "tool", "tool", "user"]
-    parts = messages[-1]["content"]
-    assert [part["type"] for part in parts] == ["text", "image_url", "text"]
-    assert parts[1]["image_url"]["url"] == "data:image/png;base64,AAAA"
-    assert parts[2]["text"] == "hi"
-
-
-@pytest.mark.parametrize(
-    "media", [[{"mime_type": "audio/wav", "data": "A"}], ["x", None, {"mime_type": "image/png"}], 7]
-)
-async def test_what_is_no_picture_is_not_sent(media: Any) -> None:
-    history = called("x")
-    history[2]["media"] = media
-    assert all(isinstance(message["content"], str) for message in (await sent(history))["messages"])
-
-
-async def test_a_model_that_is_said_to_be_blind_is_sent_none() -> None:
-    assert "image_url" not in str(await sent(looked(PICTURE), vision=False))
-
-
-BLIND = [
-    "Failed to deserialize the JSON body: messages[3]: unknown variant `image_url`, expected `text`",
-    "Invalid content type. image_url is only supported by certain models.",
-    "No endpoints found that support image input",
-    "qwen3 is not a multimodal model",
-    "image input is not supported - hint: if this is unexpected, you may need to provide the mmproj",
-    "messages[1].content must be a string",
-]
-
-
-@pytest.mark.parametrize("message", BLIND)
-async def test_a_model_that_refuses_pictures_is_asked_again_without(message: str) -> None:
-    scripted = ScriptedProvider(refusal(400, message), text_stream("ok"), text_stream("again"))
-    async with serve(scripted.app) as url, aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model:
-        answers = [(await ask_model(model, looked(PICTURE)))[1].text for _ in range(2)]
-    assert answers == ["ok", "again"]
-    assert ["image_url" in str(request) for request in scripted.requests] == [True, False, False]
 
 
 def tool(name: str) -> dict[str, Any]:
