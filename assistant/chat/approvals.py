@@ -8,7 +8,7 @@ from assistant.chat.arguments import ArgumentsError, parse
 from assistant.chat.call_ids import Seal
 from assistant.chat.history import Call
 from assistant.chat.interfaces import Tool
-from assistant.chat.writing_calls import Memory
+from assistant.chat.running_calls import Memory
 from serving.errors import CodedError
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-import time
+import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
@@ -24,17 +24,16 @@ from assistant.chat.interfaces import (
     UnknownServerError,
 )
 from assistant.chat.names import find_tool
+from assistant.chat.running_calls import RunningCall, RunningCalls, failure
 from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
 from assistant.chat.tool_search import CALL, OWN, Offer, unwrapped
 from assistant.chat.transcript import Transcript
-from assistant.chat.writing_calls import WritingCalls
-from serving.errors import CodedError, sentence
+from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 8  # calls of one round that run side by side
 KEY = "idempotencyKey"  # of an unknown outcome's parameters, and of a purchase's arguments
-UNKNOWN = ("outcome_unknown", "approval_expired", "tool_changed")  # whatever was decided: it may have run
 
 
 @dataclass
@@ -44,10 +43,12 @@ class Calls:
     tools: Tools
     offer: Offer
     ids: CallIds
-    writing: WritingCalls
+    writing: RunningCalls
+    reading: RunningCalls
     approvals: Approvals
     told: Transcript
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE), init=False)
+    _foreign: set[str] = field(default_factory=set, init=False)  # ids that no process of ours has issued
 
     def issue(self, requests: Sequence[ToolRequest]) -> list[Call]:
         """Give what the model asks for ids of ours."""
@@ -104,7 +105,7 @@ class Calls:
             if isinstance(verdict, AskAgainError) and self.approvals.ask:
                 again.append((call, verdict))
             elif isinstance(verdict, CodedError):
-                self._record(call, tool, _failure(verdict))
+                self._record(call, tool, failure(verdict))
             elif verdict == "wait":
                 waiting.append((call, why.get(call.id)))
             elif isinstance(tool, Tool):
@@ -124,7 +125,7 @@ class Calls:
         made: list[Call] = []
         why: dict[str, CodedError] = {}
         for call, reason in again:
-            self._record(call, None, _failure(reason))
+            self._record(call, None, failure(reason))
             request = ToolRequest(call.name, call.arguments, call.signed)
             kind = "mend_" if is_mended(call) else "asks_"
             made.append(self._new(request, find_tool(call.name, tools), kind))
@@ -158,54 +159,57 @@ class Calls:
         if is_repeated and self.approvals.may_write(tool, call):
             return CodedError("same_as_another")
         seal, memory = self.ids.check(call, tool), self.writing.memory(call.id)
+        if seal == "not_genuine":
+            self._foreign.add(call.id)
         return self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
 
     async def _execute(self, call: Call, tool: Tool) -> None:
         """Run a call, and record what comes of it."""
-        async with self._slots:
-            began = time.monotonic()
-            try:
-                result = await self._run(call, tool)
-            except asyncio.CancelledError:
-                if self.writing.memory(call.id) == "begun":  # the service stops, or nobody listens any more
-                    self._record(call, tool, _failure(CodedError("outcome_unknown")))
-                raise
-            except Exception:  # this call's outer edge: the others of its round have results of their own
-                log.exception("工具调用 %s 意外中断", tool.offered)
-                result = replace(_failure(CodedError("call_broke")), unknown=not tool.read_only)
-            self._record(call, tool, result, round((time.monotonic() - began) * 1000))
+        ms = 0
+        try:
+            result, ms = await self._run(call, tool)
+        except asyncio.CancelledError:
+            if self.writing.memory(call.id) == "begun":  # the service stops, or nobody listens any more
+                self._record(call, tool, failure(CodedError("outcome_unknown")))
+            raise
+        except CodedError as error:  # it has not begun
+            result = failure(error)
+        except Exception:  # this call's outer edge: the others of its round have results of their own
+            log.exception("工具调用 %s 意外中断", tool.offered)
+            result = replace(failure(CodedError("call_broke")), unknown=not tool.read_only)
+        self._record(call, tool, result, ms)
 
-    async def _run(self, call: Call, tool: Tool) -> ToolResult:
-        """Run a call; one that writes runs once, outlives its turn, and can be joined by another."""
+    async def _run(self, call: Call, tool: Tool) -> tuple[ToolResult, int]:
+        """Run a call, once, or join the one that runs under its id; it outlives its turn."""
         may_write = self.approvals.may_write(tool, call)
         ran_before = may_write and self.writing.memory(call.id) == "nothing"
 
-        def report(progress: float, total: float | None, message: str | None) -> None:
+        def tell(progress: float, total: float | None, message: str | None) -> None:
             self.told.emit(events.ToolProgressEvent(call.id, progress, total, message))
 
-        async def run() -> ToolResult:
-            if tool in OWN:
-                return self.offer.run(tool, parse(call.arguments), self.offered())
-            try:
-                result = await self.tools.call(
-                    tool.server,
-                    tool.name,
-                    parse(call.arguments),
-                    fingerprint=tool.fingerprint,
-                    key=call.id,
-                    confirmed=self.approvals.confirmation(call),
-                    on_progress=report,
-                )
-            except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
-                result = replace(_failure(error), unknown=False, unreachable=True)
+        async def run(running: RunningCall) -> ToolResult:
+            async with self._slots:
+                running.begin()
+                try:
+                    result = await self.tools.call(
+                        tool.server,
+                        tool.name,
+                        parse(call.arguments),
+                        fingerprint=tool.fingerprint,
+                        key=call.id,
+                        confirmed=self.approvals.confirmation(call),
+                        on_progress=running.report,
+                    )
+                except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
+                    result = replace(failure(error), unknown=False, unreachable=True)
             return _still_unknown(result) if ran_before else result
 
-        if not may_write:
-            return await run()
-        try:
-            return await self.writing.run(call.id, run, honours_key=tool.honours_key)
-        except CodedError as error:  # it has not begun
-            return _failure(error)
+        if tool in OWN:
+            return self.offer.run(tool, parse(call.arguments), self.offered()), 0
+        if may_write:
+            return await self.writing.run(call.id, run, tell, honours_key=tool.honours_key)
+        id = f"{call.id} {secrets.token_hex(8)}" if call.id in self._foreign else call.id
+        return await self.reading.run(id, run, tell)
 
     def _record(self, call: Call, tool: Tool | CodedError | None, result: ToolResult, ms: int = 0) -> None:
         result = under_key(result, tool, call.args(), call.id)
@@ -233,11 +237,6 @@ def _said_once(requests: Sequence[ToolRequest]) -> list[ToolRequest]:
     """A repeat without arguments is no call."""
     said = {request.name for request in requests if request.arguments.strip()}
     return [request for request in requests if request.arguments.strip() or request.name not in said]
-
-
-def _failure(error: CodedError) -> ToolResult:
-    text = sentence(SENTENCES, error.code, error.params)
-    return ToolResult(text, True, error.code in UNKNOWN, code=error.code, params=error.params)
 
 
 def _still_unknown(result: ToolResult) -> ToolResult:

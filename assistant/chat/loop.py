@@ -17,10 +17,11 @@ from assistant.chat.calls import Calls
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
+from assistant.chat.running_calls import Bounds, RunningCalls
 from assistant.chat.tool_search import MAX_TOOL_TOKENS, Offer
 from assistant.chat.transcript import Transcript
 from assistant.chat.turn import MAX_ROUNDS, MAX_TURN_SECONDS, Turn
-from assistant.chat.writing_calls import MAX_REMEMBERED, WritingCalls
+from serving.errors import CodedError
 
 STOPPED = (ErrorEvent("restarting"), DoneEvent("error"))
 
@@ -35,20 +36,22 @@ class Chat:
         secret: bytes,
         *,
         max_rounds: int = MAX_ROUNDS,
-        max_remembered: int = MAX_REMEMBERED,
+        bounds: Bounds | None = None,
         max_turn_seconds: float = MAX_TURN_SECONDS,
         max_tool_tokens: float = MAX_TOOL_TOKENS,
         now: Callable[[], datetime] = lambda: datetime.now().astimezone(),
     ) -> None:
         """Make a chat; `secret` keys the MACs in call ids, and is the same in all replicas.
 
-        Tools of more than `max_tool_tokens` are searched by the model; the stand-in is offered all.
+        `bounds` say how much is remembered of calls. Tools of more than `max_tool_tokens` are searched by the
+        model; the stand-in is offered all.
         """
         self._model = model
         self._tools = tools
         self._offer = Offer(inf if model.demo else max_tool_tokens)
         self._ids = CallIds(secret)
-        self._writing = WritingCalls(max_remembered)
+        self._writing = RunningCalls(bounds or Bounds(), write=True)
+        self._reading = RunningCalls(bounds or Bounds(), write=False)
         self._limits = (max_rounds, max_turn_seconds, now)
         self._turns: set[asyncio.Task[None]] = set()
         self._is_finishing = False
@@ -77,7 +80,8 @@ class Chat:
             off: Tools, or whole servers, that the model is not offered, and whose calls are not run.
             ask: False lets every call run, for callers that are programs.
 
-        Closing the iterator cancels the model and reading calls; a writing call is finished all the same.
+        Closing the iterator cancels the model; the calls go on, and another turn with the same history joins
+        them, or has their results. `stop` ends one.
         """
         told = Transcript(mend(messages))
         decided = Approvals(
@@ -88,7 +92,7 @@ class Chat:
             ask,
             frozenset(off),
         )
-        calls = Calls(self._tools, self._offer, self._ids, self._writing, decided, told)
+        calls = Calls(self._tools, self._offer, self._ids, self._writing, self._reading, decided, told)
         return self._run(Turn(self._model, self._tools, self._offer, calls, told, *self._limits), told)
 
     async def _run(self, turn: Turn, told: Transcript) -> AsyncGenerator[Event]:
@@ -109,6 +113,14 @@ class Chat:
         for event in STOPPED:
             yield event
 
+    def stop(self, call_id: str) -> None:
+        """Stop a call that a person does not want to wait for any longer; its turn goes on.
+
+        One that writes may have run. Raises CodedError: it does not run in this process.
+        """
+        if not self._writing.stop(call_id) and not self._reading.stop(call_id):
+            raise CodedError("call_not_running")
+
     async def finish(self, seconds: float) -> None:
         """Wait for the writing calls in flight, at most so long, then end all turns.
 
@@ -119,3 +131,4 @@ class Chat:
         await self._writing.finish(seconds)
         for task in self._turns:
             task.cancel()
+        self._reading.cancel()

@@ -145,7 +145,13 @@ FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
     explain,
     {"origin_not_allowed": 403, "sign_in_unwanted": 409, "public_url_needed": 409}
-    | {"unknown_server": 404, "too_busy": 429, "command_changed": 409, "state_unwritable": 503},
+    | {
+        "unknown_server": 404,
+        "call_not_running": 404,
+        "too_busy": 429,
+        "command_changed": 409,
+        "state_unwritable": 503,
+    },
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},
@@ -204,6 +210,17 @@ async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[s
 async def read_resource(request: ReadResourceRequest, services: AppServices) -> dict[str, Any]:
     """Return a resource's contents: `{"contents": [{"uri", "mimeType", "text" or "blob"}]}`."""
     return {"contents": await services.toolbox.read_resource(request.server, request.uri)}
+
+
+@router.post(
+    "/api/calls/{id}/stop",
+    status_code=204,
+    tags=["page"],
+    responses={404: {"model": Problem, "description": "No such call runs in this process"}},
+)
+async def stop_call(id: str, services: AppServices) -> None:
+    """Stop a running call; its turn goes on with `stopped`, or, if it writes, with an unknown outcome."""
+    services.chat.stop(id)
 
 
 @router.post(

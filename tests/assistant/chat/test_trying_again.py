@@ -12,6 +12,7 @@ from assistant.chat.approvals import AllowedTool
 from assistant.chat.events import Event
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Progress, ToolChangedError, ToolResult
+from assistant.chat.running_calls import Bounds
 from tests.support.scripted import (
     BUY,
     HELLO,
@@ -220,7 +221,7 @@ async def test_a_call_that_ran_elsewhere_unasked_is_not_run_again_unasked() -> N
 
 async def test_what_this_process_has_forgotten_is_asked_about_again() -> None:
     tools = shop(*[BOUGHT] * 4, keyed=False)
-    talk = chat(tools, *[calls(BUY)] * 3, max_remembered=2)
+    talk = chat(tools, *[calls(BUY)] * 3, bounds=Bounds(calls=2))
     waiting = [await asked(talk) for _ in range(3)]
     ends = []
     for number in (2, 1, 2, 0, 0):
