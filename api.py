@@ -19,11 +19,11 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from models import ConfirmedPurchase, InventoryItem, Order, Product, SalesSummary, Today
-from serving import forwarding, server
-from serving.access import Access, Allowed, BearerToken
+from serving import gate, server
+from serving.access import BearerToken
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
-from serving.settings import Origins, ServiceSettings, Token, load
+from serving.settings import Hosts, Origins, ServiceSettings, Token, load
 from shop import catalog, csv_routes, desk, problems
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
 from shop.archive import archive
@@ -58,6 +58,7 @@ class Settings(ServiceSettings):
     model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
     host_field = "api_host"
     secret_field = "api_token"  # noqa: S105  the name of a setting
+    hosts_field, origins_field = "api_allowed_hosts", "api_allowed_origins"
 
     api_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 API_TOKEN")
     api_port: int = Field(8000, ge=1, le=65535, description="监听端口")
@@ -72,6 +73,7 @@ class Settings(ServiceSettings):
     shop_timezone: Timezone | None = Field(
         None, description="商店所在时区，如 Asia/Shanghai；新数据库默认取这台机器的，以后只能用命令更改"
     )
+    api_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     api_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
     owner_token: Token | None = Field(
@@ -160,6 +162,7 @@ async def watch_changes(request: Request) -> AsyncIterator[ServerSentEvent]:
         yield ServerSentEvent(event="change", data={"kinds": kinds})
 
 
+@health.head("/healthz", include_in_schema=False)
 @health.get("/healthz", summary="服务与数据库是否正常", openapi_extra={"security": []})
 async def healthz(request: Request) -> dict[str, str]:
     """Answer 200 when the database answers and can be written."""
@@ -205,21 +208,15 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
     )
     owner = settings.owner_token.get_secret_value() if settings.owner_token else ""
     token = BearerToken(settings.api_token.get_secret_value(), owner) if settings.api_token else None
-    is_direct = is_loopback(settings.api_host) and not (settings.root_path or settings.trusted_proxies)
+    in_front = settings.root_path or settings.trusted_proxies or settings.api_allowed_hosts
+    is_direct = is_loopback(settings.api_host) and not in_front
     app.state.owner = desk.Owner(BearerToken(owner) if owner else None, is_direct)
     if token or owner:  # FastAPI cannot know that one is wanted: `Access` and the desk check it
         document = app.openapi()
         document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
         document["security"] = [{"bearer": []}] if token else [{}, {"bearer": []}]
-    app.add_middleware(
-        Access,
-        allowed=Allowed(origins=settings.api_allowed_origins.split(",")),
-        refuse=problems.ANSWERS.refuse,
-        secret=token,
-        guarded="/api/",
-        any_host=token is not None,
-    )
-    forwarding.install(app, settings.root_path, settings.trusted_proxies)
+    refuse, any_host = problems.ANSWERS.refuse, token is not None
+    gate.install(app, settings, refuse, token, any_host=any_host, guarded="/api/")
     problems.install(app)
     return app
 
@@ -289,6 +286,7 @@ def run() -> None:
             create_app(settings),
             host=settings.api_host,
             port=settings.api_port,
+            setting="API",
             bounds=Bounds(max_body=csv_routes.MAX_FILE),
             ending=server.Ending(settings.drain_seconds, settings.stop_timeout, given_up=given_up),
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",

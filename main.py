@@ -20,16 +20,16 @@ from mcp_server.owner import owner_tools
 from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
 from mcp_server.results import HONOURS_KEY, Inventory, Orders, Products, list_result, once_result, order_step
-from mcp_server.server import MAX_MESSAGE_BYTES, DirectOnly, Refusals, ShopServer, http_app, restarting
+from mcp_server.server import MAX_MESSAGE_BYTES, Refusals, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest
-from serving import forwarding
-from serving.access import Access, Allowed, BearerToken
+from serving import gate
+from serving.access import BearerToken
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from serving.server import run as serve
-from serving.settings import Origins, ServiceSettings, Token, load
+from serving.settings import Hosts, Origins, ServiceSettings, Token, load
 
 VERSION = "1.0.0"
 OWNERS_TOOLS = (
@@ -66,6 +66,7 @@ class Settings(ServiceSettings):
     )
     host_field = "mcp_host"
     secret_field = "mcp_token"  # noqa: S105  the name of a setting
+    hosts_field, origins_field = "mcp_allowed_hosts", "mcp_allowed_origins"
 
     mcp_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 MCP_TOKEN")
     mcp_port: int = Field(8083, ge=1, le=65535, description="监听端口")
@@ -77,7 +78,7 @@ class Settings(ServiceSettings):
     mcp_json_response: bool = Field(False, description="用 JSON 而不是事件流回答")
     mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
     mcp_confirm: asking.Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
-    mcp_allowed_hosts: str = Field("", description="代理或容器网络里的主机名，用逗号分隔")
+    mcp_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
     api_url: str = Field("http://127.0.0.1:8000/api", description="REST 服务的地址")
@@ -287,17 +288,11 @@ def create_app(
         json_response=settings.mcp_json_response,
         max_sessions=max_sessions,
     )
-    hosts, origins = settings.mcp_allowed_hosts.split(","), settings.mcp_allowed_origins.split(",")
     token = settings.mcp_token.get_secret_value()
-    if settings.owner and not token:
-        app.add_middleware(DirectOnly)
-    app.add_middleware(
-        Access,
-        allowed=Allowed([*hosts, *own_name], origins=origins),
-        refuse=Refusals(),
-        secret=BearerToken(token) if token else None,
-    )
-    forwarding.install(app, settings.root_path, settings.trusted_proxies)
+    # Without a token, whoever a proxy lets in would be the owner.
+    only_direct = "owner_only" if settings.owner and not token else ""
+    secret = BearerToken(token) if token else None
+    gate.install(app, settings, Refusals(), secret, own=own_name, only_direct=only_direct)
     return app
 
 
@@ -344,6 +339,7 @@ def run() -> None:
             app,
             host=settings.mcp_host,
             port=settings.mcp_port,
+            setting="MCP",
             greeting=banner(settings) + addresses(settings),
             bounds=Bounds(max_body=MAX_MESSAGE_BYTES),
             ending=Ending(

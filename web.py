@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
@@ -35,14 +36,14 @@ from assistant.toolbox.config import watch_config
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.server import ConfigError
 from assistant.toolbox.sign_in import SignIns
-from serving import forwarding, secret_file
-from serving.access import Access, Allowed, Password
+from serving import gate, secret_file
+from serving.access import Password
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
-from serving.settings import Key, Origins, PublicUrl, ServiceSettings, load
+from serving.settings import Hosts, Key, Origins, PublicUrl, ServiceSettings, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 
@@ -69,6 +70,7 @@ class Settings(ServiceSettings):
     )
     host_field = "web_host"
     secret_field = "web_password"  # noqa: S105  the name of a setting
+    hosts_field, origins_field = "web_allowed_hosts", "cors_origins"
 
     web_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 WEB_PASSWORD")
     web_port: int = Field(8002, ge=1, le=65535, description="监听端口")
@@ -76,6 +78,7 @@ class Settings(ServiceSettings):
     web_secret: Key | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
     web_state_dir: Path | None = Field(None, description="记住密钥和获准命令的文件夹，不能在项目里")
     web_public_url: PublicUrl = Field("", description="浏览器里本页的地址，登录 MCP 服务器时从那里回来")
+    web_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
@@ -142,6 +145,7 @@ IdempotencyKey = Annotated[
 ]
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", tags=["service"])
 async def healthz() -> dict[str, str]:
     """Return 200 while this service answers, whatever the state of the MCP servers."""
@@ -276,15 +280,10 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     app.include_router(router)
     app.include_router(sign_in.router)
     routes.install(app)
-    app.add_middleware(
-        Access,
-        allowed=Allowed(origins=settings.cors_origins.split(",")),
-        refuse=ANSWERS.refuse,
-        secret=Password(settings.web_password.get_secret_value()) if settings.web_password else None,
-        any_host=not is_loopback(settings.web_host),
-        headers=HEADERS,
-    )
-    forwarding.install(app, settings.root_path, settings.trusted_proxies)
+    secret = Password(settings.web_password.get_secret_value()) if settings.web_password else None
+    own = re.findall("^https?://[^/]+", settings.web_public_url)
+    any_host = not is_loopback(settings.web_host)
+    gate.install(app, settings, ANSWERS.refuse, secret, own=own, any_host=any_host, headers=HEADERS)
     return app
 
 
@@ -376,6 +375,7 @@ def run() -> None:
             app,
             host=settings.web_host,
             port=settings.web_port,
+            setting="WEB",
             greeting=greet,
             bounds=Bounds(max_body=MAX_BODY),
             ending=Ending(settings.drain_seconds, settings.stop_timeout, bool, finish, routes.restarting),

@@ -1,5 +1,7 @@
 """What the MCP server says: the sentences of its failures, by their codes."""
 
+from serving import access
+
 # How a failed call of the shop begins: it refused, or it gave no usable answer.
 REFUSED = {
     "products": "调用产品服务失败",
@@ -112,10 +114,7 @@ MISSING_ARGUMENT = "缺少 {field}"
 UNKNOWN_ARGUMENT = "没有参数 {field}"
 
 HTTP = {
-    "host_not_allowed": (
-        "不认识的主机名 {host}。如果它就是这台服务器（反向代理、容器网络），请设置 MCP_ALLOWED_HOSTS={host}"
-    ),
-    "origin_not_allowed": "不接受来自 {origin} 的网页。若是您自己的，请设置 MCP_ALLOWED_ORIGINS={origin}",
+    **access.sentences("MCP_ALLOWED_HOSTS", "MCP_ALLOWED_ORIGINS", "MCP_TOKEN"),
     "owner_only": "这是店主的服务，没有设置 MCP_TOKEN 时只接受直接从本机来的请求，不接受代理转来的",
     "restarting": "服务器正在重启，请稍后再试",
     "unauthorized": "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>",

@@ -13,11 +13,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
 from pydantic import AnyUrl
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
 from mcp_server import sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
@@ -30,7 +29,6 @@ from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
 from serving.access import Refusal
 from serving.errors import CodedError, sentence
-from serving.forwarding import is_forwarded
 
 MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has about 10 KB, and parsing blocks the event loop
 MAX_HOSTS_LOGGED = 100  # refused hosts that are logged, each once; a client can make up any number
@@ -173,20 +171,6 @@ def http_app(
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.requests = server.requests
     return app
-
-
-class DirectOnly:
-    """Middleware for an owner's server that asks for no token: whoever a proxy lets in would be the owner."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve a request that comes from this machine itself."""
-        app = self._app
-        if scope["type"] == "http" and is_forwarded(Headers(scope=scope)):
-            app = Refusals()(Refusal(403, "owner_only"))
-        await app(scope, receive, send)
 
 
 def restarting(_: Scope) -> PlainTextResponse:

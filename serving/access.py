@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import ipaddress
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -12,12 +13,29 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from serving.addresses import bracketed, is_own_name
+from serving.addresses import bracketed, is_loopback, is_own_name
 
 OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
 CLIENT_PATH = "/oauth/client.json"  # nor does a service that asks who web.py is as its client
 PORTS = {"http": ":80", "https": ":443"}
 MAX_SHOWN = 200  # characters of a header that are repeated in an answer or in the log
+FORWARDING = {b"forwarded", b"x-real-ip", b"via"}
+FORWARDED_HOST = "forwarded_host"  # in a scope: the Host that a trusted proxy was asked for
+
+
+def sentences(hosts: str, origins: str, secret: str) -> dict[str, str]:
+    """Return what a service says of the refusals that a setting would lift, by their codes."""
+    return {
+        "host_not_allowed": (
+            f"不认识的主机名 {{host}}。如果它就是这台服务器（反向代理、容器网络），请设置 {hosts}={{host}}"
+            "（已有别的就加在后面，用逗号分隔）"
+        ),
+        "origin_not_allowed": (
+            f"不接受来自 {{origin}} 的网页。若是您自己的，请设置 {origins}={{origin}}；"
+            "若是本服务自己的网页，请让代理转发 Host，或者也这样设置"
+        ),
+        "no_secret": f"没有设置 {secret}，所以只接受从本机来的连接；要从别的机器访问，请先设置 {secret}",
+    }
 
 
 @dataclass(frozen=True)
@@ -41,6 +59,7 @@ class Allowed:
     def __init__(self, hosts: Iterable[str] = (), *, origins: Iterable[str] = ()) -> None:
         entries = [*_entries(hosts)]
         self._hosts = {bracketed(entry.rpartition("://")[2]) for entry in entries}
+        self._hosts |= {without_port(entry.rpartition("://")[2]) for entry in entries if "://" in entry}
         self._origins = {_usual(entry) for entry in (*_entries(origins), *entries) if "://" in entry}
 
     def host(self, header: str) -> bool:
@@ -52,6 +71,13 @@ class Allowed:
         """Whether a page of this origin may call a service that is called by this Host."""
         origin = _usual(origin.lower())
         return origin in self._origins or origin in {_usual(f"{scheme}://{host.lower()}") for scheme in PORTS}
+
+
+def is_forwarded(scope: Scope) -> bool:
+    """Whether a request has come by way of a proxy: by what well-known ones add, or by nginx's HTTP/1.0."""
+    return scope.get("http_version") == "1.0" or any(
+        name in FORWARDING or name.startswith(b"x-forwarded-") for name, _ in scope["headers"]
+    )
 
 
 def _entries(given: Iterable[str]) -> Iterable[str]:
@@ -121,6 +147,7 @@ class Access:
     secret: BearerToken | Password | None = None  # what a request to a guarded path must carry
     guarded: str = "/"  # how the guarded paths begin
     any_host: bool = False  # no Host is refused: a secret guards the service
+    only_direct: str = ""  # the code by which what a proxy has forwarded is refused
     headers: Mapping[str, str] = field(default_factory=dict)  # of every answer that does not set them itself
 
     def __post_init__(self) -> None:
@@ -150,12 +177,21 @@ class Access:
         for name, value in scope["headers"]:  # one that stands twice is the list of both, and no allowed one
             headers[name] = headers[name] + b", " + value if name in headers else value
         host = headers.get(b"host", b"").decode("latin-1")
-        if not self.any_host and not self.allowed.host(host):
-            return self.refuse(Refusal(421, "host_not_allowed", {"host": printable(without_port(host))}))
+        hosts = [host, *filter(None, [scope.get(FORWARDED_HOST)])]
+        if wrong := [each for each in hosts if not (self.any_host or self.allowed.host(each))]:
+            shown = printable(without_port(wrong[0]))
+            return self.refuse(Refusal(421, "host_not_allowed", {"host": shown}))
+        if self.secret is None and _is_reached_from_elsewhere(scope):
+            return self.refuse(Refusal(403, "no_secret"))
+        if self.only_direct and is_forwarded(scope):
+            return self.refuse(Refusal(403, self.only_direct))
         if b"origin" not in headers:
             return self._authorized
         origin = headers[b"origin"].decode("latin-1")
-        if not self.allowed.origin(origin, host):
+        # A browser says this to https and this machine only, and no page can: behind a proxy with TLS it
+        # tells the service's own page by whatever Host, port and prefix the proxy passes on.
+        is_own = headers.get(b"sec-fetch-site") == b"same-origin"
+        if not is_own and not any(self.allowed.origin(origin, each) for each in hosts):
             return self.refuse(Refusal(403, "origin_not_allowed", {"origin": printable(origin)}))
         return self._pages
 
@@ -167,6 +203,15 @@ class Access:
                 challenge = {"WWW-Authenticate": self.secret.challenge}
                 app = self.refuse(Refusal(401, "unauthorized", headers=challenge))
         await app(scope, receive, send)
+
+
+def _is_reached_from_elsewhere(scope: Scope) -> bool:
+    """Whether a request came in at an address of the network, as under `uvicorn web:app --host 0.0.0.0`."""
+    try:
+        address = ipaddress.ip_address((scope.get("server") or ("",))[0])
+    except ValueError:  # a name, or the path of a socket
+        return False
+    return not is_loopback(str(getattr(address, "ipv4_mapped", None) or address))
 
 
 class _Cors(CORSMiddleware):

@@ -2,20 +2,18 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
 from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from serving.access import without_port
+from serving.access import FORWARDED_HOST, without_port
 from serving.addresses import bracketed
 
 PREFIX = re.compile(r"(/(?!\.\.?(/|\Z))[\w.~-]+)+", re.ASCII)  # /shop or /a/b; goes into addresses as it is
-FORWARDED = {"x-forwarded-for", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-proto"}
-FORWARDING = {*FORWARDED, "forwarded", "x-real-ip", "via"}
+FORWARDED = re.compile(r'(?i)(?:^|[;,\s])(for|host|proto)=(?:"([^"]*)"|([^;,\s]*))')  # RFC 7239
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -24,23 +22,12 @@ def networks(listed: str) -> list[Network]:
     return [ipaddress.ip_network(entry.strip(), strict=False) for entry in listed.split(",") if entry.strip()]
 
 
-def is_forwarded(headers: Mapping[str, str]) -> bool:
-    """Whether a request has come by way of a proxy, by what well-known ones add."""
-    return not FORWARDING.isdisjoint(headers)
-
-
-def install(app: Starlette, root_path: str, trusted_proxies: str) -> None:
-    """Add the middleware, where the settings say that something stands in front; outside of all others."""
-    if root_path or trusted_proxies:
-        app.add_middleware(Forwarding, root_path=root_path, trusted=networks(trusted_proxies))
-
-
 class Forwarding:
     """Middleware that makes of a forwarded request the one that the client has sent.
 
     Its path begins with the prefix, which is its `root_path` (ASGI), whether the proxy has kept or stripped
     it. From a trusted proxy only, the client's address and scheme are those of its headers; so is the prefix
-    where the setting names none.
+    where the setting names none, and a host that is checked like that of the request.
     """
 
     def __init__(self, app: ASGIApp, *, root_path: str = "", trusted: Sequence[Network] = ()) -> None:
@@ -65,19 +52,35 @@ class Forwarding:
         if not self._trusts(client):
             return ""
         headers = Headers(scope=scope)
-        for hop in reversed(",".join(headers.getlist("x-forwarded-for")).split(",")):
+        for hop in reversed(_said(headers, "for")):
             if not self._trusts(client) or (address := _address(hop)) is None:
                 break
             client = str(address)
         scope["client"] = (client, 0)
-        if (scheme := headers.get("x-forwarded-proto")) in {"http", "https"}:
+        if (scheme := _said(headers, "proto")[-1].lower()) in {"http", "https"}:
             scope["scheme"] = scheme
+        host, port = _said(headers, "host")[-1], _said(headers, "port")[-1]
+        if port.isdigit() and (host := host or headers.get("host", "")) and host == without_port(host):
+            host = f"{host}:{port}"
+        scope[FORWARDED_HOST] = host
         prefix = "".join(headers.getlist("x-forwarded-prefix")[-1:])  # some proxies add theirs to a client's
         return prefix if not self._root_path and PREFIX.fullmatch(prefix) else ""
 
     def _trusts(self, host: str) -> bool:
         address = _address(host)
         return address is not None and any(address in network for network in self._trusted)
+
+
+def _said(headers: Headers, what: str) -> list[str]:
+    """Return what the proxies on the way say, the nearest one last; where none does, one empty word."""
+    listed = ",".join(headers.getlist(f"x-forwarded-{what}")).split(",")
+    if listed == [""]:
+        listed = [
+            quoted or plain
+            for name, quoted, plain in FORWARDED.findall(",".join(headers.getlist("forwarded")))
+            if name.lower() == what
+        ]
+    return [each.strip() for each in listed] or [""]
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

@@ -11,6 +11,7 @@ the start message is missing, and open answers are cut off after SHUTDOWN_SECOND
 """
 
 import asyncio
+import errno
 import logging
 import socket
 import sys
@@ -30,6 +31,15 @@ from serving.streams import LOOK_SECONDS, Streams, restarting
 uvicorn_log = logging.getLogger("uvicorn.error")
 
 SHUTDOWN_SECONDS = 1  # after which uvicorn gives up what then is still open; nothing should be
+# Why a service cannot listen, and the setting that is to be changed.
+CANNOT_LISTEN = {
+    errno.EADDRINUSE: (
+        "可能已被别的程序占用，也许是上次启动的还没有停：请停下它，或者换一个端口，例如 {setting}_PORT={next}"
+    ),
+    errno.EACCES: "没有权限，请用 1024 以上的端口，例如 {setting}_PORT={next}",
+    errno.EADDRNOTAVAIL: "这台机器没有这个地址，请改正 {setting}_HOST",
+    socket.EAI_NONAME: "没有这个主机名，请改正 {setting}_HOST",
+}
 LAST_WORDS_SECONDS = 0.4  # in which what was given up says so; with the usual 4 before it, honcho's 5 suffice
 
 
@@ -59,17 +69,20 @@ class Service(uvicorn.Server):
         *,
         host: str,
         port: int,
+        setting: str = "",
         greeting: str | Callable[[], Awaitable[str]] = "",
         bounds: Bounds | None = None,
         ending: Ending | None = None,
     ) -> None:
         """Make a service. The lifespan of `app` may raise `StartError`.
 
+        `setting` is how the settings of host and port begin, such as API.
         `greeting` is printed once it listens; a function is awaited beside the service, which may stop it.
         """
         self.failure: StartError | None = None
         self.drained_at: float | None = None  # when the listener closes, on the event loop's clock
         self._app = app
+        self._setting = setting
         self._greeting = greeting
         self._greeter: asyncio.Task[None] | None = None
         self._ending = ending or Ending()
@@ -95,15 +108,22 @@ class Service(uvicorn.Server):
         """Start to listen, and say so."""
         try:
             await super().startup(sockets)
-        except SystemExit:
+        except SystemExit as ended:
             if self.failure is None and not self.lifespan.should_exit:  # the lifespan has started
-                address = f"{self.config.host}:{self.config.port}"
-                self.failure = StartError(f"{address} 不能监听，可能已被别的程序占用，请换一个端口")
+                self.failure = self._cannot_listen(ended.__context__)
             raise
         finally:
             uvicorn_log.disabled = False
         if self.started and self._greeting:
             self._greeter = asyncio.create_task(self._greet())
+
+    def _cannot_listen(self, error: BaseException | None) -> StartError:
+        host, port = self.config.host, self.config.port
+        why = CANNOT_LISTEN.get(
+            getattr(error, "errno", None) or 0, f"{error}，请检查 {{setting}}_HOST 和 {{setting}}_PORT"
+        )
+        following = port + 1 if 1024 <= port < 65535 else port % 1000 + 8000
+        return StartError(f"{host}:{port} 不能监听，{why.format(setting=self._setting, next=following)}")
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop at the first signal; uvicorn would drop what is under way at the second."""

@@ -21,6 +21,7 @@ from serving.redaction import remember
 log = logging.getLogger(__name__)
 
 MIN_KEY = 16  # characters of a key that is never sent, and could be found by trying
+SERVICES = ("API_", "MCP_", "WEB_")  # how their settings begin; all three may read one `.env`
 NEARLY = 0.85  # how like one of ours a name must be to be taken for a misspelling of it
 
 # What pydantic says in English, by its type of error.
@@ -60,6 +61,15 @@ def _origins(value: str) -> str:
     return value
 
 
+def _hosts(value: str) -> str:
+    for entry in filter(None, (each.strip() for each in value.split(","))):
+        if not re.fullmatch(r"(https?://)?([^/?#@\s*:]+(:\d+)?|\[?[\da-fA-F:.]+\]?(:\d+)?)/?", entry):
+            raise ValueError(
+                f"{entry} 不是主机名，应像 shop.example.com、10.0.0.7:8443 或 https://shop.example.com"
+            )
+    return value
+
+
 def _public_url(value: str) -> str:
     if value and not re.fullmatch(r"https?://[^/?#@\s*]+(/[^?#\s]*)?", value):
         raise ValueError("应是浏览器里的完整地址，例如 https://shop.example.com 或 https://example.com/shop")
@@ -84,7 +94,8 @@ Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 Password = Annotated[SecretStr, AfterValidator(_can_be_seen)]
 Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_be_guessed)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
-Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas
+Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas, as are
+Hosts = Annotated[str, AfterValidator(_hosts)]
 
 
 class ServiceSettings(BaseSettings):
@@ -113,6 +124,18 @@ class ServiceSettings(BaseSettings):
 
     host_field: ClassVar[str]  # the address to listen on ...
     secret_field: ClassVar[str]  # ... and the token or password without which it must be loopback
+    hosts_field: ClassVar[str] = ""  # further names under which the service is called ...
+    origins_field: ClassVar[str] = ""  # ... and origins whose pages may use it
+
+    @property
+    def hosts(self) -> str:
+        """The names that are let in, separated by commas."""
+        return str(getattr(self, self.hosts_field))
+
+    @property
+    def origins(self) -> str:
+        """The origins that are let in, separated by commas."""
+        return str(getattr(self, self.origins_field))
 
     @property
     def log_level(self) -> str:
@@ -159,11 +182,17 @@ def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tupl
     """Return the names that are nearly one of the service's settings, each with the one that it resembles."""
     ours = [field.upper() for field in settings.model_fields]
     likely = [
-        (name, difflib.get_close_matches(name, ours, 1, NEARLY))
+        (name, difflib.get_close_matches(name.upper(), _of_the_same_service(name.upper(), ours), 1, NEARLY))
         for name in sorted(names)
         if name.upper() not in ours
     ]
     return [(name, meant[0]) for name, meant in likely if meant]
+
+
+def _of_the_same_service(name: str, ours: list[str]) -> list[str]:
+    """Return the names that one may be a misspelling of: not API_ALLOWED_HOSTS of MCP_ALLOWED_HOSTS."""
+    service = next((each for each in SERVICES if name.startswith(each)), "")
+    return [each for each in ours if each.startswith(service)]
 
 
 def _expected(settings: type[ServiceSettings], problem: ErrorDetails) -> dict[str, str]:

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
 from pydantic import Field
 
 import models
-from serving.access import BearerToken
+from serving.access import BearerToken, is_forwarded
 from serving.errors import CodedError
-from serving.forwarding import is_forwarded
 from shop import stock, writing
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, opened_store, written
 from shop.catalog import CatalogEntry, ProductInput
@@ -36,7 +35,7 @@ def owner_only(request: Request) -> None:
     if owner.token:
         allowed = owner.token.is_given(request.headers.get("Authorization", ""))
     else:
-        allowed = owner.is_local and not is_forwarded(request.headers)
+        allowed = owner.is_local and not is_forwarded(request.scope)
     if not allowed:
         raise CodedError("owner_only")
 

@@ -1,5 +1,6 @@
 """The shop's sentences by code: for clients of the REST service, and for whoever runs it."""
 
+from serving import access
 from serving.errors import CodedError, sentence
 
 REFUSALS = {
@@ -21,8 +22,7 @@ REFUSALS = {
     "csv_field": "第 {line} 行的 {field}：{reason}",
     "catalog_empty": "文件里没有商品",
     "unauthorized": "缺少或错误的 API_TOKEN",
-    "host_not_allowed": "没有 API_TOKEN 时，只接受以本机的名字访问；要用别的名字，请设置 API_TOKEN",
-    "origin_not_allowed": "不接受其他网站的网页 {origin}。若是您自己的，请设置 API_ALLOWED_ORIGINS={origin}",
+    **access.sentences("API_ALLOWED_HOSTS", "API_ALLOWED_ORIGINS", "API_TOKEN"),
 }
 
 # What the OpenAPI document says about a status.
@@ -34,7 +34,7 @@ STATUS_DESCRIPTIONS = {
     409: "合计不是 expectedTotal，没有下单",
     410: "订单已归档",
     413: REFUSALS["too_large"],
-    421: REFUSALS["host_not_allowed"],
+    421: "不认识的主机名，请设置 API_ALLOWED_HOSTS",
     422: "参数有误，或 Idempotency-Key 已用于另一笔订单",
     503: "数据库暂时不可用；code 为 outcome_unknown 时可能已经下单",
 }

@@ -6,11 +6,11 @@ from typing import Any
 from assistant.chat import sentences as chat
 from assistant.llm import sentences as llm
 from assistant.toolbox import sentences as toolbox
+from serving import access
 from serving.errors import sentence
 
 OWN = {
-    "host_not_allowed": "不接受的 Host：{host}",
-    "origin_not_allowed": "不接受的 Origin：{origin}。若是您自己的网页，请设置 CORS_ORIGINS={origin}",
+    **access.sentences("WEB_ALLOWED_HOSTS", "CORS_ORIGINS", "WEB_PASSWORD"),
     "unauthorized": "需要密码",
     "too_busy": "已有 {waiting} 个提问在等待，请等其中一些答完再问",
     "public_url_needed": "要登录，请用 localhost 打开本页，或设置 WEB_PUBLIC_URL 为浏览器里本页的地址",

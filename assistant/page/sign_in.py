@@ -11,11 +11,10 @@ from assistant.page.routes import FAILURE_RESPONSES, PUBLIC, AppServices, own_pa
 from assistant.page.sentences import explain
 from assistant.toolbox.oauth import CLIENT_NAME
 from assistant.toolbox.sign_in import SignIn
-from serving.access import CLIENT_PATH
+from serving.access import CLIENT_PATH, is_forwarded
 from serving.addresses import is_own_name
 from serving.error_answers import Problem
 from serving.errors import CodedError, sentence
-from serving.forwarding import is_forwarded
 
 CALLBACK = "/oauth/callback"
 RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {
@@ -41,7 +40,7 @@ def _redirect(request: Request, public_url: str) -> str:
     Without a setting that is the page's own address, which a Host header names: believed for this machine.
     """
     host = request.headers.get("host", "")
-    if not public_url and (not is_own_name(host) or is_forwarded(request.headers)):
+    if not public_url and (not is_own_name(host) or is_forwarded(request.scope)):
         raise CodedError("public_url_needed")
     return (public_url or f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}") + CALLBACK
 

@@ -21,7 +21,7 @@ import api
 import main
 import web
 from assistant.page.shares import Clients
-from serving import forwarding
+from serving.forwarding import Forwarding, networks
 from serving.server import Ending, Service
 from serving.settings import load
 from tests.mcp_server.stand_ins import NAMES, TWO_BUDS, RestService, a_real_shop, app_for
@@ -213,7 +213,7 @@ def echo(root_path: str = "", trusted: str = "10.0.0.0/8,fd00::1") -> Starlette:
         return JSONResponse({**seen, "client": Clients(b"s").name(request)})
 
     app = Starlette(routes=[Route("/tell", tell)])
-    forwarding.install(app, root_path, trusted)
+    app.add_middleware(Forwarding, root_path=root_path, trusted=networks(trusted))
     return app
 
 
@@ -296,7 +296,7 @@ async def test_without_a_token_the_desk_is_open_only_where_nothing_stands_in_fro
 
 async def test_a_probe_under_the_prefix_learns_that_the_service_drains() -> None:
     app = Starlette(routes=[Route("/healthz", lambda _: PlainTextResponse("ok"))])
-    forwarding.install(app, "/shop", "")
+    app.add_middleware(Forwarding, root_path="/shop")
     service = Service(app, host=HERE, port=(port := free_port()), ending=Ending(drain_seconds=30))
     running = asyncio.create_task(service.serve())
     async with httpx.AsyncClient(base_url=f"http://{HERE}:{port}/shop") as http:

@@ -163,6 +163,30 @@ def test_other_names_are_not(name: str) -> None:
     assert misspelt(Small, [name]) == []
 
 
+@each_service
+def test_a_setting_of_another_service_is_no_misspelling(service: Any) -> None:
+    every = {name.upper() for each in SERVICES for name in each.Settings.model_fields}
+    assert misspelt(service.Settings, every) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "meant"),
+    [
+        (main, "MCP_PROT", "MCP_PORT"),
+        (main, "mcp_prot", "MCP_PORT"),
+        (main, "MPC_PORT", "MCP_PORT"),
+        (web, "WEB_ALLOWED_HOST", "WEB_ALLOWED_HOSTS"),
+        (api, "API_ALOWED_HOSTS", "API_ALLOWED_HOSTS"),
+        (api, "DATABSE_URL", "DATABASE_URL"),
+        (web, "TRUSTED_PROXY", "TRUSTED_PROXIES"),
+        (api, "TRUST_PROXIES", "TRUSTED_PROXIES"),
+        (web, "OPENAI_APIKEY", "OPENAI_API_KEY"),
+    ],
+)
+def test_the_likely_name_is_told(service: Any, name: str, meant: str) -> None:
+    assert misspelt(service.Settings, [name]) == [(name, meant)]
+
+
 def test_a_flag_beats_the_environment_which_beats_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load(Small, []).small_port == 8000
     Path(".env").write_text("SMALL_PORT=1111\n")

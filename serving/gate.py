@@ -1,0 +1,42 @@
+"""What stands before every service's routes, by its settings: who is let in, and what proxies say."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+from starlette.applications import Starlette
+from starlette.responses import Response
+
+from serving.access import Access, Allowed, BearerToken, Password, Refusal
+from serving.forwarding import Forwarding, networks
+from serving.settings import ServiceSettings
+
+
+def install(
+    app: Starlette,
+    settings: ServiceSettings,
+    refuse: Callable[[Refusal], Response],
+    secret: BearerToken | Password | None,
+    *,
+    any_host: bool = False,
+    own: Iterable[str] = (),
+    guarded: str = "/",
+    only_direct: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> None:
+    """Put the gate outside of all other middleware.
+
+    `own` are names of the service beside the listed ones. With `any_host` every Host is let in while the
+    settings list none. The other parameters are those of `Access`.
+    """
+    app.add_middleware(
+        Access,
+        allowed=Allowed([*settings.hosts.split(","), *own], origins=settings.origins.split(",")),
+        refuse=refuse,
+        secret=secret,
+        any_host=any_host and not settings.hosts,
+        guarded=guarded,
+        only_direct=only_direct,
+        headers=headers or {},
+    )
+    if settings.root_path or settings.trusted_proxies:
+        trusted = networks(settings.trusted_proxies)
+        app.add_middleware(Forwarding, root_path=settings.root_path, trusted=trusted)
