@@ -23,7 +23,7 @@ from mcp_server.results import HONOURS_KEY, Inventory, Orders, Products, list_re
 from mcp_server.server import MAX_MESSAGE_BYTES, Refusals, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest
-from serving import gate
+from serving import VERSION, gate
 from serving.access import BearerToken
 from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.http_protocol import Bounds
@@ -31,7 +31,6 @@ from serving.server import Ending, Service
 from serving.server import run as serve
 from serving.settings import Hosts, Origins, ServiceSettings, Token, load
 
-VERSION = "1.0.0"
 OWNERS_TOOLS = (
     "本服务是店主的：到货和更正库存用 restock，新增和修改商品用 change_product，取消订单用 cancel_order。"
 )

@@ -193,3 +193,4 @@ class Today(BaseModel):
 
     timezone: str = Field(description="商店所在时区，IANA 名称，例如 Asia/Shanghai")
     today: str = Field(description="那里今天的日期")
+    version: str = Field("", description="商店服务的版本")

@@ -24,7 +24,7 @@ from assistant.chat.calls import under_key
 from assistant.chat.history import Content, History, HistoryMessage, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.credentials import mended_base, mended_key
-from assistant.llm.model import OpenAIModel
+from assistant.llm.model import OPENAI, OpenAIModel
 from assistant.page import doctor, routes, sign_in, terminal
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Place, Services
@@ -385,7 +385,8 @@ def run() -> None:
 
 async def _check(settings: Settings) -> int:
     async with _opened_model(settings) as model, _toolbox(settings) as toolbox:
-        return doctor.report(await doctor.examine(toolbox, model))
+        called = [] if model.demo else [settings.openai_api_base or OPENAI]
+        return doctor.report(await doctor.examine(toolbox, model, called))
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -5,7 +5,9 @@ What it names wrongly keeps no service from starting: it is told, by the variabl
 
 import os
 import ssl
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
 from urllib.request import proxy_bypass
@@ -14,6 +16,7 @@ from serving.addresses import is_loopback
 from serving.errors import CodedError
 
 SCHEMES = {"http": "http", "https": "https", "socks5": "socks5", "socks5h": "socks5h", "socks": "socks5"}
+PORTS = {"http": 80, "https": 443, "socks5": 1080, "socks5h": 1080}
 NETWORK = {  # the sentences of this room's codes
     "proxy_wrong": "环境变量 {variable} 不是可用的代理地址，请改正或去掉它",
     "proxy_failed": (
@@ -30,11 +33,50 @@ class Proxy:
 
     variable: str
     url: str
+    hosts: tuple[str, ...] = ()  # that are reached through it
 
     @property
     def shown(self) -> str:
         """Its host and port: the rest may hold a password."""
         return urlsplit(self.url).netloc.rpartition("@")[2]
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """Its host and port, apart."""
+        parts = urlsplit(self.url)
+        return parts.hostname or "", parts.port or PORTS[parts.scheme]
+
+
+def proxies(urls: Iterable[str]) -> list[Proxy | CodedError]:
+    """Return each proxy that leads to some of the addresses, or what is wrong with its variable."""
+    found: dict[str, Proxy] = {}
+    wrong: list[CodedError] = []
+    for url in urls:
+        try:
+            proxy = proxy_for(url)
+        except CodedError as error:
+            wrong += [error] if error not in wrong else []
+            continue
+        if proxy:
+            hosts = (*found.get(proxy.variable, proxy).hosts, urlsplit(url).hostname or "")
+            found[proxy.variable] = replace(proxy, hosts=hosts)
+    return [*wrong, *found.values()]
+
+
+def certificates_missing() -> CodedError | None:
+    """Return what names certificates in the environment where there are none."""
+    for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        path = os.environ.get(variable)
+        if path and not _holds_certificates(path):
+            return CodedError("certificates_missing", variable=variable, path=path)
+    return None
+
+
+def has_certificates() -> bool:
+    """Whether the system has certificates to trust; a small container may have none."""
+    paths = ssl.get_default_verify_paths()
+    folder = Path(paths.capath) if paths.capath else None
+    return sys.platform == "win32" or bool(paths.cafile or (folder and any(folder.iterdir())))
 
 
 def proxy_for(url: str) -> Proxy | None:
@@ -79,10 +121,8 @@ def failure(error: BaseException, url: str) -> CodedError | None:
     while following := chain[-1].__cause__ or chain[-1].__context__:
         chain.append(following)
     if tls := next((each for each in chain if isinstance(each, ssl.SSLError)), None):
-        for variable in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
-            path = os.environ.get(variable)
-            if path and not _holds_certificates(path):
-                return CodedError("certificates_missing", variable=variable, path=path)
+        if missing := certificates_missing():
+            return missing
         return CodedError("tls_untrusted", host=host, reason=getattr(tls, "verify_message", "") or str(tls))
     try:
         proxy = proxy_for(url)

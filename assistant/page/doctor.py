@@ -10,9 +10,11 @@ from assistant.chat.interfaces import Model, ModelError, Reply
 from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
+from serving import VERSION, network
 from serving.errors import CodedError, sentence
 from serving.logs import printable
 
+PROXY_SECONDS = 3.0  # to connect to one
 TEST_QUESTION = "请调用一次 check 工具。"
 CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
 
@@ -30,10 +32,18 @@ class Finding:
     notes: Sequence[CodedError] = ()
 
 
-async def examine(toolbox: Toolbox, model: Model) -> list[Finding]:
-    """Look at the model and at every server, side by side."""
-    findings = await asyncio.gather(_examine_model(model), *map(_examine_server, toolbox.links.values()))
-    return findings
+async def examine(toolbox: Toolbox, model: Model, addresses: Sequence[str] = ()) -> list[Finding]:
+    """Look at the model and at every server, side by side, then at the shop and at what leads to them.
+
+    `addresses` are called beside those of the servers.
+    """
+    links = toolbox.links.values()
+    findings = await asyncio.gather(_examine_model(model), *map(_examine_server, links))
+    for link in links:
+        if link.versions:
+            findings += [await _examine_shop(toolbox, link), _compared(link)]
+    called = [*addresses, *(link.server.url for link in links if link.server.url)]
+    return [*findings, *await asyncio.gather(*map(_examine_proxy, network.proxies(called))), *_certificates()]
 
 
 def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
@@ -62,6 +72,41 @@ async def _examine_server(link: Link) -> Finding:
     tools = len(link.listing.tools)
     about = known | {"tools": tools, "version": link.protocol_version}
     return Finding("ready", about, notes=[*link.notes, *link.listing.skipped])
+
+
+async def _examine_shop(toolbox: Toolbox, link: Link) -> Finding:
+    """Ask the shop by way of its MCP server, as a chat does."""
+    name = {"server": link.server.name}
+    answer = await toolbox.call(link.server.name, "get_products", {"limit": 1})
+    if answer.is_error:
+        return Finding("shop_failed", name | {"said": answer.text}, "start_shop")
+    return Finding("shop_ready", name)
+
+
+def _compared(link: Link) -> Finding:
+    versions = {"web.py": VERSION, **link.versions}
+    told = {"versions": "，".join(f"{name} {version or '?'}" for name, version in versions.items())}
+    is_one = {version or VERSION for version in versions.values()} == {VERSION}
+    return Finding("versions", told, "" if is_one else "update")
+
+
+async def _examine_proxy(proxy: network.Proxy | CodedError) -> Finding:
+    if isinstance(proxy, CodedError):
+        return Finding("network", {"reason": {"code": proxy.code, "params": proxy.params}}, "mend_variable")
+    params = {"variable": proxy.variable, "proxy": proxy.shown, "hosts": "、".join(proxy.hosts) or "—"}
+    try:
+        async with asyncio.timeout(PROXY_SECONDS):
+            _, writer = await asyncio.open_connection(*proxy.address)
+        writer.close()
+    except OSError:
+        return Finding("proxy_down", params, "mend_proxy")
+    return Finding("proxy", params)
+
+
+def _certificates() -> list[Finding]:
+    if error := network.certificates_missing():
+        return [Finding("network", {"reason": {"code": error.code, "params": error.params}}, "mend_variable")]
+    return [] if network.has_certificates() else [Finding("no_certificates", {}, "install_certificates")]
 
 
 def _advice(link: Link, error: CodedError) -> str:

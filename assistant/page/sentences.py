@@ -33,6 +33,13 @@ FINDINGS = {  # of `--check`
     "model_ready": "模型 {model}：有回答，会调用工具",
     "model_failed": "模型 {model}：{reason}",
     "model_calls_nothing": "模型 {model}：有回答，但没有调用工具",
+    "shop_ready": "商店：经 {server} 有回答",
+    "shop_failed": "商店：{said}",
+    "versions": "版本：{versions}",
+    "network": "网络：{reason}",
+    "proxy": "网络：{variable} 的代理 {proxy} 连得上，经过它的有：{hosts}",
+    "proxy_down": "网络：{variable} 的代理 {proxy} 连不上，经过它的有：{hosts}",
+    "no_certificates": "网络：这台机器没有证书，https 地址都连不上",
 }
 ADVICE = {  # what to do about a finding
     "edit_entry": "请修改 mcp.json 中的这一项",
@@ -46,6 +53,11 @@ ADVICE = {  # what to do about a finding
     "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",
     "check_address": "请检查地址、网络和服务器的日志",
     "check_model_settings": "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL",
+    "start_shop": "请启动 api.py，并检查 main.py 的 API_URL 和 API_TOKEN",
+    "update": "请把三个服务更新到同一个版本，再重新启动",
+    "mend_variable": "环境变量不在 .env 里；改正后请重新启动",
+    "mend_proxy": "请启动代理，改正 {variable}，或者把不经过它的主机写进 NO_PROXY",
+    "install_certificates": "请安装系统的证书（Debian：ca-certificates），或者设置 SSL_CERT_FILE",
     "choose_model": "请换一个支持工具调用的模型 (LLM_MODEL)",
 }
 

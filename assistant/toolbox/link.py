@@ -6,7 +6,7 @@ import os
 import random
 import shlex
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
 
@@ -21,6 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.listing import Listing, read_listing
+from assistant.toolbox.raw_results import suite_versions
 from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.server import Server
@@ -80,6 +81,7 @@ class Link:
         self.protocol_version: str | None = None
         self.notes = list(server.notes)  # what is odd about the server, and did not stop it
         self.instructions = ""
+        self.versions: Mapping[str, str] = {}  # of the suite's services, as this project's own server says
         self._writing: set[str] = set()  # tools that were once listed as writing
         self._client: Client | None = None
         self._changed = asyncio.Event()  # set, and replaced, at every change of status
@@ -215,6 +217,7 @@ class Link:
                 async with opened as client:
                     await self._list(client)
                     self.protocol_version = client.protocol_version
+                    self.versions = suite_versions(client.session)
                     self.instructions = redacted(client.instructions or "")[:MAX_INSTRUCTIONS]
                     self._set("ready", client=client)
                     delay = limits.first_delay_seconds

@@ -7,12 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
+from mcp.client.session import ClientSession
 from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
 
 from serving.errors import CodedError
 
 RAW = "product-mcp/raw"
 MAX_NESTING = 100  # levels of what goes on as it is
+MAX_VERSION = 40  # characters
 MAX_ENTRIES = 5_000  # of one list
 
 # Read by us, each with the part that the SDK's client cannot do without.
@@ -31,6 +33,16 @@ class Raw(str):
 def raw_of(meta: Any, otherwise: Any) -> Any:
     """Return what the server sent, out of a result's `_meta`."""
     return meta[RAW].value if meta and RAW in meta else otherwise
+
+
+def suite_versions(session: ClientSession) -> dict[str, str]:
+    """Return the versions of the suite's services, of which its own MCP server alone tells."""
+    hello = session.discover_result or session.initialize_result
+    about = raw_of(hello.meta, None) if hello else None
+    said = about.get("product-mcp/versions") if isinstance(about, dict) else None
+    if not isinstance(said, dict):
+        return {}
+    return {name: str(said.get(name) or "")[:MAX_VERSION] for name in ("main.py", "api.py")}
 
 
 def _carried(value: Any) -> dict[str, Raw]:
@@ -89,6 +101,7 @@ def _introduced(result: dict[str, Any], note: Note) -> dict[str, Any]:
     about = {
         "capabilities": _capabilities(result.get("capabilities"), note),
         "instructions": str(result.get("instructions") or ""),
+        "_meta": _carried(result.get("_meta")),
     }
     if "supportedVersions" in result:
         given = result["supportedVersions"]

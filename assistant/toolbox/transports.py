@@ -18,10 +18,10 @@ from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded
-from serving import network
+from serving import VERSION, network
 from serving.answer_bounds import ACCEPTED, bounded
 
-CLIENT_INFO = Implementation(name="product-mcp-web", version="1.0.0")
+CLIENT_INFO = Implementation(name="product-mcp-web", version=VERSION)
 
 
 @asynccontextmanager

@@ -1,8 +1,12 @@
 import io
 import shlex
+import socket
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from mcp.server.mcpserver import MCPServer
 from starlette.responses import JSONResponse
@@ -12,6 +16,8 @@ from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
 from assistant.toolbox import Toolbox
 from assistant.toolbox.server import ConfigError, Server
+from serving import VERSION
+from tests.mcp_server.stand_ins import TODAY, RestService, app_for
 from tests.support.asgi import serve
 from tests.support.mcp_servers import trusting
 from tests.support.processes import Spawn, free_port
@@ -84,6 +90,74 @@ async def test_a_model_that_does_not_call_tools_is_a_finding() -> None:
     assert model.tools[0]
     assert findings[0].code == "model_calls_nothing"
     assert "❌ 模型 scripted：有回答，但没有调用工具" in table(findings)
+
+
+@asynccontextmanager
+async def our_own(rest: RestService) -> AsyncIterator[Server]:
+    async with serve(app_for(rest)) as url:
+        yield Server("s", url=f"{url}/mcp")
+
+
+@pytest.mark.parametrize(
+    ("shop", "said"),
+    [
+        (VERSION, [f"✅ 版本：web.py {VERSION}，main.py {VERSION}，api.py {VERSION}"]),
+        ("0.9", [f"❌ 版本：web.py {VERSION}，main.py {VERSION}，api.py 0.9", "同一个版本"]),
+        ("", [f"✅ 版本：web.py {VERSION}，main.py {VERSION}，api.py ?"]),
+    ],
+)
+async def test_the_shop_answers_and_the_three_versions_stand_beside_each_other(
+    shop: str, said: list[str]
+) -> None:
+    rest = RestService()
+    rest.answers["/api/today"] = lambda _: httpx.Response(200, json=TODAY | {"version": shop})
+    async with our_own(rest) as server:
+        shown = table(await look(server))
+    assert "✅ 商店：经 s 有回答" in shown
+    assert [each for each in said if each not in shown] == []
+
+
+async def test_a_shop_that_does_not_answer_comes_with_what_to_do() -> None:
+    rest = RestService()
+    rest.answers["/api/products"] = lambda _: httpx.Response(401, json={"detail": "缺少或错误的 API_TOKEN"})
+    async with our_own(rest) as server:
+        shown = table(await look(server))
+    assert "❌ 商店：调用产品服务失败" in shown
+    assert "API_URL" in shown
+
+
+async def examined(monkeypatch: pytest.MonkeyPatch, **environment: str) -> str:
+    for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    async with Toolbox([]) as box:
+        return table(await examine(box, DemoModel(), ["https://a.example/v1", "https://b.example"]))
+
+
+async def test_proxies_are_tried_and_named_with_the_hosts_behind_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as proxy:
+        port = proxy.getsockname()[1]
+        up = await examined(monkeypatch, HTTPS_PROXY=f"http://me:pw@127.0.0.1:{port}", NO_PROXY="b.example")
+    down = await examined(monkeypatch, ALL_PROXY=f"socks5://127.0.0.1:{free_port()}")
+    wrong = await examined(monkeypatch, HTTPS_PROXY="nonsense://x")
+    assert f"✅ 网络：HTTPS_PROXY 的代理 127.0.0.1:{port} 连得上，经过它的有：a.example\n" in up
+    assert "pw" not in up
+    assert "❌ 网络：ALL_PROXY 的代理" in down
+    assert "连不上，经过它的有：a.example、b.example" in down
+    assert "写进 NO_PROXY" in down
+    assert wrong.count("❌ 网络：环境变量 HTTPS_PROXY 不是可用的代理地址") == 1
+
+
+async def test_certificates_that_are_not_there_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = await examined(monkeypatch, SSL_CERT_FILE=str(tmp_path / "none.pem"))
+    assert "❌ 网络：环境变量 SSL_CERT_FILE 没有指向可用的证书" in said
+    assert "❌" not in await examined(monkeypatch)
 
 
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:
