@@ -15,19 +15,19 @@ from typing import Annotated, Any, Self
 from dotenv import dotenv_values
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
-from assistant.chat.approvals import AllowedTool, SwitchedOff, ToolName
 from assistant.chat.calls import under_key
-from assistant.chat.history import Content, History, HistoryMessage, as_messages
+from assistant.chat.history import HistoryMessage, as_messages
 from assistant.chat.interfaces import Model
 from assistant.llm.credentials import mended_base, mended_key
 from assistant.llm.model import OPENAI, OpenAIModel
 from assistant.page import doctor, routes, sign_in, terminal
+from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.markdown import with_html
-from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, JsonBody, Place, Services
+from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, Place, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
 from assistant.page.shares import Clients
 from assistant.page.state import WATCHED, Overview
@@ -106,35 +106,6 @@ router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
 TOO_BUSY: dict[int | str, dict[str, Any]] = {
     429: {"model": Problem, "description": "Too many questions of this client wait"}
 }
-
-
-class ChatRequest(JsonBody):
-    """The tutorial's: a question, and what was said before."""
-
-    message: Content = Field(examples=["有哪些商品？"])
-    history: History | None = None
-
-
-class Confirmed(BaseModel):
-    """What the user was shown of a purchase and agreed to."""
-
-    model_config = ConfigDict(strict=True)
-
-    total: FiniteFloat
-
-
-class StreamRequest(JsonBody):
-    """A conversation to carry on, and what the user lets run: see `Chat.turn`."""
-
-    messages: History = Field(
-        description="a question may have parts: text, a file's text with its name, a picture as a data URL",
-        examples=[[{"role": "user", "content": "有哪些商品？"}]],
-    )
-    approvals: dict[str, bool] = Field({}, description="decisions on waiting calls, by call id")
-    confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
-    autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
-    askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
-    off: list[SwitchedOff] = Field([], description="not offered, not run; without `tool` a whole server")
 
 
 IdempotencyKey = Annotated[
@@ -235,13 +206,16 @@ async def stream(
     | `html` | `{html, keep}`: of the message's HTML so far, `keep` UTF-16 units stay and `html` follows |
     | `tool_call` | `{id, server, tool, title, args, raw, mended, readOnly, fingerprint, honoursKey}` |
     | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |
+    | `question` | `{id, call, server, message, schema, url, state, code, params}`: a server asks, see below |
     | `tool_progress` | `{id, progress, total, message}` |
     | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed}` |
     | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |
     | `error` | `{code, params, detail}` |
-    | `done` | `{reason}`: `stop`, `approval`, `rounds` or `error` |
+    | `done` | `{reason}`: `stop`, `approval`, `question`, `rounds` or `error` |
 
     `code` says why: of an error, or of a call that waits once more (`approval_expired`, `tool_changed`).
+    A server that asks wants a form of `schema` filled in, or a person at `url`: send the history again, with
+    `answers: {id: {action, content, state}}`, one to each question of the call, and the approvals of before.
     `notes` of a message are what else is to be known of the answer: `[{code, params}]`.
     An element of `media` is `{mime_type, data, uri, name}`, its data in base64. To try a call with `unknown`
     and `honoursKey` again, send the history up to the message with the call, without what came of it, with
@@ -252,6 +226,7 @@ async def stream(
         as_messages(request.messages),
         approvals=request.approvals,
         confirmed={id: agreed.model_dump() for id, agreed in request.confirmed.items()},
+        answers=request.answers,
         auto_approve=request.autoApprove,
         ask_first=request.askFirst,
         off=request.off,

@@ -53,7 +53,12 @@ class CallIds:
         return kind + base64.urlsafe_b64encode(nonce + of_call + of_tool).decode().rstrip("=")
 
     def _mac(self, kind: str, nonce: bytes, *texts: str) -> bytes:
-        return hmac.digest(self._secret, json.dumps([kind, nonce.hex(), *texts]).encode(), "sha256")
+        return mac(self._secret, kind, nonce.hex(), *texts)
+
+
+def mac(secret: bytes, kind: str, *texts: str) -> bytes:
+    """Return the MAC of texts of one kind."""
+    return hmac.digest(secret, json.dumps([kind, *texts]).encode(), "sha256")
 
 
 def is_mended(call: Call) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 from assistant.chat import events
 from assistant.chat.approvals import Approvals, AskAgainError, Verdict
@@ -15,7 +15,9 @@ from assistant.chat.arguments import ArgumentsError, parse, read
 from assistant.chat.call_ids import CallIds, is_mended
 from assistant.chat.history import Call, repeated_calls, tool_message
 from assistant.chat.interfaces import (
+    Asked,
     ModelError,
+    Outcome,
     Tool,
     ToolChangedError,
     ToolRequest,
@@ -24,6 +26,7 @@ from assistant.chat.interfaces import (
     UnknownServerError,
 )
 from assistant.chat.names import find_tool
+from assistant.chat.questions import GivenAnswer, Questions, Reply
 from assistant.chat.running_calls import RunningCall, RunningCalls, failure
 from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
 from assistant.chat.tool_search import CALL, OWN, Offer, unwrapped
@@ -46,7 +49,11 @@ class Calls:
     writing: RunningCalls
     reading: RunningCalls
     approvals: Approvals
+    questions: Questions
+    answers: Mapping[str, GivenAnswer]
     told: Transcript
+    replies: Mapping[str, Reply] = field(default_factory=dict, init=False)  # to what calls have asked, by id
+    _asker: str = field(default_factory=secrets.token_hex, init=False)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE), init=False)
     _foreign: set[str] = field(default_factory=set, init=False)  # ids that no process of ours has issued
 
@@ -66,11 +73,13 @@ class Calls:
     def _known(self) -> Sequence[Tool]:
         return [*self.offer.own(self.offered(), self.told.history), *self.tools.tools()]
 
-    def check_tools(self, left: Sequence[tuple[Call, bool]]) -> None:
-        """Check that the tools of current calls that an earlier turn left are there.
+    def take_up(self, left: Sequence[tuple[Call, bool]]) -> None:
+        """Open the answers to what the calls have asked that an earlier turn left, and look for their tools.
 
-        Raises ModelError: one is missing, so that nobody can say what has become of its call.
+        Raises ModelError: an answer is to what nobody has asked; or a tool is missing, so that nobody can say
+        what has become of its call.
         """
+        self.replies = self.questions.opened(self.answers)
         tools = self._known()
         for call, is_current in left:
             is_refused = self.approvals.by_call.get(call.id) is False
@@ -83,8 +92,8 @@ class Calls:
         *,
         cut_off: bool = False,
         why: Mapping[str, CodedError] = MappingProxyType({}),
-    ) -> bool:
-        """Run or reject the calls; return whether one of them waits for the user.
+    ) -> Literal["approval", "question"] | None:
+        """Run or reject the calls; return for what of the user one of them waits.
 
         Each call comes with whether it is current: no message of the user came after it. `why` some are asked
         about again stands by id.
@@ -94,7 +103,7 @@ class Calls:
         for call, _ in calls:
             self.told.emit(_call_event(call, meant[call.id]))
         repeated = repeated_calls(self.told.history, meant)
-        running: list[Awaitable[None]] = []
+        running: list[Awaitable[bool]] = []
         again: list[tuple[Call, AskAgainError]] = []
         waiting: list[tuple[Call, CodedError | None]] = []
         for call, is_current in calls:
@@ -110,16 +119,18 @@ class Calls:
                 waiting.append((call, why.get(call.id)))
             elif isinstance(tool, Tool):
                 running.append(self._execute(call, tool))
-        await asyncio.gather(*running)
-        if again and not waiting:
+        is_asking = any(await asyncio.gather(*running))
+        if again and not waiting and not is_asking:
             return await self._ask_again(again)
         # While others wait for the user these wait, too, so that all are decided together.
         for call, reason in (*waiting, *again):
             code, params = (reason.code, reason.params) if reason else (None, {})
             self.told.emit(events.ApprovalEvent(call.id, code, params))
-        return bool(waiting or again)
+        return "approval" if waiting or again else "question" if is_asking else None
 
-    async def _ask_again(self, again: Sequence[tuple[Call, AskAgainError]]) -> bool:
+    async def _ask_again(
+        self, again: Sequence[tuple[Call, AskAgainError]]
+    ) -> Literal["approval", "question"] | None:
         """Ask about calls whose approval cannot be used, under new ids."""
         tools = self._known()
         made: list[Call] = []
@@ -161,10 +172,15 @@ class Calls:
         seal, memory = self.ids.check(call, tool), self.writing.memory(call.id)
         if seal == "not_genuine":
             self._foreign.add(call.id)
+        if call.id in self.replies:  # it was let run, somewhere, or could not have asked
+            memory = "begun"
         return self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
 
-    async def _execute(self, call: Call, tool: Tool) -> None:
-        """Run a call, and record what comes of it."""
+    async def _execute(self, call: Call, tool: Tool) -> bool:
+        """Run a call, and record what comes of it, or tell what it asks; return whether it does."""
+        reply = self.replies.get(call.id)
+        if reply is not None and reply.answers() is None:
+            return self._ask(call, reply.server, reply.asked, reply.wrong)
         ms = 0
         try:
             result, ms = await self._run(call, tool)
@@ -177,9 +193,17 @@ class Calls:
         except Exception:  # this call's outer edge: the others of its round have results of their own
             log.exception("工具调用 %s 意外中断", tool.offered)
             result = replace(failure(CodedError("call_broke")), unknown=not tool.read_only)
+        if isinstance(result, Asked):
+            return self._ask(call, tool.server, result, {})
         self._record(call, tool, result, ms)
+        return False
 
-    async def _run(self, call: Call, tool: Tool) -> tuple[ToolResult, int]:
+    def _ask(self, call: Call, server: str, asked: Asked, wrong: Mapping[str, CodedError]) -> bool:
+        for event in self.questions.told(call.id, server, asked, wrong):
+            self.told.emit(event)
+        return True
+
+    async def _run(self, call: Call, tool: Tool) -> tuple[Outcome, int]:
         """Run a call, once, or join the one that runs under its id; it outlives its turn."""
         may_write = self.approvals.may_write(tool, call)
         ran_before = may_write and self.writing.memory(call.id) == "nothing"
@@ -187,11 +211,13 @@ class Calls:
         def tell(progress: float, total: float | None, message: str | None) -> None:
             self.told.emit(events.ToolProgressEvent(call.id, progress, total, message))
 
-        async def run(running: RunningCall) -> ToolResult:
+        reply = self.replies.get(call.id)
+
+        async def run(running: RunningCall) -> Outcome:
             async with self._slots:
                 running.begin()
                 try:
-                    result = await self.tools.call(
+                    result: Outcome = await self.tools.call(
                         tool.server,
                         tool.name,
                         parse(call.arguments),
@@ -199,10 +225,12 @@ class Calls:
                         key=call.id,
                         confirmed=self.approvals.confirmation(call),
                         on_progress=running.report,
+                        asker=self._asker if self.approvals.ask else None,
+                        answers=reply.answers() if reply else None,
                     )
                 except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
                     result = replace(failure(error), unknown=False, unreachable=True)
-            return _still_unknown(result) if ran_before else result
+            return _still_unknown(result) if ran_before and isinstance(result, ToolResult) else result
 
         if tool in OWN:
             return self.offer.run(tool, parse(call.arguments), self.offered()), 0

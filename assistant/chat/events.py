@@ -63,6 +63,22 @@ class ApprovalEvent(Event):
 
 
 @dataclass(frozen=True)
+class QuestionEvent(Event):
+    """A server asks in the middle of a call; a code with parameters says why an answer was not taken."""
+
+    event = "question"
+    id: str
+    call: str
+    server: str
+    message: str
+    schema: Mapping[str, Any]
+    url: str
+    state: str
+    code: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class ToolProgressEvent(Event):
     """A running call reports its progress."""
 
@@ -114,4 +130,4 @@ class DoneEvent(Event):
     """The end of the turn."""
 
     event = "done"
-    reason: Literal["stop", "approval", "rounds", "error"]
+    reason: Literal["stop", "approval", "question", "rounds", "error"]

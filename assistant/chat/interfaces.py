@@ -77,6 +77,43 @@ class ToolResult:
 
 
 @dataclass(frozen=True)
+class Question:
+    """What a server asks a person: to fill in a form of this `schema`, or to go to this `url`."""
+
+    key: str
+    message: str
+    schema: Mapping[str, Any] = field(default_factory=dict)
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a server asks in the middle of a call; `state` is what the toolbox goes on with, as a text."""
+
+    questions: tuple[Question, ...]
+    state: str
+
+
+Outcome = ToolResult | Asked
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A person's answer to a question; `content` is that of a form."""
+
+    action: Literal["accept", "decline", "cancel"]
+    content: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers to all that was `Asked` with this state, by the keys of the questions."""
+
+    state: str
+    by_key: Mapping[str, Answer]
+
+
+@dataclass(frozen=True)
 class ToolRequest:
     """A call that the model asks for: the offered name, and the arguments as it wrote them, in JSON.
 
@@ -178,9 +215,13 @@ class Tools(Protocol):
         key: str | None = None,
         confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
-    ) -> ToolResult:
+        asker: str | None,
+        answers: Answers | None = None,
+    ) -> ToolResult | Asked:
         """Call a tool. Failures are results, but for `UnknownServerError` and `ToolChangedError`.
 
         `confirmed` is what a person was shown and agreed to, such as `{"total": 1798.0}`; only a tool that
-        honours keys is sent it.
+        honours keys is sent it. `asker` names the talk in which a person can be asked; without it the server
+        is told that nobody can. What it asks comes instead of a result, and the same call with the `answers`
+        goes on.
         """

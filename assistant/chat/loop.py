@@ -17,6 +17,7 @@ from assistant.chat.calls import Calls
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
+from assistant.chat.questions import GivenAnswer, Questions
 from assistant.chat.running_calls import Bounds, RunningCalls
 from assistant.chat.tool_search import MAX_TOOL_TOKENS, Offer
 from assistant.chat.transcript import Transcript
@@ -50,6 +51,7 @@ class Chat:
         self._tools = tools
         self._offer = Offer(inf if model.demo else max_tool_tokens)
         self._ids = CallIds(secret)
+        self._questions = Questions(secret)
         self._writing = RunningCalls(bounds or Bounds(), write=True)
         self._reading = RunningCalls(bounds or Bounds(), write=False)
         self._limits = (max_rounds, max_turn_seconds, now)
@@ -62,6 +64,7 @@ class Chat:
         *,
         approvals: Mapping[str, bool] | None = None,
         confirmed: Mapping[str, Mapping[str, Any]] | None = None,
+        answers: Mapping[str, GivenAnswer] | None = None,
         auto_approve: Collection[AllowedTool] = (),
         ask_first: Collection[ToolName] = (),
         off: Collection[SwitchedOff] = (),
@@ -74,6 +77,7 @@ class Chat:
             approvals: The user's decisions on waiting calls, by call id.
             confirmed: What the user was shown and agreed to, such as `{"total": 1798.0}`, by the id of an
                 approved call.
+            answers: The user's answers to what servers have asked, by the questions' ids.
             auto_approve: Tools that run without asking for as long as they stay what they were; one that
                 has changed asks, even if it calls itself read-only by now.
             ask_first: Tools that ask although their servers call them read-only.
@@ -92,7 +96,10 @@ class Chat:
             ask,
             frozenset(off),
         )
-        calls = Calls(self._tools, self._offer, self._ids, self._writing, self._reading, decided, told)
+        given = self._questions, answers or {}
+        calls = Calls(
+            self._tools, self._offer, self._ids, self._writing, self._reading, decided, *given, told
+        )
         return self._run(Turn(self._model, self._tools, self._offer, calls, told, *self._limits), told)
 
     async def _run(self, turn: Turn, told: Transcript) -> AsyncGenerator[Event]:

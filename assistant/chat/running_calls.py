@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any, Literal
 
 from assistant.chat.history import truncated
-from assistant.chat.interfaces import Progress, ToolResult
+from assistant.chat.interfaces import Asked, Outcome, Progress, ToolResult
 from assistant.chat.sentences import SENTENCES
 from serving.errors import CodedError, sentence
 
@@ -44,7 +44,7 @@ class RunningCall:
         self._said: tuple[float, float | None, str | None] | None = None
         self._is_told = True
         self._pause: asyncio.TimerHandle | None = None
-        self.outcome: asyncio.Future[ToolResult] = asyncio.create_task(self._run(run))
+        self.outcome: asyncio.Future[Outcome] = asyncio.create_task(self._run(run))
 
     def begin(self) -> None:
         """Take note that it is sent now. Raises CodedError: the service stops."""
@@ -74,10 +74,16 @@ class RunningCall:
         finally:
             self.listeners.remove(listener)
 
+    @property
+    def has_asked(self) -> bool:
+        """Whether it has ended with a question, and so goes on when it is asked for again."""
+        is_told = self.outcome.done() and not self.outcome.cancelled() and not self.outcome.exception()
+        return is_told and isinstance(self.outcome.result(), Asked)
+
     def shorten(self, length: int) -> None:
         """Let go of most of its outcome."""
-        if not self.outcome.exception():
-            result = self.outcome.result()
+        result = None if self.outcome.exception() else self.outcome.result()
+        if isinstance(result, ToolResult):
             self.outcome = self.outcome.get_loop().create_future()
             self.outcome.set_result(replace(result, text=truncated(result.text, length), media=()))
 
@@ -89,7 +95,7 @@ class RunningCall:
                 listener(*self._said)
             self._pause = asyncio.get_running_loop().call_later(PROGRESS_SECONDS, self._tell)
 
-    async def _run(self, run: "Run") -> ToolResult:
+    async def _run(self, run: "Run") -> Outcome:
         try:
             return await run(self)
         except asyncio.CancelledError:
@@ -105,7 +111,7 @@ class RunningCall:
                 self._pause.cancel()
 
 
-Run = Callable[[RunningCall], Coroutine[Any, Any, ToolResult]]
+Run = Callable[[RunningCall], Coroutine[Any, Any, Outcome]]
 
 
 @dataclass(frozen=True)
@@ -143,14 +149,16 @@ class RunningCalls:
 
     async def run(
         self, id: str, run: Run, on_progress: Progress, *, honours_key: bool = False
-    ) -> tuple[ToolResult, int]:
+    ) -> tuple[Outcome, int]:
         """Run a call, or join the one that runs or has run under this id; return its outcome, and its ms.
+
+        One that has asked something goes on.
 
         Raises CodedError: the service stops, and the call has not begun.
         """
         self._shorten()
         call = self._calls.get(id)
-        if call is None:
+        if call is None or call.has_asked:
             if self._is_finishing:
                 raise CodedError("restarting")
             call = RunningCall(run, writes=self._write)
@@ -204,17 +212,15 @@ class RunningCalls:
         if len(self._calls) > self._bounds.calls and (oldest is None or oldest.outcome.done()):
             self._calls.popitem(last=False)
 
-    def _keep(
-        self, id: str, call: RunningCall, honours_key: bool, outcome: asyncio.Future[ToolResult]
-    ) -> None:
+    def _keep(self, id: str, call: RunningCall, honours_key: bool, outcome: asyncio.Future[Outcome]) -> None:
         """Keep an outcome, unless the call may be sent again.
 
         One that never reached its server has not run. One under a key runs once however often it is sent:
         after an answer that says no it counts as not run, and after none nothing is known of it.
         """
         result = None if outcome.cancelled() or outcome.exception() else outcome.result()
-        if self._calls.get(id) is not call:
-            return  # forgotten meanwhile
+        if self._calls.get(id) is not call or isinstance(result, Asked):
+            return  # forgotten meanwhile, or not its end
         has_run = call.has_begun and not (result and result.unreachable)
         said_no = result is not None and result.is_error and not result.unknown
         may_repeat = honours_key or not self._write

@@ -26,7 +26,11 @@ SENTENCES = {
     "stopped_unknown": "用户停止了这次调用：它可能已经执行，也可能没有。请先查询再决定是否重试。",
     "call_not_running": "这次调用不在这个服务进程里运行，或者已经结束。",
     "call_broke": "内部错误，这次调用没有结果；详情见服务日志。",
+    # an answer to a server's question
+    "answer_missing": "请填写 {field}。",
+    "answer_invalid": "{field} 的值不符合要求：{expected}",
     # a turn that failed
+    "answer_not_genuine": "回答与提出的问题不符，没有使用。",
     "tool_missing": "工具 {tool} 的服务器没有连上，所以还不知道这次操作怎么样了。请等它连上后再继续。",
     "restarting": "服务正在重启，没有完成。请稍后再试。",
     "turn_broke": "内部错误，请再试一次；详情见服务日志",

@@ -49,7 +49,7 @@ class Turn:
 
     async def run(self) -> None:
         """Carry the conversation on; the last event is always a `DoneEvent`."""
-        reason: Literal["stop", "approval", "rounds", "error"] = "error"
+        reason: Literal["stop", "approval", "question", "rounds", "error"] = "error"
         try:
             reason = await self._rounds()
         except ModelError as error:
@@ -59,18 +59,19 @@ class Turn:
             self.told.emit(events.ErrorEvent("turn_broke"))
         self.told.emit(events.DoneEvent(reason))
 
-    async def _rounds(self) -> Literal["stop", "approval", "rounds"]:
+    async def _rounds(self) -> Literal["stop", "approval", "question", "rounds"]:
         await self.tools.settled()  # right after a start the tools are not listed yet
         if pending := open_calls(self.told.history):
-            self.calls.check_tools(pending)
-            if await self.calls.settle(pending):
-                return "approval"
+            self.calls.take_up(pending)
+            if wanted := await self.calls.settle(pending):
+                return wanted
         for _ in range(self.max_rounds):
             calls, finish = await self._answer(self.calls.offered())
             if not calls:
                 return "stop"
-            if await self.calls.settle([(call, True) for call in calls], cut_off=finish == "length"):
-                return "approval"
+            current = [(call, True) for call in calls]
+            if wanted := await self.calls.settle(current, cut_off=finish == "length"):
+                return wanted
         await self._answer([], or_else=NO_MORE_ROUNDS.format(rounds=self.max_rounds))
         return "rounds"
 

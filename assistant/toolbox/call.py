@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+import secrets
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import Any, TypeVar, cast
 
@@ -12,8 +13,17 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CallToolResult, RequestParamsMeta, Result
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from assistant.chat.interfaces import Progress, ToolChangedError, ToolResult
+from assistant.chat.interfaces import Answers, Asked, Progress, ToolChangedError, ToolResult
 from assistant.toolbox.link import Link, ServerDownError
+from assistant.toolbox.questions import (
+    MAX_ASKED,
+    CallUnderWay,
+    QuestionGoneError,
+    asked_of,
+    continuation,
+    refused_with_url,
+    state_only,
+)
 from assistant.toolbox.raw_results import raw_of
 from assistant.toolbox.results import read_blocks, read_contents, read_result
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
@@ -24,6 +34,7 @@ from serving.redaction import redacted
 log = logging.getLogger(__name__)
 
 CONFIRMED_KEY = "product-mcp/confirmed"  # in a call's `_meta`: what a person was shown and agreed to
+AGAIN_SECONDS = 0.05  # before a server is asked again that wants to be; doubled after each time
 
 # Sent again, it would come out the same.
 FINAL = ("late", "server_answer_too_large", "server_answer_encoded", "server_answer_too_deep")
@@ -40,20 +51,43 @@ async def call_tool(
     key: str | None,
     confirmed: Mapping[str, Any] | None,
     on_progress: Progress | None,
-) -> ToolResult:
+    asker: str | None,
+    answers: Answers | None,
+) -> ToolResult | Asked:
     """Call a tool; `key` travels as `_meta["idempotency-key"]`. A failure of any kind is a result.
 
     But for ToolChangedError: at the moment of sending the tool is another than that of the `fingerprint`.
     """
-
-    def request(client: Client) -> Awaitable[CallToolResult]:
-        meta = cast("RequestParamsMeta", _meta(link, name, key, confirmed)) or None
-        return _in_time(link, partial(client.call_tool, name, args, meta=meta), on_progress)
-
     effect = partial(_effect, link, name, key, fingerprint)
+    call, id = CallUnderWay(asker, on_progress), key or secrets.token_hex()
+
+    def send(given: Answers | None) -> Coroutine[Any, Any, ToolResult | Asked]:
+        async def request(client: Client) -> CallToolResult:
+            meta = cast("RequestParamsMeta", _meta(link, name, key, confirmed)) or None
+            return await _call(link, call, partial(client.call_tool, name, args, meta=meta), given)
+
+        return _result(link, call, request, effect, given)
+
+    try:
+        return await link.questions.run(id, call, partial(send, answers), answers)
+    except QuestionGoneError as error:
+        if effect() == "writes":
+            return _failed(error, MAY_HAVE_RUN, unknown=True)
+        return await link.questions.run(id, call, partial(send, None), None)
+
+
+async def _result(
+    link: Link,
+    call: CallUnderWay,
+    request: Callable[[Client], Awaitable[CallToolResult]],
+    effect: Callable[[], Effect],
+    answers: Answers | None,
+) -> ToolResult | Asked:
+    """Return what comes of a call, or what its server asks in the place of a result."""
     try:
         answer = await _send(link, request, effect)
-        return await read_result(raw_of(answer.meta, {}))
+        raw = raw_of(answer.meta, {})
+        return asked_of(raw, call, answers) or await read_result(raw)
     except NoAnswerError as error:
         if error.effect == "reads":
             return _failed(error, REPEATED_IN_VAIN if error.repeated else "")
@@ -64,29 +98,51 @@ async def call_tool(
     except CodedError as error:  # it was not sent, or the server's answer
         return _failed(error, unreachable=isinstance(error, ServerDownError))
     except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
-        log.info("%s: %s: %s", link.server.name, name, error)
+        log.info("%s: %s", link.server.name, error)
         return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
 
 
+async def _call(
+    link: Link, call: CallUnderWay, send: Callable[..., Awaitable[CallToolResult]], answers: Answers | None
+) -> CallToolResult:
+    """Send a call, or go on with one; again where a server asks nothing but to be asked a moment later."""
+    more = continuation(answers)
+    for again in range(MAX_ASKED):
+        try:
+            answer = await _in_time(link, partial(send, **more), call)
+        except MCPError as error:
+            return refused_with_url(error)
+        state = state_only(raw_of(answer.meta, {}))
+        if state is None:
+            return answer
+        more = {"request_state": state}
+        await asyncio.sleep(min(AGAIN_SECONDS * 2**again, 1))
+    raise CodedError("asks_too_much")
+
+
 async def _in_time(
-    link: Link, call: Callable[..., Awaitable[CallToolResult]], on_progress: Progress | None
+    link: Link, send: Callable[..., Awaitable[CallToolResult]], call: CallUnderWay
 ) -> CallToolResult:
     """Wait for an answer for as long as the server is given; each word of progress gives it as long again.
 
     Raises TimeoutError: it is late.
     """
     loop = asyncio.get_running_loop()
-    seconds = link.server.timeout or link.limits.call_seconds
+    call.seconds = seconds = link.server.timeout or link.limits.call_seconds
     longest = max(seconds, link.limits.longest_call_seconds)
     last = loop.time() + longest
-    async with asyncio.timeout(seconds) as clock:
+    try:
+        async with asyncio.timeout(seconds) as call.clock:
 
-        async def report(progress: float, total: float | None, message: str | None) -> None:
-            clock.reschedule(min(loop.time() + seconds, last))
-            if on_progress is not None:
-                on_progress(progress, total, message and redacted(message))
+            async def report(progress: float, total: float | None, message: str | None) -> None:
+                if call.clock is not None and not call.waiting:
+                    call.clock.reschedule(min(loop.time() + seconds, last))
+                if call.on_progress is not None:
+                    call.on_progress(progress, total, message and redacted(message))
 
-        return await call(read_timeout_seconds=2 * longest, progress_callback=report)
+            return await send(read_timeout_seconds=2 * longest, progress_callback=report)
+    finally:
+        call.clock = None
 
 
 async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:

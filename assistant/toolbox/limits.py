@@ -11,6 +11,7 @@ class Limits:
     start_seconds: float = 60.0  # the same for a command, whose first start may install it
     call_seconds: float = 60.0  # for one tool call, and again after each word of progress ...
     longest_call_seconds: float = 3600.0  # ... in all
+    answer_seconds: float = 300.0  # how long a call waits for a person's answer, before 2026-07-28
     ready_seconds: float = 3.0  # how long a call waits for a server that is down
     first_delay_seconds: float = 0.5  # before the next attempt to connect; doubled after each failure
     max_delay_seconds: float = 30.0  # between two attempts to connect

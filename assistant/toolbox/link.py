@@ -21,6 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.listing import Listing, read_listing
+from assistant.toolbox.questions import Questions
 from assistant.toolbox.raw_results import suite_versions
 from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
@@ -73,6 +74,7 @@ class Link:
         self._news = news
         self._watch_for = watch
         self.auth = SignIn(server, limits, sign_ins, self._needs_person) if server.can_sign_in else None
+        self.questions = Questions(limits.answer_seconds)
         self.watched: Sequence[str] = ()  # of those, what the server tells the changes of
         self._is_deaf = False  # the stream on which it would tell has ended
         self.status: Status = "disabled" if server.error else "connecting"
@@ -114,6 +116,7 @@ class Link:
 
     async def stop(self) -> None:
         """Close the connection and end the task."""
+        await self.questions.close()
         self._stopping = True  # a cancellation alone may be lost while the transport is breaking
         self._wake.set()
         if self._task is not None:
@@ -213,7 +216,8 @@ class Link:
             self.notes = list(self.server.notes)
             self._is_deaf = self._is_refused = False
             try:
-                opened = open_client(self.server, limits, self._on_message, self._note, mode, auth=self.auth)
+                hears = self._on_message, self.questions.on_question
+                opened = open_client(self.server, limits, hears, self._note, mode, auth=self.auth)
                 async with opened as client:
                     await self._list(client)
                     self.protocol_version = client.protocol_version

@@ -45,7 +45,8 @@ def suite_versions(session: ClientSession) -> dict[str, str]:
     return {name: str(said.get(name) or "")[:MAX_VERSION] for name in ("main.py", "api.py")}
 
 
-def _carried(value: Any) -> dict[str, Raw]:
+def carried(value: Any) -> dict[str, Raw]:
+    """Return the `_meta` in which `raw_of` finds this."""
     raw = Raw()
     raw.value = value
     return {RAW: raw}
@@ -81,10 +82,19 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
         tools = [_known(entry) for entry in entries if isinstance(entry, dict)] if key == "tools" else []
         cursor = result.get("nextCursor")
         paged = {"nextCursor": cursor} if isinstance(cursor, str) and cursor else {}
-        return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": _carried(entries)}
-    if method in READ_RAW and not {"inputRequests", "requestState"} & result.keys():
-        return {**COMPLETE, READ_RAW[method]: [], "_meta": _carried(result)}
+        return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": carried(entries)}
+    is_question = {"inputRequests", "requestState"} & result.keys()
+    if method in READ_RAW and (method == "tools/call" or not is_question):
+        return {**COMPLETE, READ_RAW[method]: [], "_meta": carried(result)}
     return result
+
+
+def asked(method: str, params: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return a question's parameters in a form that the SDK takes, with those sent in their `_meta`."""
+    if method != "elicitation/create" or not isinstance(params, dict):
+        return params
+    empty = {"type": "object", "properties": {}}
+    return {"message": "", "requestedSchema": empty, "_meta": carried(params)}
 
 
 def _known(entry: dict[str, Any]) -> dict[str, Any] | None:
@@ -101,7 +111,7 @@ def _introduced(result: dict[str, Any], note: Note) -> dict[str, Any]:
     about = {
         "capabilities": _capabilities(result.get("capabilities"), note),
         "instructions": str(result.get("instructions") or ""),
-        "_meta": _carried(result.get("_meta")),
+        "_meta": carried(result.get("_meta")),
     }
     if "supportedVersions" in result:
         given = result["supportedVersions"]

@@ -99,6 +99,11 @@ CALL = {  # why a request has no result
     "server_answer_too_large": "服务器 {server} 的回答超过 {mib} MB，没有读取",
     "server_answer_too_deep": "服务器 {server} 的回答嵌套太深，没有读取",
     "server_answer_encoded": "服务器 {server} 用 {encoding} 压缩了回答，这里只读 gzip",
+    "asks_nobody": "服务器在调用中途要问用户，但这次调用没有人可以问，没有完成。",
+    "asks_unsupported": "服务器在调用中途要求 {method}，这里不支持，没有完成。",
+    "asks_too_much": "服务器在调用中途问得太多，或太长，没有完成。",
+    "question_gone": "提问的那次调用已经结束，回答没有送到",
+    "question_refused": "用户没有打开服务器要求的网址，没有执行。",
     "off_protocol": "服务器的回答不合规范，这次操作可能已经执行。",
 }
 REPEATED_IN_VAIN = "，重试也没有成功"

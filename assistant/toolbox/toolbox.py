@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any
+from typing import Any, overload
 
-from assistant.chat.interfaces import Progress, Tool, ToolResult, UnknownServerError
+from assistant.chat.interfaces import Answers, Asked, Progress, Tool, ToolResult, UnknownServerError
 from assistant.toolbox.call import call_tool, fill_prompt, read_resource
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
@@ -93,6 +93,7 @@ class Toolbox:
         """Return the servers' prompts, the arguments of each as a schema like a tool's."""
         return [prompt for link in self.links.values() for prompt in link.listing.prompts]
 
+    @overload
     async def call(
         self,
         server: str,
@@ -103,11 +104,41 @@ class Toolbox:
         key: str | None = None,
         confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
-    ) -> ToolResult:
+    ) -> ToolResult: ...
+
+    @overload
+    async def call(
+        self,
+        server: str,
+        name: str,
+        args: dict[str, Any],
+        *,
+        fingerprint: str | None = None,
+        key: str | None = None,
+        confirmed: Mapping[str, Any] | None = None,
+        on_progress: Progress | None = None,
+        asker: str | None,
+        answers: Answers | None = None,
+    ) -> ToolResult | Asked: ...
+
+    async def call(
+        self,
+        server: str,
+        name: str,
+        args: dict[str, Any],
+        *,
+        fingerprint: str | None = None,
+        key: str | None = None,
+        confirmed: Mapping[str, Any] | None = None,
+        on_progress: Progress | None = None,
+        asker: str | None = None,
+        answers: Answers | None = None,
+    ) -> ToolResult | Asked:
         """Call a tool; `key` travels as `_meta["idempotency-key"]`. Any other failure is a result.
 
         What a person `confirmed` goes along to a tool that honours keys. Raises UnknownServerError: no
         server has this name. Raises ToolChangedError: the tool is another than that of the `fingerprint`.
+        Without an `asker` there is nobody whom the server could ask.
         """
         return await call_tool(
             self.link(server),
@@ -117,6 +148,8 @@ class Toolbox:
             key=key,
             confirmed=confirmed,
             on_progress=on_progress,
+            asker=asker,
+            answers=answers,
         )
 
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:

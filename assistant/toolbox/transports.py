@@ -9,7 +9,7 @@ from typing import Any, Literal
 import httpx2
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 from mcp import Client
-from mcp.client.session import MessageHandlerFnT
+from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp_types import Implementation
 
 from assistant.toolbox.limits import Limits
@@ -28,13 +28,16 @@ CLIENT_INFO = Implementation(name="product-mcp-web", version=VERSION)
 async def open_client(
     server: Server,
     limits: Limits,
-    on_message: MessageHandlerFnT,
+    hears: tuple[MessageHandlerFnT, ElicitationFnT],
     note: Note,
     mode: Literal["auto", "legacy"],
     *,
     auth: httpx2.Auth | None = None,
 ) -> AsyncIterator[Client]:
-    """Connect to a server; `mode` is legacy for one that does not bear `server/discover`."""
+    """Connect to a server; `hears` takes what it says, and what it asks.
+
+    `mode` is legacy for one that does not bear `server/discover`.
+    """
     async with AsyncExitStack() as stack:
         if server.transport == "stdio":
             transport = pipes(server, note)
@@ -60,7 +63,8 @@ async def open_client(
             cache=None,
             mode=mode,
             client_info=CLIENT_INFO,
-            message_handler=on_message,
+            message_handler=hears[0],
+            elicitation_callback=hears[1],
         )
         yield await stack.enter_async_context(client)
 

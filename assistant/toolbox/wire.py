@@ -27,7 +27,8 @@ from mcp_types import (
     jsonrpc_message_adapter,
 )
 
-from assistant.toolbox.raw_results import Large, Note, acceptable
+from assistant.toolbox.questions import declared
+from assistant.toolbox.raw_results import Large, Note, acceptable, asked
 from serving.answer_bounds import LARGE, MAX_BODY, MIB, TooDeepError, read_json
 from serving.errors import CodedError
 
@@ -196,6 +197,8 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
             method = self._waiting.pop(message.id, None)
             if isinstance(message, JSONRPCResponse):
                 message.result = acceptable(method, message.result, self._note)
+        if isinstance(message, JSONRPCRequest):
+            message.params = asked(message.method, message.params)
         if isinstance(message, JSONRPCError):
             http = self.last_context.get(HTTP) if self.last_context else None
             message.error = await _explained(message.error, http or HttpAnswer())
@@ -214,6 +217,7 @@ class Outgoing(ContextSendStream[SessionMessage]):
         match item.message:
             case JSONRPCRequest(id=id, method=method):
                 self._waiting[id] = method
+                item.message.params = declared(item.message.params)
             case JSONRPCNotification(method="notifications/cancelled", params={"requestId": id}):
                 self._waiting.pop(id, None)
         await super().send(item)

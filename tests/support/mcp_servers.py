@@ -58,10 +58,14 @@ class HandshakeOnly:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and Headers(scope=scope).get("mcp-protocol-version") == "2026-07-28":
-            await JSONResponse({"detail": "Bad Request"}, 400)(scope, receive, send)
-        else:
-            await self.app(scope, receive, send)
+        if scope["type"] != "http":
+            return await self.app(scope, receive, send)
+        message = await receive()
+        is_new = Headers(scope=scope).get("mcp-protocol-version") == "2026-07-28"
+        if is_new or b'"server/discover"' in message.get("body", b""):  # HTTP+SSE says it there alone
+            return await JSONResponse({"detail": "Bad Request"}, 400)(scope, receive, send)
+        begun = [message]
+        await self.app(scope, lambda: asyncio.sleep(0, begun.pop()) if begun else receive(), send)
 
 
 class Torn(Response):

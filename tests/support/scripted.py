@@ -6,7 +6,16 @@ from typing import Any
 from assistant.chat import Chat, events
 from assistant.chat.events import Event
 from assistant.chat.history import Message
-from assistant.chat.interfaces import Piece, Progress, Reply, Tool, ToolRequest, ToolResult
+from assistant.chat.interfaces import (
+    Answers,
+    Asked,
+    Piece,
+    Progress,
+    Reply,
+    Tool,
+    ToolRequest,
+    ToolResult,
+)
 
 SECRET = b"a secret of the tests"
 HELLO: Message = {"role": "user", "content": "hello"}
@@ -52,13 +61,15 @@ def calls(*requests: tuple[str, str], finish: Any = "tool_calls", text: str = ""
 class FakeTools:
     """A toolbox of async functions; `called` keeps (name, args, key) in the order of their beginning."""
 
-    def __init__(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
+    def __init__(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult | Asked]]]) -> None:
         self.relist(*tools)
         self.said: dict[str, str] = {}  # the servers' instructions
         self.called: list[tuple[str, dict[str, Any], str | None]] = []
         self.confirmed: list[Mapping[str, Any] | None] = []  # of the same calls
+        self.askers: list[str | None] = []
+        self.answers: list[Answers | None] = []
 
-    def relist(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult]]]) -> None:
+    def relist(self, *tools: tuple[Tool, Callable[..., Awaitable[ToolResult | Asked]]]) -> None:
         """List these tools from now on."""
         self._tools = {tool.offered: (tool, run) for tool, run in tools}
 
@@ -81,7 +92,11 @@ class FakeTools:
         key: str | None = None,
         confirmed: Mapping[str, Any] | None = None,
         on_progress: Progress | None = None,
-    ) -> ToolResult:
+        asker: str | None = None,
+        answers: Answers | None = None,
+    ) -> ToolResult | Asked:
+        self.askers.append(asker)
+        self.answers.append(answers)
         self.confirmed.append(confirmed)
         self.called.append((name, args, key))
         run = next(run for tool, run in self._tools.values() if (tool.server, tool.name) == (server, name))

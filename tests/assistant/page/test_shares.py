@@ -10,11 +10,11 @@ import httpx
 import pytest
 
 from assistant.chat.interfaces import Piece
+from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.shares import Shares
 from serving.errors import CodedError
 from tests.support.chat_service import client
 from tests.support.scripted import says
-from web import ChatRequest, StreamRequest
 
 pytestmark = pytest.mark.anyio
 

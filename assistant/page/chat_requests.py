@@ -1,0 +1,38 @@
+"""What the two routes of the chat are asked."""
+
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
+
+from assistant.chat.approvals import AllowedTool, SwitchedOff, ToolName
+from assistant.chat.history import Content, History
+from assistant.chat.questions import GivenAnswer
+from assistant.page.routes import JsonBody
+
+
+class ChatRequest(JsonBody):
+    """The tutorial's: a question, and what was said before."""
+
+    message: Content = Field(examples=["有哪些商品？"])
+    history: History | None = None
+
+
+class Confirmed(BaseModel):
+    """What the user was shown of a purchase and agreed to."""
+
+    model_config = ConfigDict(strict=True)
+
+    total: FiniteFloat
+
+
+class StreamRequest(JsonBody):
+    """A conversation to carry on, and what the user lets run: see `Chat.turn`."""
+
+    messages: History = Field(
+        description="a question may have parts: text, a file's text with its name, a picture as a data URL",
+        examples=[[{"role": "user", "content": "有哪些商品？"}]],
+    )
+    approvals: dict[str, bool] = Field({}, description="decisions on waiting calls, by call id")
+    confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
+    answers: dict[str, GivenAnswer] = Field({}, description="to what servers have asked, by question id")
+    autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
+    askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
+    off: list[SwitchedOff] = Field([], description="not offered, not run; without `tool` a whole server")
