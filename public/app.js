@@ -1,10 +1,10 @@
 // The page's controller: which conversation is open, the question's input, scrolling and focus.
+import {attach, followAttached, hasAttached, takeAttached} from "./attached.js";
 import {messageOf, promptText, status, watchStatus} from "./backend.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
-import {Conversations, newConversation} from "./conversations.js";
+import {Conversations, newConversation, titleOf} from "./conversations.js";
 import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
-import {titleOf} from "./files.js";
 import {failureText, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
@@ -146,17 +146,24 @@ function onScroll() {
 }
 
 /** @param {Event} event the button's, which also stops, or an Enter */
-function send(event) {
+async function send(event) {
 	event.preventDefault();
-	const text = input.value.trim();
 	if (event.type === "submit") current.stop();
-	if (current.answering || !text) return;
+	if (current.answering) return;
+	const [text, files] = await compose();
+	if (text || files.length) current.ask(text, files);
+}
+
+/** What has been written and attached is taken out of the composer. @returns {Promise<[string, Attachment[]]>} */
+async function compose() {
+	const files = await takeAttached();
+	const text = input.value.trim();
 	input.value = "";
-	current.ask(text);
+	return [text, files];
 }
 
 function enableSubmit() {
-	submit.disabled = !current.answering && !input.value.trim();
+	submit.disabled = !current.answering && !input.value.trim() && !hasAttached();
 }
 
 function drawStatus() {
@@ -213,9 +220,10 @@ async function beginWith(prompt) {
 	}
 }
 
-/** @param {string} text */
-function write(text) {
+/** @param {string} text @param {Attachment[]} [files] */
+function write(text, files = []) {
 	input.value = text;
+	attach(files);
 	enableSubmit();
 	input.focus();
 }
@@ -252,6 +260,7 @@ drawPage();
 $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));
 input.oninput = enableSubmit;
+followAttached(enableSubmit);
 scroll.onscroll = onScroll;
 toEnd.onclick = () => {
 	follow(true);

@@ -3,6 +3,7 @@ import {failureText, t} from "./i18n.js";
 import {isObject, parseJson} from "./tool-result.js";
 
 const MAX_RAW_CHARS = 200; // of an answer that is not ours
+const MAX_BODY = 16 * 2 ** 20; // bytes that web.py takes
 const RETRY_MS = 200; // so that the page is back within 300 ms of the service
 
 /** An answer that is no success; `unknown`: what was asked for may have been done. */
@@ -21,7 +22,9 @@ const wholeJson = value => JSON.stringify(value).replace(/(?<!\\)((\\\\)*)\\ud[8
 /** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} [signal] @param {string} [key] */
 async function send(path, body, signal, key) {
 	const headers = {"content-type": "application/json", ...(key && {"idempotency-key": key})};
-	const post = {method: "POST", headers, body: wholeJson(body), signal};
+	const sent = new Blob([wholeJson(body)]);
+	if (sent.size > MAX_BODY) throw new Error(t("tooLong"));
+	const post = {method: "POST", headers, body: sent, signal};
 	const response = await fetch(path, body ? post : {signal});
 	if (!response.ok) throw new Refusal(response.status, await response.text());
 	return response;

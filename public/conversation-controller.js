@@ -41,13 +41,13 @@ export class ConversationController {
 		this.answering?.abort();
 	}
 
-	/** @param {string} text */
-	ask(text) {
+	/** @param {string} text @param {Attachment[]} [files] */
+	ask(text, files = []) {
 		return this.#answer(() => {
 			const {conversation} = this;
 			this.#settleOpenCalls();
-			conversation.title ||= text.replace(/\s+/g, " ").slice(0, MAX_TITLE_CHARS);
-			const entry = {message: {role: "user", content: text}};
+			conversation.title ||= (text || files[0].name).replace(/\s+/g, " ").slice(0, MAX_TITLE_CHARS);
+			const entry = {message: {role: "user", content: text}, ...(files.length && {files})};
 			conversation.entries.push(entry);
 			this.view.finish();
 			this.view.question(entry);
@@ -65,7 +65,8 @@ export class ConversationController {
 			const index = entries.indexOf(entry);
 			const hasWritten = entriesToKeep(this.conversation, index) > index;
 			if (hasWritten) this.page.notify(t("keptPurchase"));
-			entries.splice(hasWritten ? entries.length : index, Infinity, {message: {role: "user", content: text}});
+			const message = {role: "user", content: text};
+			entries.splice(hasWritten ? entries.length : index, Infinity, {...entry, message});
 		});
 	}
 

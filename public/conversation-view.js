@@ -1,7 +1,10 @@
 // A conversation on the screen: questions, answers with their cards, and how an answer ended.
+import {aboutFile, thumbnail} from "./attached.js";
 import {CallCard} from "./call-card.js";
-import {attr, button, editInPlace, h, icon, iconButton, toast} from "./elements.js";
+import {attr, button, editInPlace, h, icon, iconButton, openDialog, toast} from "./elements.js";
+import {visible} from "./exact-text.js";
 import {failureText, t} from "./i18n.js";
+import {drawExact} from "./result-view.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 
@@ -30,6 +33,21 @@ function renderProse(target, html, fixed) {
 
 /** @param {Entry} entry */
 const contentOf = ({message}) => (typeof message.content === "string" ? message.content : "");
+
+/** A picture that opens in full, or a file that unfolds. @param {Attachment} file */
+function drawFile(file) {
+	const {name, url, text = ""} = file;
+	const about = h("small", aboutFile(file));
+	const open = () => openDialog(name, thumbnail(file)).classList.add("large");
+	if (url)
+		return h("li", h("button", attr({onclick: open, title: name, "aria-label": name}), thumbnail(file)));
+	const body = h("");
+	const fill = () => body.firstChild || body.append(drawExact(text));
+	return h(
+		"li",
+		h("details", attr({ontoggle: fill}), h("summary", h("bdi", visible(name)), " ", about), body),
+	);
+}
 
 /** @param {() => string} text */
 const copyButton = text =>
@@ -72,6 +90,7 @@ export class ConversationView {
 		const {controller} = this;
 		const text = contentOf(entry);
 		const [begin] = FOLDED.exec(text) ?? [];
+		const files = entry.files?.map(drawFile);
 		const body = begin
 			? h("details.bubble", h("summary", begin), text.slice(begin.length))
 			: h(".bubble", text);
@@ -79,7 +98,8 @@ export class ConversationView {
 			controller.answering || editInPlace(body, text, t("edit"), edited => controller.edit(entry, edited));
 		const copy = copyButton(() => text);
 		const acts = h(".acts", iconButton("edit", edit), copy);
-		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), acts, body));
+		const list = files && h("ul.files", files);
+		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), list, acts, (text || !files) && body));
 	}
 
 	/** @param {Entry} entry */

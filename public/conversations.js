@@ -1,4 +1,5 @@
 // The conversations that the browser keeps, in IndexedDB, which may fail at any time.
+import {t} from "./i18n.js";
 
 /** @typedef {(conversation: Conversation | undefined) => unknown} About */
 /** @typedef {{onproblem: (problem: string) => void, onchange: About, isBusy: About}} Hooks whether this tab answers in it */
@@ -14,6 +15,9 @@ const settled = request =>
 const isUsable = ({entries}) =>
 	Array.isArray(entries) && entries.every(entry => typeof entry?.message?.role === "string");
 const uniqueId = () => `${Date.now()}-${Math.random()}`;
+
+/** @param {Conversation} conversation */
+export const titleOf = conversation => conversation.title || t("newChat");
 
 /** @returns {Conversation} */
 export const newConversation = () => ({

@@ -1,4 +1,5 @@
 // What is saved as a file: a conversation, to read or with everything in it; the orders, for a spreadsheet.
+import {titleOf} from "./conversations.js";
 import {attr, h} from "./elements.js";
 import {shopDays, shopTime, t, textOf, words} from "./i18n.js";
 import {readPages} from "./tool-client.js";
@@ -9,20 +10,22 @@ import {cellText, productName} from "./tool-result.js";
 const KEPT_MS = 60_000; // until a browser that asks where to put it has read it
 const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would calculate
 
-/** @param {Conversation} conversation */
-export const titleOf = conversation => conversation.title || t("newChat");
-
 /** @param {string} text */
-const fence = text => `\`\`\`\`json\n${text}\n\`\`\`\``;
+const fence = (text, kind = "json") => `\`\`\`\`${kind}\n${text}\n\`\`\`\``;
+
+/** What was said in a message, and attached to it; of a call's result nothing. @param {Entry} entry */
+function said({message: {role, content}, files = []}) {
+	if (role === "tool" || !(content || files.length)) return [];
+	const attached = files.flatMap(({name, text}) => [`**${name}**`, ...(text ? [fence(text, "")] : [])]);
+	return [`## ${t(role === "user" ? "you" : "assistant")}`, textOf(content ?? ""), ...attached];
+}
 
 /** @param {Conversation} conversation */
 export function asMarkdown({title, entries, calls}) {
 	const parts = [`# ${title}`];
-	for (const {message} of entries) {
-		const {role, content, tool_calls: asked = []} = message;
-		if (content && role !== "tool")
-			parts.push(`## ${t(role === "user" ? "you" : "assistant")}`, `${textOf(content)}`);
-		for (const {id} of asked) {
+	for (const entry of entries) {
+		parts.push(...said(entry));
+		for (const {id} of entry.message.tool_calls ?? []) {
 			const {server, tool, args, result = ""} = calls[id] ?? {};
 			parts.push(`**${server} · ${tool}**`, fence(JSON.stringify(args)), fence(result));
 		}

@@ -71,6 +71,11 @@ const SECOND = /** @type {const} */ ({dateStyle: "short", timeStyle: "medium"});
 export const formatNumber = value => format(value, {useGrouping: "min2", maximumFractionDigits: 6});
 /** @type {(value: number) => string} */
 export const formatMoney = value => format(value, YUAN);
+/** @param {number} bytes */
+export const sizeText = bytes =>
+	bytes < 2 ** 20
+		? `${formatNumber(Math.ceil(bytes / 2 ** 10))} KB`
+		: `${format(bytes / 2 ** 20, {maximumFractionDigits: 1})} MB`;
 /** In the order of the reader's alphabet. @type {(a: string, b: string) => number} */
 export const compareTexts = (a, b) => a.localeCompare(b, language);
 

@@ -2,7 +2,6 @@
 import {messageOf} from "./backend.js";
 import {$, bindRadios, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {download} from "./files.js";
 import {setLanguage, t} from "./i18n.js";
 
 /** @type {Preferences} read by first-paint.js */
@@ -98,6 +97,8 @@ export function initPreferences(current, redraw) {
 		setPreference("theme", theme);
 		style.colorScheme = theme;
 	});
-	$("md").onclick = () => download(current(), "md");
-	$("json").onclick = () => download(current(), "json");
+	for (const ending of /** @type {const} */ (["md", "json"])) {
+		const save = () => import("./files.js").then(({download}) => download(current(), ending));
+		$(ending).onclick = () => save().catch(error => toast(messageOf(error)));
+	}
 }

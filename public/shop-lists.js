@@ -1,7 +1,6 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
 import {messageOf} from "./backend.js";
 import {$, attr, bar, fieldsOf, followFilters, h, toast} from "./elements.js";
-import {csvOf, orderTable, readOrders, saveFile} from "./files.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {MAX_ROWS} from "./tool-client.js";
@@ -243,6 +242,7 @@ export async function saveOrders(pagesOf, nameProducts) {
 	const save = $("csv", HTMLButtonElement);
 	save.disabled = true;
 	try {
+		const {csvOf, orderTable, readOrders, saveFile} = await import("./files.js");
 		const orders = await readOrders(pagesOf, n => {
 			save.textContent = formatNumber(n);
 		});

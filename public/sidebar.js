@@ -1,6 +1,6 @@
 // The list of conversations.
+import {titleOf} from "./conversations.js";
 import {$, attr, editInPlace, h, iconButton, toast} from "./elements.js";
-import {titleOf} from "./files.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
@@ -11,7 +11,13 @@ const MAX_TITLE_CHARS = 120;
 
 /** @param {Conversation} conversation @param {string} wanted */
 const matches = (conversation, wanted) =>
-	[titleOf(conversation), ...conversation.entries.map(({message}) => message.content)]
+	[
+		titleOf(conversation),
+		...conversation.entries.flatMap(({message, files = []}) => [
+			message.content,
+			...files.map(({name}) => name),
+		]),
+	]
 		.join("\n")
 		.toLowerCase()
 		.includes(wanted);

@@ -10,6 +10,8 @@ import {isListed, listTool} from "./preferences.js";
 /** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
 /** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card">} TurnView */
 
+const MAX_MEDIA = 8;
+const MAX_MEDIA_CHARS = 8 * 2 ** 20; // a request has a bound, and a time in which it must have come
 const UNSAVED = ["text", "html", "thinking", "tool_progress"]; // too many, and soon outdated
 
 class Turn {
@@ -100,21 +102,53 @@ class Turn {
 	};
 }
 
-/** @param {Media} media */
-const isPicture = ({mime_type: type, data}) => data && type.startsWith("image/");
+/** Whether a picture or sound still goes along: the newest do, for no more go to a model. @typedef {(data: string) => boolean} Fits */
 
-/** The pictures of this question's results go along, for a model that sees. @param {Conversation} conversation @param {ToolLists} lists */
+/** @returns {Fits} */
+function newest() {
+	let [count, chars] = [MAX_MEDIA, MAX_MEDIA_CHARS];
+	return ({length}) => {
+		if (!count || length > chars) return false;
+		count -= 1;
+		chars -= length;
+		return true;
+	};
+}
+
+/** @param {Attachment} file @param {Fits} fits */
+function partOf({name, url, text = "…"}, fits) {
+	return url && fits(url) ? {type: "image_url", image_url: {url}, name} : {type: "text", text, name};
+}
+
+/** What this message is sent as: with what is attached, or came of a call. @type {(entry: Entry, media: Media[], fits: Fits) => Message} */
+function withMedia({message, files}, media, fits) {
+	const sent = media.filter(({mime_type: type, data}) => /^(image|audio)\//.test(type) && data && fits(data));
+	if (sent.length) return /** @type {Message} */ ({...message, media: sent});
+	if (!files) return message;
+	const parts = files.map(file => partOf(file, fits));
+	return {...message, content: [{type: "text", text: message.content}, ...parts]};
+}
+
+/** The media of this question's results go along, for a model that takes them. @param {Conversation} conversation @param {ToolLists} lists */
 function requestBody(conversation, {always, askFirst, off}) {
 	const {calls, approvals: decided} = conversation;
 	const open = openCalls(conversation);
 	const approvals = Object.fromEntries(open.map(id => [id, decided[id]]));
 	const agreed = open.filter(id => decided[id] && calls[id]?.confirmed).map(id => [id, calls[id].confirmed]);
 	const question = conversation.entries.findLastIndex(({message}) => message.role === "user");
-	const messages = conversation.entries.map(({message}, i) => {
-		const media = calls[message.tool_call_id ?? ""]?.media?.filter(isPicture);
-		return i > question && media?.length ? {...message, media} : message;
-	});
-	return {messages, approvals, confirmed: Object.fromEntries(agreed), autoApprove: always, askFirst, off};
+	const fits = newest();
+	const mediaOf = (/** @type {Entry} */ {message}, /** @type {number} */ i) =>
+		(i > question && calls[message.tool_call_id ?? ""]?.media) || [];
+	const messages = conversation.entries.map((entry, i) => ({entry, media: mediaOf(entry, i)}));
+	const sent = messages.reverse().map(({entry, media}) => withMedia(entry, media, fits));
+	return {
+		messages: sent.reverse(),
+		approvals,
+		confirmed: Object.fromEntries(agreed),
+		autoApprove: always,
+		askFirst,
+		off,
+	};
 }
 
 /**

@@ -81,8 +81,11 @@ type ToolCall = {id: string; function: {name: string; arguments: string}};
 /** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part. */
 type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]};
 
-/** A message as it came, how an answer looked, and what the model thought before it. */
-type Entry = {message: Message; html?: string; thoughts?: string};
+/** A message as it came, how an answer looked, what the model thought before it, and what was attached to a question. */
+type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]};
+
+/** A picture as a data URL, or a text, and what is to be known of it; its size is that of what is sent, in bytes. */
+type Attachment = {name: string; size: number; url?: string; text?: string; about?: string};
 type Progress = {progress: number; total?: number | null; message?: string | null};
 
 /** A part of a result that is no text, its data in base64; a resource has a uri, and without data it is a link. */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {asMarkdown, titleOf} from "../../public/files.js";
+import {titleOf} from "../../public/conversations.js";
+import {asMarkdown} from "../../public/files.js";
 import {assistant, conversationOf, tool, user} from "./support.js";
 
 test("a conversation reads as Markdown, with its calls and without the messages to the model", () => {

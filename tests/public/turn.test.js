@@ -45,7 +45,7 @@ test("the request holds the history, open decisions, and what the user allowed",
 	});
 });
 
-test("pictures of this question's results go along", async () => {
+test("media of this question's results go along", async () => {
 	const [cat, sound] = [
 		{mime_type: "image/png", data: "AAAA"},
 		{mime_type: "audio/wav", data: "AAAA"},
@@ -55,7 +55,33 @@ test("pictures of this question's results go along", async () => {
 	const entries = [user("a"), assistant("", "x"), tool("x"), ...round];
 	const {body} = await follow(conversationOf(entries, calls), []);
 	const sent = body.messages.map(({media}) => media);
-	assert.deepEqual(sent, [undefined, undefined, undefined, undefined, undefined, [cat], undefined]);
+	assert.deepEqual(sent, [undefined, undefined, undefined, undefined, undefined, [cat, sound], undefined]);
+});
+
+test("a question goes out with what is attached to it, of all pictures the newest", async () => {
+	const picture = (name, length = 30) => ({
+		name,
+		size: 9,
+		url: `data:image/png;base64,${"A".repeat(length)}`,
+	});
+	const asks = (...files) => ({...user("b"), files});
+	const many = [..."1234567"].map(name => picture(name));
+	const entries = [
+		asks(picture("old"), {name: "a.txt", size: 2, text: "hi"}, picture("x", 9e6)),
+		asks(...many),
+	];
+	const {body} = await follow(conversationOf(entries), []);
+	const [first, second] = body.messages.map(({content}) =>
+		content.map(({type, name, text}) => [type, name, text]),
+	);
+	assert.deepEqual(first, [
+		["text", undefined, "b"],
+		["image_url", "old", undefined],
+		["text", "a.txt", "hi"],
+		["text", "x", "…"],
+	]);
+	assert.equal(second.length, 8);
+	assert.deepEqual(body.messages[0].content[1].image_url, {url: picture("old").url});
 });
 
 test("a message is kept with the HTML that it was shown as, and saved at once", async () => {

@@ -1,0 +1,103 @@
+// What is attached to the question that is being written: chosen, pasted, dropped, or given by another part.
+import {$, h, iconButton, toast} from "./elements.js";
+import {sizeText, t} from "./i18n.js";
+
+const input = $("input", HTMLTextAreaElement);
+const picker = $("files", HTMLInputElement);
+/** @type {Attachment[]} */
+let attached = [];
+let reading = Promise.resolve(); // what is still being read
+let onchange = () => {};
+
+export const hasAttached = () => attached.length > 0;
+
+/** All that is attached, which is taken away; what is still being read comes with it. */
+export async function takeAttached() {
+	await reading;
+	const taken = attached;
+	attach([], []);
+	return taken;
+}
+
+/** @param {Attachment[]} files @param {Attachment[]} [before] */
+export function attach(files, before = attached) {
+	attached = [...before, ...files];
+	$("attached").replaceChildren(...attached.map(chip));
+	onchange();
+}
+
+/** @param {Attachment} file */
+function chip(file) {
+	const remove = () => {
+		attach(
+			[],
+			attached.filter(other => other !== file),
+		);
+		input.focus();
+	};
+	const cross = iconButton("x", remove, `${t("detach")} ${file.name}`);
+	return h("li", thumbnail(file), h("bdi", file.name), h("small", aboutFile(file)), cross);
+}
+
+/** What the model gets of it. @param {Attachment} file */
+export const aboutFile = ({size, about}) => [about, sizeText(size)].filter(Boolean).join(" · ");
+
+/** @param {Attachment} file */
+export function thumbnail({name, url}) {
+	if (!url) return false;
+	const image = new Image();
+	[image.src, image.alt] = [url, name];
+	return image;
+}
+
+/** @param {File[]} files */
+function read(files) {
+	if (!files.length) return;
+	const work = async () => {
+		const {readFiles} = await import("./read-files.js");
+		const {attachments, problems} = await readFiles(files, attached);
+		attach(attachments);
+		if (problems.length) toast(problems.join("\n"));
+	};
+	reading = reading.then(work).catch(() => toast(t("offline")));
+}
+
+/** @param {ClipboardEvent} event */
+function onPaste(event) {
+	const {clipboardData: data, target} = event;
+	if (!data || (target !== input && target !== document.body)) return;
+	// Office puts a picture of the text beside it; a copied picture has HTML, and no text.
+	const text = data.getData("text/plain");
+	const isText = text && (!data.files.length || data.types.includes("text/html"));
+	const isLong = text.length > input.maxLength - input.value.length;
+	const files = isText ? [new File([text], `${t("pastedText")}.txt`)] : [...data.files];
+	if (!files.length || (isText && !isLong)) return;
+	event.preventDefault();
+	read(files);
+}
+
+/** @param {DragEvent} event */
+function onDrag(event) {
+	if (!event.dataTransfer?.types.includes("Files")) return;
+	event.preventDefault(); // else the browser would open the file in the place of the page
+	const isOver = event.type === "dragover";
+	$("composer").classList.toggle(
+		"drop",
+		isOver || (event.type === "dragleave" && event.relatedTarget !== null),
+	);
+	if (event.type === "drop") read([...event.dataTransfer.files]);
+}
+
+/** @param {() => void} changed */
+export function followAttached(changed) {
+	onchange = changed;
+	$("attach").onclick = () => picker.click();
+	picker.onchange = () => {
+		read([...(picker.files ?? [])]);
+		picker.value = ""; // so that the same file can be chosen again
+	};
+	document.addEventListener("paste", onPaste);
+	document.addEventListener("dragover", onDrag);
+	document.addEventListener("dragleave", onDrag);
+	document.addEventListener("drop", onDrag);
+}
