@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import FilePayload, Page, expect
 
 from tests.support.page_backend import Backend, done, says
 from tests.support.page_browser import Open, Shown
@@ -86,9 +86,8 @@ def test_a_dropped_text_goes_out_as_a_file(backend: Backend, shown: Shown, encod
 
 
 def test_what_is_removed_does_not_go_out(backend: Backend, shown: Shown) -> None:
-    shown.page.set_input_files(
-        "#files", [{"name": f"{n}.txt", "mimeType": "text/plain", "buffer": b"x"} for n in "ab"]
-    )
+    files = [FilePayload(name=f"{n}.txt", mimeType="text/plain", buffer=b"x") for n in "ab"]
+    shown.page.set_input_files("#files", files)
     expect(chips(shown)).to_have_count(2)
     shown.button("移除 a.txt").click()
     expect(shown.input).to_be_focused()

@@ -24,7 +24,7 @@ from tests.support.page_backend import (
     tool,
 )
 from tests.support.page_browser import PHONE, Open, Shown
-from tests.support.processes import ROOT, require
+from tests.support.processes import require
 
 
 def test_enter_that_picks_a_word_in_an_input_method_does_not_send(backend: Backend, open_page: Open) -> None:
@@ -241,13 +241,6 @@ def test_a_prompt_with_arguments_is_filled_in_and_goes_into_the_composer(
     expect(shown.input).to_be_focused()
     expect(form).not_to_be_visible()
     assert backend.asked == []
-
-
-def test_every_module_is_preloaded_so_that_none_waits_for_another() -> None:
-    html = (ROOT / "public/index.html").read_text()
-    loaded = re.findall(r'<(?:script|link)[^>]* (?:src|href)="static/([\w-]+\.js)"', html)
-    late = {"owner-desk.js"}  # where the server has the owner's tools
-    assert sorted(loaded) == sorted({file.name for file in (ROOT / "public").glob("*.js")} - late)
 
 
 def test_nothing_comes_from_elsewhere(backend: Backend, open_page: Open) -> None:
