@@ -6,6 +6,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import Annotated, TypeVar
 from zoneinfo import available_timezones
@@ -29,10 +30,11 @@ from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_ans
 from shop.archive import archive
 from shop.changes import Changes
 from shop.engines import open_store
-from shop.errors import ArchiveError, CatalogError, StoreUnavailableError
+from shop.errors import ArchiveError, CatalogError, KeepingError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import JsonRoute
-from shop.sentences import failure_sentence
+from shop.keeping import kept
+from shop.sentences import BACKED_UP, RESTORED, failure_sentence, rule_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Store
 
@@ -52,7 +54,8 @@ class Settings(ServiceSettings):
     """商店服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。
 
     另有命令 python api.py timezone 时区名：改变商店的时区，已有订单的日期随之改变；
-    python api.py archive --before 2025-01-01：把那天以前的订单移到 CSV 文件。
+    python api.py archive --before 2025-01-01：把那天以前的订单移到 CSV 文件；
+    python api.py backup 文件、restore 文件、check：备份、恢复、检查，服务可以照常运行。
     """
 
     model_config = SettingsConfigDict(cli_shortcuts={"api-host": "host", "api-port": "port"})
@@ -255,6 +258,40 @@ def archive_orders(args: list[str]) -> None:
         print(f"没有 {before} 以前的订单，什么也没有做。")  # noqa: T201
 
 
+def keep(command: str, args: list[str]) -> None:
+    """`api.py backup FILE`, `restore FILE [--replace]` or `check`, each with `[--flag …]`; see `Keeping`."""
+    parser = argparse.ArgumentParser(f"python api.py {command}", add_help=False, allow_abbrev=False)
+    if command != "check":
+        parser.add_argument("file", type=Path, nargs="?")
+    if command == "restore":
+        parser.add_argument("--replace", action="store_true")
+    given, others = parser.parse_known_args(args)
+    if command != "check" and given.file is None:
+        sys.exit(f"用法：python api.py {command} 文件")
+    settings = load(Settings, others)
+    try:
+        said, status = asyncio.run(_kept(command, settings, given))
+    except (StoreUnavailableError, KeepingError) as error:
+        sys.exit(failure_sentence(error))
+    print(said)  # noqa: T201  a command's answer
+    sys.exit(status)
+
+
+async def _kept(command: str, settings: Settings, given: argparse.Namespace) -> tuple[str, int]:
+    """Do it, and return what is said of it, with the exit status."""
+    keeping = kept(settings.database_listen_url or settings.database_url)  # past PgBouncer
+    if command == "check":
+        checked = await keeping.check()
+        return "\n".join(map(rule_sentence, checked)), int(any(each.wrong for each in checked))
+    if command == "backup":
+        products, orders = await keeping.backup(given.file)
+        return BACKED_UP.format(path=given.file, products=products, orders=orders), 0
+    await keeping.restore(given.file, replace=given.replace)
+    await (await open_store(settings.database_url)).close()  # an older backup is brought up to this program
+    products, orders = await keeping.counts()
+    return RESTORED.format(path=given.file, products=products, orders=orders), 0
+
+
 def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, move_days: bool = False) -> T:
     """Do a command's work; a failure ends it with a sentence and status 1."""
 
@@ -272,7 +309,11 @@ def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, mo
         sys.exit(failure_sentence(error))
 
 
-COMMANDS = {"timezone": move_days, "archive": archive_orders}
+COMMANDS: dict[str, Callable[[list[str]], None]] = {
+    "timezone": move_days,
+    "archive": archive_orders,
+    **{command: partial(keep, command) for command in ("backup", "restore", "check")},
+}
 
 
 def run() -> None:

@@ -118,7 +118,7 @@ class _Run:
             with written_to(orders):
                 for file in (_moves(orders), orders):
                     os.link(self._draft(file), file)  # overwrites nothing
-                _sync(orders.parent)
+                sync_folder(orders.parent)
         except StoreUnavailableError:
             await self._written(self._hold)  # where another run has taken over, that is why
             raise
@@ -229,7 +229,7 @@ def _moves(orders: Path) -> Path:
     return orders.with_name(orders.name.replace("orders", "moves", 1))
 
 
-def _sync(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Write the names of the files in a folder down to the disk; Windows does so by itself."""
     if sys.platform != "win32":
         descriptor = os.open(folder, os.O_RDONLY)

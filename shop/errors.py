@@ -11,6 +11,10 @@ class ArchiveError(StoreError):
     """Orders cannot be archived, or no further; the command can be given again."""
 
 
+class KeepingError(StoreError):
+    """A backup, restore or check that cannot be done as told; nothing was changed."""
+
+
 class StoreUnavailableError(CodedError):
     """The database is locked, full, read-only, damaged, gone or too new.
 

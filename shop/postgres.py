@@ -43,6 +43,20 @@ DRIVER_ERRORS = (
 REPEATABLE = ("08", "40", "57P", "0A000", "25006", "53300")
 
 
+@asynccontextmanager
+async def snapshot(url: str) -> AsyncIterator[Callable[[str], Awaitable[Sequence[Row]]]]:
+    """Read by a connection of its own, without changing anything, all as it is at one moment."""
+    try:
+        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS, statement_cache_size=0)
+        try:
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                yield connection.fetch
+        finally:
+            await connection.close()
+    except (*DRIVER_ERRORS, ValueError) as error:
+        raise _failed(error) from error
+
+
 class _CommitLostError(asyncpg.InterfaceError):  # type: ignore[misc]  # it ships no types
     """The connection went while COMMIT was under way: it may have been carried out, or not."""
 

@@ -2,6 +2,7 @@
 
 from serving import access
 from serving.errors import CodedError, sentence
+from shop.checking import MAX_SHOWN, Checked
 
 REFUSALS = {
     "empty_purchase": "请求无效：缺少客户名称或商品",
@@ -39,7 +40,21 @@ STATUS_DESCRIPTIONS = {
     503: "数据库暂时不可用；code 为 outcome_unknown 时可能已经下单",
 }
 
-# Of `StoreUnavailableError`, `CatalogError` and `ArchiveError`.
+RULES = {  # of `api.py check`
+    "stock_not_negative": "没有负的库存",
+    "stock_is_ledger": "每个商品的库存等于它的流水之和",
+    "order_is_in_ledger": "每笔订单都在流水里，取消的已退回",
+    "ledger_is_of_orders": "流水里的订单都在",
+    "total_is_sum": "每笔订单的合计等于各行之和",
+    "key_is_of_one_order": "一个 Idempotency-Key 最多一笔订单",
+    "line_is_of_order": "订单的每一行都有订单和商品",
+    "orders_are_counted": "订单数与计数相同",
+}
+RULE_KEPT, RULE_BROKEN = "✅ {rule}", "❌ 不成立：{rule}，有误的编号：{wrong}{more}"
+BACKED_UP = "已备份到 {path}：{products} 个商品，{orders} 笔订单。"
+RESTORED = "已从 {path} 恢复：{products} 个商品，{orders} 笔订单。"
+
+# Of `StoreUnavailableError`, `CatalogError`, `ArchiveError` and `KeepingError`.
 FAILURES = {
     "database_failed": "{database}: {reason}",
     "database_replaced": "{database}: 文件已被删除或换成另一个，请放回原处，或重新启动服务",
@@ -58,6 +73,15 @@ FAILURES = {
     "archive_too_new": "只能归档今天以前的订单：商店的今天是 {today}，不能用 {before}",
     "archive_missing": "上次归档没有做完，它写好的文件 {path} 不见了：请放回原处，再运行一次",
     "archive_busy": "另一个归档命令正在进行，或接着做了下去；请等它做完再运行一次",
+    "file_exists": "{path} 已经存在，不会覆盖它，请换一个名字",
+    "backup_unreadable": "读不到 {path}：{reason}",
+    "no_shop": "没有 {database} 这个数据库",
+    "not_empty": "数据库里已有商店，没有恢复。确实要用备份代替它，请先备份，再加上 --replace",
+    "backup_of_another": "{path} 不是 {wanted} 的备份（{kind}）",
+    "damaged": "{database} 已损坏：{reason}。请从备份恢复",
+    "schema_differs": "数据库结构版本是 {version}，本程序所知的是 {known}：请用与商店同一版本的程序检查",
+    "program_missing": "没有找到 {program}，请安装 PostgreSQL 的客户端程序（Debian：postgresql-client）",
+    "program_failed": "{program} 失败：{reason}",
     "catalog_unreadable": "无法读取商品目录 {path}：{reason}",
     "catalog_json_line": "商品目录 {path} 第 {line} 行不是有效的 JSON：{reason}",
     "catalog_json": "商品目录 {path} 不是有效的 JSON：{reason}",
@@ -69,6 +93,14 @@ FAILURES = {
     "catalog_entry": "商品目录 {path} 有误：第 {entry} 项的 内容：{reason}",
     "catalog_field": "商品目录 {path} 有误：第 {entry} 项的 {field}：{reason}",
 }
+
+
+def rule_sentence(checked: Checked) -> str:
+    """Say whether a rule is kept, and what breaks it."""
+    shown = "、".join(map(str, checked.wrong[:MAX_SHOWN]))
+    more = f" 等 {len(checked.wrong)} 个" if len(checked.wrong) > MAX_SHOWN else ""
+    form = RULE_BROKEN if checked.wrong else RULE_KEPT
+    return form.format(rule=RULES[checked.code], wrong=shown, more=more)
 
 
 def failure_sentence(error: CodedError) -> str:

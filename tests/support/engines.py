@@ -54,6 +54,12 @@ class PostgresServer:
         self.query(self._url, f"CREATE SCHEMA {name}")
         return f"{self._url}?search_path={name}"
 
+    def whole_database(self) -> str:
+        """Return the URL of an empty database."""
+        name = f"whole{next(self._names)}"
+        self.query(self._url, f"CREATE DATABASE {name}")
+        return self._url.removesuffix("postgres") + name
+
     def query(self, url: str, sql: str) -> list[Any]:
         async def ask() -> list[Any]:
             connection = await asyncpg.connect(url)
@@ -115,6 +121,13 @@ def remove_postgres() -> None:
 def new_url(engine: str, folder: Path) -> str:
     """Return the URL of a database that is not there yet, or is empty."""
     return f"sqlite:///{folder / 'shop.db'}" if engine == "sqlite" else postgres().new_database()
+
+
+def whole_url(engine: str, folder: Path) -> str:
+    """Return the same for what works on whole databases."""
+    if engine == "postgres":
+        return postgres().whole_database()
+    return f"sqlite:///{folder / f'{len(list(folder.iterdir()))}.db'}"
 
 
 @contextmanager

@@ -1,0 +1,250 @@
+"""Backup, restore and check of a shop, by the engine's own means and beside running services.
+
+Nothing is migrated or created on the way, so that a backup can be made before a new version starts.
+"""
+
+import asyncio
+import os
+import shutil
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from shop import schema
+from shop.archive import sync_folder
+from shop.checking import Checked, Fetch, check
+from shop.errors import KeepingError, StoreUnavailableError
+from shop.sheets import written_to
+from shop.sqlite import BUSY_SECONDS
+from shop.sqlite_files import DRIVER_ERRORS, connect, failed
+
+COUNTS = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM orders)"
+KINDS = {b"SQLite format 3\0": "SQLite", b"PGDMP": "PostgreSQL"}  # how a backup begins
+TABLES = "products, orders, order_items, order_counts, product_terms, facts, moves, change_counts"
+FUNCTIONS = "count_order, move_stock, guard_stock, count_change"
+# In the transaction that restores; what else is in the database stays.
+EMPTIED = (
+    f"DROP TABLE IF EXISTS {TABLES}, archived_orders, schema_version CASCADE",
+    f"DROP FUNCTION IF EXISTS {FUNCTIONS} CASCADE",
+)
+
+
+def kept(url: str) -> "Keeping":
+    """Return the means for the engine of `DATABASE_URL`. Raises `StoreUnavailableError`."""
+    scheme, _, rest = url.partition("://")
+    if scheme == "sqlite" and len(rest) > 1:
+        return _Sqlite(Path(unquote(rest[1:])))
+    if scheme in {"postgresql", "postgres"}:
+        return _Postgres(url)
+    raise StoreUnavailableError("database_url_unknown")
+
+
+class Keeping(ABC):
+    """What keeps a shop. Every method may raise `StoreUnavailableError`."""
+
+    kind: str
+    version_of: str  # SQL, as are
+    tables_in: str
+    known: int  # the newest version of the tables
+
+    @abstractmethod
+    def opened(self) -> Any:
+        """Return an asynchronous context with a `Fetch` that sees one moment."""
+
+    @abstractmethod
+    async def _write(self, part: Path) -> None: ...
+
+    @abstractmethod
+    async def _read(self, file: Path) -> None: ...
+
+    async def is_empty(self) -> bool:
+        """Whether there is nothing yet."""
+        with suppress(KeepingError):
+            async with self.opened() as fetch:
+                return not (await fetch(self.tables_in))[0][0]
+        return True
+
+    async def check(self) -> list[Checked]:
+        """Look at every rule. Raises `KeepingError`: the tables are of another version, or damaged."""
+        async with self.opened() as fetch:
+            if (version := await self._look(fetch)) != self.known:
+                raise KeepingError("schema_differs", version=version, known=self.known)
+            return await check(fetch)
+
+    async def backup(self, file: Path) -> tuple[int, int]:
+        """Write a file that is whole or not there; return how many products and orders there were before."""
+        counts = await self.counts()
+        with _whole(file) as part:
+            await self._write(part)
+        return counts
+
+    async def counts(self) -> tuple[int, int]:
+        """Return how many products and orders there are."""
+        async with self.opened() as fetch:
+            products, orders = (await fetch(COUNTS))[0]
+        return products, orders
+
+    async def restore(self, file: Path, *, replace: bool = False) -> None:
+        """Make the shop what it was; one that is there is replaced only if told. Raises `KeepingError`."""
+        head = _head(file)
+        kind = next((kind for begin, kind in KINDS.items() if head.startswith(begin)), "")
+        if kind != self.kind:
+            raise KeepingError("backup_of_another", path=str(file), kind=kind or "?", wanted=self.kind)
+        if not replace and not await self.is_empty():
+            raise KeepingError("not_empty")
+        await self._read(file)
+
+    async def _look(self, fetch: Fetch) -> int:
+        """Return the version of the tables."""
+        return int((await fetch(self.version_of))[0][0])
+
+
+class _Sqlite(Keeping):
+    kind = "SQLite"
+    version_of = "PRAGMA user_version"
+    tables_in = "SELECT count(*) FROM sqlite_master"
+    known = len(schema.SQLITE)
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Fetch]:
+        if not self._path.exists():
+            raise KeepingError("no_shop", database=str(self._path))
+        with _named(self._path), closing(connect(self._path, BUSY_SECONDS)) as connection:
+            connection.execute("BEGIN")
+
+            async def fetch(sql: str) -> list[tuple[Any, ...]]:
+                with _named(self._path):
+                    return await asyncio.to_thread(lambda: connection.execute(sql).fetchall())
+
+            yield fetch
+
+    async def _look(self, fetch: Fetch) -> int:
+        if (said := (await fetch("PRAGMA integrity_check(1)"))[0][0]) != "ok":
+            raise KeepingError("damaged", database=str(self._path), reason=said)
+        return await super()._look(fetch)
+
+    async def _write(self, part: Path) -> None:
+        await asyncio.to_thread(_copy, self._path, part)
+
+    async def _read(self, file: Path) -> None:
+        """Write all pages in one transaction, which a running service waits for, and sees as one commit."""
+        there = _Sqlite(file)
+        async with there.opened() as fetch:
+            schema.steps_from(await there._look(fetch), schema.SQLITE)  # raises for one of a newer program
+        with written_to(self._path):
+            self._path.touch()
+        await asyncio.to_thread(_copy, file, self._path)
+
+
+def _part(file: Path) -> Path:
+    return file.with_name(f"{file.name}.{os.getpid()}.part")
+
+
+def _head(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(16)
+    except OSError as error:
+        raise KeepingError("backup_unreadable", path=str(file), reason=error.strerror) from error
+
+
+@contextmanager
+def _whole(file: Path) -> Iterator[Path]:
+    """Give a new private file, which gets its name, and overwrites none, once all is written down."""
+    if file.exists():
+        raise KeepingError("file_exists", path=str(file))
+    part = _part(file)
+    with written_to(file):
+        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it names customers
+        try:
+            yield part
+            with part.open("rb+") as written:
+                os.fsync(written.fileno())
+            os.link(part, file)
+            sync_folder(file.absolute().parent)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise failed(path, error) from error
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a database at one moment; in one step, since one in several begins anew with each purchase."""
+    with (
+        _named(target),
+        closing(connect(source, BUSY_SECONDS)) as here,
+        closing(sqlite3.connect(target, BUSY_SECONDS)) as there,
+    ):
+        here.backup(there)
+        with suppress(sqlite3.OperationalError):  # others have it open, as the running shop
+            there.execute("PRAGMA journal_mode = DELETE")  # one file, without a log beside it
+
+
+class _Postgres(Keeping):
+    kind = "PostgreSQL"
+    version_of = "SELECT version FROM schema_version"
+    tables_in = "SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"
+    known = len(schema.POSTGRES)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[Fetch]:
+        try:
+            from shop.postgres import snapshot  # noqa: PLC0415  asyncpg is an extra; its import takes 100 ms
+        except ModuleNotFoundError as error:
+            raise StoreUnavailableError("asyncpg_missing") from error
+        async with snapshot(self._url) as fetch:
+            yield fetch
+
+    async def _write(self, part: Path) -> None:
+        await self._run("pg_dump", "--format=custom", "--no-owner", "--no-privileges", "--file", str(part))
+
+    async def _read(self, file: Path) -> None:
+        script = _part(file)
+        try:
+            with written_to(script):
+                os.close(os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            options = ("--no-owner", "--no-privileges", "--file", str(script), str(file))
+            await self._run("pg_restore", *options, database=False)
+            emptied = (part for sql in EMPTIED for part in ("--command", sql))
+            once = ("--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1")
+            await self._run("psql", *once, *emptied, "--file", str(script))
+        finally:
+            script.unlink(missing_ok=True)
+
+    async def _run(self, program: str, *args: str, database: bool = True) -> None:
+        """Run one of PostgreSQL's own programs; the password is on no command line."""
+        if shutil.which(program) is None:
+            raise KeepingError("program_missing", program=program)
+        address = urlsplit(self._url)
+        password = {"PGPASSWORD": unquote(address.password)} if address.password else {}
+        user = f"{address.username}@" if address.username else ""
+        url = address._replace(netloc=user + address.netloc.rpartition("@")[2]).geturl()
+        process = await asyncio.create_subprocess_exec(
+            program,
+            *args,
+            *(["--dbname", url] if database else []),
+            env=os.environ | password,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        _, said = await process.communicate()
+        if process.returncode:
+            reason = said.decode(errors="replace").strip().partition("\n")[0]
+            raise KeepingError("program_failed", program=program, reason=reason)
