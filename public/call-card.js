@@ -6,7 +6,7 @@ import {attr, button, focusIn, h, icon} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, formatMoney, formatNumber, t, textOf} from "./i18n.js";
 import {billOf, leftAfter, orderOf, purchaseOf} from "./purchase.js";
-import {drawAnswer, drawExact, drawTable} from "./result-view.js";
+import {drawAnswer, drawExact, drawTable, isPlayable} from "./result-view.js";
 import {readStock} from "./tool-client.js";
 import {cellText} from "./tool-result.js";
 
@@ -115,7 +115,8 @@ export class CallCard {
 		if (state === this.state && canRepeat === this.#canRepeat) return;
 		this.#canRepeat = canRepeat;
 		this.root.dataset.state = this.state = state;
-		if (state === "failed" && call.code !== "price_changed") this.details.open = true;
+		const hasFailed = state === "failed" && call.code !== "price_changed";
+		if (hasFailed || (state === "done" && call.media?.some(isPlayable))) this.details.open = true;
 		this.#body.replaceChildren();
 		this.#fillBody();
 		this.#fillSlot(call, state);

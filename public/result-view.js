@@ -4,6 +4,7 @@ import {layOut, visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
 
+const PLAYABLE = /^(image|audio)\/[\w.+-]+$/;
 const MAX_CHARS = 6_000; // that are shown at once
 
 /** @param {Row[]} list */
@@ -48,9 +49,12 @@ export function drawResult(text) {
 	return h("", drawTable(rows), h("p.quiet", visible(note.join("\n"))), more);
 }
 
+/** @param {Media} media */
+export const isPlayable = ({mime_type: type, data}) => data && PLAYABLE.test(textOf(type));
+
 /** A picture is shown, a sound is played, a resource is a link: to where it is, or to what came of it. @param {Media} media */
 function drawMedia({mime_type: type, data, uri, name}) {
-	const [, kind] = /^(image|audio)\/[\w.+-]+$/.exec(textOf(type)) ?? [];
+	const [, kind] = PLAYABLE.exec(textOf(type)) ?? [];
 	const label = visible(textOf(name || uri || type));
 	if (data && kind) {
 		const element = kind === "image" ? new Image() : new Audio();

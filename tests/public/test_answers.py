@@ -285,15 +285,3 @@ def test_a_tool_that_only_reads_asks_first_where_the_user_wants_it(backend: Back
     shown.ask("秘密")
     assert backend.asked[-1]["askFirst"] == [{"server": "shop", "tool": "get_secret"}]
     expect(shown.button("确认执行")).to_be_visible()
-
-
-def test_a_picture_of_a_result_is_shown(backend: Backend, open_page: Open) -> None:
-    pixel = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
-    media = [{"mime_type": "image/png", "data": pixel}, {"mime_type": "text/html", "data": ""}]
-    shown = open_page(backend.url)
-    backend.say(call("c1", "picture", {}), result("c1", "a cat", media=media), says("好"), done())
-    shown.ask("图")
-    shown.card.locator("summary").click()
-    picture = shown.card.locator("img")
-    expect(picture).to_have_count(1)
-    assert picture.evaluate("image => image.decode().then(() => image.naturalWidth)") == 1
