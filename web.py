@@ -6,7 +6,7 @@ import re
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager, nullcontext
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -15,20 +15,21 @@ from typing import Annotated, Any, Self
 from dotenv import dotenv_values
 from fastapi import APIRouter, FastAPI, Header, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
 from assistant.chat import Chat, events
 from assistant.chat.calls import under_key
 from assistant.chat.history import HistoryMessage, as_messages
 from assistant.chat.interfaces import Model
-from assistant.llm.credentials import mended_base, mended_key
 from assistant.llm.model import OPENAI, OpenAIModel
-from assistant.page import doctor, routes, sign_in, terminal
+from assistant.llm.registry import Models
+from assistant.llm.settings import ModelSettings
+from assistant.page import doctor, model_routes, routes, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, Place, Services
-from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain
+from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain, model_source
 from assistant.page.shares import Clients
 from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust, read_config
@@ -41,9 +42,10 @@ from serving.access import Password
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
 from serving.http_protocol import Bounds
+from serving.kept import Kept
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
-from serving.settings import Hosts, Key, Origins, PublicUrl, ServiceSettings, load
+from serving.settings import Hosts, Key, Origins, PublicUrl, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 
@@ -58,11 +60,7 @@ program: its calls run without asking."""
 # --- settings ---------------------------------------------------------------------------------------------
 
 
-ProviderKey = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(mended_key(key.get_secret_value())))]
-ProviderBase = Annotated[str, AfterValidator(mended_base)]
-
-
-class Settings(ServiceSettings):
+class Settings(ModelSettings):
     """聊天服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
     model_config = SettingsConfigDict(
@@ -82,12 +80,6 @@ class Settings(ServiceSettings):
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
-    openai_api_key: ProviderKey | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
-    openai_api_base: ProviderBase | None = Field(None, description="模型服务的地址；不设则为 OpenAI")
-    llm_model: str = Field("deepseek-chat", description="模型名称")
-    llm_max_tokens: int | None = Field(None, ge=1, description="一个回答最多多少个词元；不设则不发送")
-    llm_vision: bool | None = Field(None, description="模型是否看得懂图片；不设则先发送，被拒绝后不再发送")
-    llm_temperature: float = Field(0.7, ge=0, le=2, description="回答的随机程度；不接受此参数的模型不发送")
     check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
 
     @model_validator(mode="after")
@@ -176,7 +168,8 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     names: dict[str, str] = {}
     calls: list[dict[str, str]] = []
     notes: list[dict[str, Any]] = []
-    async for event in services.chat.turn(as_messages([*(request.history or []), question]), ask=False):
+    messages = as_messages([*(request.history or []), question])
+    async for event in services.turn(messages, request.model, ask=False):
         match event:
             case events.ToolCallEvent():
                 names[event.id] = event.tool
@@ -222,8 +215,9 @@ async def stream(
     `approvals: {id: true}`: it has the same key.
     """
     await place
-    turn = services.chat.turn(
+    turn = services.turn(
         as_messages(request.messages),
+        request.model,
         approvals=request.approvals,
         confirmed={id: agreed.model_dump() for id, agreed in request.confirmed.items()},
         answers=request.answers,
@@ -254,7 +248,9 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     )
     app.include_router(router)
     app.include_router(sign_in.router)
+    app.state.desk = model_routes.Desk(settings, guarded=bool(settings.web_password))
     routes.install(app)
+    app.include_router(model_routes.router)
     secret = Password(settings.web_password.get_secret_value()) if settings.web_password else None
     own = re.findall("^https?://[^/]+", settings.web_public_url)
     any_host = not is_loopback(settings.web_host)
@@ -268,16 +264,19 @@ async def _lifespan(
 ) -> AsyncIterator[None]:
     given = settings.web_secret.get_secret_value().encode() if settings.web_secret else b""
     secret = given or secret_file.read_or_create(_state(settings) / "web-secret", "WEB_SECRET")
-    opened = nullcontext(stand_in) if stand_in else _opened_model(settings)
-    async with opened as model, _toolbox(settings, limits) as toolbox:
-        overview = Overview(model, toolbox)
+    async with aclosing(_models(settings, stand_in)) as models, _toolbox(settings, limits) as toolbox:
+        overview = Overview(models, toolbox)
         app.state.services = services = Services(
-            toolbox, Chat(model, toolbox, secret), overview, Clients(secret)
+            toolbox, Chat(None, toolbox, secret), models, overview, Clients(secret)
         )
-        following = asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path))
+        following = [
+            asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
+            asyncio.create_task(models.follow(toolbox.news.ring)),
+        ]
         yield
         await services.end(settings.stop_timeout)
-        following.cancel()
+        for task in following:
+            task.cancel()
 
 
 def _state(settings: Settings) -> Path:
@@ -294,25 +293,14 @@ def _toolbox(settings: Settings, limits: Limits | None = None) -> Toolbox:
     return Toolbox(servers, limits, trust, WATCHED, SignIns(folder, settings.web_public_url))
 
 
-@asynccontextmanager
-async def _opened_model(settings: Settings) -> AsyncIterator[Model]:
-    if not settings.openai_api_key and not settings.openai_api_base:
-        from assistant.demo.model import DemoModel  # noqa: PLC0415  costs 0.15 s, only where it is used
+def _models(settings: Settings, stand_in: Model | None = None) -> Models:
+    return settings.models(Kept(_state(settings) / "models"), _demo_model, stand_in)
 
-        yield DemoModel()
-        return
-    # Ollama wants no key, and the SDK wants one.
-    key = settings.openai_api_key.get_secret_value() if settings.openai_api_key else "none"
-    model = OpenAIModel(
-        settings.llm_model,
-        key,
-        settings.openai_api_base,
-        temperature=settings.llm_temperature,
-        max_tokens=settings.llm_max_tokens,
-        vision=settings.llm_vision,
-    )
-    async with aclosing(model):
-        yield model
+
+def _demo_model() -> Model:
+    from assistant.demo.model import DemoModel  # noqa: PLC0415  costs 0.15 s, only where it is used
+
+    return DemoModel()
 
 
 def _environment() -> Mapping[str, str | None]:
@@ -359,9 +347,10 @@ def run() -> None:
 
 
 async def _check(settings: Settings) -> int:
-    async with _opened_model(settings) as model, _toolbox(settings) as toolbox:
-        called = [] if model.demo else [settings.openai_api_base or OPENAI]
-        return doctor.report(await doctor.examine(toolbox, model, called))
+    async with aclosing(_models(settings)) as models, _toolbox(settings) as toolbox:
+        source, model = model_source(models.source, settings.held()), models.usual
+        called = [model.base_url or OPENAI] if isinstance(model, OpenAIModel) else []
+        return doctor.report(await doctor.examine(toolbox, model, called, source))
 
 
 def __getattr__(name: str) -> FastAPI:

@@ -178,6 +178,20 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
     return loaded
 
 
+def where_set(settings: ServiceSettings, fields: Iterable[str]) -> dict[str, str]:
+    """Return where those of these settings that are set stand: `.env`, `environment` or `flag`."""
+    written, environment = (
+        {name.upper(): value for name, value in each.items() if value}
+        for each in (dotenv_values(".env"), os.environ)
+    )
+    found = {}
+    for name in (field.upper() for field in fields if field in settings.model_fields_set):
+        # What starts the service may have put the file into the environment, as honcho does.
+        in_file = name in written and environment.get(name, written[name]) == written[name]
+        found[name] = ".env" if in_file else "environment" if name in environment else "flag"
+    return found
+
+
 def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tuple[str, str]]:
     """Return the names that are nearly one of the service's settings, each with the one that it resembles."""
     ours = [field.upper() for field in settings.model_fields]

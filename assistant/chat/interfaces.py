@@ -169,11 +169,13 @@ class ContextOverflowError(ModelError):
 class Model(Protocol):
     """A language model; `demo` is True for the built-in stand-in.
 
+    `window` is how many tokens it reads at once, where that is known.
     Beside OpenAI's fields a `tool` message may have `media`: a list of `{"mime_type", "data"}`, in base64.
     """
 
     name: str
     demo: bool
+    window: int | None
 
     def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer piece by piece (`str`: its text), then exactly one Reply; or raise ModelError."""

@@ -32,7 +32,7 @@ class Chat:
 
     def __init__(
         self,
-        model: Model,
+        model: Model | None,
         tools: Tools,
         secret: bytes,
         *,
@@ -44,12 +44,12 @@ class Chat:
     ) -> None:
         """Make a chat; `secret` keys the MACs in call ids, and is the same in all replicas.
 
-        `bounds` say how much is remembered of calls. Tools of more than `max_tool_tokens` are searched by the
-        model; the stand-in is offered all.
+        Without a model each turn brings its own. `bounds` say how much is remembered of calls. Tools of more
+        than `max_tool_tokens` are searched by the model; the stand-in is offered all.
         """
         self._model = model
         self._tools = tools
-        self._offer = Offer(inf if model.demo else max_tool_tokens)
+        self._offers = {False: Offer(max_tool_tokens), True: Offer(inf)}  # by whether it is the stand-in
         self._ids = CallIds(secret)
         self._questions = Questions(secret)
         self._writing = RunningCalls(bounds or Bounds(), write=True)
@@ -69,6 +69,7 @@ class Chat:
         ask_first: Collection[ToolName] = (),
         off: Collection[SwitchedOff] = (),
         ask: bool = True,
+        model: Model | None = None,
     ) -> AsyncGenerator[Event]:
         """Carry the conversation on until the model has answered or a call waits for the user.
 
@@ -83,24 +84,20 @@ class Chat:
             ask_first: Tools that ask although their servers call them read-only.
             off: Tools, or whole servers, that the model is not offered, and whose calls are not run.
             ask: False lets every call run, for callers that are programs.
+            model: Who answers this time, in the place of the chat's own model.
 
         Closing the iterator cancels the model; the calls go on, and another turn with the same history joins
         them, or has their results. `stop` ends one.
         """
         told = Transcript(mend(messages))
-        decided = Approvals(
-            approvals or {},
-            confirmed or {},
-            frozenset(auto_approve),
-            frozenset(ask_first),
-            ask,
-            frozenset(off),
-        )
+        always, first, without = frozenset(auto_approve), frozenset(ask_first), frozenset(off)
+        decided = Approvals(approvals or {}, confirmed or {}, always, first, ask, without)
+        answering = model or self._model
+        assert answering is not None
+        offer = self._offers[answering.demo]
         given = self._questions, answers or {}
-        calls = Calls(
-            self._tools, self._offer, self._ids, self._writing, self._reading, decided, *given, told
-        )
-        return self._run(Turn(self._model, self._tools, self._offer, calls, told, *self._limits), told)
+        calls = Calls(self._tools, offer, self._ids, self._writing, self._reading, decided, *given, told)
+        return self._run(Turn(answering, self._tools, offer, calls, told, *self._limits), told)
 
     async def _run(self, turn: Turn, told: Transcript) -> AsyncGenerator[Event]:
         if not self._is_finishing:

@@ -33,6 +33,7 @@ class DemoModel:
 
     name = "demo"
     demo = True
+    window: int | None = None
 
     def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
         self._now = now

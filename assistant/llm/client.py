@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 20.0  # before another try; a provider that asks for more is not waited for
+FAILURES = (openai.OpenAIError, httpx2.RequestError, httpx2.InvalidURL, TimeoutError)
 DRAIN_SECONDS = 0.1  # for what follows the last event: read to its end, a connection can be used again
 
 
@@ -61,6 +62,20 @@ class ProviderClient:
         """Close the connections."""
         await self._client.close()
 
+    async def read(self, address: str) -> Any:
+        """Return what stands at an address of the provider, read as JSON. Raises ModelError."""
+        try:
+            async with asyncio.timeout(self._silence_seconds):
+                return await self._client.get(address, cast_to=object)
+        except (
+            openai.OpenAIError,
+            httpx2.RequestError,
+            httpx2.InvalidURL,
+            ValueError,
+            TimeoutError,
+        ) as error:
+            raise self._model_error(error, begun=False) from error
+
     async def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:
         """Stream the answer's chunks, and `{"done": True}` where the provider says that it is all.
 
@@ -85,7 +100,7 @@ class ProviderClient:
                 if word is not None:
                     raise word
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
-        except (openai.OpenAIError, httpx2.RequestError, httpx2.InvalidURL, TimeoutError) as error:
+        except FAILURES as error:
             raise self._model_error(error, begun) from error
         raise ModelError("model_not_chat", reason="")
 

@@ -26,6 +26,9 @@ class Provider(Protocol):
     def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[Any]:
         """Stream the answer's chunks."""
 
+    async def read(self, address: str) -> Any:
+        """Return what stands at an address of the provider."""
+
     async def aclose(self) -> None:
         """Close the connections."""
 
@@ -44,10 +47,20 @@ class OpenAIModel:
     toolless_seconds: float = 300.0  # until a model that refused tools, or a tool, is offered them again
     max_tokens: int | None = None  # of an answer, where the provider is to bound it
     vision: bool | None = None  # whether it is sent pictures; None means until it refuses one
+    window: int | None = None  # how many tokens it reads at once, where the provider's list says it
+    origin: str = ""  # told apart by it: models of one name at several providers
     _lessons: Lessons = field(default_factory=Lessons, init=False)
     _provider: Provider | None = field(default=None, init=False, repr=False)
 
     demo = False
+
+    def _options(self) -> Options:
+        mark = f"{self.origin}/{self.name}" if self.origin else self.name
+        return Options(self.temperature, self.max_tokens, self.vision, self._lessons.current(), mark)
+
+    async def read(self, address: str) -> Any:
+        """Return what stands at an address of the provider, read as JSON. Raises ModelError."""
+        return await (await self._opened()).read(address)
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Ask the model, streaming; after a refusal with a lesson, ask again.
@@ -56,16 +69,15 @@ class OpenAIModel:
         """
         provider = await self._opened()
         for requests_left in reversed(range(MAX_REQUESTS)):
-            lessons, left_out = self._lessons.current(), self._lessons.left_out(tools)
+            options, left_out = self._options(), self._lessons.left_out(tools)
             offered = [tool for tool in tools if tool["function"]["name"] not in left_out]
             notes = [CodedError("tools_left_out", tools=", ".join(left_out))] if left_out else []
-            if tools and "no_tools" in lessons:
+            if tools and "no_tools" in options.lessons:
                 offered, notes = [], [CodedError("model_toolless", model=self.name)]
-            options = Options(self.temperature, self.max_tokens, self.vision, lessons)
             kept = unsensed(messages, options.senses(self.name))
             of_answer = [CodedError(code, model=self.name) for kind, code in UNSENSED.items() if kind in kept]
             request = chat_request(self.name, messages, offered, options)
-            builder = ReplyBuilder(self.name, offered)
+            builder = ReplyBuilder(options.mark, offered)
             try:
                 async with aclosing(provider.answer(request)) as pieces:
                     async for piece in pieces:

@@ -44,6 +44,7 @@ class Options:
     max_tokens: int | None = None
     vision: bool | None = None
     lessons: Collection[Lesson] = ()
+    mark: str = ""  # names the model in the history, where that is not its name
 
     def senses(self, model: str) -> Collection[str]:
         """Return the types of the parts that a model takes beside text."""
@@ -58,7 +59,8 @@ def chat_request(
     """Return the body of a request for this model, without `stream`."""
     lessons = options.lessons
     offered = [_acceptable(tool) for tool in tools]
-    sent = _for_model(model, _with_media(messages, options.senses(model)), bool(offered), lessons)
+    media = _with_media(messages, options.senses(model))
+    sent = _for_model(options.mark or model, media, bool(offered), lessons)
     request: dict[str, Any] = {"model": model, "messages": sent}
     if offered:
         request |= {"tools": offered, "tool_choice": "auto"}

@@ -5,6 +5,7 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 from assistant.chat.approvals import AllowedTool, SwitchedOff, ToolName
 from assistant.chat.history import Content, History
 from assistant.chat.questions import GivenAnswer
+from assistant.llm.registry import Choice
 from assistant.page.routes import JsonBody
 
 
@@ -13,6 +14,7 @@ class ChatRequest(JsonBody):
 
     message: Content = Field(examples=["有哪些商品？"])
     history: History | None = None
+    model: Choice | None = None
 
 
 class Confirmed(BaseModel):
@@ -36,3 +38,4 @@ class StreamRequest(JsonBody):
     autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
     askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
     off: list[SwitchedOff] = Field([], description="not offered, not run; without `tool` a whole server")
+    model: Choice | None = Field(None, description="one of the `models` of `/api/status`; else the first")

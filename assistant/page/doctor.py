@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TextIO
 
-from assistant.chat.interfaces import Model, ModelError, Reply
+from assistant.chat.interfaces import Model
+from assistant.llm.trial import failure_of
 from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
@@ -15,8 +16,6 @@ from serving.errors import CodedError, sentence
 from serving.logs import printable
 
 PROXY_SECONDS = 3.0  # to connect to one
-TEST_QUESTION = "请调用一次 check 工具。"
-CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
 
 
 @dataclass(frozen=True)
@@ -32,13 +31,15 @@ class Finding:
     notes: Sequence[CodedError] = ()
 
 
-async def examine(toolbox: Toolbox, model: Model, addresses: Sequence[str] = ()) -> list[Finding]:
+async def examine(
+    toolbox: Toolbox, model: Model, addresses: Sequence[str] = (), source: str = ""
+) -> list[Finding]:
     """Look at the model and at every server, side by side, then at the shop and at what leads to them.
 
-    `addresses` are called beside those of the servers.
+    `source` says where the model comes from; `addresses` are called beside those of the servers.
     """
     links = toolbox.links.values()
-    findings = await asyncio.gather(_examine_model(model), *map(_examine_server, links))
+    findings = await asyncio.gather(_examine_model(model, source), *map(_examine_server, links))
     for link in links:
         if link.versions:
             findings += [await _examine_shop(toolbox, link), _compared(link)]
@@ -123,18 +124,13 @@ def _advice(link: Link, error: CodedError) -> str:
     return "start_server" if error.code == "connect_refused" else "check_address"
 
 
-async def _examine_model(model: Model) -> Finding:
-    name = {"model": model.name}
+async def _examine_model(model: Model, source: str) -> Finding:
+    about = {"model": model.name, "source": source}
     if model.demo:
-        return Finding("model_demo", name)
-    question = [{"role": "user", "content": TEST_QUESTION}]
-    has_called = False
-    try:
-        async for part in model.reply(question, [{"type": "function", "function": CHECK}]):
-            has_called = isinstance(part, Reply) and bool(part.calls)
-    except ModelError as error:
-        reason = {"code": error.code, "params": error.params}
-        return Finding("model_failed", name | {"reason": reason}, "check_model_settings")
-    return (
-        Finding("model_ready", name) if has_called else Finding("model_calls_nothing", name, "choose_model")
-    )
+        return Finding("model_demo", about)
+    failure = await failure_of(model)
+    if failure is None:
+        return Finding("model_ready", about)
+    reason = {"code": failure.code, "params": failure.params}
+    advice = "choose_model" if failure.code == "model_calls_nothing" else "check_model_settings"
+    return Finding("model_failed", about | {"reason": reason}, advice)

@@ -8,7 +8,8 @@ import json
 import mimetypes
 import os
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -23,12 +24,15 @@ from starlette.datastructures import Headers
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
-from assistant.chat import Chat
+from assistant.chat import Chat, events
 from assistant.chat.arguments import is_writable_json
+from assistant.chat.history import Message
+from assistant.llm.registry import Choice, Models
 from assistant.page.sentences import explain
 from assistant.page.shares import Clients, Shares
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
+from serving.access import Allowed, printable
 from serving.error_answers import ErrorAnswers, Problem
 from serving.errors import CodedError
 
@@ -65,9 +69,25 @@ class Services:
 
     toolbox: Toolbox
     chat: Chat
+    models: Models
     overview: Overview
     clients: Clients
     shares: Shares = field(default_factory=Shares)
+
+    async def turn(
+        self, messages: Sequence[Message], wanted: Choice | None, **options: Any
+    ) -> AsyncGenerator[events.Event]:
+        """Carry a conversation on by the model that is wanted: see `Chat.turn`."""
+        async with AsyncExitStack() as stack:
+            try:
+                model = await stack.enter_async_context(self.models.opened(wanted))
+            except CodedError as error:
+                yield events.ErrorEvent(error.code, error.params)
+                yield events.DoneEvent("error")
+                return
+            turn = await stack.enter_async_context(aclosing(self.chat.turn(messages, model=model, **options)))
+            async for event in turn:
+                yield event
 
     async def end(self, seconds: float) -> None:
         """End streams, turns and calls made by hand, while their outcome can still be told.
@@ -145,13 +165,9 @@ FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
     explain,
     {"origin_not_allowed": 403, "sign_in_unwanted": 409, "public_url_needed": 409}
-    | {
-        "unknown_server": 404,
-        "call_not_running": 404,
-        "too_busy": 429,
-        "command_changed": 409,
-        "state_unwritable": 503,
-    },
+    | {"unknown_server": 404, "call_not_running": 404, "too_busy": 429, "command_changed": 409}
+    | {"state_unwritable": 503, "models_locked": 403, "key_needed": 409, "model_gone": 409}
+    | {"base_unusable": 422, "key_unusable": 422},
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},
@@ -234,10 +250,16 @@ async def reconnect(name: str, services: AppServices) -> None:
     services.toolbox.link(name).reconnect()
 
 
-async def own_page_only(sec_fetch_site: FetchSite = "same-origin") -> None:
-    """Let this page in only: other origins are let in by a setting, which a clone's `.env` may bring."""
-    if sec_fetch_site not in ("same-origin", "none"):
-        raise CodedError("origin_not_allowed", origin=sec_fetch_site)
+async def own_page_only(request: Request, sec_fetch_site: FetchSite = "") -> None:
+    """Let this page in only: other origins are let in by a setting, which a clone's `.env` may bring.
+
+    Over plain HTTP, but for this machine's own names, a browser does not say the site, yet the origin.
+    """
+    origin = "" if sec_fetch_site else request.headers.get("origin", "")
+    if sec_fetch_site not in ("", "same-origin", "none") or (
+        origin and not Allowed().origin(origin, request.headers.get("host", ""))
+    ):
+        raise CodedError("origin_not_allowed", origin=printable(sec_fetch_site or origin))
 
 
 @router.post(

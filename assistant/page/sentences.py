@@ -13,6 +13,7 @@ OWN = {
     **access.sentences("WEB_ALLOWED_HOSTS", "CORS_ORIGINS", "WEB_PASSWORD"),
     "unauthorized": "需要密码",
     "too_busy": "已有 {waiting} 个提问在等待，请等其中一些答完再问",
+    "models_locked": "经过代理又没有密码，不能在页面里改模型：请用 localhost 打开本页，或设置 WEB_PASSWORD",
     "public_url_needed": "要登录，请用 localhost 打开本页，或设置 WEB_PUBLIC_URL 为浏览器里本页的地址",
 }
 SENTENCES = chat.SENTENCES | llm.SENTENCES | OWN
@@ -29,10 +30,9 @@ FINDINGS = {  # of `--check`
     "down": "服务器 {server}：{reason}",
     "untrusted": "服务器 {server}：{reason}",
     "sign_in": "服务器 {server}：{reason}",
-    "model_demo": "模型 {model}：内置演示模型；接入自己的模型请设置 OPENAI_API_KEY",
-    "model_ready": "模型 {model}：有回答，会调用工具",
-    "model_failed": "模型 {model}：{reason}",
-    "model_calls_nothing": "模型 {model}：有回答，但没有调用工具",
+    "model_demo": "模型 {model}：内置演示模型；接入自己的模型请在页面上方点它，或设置 OPENAI_API_KEY",
+    "model_ready": "模型 {model}{source}：有回答，会调用工具",
+    "model_failed": "模型 {model}{source}：{reason}",
     "shop_ready": "商店：经 {server} 有回答",
     "shop_failed": "商店：{said}",
     "versions": "版本：{versions}",
@@ -41,6 +41,9 @@ FINDINGS = {  # of `--check`
     "proxy_down": "网络：{variable} 的代理 {proxy} 连不上，经过它的有：{hosts}",
     "no_certificates": "网络：这台机器没有证书，https 地址都连不上",
 }
+SOURCE = "（来自{}）"  # where a model is named:
+KEPT_SOURCE = "页面里添加的 {}"
+PLACES = {".env": "文件 .env", "environment": "环境变量", "flag": "命令行"}
 ADVICE = {  # what to do about a finding
     "edit_entry": "请修改 mcp.json 中的这一项",
     "send_token": (
@@ -52,14 +55,21 @@ ADVICE = {  # what to do about a finding
     "try_command": "请检查命令能否单独运行：{command}",
     "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",
     "check_address": "请检查地址、网络和服务器的日志",
-    "check_model_settings": "请检查 .env 中的 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL",
+    "check_model_settings": "请在页面上方的模型里，或在 OPENAI_API_KEY、OPENAI_API_BASE 和 LLM_MODEL 里检查",
+    "choose_model": "请换一个支持工具调用的模型",
     "start_shop": "请启动 api.py，并检查 main.py 的 API_URL 和 API_TOKEN",
     "update": "请把三个服务更新到同一个版本，再重新启动",
     "mend_variable": "环境变量不在 .env 里；改正后请重新启动",
     "mend_proxy": "请启动代理，改正 {variable}，或者把不经过它的主机写进 NO_PROXY",
     "install_certificates": "请安装系统的证书（Debian：ca-certificates），或者设置 SSL_CERT_FILE",
-    "choose_model": "请换一个支持工具调用的模型 (LLM_MODEL)",
 }
+
+
+def model_source(provider: str, held: Mapping[str, str]) -> str:
+    """Return where a model comes from: the settings that `held` names with their places, or the page."""
+    named = "、".join(f"{PLACES[place]}里的 {name}" for name, place in held.items())
+    source = KEPT_SOURCE.format(provider) if provider else named
+    return SOURCE.format(source) if source else ""
 
 
 def explain(code: str, params: Mapping[str, Any]) -> str:

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from typing import Any
 
-from assistant.chat.interfaces import Model
 from assistant.chat.tool_search import MAX_TOOL_TOKENS, MIN_TOOL_TOKENS
+from assistant.llm.registry import Models
 from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
@@ -20,19 +21,21 @@ RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page 
 
 
 class Overview:
-    """The state of a toolbox and its model."""
+    """The state of a toolbox and of the models."""
 
-    def __init__(self, model: Model, toolbox: Toolbox) -> None:
-        self._model = model
+    def __init__(self, models: Models, toolbox: Toolbox) -> None:
+        self._models = models
         self._toolbox = toolbox
         self._is_stopping = False
         self._watchers = 0
         self._retrying: asyncio.Task[None] | None = None
 
     def status(self) -> dict[str, Any]:
-        """Return which model answers and how each server is."""
+        """Return which model answers, which others can be chosen, and how each server is."""
+        model = self._models.usual
         return {
-            "model": {"name": self._model.name, "demo": self._model.demo},
+            "model": {"name": model.name, "demo": model.demo},
+            "models": [asdict(choice) for choice in self._models.choices()],
             "servers": [_server(link) for link in self._toolbox.links.values()],
         }
 
@@ -57,7 +60,9 @@ class Overview:
             ],
             "prompts": self._toolbox.prompts(),
             # What they may take before the model searches them, and what each counts for at least.
-            "toolTokens": None if self._model.demo else {"max": MAX_TOOL_TOKENS, "each": MIN_TOOL_TOKENS},
+            "toolTokens": None
+            if self._models.usual.demo
+            else {"max": MAX_TOOL_TOKENS, "each": MIN_TOOL_TOKENS},
         }
 
     async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:
@@ -82,7 +87,7 @@ class Overview:
         with self._watching():
             while not self._is_stopping:
                 bell = news.bell  # before all is looked at
-                now = [_compared(link) for link in self._toolbox.links.values()]
+                now = [*map(_compared, self._toolbox.links.values()), self._models.choices()]
                 if now != seen:
                     seen = now
                     yield "state", self._state()

@@ -81,7 +81,6 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "sign_in_unregistered": "{server} 的登录服务不肯登记本程序，请在 mcp.json 里写明 oauth.clientId：{said}",
     "sign_in_unreachable": "连不上 {server} 的登录服务，请稍后再试",
     "state_unwritable": "记不住：写不了状态文件夹（{reason}），请设置 WEB_STATE_DIR",
-    "sign_ins_damaged": "记住登录的文件已损坏，需要重新登录",
 }
 ADVICE = {  # what to do about an `http_status`
     401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",

@@ -17,13 +17,13 @@ from mcp.client.auth import OAuthFlowError, OAuthRegistrationError
 from mcp.client.auth.utils import validate_authorization_response_iss
 from pydantic import BaseModel, ValidationError
 
-from assistant.toolbox.kept import Kept
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.oauth import Challenge, Flow, PersonNeededError, Record
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, FilledInError, HttpAnswer
 from serving.access import CLIENT_PATH
 from serving.errors import CodedError
+from serving.kept import Kept
 from serving.logs import printable
 from serving.redaction import redacted, remember
 

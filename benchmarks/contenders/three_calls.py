@@ -15,6 +15,7 @@ class ThreeCalls:
 
     name = "three-calls"
     demo = True
+    window: int | None = None
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Ask for the tools after a question, and answer after their results."""

@@ -19,7 +19,7 @@ from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, serve, text_stream
 from tests.support.chat_service import settings
 from tests.support.processes import ROOT, Spawn, free_port, state_of
-from tests.support.scripted import ScriptedModel
+from tests.support.scripted import ScriptedModel, models_of
 from web import Settings, create_app
 
 pytestmark = pytest.mark.anyio
@@ -47,7 +47,9 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
 async def test_the_start_message_does_not_wait_for_ever_for_a_server() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
     async with Toolbox([dead]) as toolbox, asyncio.timeout(5):
-        said = await Overview(ScriptedModel(), toolbox).greeting("http://localhost:8002", seconds=0.01)
+        said = await Overview(models_of(ScriptedModel()), toolbox).greeting(
+            "http://localhost:8002", seconds=0.01
+        )
     assert "请打开 http://localhost:8002（0 个工具，dead：" in said
 
 

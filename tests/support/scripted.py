@@ -9,6 +9,7 @@ from assistant.chat.history import Message
 from assistant.chat.interfaces import (
     Answers,
     Asked,
+    Model,
     Piece,
     Progress,
     Reply,
@@ -16,6 +17,9 @@ from assistant.chat.interfaces import (
     ToolRequest,
     ToolResult,
 )
+from assistant.demo.model import DemoModel
+from assistant.llm.registry import Models
+from serving.kept import Kept
 
 SECRET = b"a secret of the tests"
 HELLO: Message = {"role": "user", "content": "hello"}
@@ -29,6 +33,7 @@ class ScriptedModel:
 
     name = "scripted"
     demo = False
+    window: int | None = None
 
     def __init__(self, *steps: Step) -> None:
         self.steps = list(steps)
@@ -46,6 +51,11 @@ class ScriptedModel:
             if isinstance(piece, Exception):
                 raise piece
             yield piece
+
+
+def models_of(model: Model) -> Models:
+    """The models of a service that has this one."""
+    return Models(Kept(), model, DemoModel)
 
 
 def says(text: str) -> Reply:

@@ -88,7 +88,7 @@ async def test_a_model_that_does_not_call_tools_is_a_finding() -> None:
     model = ScriptedModel(says("好"))
     findings = await look(Server("s", error=ConfigError("address_missing")), model)
     assert model.tools[0]
-    assert findings[0].code == "model_calls_nothing"
+    assert findings[0].advice == "choose_model"
     assert "❌ 模型 scripted：有回答，但没有调用工具" in table(findings)
 
 

@@ -26,7 +26,7 @@ from tests.support.asgi import serve
 from tests.support.chat_service import client, shop_server
 from tests.support.processes import Spawn, free_port
 from tests.support.raw_server import RawServer
-from tests.support.scripted import ScriptedModel
+from tests.support.scripted import ScriptedModel, models_of
 
 pytestmark = pytest.mark.anyio
 
@@ -128,7 +128,7 @@ async def test_a_server_that_is_down_is_told_with_a_code(tmp_path: Path) -> None
     async with (
         asyncio.timeout(20),
         Toolbox([Server("dead", url=url)]) as toolbox,
-        aclosing(Overview(ScriptedModel(), toolbox).changes()) as states,
+        aclosing(Overview(models_of(ScriptedModel()), toolbox).changes()) as states,
     ):
         while (server := (await anext(states))[1]["servers"][0])["status"] != "down":
             pass
@@ -224,7 +224,7 @@ async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_fo
     async with (
         asyncio.timeout(20),
         Toolbox([here], hours) as toolbox,
-        aclosing(Overview(ScriptedModel(), toolbox).changes()) as states,
+        aclosing(Overview(models_of(ScriptedModel()), toolbox).changes()) as states,
     ):
         while (await anext(states))[1]["servers"][0]["status"] != "down":
             pass

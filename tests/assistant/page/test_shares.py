@@ -85,6 +85,7 @@ class HeldModel:
     """Answers when it may; `asked` has the questions in the order in which they came."""
 
     name, demo = "held", False
+    window: int | None = None
 
     def __init__(self) -> None:
         self.asked: list[str] = []

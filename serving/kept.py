@@ -1,27 +1,28 @@
-"""What signing in leaves: texts by key in one private file, which the replicas of a machine share."""
+"""Texts by key in one private file, which the replicas of a machine share."""
 
+import json
 import logging
 import os
 import sqlite3
 import time
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
-from assistant.toolbox.sentences import sentence_of
 from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
 TABLE = "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL, until REAL NOT NULL)"
+DAMAGED = "%s 已损坏，里面的内容没有了，从空的开始"
+HEAD = 100  # bytes of a file of SQLite: https://www.sqlite.org/fileformat.html#the_database_header
 LOCKED_SECONDS = 1.0  # for which another process is waited for
 
 
 class Kept:
     """A file of SQLite, made when something is written, whole after every crash; without one, memory.
 
-    One that is damaged is begun anew: everybody is signed out, and `was_damaged` says so. Writing raises
-    CodedError `state_unwritable`.
+    One that is damaged is begun anew, which `was_damaged` says. Writing raises CodedError `state_unwritable`.
     """
 
     def __init__(self, file: Path | None = None) -> None:
@@ -33,6 +34,25 @@ class Kept:
         """Return what is kept under a key."""
         return self._one("SELECT value FROM kept WHERE key = ? AND until > ?", key, time.time())
 
+    def items(self) -> dict[str, str]:
+        """Return all that is kept."""
+        pairs = "SELECT json_group_object(key, value) FROM kept WHERE until > ?"
+        found: dict[str, str] = json.loads(self._one(pairs, time.time()) or "{}")
+        return found
+
+    def version(self) -> object:
+        """Return what is another one after each change of the file, whichever process made it."""
+        if self._file is None:
+            return None
+        with suppress(OSError), self._file.open("rb") as file:
+            # SQLite counts in the file's head: of two changes in a moment the times may be the same.
+            return os.fstat(file.fileno()).st_mtime_ns, file.read(HEAD)
+        return ""
+
+    def drop(self, key: str) -> None:
+        """Keep it no longer."""
+        self._one("DELETE FROM kept WHERE key = ?", key, writes=True)
+
     def take(self, key: str) -> str | None:
         """Return it once: of several who ask at once, one gets it."""
         return self._one("DELETE FROM kept WHERE key = ? AND until > ? RETURNING value", key, time.time())
@@ -42,6 +62,7 @@ class Kept:
         self._one("DELETE FROM kept WHERE until <= ?", time.time(), writes=True)
         until = time.time() + seconds
         self._one("INSERT OR REPLACE INTO kept VALUES (?, ?, ?)", key, value, until, writes=True)
+        self.was_damaged = False
 
     def _one(self, statement: str, *values: Any, writes: bool = False) -> str | None:
         if self._file is None or writes or self._file.exists():
@@ -54,7 +75,7 @@ class Kept:
             except sqlite3.DatabaseError:
                 assert self._file is not None
                 self.was_damaged = True
-                log.warning("%s", sentence_of("sign_ins_damaged", {}))
+                log.warning(DAMAGED, self._file)
                 self._file.unlink(missing_ok=True)
                 return self._run(statement, values) if writes else None
         return None

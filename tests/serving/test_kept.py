@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from assistant.toolbox.kept import Kept
 from serving.errors import CodedError
+from serving.kept import Kept
 
 
 def test_what_is_kept_for_a_time_is_over_then_and_is_taken_once(tmp_path: Path) -> None:
