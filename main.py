@@ -29,7 +29,7 @@ from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from serving.server import run as serve
-from serving.settings import Hosts, Origins, ServiceSettings, Token, load
+from serving.settings import Hosts, IssuerUrl, Origins, PublicUrl, ServiceSettings, Token, load
 
 OWNERS_TOOLS = (
     "本服务是店主的：到货和更正库存用 restock，新增和修改商品用 change_product，取消订单用 cancel_order。"
@@ -80,6 +80,10 @@ class Settings(ServiceSettings):
     mcp_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
+    mcp_auth_issuer: IssuerUrl = Field(
+        "", description="登录服务器 (OAuth 2.1 issuer)，它发的令牌也可以使用本服务"
+    )
+    mcp_public_url: PublicUrl = Field("", description="客户端看到的完整地址，令牌要写明是给它的")
     api_url: str = Field("http://127.0.0.1:8000/api", description="REST 服务的地址")
     api_token: Token = Field(SecretStr(""), description="REST 服务的令牌 (Bearer)")
     owner: bool = Field(False, description="提供店主的工具：restock、change_product、cancel_order")
@@ -112,7 +116,7 @@ class Settings(ServiceSettings):
     @model_validator(mode="after")
     def _owner_is_not_everybody(self) -> Self:
         in_front = self.root_path or self.trusted_proxies or self.mcp_allowed_hosts
-        if self.owner and self.listens and in_front and not self.mcp_token:
+        if self.owner and self.listens and in_front and not self.admits:
             raise ValueError("OWNER 让连上本服务的人都能做店主的事：前面有代理时，必须同时设置 MCP_TOKEN")
         return self
 
@@ -126,6 +130,17 @@ class Settings(ServiceSettings):
     def listens(self) -> bool:
         """Whether the service listens on a network at all."""
         return self.mcp_transport != "stdio"
+
+    @property
+    def admits(self) -> bool:
+        """Whether a client must have a token."""
+        return super().admits or bool(self.mcp_auth_issuer)
+
+    @property
+    def paths(self) -> list[str]:
+        """Where the service speaks MCP."""
+        served = {"streamable-http": self.mcp_path, "sse": "/sse"}
+        return [path for transport, path in served.items() if self.mcp_transport in ("all", transport)]
 
     @property
     def log_level(self) -> str:
@@ -272,6 +287,17 @@ def create_server(
     )
 
 
+def admit(app: Starlette, settings: Settings, secret: BearerToken | None) -> None:
+    """Let in who has a token of the settings' issuer, or the service's own."""
+    from mcp_server import admission  # noqa: PLC0415  JWT and its cryptography, which few need, take 120 ms
+
+    own = address_shown(settings.mcp_host, settings.mcp_port) + settings.root_path
+    place = admission.Place.of(settings.mcp_public_url or own, settings.paths)
+    admission.install(
+        app, settings.mcp_auth_issuer, place, app.state.server, refuse=Refusals(), secret=secret
+    )
+
+
 def create_app(
     settings: Settings, rest: RestClient | None = None, *, max_sessions: int = MAX_SESSIONS
 ) -> Starlette:
@@ -288,9 +314,12 @@ def create_app(
         max_sessions=max_sessions,
     )
     token = settings.mcp_token.get_secret_value()
-    # Without a token, whoever a proxy lets in would be the owner.
-    only_direct = "owner_only" if settings.owner and not token else ""
     secret = BearerToken(token) if token else None
+    if settings.mcp_auth_issuer:
+        admit(app, settings, secret)
+        secret = None
+    # Without a token, whoever a proxy lets in would be the owner.
+    only_direct = "owner_only" if settings.owner and not settings.admits else ""
     gate.install(app, settings, Refusals(), secret, own=own_name, only_direct=only_direct)
     return app
 
@@ -326,7 +355,7 @@ def run() -> None:
         return
     AppStatus.enable_automatic_graceful_drain = False  # which would cut answers off: see serving.server
     app = create_app(settings, rest)
-    requests: Requests = app.state.requests
+    requests: Requests = app.state.server.requests
 
     async def finish(seconds: float) -> None:
         await requests.done(seconds)

@@ -50,6 +50,11 @@ class StrictTool:
     tool: Tool
     arguments: type[BaseModel]
 
+    @property
+    def reads(self) -> bool:
+        """Whether it changes nothing."""
+        return self.tool.annotations is not None and self.tool.annotations.read_only_hint is True
+
     def checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments as the tool takes them. Raises CodedError."""
         if has_too_many_values(given):

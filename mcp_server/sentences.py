@@ -76,6 +76,7 @@ SENTENCES = {
     "not_a_shop": "{url} 的回答不是商店的，请检查 API_URL",
     "restarting": "服务器正在重启，这一步没有完成",
     # a tool call
+    "insufficient_scope": "令牌没有 {scope} 权限，请重新登录并授权",
     "unknown_tool": "没有叫 {tool} 的工具，可用的有：{known}",
     "too_many_values": "参数错误：多于 {max} 个值",
     "invalid_idempotency_key": '参数错误：_meta["idempotency-key"] 应为 1 到 {max} 个字符的文字',
@@ -117,5 +118,9 @@ HTTP = {
     **access.sentences("MCP_ALLOWED_HOSTS", "MCP_ALLOWED_ORIGINS", "MCP_TOKEN"),
     "owner_only": "这是店主的服务，没有设置 MCP_TOKEN 时只接受直接从本机来的请求，不接受代理转来的",
     "restarting": "服务器正在重启，请稍后再试",
+    "sign_in_needed": "需要登录：请求里没有令牌 (Authorization: Bearer)",
+    "invalid_token": "令牌无效（{reason}），请重新登录",
+    "insufficient_scope": SENTENCES["insufficient_scope"],
+    "issuer_unreachable": "现在无法核对令牌：登录服务器 {issuer} 没有回应，请稍后再试",
     "unauthorized": "需要令牌：请在请求头中加入 Authorization: Bearer <MCP_TOKEN 的值>",
 }

@@ -1,7 +1,7 @@
 """The MCP server: the SDK's, whose failures carry codes, and the HTTP application that serves it."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Literal
 
@@ -25,6 +25,7 @@ from mcp_server.failures import protocol_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
 from mcp_server.requests import LISTEN, Requests
 from mcp_server.resources import JSON, Resources
+from mcp_server.scopes import BUY, OWN, READ, READING, Scoped
 from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
 from serving.access import Refusal
@@ -66,13 +67,14 @@ class ShopServer(MCPServer[ToolContext]):
 
         self.requests = Requests()
         super().__init__(
-            middleware=[self.requests, context.clock.tell],
+            middleware=[self.requests, Scoped(self.scope_needed), context.clock.tell],
             tools=[strict.tool for strict in tools],
             lifespan=lifespan,
             request_state_security=question_security(token),
             log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
             **described,
         )
+        self.is_owners = owner
         self._strict = {strict.tool.name: strict for strict in tools}
         self._resources = Resources(context.rest, owner=owner)
         Prompts(context.rest, self._resources).add_to(self)
@@ -82,6 +84,16 @@ class ShopServer(MCPServer[ToolContext]):
         if not stateless:
             serve("resources/subscribe", types.SubscribeRequestParams, watching.subscribe)
             serve("resources/unsubscribe", types.UnsubscribeRequestParams, watching.unsubscribe)
+
+    def scope_needed(self, method: str, params: Mapping[str, Any]) -> str | None:
+        """Return the scope that a token must have for a request, or None if any token will do."""
+        if method == "tools/call":
+            strict = self._strict.get(str(params.get("name")))
+            if strict is None or strict.reads:
+                return READ
+            return BUY if strict.tool.name == "create_purchase" else OWN
+        is_owners = method.startswith("resources/") and self._resources.is_owners(params.get("uri"))
+        return OWN if is_owners else READ if method in READING else None
 
     async def call_tool(
         self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
@@ -169,7 +181,7 @@ def http_app(
         app.router.routes.extend(server.sse_app(**bounds).routes)
     app.router.routes.append(Route("/healthz", healthz))
     app.add_middleware(Sessions, max_sessions=max_sessions)
-    app.state.requests = server.requests
+    app.state.server = server
     return app
 
 

@@ -28,6 +28,16 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")  # RFC 6761 section 6.3
 
 
+def is_confidential(url: str) -> bool:
+    """Whether nobody on the way can read or change what an address answers: HTTPS, or this machine."""
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        return False
+    return bool(host) and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host)))
+
+
 def address_shown(host: str, port: int) -> str:
     """Return the URL, without a path, at which a browser on this machine reaches what listens there."""
     usual = {"127.0.0.1", "localhost", "::1", *EVERYWHERE}

@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from serving import logs
-from serving.addresses import is_loopback
+from serving.addresses import is_confidential, is_loopback
 from serving.forwarding import PREFIX, networks
 from serving.redaction import remember
 
@@ -76,6 +76,12 @@ def _public_url(value: str) -> str:
     return value
 
 
+def _issuer(value: str) -> str:
+    if value and not is_confidential(value):
+        raise ValueError("应是 https:// 开头的地址，例如 https://login.example.com")
+    return _public_url(value)
+
+
 def _prefix(value: str) -> str:
     if value and not PREFIX.fullmatch(value):
         raise ValueError("应像 /shop 或 /a/b：以 / 开头，末尾没有 /，只用字母、数字和 . _ ~ -")
@@ -94,6 +100,7 @@ Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 Password = Annotated[SecretStr, AfterValidator(_can_be_seen)]
 Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_be_guessed)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+IssuerUrl = Annotated[str, AfterValidator(_issuer)]
 Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas, as are
 Hosts = Annotated[str, AfterValidator(_hosts)]
 
@@ -147,11 +154,16 @@ class ServiceSettings(BaseSettings):
         """Whether the service listens on a network at all."""
         return True
 
+    @property
+    def admits(self) -> bool:
+        """Whether it asks whoever comes for a token or a password."""
+        secret: SecretStr | None = getattr(self, self.secret_field)
+        return bool(secret and secret.get_secret_value())
+
     @model_validator(mode="after")
     def _open_address_wants_a_secret(self) -> Self:
         host = getattr(self, self.host_field)
-        secret: SecretStr | None = getattr(self, self.secret_field)
-        if self.listens and not is_loopback(host) and not (secret and secret.get_secret_value()):
+        if self.listens and not is_loopback(host) and not self.admits:
             name, wanted = self.host_field.upper(), self.secret_field.upper()
             raise ValueError(f"{name}={host} 不是本机地址，其他机器也能连接，所以必须同时设置 {wanted}")
         return self

@@ -65,7 +65,7 @@ async def test_a_client_buys_through_it(fronts: Any, proxy: str, how: str) -> No
         "legacy": lambda: Client(f"{base}/mcp", mode="legacy"),
         "sse": lambda: Client(sse_client(f"{base}/sse")),
     }[how]()
-    async with asyncio.timeout(30), client:
+    async with asyncio.timeout(60), client:
         assert not (await client.call_tool("create_purchase", TWO_BUDS)).is_error
 
 
@@ -78,7 +78,7 @@ async def test_events_come_through_it_one_by_one(fronts: Any, proxy: str) -> Non
     ):
         url = f"http://localhost:{fronts[proxy, name]}{path}"
         async with (
-            asyncio.timeout(30),
+            asyncio.timeout(60),
             httpx.AsyncClient(timeout=30) as http,
             http.stream(method, url, json=body) as answer,
         ):

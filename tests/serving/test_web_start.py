@@ -35,7 +35,7 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     port = free_port()
     code = "import web, pathlib; assert not list(pathlib.Path().glob('*secret*')); web.nothing"
     imported = spawn.program(sys.executable, "-c", code, env={"PYTHONPATH": str(ROOT)})
-    assert imported.process.wait(30) == 1
+    assert imported.process.wait(60) == 1
     assert "AttributeError: nothing" in imported.log.read_text()
     command = (sys.executable, "-m", "uvicorn", "web:app", "--port", str(port), "--app-dir", str(ROOT))
     service = spawn.program(*command)
@@ -57,7 +57,7 @@ def test_nobody_is_sent_to_an_address_that_another_program_has(tmp_path: Path, s
     (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
     with socket.create_server(("127.0.0.1", 0)) as other:
         service = spawn("web.py", "--port", str(other.getsockname()[1]))
-        assert service.process.wait(30) == 1
+        assert service.process.wait(60) == 1
     assert "不能监听" in (log := service.log.read_text())
     assert "请打开" not in log
 
@@ -122,7 +122,7 @@ def test_a_start_that_cannot_work_says_why_and_ends(
     spawn: Spawn, args: tuple[str, ...], message: str
 ) -> None:
     service = spawn("web.py", *args)
-    assert service.process.wait(30) != 0
+    assert service.process.wait(60) != 0
     log = service.log.read_text()
     assert message in log
     assert "Traceback" not in log

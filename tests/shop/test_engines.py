@@ -69,7 +69,7 @@ async def test_a_catalogue_on_postgresql_is_imported_in_the_order_in_which_purch
         asyncpg.create_pool(url, min_size=1) as pool,
         pool.acquire() as buyer,
         buyer.transaction(),
-        asyncio.timeout(30),
+        asyncio.timeout(60),
     ):
         await buyer.execute("SELECT 1 FROM products WHERE id = 1 FOR NO KEY UPDATE")
         importing = asyncio.create_task(open_store(url, [entry(2), entry(1)]))

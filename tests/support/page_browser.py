@@ -37,7 +37,7 @@ FLAGS = [
 ]
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-expect.set_options(timeout=10_000)
+expect.set_options(timeout=30_000)
 
 
 @contextmanager

@@ -163,5 +163,5 @@ async def test_certificates_that_are_not_there_are_named(
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:
     (tmp_path / "mcp.json").write_text('{"mcpServers": {"s": {"url": "http://127.0.0.1:9/mcp"}}}')
     service = spawn("web.py", "--check")
-    assert service.process.wait(30) == 1
+    assert service.process.wait(60) == 1
     assert "❌ 服务器 s" in service.log.read_text()

@@ -48,7 +48,7 @@ async def an_entry(shop: str, wire: str, port: int = 0) -> AsyncIterator[dict[st
 
 async def events(web: world.Web) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """What a page hears."""
-    async with asyncio.timeout(30), web.http.stream("GET", "/api/watch") as response:
+    async with asyncio.timeout(60), web.http.stream("GET", "/api/watch") as response:
         name = ""
         async for line in response.aiter_lines():
             kind, _, text = line.partition(": ")
