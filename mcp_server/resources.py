@@ -112,7 +112,7 @@ class Resources:
     def is_owners(self, uri: object) -> bool:
         """Whether an address is one of those that only the owner may read."""
         known = self._known(uri) if isinstance(uri, str) else None
-        return known is not None and known[0] in OWNERS
+        return known is not None and any(known[0] is each for each in OWNERS)
 
     def touched(self, uris: Iterable[str], kinds: Collection[str]) -> list[str]:
         """Return which of these addresses may have changed with things of these kinds."""

@@ -1,10 +1,13 @@
 """The MCP server as an OAuth 2.1 resource server: an authorization server with real keys, over real HTTP."""
 
+import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import httpx2
@@ -17,10 +20,12 @@ from mcp.server.auth.provider import AccessToken
 from starlette.types import Receive, Scope, Send
 
 from mcp_server.access_tokens import Issuer, KeyTimes
+from serving.streams import Streams
 from tests.mcp_server.stand_ins import HELLO, NAMES, TWO_BUDS, RestService, app_for, error_of, keyed, serving
 from tests.support.asgi import serve
 from tests.support.jwt_issuer import JwtIssuer, Key
-from tests.support.sign_in_service import Late
+from tests.support.processes import free_port
+from tests.support.sign_in_service import Late, page, server_state, write_config
 
 pytestmark = pytest.mark.anyio
 
@@ -265,3 +270,30 @@ async def test_a_session_belongs_to_who_opened_it() -> None:
             headers = {**HEADERS, **session, "Authorization": f"Bearer {token}"}
             said = {"jsonrpc": "2.0", "method": "notifications/initialized"}
             assert (await shop.http.post("/mcp", json=said, headers=headers)).status_code == status
+
+
+async def test_a_person_signs_in_to_the_shop_in_our_own_page(tmp_path: Path) -> None:
+    api, port = RestService(), free_port()
+    url = f"http://127.0.0.1:{port}"
+    issuer, authorizing = JwtIssuer(), Late()
+    async with serve(authorizing, lifespan="off") as address:
+        authorizing.app = issuer.app(address)
+        app = app_for(api, mcp_auth_issuer=address, mcp_public_url=url)
+        async with serve(Streams(app), port, lifespan="on", timeout_graceful_shutdown=2):
+            write_config(tmp_path, {"remote": {"url": f"{url}/mcp"}})
+            async with page(tmp_path) as browser:
+                await until_server(browser, signIn="needed")
+                asked = (await browser.post("/api/servers/remote/sign-in")).json()["url"]
+                assert parse_qs(urlsplit(asked).query)["scope"] == ["shop:read shop:buy"]
+                await browser.get((await browser.get(asked)).headers["location"])
+                await until_server(browser, status="ready", tools=4)
+                body = {"server": "remote", "name": "create_purchase", "args": TWO_BUDS}
+                bought = (await browser.post("/api/call-tool", json=body)).json()
+    assert not bought["isError"]
+    assert len(api.purchases()) == 1
+
+
+async def until_server(browser: httpx.AsyncClient, **wanted: Any) -> None:
+    async with asyncio.timeout(60):
+        while not wanted.items() <= (await server_state(browser)).items():  # noqa: ASYNC110  as a page polls
+            await asyncio.sleep(0.02)
