@@ -142,6 +142,19 @@ class Restart:
 
 
 @dataclass(frozen=True)
+class Usage:
+    """What one answer took, in tokens by the provider's own count: `cached` of the `input` were cached.
+
+    `cost` is in US dollars, where it is known.
+    """
+
+    input: int
+    output: int
+    cached: int = 0
+    cost: float | None = None
+
+
+@dataclass(frozen=True)
 class Reply:
     """A whole answer of a model; `extra` (such as `reasoning_content`) goes back to it unchanged.
 
@@ -153,6 +166,7 @@ class Reply:
     finish: Literal["stop", "tool_calls", "length"] = "stop"
     extra: Mapping[str, Any] = field(default_factory=dict)
     notes: Sequence[CodedError] = ()
+    usage: Usage | None = None
 
 
 Piece = str | Thought | Restart | Reply

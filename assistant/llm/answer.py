@@ -9,6 +9,7 @@ from assistant.llm.calls import CallsBuilder, is_json, list_of, text_of
 from assistant.llm.prose import Part, ProseReader
 from assistant.llm.refusals import reason_of
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, THINK
+from assistant.llm.usage import UsageReader
 from serving.errors import CodedError
 
 MAX_CHARACTERS = 2_000_000  # of an answer: text, thoughts and arguments
@@ -42,6 +43,7 @@ class ReplyBuilder:
         self._reasoning: dict[str, list[str]] = {key: [] for key in REASONING}
         self._details: list[dict[str, Any]] = []
         self._calls = CallsBuilder()
+        self._usage = UsageReader()
         self._finish = ""
         self._is_whole = False  # the provider has said so
 
@@ -50,6 +52,7 @@ class ReplyBuilder:
 
         Keep-alive chunks have no choices. Raises ModelError: the answer has no end.
         """
+        self._usage.add(piece)
         first = next(iter(list_of(piece.get("choices"))), None)
         choice: dict[str, Any] = first if isinstance(first, dict) else {}
         self._is_whole = self._is_whole or bool(piece.get("done") or choice.get("message"))
@@ -84,7 +87,7 @@ class ReplyBuilder:
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if calls else "stop"
         if self._finish in CUT_SHORT or (not self._finish and torn):
             finish = "length"
-        yield Reply(self._prose.text, calls, finish, self._extra(calls), notes)
+        yield Reply(self._prose.text, calls, finish, self._extra(calls), notes, self._usage.usage())
 
     def _extra(self, calls: Sequence[ToolRequest]) -> dict[str, Any]:
         """Return what goes back to this model in later requests, and to no other."""

@@ -85,8 +85,9 @@ class ProviderClient:
         begun = False
         word: ModelError | None = None  # before the answer, of a queue perhaps: a failure if nothing follows
         try:
-            for mode in ({"stream": True}, {}):
-                async with aclosing(self._chunks({**request, **mode})) as chunks:
+            whole = {name: value for name, value in request.items() if name != "stream_options"}
+            for asked in ({**request, "stream": True}, whole):
+                async with aclosing(self._chunks(asked)) as chunks:
                     async for chunk in chunks:
                         if problem := complaint(chunk, begun=begun):
                             if problem.code != "model_failed" or chunk.get("error"):

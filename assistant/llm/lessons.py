@@ -11,14 +11,16 @@ from assistant.llm.request import Lesson, holds
 
 # The part of a request that a lesson changes; without one it is the messages.
 _CONCERNS = {"no_tools": "tools", "no_temperature": "temperature", "completion_tokens": "max_tokens"}
+_CONCERNS["no_usage"] = "stream_options"
 _MEDIA: dict[Lesson, str] = {"no_pictures": "image_url", "no_sounds": "input_audio"}  # parts of messages
-_OF_REQUEST = (400, 413, 415, 422)  # the statuses that may be due to a picture, whatever is said
+_OF_REQUEST = (400, 413, 415, 422)  # the statuses that may be due to one part of it, whatever is said
 
 
 @dataclass
 class Lessons:
     """The lessons of one model; times are those of time.monotonic()."""
 
+    has_counted: bool = False  # it has said what an answer took, so it takes that question
     _learnt: dict[Lesson, float] = field(default_factory=dict)  # until when
     _refused: dict[str, float] = field(default_factory=dict)  # tools, by their offered names
 
@@ -44,6 +46,14 @@ class Lessons:
         self._refused |= dict.fromkeys(refused, until)
         if refused or refusal.params.get("status") not in _OF_REQUEST:
             return bool(refused)
+        if (
+            refusal.is_vague
+            and not refusal.lessons
+            and not self.has_counted
+            and _concerns("no_usage", request)
+        ):
+            self._learnt["no_usage"] = until
+            return True
         unwanted = [lesson for lesson in _MEDIA if _concerns(lesson, request)]
         self._learnt |= dict.fromkeys(unwanted, until)
         return bool(unwanted)

@@ -6,10 +6,12 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import ModelError, Piece, Reply
+from assistant.chat.interfaces import ModelError, Piece, Reply, Usage
 from assistant.llm.answer import ReplyBuilder
+from assistant.llm.credentials import is_near
 from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
 from assistant.llm.request import Options, chat_request, unsensed
@@ -89,8 +91,28 @@ class OpenAIModel:
             else:
                 break
         for part in builder.end():
-            said = [] if isinstance(part, Reply) and part.calls else of_answer
-            yield replace(part, notes=(*notes, *said, *part.notes)) if isinstance(part, Reply) else part
+            if isinstance(part, Reply):
+                said = [] if part.calls else of_answer
+                usage = await self._priced(part.usage)
+                yield replace(part, notes=(*notes, *said, *part.notes), usage=usage)
+            else:
+                yield part
+
+    async def _priced(self, usage: Usage | None) -> Usage | None:
+        if usage is None:
+            return None
+        self._lessons.has_counted = True
+        if self._is_near():
+            return usage
+        await asyncio.to_thread(importlib.import_module, "assistant.llm.prices")
+        from assistant.llm.prices import priced  # noqa: PLC0415  see _opened
+
+        usage, window = priced(usage, self.name, self.base_url or OPENAI)
+        self.window = self.window or window
+        return usage
+
+    def _is_near(self) -> bool:
+        return is_near(urlsplit(self.base_url or OPENAI).hostname or "")
 
     async def aclose(self) -> None:
         """Close the connections to the provider."""
@@ -103,6 +125,10 @@ class OpenAIModel:
             # question, so that neither the start nor the other requests wait for it.
             await asyncio.to_thread(importlib.import_module, "assistant.llm.client")
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see above
+
+            if not self._is_near():  # the prices take 1 s, too: while the provider answers
+                loop = asyncio.get_running_loop()
+                loop.run_in_executor(None, importlib.import_module, "assistant.llm.prices")
 
             try:
                 self._provider = self._provider or ProviderClient(  # another question may have come first

@@ -40,8 +40,13 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
         r"|图片|图像"
     ),
     "no_sounds": _any(r"\binput_audio\b|\baudio\b|multimodal|content must be a string|音频|语音"),
+    "no_usage": _any(r"stream_options|include_usage"),
     "bridge": _any(r"role.{0,3}user.{0,3}after role.{0,3}tool"),  # Mistral
 }
+_VAGUE = _any(
+    r"(extra|unknown|unrecogni[sz]ed|unexpected|unsupported|additional|invalid|not permitted).{0,40}"
+    r"(input|field|param|argument|propert|key)|参数"
+)
 _MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways
     402: _any(r"insufficient.{0,9}(balance|quota|credit|fund)|arrear|余额|欠费"),
     429: _any(r"rate.?limit|throttl|too many requests|频率|并发|限流"),
@@ -61,11 +66,15 @@ _CODES |= {404: "model_not_found", 429: "model_rate_limited"}
 
 
 class RefusedError(ModelError):
-    """The provider refused the request; `lessons` are what its `message` says of the model."""
+    """The provider refused the request; `lessons` are what its `message` says of the model.
+
+    `is_vague`: it does not know a part of the request, whichever that is.
+    """
 
     def __init__(self, code: str, message: str, **params: object) -> None:
         super().__init__(code, **params)
         self.message = message
+        self.is_vague = _VAGUE.search(message) is not None
         self.lessons = frozenset(lesson for lesson, pattern in _LESSONS.items() if pattern.search(message))
 
 

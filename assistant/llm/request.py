@@ -23,12 +23,12 @@ MODEL, THINK = "model", "think"
 REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's, OpenRouter's and Ollama's
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
-# What a refusal says of a model: it takes no tools; no temperature; no pictures; no sounds; it wants the
-# bound of an answer under OpenAI's newer name; it wants reasoning in every assistant message, even an empty
-# one (DeepSeek, Kimi); it wants the assistant to speak between a tool's result and the user (Mistral).
-Lesson = Literal[
-    "no_tools", "no_temperature", "no_pictures", "no_sounds", "completion_tokens", "reasoning", "bridge"
-]
+# What a refusal says of a model: it takes no tools; no temperature; no pictures; no sounds; no question what
+# an answer takes; it wants the bound of an answer under OpenAI's newer name; it wants reasoning in every
+# assistant message, even an empty one (DeepSeek, Kimi); it wants the assistant to speak between a tool's
+# result and the user (Mistral).
+Limit = Literal["no_tools", "no_temperature", "no_pictures", "no_sounds", "no_usage"]
+Lesson = Literal[Limit, "completion_tokens", "reasoning", "bridge"]
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
@@ -56,7 +56,7 @@ class Options:
 def chat_request(
     model: str, messages: Sequence[Message], tools: Sequence[Mapping[str, Any]], options: Options
 ) -> dict[str, Any]:
-    """Return the body of a request for this model, without `stream`."""
+    """Return the body of a request for this model, without `stream`, but for one that is streamed."""
     lessons = options.lessons
     offered = [_acceptable(tool) for tool in tools]
     media = _with_media(messages, options.senses(model))
@@ -66,6 +66,8 @@ def chat_request(
         request |= {"tools": offered, "tool_choice": "auto"}
     if options.temperature is not None and "no_temperature" not in lessons:
         request["temperature"] = options.temperature
+    if "no_usage" not in lessons:
+        request["stream_options"] = {"include_usage": True}
     if options.max_tokens:
         name = "max_completion_tokens" if "completion_tokens" in lessons else "max_tokens"
         request[name] = options.max_tokens
