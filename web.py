@@ -203,6 +203,7 @@ async def stream(
     | `tool_progress` | `{id, progress, total, message}` |
     | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed}` |
     | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |
+    | `usage` | `{input, output, cached, cost, window}`: tokens of one answer, by its provider; dollars |
     | `error` | `{code, params, detail}` |
     | `done` | `{reason}`: `stop`, `approval`, `question`, `rounds` or `error` |
 

@@ -73,7 +73,10 @@ export class ConversationController {
 	regenerate() {
 		const {entries} = this.conversation;
 		const question = entries.findLastIndex(({message}) => message.role === "user");
-		this.#reask(() => entries.splice(entriesToKeep(this.conversation, question + 1)));
+		this.#reask(() => {
+			if (!entries.splice(entriesToKeep(this.conversation, question + 1)).length) return;
+			if (!entries[question + 1]) delete entries[question]?.usage;
+		});
 	}
 
 	/** @param {string} id @param {boolean} yes @param {Decision} [how] */

@@ -5,6 +5,7 @@ import {attr, button, editInPlace, h, icon, iconButton, openDialog, toast} from 
 import {visible} from "./exact-text.js";
 import {failureText, t} from "./i18n.js";
 import {drawExact} from "./result-view.js";
+import {totalText, usageText} from "./usage.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 
@@ -61,6 +62,9 @@ export class ConversationView {
 	#answer = null;
 	/** @type {HTMLElement | null} the part of it that is being written */
 	#prose = null;
+	/** @type {Entry | null} the newest */
+	#question = null;
+	#total = h(".quiet");
 	#fixed = 0; // nodes of that part which stay as they are
 	/** @type {HTMLElement | null} what the model thinks before it */
 	#thoughts = null;
@@ -87,6 +91,7 @@ export class ConversationView {
 	question(entry) {
 		this.#close();
 		this.#answer = null;
+		this.#question = entry;
 		const {controller} = this;
 		const text = contentOf(entry);
 		const [begin] = FOLDED.exec(text) ?? [];
@@ -188,6 +193,7 @@ export class ConversationView {
 	begin() {
 		this.#note.remove();
 		this.#answer?.querySelector(":scope > .acts")?.remove();
+		this.#total.remove();
 		this.#add(this.#dots);
 	}
 
@@ -209,7 +215,8 @@ export class ConversationView {
 		}
 		const copy = copyButton(() => this.#proseOf(answer));
 		const again = iconButton("again", () => this.controller.regenerate());
-		answer.append(h(".acts", copy, again));
+		answer.append(h(".acts", copy, again, h("span.quiet", usageText(this.#question?.usage))), this.#total);
+		this.#total.textContent = totalText(this.controller.conversation);
 	}
 
 	/** @param {HTMLElement} answer */

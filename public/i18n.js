@@ -63,6 +63,7 @@ const isFailure = value => typeof value?.code === "string";
 /** @type {(value: number | Date, options: any) => string} any: TypeScript does not know useGrouping "min2" yet */
 const format = (value, options) => value.toLocaleString(language, options);
 const YUAN = {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol", useGrouping: "min2"};
+const DOLLARS = {...YUAN, currency: "USD", maximumSignificantDigits: 2, roundingPriority: "morePrecision"};
 const DAY = {month: "short", day: "numeric"};
 const MINUTE = {...DAY, hour: "2-digit", minute: "2-digit"};
 const SECOND = /** @type {const} */ ({dateStyle: "short", timeStyle: "medium"});
@@ -76,6 +77,10 @@ export const sizeText = bytes =>
 	bytes < 2 ** 20
 		? `${formatNumber(Math.ceil(bytes / 2 ** 10))} KB`
 		: `${format(bytes / 2 ** 20, {maximumFractionDigits: 1})} MB`;
+/** @type {(value: number) => string} */
+export const formatDollars = value => format(value, DOLLARS);
+/** @type {(share: number) => string} */
+export const formatPercent = share => format(share, {style: "percent", maximumFractionDigits: 0});
 /** In the order of the reader's alphabet. @type {(a: string, b: string) => number} */
 export const compareTexts = (a, b) => a.localeCompare(b, language);
 

@@ -3,6 +3,7 @@ import {events, messageOf} from "./backend.js";
 import {openCalls} from "./call-states.js";
 import {failureText} from "./i18n.js";
 import {isListed, listTool} from "./preferences.js";
+import {addUsage} from "./usage.js";
 
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[], off: {server: string, tool?: string}[]}} ToolLists */
@@ -93,6 +94,7 @@ class Turn {
 		},
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
 		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
+		usage: usage => addUsage(this.conversation, usage),
 		error: failure => {
 			this.end = {reason: "error", detail: failureText(failure)};
 		},

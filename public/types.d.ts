@@ -68,9 +68,12 @@ type TurnEvents = {
 	approval: Failure & {id: string};
 	tool_progress: Progress & {id: string};
 	tool_result: Call & {id: string};
+	usage: Usage;
 	error: Failure;
 	done: {reason: string};
 };
+/** Tokens as the provider counts them, dollars where they are known, and how much the model reads at most. */
+type Usage = {input: number; output: number; cost?: number | null; window?: number | null};
 type ToolAnswer = {result: string; isError?: boolean; code?: string | null; params?: Params; media?: Media[]};
 type Row = Record<string, unknown>;
 
@@ -81,8 +84,8 @@ type ToolCall = {id: string; function: {name: string; arguments: string}};
 /** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part. */
 type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]};
 
-/** A message as it came, how an answer looked, what the model thought before it, and what was attached to a question. */
-type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]};
+/** A message as it came, how an answer looked, what the model thought before it, what was attached to a question, and what its answer took. */
+type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]; usage?: Usage};
 
 /** A picture as a data URL, or a text, and what is to be known of it; its size is that of what is sent, in bytes. */
 type Attachment = {name: string; size: number; url?: string; text?: string; about?: string};
@@ -139,6 +142,9 @@ type Conversation = {
 	/** By tool call id, as are the approvals. */
 	calls: Record<string, Call>;
 	approvals: Record<string, boolean>;
+	/** What all of it took; and how much of the model's window is full. */
+	usage?: Usage;
+	full?: number;
 	/** Of what IndexedDB holds. */
 	version?: string;
 	removed?: boolean;

@@ -117,6 +117,18 @@ class MessageEvent(Event):
 
 
 @dataclass(frozen=True)
+class UsageEvent(Event):
+    """What one answer of the model took, as its provider counts; `window` is how much it reads at most."""
+
+    event = "usage"
+    input: int
+    output: int
+    cached: int
+    cost: float | None
+    window: int | None
+
+
+@dataclass(frozen=True)
 class ErrorEvent(Event):
     """The turn failed."""
 

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Literal
 
@@ -113,7 +113,9 @@ class Turn:
             async with asyncio.timeout(self.seconds), aclosing(answer) as pieces:
                 async for piece in pieces:
                     match piece:
-                        case Reply():
+                        case Reply(usage=used):
+                            if used:
+                                self.told.emit(events.UsageEvent(**asdict(used), window=self.model.window))
                             return piece
                         case Thought(text):
                             self.told.emit(events.ThinkingEvent(text))

@@ -1,4 +1,4 @@
-"""What answers cost and how much a model reads, where `genai-prices` knows it from the data that it brings."""
+"""What answers cost and how much a model reads, where `genai-prices` knows it from its own data."""
 
 from dataclasses import replace
 
@@ -9,9 +9,9 @@ from assistant.chat.interfaces import Usage
 
 
 def priced(usage: Usage, model: str, base_url: str) -> tuple[Usage, int | None]:
-    """Return the usage with its cost, and the model's window in tokens.
+    """Return the usage with its cost, unless the provider told it, and the model's window in tokens.
 
-    What the provider itself has told stays. A model is known by its provider's address only: under the same name another asks another price.
+    A model is known by its provider's address only: under the same name another asks another price.
     """
     counts = Counts(input_tokens=usage.input, output_tokens=usage.output, cache_read_tokens=usage.cached)
     try:
