@@ -9,7 +9,7 @@ import {failureText, t, words} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
-import {drawServers, fillPrompt} from "./server-list.js";
+import {drawServers} from "./server-list.js";
 import {makeSidebar} from "./sidebar.js";
 import {switches} from "./switches.js";
 
@@ -212,8 +212,9 @@ function drawStarters() {
 
 /** One without arguments is asked as it is; another is filled in first, and can still be changed. @param {Prompt} prompt */
 async function beginWith(prompt) {
-	if (Object.keys(prompt.input_schema.properties ?? {}).length) return fillPrompt(prompt, write);
 	try {
+		if (Object.keys(prompt.input_schema.properties ?? {}).length)
+			return (await import("./tool-details.js")).fillPrompt(prompt, write);
 		current.ask(await promptText(prompt));
 	} catch (error) {
 		current.view.note(messageOf(error));

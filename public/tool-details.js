@@ -1,0 +1,78 @@
+// What is seen of a tool once it is opened, to run it by hand; and the dialog for a prompt's arguments.
+import {isUnknown, messageOf, promptText} from "./backend.js";
+import {askedBill} from "./call-card.js";
+import {attr, button, h, openDialog} from "./elements.js";
+import {t} from "./i18n.js";
+import {isListed, listTool, toolsThatAsk} from "./preferences.js";
+import {PURCHASE, purchaseOf} from "./purchase.js";
+import {drawAnswer, drawExact} from "./result-view.js";
+import {schemaForm} from "./schema-form.js";
+import {keyedCall} from "./tool-client.js";
+
+/** @param {Tool} tool */
+function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
+	const call = keyedCall(server, name);
+	/** @param {unknown} args @param {object | null} agreed @returns {Promise<HTMLElement>} */
+	const send = async (args, agreed) => {
+		try {
+			return drawAnswer(await call(args, agreed));
+		} catch (error) {
+			const again = button(t("unknownRetry"), async () => box.replaceWith(await send(args, agreed)));
+			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);
+			return box;
+		}
+	};
+	/** What it costs is shown before anything is bought. @param {unknown} args @returns {Promise<HTMLElement>} */
+	const run = async args => {
+		const purchase = purchaseOf({server, tool: name, honoursKey, raw: JSON.stringify(args)}, server);
+		if (!purchase) return send(args, name === PURCHASE ? null : {});
+		const [bill, total] = await askedBill(server, purchase);
+		const buy = async () => {
+			yes.disabled = true;
+			const sum = total();
+			box.replaceWith(await send(args, sum === null ? null : {total: sum}));
+		};
+		const yes = button(t("confirmBuy"), buy, ".primary");
+		/** @type {HTMLElement} */
+		const no = button(t("cancel"), () => box.remove());
+		/** @type {HTMLElement} */
+		const box = h(".content", bill, h(".row", yes, no));
+		return box;
+	};
+	return schemaForm(t("tryTool"), schema, run, t("run"));
+}
+
+/** Ask for a prompt's arguments, and `use` its text. @param {Prompt} prompt @param {(text: string) => void} use */
+export function fillPrompt(prompt, use) {
+	/** @param {unknown} args */
+	const run = async args => {
+		const text = await promptText(prompt, args);
+		dialog.close();
+		use(text); // after closing, which moves the focus
+		return "";
+	};
+	const cancel = button(t("cancel"), () => dialog.close());
+	const form = schemaForm(prompt.description, prompt.input_schema, run, t("takeOver"), cancel);
+	const dialog = openDialog(prompt.title, form);
+}
+
+/** A tool only reads because its server says so: the user may want to be asked. @param {Tool} tool */
+function askFirstBox({server, name}) {
+	const tool = {server, tool: name};
+	const onchange = () => {
+		listTool("askFirst", tool, box.checked);
+		listTool("asked", tool, box.checked);
+	};
+	const box = h("input", attr({type: "checkbox", checked: isListed(toolsThatAsk(), tool), onchange}));
+	return h("label.check", box, t("askFirst"));
+}
+
+/** @param {Tool} tool */
+export function toolDetails(tool) {
+	/** @param {"input_schema" | "output_schema"} key */
+	const schema = key =>
+		tool[key] && h("details.raw", h("summary", t(key)), drawExact(JSON.stringify(tool[key])));
+	const askFirst = tool.readOnly && askFirstBox(tool);
+	const schemas = [schema("input_schema"), schema("output_schema")];
+	return h("", h("p", tool.description), askFirst, schemas, runForm(tool)).childNodes;
+}
