@@ -25,7 +25,7 @@ from assistant.chat.interfaces import Model
 from assistant.llm.model import OPENAI, OpenAIModel
 from assistant.llm.registry import Models
 from assistant.llm.settings import ModelSettings
-from assistant.page import doctor, model_routes, routes, sign_in, terminal
+from assistant.page import doctor, model_routes, resources, routes, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, Place, Services
@@ -248,6 +248,7 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
         redoc_url=None,
     )
     app.include_router(router)
+    app.include_router(resources.router)
     app.include_router(sign_in.router)
     app.state.desk = model_routes.Desk(settings, guarded=bool(settings.web_password))
     routes.install(app)

@@ -147,13 +147,6 @@ class GetPromptRequest(JsonBody):
     args: dict[str, str] = {}
 
 
-class ReadResourceRequest(JsonBody):
-    """A resource to read."""
-
-    server: str = Field(examples=["product-mcp"])
-    uri: str = Field(examples=["shop://products"])
-
-
 class TrustRequest(JsonBody):
     """A command to allow: its entry's fingerprint in `/api/status`, as it was shown."""
 
@@ -165,6 +158,7 @@ FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
     explain,
     {"origin_not_allowed": 403, "sign_in_unwanted": 409, "public_url_needed": 409}
+    | {"template_wrong": 422, "template_unfilled": 422}
     | {"unknown_server": 404, "call_not_running": 404, "too_busy": 429, "command_changed": 409}
     | {"state_unwritable": 503, "models_locked": 403, "key_needed": 409, "model_gone": 409}
     | {"base_unusable": 422, "key_unusable": 422},
@@ -220,12 +214,6 @@ async def watch(services: AppServices) -> AsyncIterator[ServerSentEvent]:
 async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, str]:
     """Return a prompt's text, filled in by its server."""
     return {"text": await services.toolbox.prompt(request.server, request.name, request.args)}
-
-
-@router.post("/api/read-resource", tags=["page"], responses=FAILURE_RESPONSES)
-async def read_resource(request: ReadResourceRequest, services: AppServices) -> dict[str, Any]:
-    """Return a resource's contents: `{"contents": [{"uri", "mimeType", "text" or "blob"}]}`."""
-    return {"contents": await services.toolbox.read_resource(request.server, request.uri)}
 
 
 @router.post(

@@ -11,6 +11,7 @@ from assistant.llm.registry import Models
 from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
+from assistant.toolbox.resources import follow
 from serving.errors import CodedError
 from serving.logs import printable
 
@@ -96,6 +97,23 @@ class Overview:
                     yield "changed", {"server": server, "uris": uris}
                 await (asyncio.sleep(PAUSE_SECONDS) if touched else bell.wait())
 
+    async def following(self, link: Link, uri: str) -> AsyncGenerator[None]:
+        """Have a resource followed while this is open; yield when that has begun, and at every change."""
+        news, server = self._toolbox.news, link.server.name
+        number = news.number
+        task = asyncio.create_task(follow(link, uri))
+        task.add_done_callback(lambda _: news.ring())
+        try:
+            while not (task.done() or self._is_stopping):
+                bell, touched = news.bell, news.since(number).get(server, [])
+                number = news.number
+                if uri in touched:
+                    yield
+                await (asyncio.sleep(PAUSE_SECONDS) if uri in touched else bell.wait())
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     def end(self) -> None:
         """End all who watch."""
         self._is_stopping = True
@@ -153,13 +171,14 @@ def _server(link: Link) -> dict[str, Any]:
         "code": error.code if error else None,
         "params": error.params if error else {},
         "tools": len(link.listing.tools),
-        "notes": [_said(note) for note in link.notes],
-        "skipped": [_said(each) for each in link.listing.skipped],
+        "notes": [said(note) for note in link.notes],
+        "skipped": [said(each) for each in link.listing.skipped],
         "watched": link.watched,
         "protocolVersion": link.protocol_version,
         "retryIn": link.retry_in,
     }
 
 
-def _said(what: CodedError) -> dict[str, Any]:
+def said(what: CodedError) -> dict[str, Any]:
+    """Return a note with the sentence of its code."""
     return {"code": what.code, "params": what.params, "text": explain(what.code, what.params)}

@@ -25,7 +25,7 @@ from assistant.toolbox.questions import (
     state_only,
 )
 from assistant.toolbox.raw_results import raw_of
-from assistant.toolbox.results import read_blocks, read_contents, read_result
+from assistant.toolbox.results import read_blocks, read_result
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
 from serving.errors import CodedError
@@ -85,7 +85,7 @@ async def _result(
 ) -> ToolResult | Asked:
     """Return what comes of a call, or what its server asks in the place of a result."""
     try:
-        answer = await _send(link, request, effect)
+        answer = await exchange(link, request, effect)
         raw = raw_of(answer.meta, {})
         return asked_of(raw, call, answers) or await read_result(raw)
     except NoAnswerError as error:
@@ -147,23 +147,17 @@ async def _in_time(
 
 async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
     """Return a prompt's text. Raises CodedError: the server is down, does not answer, or refuses."""
-    raw = await _fetch(link, lambda client: client.get_prompt(name, args))
+    raw = await fetch(link, lambda client: client.get_prompt(name, args))
     messages = raw.get("messages") or []
     contents = [each.get("content") for each in messages if isinstance(each, dict)]
     texts = [text for content in contents for text in read_blocks(content)[0]]
     return redacted("\n\n".join(filter(None, texts)))
 
 
-async def read_resource(link: Link, uri: str) -> list[dict[str, str]]:
-    """Return a resource's contents, each with uri, mimeType, and text or blob. Raises as `fill_prompt`."""
-    raw = await _fetch(link, lambda client: client.read_resource(uri))
-    return await read_contents(raw, uri)
-
-
-async def _fetch(link: Link, request: Callable[[Client], Awaitable[Result]]) -> dict[str, Any]:
+async def fetch(link: Link, request: Callable[[Client], Awaitable[Result]]) -> dict[str, Any]:
     """Return what a server sent in answer to a request that only reads."""
     try:
-        answer = await _send(link, request, lambda: "reads")
+        answer = await exchange(link, request, lambda: "reads")
     except (ValueError, RuntimeError) as error:
         log.info("%s: %s", link.server.name, error)
         raise CodedError("garbled", server=link.server.name) from error
@@ -171,7 +165,9 @@ async def _fetch(link: Link, request: Callable[[Client], Awaitable[Result]]) -> 
     return raw
 
 
-async def _send(link: Link, request: Callable[[Client], Awaitable[R]], effect_now: Callable[[], Effect]) -> R:
+async def exchange(
+    link: Link, request: Callable[[Client], Awaitable[R]], effect_now: Callable[[], Effect]
+) -> R:
     """Send a request, again after an answer that did not come, where that is safe.
 
     Raises:

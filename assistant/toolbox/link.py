@@ -6,6 +6,7 @@ import os
 import random
 import shlex
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, Literal
@@ -76,6 +77,7 @@ class Link:
         self.auth = SignIn(server, limits, sign_ins, self._needs_person) if server.can_sign_in else None
         self.questions = Questions(limits.answer_seconds)
         self.watched: Sequence[str] = ()  # of those, what the server tells the changes of
+        self.followed = Counter[str]()  # resources that are open somewhere, beside those
         self._is_deaf = False  # the stream on which it would tell has ended
         self.status: Status = "disabled" if server.error else "connecting"
         self.error: CodedError | None = server.error
@@ -133,6 +135,15 @@ class Link:
         while self._client is None:
             await self._changed.wait()
         return self._client
+
+    def has(self, client: Client) -> bool:
+        """Whether this client is connected still."""
+        return self._client is client
+
+    async def left(self, client: Client) -> None:
+        """Wait until this client is connected no more."""
+        while self._client is client:
+            await self._changed.wait()
 
     async def settled(self, *unsettled: Status) -> Status:
         """Wait until the status is none of these, or the first attempt is over, and return it."""
@@ -258,7 +269,7 @@ class Link:
             case ToolListChangedNotification():
                 self._tools_changed.set()
             case ResourceUpdatedNotification():
-                self._touched(message.params.uri)
+                self.touched(message.params.uri)
             case StreamEnded():
                 self._is_deaf = True
                 self._watches(())
@@ -268,8 +279,10 @@ class Link:
         self.watched = () if self._is_deaf else tuple(uris)
         self._news.touch(self.server.name, self.watched)
 
-    def _touched(self, uri: str) -> None:
-        whole = [each for each in self.watched if uri == each or uri.startswith(f"{each}/")]
+    def touched(self, uri: str) -> None:
+        """Tell that a resource has changed, where somebody watches or follows it."""
+        wanted = {*self.watched, *+self.followed}
+        whole = [each for each in wanted if uri == each or uri.startswith(f"{each}/")]
         if whole:
             self._news.touch(self.server.name, whole)
 
@@ -321,7 +334,7 @@ class Link:
                 self._watches(changes.honored.resource_subscriptions or ())
                 async for change in changes:
                     if isinstance(change, ResourceUpdated):
-                        self._touched(change.uri)
+                        self.touched(change.uri)
                     else:
                         await self._list(client)
         except SubscriptionLost:

@@ -24,6 +24,7 @@ MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
 MAX_TOOL_NAME = 256  # characters of a tool's own name
 HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 HONOURS_KEY = "product-mcp/honours-key"  # in a tool's `_meta`: a call sent twice under one key runs once
+CAPABILITY = {"resource_templates": "resources"}  # of a list, where it is named otherwise
 
 R = TypeVar("R")
 
@@ -47,19 +48,19 @@ async def read_listing(
     """
     skipped: list[CodedError] = []
     raw_tools = await entries_of(client, "tools", max_pages, skipped)
-    tools = _usable("tool_skipped", raw_tools, partial(describe_tool, server, writing=writing), skipped)
+    tools = usable("tool_skipped", raw_tools, partial(describe_tool, server, writing=writing), skipped)
     patterns = [each for each in (*server.only_tools, *server.not_tools) if each != "*"]
     matched = {each for each in patterns for tool in tools if server.is_meant(tool.name, each)}
     if unmatched := [each for each in patterns if each not in matched]:
         skipped.append(CodedError("tools_unmatched", names=unmatched))
     raw_prompts = await entries_of(client, "prompts", max_pages, skipped)
-    prompts = _usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
+    prompts = usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
     return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped)
 
 
 async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:
     """Read the pages of a list as they came, up to our bounds."""
-    is_promised = getattr(client.server_capabilities, kind) is not None
+    is_promised = getattr(client.server_capabilities, CAPABILITY.get(kind, kind)) is not None
     entries: list[Any] = []
     cursor = None
     for _ in range(max_pages if is_promised or kind == "tools" else 0):
@@ -84,20 +85,26 @@ async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[Co
     return entries
 
 
-def _usable(
-    code: str, entries: list[Any], describe: Callable[[dict[str, Any]], R], skipped: list[CodedError]
+def usable(
+    code: str,
+    entries: list[Any],
+    describe: Callable[[dict[str, Any]], R],
+    skipped: list[CodedError],
+    *,
+    key: str = "name",
+    longest: int = MAX_TOOL_NAME,
 ) -> list[R]:
     """Describe the entries that can be used, and name the others."""
     found: dict[str, R] = {}
     for number, entry in enumerate(entries, 1):
-        name = entry.get("name") if isinstance(entry, dict) else None
+        name = entry.get(key) if isinstance(entry, dict) else None
         try:
             if not isinstance(entry, dict):
                 raise CodedError("entry_not_object")  # noqa: TRY301  as what describes it does
             if not isinstance(name, str) or not name.strip():
                 raise CodedError("name_not_text")  # noqa: TRY301
-            if len(name) > MAX_TOOL_NAME:
-                raise CodedError("name_too_long", max=MAX_TOOL_NAME)  # noqa: TRY301
+            if len(name) > longest:
+                raise CodedError("name_too_long", max=longest)  # noqa: TRY301
             found[name] = describe(entry)
         except CodedError as error:
             shown = str(name)[:MAX_NAME_LENGTH] if isinstance(name, str | int | float) else f"#{number}"

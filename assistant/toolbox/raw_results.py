@@ -18,7 +18,18 @@ MAX_VERSION = 40  # characters
 MAX_ENTRIES = 5_000  # of one list
 
 # Read by us, each with the part that the SDK's client cannot do without.
-READ_RAW = {"tools/call": "content", "prompts/get": "messages", "resources/read": "contents"}
+READ_RAW: dict[str, dict[str, Any]] = {
+    "tools/call": {"content": []},
+    "prompts/get": {"messages": []},
+    "resources/read": {"contents": []},
+    "completion/complete": {"completion": {"values": []}},
+}
+LISTS = {
+    "tools/list": "tools",
+    "prompts/list": "prompts",
+    "resources/list": "resources",
+    "resources/templates/list": "resourceTemplates",
+}
 COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}  # what any version asks for
 
 Note = Callable[[CodedError], None]
@@ -72,8 +83,8 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
     if method == "initialize" or (method == "server/discover" and "supportedVersions" in result):
         return _introduced(result, note)
-    if method in ("tools/list", "prompts/list", "resources/list"):
-        key = method.partition("/")[0]
+    if method in LISTS:
+        key = LISTS[method]
         entries = result.get(key)
         if not isinstance(entries, list):
             note(CodedError("list_odd", list=key))
@@ -85,7 +96,7 @@ def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[s
         return {**COMPLETE, **paged, key: [*filter(None, tools)], "_meta": carried(entries)}
     is_question = {"inputRequests", "requestState"} & result.keys()
     if method in READ_RAW and (method == "tools/call" or not is_question):
-        return {**COMPLETE, READ_RAW[method]: [], "_meta": carried(result)}
+        return {**COMPLETE, **READ_RAW[method], "_meta": carried(result)}
     return result
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any, overload
 
 from assistant.chat.interfaces import Answers, Asked, Progress, Tool, ToolResult, UnknownServerError
-from assistant.toolbox.call import call_tool, fill_prompt, read_resource
+from assistant.toolbox.call import call_tool, fill_prompt
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
@@ -178,10 +178,6 @@ class Toolbox:
         for link in self.links.values():
             if link.auth and link.auth.key == auth.key:
                 link.reconnect()
-
-    async def read_resource(self, server: str, uri: str) -> list[dict[str, str]]:
-        """Return a resource's contents, each with uri, mimeType, and text or blob. Raises as `prompt`."""
-        return await read_resource(self.link(server), uri)
 
     def link(self, server: str) -> Link:
         """Return a server's link. Raises UnknownServerError: no server has this name."""

@@ -39,7 +39,7 @@ async def test_the_contents_of_a_resource_are_as_whole_as_they_came(
     shared: world.Started, given: Any, read: list[dict[str, str]]
 ) -> None:
     shared.server.answers["resources/read"] = {"contents": given}
-    assert await shared.web.read(URI) == (200, {"contents": read})
+    assert await shared.web.read(URI) == (200, {"uri": URI, "contents": read})
     reads = [asked for asked in shared.server.asked if asked.get("method") == "resources/read"]
     assert [asked["params"]["uri"] for asked in reads] == [URI]
 
@@ -72,7 +72,8 @@ async def test_a_resource_is_read_in_both_eras(tmp_path: Path, around: Any) -> N
     async with serve(app) as url, world.entry(tmp_path, {"url": f"{url}/mcp"}) as web:
         await web.becomes("ready")
         read = await web.read("shop://items/7")
-    assert read == (200, {"contents": [content("[7]", "shop://items/7", "application/json")]})
+    seven = content("[7]", "shop://items/7", "application/json")
+    assert read == (200, {"uri": "shop://items/7", "contents": [seven]})
 
 
 RESOURCES = {"resources": [{"uri": "shop://products"}, {"uri": "other://a"}]}
@@ -98,3 +99,92 @@ async def test_what_a_server_does_not_tell_of_is_not_watched(
             await asyncio.sleep(0.01)
     told = await shared.web.server()
     assert (told["status"], told["watched"]) == ("ready", [])
+
+
+ODD_RESOURCES = [
+    {"uri": "a:b", "name": "n", "mimeType": 7, "size": "9"},
+    {"uri": "a:c", "title": "T", "description": "D", "mimeType": "text/x", "size": 9},
+    {"name": "no address"},
+    "no object",
+]
+ODD_TEMPLATES = [{"uriTemplate": "f:///{+path}{?lang}", "name": "files"}, {"uriTemplate": "f:///{"}]
+
+
+async def test_resources_and_templates_are_listed_one_by_one_and_what_is_odd_is_named(
+    shared: world.Started,
+) -> None:
+    answers = {
+        "resources/list": {"resources": ODD_RESOURCES},
+        "resources/templates/list": {"resourceTemplates": ODD_TEMPLATES},
+    }
+    await shared.connect(answers, CAN)
+    listed = (await shared.web.http.get("/api/resources", params={"server": "s"})).json()
+    none = {"description": "", "mimeType": "", "size": None}
+    assert listed["resources"] == [
+        {"uri": "a:b", "title": "n", **none},
+        {"uri": "a:c", "title": "T", "description": "D", "mimeType": "text/x", "size": 9},
+    ]
+    asked = [{"name": "path", "required": True}, {"name": "lang", "required": False}]
+    assert listed["templates"] == [
+        {"uri": "f:///{+path}{?lang}", "title": "files", **none, "arguments": asked}
+    ]
+    reasons = [note["params"]["reason"]["code"] for note in listed["skipped"]]
+    assert reasons == ["name_not_text", "entry_not_object", "template_wrong"]
+
+
+async def test_a_list_that_is_refused_is_named_beside_the_other(shared: world.Started) -> None:
+    await shared.connect({"resources/templates/list": {"resourceTemplates": ODD_TEMPLATES[:1]}}, CAN)
+    listed = (await shared.web.http.get("/api/resources", params={"server": "s"})).json()
+    assert (listed["resources"], len(listed["templates"])) == ([], 1)
+    assert listed["skipped"][0]["code"] == "list_refused"
+
+
+@pytest.mark.parametrize(
+    ("template", "args", "uri"),
+    [
+        ("f:///{name}", {"name": "a b/c"}, "f:///a%20b%2Fc"),
+        ("f:///{+path}{?lang}", {"path": "a/b", "lang": ""}, "f:///a/b"),
+        ("f://{/path*}", {"path": "a/b"}, "f:///a/b"),
+        ("f:///{name}", {"other": "x"}, None),
+        ("f:///{", {}, None),
+    ],
+)
+async def test_a_template_is_filled_in(
+    shared: world.Started, template: str, args: dict[str, str], uri: str | None
+) -> None:
+    shared.server.answers["resources/read"] = {"contents": [{"text": "a"}]}
+    body = {"server": "s", "uri": template, "args": args}
+    answer = await shared.web.http.post("/api/read-resource", json=body)
+    assert (answer.status_code, answer.json().get("uri")) == ((200, uri) if uri else (422, None))
+
+
+async def test_markdown_comes_as_html_that_is_safe_too(shared: world.Started) -> None:
+    texts = [{"uri": "a:b.md", "text": "# A"}, {"uri": "a:c", "mimeType": "text/markdown", "text": "<b>"}]
+    shared.server.answers["resources/read"] = {"contents": [*texts, {"uri": "a:d", "text": "# D"}]}
+    contents = (await shared.web.read(URI))[1]["contents"]
+    assert [each.get("html") for each in contents] == ["<h1>A</h1>\n", "<p>&lt;b&gt;</p>\n", None]
+
+
+@pytest.mark.parametrize(
+    ("completion", "values"),
+    [
+        ({"values": ["a", 7, "b"], "total": "2"}, ["a", "b"]),
+        ({"values": [str(n) for n in range(200)]}, [str(n) for n in range(100)]),
+        (None, []),
+    ],
+)
+async def test_an_argument_is_completed(shared: world.Started, completion: Any, values: list[str]) -> None:
+    shared.server.answers["completion/complete"] = {"completion": completion}
+    ref = {"type": "ref/resource", "uri": "f:///{a}/{b}"}
+    body = {"server": "s", "ref": ref, "argument": {"name": "b", "value": "x"}, "context": {"a": "1"}}
+    assert (await shared.web.http.post("/api/complete", json=body)).json() == {"values": values}
+    (asked,) = [asked for asked in shared.server.asked if asked.get("method") == "completion/complete"]
+    assert asked["params"]["ref"] == ref
+    assert asked["params"]["argument"] == {"name": "b", "value": "x"}
+    assert asked["params"]["context"] == {"arguments": {"a": "1"}}
+
+
+async def test_a_server_that_tells_no_changes_ends_the_stream_at_once(shared: world.Started) -> None:
+    await shared.connect({}, {"capabilities": {"tools": {}, "resources": {}}})
+    answer = await shared.web.http.get("/api/follow", params={"server": "s", "uri": URI})
+    assert (answer.status_code, "changed" in answer.text) == (200, False)

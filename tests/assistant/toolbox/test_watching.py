@@ -46,9 +46,11 @@ async def an_entry(shop: str, wire: str, port: int = 0) -> AsyncIterator[dict[st
         yield {"url": f"{url}/sse" if wire == "sse" else f"{url}/mcp"}
 
 
-async def events(web: world.Web) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+async def events(
+    web: world.Web, path: str = "/api/watch", **params: str
+) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """What a page hears."""
-    async with asyncio.timeout(60), web.http.stream("GET", "/api/watch") as response:
+    async with asyncio.timeout(60), web.http.stream("GET", path, params=params) as response:
         name = ""
         async for line in response.aiter_lines():
             kind, _, text = line.partition(": ")
@@ -103,3 +105,24 @@ async def test_after_a_reconnection_it_is_watched_anew(tmp_path: Path, wire: str
                 await changed(page, *WATCHED)  # perhaps, in the meantime
             await web.http.post("/api/servers/s/reconnect")
             await watched(page, 0)
+
+
+@pytest.mark.parametrize("wire", ["2026-07-28", "handshake", "sse"])
+async def test_a_resource_that_is_open_is_followed_and_no_longer(tmp_path: Path, wire: str) -> None:
+    uri = "shop://products/2"
+    async with (
+        a_shop(tmp_path) as shop,
+        an_entry(str(shop.base_url).rstrip("/"), wire) as entry,
+        world.entry(tmp_path, entry) as web,
+    ):
+        await web.becomes("ready")
+        async with aclosing(events(web, "/api/follow", server="s", uri=uri)) as heard:
+            await anext(heard)
+            _, before = await web.read(uri)
+            assert (await shop.post("/api/purchase", json=ORDER)).status_code == 200
+            assert (await anext(heard))[0] == "changed"
+        async with aclosing(events(web, "/api/follow", server="s", uri=uri)) as heard:
+            await anext(heard)
+            await web.http.post("/api/servers/s/reconnect")
+            assert [event async for event in heard] == []  # the page asks again
+    assert before["uri"] == uri

@@ -1,0 +1,97 @@
+"""The routes of servers' resources: listed, read, completed, followed while somebody has one open."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+from fastapi import APIRouter
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
+
+from assistant.page.markdown import to_html
+from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, event
+from assistant.page.state import said
+from assistant.toolbox.resources import complete, filled, list_resources, read_resource
+
+MAX_MARKDOWN = 200_000  # characters of a resource that is rendered
+
+router = APIRouter(tags=["page"], responses={422: FAILURE_RESPONSES[422]})
+
+
+class ReadResourceRequest(JsonBody):
+    """A resource to read."""
+
+    server: str = Field(examples=["product-mcp"])
+    uri: str = Field(examples=["shop://products"])
+    args: dict[str, str] | None = Field(None, description="what a template is filled in with")
+
+
+class Reference(BaseModel):
+    """What has an argument: a template or a prompt."""
+
+    type: Literal["ref/resource", "ref/prompt"]
+    uri: str = ""
+    name: str = ""
+
+
+class Argument(BaseModel):
+    """An argument, and what of it is known."""
+
+    name: str
+    value: str = ""
+
+
+class CompleteRequest(JsonBody):
+    """An argument to complete; `context` are the other arguments."""
+
+    server: str
+    ref: Reference
+    argument: Argument
+    context: dict[str, str] = Field({})
+
+
+@router.get("/api/resources", responses=FAILURE_RESPONSES)
+async def resources(server: str, services: AppServices) -> dict[str, Any]:
+    """List a server's resources and templates, and say what of its lists cannot be used."""
+    listed, templates, skipped = await list_resources(services.toolbox.link(server))
+    return {"resources": listed, "templates": templates, "skipped": [said(each) for each in skipped]}
+
+
+@router.post("/api/read-resource", responses=FAILURE_RESPONSES)
+async def read(request: ReadResourceRequest, services: AppServices) -> dict[str, Any]:
+    """Return a resource: `{"uri", "contents": [{"uri", "mimeType", "text" or "blob", "html"}]}`.
+
+    `html` is that of markdown, and safe to show.
+    """
+    uri = request.uri if request.args is None else filled(request.uri, request.args)
+    contents = await read_resource(services.toolbox.link(request.server), uri)
+    for content in contents:
+        if _is_markdown(content):
+            content["html"] = await asyncio.to_thread(to_html, content["text"])
+    return {"uri": uri, "contents": contents}
+
+
+def _is_markdown(content: dict[str, str]) -> bool:
+    kind = content["mimeType"].partition(";")[0]
+    is_named = kind in ("", "text/plain") and content["uri"].lower().endswith((".md", ".markdown"))
+    return (kind == "text/markdown" or is_named) and len(
+        content.get("text", "x" * MAX_MARKDOWN)
+    ) < MAX_MARKDOWN
+
+
+@router.post("/api/complete", responses=FAILURE_RESPONSES)
+async def complete_argument(request: CompleteRequest, services: AppServices) -> dict[str, list[str]]:
+    """Return what a server suggests for an argument: `{"values": [...]}`."""
+    link = services.toolbox.link(request.server)
+    ref, argument = request.ref.model_dump(), request.argument.model_dump()
+    return {"values": await complete(link, ref, argument, request.context)}
+
+
+@router.get("/api/follow", response_class=EventSourceResponse)
+async def follow(server: str, uri: str, services: AppServices) -> AsyncIterator[ServerSentEvent]:
+    """Send a `changed` event once a resource is followed, and whenever it has changed.
+
+    The stream ends when its server tells no more, at once where it cannot be followed.
+    """
+    async for _ in services.overview.following(services.toolbox.link(server), uri):
+        yield event("changed", {})
