@@ -6,12 +6,14 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from serving import logs
 from serving.addresses import is_confidential, is_loopback
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 
 MIN_KEY = 16  # characters of a key that is never sent, and could be found by trying
 SERVICES = ("API_", "MCP_", "WEB_")  # how their settings begin; all three may read one `.env`
+OF_FILE = "_FILE"  # what ends the name of a setting whose value stands in a file
 NEARLY = 0.85  # how like one of ours a name must be to be taken for a misspelling of it
 
 # What pydantic says in English, by its type of error.
@@ -134,6 +137,18 @@ class ServiceSettings(BaseSettings):
     hosts_field: ClassVar[str] = ""  # further names under which the service is called ...
     origins_field: ClassVar[str] = ""  # ... and origins whose pages may use it
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings come from, the strongest first; the flags come before them."""
+        return init_settings, env_settings, FromFiles(settings_cls), dotenv_settings
+
     @property
     def hosts(self) -> str:
         """The names that are let in, separated by commas."""
@@ -169,6 +184,38 @@ class ServiceSettings(BaseSettings):
         return self
 
 
+class FromFiles(PydanticBaseSettingsSource):
+    """Settings whose value stands in a file, as containers have it: `MCP_TOKEN_FILE=/run/secrets/token`."""
+
+    def get_field_value(
+        self,
+        field: FieldInfo,  # noqa: ARG002  pydantic's
+        field_name: str,
+    ) -> tuple[Any, str, bool]:
+        """Return what the file of a setting holds, without the line's end. Raises SettingsError."""
+        name = field_name.upper()
+        named = {
+            key.upper(): value for key, value in {**dotenv_values(".env"), **os.environ}.items() if value
+        }
+        path = named.get(f"{name}{OF_FILE}")
+        if not path:
+            return None, field_name, False
+        if name in named:
+            raise SettingsError(f"{name} 和 {name}{OF_FILE} 只能设置一个")
+        try:
+            return Path(path).read_text("utf-8").rstrip("\r\n"), field_name, False
+        except (OSError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{name}{OF_FILE}：读不了 {path} ({error})") from error
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the settings that stand in files."""
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
 S = TypeVar("S", bound=ServiceSettings)
 
 
@@ -199,8 +246,9 @@ def where_set(settings: ServiceSettings, fields: Iterable[str]) -> dict[str, str
     found = {}
     for name in (field.upper() for field in fields if field in settings.model_fields_set):
         # What starts the service may have put the file into the environment, as honcho does.
-        in_file = name in written and environment.get(name, written[name]) == written[name]
-        found[name] = ".env" if in_file else "environment" if name in environment else "flag"
+        spelt = name if name in written or name in environment else f"{name}{OF_FILE}"
+        in_file = spelt in written and environment.get(spelt, written[spelt]) == written[spelt]
+        found[name] = ".env" if in_file else "environment" if spelt in environment else "flag"
     return found
 
 
@@ -210,7 +258,7 @@ def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tupl
     likely = [
         (name, difflib.get_close_matches(name.upper(), _of_the_same_service(name.upper(), ours), 1, NEARLY))
         for name in sorted(names)
-        if name.upper() not in ours
+        if name.upper().removesuffix(OF_FILE) not in ours
     ]
     return [(name, meant[0]) for name, meant in likely if meant]
 

@@ -232,3 +232,39 @@ def test_env_example_names_nothing_else_and_says_what_each_is_for() -> None:
     for before, line in itertools.pairwise(lines):
         if re.match(r"[A-Z_]+=", line):
             assert before.startswith("# "), line
+
+
+@each_service
+def test_a_secret_may_stand_in_a_file(
+    service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    secret = service.Settings.secret_field
+    (tmp_path / "secret").write_text("a-token-of-24-characters\n")
+    monkeypatch.setenv(f"{secret}_file".upper(), str(tmp_path / "secret"))
+    loaded = load(service.Settings, [])
+    assert getattr(loaded, secret).get_secret_value() == "a-token-of-24-characters"
+    assert not caplog.messages
+    flag = f"--{secret.replace('_', '-')}"
+    assert (
+        getattr(load(service.Settings, [flag, "stronger-than-a-file"]), secret).get_secret_value()[0] == "s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        ({"SMALL_TOKEN_FILE": "nowhere"}, "SMALL_TOKEN_FILE：读不了 nowhere"),
+        ({"SMALL_TOKEN_FILE": "."}, "SMALL_TOKEN_FILE：读不了 ."),
+        ({"SMALL_TOKEN_FILE": "binary"}, "SMALL_TOKEN_FILE：读不了 binary"),
+        ({"SMALL_TOKEN_FILE": "text", "SMALL_TOKEN": "x"}, "SMALL_TOKEN 和 SMALL_TOKEN_FILE 只能设置一个"),
+        ({"SMALL_PORT_FILE": "text"}, "设置有误 SMALL_PORT：应为整数"),
+    ],
+)
+def test_a_file_that_cannot_be_a_setting_is_named(
+    files: dict[str, str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
+    (tmp_path / "text").write_text("text")
+    for name, value in files.items():
+        monkeypatch.setenv(name, value)
+    assert said in refusal(Small)
