@@ -24,7 +24,7 @@ from serving import VERSION, gate, server
 from serving.access import BearerToken
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
-from serving.settings import Hosts, Origins, ServiceSettings, Token, load
+from serving.settings import Hosts, Origins, Rate, ServiceSettings, Token, load
 from shop import catalog, csv_routes, desk, problems
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
 from shop.archive import archive
@@ -62,6 +62,7 @@ class Settings(ServiceSettings):
     host_field = "api_host"
     secret_field = "api_token"  # noqa: S105  the name of a setting
     hosts_field, origins_field = "api_allowed_hosts", "api_allowed_origins"
+    rate_field = "api_rate_limit"
 
     api_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 API_TOKEN")
     api_port: int = Field(8000, ge=1, le=65535, description="监听端口")
@@ -78,6 +79,7 @@ class Settings(ServiceSettings):
     )
     api_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     api_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
+    api_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
     api_token: Token | None = Field(None, description="请求必须携带的令牌 (Bearer)")
     owner_token: Token | None = Field(
         None, description="店主的令牌：改商品和库存、取消订单；没有时只有直接从本机来的请求可以"

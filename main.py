@@ -29,7 +29,7 @@ from serving.addresses import EVERYWHERE, ListenHost, address_shown
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from serving.server import run as serve
-from serving.settings import Hosts, IssuerUrl, Origins, PublicUrl, ServiceSettings, Token, load
+from serving.settings import Hosts, IssuerUrl, Origins, PublicUrl, Rate, ServiceSettings, Token, load
 
 OWNERS_TOOLS = (
     "本服务是店主的：到货和更正库存用 restock，新增和修改商品用 change_product，取消订单用 cancel_order。"
@@ -66,6 +66,7 @@ class Settings(ServiceSettings):
     host_field = "mcp_host"
     secret_field = "mcp_token"  # noqa: S105  the name of a setting
     hosts_field, origins_field = "mcp_allowed_hosts", "mcp_allowed_origins"
+    rate_field = "mcp_rate_limit"
 
     mcp_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 MCP_TOKEN")
     mcp_port: int = Field(8083, ge=1, le=65535, description="监听端口")
@@ -79,6 +80,7 @@ class Settings(ServiceSettings):
     mcp_confirm: asking.Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
     mcp_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
+    mcp_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
     mcp_token: Token = Field(SecretStr(""), description="客户端必须携带的令牌 (Bearer)")
     mcp_auth_issuer: IssuerUrl = Field(
         "", description="登录服务器 (OAuth 2.1 issuer)，它发的令牌也可以使用本服务"

@@ -45,7 +45,7 @@ from serving.http_protocol import Bounds
 from serving.kept import Kept
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
-from serving.settings import Hosts, Key, Origins, PublicUrl, load
+from serving.settings import Hosts, Key, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 
@@ -69,6 +69,7 @@ class Settings(ModelSettings):
     host_field = "web_host"
     secret_field = "web_password"  # noqa: S105  the name of a setting
     hosts_field, origins_field = "web_allowed_hosts", "cors_origins"
+    rate_field = "web_rate_limit"
 
     web_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 WEB_PASSWORD")
     web_port: int = Field(8002, ge=1, le=65535, description="监听端口")
@@ -79,6 +80,7 @@ class Settings(ModelSettings):
     web_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
+    web_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
     check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
 

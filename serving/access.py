@@ -34,6 +34,7 @@ def sentences(hosts: str, origins: str, secret: str) -> dict[str, str]:
             f"不接受来自 {{origin}} 的网页。若是您自己的，请设置 {origins}={{origin}}；"
             "若是本服务自己的网页，请让代理转发 Host，或者也这样设置"
         ),
+        "rate_limited": "请求太多：每个客户端每分钟最多 {limit} 次，请 {seconds} 秒后再试",
         "no_secret": f"没有设置 {secret}，所以只接受从本机来的连接；要从别的机器访问，请先设置 {secret}",
     }
 

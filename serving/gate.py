@@ -7,6 +7,7 @@ from starlette.responses import Response
 
 from serving.access import Access, Allowed, BearerToken, Password, Refusal
 from serving.forwarding import Forwarding, networks
+from serving.rate_limit import RateLimit
 from serving.settings import ServiceSettings
 
 
@@ -37,6 +38,8 @@ def install(
         only_direct=only_direct,
         headers=headers or {},
     )
+    if settings.rate_limit:
+        app.add_middleware(RateLimit, per_minute=settings.rate_limit, refuse=refuse)
     if settings.root_path or settings.trusted_proxies:
         trusted = networks(settings.trusted_proxies)
         app.add_middleware(Forwarding, root_path=settings.root_path, trusted=trusted)

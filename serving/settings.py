@@ -103,6 +103,7 @@ Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 Password = Annotated[SecretStr, AfterValidator(_can_be_seen)]
 Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_be_guessed)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+Rate = Annotated[int, Field(ge=0, le=1_000_000)]
 IssuerUrl = Annotated[str, AfterValidator(_issuer)]
 Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas, as are
 Hosts = Annotated[str, AfterValidator(_hosts)]
@@ -136,6 +137,7 @@ class ServiceSettings(BaseSettings):
     secret_field: ClassVar[str]  # ... and the token or password without which it must be loopback
     hosts_field: ClassVar[str] = ""  # further names under which the service is called ...
     origins_field: ClassVar[str] = ""  # ... and origins whose pages may use it
+    rate_field: ClassVar[str] = ""  # requests of a client in a minute
 
     @classmethod
     def settings_customise_sources(
@@ -158,6 +160,11 @@ class ServiceSettings(BaseSettings):
     def origins(self) -> str:
         """The origins that are let in, separated by commas."""
         return str(getattr(self, self.origins_field))
+
+    @property
+    def rate_limit(self) -> int:
+        """How many requests of a client are served in a minute; 0 for all."""
+        return int(getattr(self, self.rate_field)) if self.rate_field else 0
 
     @property
     def log_level(self) -> str:
