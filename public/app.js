@@ -62,7 +62,7 @@ const page = {
 	// The keyboard goes to the confirmation, unless something is being typed.
 	asked(controller, card) {
 		if (controller !== current) return;
-		announce(t("askedYou") + (card.call.title || card.call.tool));
+		announce(t(card.state === "asking" ? "askedQuestion" : "askedYou") + (card.call.title || card.call.tool));
 		// A card that is taller than the view is read from its beginning, before anything can confirm it.
 		const isTall = card.root.offsetHeight > scroll.clientHeight;
 		follow(isAtEnd && !isTall);

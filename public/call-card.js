@@ -77,13 +77,19 @@ function progressBar({progress, total, message}) {
 	return h("span.progress", h("progress", attr(props)), message);
 }
 
+/** What its server has asked, and nobody answered. @param {Call} call */
+const openQuestions = ({questions = []}) => questions.filter(({answer}) => !answer);
+
 export class CallCard {
 	/** @type {CallState | ""} */
 	state = "";
 	#canRepeat = false;
+	#asked = "";
 	#body = h(".card-body");
 	#summary = h("summary");
 	#slot = h(".slot", attr({role: "group"}));
+	/** @type {Map<string, HTMLElement>} what is being filled in stays while others are answered */
+	#forms = new Map();
 
 	/** @param {string} id @param {ConversationController} controller */
 	constructor(id, controller) {
@@ -105,21 +111,26 @@ export class CallCard {
 		const {conversation, answering} = this.controller;
 		const state = callState(conversation, this.id, answering !== null);
 		this.#summary.replaceChildren(
-			icon(state),
+			icon(state === "asking" ? "waiting" : state),
 			h("bdi.card-title", titleOf(call)),
 			h("code", call.server && h("bdi", visible(call.server)), call.server && " · ", h("bdi", aboutOf(call))),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatNumber(call.ms)} ms`),
 			call.progress && state === "running" ? progressBar(call.progress) : "",
 		);
 		const canRepeat = ["unknown", "failed"].includes(state) && entriesBefore(conversation, this.id) !== null;
-		if (state === this.state && canRepeat === this.#canRepeat) return;
+		const asked = openQuestions(call)
+			.map(({id}) => id)
+			.join();
+		if (state === this.state && canRepeat === this.#canRepeat && asked === this.#asked) return;
 		this.#canRepeat = canRepeat;
+		this.#asked = asked;
 		this.root.dataset.state = this.state = state;
 		const hasFailed = state === "failed" && call.code !== "price_changed";
 		if (hasFailed || (state === "done" && call.media?.some(isPlayable))) this.details.open = true;
 		this.#body.replaceChildren();
 		this.#fillBody();
-		this.#fillSlot(call, state);
+		if (state === "asking") this.#showQuestions(call);
+		else this.#fillSlot(call, state);
 	}
 
 	/** Only once it is open: a long conversation has hundreds of folded cards. */
@@ -178,6 +189,23 @@ export class CallCard {
 		this.controller.page.asked(this.controller, this);
 	}
 
+	/** What its server asks in the middle of it. @param {Call} call */
+	async #showQuestions(call) {
+		const {questionForm} = await import("./question-card.js");
+		const open = openQuestions(call);
+		if (this.state !== "asking") return;
+		this.#slot.className = "slot waiting";
+		const forms = open.map(question => {
+			const known = this.#forms.get(question.id);
+			const form =
+				known ?? questionForm(question, answer => this.controller.respond(this.id, question, answer));
+			this.#forms.set(question.id, form);
+			return form;
+		});
+		if (open[0]) this.#fill(t("serverAsks", {server: visible(open[0].server)}), "", t("goesToServer"), forms);
+		this.controller.page.asked(this.controller, this);
+	}
+
 	/** With the stock as it was right after it. @param {Call} call @param {Order} order */
 	async #showReceipt(call, order) {
 		this.#slot.className = "slot receipt";
@@ -221,6 +249,9 @@ export class CallCard {
 	}
 
 	focus() {
-		focusIn(this.#slot, ".primary");
+		focusIn(
+			this.#slot,
+			this.#slot.querySelector(".secret") ? ".primary" : ".asks :is(input, select), .primary",
+		);
 	}
 }

@@ -1,6 +1,6 @@
 // How far the tool calls of a conversation have come.
 
-/** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "chosen" | "running" | "halted"} CallState */
+/** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "asking" | "chosen" | "running" | "halted"} CallState */
 
 /** Ids of the newest assistant message's calls without a result. @param {Conversation} conversation */
 export function openCalls({entries}) {
@@ -12,11 +12,12 @@ export function openCalls({entries}) {
 
 /** @param {Conversation} conversation @param {string} id @param {boolean} [isAnswering] @returns {CallState} */
 export function callState({calls, approvals}, id, isAnswering = false) {
-	const {result, unknown, isError, waiting, auto, chosen} = calls[id] ?? {}; // {}: never announced
+	const {result, unknown, isError, waiting, auto, chosen, questions = []} = calls[id] ?? {}; // {}: never announced
 	const decision = approvals[id];
 	if (decision === false) return "refused";
 	if (result !== undefined) return resultState(unknown, isError);
 	if (waiting && !decision) return "waiting";
+	if (questions.some(({answer}) => !answer)) return "asking";
 	if (chosen) return "chosen";
 	if (isAnswering) return "running";
 	return decision || auto ? "unknown" : "halted";
@@ -32,7 +33,7 @@ function resultState(unknown, isError) {
 export function standing(conversation) {
 	if (!conversation.entries.length) return "";
 	const states = openCalls(conversation).map(id => callState(conversation, id));
-	if (states.includes("waiting")) return "waiting";
+	if (states.includes("waiting") || states.includes("asking")) return "waiting";
 	if (states.includes("unknown")) return "unknown";
 	return !states.length && conversation.entries.at(-1)?.message.role === "assistant" ? "whole" : "cut";
 }

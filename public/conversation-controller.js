@@ -18,6 +18,7 @@ const ERROR = "错误: "; // begins the result of a failed call, as the back end
 export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
 	answering = null;
+	#isDue = false; // to go on, as soon as the other calls of the round have ended
 
 	/** @param {Conversation} conversation @param {Page} page @param {(controller: any) => ConversationView} makeView any: this */
 	constructor(conversation, page, makeView, follow = followTurn) {
@@ -87,10 +88,27 @@ export class ConversationController {
 		approvals[id] = yes;
 		calls[id].confirmed = total === null ? null : {total};
 		if (yes && forEver) allowForEver(calls[id]);
+		this.#goOn(id);
+	}
+
+	/** What the server of a call has asked is answered. @type {(id: string, question: Question, answer: Answer) => void} */
+	respond(id, question, answer) {
+		if (question.answer) return;
+		Object.assign(question, {answer, content: answer.content ?? question.content, code: null});
+		this.#goOn(id);
+	}
+
+	/** Once all is decided that waits. @param {string} id of the call about which something was */
+	#goOn(id) {
+		const {conversation} = this;
+		const {approvals, calls} = conversation;
 		this.save();
 		const othersWait = standing(conversation) === "waiting";
-		for (const open of openCalls(conversation)) calls[open].chosen = othersWait && approvals[open];
-		if (othersWait) this.view.card(id);
+		for (const open of openCalls(conversation)) {
+			calls[open].chosen = othersWait && (approvals[open] || calls[open].questions?.length);
+		}
+		this.#isDue = !othersWait && this.answering !== null;
+		if (othersWait || this.#isDue) this.view.card(id);
 		else this.answer();
 	}
 
@@ -126,7 +144,8 @@ export class ConversationController {
 		for (const id of openCalls(this.conversation)) {
 			const state = callState(this.conversation, id);
 			if (state === "waiting") approvals[id] = false;
-			if (state !== "unknown") continue;
+			if (state !== "unknown" && state !== "asking") continue;
+			calls[id].questions = [];
 			const error = {code: "outcome_unknown", params: {}};
 			const result = t("unknownText");
 			Object.assign(calls[id], {result, isError: true, unknown: true, ...error});
@@ -148,6 +167,10 @@ export class ConversationController {
 		this.answering = null;
 		this.save(); // only now do the other tabs hear of it
 		this.view.finish();
+		if (this.#isDue) {
+			this.#isDue = false;
+			return this.answer();
+		}
 		this.explain(end);
 		this.page.ended(this, end.reason);
 	}

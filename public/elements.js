@@ -11,7 +11,8 @@ import {t, textOf} from "./i18n.js";
 const EVENTS = /** @type {const} */ (["onclick", "onsubmit", "onchange", "ontoggle"]);
 const NAMES = /** @type {const} */ ([
 	...["aria-current", "aria-hidden", "aria-label", "checked", "data-status", "download", "href", "max"],
-	...["placeholder", "required", "role", "scope", "tabindex", "title", "type", "value"],
+	...["maxlength", "min", "minlength", "placeholder", "rel", "required", "role", "scope", "selected", "step"],
+	...["tabindex", "target", "title", "type", "value"],
 ]);
 const LINK = /^(https?|mailto|blob):/i;
 const TOAST_MS = 7000;

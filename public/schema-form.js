@@ -12,6 +12,10 @@ const MAX_DEPTH = 5; // of forms within forms; what lies deeper, or is too much,
 const MAX_FIELDS = 200;
 /** @type {Record<string, string>} */
 const HINTS = {array: "[ ]", object: "{ }"};
+/** The steps of numbers. @type {Record<string, string>} */
+const NUMBERS = {integer: "1", number: "any"};
+/** The fields of texts. @type {Record<string, string>} */
+const FORMATS = {email: "email", uri: "url", date: "date", "date-time": "datetime-local"};
 
 /** What a reference within the schema points to. @param {unknown} ref @param {unknown} root */
 function pointed(ref, root) {
@@ -28,28 +32,91 @@ export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
 	if (!isObject(schema)) return {};
 	const {$ref, anyOf, oneOf, allOf, ...own} = schema;
 	const options = [anyOf, oneOf, allOf].filter(Array.isArray).flat();
+	const choices = options.filter(option => isObject(option) && "const" in option);
+	if (choices.length) {
+		const names = choices.map(option => option.title ?? option.const);
+		return {type: "string", ...own, enum: choices.map(option => option.const), enumNames: names};
+	}
 	const target = pointed($ref, root) ?? options.find(option => isObject(option) && option.type !== "null");
 	const found = target && steps ? {...own, ...resolveSchema(target, root, steps - 1)} : own;
 	const type = [found.type].flat().find(name => name !== "null");
 	return /** @type {Schema} */ ({...found, type});
 }
 
-/** @type {(name: string, shape: Schema) => [HTMLInputElement | HTMLSelectElement, () => unknown]} */
-function control(name, {type, enum: listed}) {
-	const options = Array.isArray(listed) ? listed : type === "boolean" && [true, false];
-	if (options) {
-		const choice = options.map((option, i) => h("option", attr({value: i}), visible(textOf(option))));
-		const select = h("select", h("option", attr({value: ""})), choice);
-		return [select, () => (select.value ? options[Number(select.value)] : undefined)];
+/** What can be chosen, each with its name. @param {Schema} shape @returns {[unknown, string][]} */
+function choicesOf({type, enum: listed, enumNames: names}) {
+	const [options, labels] =
+		type === "boolean"
+			? [
+					[true, false],
+					[t("yes"), t("no")],
+				]
+			: [listed, names];
+	if (!Array.isArray(options)) return [];
+	return options.map((option, i) => [option, textOf(Array.isArray(labels) ? (labels[i] ?? option) : option)]);
+}
+
+/** @type {(name: string, shape: Schema, isRequired: boolean) => Field} */
+function control(name, shape, isRequired) {
+	const {type, format, default: usual} = shape;
+	const options = choicesOf(shape);
+	if (options.length) {
+		const choice = options.map(([option, label], i) =>
+			h("option", attr({value: i, selected: option === usual}), visible(label)),
+		);
+		const select = h("select", attr({required: isRequired}), h("option", attr({value: ""})), choice);
+		return [select, () => (select.value ? options[Number(select.value)][0] : undefined)];
 	}
-	const input = h("input", attr({placeholder: HINTS[`${type}`]}));
+	const kind = `${type}` === "string" ? FORMATS[`${format}`] : NUMBERS[`${type}`] && "number";
+	/** @param {unknown} bound */
+	const number = bound => (typeof bound === "number" ? bound : undefined);
+	const props = {
+		...{placeholder: HINTS[`${type}`], required: isRequired, type: kind},
+		...{min: number(shape.minimum), max: number(shape.maximum), step: NUMBERS[`${type}`]},
+		...{minlength: number(shape.minLength), maxlength: number(shape.maxLength)},
+	};
+	const input = h("input", attr(props));
+	const text = typeof usual === "object" ? JSON.stringify(usual) : textOf(usual ?? "");
+	input.value = kind === "datetime-local" && usual ? localTime(text) : text;
 	const read = () => {
+		if (kind === "datetime-local" && input.value) return new Date(input.value).toISOString();
 		if (!input.value || type === "string") return input.value || undefined;
 		const value = parseJson(input.value);
 		if (value === undefined && type) throw new Error(t("badJson", {name}));
 		return value === undefined ? input.value : value;
 	};
 	return [input, read];
+}
+
+/** A moment as the field for it takes it, on the reader's clock. @param {string} text */
+function localTime(text) {
+	const at = new Date(text);
+	if (Number.isNaN(at.getTime())) return "";
+	return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+}
+
+/** Several of a list can be chosen. @type {(shape: Schema, options: [unknown, string][], isRequired: boolean) => Field} */
+function severalOf({minItems, maxItems, default: usual}, options, isRequired) {
+	const least = isRequired || minItems ? Number(minItems ?? 0) : 0;
+	const boxes = options.map(([option]) =>
+		h("input", attr({type: "checkbox", checked: Array.isArray(usual) && usual.includes(option)})),
+	);
+	const group = h(
+		"",
+		boxes.map((box, i) => h("label.check", box, visible(options[i][1]))),
+	);
+	const check = () => {
+		const n = boxes.filter(({checked}) => checked).length;
+		const isOdd = n < least || n > Number(maxItems ?? n);
+		boxes[0].setCustomValidity(isOdd ? t("chooseSome", {least, most: `${maxItems ?? boxes.length}`}) : "");
+	};
+	group.onchange = check;
+	check();
+	const read = () => {
+		const chosen = options.filter((_, i) => boxes[i].checked).map(([option]) => option);
+		return chosen.length || isRequired ? chosen : undefined;
+	};
+	return [group, read];
 }
 
 /** @type {(shape: Schema) => [string, unknown][]} */
@@ -64,9 +131,13 @@ function fieldsFor(root) {
 		const shape = resolveSchema(schema, root);
 		const inner = partsOf(shape).length;
 		if (inner && inner <= room && depth <= MAX_DEPTH) return group(name, shape, isRequired, depth);
-		const [input, read] = control(name, inner ? {...shape, type: "object"} : shape);
-		input.required = isRequired;
-		const label = h("code", visible(name), isRequired && " *");
+		const several = shape.type === "array" ? choicesOf(resolveSchema(shape.items, root)) : [];
+		const label = h(shape.title ? "b" : "code", visible(textOf(shape.title ?? name)), isRequired && " *");
+		if (several.length) {
+			const [group, read] = severalOf(shape, several, isRequired);
+			return [h("fieldset.field", h("legend", label), h("small", shape.description), group), read];
+		}
+		const [input, read] = control(name, inner ? {...shape, type: "object"} : shape, isRequired);
 		return [h("label.field", label, h("small", shape.description), input), read];
 	}
 

@@ -22,6 +22,8 @@ class Turn {
 	kept = ""; // of the answer's HTML, before its last block
 	last = "";
 	thoughts = "";
+	/** @type {Question[]} what was asked before, with the answers that this turn took */
+	#answered = [];
 
 	/** @param {Conversation} conversation @param {TurnView} view @param {ListedTool[]} always */
 	constructor(conversation, view, always) {
@@ -37,7 +39,8 @@ class Turn {
 	/** @param {ServerEvent} event */
 	apply({event, data}) {
 		if (Object.hasOwn(this.#handlers, event)) this.#handlers[/** @type {keyof TurnEvents} */ (event)](data);
-		if (data.id) this.view.card(data.id);
+		const id = data.call ?? data.id;
+		if (id) this.view.card(id);
 	}
 
 	/** Keep a part of an answer that was stopped, since it has been read. */
@@ -84,7 +87,8 @@ class Turn {
 		tool_call: ({id, ...call}) => {
 			const {calls} = this.conversation;
 			const auto = !call.readOnly && isListed(this.always, call);
-			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false};
+			this.#answered.push(...(calls[id]?.questions ?? []));
+			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false, questions: []};
 		},
 		approval: ({id, code, params}) => {
 			const call = this.conversation.calls[id];
@@ -92,10 +96,25 @@ class Turn {
 			this.#update(id, {waiting: true, chosen, why: code ? {code, params} : null});
 			if (!call.readOnly) listTool("asked", call, true);
 		},
+		/** One that is asked again has the answer of before, to be mended. */
+		question: ({call, ...question}) => {
+			const given = this.#answered.find(({id}) => id === question.id)?.answer;
+			const {questions = []} = this.conversation.calls[call];
+			// What was not wrong stays answered while another of the same call is.
+			const answer = question.code ? null : given;
+			this.#update(call, {
+				questions: [...questions, {...question, answer, content: given?.content}],
+			});
+		},
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
 		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
 		usage: usage => addUsage(this.conversation, usage),
 		error: failure => {
+			for (const call of failure.code === "answer_not_genuine"
+				? Object.values(this.conversation.calls)
+				: []) {
+				for (const question of call.questions ?? []) question.answer = null;
+			}
 			this.end = {reason: "error", detail: failureText(failure)};
 		},
 		done: ({reason}) => {
@@ -137,6 +156,10 @@ function requestBody(conversation, {always, askFirst, off}) {
 	const open = openCalls(conversation);
 	const approvals = Object.fromEntries(open.map(id => [id, decided[id]]));
 	const agreed = open.filter(id => decided[id] && calls[id]?.confirmed).map(id => [id, calls[id].confirmed]);
+	const answers = open
+		.flatMap(id => calls[id]?.questions ?? [])
+		.map(({id, state, answer}) => answer && [id, {...answer, state}])
+		.filter(Array.isArray);
 	const question = conversation.entries.findLastIndex(({message}) => message.role === "user");
 	const fits = newest();
 	const mediaOf = (/** @type {Entry} */ {message}, /** @type {number} */ i) =>
@@ -147,6 +170,7 @@ function requestBody(conversation, {always, askFirst, off}) {
 		messages: sent.reverse(),
 		approvals,
 		confirmed: Object.fromEntries(agreed),
+		answers: Object.fromEntries(answers),
 		autoApprove: always,
 		askFirst,
 		off,

@@ -30,7 +30,9 @@ type Server = {
 type Note = {code: string; params: Params; text: string};
 
 /** Of JSON Schema the part that a form shows; a stranger's, so anything may be anything. */
-type Schema = {type?: unknown; description?: unknown; enum?: unknown; properties?: unknown; required?: unknown};
+type Schema = {type?: unknown; title?: unknown; description?: unknown; properties?: unknown; required?: unknown} & Rules;
+type Rules = {enum?: unknown; enumNames?: unknown; items?: unknown; format?: unknown; default?: unknown} & Bounds;
+type Bounds = {[name in "minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems"]?: unknown};
 
 type Address = {server: string; name: string};
 type Prompt = Address & {title: string; description: string; input_schema: Schema};
@@ -66,6 +68,7 @@ type TurnEvents = {
 	message: {message: Message};
 	tool_call: Call & {id: string};
 	approval: Failure & {id: string};
+	question: Question & {call: string};
 	tool_progress: Progress & {id: string};
 	tool_result: Call & {id: string};
 	usage: Usage;
@@ -94,6 +97,12 @@ type Progress = {progress: number; total?: number | null; message?: string | nul
 /** A part of a result that is no text, its data in base64; a resource has a uri, and without data it is a link. */
 type Media = {mime_type: string; data: string; uri?: string | null; name?: string | null};
 
+type Answer = {action: "accept" | "decline" | "cancel"; content?: Params | null};
+
+/** What a server asks in the middle of a call; a failure says why an answer was not taken, of which `content` is what was filled in. */
+type Question = Failure & {id: string; server: string; message: string; schema: Schema; url: string; state: string} & Given;
+type Given = {answer?: Answer | null; content?: Params | null};
+
 /** What is known of a tool call: what was asked, what came of it, and what was decided. */
 type Call = {
 	server: string;
@@ -120,6 +129,8 @@ type Call = {
 	progress?: Progress | null;
 	/** Allowed for ever, so nobody was asked. */
 	auto?: boolean;
+	/** By its server, and not taken up since. */
+	questions?: Question[];
 	/** For the user's decision; and why it does so again. */
 	waiting?: boolean;
 	why?: Failure | null;
