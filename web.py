@@ -1,11 +1,10 @@
 """The browser chat: a model answers by calling the tools of every MCP server in `mcp.json`."""
 
 import asyncio
-import os
 import re
 import secrets
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
 from functools import partial
@@ -25,15 +24,15 @@ from assistant.chat.interfaces import Model
 from assistant.llm.model import OPENAI, OpenAIModel
 from assistant.llm.registry import Models
 from assistant.llm.settings import ModelSettings
-from assistant.page import doctor, model_routes, resources, routes, sign_in, terminal
+from assistant.page import doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, Place, Services
 from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain, model_source
 from assistant.page.shares import Clients
 from assistant.page.state import WATCHED, Overview
-from assistant.toolbox import Toolbox, Trust, read_config
-from assistant.toolbox.config import watch_config
+from assistant.toolbox import Toolbox, Trust
+from assistant.toolbox.config_edit import ConfigFile
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.server import ConfigError
 from assistant.toolbox.sign_in import SignIns
@@ -252,6 +251,7 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     app.include_router(router)
     app.include_router(resources.router)
     app.include_router(sign_in.router)
+    app.include_router(servers.router)
     app.state.desk = model_routes.Desk(settings, guarded=bool(settings.web_password))
     routes.install(app)
     app.include_router(model_routes.router)
@@ -268,13 +268,15 @@ async def _lifespan(
 ) -> AsyncIterator[None]:
     given = settings.web_secret.get_secret_value().encode() if settings.web_secret else b""
     secret = given or secret_file.read_or_create(_state(settings) / "web-secret", "WEB_SECRET")
+    is_local = is_loopback(settings.web_host) and not (settings.root_path or settings.trusted_proxies)
+    config = _config(settings)
     async with aclosing(_models(settings, stand_in)) as models, _toolbox(settings, limits) as toolbox:
-        overview = Overview(models, toolbox)
+        overview, chat = Overview(models, toolbox), Chat(None, toolbox, secret)
         app.state.services = services = Services(
-            toolbox, Chat(None, toolbox, secret), models, overview, Clients(secret)
+            toolbox, chat, models, overview, Clients(secret), config, is_local=is_local
         )
         following = [
-            asyncio.create_task(_follow_config(toolbox, settings.mcp_config_path)),
+            asyncio.create_task(config.follow(toolbox)),
             asyncio.create_task(models.follow(toolbox.news.ring)),
         ]
         yield
@@ -287,14 +289,20 @@ def _state(settings: Settings) -> Path:
     return state_folder(settings.web_state_dir, (Path.cwd(), settings.mcp_config_path.parent))
 
 
+def _config(settings: Settings) -> ConfigFile:
+    # Whoever names a file means one that is there; the usual one may be begun in the page.
+    is_usual = settings.mcp_config_path == Settings.model_fields["mcp_config_path"].default
+    return ConfigFile(settings.mcp_config_path, _state(settings), may_be_missing=is_usual)
+
+
 def _toolbox(settings: Settings, limits: Limits | None = None) -> Toolbox:
     try:
-        servers = read_config(settings.mcp_config_path, _environment())
+        found = _config(settings).servers()
     except ConfigError as error:
         raise StartError(CONFIG_FAILED.format(explain(error.code, error.params))) from error
     folder = _state(settings)
     trust = Trust(folder / "commands", everything=settings.web_trust_commands)
-    return Toolbox(servers, limits, trust, WATCHED, SignIns(folder, settings.web_public_url))
+    return Toolbox(found, limits, trust, WATCHED, SignIns(folder, settings.web_public_url))
 
 
 def _models(settings: Settings, stand_in: Model | None = None) -> Models:
@@ -305,15 +313,6 @@ def _demo_model() -> Model:
     from assistant.demo.model import DemoModel  # noqa: PLC0415  costs 0.15 s, only where it is used
 
     return DemoModel()
-
-
-def _environment() -> Mapping[str, str | None]:
-    return {**dotenv_values(".env"), **os.environ}
-
-
-async def _follow_config(toolbox: Toolbox, path: Path) -> None:
-    async for servers in watch_config(path, _environment):
-        await toolbox.update(servers)
 
 
 # --- the start --------------------------------------------------------------------------------------------

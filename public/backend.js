@@ -12,6 +12,8 @@ class Refusal extends Error {
 	constructor(status, text) {
 		super(refusalOf(status, text));
 		const body = parseJson(text);
+		/** @type {Params} */
+		this.params = isObject(body) && isObject(body.params) ? body.params : {};
 		this.unknown = isObject(body) && "code" in body ? body.unknown === true : status >= 500;
 	}
 }
@@ -19,13 +21,12 @@ class Refusal extends Error {
 /** JSON with a mark in place of each half character, which no JSON parser likes. @param {unknown} value */
 const wholeJson = value => JSON.stringify(value).replace(/(?<!\\)((\\\\)*)\\ud[89a-f]../g, "$1\ufffd");
 
-/** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} [signal] @param {string} [key] */
-async function send(path, body, signal, key) {
+/** @param {string} path @param {unknown} body null where there is none @param {AbortSignal} [signal] @param {string} [key] */
+export async function send(path, body, signal, key, method = body ? "POST" : "GET") {
 	const headers = {"content-type": "application/json", ...(key && {"idempotency-key": key})};
-	const sent = new Blob([wholeJson(body)]);
-	if (sent.size > MAX_BODY) throw new Error(t("tooLong"));
-	const post = {method: "POST", headers, body: sent, signal};
-	const response = await fetch(path, body ? post : {signal});
+	const sent = body ? new Blob([wholeJson(body)]) : null;
+	if (sent && sent.size > MAX_BODY) throw new Error(t("tooLong"));
+	const response = await fetch(path, {method, signal, ...(sent && {headers, body: sent})});
 	if (!response.ok) throw new Refusal(response.status, await response.text());
 	return response;
 }

@@ -150,9 +150,12 @@ export function openDialog(title, ...content) {
 	const dialog = h("dialog.pop", attr({"aria-label": title}), h("header.bar", h("h3", title), cross));
 	const body = h(".content", ...content);
 	dialog.append(body);
+	/** @type {HTMLElement | null} */
+	const under = document.querySelector(":popover-open"); // which a dialog closes
 	dialog.addEventListener("close", () => {
 		document.body.append($("toast")); // which may be in it
 		dialog.remove();
+		under?.showPopover();
 	});
 	document.body.append(dialog);
 	dialog.showModal();

@@ -1,6 +1,6 @@
 // The panel's second tab: the servers with their state, tools and prompts.
 import {messageOf, reconnect, signIn, signOut, status, trust} from "./backend.js";
-import {attr, button, h, toast} from "./elements.js";
+import {attr, button, h, iconButton, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {allowForEver} from "./preferences.js";
@@ -84,14 +84,17 @@ function serverBox(server) {
 		status.tools.filter(({server}) => server === name).map(toolCard),
 		status.prompts.filter(({server}) => server === name).map(promptRow),
 	);
-	header.append(makeSwitch(box, name, {server: name}));
+	const manage = async () => (await import("./server-editor.js")).editServer(server);
+	header.append(iconButton("edit", manage, t("manageServer", {name})), makeSwitch(box, name, {server: name}));
 	return box;
 }
 
 /** @param {HTMLElement} box @param {() => void} onswitch something was switched on or off */
 export function drawServers(box, onswitch) {
 	const tokens = h("p.quiet", attr({role: "status"}), tokensText(status));
-	box.replaceChildren(tokens, ...status.servers.map(serverBox), status.servers.length ? "" : t("noServers"));
+	const add = button(t("addServer"), async () => (await import("./server-editor.js")).addServer());
+	const none = status.servers.length ? "" : h("p.quiet", t("noServers"));
+	box.replaceChildren(tokens, h(".row", add), ...status.servers.map(serverBox), none);
 	box.onchange = ({target}) => {
 		if (!(target instanceof HTMLInputElement) || target.role !== "switch") return;
 		tokens.textContent = tokensText(status);

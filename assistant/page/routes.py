@@ -32,6 +32,8 @@ from assistant.page.sentences import explain
 from assistant.page.shares import Clients, Shares
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
+from assistant.toolbox.config_edit import ConfigFile
+from assistant.toolbox.sentences import CONFIG, EDIT
 from serving.access import Allowed, printable
 from serving.error_answers import ErrorAnswers, Problem
 from serving.errors import CodedError
@@ -72,6 +74,8 @@ class Services:
     models: Models
     overview: Overview
     clients: Clients
+    config: ConfigFile
+    is_local: bool  # nobody but this machine is answered, and nothing stands in front
     shares: Shares = field(default_factory=Shares)
 
     async def turn(
@@ -157,11 +161,15 @@ class TrustRequest(JsonBody):
 FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
     explain,
-    {"origin_not_allowed": 403, "sign_in_unwanted": 409, "public_url_needed": 409}
-    | {"template_wrong": 422, "template_unfilled": 422}
-    | {"unknown_server": 404, "call_not_running": 404, "too_busy": 429, "command_changed": 409}
-    | {"state_unwritable": 503, "models_locked": 403, "key_needed": 409, "model_gone": 409}
-    | {"base_unusable": 422, "key_unusable": 422},
+    dict.fromkeys(CONFIG | EDIT, 422)  # an entry, or what is pasted
+    | dict.fromkeys(("base_unusable", "key_unusable", "template_wrong", "template_unfilled"), 422)
+    | dict.fromkeys(("origin_not_allowed", "command_not_local", "models_locked"), 403)
+    | dict.fromkeys(("unknown_server", "call_not_running"), 404)
+    | dict.fromkeys(("file_not_json", "file_without_servers", "config_not_editable", "config_changed"), 409)
+    | dict.fromkeys(("entry_changed", "server_exists", "too_many_servers", "command_changed"), 409)
+    | dict.fromkeys(("sign_in_unwanted", "public_url_needed", "key_needed", "model_gone"), 409)
+    | dict.fromkeys(("file_unreadable", "config_unwritable", "state_unwritable"), 503)
+    | {"too_busy": 429},
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},

@@ -37,7 +37,7 @@ class Overview:
         return {
             "model": {"name": model.name, "demo": model.demo},
             "models": [asdict(choice) for choice in self._models.choices()],
-            "servers": [_server(link) for link in self._toolbox.links.values()],
+            "servers": [described(link) for link in self._toolbox.links.values()],
         }
 
     def tools(self) -> dict[str, Any]:
@@ -158,7 +158,8 @@ def _compared(link: Link) -> tuple[Any, ...]:
     return (link.server, link.status, link.error, link.listing, tuple(link.notes), link.watched, link.sign_in)
 
 
-def _server(link: Link) -> dict[str, Any]:
+def described(link: Link) -> dict[str, Any]:
+    """Return how a server is."""
     server, error = link.server, link.error
     return {
         "name": server.name,

@@ -6,11 +6,13 @@ import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from functools import reduce
+from operator import getitem
 from pathlib import Path
 from typing import Any
 
 from assistant.toolbox.entries import is_entry, server_of
+from assistant.toolbox.jsonc import Document
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.server import ConfigError, Server
 
@@ -27,42 +29,45 @@ def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) 
     Raises ConfigError: the file is missing, is not a JSON object, or names no servers.
     """
     try:
-        text = _strict_json(_decoded(path.read_bytes()))
-        root = json.loads(f"{{{text}}}" if re.match(r'\s*"[^"]*"\s*:', text) else text)
-        # JSON can hold lone surrogates, which nothing can send: they become "?".
-        root = json.loads(json.dumps(root, ensure_ascii=False).encode(errors="replace"))
+        root = read_document(path, path.read_bytes()).root
     except OSError as error:
         raise ConfigError("file_unreadable", path=str(path), reason=error.strerror) from error
-    except (ValueError, RecursionError) as error:
-        raise ConfigError("file_not_json", path=str(path), reason=str(error)) from error
-    entries = _entries(root)
-    if entries is None:
+    where = place_of_servers(root)
+    if where is None:
         raise ConfigError("file_without_servers", path=str(path))
+    try:
+        entries = well_formed(reduce(getitem, where, root))
+    except RecursionError as error:
+        raise ConfigError("file_not_json", path=str(path), reason=str(error)) from error
     return [server_of(name, entry, environment) for name, entry in entries.items()]
 
 
-def _entries(root: Any) -> dict[str, Any] | None:
-    """Return the entries by name, whatever stands around them; None where there are none."""
+def read_document(path: Path, data: bytes) -> Document:
+    """Return what the file says. Raises ConfigError: it is not JSON."""
+    try:
+        return Document.of(data)
+    except (ValueError, RecursionError) as error:
+        raise ConfigError("file_not_json", path=str(path), reason=str(error)) from error
+
+
+def well_formed(value: Any) -> Any:
+    """Return a value without lone surrogates, which JSON can hold and nothing can send: they become "?"."""
+    return json.loads(json.dumps(value, ensure_ascii=False).encode(errors="replace"))
+
+
+def place_of_servers(root: Any) -> list[str] | None:
+    """Return the keys that lead to the entries, whatever stands around them; None where there are none."""
     if not isinstance(root, dict):
         return None
-    spelt = {re.sub(r"[\W_]", "", key).lower(): value for key, value in root.items()}
-    found = [entries for key in ROOTS if isinstance(entries := spelt.get(key), dict)]
-    if found:
-        chosen = next(filter(None, found), {})
-        inner = (
-            _entries(chosen)
-            if chosen is spelt.get("mcp") and not any(map(is_entry, chosen.values()))
-            else None
-        )
-        return inner or chosen
-    return root if root and all(map(is_entry, root.values())) else None
-
-
-def _decoded(data: bytes) -> str:
-    """Return the text that the bytes are: UTF-8, UTF-16 of PowerShell's, or GB18030 of Windows' editors."""
-    with suppress(UnicodeDecodeError):
-        return data.decode(json.detect_encoding(data))
-    return data.decode("gb18030")
+    spelt = {re.sub(r"[\W_]", "", key).lower(): key for key in root}
+    found = [spelt[name] for name in ROOTS if isinstance(root.get(spelt.get(name)), dict)]
+    if not found:
+        return [] if root and all(map(is_entry, root.values())) else None
+    chosen = next((key for key in found if root[key]), found[0])
+    inner = None
+    if chosen == spelt.get("mcp") and not any(map(is_entry, root[chosen].values())):
+        inner = place_of_servers(root[chosen])
+    return [chosen, *(inner or [])]
 
 
 async def watch_config(
@@ -88,11 +93,3 @@ def _stamp(path: Path) -> tuple[int, int] | None:
     except OSError:
         return None  # editors replace a file by another: for a moment there is none
     return status.st_mtime_ns, status.st_size
-
-
-def _strict_json(text: str) -> str:
-    """Drop comments and trailing commas outside strings, as VS Code's own files have them."""
-    token = re.compile(r'"(?:\\.|[^"\\])*"|//[^\n]*|/\*.*?\*/', re.DOTALL)
-    without = token.sub(lambda found: found[0] if found[0].startswith('"') else " ", text)
-    comma = re.compile(r'"(?:\\.|[^"\\])*"|,(?=\s*[}\]])', re.DOTALL)
-    return comma.sub(lambda found: found[0] if found[0].startswith('"') else "", without)

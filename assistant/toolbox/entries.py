@@ -70,6 +70,11 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
         return Server(name, error=error)
 
 
+def is_command(entry: Any) -> bool:
+    """Whether this entry names a command to start, whatever else it says."""
+    return isinstance(entry, dict) and any(_SPELT.get(_folded(key)) == "command" for key in entry)
+
+
 def is_entry(value: Any) -> bool:
     """Whether this says where a server is."""
     return isinstance(value, dict) and any(
@@ -83,6 +88,11 @@ def _folded(key: str) -> str:
 
 _SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools: each is the same key
 _SPELT |= {"environment": "env", "envs": "env", "cmd": "command"}  # OpenCode's, Goose's
+
+
+def switch(key: str) -> tuple[str, ...]:
+    """Return the words by which this key of an entry switches it off; none if it is no switch."""
+    return SWITCHES.get(_SPELT.get(_folded(key), ""), ())
 
 
 def _is_off(value: Any) -> bool:

@@ -99,10 +99,14 @@ class Link:
 
     def start(self) -> None:
         """Begin to connect, in the background; a command that nobody has allowed waits for `allow`."""
-        if self.status == "connecting" and not self._trust.covers(self.server):
-            self._set("untrusted", _untrusted(self.server))
+        self.look()
         if self.status == "connecting":
             self._task = asyncio.create_task(self._own(), name=f"mcp {self.server.name}")
+
+    def look(self) -> None:
+        """Find out whether it is a command that nobody has allowed."""
+        if self.status == "connecting" and not self._trust.covers(self.server):
+            self._set("untrusted", _untrusted(self.server))
 
     def allow(self, fingerprint: str) -> None:
         """Allow the command of this fingerprint, now and later, and start it.

@@ -26,6 +26,23 @@ CONFIG = {  # mcp.json as a whole, then one of its entries
     "variable_asks": "${{input:…}} 只有 VS Code 会问，请改用 ${{env:变量名}}",
 }
 
+EDIT = {  # why mcp.json is not edited, or what was pasted is not understood
+    "paste_empty": "还没有粘贴内容",
+    "paste_not_understood": "看不懂：请粘贴某个客户端的 JSON 配置、一个地址，或一行启动命令",
+    "entry_not_json": "第 {line} 行第 {column} 列不是合法的 JSON：{reason}",
+    "server_name_odd": "名称应当有 1 到 {max} 个看得见的字符，前后没有空格",
+    "names_not_apart": "要添加的服务器至少一个，名称各不相同",
+    "server_exists": "已有名为 {server} 的服务器，请换一个名称",
+    "too_many_servers": "服务器最多 {max} 个",
+    "entry_changed": "{server} 的配置刚被别人改过或删除，请重新打开再改",
+    "config_changed": "{path} 刚被别人改过，没有写入，请再试一次",
+    "config_unwritable": "写不了 {path}（{reason}），没有改动",
+    "config_not_editable": "{path} 的写法无法在这里安全地修改，请用编辑器改",
+    "mask_moved": "{mask} 只能留在原处；这里请填写真正的值",
+    "secret_elsewhere": "地址换了，隐藏的密钥不会随它送往别处，请重新填写",
+    "command_not_local": "命令只能在运行 web.py 的机器上添加或修改：请用本机地址打开本页，或编辑 mcp.json",
+}
+
 NOTES = {  # what is odd about an entry or a server, and did not stop it
     "timeout_read": "每次调用最多等 {seconds:g} 秒（有进度时重新计时）",
     "timeout_odd": '"timeout" 不是一个正数，没有采用',
@@ -115,7 +132,7 @@ MAY_HAVE_RUN = "，这次操作可能已经执行，也可能没有。请先查�
 FAILED_WITHOUT_TEXT = "❌ 操作失败，服务器没有说明原因"
 NO_TEXT = "✅ 操作完成，但没有返回文本内容"
 
-SENTENCES = CONFIG | NOTES | LINK | CALL | NETWORK
+SENTENCES = CONFIG | EDIT | NOTES | LINK | CALL | NETWORK
 
 
 def sentence_of(code: str, params: Mapping[str, Any]) -> str:

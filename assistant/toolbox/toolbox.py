@@ -45,6 +45,10 @@ class Toolbox:
     def _link(self, server: Server) -> Link:
         return Link(server, self._limits, self._trust, self.news, sign_ins=self.sign_ins, watch=self._watch)
 
+    def trial(self, server: Server) -> Link:
+        """Return a link to a server that is not one of these: whoever starts it stops it."""
+        return Link(server, self._limits, self._trust, News(), sign_ins=self.sign_ins)
+
     async def __aenter__(self) -> "Toolbox":
         for link in self.links.values():
             link.start()

@@ -1,0 +1,106 @@
+"""Servers added, edited and removed in the page, which writes them into `mcp.json`."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from anyio.from_thread import start_blocking_portal
+from playwright.sync_api import Page, expect
+
+from tests.support.asgi import serve
+from tests.support.chat_service import client, shop_server
+from tests.support.page_browser import PHONE, Open
+
+
+@contextmanager
+def two_shops(folder: Path) -> Iterator[tuple[str, str]]:
+    """The page of a back end with one server, and the address of another."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serve(shop_server().streamable_http_app())) as other,
+        portal.wrap_async_context_manager(client(folder)) as http,
+    ):
+        yield str(http.base_url), f"{other}/mcp"
+
+
+def entries(folder: Path) -> Any:
+    return json.loads((folder / "mcp.json").read_text())["mcpServers"]
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("dialog").get_by_role("button", name=name, exact=True).click()
+
+
+def test_an_address_is_pasted_tried_and_added_and_its_tools_are_there(
+    open_page: Open, tmp_path: Path
+) -> None:
+    with two_shops(tmp_path) as (url, other):
+        page = open_page(url, viewport=PHONE).page
+        page.locator("#health").click()
+        page.get_by_role("button", name="添加服务器").click()
+        dialog = page.get_by_role("dialog", name="添加服务器")
+        expect(dialog.get_by_role("textbox", name="粘贴")).to_be_focused()
+        dialog.get_by_role("textbox", name="粘贴").fill(other)
+        expect(dialog).to_contain_text(f"streamable-http · {other}")
+        press(page, "测试")
+        expect(dialog).to_contain_text("已连接：3 个工具")
+        dialog.get_by_role("textbox", name="名称").fill("二店")
+        press(page, "添加")
+        expect(dialog).not_to_be_visible()
+        added = page.locator(".server", has_text="二店")
+        expect(added).to_have_attribute("data-status", "ready")
+        expect(added.locator(".card")).to_have_count(3)
+        assert entries(tmp_path)["二店"] == {"url": other}
+
+
+def test_what_is_not_understood_cannot_be_added(open_page: Open, tmp_path: Path) -> None:
+    with two_shops(tmp_path) as (url, other):
+        page = open_page(url, strict=False).page  # the browser logs each refusal
+        page.locator("#health").click()
+        page.get_by_role("button", name="添加服务器").click()
+        dialog = page.get_by_role("dialog")
+        text = dialog.get_by_role("textbox", name="粘贴")
+        text.fill('{\n  "a": {"url": 1 2}\n}')
+        expect(dialog).to_contain_text("第 2 行第 18 列不是合法的 JSON")
+        expect(dialog.get_by_role("button", name="添加", exact=True)).to_be_disabled()
+        text.fill(json.dumps({"shop": {"url": other}, "bad": {"url": "ftp://x"}, "c": {"command": "touch"}}))
+        expect(dialog.locator("section")).to_have_count(3)
+        expect(dialog).to_contain_text("已有名为 shop 的服务器")
+        expect(dialog).to_contain_text("才会运行这条命令")
+        press(page, "添加")
+        expect(dialog).not_to_be_visible()
+        assert [*entries(tmp_path)] == ["shop", "shop-2", "c"]
+        expect(page.locator('[data-status="untrusted"]')).to_contain_text("touch")
+        page.keyboard.press("Escape")
+
+
+def test_an_entry_is_edited_switched_off_and_removed(open_page: Open, tmp_path: Path) -> None:
+    with two_shops(tmp_path) as (url, other):
+        page = open_page(url, strict=False).page
+        page.locator("#health").click()
+        manage = page.get_by_role("button", name="管理 shop")
+        manage.click()
+        dialog = page.get_by_role("dialog")
+        text = dialog.get_by_role("textbox", name="mcp.json")
+        expect(text).to_have_value(json.dumps(entries(tmp_path)["shop"]))
+        text.fill('{\n"url" 1}')
+        press(page, "保存")
+        expect(dialog).to_contain_text("第 2 行")
+        assert text.evaluate("box => box.value.slice(box.selectionStart, box.selectionEnd)") == '"url" 1}'
+        text.fill(json.dumps({"url": other, "headers": {"X-Key": "a-secret-key"}}))
+        press(page, "保存")
+        expect(dialog).not_to_be_visible()
+        expect(page.locator(".server", has_text=other)).to_have_attribute("data-status", "ready")
+        manage.click()
+        expect(text).to_have_value(json.dumps({"url": other, "headers": {"X-Key": "***1***"}}))
+        press(page, "停用")
+        expect(page.locator(".server")).to_have_attribute("data-status", "disabled")
+        assert entries(tmp_path)["shop"]["disabled"] is True
+        manage.click()
+        press(page, "删除")
+        expect(dialog.get_by_role("button", name="取消")).to_be_focused()
+        dialog.get_by_role("button", name="删除").last.click()
+        expect(page.locator(".server")).to_have_count(0)
+        assert entries(tmp_path) == {}
