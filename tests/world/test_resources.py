@@ -159,7 +159,10 @@ async def test_a_template_is_filled_in(
 
 
 async def test_markdown_comes_as_html_that_is_safe_too(shared: world.Started) -> None:
-    texts = [{"uri": "a:b.markdown", "text": "# A"}, {"uri": "a:c", "mimeType": "text/markdown", "text": "<b>"}]
+    texts = [
+        {"uri": "a:b.markdown", "text": "# A"},
+        {"uri": "a:c", "mimeType": "text/markdown", "text": "<b>"},
+    ]
     shared.server.answers["resources/read"] = {"contents": [*texts, {"uri": "a:d", "text": "# D"}]}
     contents = (await shared.web.read(URI))[1]["contents"]
     assert [each.get("html") for each in contents] == ["<h1>A</h1>\n", "<p>&lt;b&gt;</p>\n", None]
