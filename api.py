@@ -34,7 +34,7 @@ from shop.errors import ArchiveError, CatalogError, KeepingError, StoreUnavailab
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import JsonRoute
 from shop.keeping import kept
-from shop.sentences import BACKED_UP, RESTORED, failure_sentence, rule_sentence
+from shop.sentences import BACKED_UP, RESTORED, SHARED, failure_sentence, rule_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Store
 
@@ -70,6 +70,7 @@ class Settings(ServiceSettings):
         "sqlite:///shop.db", description="sqlite:///文件名 或 postgresql://用户:密码@主机/数据库"
     )
     database_pool: int = Field(10, ge=1, le=1000, description="最多同时打开多少个 PostgreSQL 连接")
+    database_wait: float = Field(10, ge=0, le=3600, description="启动时最多等 PostgreSQL 多少秒")
     database_listen_url: str | None = Field(
         None, description="不经过 PgBouncer 的 PostgreSQL 地址：变更立即通知 (LISTEN)，不必等下一次查看"
     )
@@ -200,6 +201,7 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
                 busy_seconds=busy_seconds,
                 connections=settings.database_pool,
                 listen_url=settings.database_listen_url,
+                wait_seconds=settings.database_wait,
             )
         except (CatalogError, StoreUnavailableError) as error:
             raise server.StartError(failure_sentence(error)) from error
@@ -324,6 +326,7 @@ def run() -> None:
         command(sys.argv[2:])
         return
     settings = load(Settings)
+    engine = settings.database_url.partition(":")[0]
     address = address_shown(settings.api_host, settings.api_port)
     server.run(
         server.Service(
@@ -331,6 +334,7 @@ def run() -> None:
             host=settings.api_host,
             port=settings.api_port,
             setting="API",
+            shared=SHARED.get(engine, SHARED["postgresql"]),
             bounds=Bounds(max_body=csv_routes.MAX_FILE),
             ending=server.Ending(settings.drain_seconds, settings.stop_timeout, given_up=given_up),
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",

@@ -330,8 +330,9 @@ def addresses(settings: Settings) -> str:
     """Return what to paste into a host's mcp.json, and the URLs by themselves."""
     base = address_shown(settings.mcp_host, settings.mcp_port)
     urls = {"streamable-http": base + settings.mcp_path, "sse": base + "/sse"}
-    if settings.mcp_transport != "all":
-        urls = {settings.mcp_transport: urls[settings.mcp_transport]}
+    only = "streamable-http" if settings.mcp_stateless else "all"
+    only = only if settings.mcp_transport == "all" else settings.mcp_transport
+    urls = {only: urls[only]} if only in urls else urls
     entry: dict[str, Any] = {"url": next(iter(urls.values()))}
     if settings.mcp_token:
         entry["headers"] = {"Authorization": "Bearer <MCP_TOKEN>"}
@@ -355,6 +356,7 @@ def run() -> None:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         anyio.run(create_server(settings, rest).run_stdio_async)
         return
+    apart = "" if settings.mcp_stateless else sentences.SESSIONS_APART
     AppStatus.enable_automatic_graceful_drain = False  # which would cut answers off: see serving.server
     app = create_app(settings, rest)
     requests: Requests = app.state.server.requests
@@ -370,6 +372,7 @@ def run() -> None:
             host=settings.mcp_host,
             port=settings.mcp_port,
             setting="MCP",
+            shared=sentences.SHARED[bool(settings.mcp_token.get_secret_value())] + apart,
             greeting=banner(settings) + addresses(settings),
             bounds=Bounds(max_body=MAX_MESSAGE_BYTES),
             ending=Ending(

@@ -28,7 +28,14 @@ from assistant.page import doctor, model_routes, resources, routes, servers, sig
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, Place, Services
-from assistant.page.sentences import CHAT_FAILED, CONFIG_FAILED, explain, model_source
+from assistant.page.sentences import (
+    APART,
+    CHAT_FAILED,
+    CONFIG_FAILED,
+    SHARED,
+    explain,
+    model_source,
+)
 from assistant.page.shares import Clients
 from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust
@@ -342,6 +349,7 @@ def run() -> None:
             host=settings.web_host,
             port=settings.web_port,
             setting="WEB",
+            shared=SHARED[bool(settings.web_secret)] + APART,
             greeting=greet,
             bounds=Bounds(max_body=MAX_BODY),
             ending=Ending(settings.drain_seconds, settings.stop_timeout, bool, finish, routes.restarting),

@@ -1,6 +1,7 @@
 """The question before what writes (elicitation), the total agreed on, and the key it happens once under."""
 
 import hashlib
+import logging
 import secrets
 import uuid
 from collections import Counter
@@ -42,6 +43,8 @@ class ToolContext:
     clock: ShopClock
     answer_seconds: float = ANSWER_SECONDS
 
+
+log = logging.getLogger(__name__)
 
 ToolCall = mcpserver.Context[ToolContext, Any]  # a call under way
 KeyOfModel = Annotated[
@@ -88,13 +91,24 @@ class QuestionCodec(mcpserver.AESGCMRequestStateCodec):
     version does not, `call_key` finds no question and refuses the call.
     """
 
+    def __init__(self, key: str | bytes, *, is_shared: bool) -> None:
+        super().__init__([key])
+        self._is_shared = is_shared
+        self._has_told = False
+
     def seal(self, payload: bytes) -> str:
         """Encrypt a state with the question of this call."""
         return super().seal(to_json(_question.get()) + b"\n" + payload)
 
     def unseal(self, token: str) -> bytes:
         """Decrypt a state, and record it for this call."""
-        question, _, payload = super().unseal(token).partition(b"\n")
+        try:
+            question, _, payload = super().unseal(token).partition(b"\n")
+        except mcpserver.InvalidRequestState:
+            if not self._is_shared and not self._has_told:
+                self._has_told = True
+                log.warning("%s", sentences.ANOTHERS_QUESTION)
+            raise
         _answered.set((token, from_json(question)))
         return payload
 
@@ -102,7 +116,8 @@ class QuestionCodec(mcpserver.AESGCMRequestStateCodec):
 def question_security(token: str) -> mcpserver.RequestStateSecurity:
     """Return how states are encrypted. Replicas share the token, so one can read the states of another."""
     shared = hashlib.sha256(b"request state:" + token.encode()).hexdigest()
-    return mcpserver.RequestStateSecurity(codec=QuestionCodec([shared if token else secrets.token_bytes(32)]))
+    key = shared if token else secrets.token_bytes(32)
+    return mcpserver.RequestStateSecurity(codec=QuestionCodec(key, is_shared=bool(token)))
 
 
 def rest_of(ctx: ToolCall) -> RestClient:

@@ -95,6 +95,20 @@ SENTENCES = {
     "unknown_question": "没有执行：服务器认不出用户回答的是哪一次提问，请重新来过",
 }
 
+# For whoever runs several of them.
+ANOTHERS_QUESTION = (
+    "有人回答的不是本进程的提问：服务重启过，或者是另一个副本问的。有多个副本时，请给它们设置同一个 MCP_TOKEN"
+)
+SHARED = {  # said at the start
+    True: "副本：各副本认得彼此的提问 (同一个 MCP_TOKEN)",
+    False: "副本：只认得自己的提问，有多个副本时请给它们设置同一个 MCP_TOKEN",
+}
+SESSIONS_APART = "；2025-11-25 及更早的会话和 SSE 只在打开它们的副本上，要按会话固定副本，或用 --stateless"
+ELSEWHERE = (
+    "没有这个会话：服务重启过，或者会话在另一个副本上。请重新连接；"
+    "有多个副本时请按会话固定副本，或用 --stateless"
+)
+
 PROMPTS = {
     "unknown_resource": "没有 {uri} 这个资源",
     "too_many_watched": "一个客户端最多订阅 {max} 个资源",

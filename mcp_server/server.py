@@ -160,7 +160,10 @@ def http_app(
     json_response: bool,
     max_sessions: int,
 ) -> Starlette:
-    """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them."""
+    """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
+
+    SSE is all session: a `stateless` server has it only where it is asked for by name.
+    """
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
         "transport_security": TransportSecuritySettings(enable_dns_rebinding_protection=False),
@@ -177,7 +180,7 @@ def http_app(
             retry_interval=RETRY_MILLISECONDS,
             **bounds,
         )
-    if transport == "all":
+    if transport == "all" and not stateless:
         app.router.routes.extend(server.sse_app(**bounds).routes)
     app.router.routes.append(Route("/healthz", healthz))
     app.add_middleware(Sessions, max_sessions=max_sessions)

@@ -18,9 +18,12 @@ from time import monotonic
 
 import anyio
 from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
-from mcp.types import JSONRPCError, JSONRPCMessage, JSONRPCResponse, jsonrpc_message_adapter
+from mcp.types import INVALID_REQUEST, JSONRPCError, JSONRPCMessage, JSONRPCResponse, jsonrpc_message_adapter
 from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_server import sentences
 
 WRITTEN_FOR = "2.3."  # of mcp
 GET_STREAM_KEY = "_GET_stream"  # as mcp 2.3 calls it
@@ -100,7 +103,9 @@ class Sessions:
         leaving = _Leaving(receive)
         try:
             with nullcontext() if watches else session.asking():
-                sending = send if known else _Naming(session, scope, send, leaving.end)
+                sending: Send = send if known else _Naming(session, scope, send, leaving.end)
+                if known and known not in self._by_id:
+                    sending = _Elsewhere(scope, receive, send)
                 await self._app(scope, leaving.receive if watches else receive, sending)
         finally:
             session.streams -= watches
@@ -190,6 +195,23 @@ class _Naming:
                 session.id, session.end = named[1].decode(), self._end
                 await session.table.open(session, self._scope)
         await self._send(message)
+
+
+class _Elsewhere:
+    """Says in the SDK's 404 for a session that is not here what may be the matter; clients know its words."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._scope, self._receive, self._send = scope, receive, send
+        self._has_said = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] == 404:
+            self._has_said = True
+            error = {"code": INVALID_REQUEST, "message": "Session not found", "data": sentences.ELSEWHERE}
+            answer = JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 404)
+            await answer(self._scope, self._receive, self._send)
+        elif not self._has_said:
+            await self._send(message)
 
 
 def _given_id(scope: Scope) -> str | None:

@@ -28,6 +28,7 @@ from serving.http_protocol import Bounds, http_protocol
 from serving.logs import announce, printable
 from serving.streams import LOOK_SECONDS, Streams, restarting
 
+log = logging.getLogger(__name__)
 uvicorn_log = logging.getLogger("uvicorn.error")
 
 SHUTDOWN_SECONDS = 1  # after which uvicorn gives up what then is still open; nothing should be
@@ -70,19 +71,22 @@ class Service(uvicorn.Server):
         host: str,
         port: int,
         setting: str = "",
+        shared: str = "",
         greeting: str | Callable[[], Awaitable[str]] = "",
         bounds: Bounds | None = None,
         ending: Ending | None = None,
     ) -> None:
         """Make a service. The lifespan of `app` may raise `StartError`.
 
-        `setting` is how the settings of host and port begin, such as API.
+        `setting` is how the settings of host and port begin, such as API; `shared` says for the log what
+        several of this service share.
         `greeting` is printed once it listens; a function is awaited beside the service, which may stop it.
         """
         self.failure: StartError | None = None
         self.drained_at: float | None = None  # when the listener closes, on the event loop's clock
         self._app = app
         self._setting = setting
+        self._shared = shared
         self._greeting = greeting
         self._greeter: asyncio.Task[None] | None = None
         self._ending = ending or Ending()
@@ -171,6 +175,8 @@ class Service(uvicorn.Server):
 
     async def _greet(self) -> None:
         announce(self._greeting if isinstance(self._greeting, str) else await self._greeting())
+        if self._shared:
+            log.info("%s", self._shared)
 
     async def _explained(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Call the application. A `StartError` of its lifespan is kept; uvicorn logs no traceback of it."""

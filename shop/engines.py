@@ -19,6 +19,7 @@ async def open_store(
     busy_seconds: float = BUSY_SECONDS,
     connections: int = 10,
     listen_url: str | None = None,
+    wait_seconds: float = 0,
 ) -> Store:
     """Open the shop at `sqlite:///file` or `postgresql://…`; create, migrate and fill it where needed.
 
@@ -26,7 +27,8 @@ async def open_store(
     the tutorial's. `timezone` is where the shop counts its days: a new database keeps it, or the machine's
     where none is given, and no other is taken but with `move_days`, which moves every order.
     `busy_seconds` is how long SQLite waits for another process that writes; `connections` is how many to
-    PostgreSQL are held open at most, `listen_url` names a connection to it on which LISTEN works.
+    PostgreSQL are held open at most, `listen_url` names a connection to it on which LISTEN works,
+    `wait_seconds` is how long it is waited for.
     Raises `StoreUnavailableError`.
     """
     wanted = Preparation(catalogue, timezone, move_days)
@@ -38,5 +40,5 @@ async def open_store(
             from shop.postgres import PostgresStore  # noqa: PLC0415  asyncpg is an extra; its import takes 100 ms
         except ModuleNotFoundError as error:
             raise StoreUnavailableError("asyncpg_missing") from error
-        return await PostgresStore.open(url, wanted, connections, listen_url)
+        return await PostgresStore.open(url, wanted, connections, listen_url, wait_seconds)
     raise StoreUnavailableError("database_url_unknown")

@@ -1,6 +1,7 @@
 """The shop's records in PostgreSQL, for several API processes at once. Needs the extra `postgres`."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
@@ -26,6 +27,8 @@ WRITE_SECONDS = 3.0  # to wait for products that other purchases hold
 COMMAND_SECONDS = 15.0
 MIGRATE_SECONDS = 600.0  # for one statement over all orders, or the search terms of a whole catalogue
 MAX_STATEMENTS = 100  # that are kept prepared
+WAIT_SECONDS = 0.25  # between two tries at a server that is not there yet
+STARTING = ("57P03", "53300")  # SQLSTATE: it starts or ends; other services hold all connections
 REPEAT_PAUSES = (0.02, 0.2)  # seconds before the second and the third attempt
 MIGRATION_LOCK = 0x70726F64  # any number, the same in every process
 
@@ -57,6 +60,9 @@ async def snapshot(url: str) -> AsyncIterator[Callable[[str], Awaitable[Sequence
         raise _failed(error) from error
 
 
+log = logging.getLogger(__name__)
+
+
 class _CommitLostError(asyncpg.InterfaceError):  # type: ignore[misc]  # it ships no types
     """The connection went while COMMIT was under way: it may have been carried out, or not."""
 
@@ -73,9 +79,17 @@ class PostgresStore(Store):
 
     @classmethod
     async def open(
-        cls, url: str, wanted: Preparation, connections: int, listen_url: str | None = None
+        cls,
+        url: str,
+        wanted: Preparation,
+        connections: int,
+        listen_url: str | None = None,
+        wait_seconds: float = 0,
     ) -> "PostgresStore":
-        """Create or migrate the tables and import the catalogue, in one transaction."""
+        """Create or migrate the tables and import the catalogue, in one transaction.
+
+        A server that is not there, or is still starting, is waited for so long.
+        """
         pool = asyncpg.create_pool(
             url,
             min_size=0,
@@ -88,7 +102,10 @@ class PostgresStore(Store):
         opened = cls(await pool, news=News(listen_url, (*DRIVER_ERRORS, ValueError)) if listen_url else None)
         prepare = partial(_prepare, wanted=wanted)
         try:
-            await opened._repeated(lambda connection: _in_transaction(connection, prepare))
+            await _once_up(
+                lambda: opened._repeated(lambda connection: _in_transaction(connection, prepare)),
+                wait_seconds,
+            )
         except StoreUnavailableError:
             await opened.close()
             raise
@@ -165,7 +182,14 @@ class PostgresStore(Store):
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
-        connection = await self._pool.acquire(timeout=self._pool_seconds)
+        try:
+            connection = await self._pool.acquire(timeout=self._pool_seconds)
+        except TimeoutError as error:
+            connections = self._pool.get_size()
+            if self._pool.get_idle_size() or connections < self._pool.get_max_size():
+                raise  # it was one that could not be opened
+            full = {"seconds": self._pool_seconds, "connections": connections}
+            raise StoreUnavailableError("pool_full", **full) from error
         try:
             yield connection
         finally:
@@ -190,6 +214,23 @@ class _Connect:
             await probe.close()
             self._statements = MAX_STATEMENTS if is_direct else 0
         return await asyncpg.connect(*args, **options, statement_cache_size=self._statements)
+
+
+async def _once_up(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+    """Do the work, again until the server is there."""
+    deadline, is_told = asyncio.get_running_loop().time() + seconds, False
+    while True:
+        try:
+            return await work()
+        except StoreUnavailableError as error:
+            state = getattr(error.__cause__, "sqlstate", None)
+            is_away = isinstance(error.__cause__, OSError) or state in STARTING
+            if not is_away or asyncio.get_running_loop().time() >= deadline:
+                raise
+            if not is_told:
+                log.warning("连不上数据库，最多等 %g 秒：%s", seconds, error.params["reason"])
+            is_told = True
+            await asyncio.sleep(WAIT_SECONDS)
 
 
 async def _keep(connection: asyncpg.Connection) -> None:

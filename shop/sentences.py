@@ -51,12 +51,20 @@ RULES = {  # of `api.py check`
     "orders_are_counted": "订单数与计数相同",
 }
 RULE_KEPT, RULE_BROKEN = "✅ {rule}", "❌ 不成立：{rule}，有误的编号：{wrong}{more}"
+SHARED = {  # said at the start, by engine
+    "sqlite": "副本：同一台机器上的 api.py 可以共用这个 SQLite 文件；要在几台机器上运行，请用 PostgreSQL",
+    "postgresql": "副本：所有 api.py 共用这个数据库，订单、库存、键和变更通知都在里面，请求可以到任何一个",
+}
 BACKED_UP = "已备份到 {path}：{products} 个商品，{orders} 笔订单。"
 RESTORED = "已从 {path} 恢复：{products} 个商品，{orders} 笔订单。"
 
 # Of `StoreUnavailableError`, `CatalogError`, `ArchiveError` and `KeepingError`.
 FAILURES = {
     "database_failed": "{database}: {reason}",
+    "pool_full": (
+        "PostgreSQL: {seconds:g} 秒内没有空闲的连接，{connections} 个都在用："
+        "请调大 DATABASE_POOL，或看看数据库为什么慢"
+    ),
     "database_replaced": "{database}: 文件已被删除或换成另一个，请放回原处，或重新启动服务",
     "database_read_only": "{database}: 只读，可能是备用服务器",
     "database_closed": "数据库已关闭",

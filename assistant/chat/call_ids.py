@@ -3,6 +3,7 @@
 import base64
 import hmac
 import json
+import logging
 import re
 import secrets
 from typing import Literal
@@ -13,6 +14,8 @@ from assistant.chat.interfaces import Tool, ToolRequest
 MAX_TOOL_NAME = 64  # characters of a tool's name: the limit of OpenAI and others
 NONCE_BYTES, CALL_MAC_BYTES, TOOL_MAC_BYTES = 12, 9, 5
 
+log = logging.getLogger(__name__)
+
 Seal = Literal["genuine", "tool_changed", "not_genuine"]
 
 
@@ -21,6 +24,7 @@ class CallIds:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
+        self._has_told = False
 
     def issue(self, request: ToolRequest, tool: Tool | None, kind: str) -> Call:
         """Give a call that the model wants an id that begins with a kind; `tool` is the one that it means.
@@ -45,7 +49,12 @@ class CallIds:
             return "genuine"
         # The last characters are the tool's; the one before them holds bits of both.
         same_call = hmac.compare_digest(call.id[:33].encode(), expected[:33].encode())
-        return "tool_changed" if same_call and len(call.id) == len(expected) else "not_genuine"
+        if same_call and len(call.id) == len(expected):
+            return "tool_changed"
+        if not self._has_told:
+            self._has_told = True
+            log.warning("一个确认不是本服务发出的；有多个 web.py 时，请给它们设置同一个 WEB_SECRET")
+        return "not_genuine"
 
     def _id(self, kind: str, nonce: bytes, call: Call, tool: Tool | None) -> str:
         of_call = self._mac(kind, nonce, call.name, call.arguments)[:CALL_MAC_BYTES]

@@ -22,6 +22,11 @@ CHAT_FAILED = "LLM/对话处理失败: {}"  # the tutorial's, before the reason
 CONFIG_FAILED = "加载 MCP 配置失败: {}"  # likewise
 GREETING = "🛍️ 智能商城助手：请打开 {address}（{tools} 个工具{down}）"
 
+SHARED = {  # said at the start: whether WEB_SECRET is set
+    True: "副本：同一个 WEB_SECRET 的 web.py 认得彼此的确认",
+    False: "副本：只有用同一个 WEB_STATE_DIR 的 web.py 认得彼此的确认，在别的机器上请设置同一个 WEB_SECRET",
+}
+APART = "；进行中的回答、不认键的工具的确认只在各自的副本上，要按客户端固定副本；登录在 WEB_STATE_DIR"
 TRUSTED = "✅ {} 的命令获准运行"
 
 FINDINGS = {  # of `--check`

@@ -103,9 +103,34 @@ async def test_a_session_from_before_a_restart_gets_404_and_a_sessionless_client
         call = modern_call("get_products", {})
         routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "get_products"}
         goes_on = await http.post("/mcp", json=call, headers=routed)
-    assert gone.status_code == 404
+    assert (gone.status_code, gone.json()["error"]["message"]) == (404, "Session not found")
+    assert "另一个副本" in gone.json()["error"]["data"]
     assert goes_on.status_code == 200
     assert not goes_on.json()["result"].get("isError")
+
+
+@pytest.mark.parametrize("method", ["POST", "GET", "DELETE"])
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/mcp", {"Mcp-Session-Id": "a" * 32}), (f"/messages/?session_id={'a' * 32}", {})],
+)
+async def test_whatever_is_asked_of_a_session_that_lives_elsewhere_is_told_so_at_once(
+    api: RestService, method: str, path: str, headers: dict[str, str]
+) -> None:
+    ping = {"jsonrpc": "2.0", "id": 2, "method": "ping"} if method == "POST" else None
+    async with talking(app_for(api), Accept=BOTH) as http:
+        answer = await http.request(method, path, json=ping, headers=headers)
+    if answer.status_code != 405:
+        assert (answer.status_code, "按会话固定副本" in answer.text) == (404, True)
+
+
+async def test_a_stateless_server_has_no_sse_unless_it_is_asked_for(api: RestService) -> None:
+    async with talking(app_for(api, mcp_stateless=True), Accept=BOTH) as http:
+        assert (await http.get("/sse")).status_code == 404
+        assert (await http.post("/mcp", json=HELLO)).is_success
+    assert "/sse" not in main.addresses(main.Settings(mcp_stateless=True))
+    assert "/sse" in main.addresses(main.Settings())
+    assert "/sse" in main.addresses(main.Settings(mcp_stateless=True, mcp_transport="sse"))
 
 
 async def test_blanks_around_a_header_are_no_part_of_it(api: RestService) -> None:

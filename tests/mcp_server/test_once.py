@@ -141,13 +141,17 @@ async def test_where_the_sdk_does_not_say_which_question_was_answered_nothing_is
     assert not service.purchases()
 
 
-async def test_without_a_token_an_answer_from_before_a_restart_buys_nothing() -> None:
+async def test_without_a_token_an_answer_from_before_a_restart_buys_nothing(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     api = RestService()
     async with talking(app_for(api)) as http:
         answered = await asked(http, TWO_BUDS)
     async with talking(app_for(api)) as http:
         refused = await buy(http, TWO_BUDS, **answered)
+        await buy(http, TWO_BUDS, **answered)
     assert "requestState" in refused["message"]
+    assert caplog.text.count("请给它们设置同一个 MCP_TOKEN") == 1
     assert not api.purchases()
 
 

@@ -100,6 +100,7 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
     assert f"http://localhost:{port}/mcp" in log
     assert f"http://localhost:{port}/sse" in log
     assert "  - 取消订单 (cancel_order)\n\n" in log
+    assert "请给它们设置同一个 MCP_TOKEN；2025-11-25 及更早的会话" in log
     assert "ERROR" not in log
     assert "Traceback" not in log
 

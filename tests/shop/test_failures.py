@@ -1,5 +1,6 @@
 """A database that is locked, full, read-only, damaged or gone: 503, nothing half-written, service again."""
 
+import asyncio
 import os
 import sqlite3
 import sys
@@ -200,7 +201,10 @@ STARTS: dict[str, tuple[list[str], Any]] = {
         None,
     ),
     "无法启动：DATABASE_URL 应为": (["--database-url", "mysql://x"], None),
-    "无法启动：PostgreSQL: ": (["--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"], None),
+    "无法启动：PostgreSQL: ": (
+        ["--database-wait", "0", "--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"],
+        None,
+    ),
     "无法启动：无法读取商品目录 none.json": (["--catalog", "none.json"], None),
     "设置有误：API_HOST=0.0.0.0 不是本机地址，其他机器也能连接，所以必须同时设置 API_TOKEN": (
         ["--host", "0.0.0.0"],
@@ -257,3 +261,23 @@ async def test_a_store_that_was_closed_says_so(tmp_path: Path) -> None:
         await shop.purchase(PurchaseRequest.model_validate(BUY))
     with pytest.raises(StoreUnavailableError):
         await shop.orders(OrderQuery(offset=1))
+
+
+async def test_a_start_waits_for_its_database(caplog: pytest.LogCaptureFixture) -> None:
+    url = postgres().new_database()
+    with stopped_postgres():
+        with pytest.raises(StoreUnavailableError):
+            await open_store(url)
+        opening = asyncio.create_task(open_store(url, wait_seconds=60))
+        async with asyncio.timeout(30):
+            while "最多等 60 秒" not in caplog.text:  # noqa: ASYNC110  what it says is the test's clock
+                await asyncio.sleep(0.01)
+    await (await opening).close()
+    assert caplog.text.count("最多等 60 秒") == 1
+
+
+async def test_a_database_that_does_not_exist_is_not_waited_for() -> None:
+    url = f"{postgres().whole_database()}x"
+    async with asyncio.timeout(30):
+        with pytest.raises(StoreUnavailableError, match="does not exist"):
+            await open_store(url, wait_seconds=3600)

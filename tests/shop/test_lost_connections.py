@@ -159,7 +159,7 @@ async def test_while_the_server_is_a_replica_nothing_is_bought_and_then_it_is_ag
         assert (await http.get("/healthz")).status_code == 200
 
 
-async def test_a_pool_that_is_full_is_waited_for_and_then_a_503() -> None:
+async def test_a_pool_that_is_full_is_waited_for_and_then_a_503(caplog: pytest.LogCaptureFixture) -> None:
     url = postgres().new_database()
     blocker = await asyncpg.connect(url)
     async with serving(url, pool=1) as http:
@@ -169,6 +169,7 @@ async def test_a_pool_that_is_full_is_waited_for_and_then_a_503() -> None:
             while not await blocker.fetchval(BLOCKED):  # noqa: ASYNC110  PostgreSQL tells nobody
                 await asyncio.sleep(0.01)
             assert (await http.get("/api/products")).status_code == 503
+        assert "1 个都在用：请调大 DATABASE_POOL" in caplog.text
         assert (await buying).status_code == 200
         assert (await http.get("/api/products")).status_code == 200
     await blocker.close()
