@@ -93,6 +93,7 @@ function open(conversation) {
 	$("side").hidePopover();
 	draw();
 	follow(true);
+	current.resume();
 }
 
 /** What leads to the conversation in which an order was bought. @type {import("./panel.js").Lead} */

@@ -14,6 +14,7 @@ class Refusal extends Error {
 		const body = parseJson(text);
 		/** @type {Params} */
 		this.params = isObject(body) && isObject(body.params) ? body.params : {};
+		this.status = status;
 		this.unknown = isObject(body) && "code" in body ? body.unknown === true : status >= 500;
 	}
 }
@@ -60,6 +61,12 @@ export const trust = (server, fingerprint) =>
 
 /** Whether what failed here may have been done all the same. @param {any} error any: of a catch clause */
 export const isUnknown = error => !(error instanceof Refusal) || error.unknown;
+
+/** Whether the answer may be had by asking again: the connection broke, or the service restarts. @param {any} error any: of a catch clause */
+export const isLost = error => isUnknown(error) || error.status === 503;
+
+/** Stop a running call, whose turn goes on. @param {string} id */
+export const stopCall = id => send(`api/calls/${encodeURIComponent(id)}/stop`, {});
 
 /** A key under which a call runs once, however often it is sent. */
 export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");

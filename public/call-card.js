@@ -4,9 +4,10 @@ import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./b
 import {callState, entriesBefore} from "./call-states.js";
 import {attr, button, focusIn, h, icon} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {failureText, formatMoney, formatNumber, t, textOf} from "./i18n.js";
+import {failureText, formatMoney, formatMs, t, textOf} from "./i18n.js";
 import {billOf, leftAfter, orderOf, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact, drawTable, isPlayable} from "./result-view.js";
+import {progressBar, showRunning} from "./running-call.js";
 import {readStock} from "./tool-client.js";
 import {cellText} from "./tool-result.js";
 
@@ -71,12 +72,6 @@ const drawCall = ({server, tool, raw, args}) => [
 	drawExact(raw || textOf(args ?? {})),
 ];
 
-/** @param {Progress} progress */
-function progressBar({progress, total, message}) {
-	const props = {"aria-label": t("running"), max: total ?? 1, value: total ? progress : null};
-	return h("span.progress", h("progress", attr(props)), message);
-}
-
 /** What its server has asked, and nobody answered. @param {Call} call */
 const openQuestions = ({questions = []}) => questions.filter(({answer}) => !answer);
 
@@ -114,7 +109,7 @@ export class CallCard {
 			icon(state === "asking" ? "waiting" : state),
 			h("bdi.card-title", titleOf(call)),
 			h("code", call.server && h("bdi", visible(call.server)), call.server && " · ", h("bdi", aboutOf(call))),
-			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatNumber(call.ms)} ms`),
+			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatMs(call.ms)}`),
 			call.progress && state === "running" ? progressBar(call.progress) : "",
 		);
 		const canRepeat = ["unknown", "failed"].includes(state) && entriesBefore(conversation, this.id) !== null;
@@ -131,6 +126,7 @@ export class CallCard {
 		this.#fillBody();
 		if (state === "asking") this.#showQuestions(call);
 		else this.#fillSlot(call, state);
+		this.#showRunning(call);
 	}
 
 	/** Only once it is open: a long conversation has hundreds of folded cards. */
@@ -166,6 +162,12 @@ export class CallCard {
 			h("header", sign && icon(sign), h("strong", label), h("span.quiet", about)),
 			h(".content", content),
 		);
+	}
+
+	/** One that may yet have to be asked about does not run. @param {Call} call */
+	#showRunning({readOnly, auto}) {
+		const isDue = readOnly || auto || this.controller.conversation.approvals[this.id];
+		if (this.state === "running" && isDue) showRunning(this.#slot, this.id, () => this.call);
 	}
 
 	/** Ask whether this call may run, once its stock has been read, or was not in time. @type {(call: Call, purchase: Purchase | null) => void} */

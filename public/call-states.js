@@ -12,10 +12,11 @@ export function openCalls({entries}) {
 
 /** @param {Conversation} conversation @param {string} id @param {boolean} [isAnswering] @returns {CallState} */
 export function callState({calls, approvals}, id, isAnswering = false) {
-	const {result, unknown, isError, waiting, auto, chosen, questions = []} = calls[id] ?? {}; // {}: never announced
+	const call = calls[id] ?? {}; // {}: never announced
+	const {result, unknown, isError, code, waiting, auto, chosen, questions = []} = call;
 	const decision = approvals[id];
 	if (decision === false) return "refused";
-	if (result !== undefined) return resultState(unknown, isError);
+	if (result !== undefined) return resultState(unknown, isError, code);
 	if (waiting && !decision) return "waiting";
 	if (questions.some(({answer}) => !answer)) return "asking";
 	if (chosen) return "chosen";
@@ -23,9 +24,10 @@ export function callState({calls, approvals}, id, isAnswering = false) {
 	return decision || auto ? "unknown" : "halted";
 }
 
-/** @param {boolean} [unknown] @param {boolean} [isError] */
-function resultState(unknown, isError) {
+/** @param {boolean} [unknown] @param {boolean} [isError] @param {string | null} [code] */
+function resultState(unknown, isError, code) {
 	if (unknown) return "unknown";
+	if (code === "stopped" || code === "stopped_unsent") return "halted";
 	return isError ? "failed" : "done";
 }
 

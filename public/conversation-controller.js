@@ -1,7 +1,9 @@
 // One conversation: what is asked, answered and decided.
+import {stopCall} from "./backend.js";
 import {callState, entriesBefore, entriesToKeep, openCalls, standing} from "./call-states.js";
 import {t} from "./i18n.js";
 import {allowForEver, listedTools, toolsThatAsk} from "./preferences.js";
+import {followThrough, resume} from "./resume.js";
 import {switchedOff} from "./switches.js";
 import {followTurn} from "./turn.js";
 
@@ -38,8 +40,20 @@ export class ConversationController {
 
 	save = () => this.page.save(this.conversation);
 
+	/** What only reads is stopped, too; what writes is finished all the same. */
 	stop() {
-		this.answering?.abort();
+		if (!this.answering) return;
+		this.answering.abort();
+		for (const id of openCalls(this.conversation)) {
+			const {at, readOnly} = this.conversation.calls[id] ?? {};
+			if (at && readOnly) stopCall(id).catch(() => {}); // it is over, or runs elsewhere
+			if (at) this.conversation.calls[id].at = undefined;
+		}
+	}
+
+	/** Go on with calls that ran when the page was left. */
+	resume() {
+		if (!this.answering) resume(this.conversation, this.answer);
 	}
 
 	/** @param {string} text @param {Attachment[]} [files] */
@@ -121,7 +135,7 @@ export class ConversationController {
 		conversation.entries = entries;
 		if (call.unknown) conversation.approvals[id] = true;
 		else delete conversation.approvals[id];
-		const none = {result: undefined, isError: false, unknown: false, code: null};
+		const none = {result: undefined, isError: false, unknown: false, code: null, at: undefined};
 		Object.assign(call, none, {waiting: !call.unknown});
 		if (!call.waiting) return this.#reask(() => {});
 		this.save();
@@ -157,13 +171,15 @@ export class ConversationController {
 	async #answer(change) {
 		if (this.answering) return;
 		this.answering = new AbortController();
+		const {signal} = this.answering;
 		change();
 		this.conversation.at = Date.now();
 		this.save();
 		this.view.begin();
 		this.page.begun(this);
 		const lists = {always: listedTools("always"), askFirst: toolsThatAsk(), off: switchedOff()};
-		const end = await this.follow(this.conversation, this.view, this.save, this.answering.signal, lists);
+		const follow = () => this.follow(this.conversation, this.view, this.save, signal, lists);
+		const end = await followThrough(this.conversation, follow, signal);
 		this.answering = null;
 		this.save(); // only now do the other tabs hear of it
 		this.view.finish();

@@ -57,6 +57,13 @@ function translate(code, params, depth) {
 	return text && names.every(name => filled[name] !== undefined) ? fill(text, filled) : undefined;
 }
 
+/** How long something took. @param {number} ms */
+export function formatMs(ms) {
+	const [minutes, seconds] = [Math.floor(ms / 60_000), Math.floor(ms / 1000) % 60];
+	if (minutes) return `${minutes}:${`${seconds}`.padStart(2, "0")}`;
+	return ms % 1000 || !ms ? `${formatNumber(ms)} ms` : `${seconds} s`;
+}
+
 /** A parameter may be a failure itself: why a server is down. @param {any} value @returns {value is Failure} */
 const isFailure = value => typeof value?.code === "string";
 

@@ -1,5 +1,5 @@
 // One answer: applies its events, and keeps every message the moment it is complete.
-import {events, messageOf} from "./backend.js";
+import {events, isLost, messageOf} from "./backend.js";
 import {openCalls} from "./call-states.js";
 import {failureText} from "./i18n.js";
 import {isListed, listTool} from "./preferences.js";
@@ -8,7 +8,7 @@ import {addUsage} from "./usage.js";
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[], off: {server: string, tool?: string}[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
-/** @typedef {{reason: string, detail?: string}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail */
+/** @typedef {{reason: string, detail?: string, lost?: boolean}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail; `lost`: asked again it may come */
 /** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card">} TurnView */
 
 const MAX_MEDIA = 8;
@@ -17,7 +17,7 @@ const UNSAVED = ["text", "html", "thinking", "tool_progress"]; // too many, and 
 
 class Turn {
 	/** @type {TurnEnd} */
-	end = {reason: "lost"};
+	end = {reason: "lost", lost: true};
 	text = "";
 	kept = ""; // of the answer's HTML, before its last block
 	last = "";
@@ -88,12 +88,13 @@ class Turn {
 			const {calls} = this.conversation;
 			const auto = !call.readOnly && isListed(this.always, call);
 			this.#answered.push(...(calls[id]?.questions ?? []));
-			calls[id] = {...calls[id], ...call, auto, waiting: false, chosen: false, questions: []};
+			const at = calls[id]?.at ?? Date.now();
+			calls[id] = {...calls[id], ...call, at, auto, waiting: false, chosen: false, questions: []};
 		},
 		approval: ({id, code, params}) => {
 			const call = this.conversation.calls[id];
 			const chosen = this.conversation.approvals[id]; // while others of the same message still wait
-			this.#update(id, {waiting: true, chosen, why: code ? {code, params} : null});
+			this.#update(id, {waiting: true, at: undefined, chosen, why: code ? {code, params} : null});
 			if (!call.readOnly) listTool("asked", call, true);
 		},
 		/** One that is asked again has the answer of before, to be mended. */
@@ -103,6 +104,7 @@ class Turn {
 			// What was not wrong stays answered while another of the same call is.
 			const answer = question.code ? null : given;
 			this.#update(call, {
+				at: undefined,
 				questions: [...questions, {...question, answer, content: given?.content}],
 			});
 		},
@@ -115,7 +117,7 @@ class Turn {
 				: []) {
 				for (const question of call.questions ?? []) question.answer = null;
 			}
-			this.end = {reason: "error", detail: failureText(failure)};
+			this.end = {reason: "error", detail: failureText(failure), lost: failure.code === "restarting"};
 		},
 		done: ({reason}) => {
 			if (!this.end.detail) this.end = {reason};
@@ -190,7 +192,7 @@ export async function followTurn(conversation, view, save, signal, lists, stream
 			if (!UNSAVED.includes(event.event)) save();
 		}
 	} catch (error) {
-		turn.end = {reason: "error", detail: messageOf(error)};
+		turn.end = {reason: "error", detail: messageOf(error), lost: isLost(error)};
 	}
 	if (!signal.aborted) return turn.end;
 	turn.keepPart();

@@ -125,6 +125,8 @@ type Call = {
 	code?: string | null;
 	params?: Params;
 	ms?: number;
+	/** When it began to run, as this browser saw it; nothing while it waits, or once somebody has stopped it. */
+	at?: number;
 	media?: Media[];
 	progress?: Progress | null;
 	/** Allowed for ever, so nobody was asked. */

@@ -9,48 +9,17 @@ from typing import Any
 
 import httpx
 import pytest
-from mcp.server.mcpserver import Context, MCPServer
-from mcp_types import ToolAnnotations
 
 from tests.support.asgi import serve
 from tests.support.chat_service import settings
 from tests.support.mcp_servers import HandshakeOnly
+from tests.support.mill import Mill
 from tests.support.scripted import ScriptedModel, calls, says
 from web import create_app
 
 pytestmark = pytest.mark.anyio
 HI = {"role": "user", "content": "hi"}
 Told = list[tuple[str, dict[str, Any]]]
-
-
-class Mill:
-    """A server whose calls say that they began, and end when the test lets them."""
-
-    def __init__(self) -> None:
-        self.may_end = asyncio.Event()
-        self.runs: list[str] = []
-        self.cancelled = asyncio.Semaphore(0)
-        self.server: MCPServer = MCPServer("mill")
-        self.server.tool(name="read", annotations=ToolAnnotations(read_only_hint=True))(self._grind)
-        self.server.tool(name="write")(self._grind)
-        self.server.tool(name="sell", meta={"product-mcp/honours-key": True})(self._grind)
-        self.server.tool(name="flood", annotations=ToolAnnotations(read_only_hint=True))(self._flood)
-
-    async def _grind(self, ctx: Context[Any, Any]) -> str:
-        meta: Any = ctx.request_context.meta or {}
-        self.runs.append(meta["idempotency-key"])
-        await ctx.report_progress(1, 2, "half")
-        try:
-            await self.may_end.wait()
-        except asyncio.CancelledError:
-            self.cancelled.release()
-            raise
-        return "ground"
-
-    async def _flood(self, ctx: Context[Any, Any]) -> str:
-        for n in range(2_000):
-            await ctx.report_progress(n, None, f"grain {n}")
-        return "ground"
 
 
 @pytest.fixture
@@ -122,7 +91,7 @@ async def test_a_call_that_outlasts_its_connection_is_joined(mill: Mill, tmp_pat
         decided: dict[str, Any] = {}
         history, id = await cut(http, tool, decided)
         running = await ask(http, history, "tool_progress", approvals=decided)
-        mill.may_end.set()
+        mill.end()
         for told in (
             await ask(http, history, approvals=decided),
             await ask(http, history, approvals=decided),
@@ -149,7 +118,7 @@ async def test_another_process_does_not_write_twice(mill: Mill, tmp_path: Path, 
         history, id = await cut(http, tool, decided)
         stop = await other.post(f"/api/calls/{id}/stop")
         assert (stop.status_code, stop.json()["code"]) == (404, "call_not_running")
-        mill.may_end.set()
+        mill.end()
         told = await ask(other, history, approvals=decided)
     (result,) = of(told, "tool_result")
     assert (result["code"], result["unknown"], told[-1][1]["reason"]) == (code, tool == "write", reason)

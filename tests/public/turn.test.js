@@ -192,16 +192,21 @@ for (const [name, events, end] of [
 	[
 		"an error in the reader's words",
 		[["error", {code: "no_reply", params: {}, detail: "…"}]],
-		{reason: "error", detail: "模型没有给出回答"},
+		{reason: "error", detail: "模型没有给出回答", lost: false},
 	],
-	["lost, without one", [["text", {delta: "半"}]], {reason: "lost"}],
+	["lost, without one", [["text", {delta: "半"}]], {reason: "lost", lost: true}],
+	[
+		"an error of a service that restarts, which may be asked again",
+		[["error", {code: "restarting", params: {}}]],
+		{reason: "error", detail: "服务正在重启，没有完成。请稍后再试。", lost: true},
+	],
 	[
 		"an error, whatever done says",
 		[
 			["error", {detail: "坏了"}],
 			["done", {reason: "error"}],
 		],
-		{reason: "error", detail: "坏了"},
+		{reason: "error", detail: "坏了", lost: false},
 	],
 	[
 		"its reason, after an event that is unknown here",
@@ -220,7 +225,11 @@ test("a request that fails ends the answer with its message", async () => {
 	const fail = () => {
 		throw new Error("503");
 	};
-	assert.deepEqual((await follow(conversationOf(), [fail])).end, {reason: "error", detail: "503"});
+	assert.deepEqual((await follow(conversationOf(), [fail])).end, {
+		reason: "error",
+		detail: "503",
+		lost: true,
+	});
 });
 
 test("a stop keeps what has been read", async () => {

@@ -148,6 +148,7 @@ class Backend:
     resources: dict[str, Any] = field(default_factory=dict)
     changes: int = 0  # that the page is told of
     canary_hits: list[str] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)  # ids of the calls that the page stopped
     ended: bool = False
     READ: ClassVar = ("get_products", "get_inventory", "get_orders")
     _held: list[threading.Event] = field(default_factory=list)
@@ -164,6 +165,7 @@ class Backend:
         self.model = {"name": "scripted", "demo": False}
         self.servers, self.prompts = [server("shop")], []
         self.keys, self.confirmed, self.trusted, self.media, self.ran = [], [], [], [], []
+        self.stopped = []
         self.resources = {"shop://clock": {"timezone": "UTC", "today": "2026-11-21"}}
         self.tools = [tool(name, properties=FILTERS[name]) for name in self.READ]
         self.tools.append(tool("create_purchase", read_only=False))
@@ -232,6 +234,11 @@ class Backend:
         self.trusted.append((request.path_params["name"], (await request.json())["fingerprint"]))
         return self.reconnect(request)
 
+    def stop_call(self, request: Request) -> Response:
+        """Answer `POST /api/calls/{id}/stop`."""
+        self.stopped.append(request.path_params["id"])
+        return Response(status_code=204)
+
     async def call_tool(self, request: Request) -> Response:
         """Answer `POST /api/call-tool`; a tool may answer with a response of its own."""
         body = await request.json()
@@ -263,6 +270,7 @@ class Backend:
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/read-resource", self.read_resource, methods=["POST"]),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
+            Route("/api/calls/{id}/stop", self.stop_call, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
             Route("/api/servers/{name}/trust", self.trust, methods=["POST"]),
             Route("/canary/{rest:path}", self.record_canary, methods=["GET", "POST"]),

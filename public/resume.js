@@ -1,0 +1,49 @@
+// An answer that is lost in the middle of a call is asked for again with the same ids: the back end joins the call, or
+// has its result, and makes none twice.
+import {sleep} from "./backend.js";
+import {openCalls} from "./call-states.js";
+
+/** @import {TurnEnd} from "./turn.js" */
+
+const RESUME_MS = 3_600_000; // as long as a call may take
+const TAB_MS = 2000; // until the tab that answered before is gone ...
+const TOLD_MS = 1000; // ... or the others have heard how its answer ended
+const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [500, 8000];
+
+/** @param {Conversation} conversation */
+const lockOf = ({id}) => `answer ${id}`;
+
+/** Whether it ends with calls that the back end has begun, and nobody has stopped. @param {Conversation} conversation */
+export function isMidCall(conversation) {
+	const open = openCalls(conversation).map(id => conversation.calls[id]?.at ?? 0);
+	return open.length > 0 && open.every(at => Date.now() - at < RESUME_MS);
+}
+
+/** @param {Conversation} conversation @param {() => Promise<TurnEnd>} follow @param {AbortSignal} signal */
+async function followOn(conversation, follow, signal) {
+	let end = await follow();
+	for (let pause = FIRST_PAUSE_MS; end.lost && isMidCall(conversation); pause *= 2) {
+		await sleep(Math.min(pause, LAST_PAUSE_MS));
+		end = signal.aborted ? {reason: "stopped"} : await follow();
+	}
+	return end;
+}
+
+/** Follow an answer, and again what is lost of it. @type {(conversation: Conversation, follow: () => Promise<TurnEnd>, signal: AbortSignal) => Promise<TurnEnd>} */
+export function followThrough(conversation, follow, signal) {
+	const following = followOn(conversation, follow, signal);
+	const hold = () => following.then(() => sleep(TOLD_MS));
+	globalThis.navigator?.locks?.request(lockOf(conversation), {mode: "shared"}, hold);
+	return following;
+}
+
+/** Go on with a conversation that was left in the middle of a call, unless another tab does. @param {Conversation} conversation @param {() => void} goOn */
+export async function resume(conversation, goOn) {
+	if (!isMidCall(conversation)) return;
+	const patience = {signal: AbortSignal.timeout(TAB_MS)};
+	try {
+		await globalThis.navigator?.locks?.request(lockOf(conversation), patience, () => {
+			if (isMidCall(conversation)) goOn();
+		});
+	} catch {} // another tab answers in it
+}
