@@ -118,6 +118,7 @@ function draw() {
 	submit.replaceChildren(icon(action));
 	submit.ariaLabel = submit.title = t(action);
 	submit.classList.toggle("stop", answering !== null);
+	drawModel();
 	enableSubmit();
 	drawSidebar();
 }
@@ -177,8 +178,7 @@ function drawStatus() {
 		: [t("offline")];
 	const health = ready === servers.length ? "ready" : "connecting";
 	$("demo").hidden = !model.demo;
-	$("model").textContent = model.demo ? t("demoChip") : (model.name ?? "…");
-	$("model").classList.toggle("warn", model.demo === true);
+	drawModel();
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: servers.length}));
 	$("health").dataset.status = problems.length ? "down" : health;
 	$("banner").replaceChildren(
@@ -190,6 +190,28 @@ function drawStatus() {
 	);
 	drawStarters();
 	drawServers($("tools"), drawStarters);
+}
+
+function drawModel() {
+	/** @type {Status["model"]} */
+	const {demo = false, name = "…"} = current.conversation.model ?? status.model;
+	$("model").textContent = demo ? t("demoChip") : name;
+	$("model").classList.toggle("warn", demo);
+}
+
+async function chooseModel() {
+	const {conversation} = current;
+	/** @param {ModelChoice} [choice] */
+	const pick = choice => {
+		conversation.model = choice;
+		if (conversation.entries.length) page.save(conversation);
+		drawModel();
+	};
+	try {
+		await (await import("./models.js")).openModels(conversation.model, pick);
+	} catch (error) {
+		toast(messageOf(error));
+	}
 }
 
 function showServers() {
@@ -269,6 +291,7 @@ toEnd.onclick = () => {
 	input.focus();
 };
 $("health").onclick = showServers;
+$("model").onclick = $("connect").onclick = chooseModel;
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
 const panel = new Panel(leadTo);
 const drawAnew = () => {

@@ -131,7 +131,7 @@ export async function* parseEvents(chunks) {
 /** @type {() => void} */
 let markKnown;
 /** @type {Status} */
-export const status = {online: true, model: {}, servers: [], tools: [], prompts: []};
+export const status = {online: true, model: {}, models: [], servers: [], tools: [], prompts: []};
 
 /** Once the back end has said for the first time how it is. @type {Promise<void>} */
 export const statusKnown = new Promise(resolve => {

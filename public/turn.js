@@ -176,6 +176,7 @@ function requestBody(conversation, {always, askFirst, off}) {
 		autoApprove: always,
 		askFirst,
 		off,
+		model: conversation.model,
 	};
 }
 

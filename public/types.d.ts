@@ -45,10 +45,17 @@ type Tool = Prompt & {
 	tokens?: number;
 };
 
+/** A model of a provider that is configured. */
+type ModelChoice = {provider: string; name: string};
+/** As its provider lists it: how many tokens it reads at once, and whether it sees pictures. */
+type ListedModel = {name: string; window?: number | null; sees?: boolean | null};
+
 /** Of the back end; `online`: it answers. */
 type Status = {
 	online: boolean;
 	model: {name?: string; demo?: boolean; window?: number | null};
+	/** That can be chosen, the usual one first. */
+	models: ModelChoice[];
 	/** What the tools may take before the model searches them, and what each counts for at least. */
 	toolTokens?: {max: number; each: number} | null;
 	servers: Server[];
@@ -148,6 +155,8 @@ type Call = {
 
 type Conversation = {
 	id: string;
+	/** Who answers it; else the usual model. */
+	model?: ModelChoice;
 	title: string;
 	/** When it was last continued, in ms. */
 	at: number;

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from assistant.chat.interfaces import ModelError
 from assistant.llm.calls import list_of
 from assistant.llm.credentials import is_near
-from assistant.llm.model import OpenAIModel
+from assistant.llm.model import OpenAIModel, load_client
 
 LIST_SECONDS = 8.0
 LOCAL_SECONDS = 1.0  # in which a model server of this machine has said what it has
@@ -118,6 +118,7 @@ def _places(base: str) -> Iterator[tuple[str, str]]:
 async def list_models(base: str, key: str, seconds: float = LIST_SECONDS) -> ModelList:
     """Ask a provider for its models. Raises ModelError: it has said nothing of use, or why not."""
     failure = ModelError("model_list_unknown")
+    await load_client()  # which takes longer than many an answer
     async with aclosing(OpenAIModel("", key, base, silence_seconds=seconds, retries=0)) as provider:
         try:
             async with asyncio.timeout(seconds):

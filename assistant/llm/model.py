@@ -35,6 +35,14 @@ class Provider(Protocol):
         """Close the connections."""
 
 
+async def load_client() -> None:
+    """Import what a provider's client needs, in a thread, so that neither the start nor requests wait for it.
+
+    `openai` takes 1.2 s, as long as all the rest of web.py.
+    """
+    await asyncio.to_thread(importlib.import_module, "assistant.llm.client")
+
+
 @dataclass(eq=False)
 class OpenAIModel:
     """A model at an OpenAI-compatible address."""
@@ -121,10 +129,8 @@ class OpenAIModel:
 
     async def _opened(self) -> Provider:
         if self._provider is None:
-            # `openai` takes 1.2 s to import, as long as all the rest of web.py: in a thread, at the first
-            # question, so that neither the start nor the other requests wait for it.
-            await asyncio.to_thread(importlib.import_module, "assistant.llm.client")
-            from assistant.llm.client import ProviderClient  # noqa: PLC0415  see above
+            await load_client()
+            from assistant.llm.client import ProviderClient  # noqa: PLC0415  see load_client
 
             if not self._is_near():  # the prices take 1 s, too: while the provider answers
                 loop = asyncio.get_running_loop()

@@ -155,11 +155,11 @@ def test_a_nested_form_buys_by_hand(shop: Suite, open_page: Open) -> None:
     assert shop.orders()[0]["customerName"] == "手动客户"
 
 
-def test_the_demo_model_says_what_it_is_and_how_to_set_a_key(shop: Suite, open_page: Open) -> None:
+def test_the_demo_model_says_what_it_is_and_leads_to_another(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url, locale="en-US")
-    expect(shown.page.locator(".empty")).to_contain_text("OPENAI_API_KEY")
+    expect(shown.page.locator(".empty")).to_contain_text("The built-in demo model is answering")
     shown.button("Demo model").click()
-    expect(shown.page.locator("#model-note")).to_contain_text("restart web.py")
+    expect(shown.page.get_by_role("dialog", name="Models")).to_contain_text("Add a provider")
 
 
 def test_a_server_that_dies_is_shown_and_comes_back_without_a_reload(shop: Suite, open_page: Open) -> None:

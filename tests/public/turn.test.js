@@ -33,7 +33,9 @@ const buy = {id: "x", server: "shop", tool: "buy", fingerprint: "f1", args: {}, 
 test("the request holds the history, open decisions, and what the user allowed", async () => {
 	const entries = [user("a"), assistant("", "x", "y")];
 	const [x, y] = [{total: 1798}, {total: 1}].map(confirmed => ({confirmed}));
-	const {path, body} = await follow(conversationOf(entries, {x, y}, {x: true, old: false}), []);
+	const model = {provider: "deepseek", name: "m"};
+	const conversation = {...conversationOf(entries, {x, y}, {x: true, old: false}), model};
+	const {path, body} = await follow(conversation, []);
 	assert.equal(path, "api/chat/stream");
 	assert.deepEqual(body, {
 		messages: entries.map(entry => entry.message),
@@ -43,6 +45,7 @@ test("the request holds the history, open decisions, and what the user allowed",
 		autoApprove: LISTS.always,
 		askFirst: LISTS.askFirst,
 		off: LISTS.off,
+		model,
 	});
 });
 
