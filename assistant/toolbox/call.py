@@ -58,6 +58,8 @@ async def call_tool(
 
     But for ToolChangedError: at the moment of sending the tool is another than that of the `fingerprint`.
     """
+    if name in link.listing.only_as_tasks:
+        return _failed(CodedError("only_as_task"))
     effect = partial(_effect, link, name, key, fingerprint)
     call, id = CallUnderWay(asker, on_progress), key or secrets.token_hex()
 
@@ -87,6 +89,9 @@ async def _result(
     try:
         answer = await exchange(link, request, effect)
         raw = raw_of(answer.meta, {})
+        if raw.get("resultType") == "task" or ("task" in raw and "content" not in raw):
+            writes = effect() == "writes"
+            return _failed(CodedError("only_as_task"), MAY_HAVE_RUN if writes else "", unknown=writes)
         return asked_of(raw, call, answers) or await read_result(raw)
     except NoAnswerError as error:
         if error.effect == "reads":

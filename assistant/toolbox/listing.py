@@ -37,6 +37,14 @@ class Listing:
     prompts: Sequence[dict[str, Any]] = ()
     skipped: Sequence[CodedError] = ()
 
+    @property
+    def only_as_tasks(self) -> set[str]:
+        """Names of the tools that can only run as a task."""
+        reasons = {
+            each.params["name"]: each.params["reason"] for each in self.skipped if "reason" in each.params
+        }
+        return {name for name, reason in reasons.items() if reason["code"] == "only_as_task"}
+
 
 async def read_listing(
     client: Client, server: Server, max_pages: int, writing: Collection[str] = ()

@@ -8,7 +8,7 @@ import pytest
 from starlette.responses import Response
 
 from tests.support import world
-from tests.support.raw_server import error, listing, says, tool
+from tests.support.raw_server import READS, WRITES, error, listing, says, tool
 
 pytestmark = pytest.mark.anyio
 PNG = base64.b64encode(b"\x89PNG\xff\xfb\xff").decode()
@@ -191,3 +191,26 @@ async def test_a_tool_that_is_not_meant_for_a_model_is_shown_as_what_it_is(
     server = await shared.connect({"tools/list": listing(tool("t", **apart))})
     skipped = [each["params"]["reason"]["code"] for each in server["skipped"]]
     assert (list(await shared.web.tools()), skipped) == (([], [code]) if code else (["t"], []))
+
+
+async def test_a_tool_that_runs_only_as_a_task_says_so(shared: world.Started) -> None:
+    task = {"taskId": "1", "status": "working", "ttl": 60_000, "createdAt": "2026-11-27T00:00:00Z"}
+    task_of_2026 = {"resultType": "task", **task}
+    server = await shared.connect(
+        {
+            "tools/list": listing(
+                tool("t", execution={"taskSupport": "required"}), READS | {"name": "r"}, WRITES
+            ),
+            "tools/call": lambda message: (
+                {"task": task} if message["params"]["name"] == "r" else task_of_2026
+            ),
+        }
+    )
+    assert [each["params"]["name"] for each in server["skipped"]] == ["t"]
+    told = [await shared.web.call(name) for name in ("t", "r", "w")]
+    assert [(each["code"], each.get("unknown", False)) for each in told] == [
+        ("only_as_task", False),
+        ("only_as_task", False),
+        ("only_as_task", True),
+    ]
+    assert shared.server.times("tools/call") == 2
