@@ -24,6 +24,7 @@ from serving import VERSION, gate, server
 from serving.access import BearerToken
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
+from serving.metrics import Counter, Gauge
 from serving.settings import Hosts, Origins, Rate, ServiceSettings, Token, load
 from shop import catalog, csv_routes, desk, problems
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
@@ -98,6 +99,10 @@ changes = APIRouter(prefix="/api", responses=problems.documented(401, 403, 421))
 health = APIRouter(responses=problems.documented(503))
 
 
+ORDERS = Counter("shop_orders_total", "Purchases, and those that were found by their key.", ("outcome",))
+QUEUE = Gauge("shop_store", "Writes that wait (SQLite), connections of the pool (PostgreSQL).", ("kind",))
+
+
 # First, since routes are tried one by one.
 @router.post(
     "/purchase",
@@ -113,7 +118,9 @@ async def create_purchase(
     So it is sent again after an answer that did not come, or says `outcome_unknown`.
     """
     store, total = opened_store(request), purchase.expectedTotal
-    return once_answer(*await store.purchase(purchase, idempotency_key, total))
+    order, is_replayed = await store.purchase(purchase, idempotency_key, total)
+    ORDERS.add("replayed" if is_replayed else "placed")
+    return once_answer(order, is_replayed)
 
 
 @router.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)
@@ -206,7 +213,8 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
         except (CatalogError, StoreUnavailableError) as error:
             raise server.StartError(failure_sentence(error)) from error
         app.state.store, app.state.changes = store, Changes(store.fetch, store.pause)
-        yield
+        with QUEUE.told_by(store.waiting):
+            yield
         await store.close()
 
     # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one.

@@ -36,7 +36,7 @@ OWNERS_TOOLS = (
 )
 SHORT_FLAGS = ("host", "port", "transport", "path", "stateless", "json-response", "log-level", "confirm")
 LAST_STEP_SECONDS = 1.0  # that a client has to take the news of an order before the order itself
-TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz"})
+TAKEN_PATHS = frozenset({"/sse", "/messages", "/messages/", "/healthz", "/metrics"})
 BANNER = """🌤️ 启动产品 MCP 服务器...
 📍 支持的功能:
   - 获取产品列表 (get_products)

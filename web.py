@@ -36,7 +36,7 @@ from assistant.page.sentences import (
     explain,
     model_source,
 )
-from assistant.page.shares import Clients
+from assistant.page.shares import TURNS, Clients
 from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust
 from assistant.toolbox.config_edit import ConfigFile
@@ -286,7 +286,8 @@ async def _lifespan(
             asyncio.create_task(config.follow(toolbox)),
             asyncio.create_task(models.follow(toolbox.news.ring)),
         ]
-        yield
+        with TURNS.told_by(services.shares.counts):
+            yield
         await services.end(settings.stop_timeout)
         for task in following:
             task.cancel()

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from time import perf_counter
 from typing import Any, Literal
 
 from mcp import types
@@ -30,11 +31,13 @@ from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
 from serving.access import Refusal
 from serving.errors import CodedError, sentence
+from serving.metrics import OTHER, Histogram
 
 MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has about 10 KB, and parsing blocks the event loop
 MAX_HOSTS_LOGGED = 100  # refused hosts that are logged, each once; a client can make up any number
 RETRY_MILLISECONDS = 1000  # after which a client that was cut off reconnects
 
+CALLS = Histogram("mcp_tool_call_duration_seconds", "Tool calls that were served.", ("tool", "is_error"))
 HttpTransport = Literal["all", "streamable-http", "sse"]
 
 log = logging.getLogger(__name__)
@@ -99,6 +102,16 @@ class ShopServer(MCPServer[ToolContext]):
         self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None = None
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Call a tool. A failure is a result with its code; a crash is the SDK's UnexpectedToolError."""
+        begun = perf_counter()
+        result = await self._called(name, arguments, context)
+        is_error = isinstance(result, types.CallToolResult) and result.is_error
+        tool = name if name in self._strict else OTHER
+        CALLS.observe(perf_counter() - begun, tool, "true" if is_error else "false")
+        return result
+
+    async def _called(
+        self, name: str, arguments: dict[str, Any], context: Context[ToolContext, Any] | None
+    ) -> types.CallToolResult | types.InputRequiredResult:
         if name not in self._strict:
             known = "、".join(self._strict)
             return tool_failure(CodedError("unknown_tool", tool=shown_name(name), known=known))

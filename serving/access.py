@@ -146,7 +146,7 @@ class Access:
     allowed: Allowed
     refuse: Callable[[Refusal], Response]  # says a refusal in the service's own words
     secret: BearerToken | Password | None = None  # what a request to a guarded path must carry
-    guarded: str = "/"  # how the guarded paths begin
+    guarded: str | tuple[str, ...] = "/"  # how the guarded paths begin
     any_host: bool = False  # no Host is refused: a secret guards the service
     only_direct: str = ""  # the code by which what a proxy has forwarded is refused
     headers: Mapping[str, str] = field(default_factory=dict)  # of every answer that does not set them itself

@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 
 from serving.access import Refusal
 from serving.errors import CodedError
+from serving.metrics import REFUSALS
 
 MAX_ERRORS = 20  # of one request, named in its 422
 MAX_FIELD_NAME = 100  # characters
@@ -53,6 +54,7 @@ class ErrorAnswers:
         **more: Any,
     ) -> Response:
         """Return a failure; `detail` stands in for the sentence of the code, `more` is added to the body."""
+        REFUSALS.add(code)
         body = {"detail": detail or self.explain(code, params), "code": code, "params": params, **more}
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         # What is repeated of a request may hold a lone surrogate, which is written as JSON's \u escape.

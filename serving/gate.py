@@ -4,9 +4,11 @@ from collections.abc import Callable, Iterable, Mapping
 
 from starlette.applications import Starlette
 from starlette.responses import Response
+from starlette.routing import Route
 
 from serving.access import Access, Allowed, BearerToken, Password, Refusal
 from serving.forwarding import Forwarding, networks
+from serving.metrics import METRICS_PATH, Counted, metrics
 from serving.rate_limit import RateLimit
 from serving.settings import ServiceSettings
 
@@ -28,18 +30,20 @@ def install(
     `own` are names of the service beside the listed ones. With `any_host` every Host is let in while the
     settings list none. The other parameters are those of `Access`.
     """
+    app.router.routes.append(Route(METRICS_PATH, metrics, include_in_schema=False))
     app.add_middleware(
         Access,
         allowed=Allowed([*settings.hosts.split(","), *own], origins=settings.origins.split(",")),
         refuse=refuse,
         secret=secret,
         any_host=any_host and not settings.hosts,
-        guarded=guarded,
+        guarded=(guarded, METRICS_PATH),
         only_direct=only_direct,
         headers=headers or {},
     )
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit, refuse=refuse)
+    app.add_middleware(Counted)
     if settings.root_path or settings.trusted_proxies:
         trusted = networks(settings.trusted_proxies)
         app.add_middleware(Forwarding, root_path=settings.root_path, trusted=trusted)

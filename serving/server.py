@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving.http_protocol import Bounds, http_protocol
 from serving.logs import announce, printable
+from serving.metrics import CONNECTIONS
 from serving.streams import LOOK_SECONDS, Streams, restarting
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,10 @@ class Service(uvicorn.Server):
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )
+
+    def open_connections(self) -> dict[tuple[str, ...], float]:
+        """Return how many connections are open."""
+        return {(): len(self.server_state.connections)}
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen, and say so."""
@@ -205,7 +210,10 @@ class Service(uvicorn.Server):
 
 def run(service: Service) -> None:
     """Serve until Ctrl+C or SIGTERM. A failed start ends with a sentence and status 1, or with status 3."""
-    with suppress(KeyboardInterrupt):  # uvicorn raises it once more, when all has ended well
+    with (
+        CONNECTIONS.told_by(service.open_connections),
+        suppress(KeyboardInterrupt),
+    ):  # uvicorn raises it once more, when all has ended well
         try:
             service.run()
         except SystemExit:

@@ -145,6 +145,10 @@ class PostgresStore(Store):
         """Return after so long, or as soon as there is news of a commit."""
         await (self._news.pause(seconds) if self._news else super().pause(seconds))
 
+    def waiting(self) -> dict[tuple[str, ...], float]:
+        """Return how many connections there are, and how many of them nobody uses."""
+        return {("connections",): self._pool.get_size(), ("idle connections",): self._pool.get_idle_size()}
+
     async def ping(self) -> None:
         """Return when the database answers and can be written."""
         sql = "SELECT current_setting('transaction_read_only'), (SELECT 1 FROM products LIMIT 1)"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from serving.metrics import Histogram
 from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
 from shop.queries import Many, Row, Script, Statement
@@ -22,6 +23,10 @@ from shop.tables import Table
 from shop.writing import Preparation
 
 T = TypeVar("T")
+
+COMMITTED = Histogram(
+    "shop_commit_writes", "Writes that shared one commit.", bounds=(1, 2, 4, 8, 16, 32, 64, 128, 256)
+)
 
 MAX_BATCH = 256  # purchases in one transaction
 MAX_READERS = 4
@@ -91,6 +96,10 @@ class SqliteStore(Store):
         self._jobs.put(_Job(make, result))
         return await result
 
+    def waiting(self) -> dict[tuple[str, ...], float]:
+        """Return how many writes wait for the writer."""
+        return {("writes",): self._jobs.qsize()}
+
     async def ping(self) -> None:
         """Return when the file can be read and written; another writer's lock is a good sign."""
         self._check_open()
@@ -113,6 +122,7 @@ class SqliteStore(Store):
     def _write_until_closed(self) -> None:
         while batch := self._next_batch():
             results = self._write(batch)
+            COMMITTED.observe(len(batch))
             with suppress(RuntimeError):  # the loop is closed, and nobody waits any more
                 batch[0].result.get_loop().call_soon_threadsafe(_deliver, batch, results)
 

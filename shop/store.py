@@ -49,6 +49,10 @@ class Store(ABC):
         again. Writing `much`, as an import does, may take its time.
         """
 
+    def waiting(self) -> dict[tuple[str, ...], float]:
+        """Return what there is of connections and of jobs that wait, by name."""
+        return {}
+
     async def pause(self, seconds: float) -> None:
         """Return after so long, or as soon as there is news of a commit."""
         await asyncio.sleep(seconds)

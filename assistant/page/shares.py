@@ -13,7 +13,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from serving.errors import CodedError
+from serving.metrics import Gauge
 
+TURNS = Gauge("chat_turns", "Turns of conversations.", ("state",))
 COOKIE = "client"
 COOKIE_SECONDS = 365 * 24 * 3600
 
@@ -47,6 +49,11 @@ class Shares:
             else:
                 self._running[client] -= 1
             self._serve()
+
+    def counts(self) -> dict[tuple[str, ...], float]:
+        """Return how many turns run and how many wait."""
+        waiting = sum(map(len, self._waiting.values()))
+        return {("running",): self._running.total(), ("waiting",): waiting}
 
     def release(self) -> None:
         """Let everybody in: the service stops, and their turns end at once."""

@@ -16,6 +16,9 @@ from assistant.toolbox.sign_in import SignIn, SignIns
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News
 from serving.errors import CodedError
+from serving.metrics import Histogram
+
+CALLS = Histogram("toolbox_call_duration_seconds", "Calls of the tools of each server.", ("server",))
 
 
 class Toolbox:
@@ -144,17 +147,19 @@ class Toolbox:
         server has this name. Raises ToolChangedError: the tool is another than that of the `fingerprint`.
         Without an `asker` there is nobody whom the server could ask.
         """
-        return await call_tool(
-            self.link(server),
-            name,
-            args,
-            fingerprint=fingerprint,
-            key=key,
-            confirmed=confirmed,
-            on_progress=on_progress,
-            asker=asker,
-            answers=answers,
-        )
+        link = self.link(server)
+        with CALLS.timed(server):
+            return await call_tool(
+                link,
+                name,
+                args,
+                fingerprint=fingerprint,
+                key=key,
+                confirmed=confirmed,
+                on_progress=on_progress,
+                asker=asker,
+                answers=answers,
+            )
 
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""
