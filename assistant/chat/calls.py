@@ -50,7 +50,7 @@ class Calls:
     reading: RunningCalls
     approvals: Approvals
     questions: Questions
-    answers: Mapping[str, GivenAnswer]
+    answers: Mapping[str, GivenAnswer] | None  # None where nobody can be asked
     told: Transcript
     replies: Mapping[str, Reply] = field(default_factory=dict, init=False)  # to what calls have asked, by id
     _asker: str = field(default_factory=secrets.token_hex, init=False)
@@ -79,7 +79,7 @@ class Calls:
         Raises ModelError: an answer is to what nobody has asked; or a tool is missing, so that nobody can say
         what has become of its call.
         """
-        self.replies = self.questions.opened(self.answers)
+        self.replies = self.questions.opened(self.answers or {})
         tools = self._known()
         for call, is_current in left:
             is_refused = self.approvals.by_call.get(call.id) is False
@@ -225,7 +225,7 @@ class Calls:
                         key=call.id,
                         confirmed=self.approvals.confirmation(call),
                         on_progress=running.report,
-                        asker=self._asker if self.approvals.ask else None,
+                        asker=None if self.answers is None else self._asker,
                         answers=reply.answers() if reply else None,
                     )
                 except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn

@@ -78,7 +78,8 @@ class Chat:
             approvals: The user's decisions on waiting calls, by call id.
             confirmed: What the user was shown and agreed to, such as `{"total": 1798.0}`, by the id of an
                 approved call.
-            answers: The user's answers to what servers have asked, by the questions' ids.
+            answers: The user's answers to what servers have asked, by the questions' ids; without any, not
+                even an empty mapping, no server is told that somebody could be asked.
             auto_approve: Tools that run without asking for as long as they stay what they were; one that
                 has changed asks, even if it calls itself read-only by now.
             ask_first: Tools that ask although their servers call them read-only.
@@ -95,7 +96,7 @@ class Chat:
         answering = model or self._model
         assert answering is not None
         offer = self._offers[answering.demo]
-        given = self._questions, answers or {}
+        given = self._questions, answers
         calls = Calls(self._tools, offer, self._ids, self._writing, self._reading, decided, *given, told)
         return self._run(Turn(answering, self._tools, offer, calls, told, *self._limits), told)
 

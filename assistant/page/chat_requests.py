@@ -34,7 +34,9 @@ class StreamRequest(JsonBody):
     )
     approvals: dict[str, bool] = Field({}, description="decisions on waiting calls, by call id")
     confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
-    answers: dict[str, GivenAnswer] = Field({}, description="to what servers have asked, by question id")
+    answers: dict[str, GivenAnswer] | None = Field(
+        None, description="to servers' questions, by their ids; without it no server is told that it can ask"
+    )
     autoApprove: list[AllowedTool] = Field([], description="never ask while the fingerprint stays the same")
     askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
     off: list[SwitchedOff] = Field([], description="not offered, not run; without `tool` a whole server")

@@ -189,9 +189,10 @@ async def test_an_answer_to_a_call_that_has_ended_changes_nothing() -> None:
     assert (talk.reason, talk.results, len(talk.tools.called)) == ("stop", [], 2)
 
 
-async def test_in_the_turn_of_a_program_there_is_nobody_to_be_asked() -> None:
-    talk = await Talk(ToolResult("booked")).go_on(ask=False)
-    page = await Talk(ToolResult("booked")).go_on()
+async def test_who_does_not_know_of_questions_is_nobody_to_be_asked() -> None:
+    talk, page = (Talk(ToolResult("booked")) for _ in range(2))
+    await take(talk.chat, [HELLO])
+    await page.go_on()
     assert (talk.tools.askers, page.tools.askers == [None]) == ([None], False)
 
 
