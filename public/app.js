@@ -285,6 +285,8 @@ $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));
 input.oninput = enableSubmit;
 followAttached(enableSubmit);
+$("resources").onclick = () =>
+	import("./resources.js").then(({openResources}) => openResources()).catch(error => toast(messageOf(error)));
 scroll.onscroll = onScroll;
 toEnd.onclick = () => {
 	follow(true);

@@ -51,8 +51,7 @@ export function thumbnail({name, url}) {
 }
 
 /** @param {File[]} files */
-function read(files) {
-	if (!files.length) return;
+export function attachFiles(files) {
 	const work = async () => {
 		const {readFiles} = await import("./read-files.js");
 		const {attachments, problems} = await readFiles(files, attached);
@@ -60,6 +59,7 @@ function read(files) {
 		if (problems.length) toast(problems.join("\n"));
 	};
 	reading = reading.then(work).catch(() => toast(t("offline")));
+	return reading;
 }
 
 /** @param {ClipboardEvent} event */
@@ -73,7 +73,7 @@ function onPaste(event) {
 	const files = isText ? [new File([text], `${t("pastedText")}.txt`)] : [...data.files];
 	if (!files.length || (isText && !isLong)) return;
 	event.preventDefault();
-	read(files);
+	attachFiles(files);
 }
 
 /** @param {DragEvent} event */
@@ -85,7 +85,7 @@ function onDrag(event) {
 		"drop",
 		isOver || (event.type === "dragleave" && event.relatedTarget !== null),
 	);
-	if (event.type === "drop") read([...event.dataTransfer.files]);
+	if (event.type === "drop") attachFiles([...event.dataTransfer.files]);
 }
 
 /** @param {() => void} changed */
@@ -93,7 +93,7 @@ export function followAttached(changed) {
 	onchange = changed;
 	$("attach").onclick = () => picker.click();
 	picker.onchange = () => {
-		read([...(picker.files ?? [])]);
+		attachFiles([...(picker.files ?? [])]);
 		picker.value = ""; // so that the same file can be chosen again
 	};
 	document.addEventListener("paste", onPaste);

@@ -16,7 +16,7 @@ const sanitizer = globalThis.Sanitizer && new Sanitizer();
 for (const name of ["class", "tabindex"]) sanitizer?.allowAttribute(name);
 
 /** @param {string} html */
-function nodesOf(html) {
+export function nodesOf(html) {
 	const template = document.createElement("template");
 	if (sanitizer) template.setHTML(html, {sanitizer});
 	else template.innerHTML = html;

@@ -44,7 +44,7 @@ async function readFile(file, before) {
 	if (!text.trim()) throw new Error(t("fileEmpty", {name}));
 	const chars = before.reduce((sum, other) => sum + (other.text?.length ?? 0), text.length);
 	if (chars > MAX_TEXT_CHARS) throw new Error(t("textTooLong", {name, max: formatNumber(MAX_TEXT_CHARS)}));
-	return {name, size, text};
+	return {name, size, text, about: t("asText", {n: formatNumber(text.length)})};
 }
 
 /** UTF-8, UTF-16 or GB18030; null if it is none of them. @param {Uint8Array} bytes */

@@ -1,5 +1,6 @@
 // Tool results on the screen: a list as a table, other JSON indented.
-import {attr, button, h} from "./elements.js";
+import {messageOf} from "./backend.js";
+import {attr, button, h, toast} from "./elements.js";
 import {layOut, visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
@@ -52,8 +53,8 @@ export function drawResult(text) {
 /** @param {Media} media */
 export const isPlayable = ({mime_type: type, data}) => data && PLAYABLE.test(textOf(type));
 
-/** A picture is shown, a sound is played, a resource is a link: to where it is, or to what came of it. @param {Media} media */
-function drawMedia({mime_type: type, data, uri, name}) {
+/** A picture is shown, a sound is played, a resource is a link: to where it is, or to what came of it. @type {(media: Media, server?: string) => HTMLElement} */
+export function drawMedia({mime_type: type, data, uri, name}, server) {
 	const [, kind] = PLAYABLE.exec(textOf(type)) ?? [];
 	const label = visible(textOf(name || uri || type));
 	if (data && kind) {
@@ -65,11 +66,24 @@ function drawMedia({mime_type: type, data, uri, name}) {
 	}
 	const href = data ? URL.createObjectURL(new Blob([bytesOf(data)])) : uri;
 	const link = h("a", attr({href, download: data ? label : null}), label);
-	return h("p.row", link, label !== uri && h("code", visible(textOf(uri ?? ""))), h("span.quiet", type));
+	const read = !data && uri && server && button(t("read"), () => openResource(server, uri, label));
+	return h(
+		"p.row",
+		link,
+		label !== uri && h("code", visible(textOf(uri ?? ""))),
+		h("span.quiet", type),
+		read,
+	);
 }
 
+/** Read it through its server, wherever its address leads. @type {(server: string, uri: string, title: string) => Promise<void>} */
+const openResource = (server, uri, title) =>
+	import("./resources.js")
+		.then(({openResources}) => openResources({server, uri, title}))
+		.catch(error => toast(messageOf(error)));
+
 /** @type {(base64: string) => Uint8Array<ArrayBuffer>} */
-function bytesOf(base64) {
+export function bytesOf(base64) {
 	try {
 		return Uint8Array.from(atob(base64), char => char.charCodeAt(0));
 	} catch {
@@ -77,10 +91,15 @@ function bytesOf(base64) {
 	}
 }
 
-/** Of a failure its sentence, then the text if that says something else, and what is no text. @param {ToolAnswer} answer */
+/** Of a failure its sentence, then the text if that says something else, and what is no text. @param {ToolAnswer & {server?: string}} answer */
 export function drawAnswer(answer) {
-	const {result, media} = answer;
+	const {result, media, server} = answer;
 	const said = answer.isError && answer.code ? failureText(answer) : "";
 	const text = said !== result && drawResult(result);
-	return h(".content", said && h("p.bad", said), text, Array.isArray(media) && media.map(drawMedia));
+	return h(
+		".content",
+		said && h("p.bad", said),
+		text,
+		Array.isArray(media) && media.map(one => drawMedia(one, server)),
+	);
 }

@@ -15,7 +15,7 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 	/** @param {unknown} args @param {object | null} agreed @returns {Promise<HTMLElement>} */
 	const send = async (args, agreed) => {
 		try {
-			return drawAnswer(await call(args, agreed));
+			return drawAnswer({...(await call(args, agreed)), server});
 		} catch (error) {
 			const again = button(t("unknownRetry"), async () => box.replaceWith(await send(args, agreed)));
 			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);

@@ -128,7 +128,7 @@ def test_a_text_too_long_for_the_input_is_attached_and_a_short_one_is_pasted(sho
         return !document.querySelector("#input").dispatchEvent(event);
     }"""
     assert [shown.page.evaluate(paste, "x" * length) for length in (5, 20_001)] == [False, True]
-    expect(chips(shown)).to_contain_text("粘贴的文字.txt20 KB")
+    expect(chips(shown)).to_contain_text("粘贴的文字.txt20,001 个字符 · 20 KB")
 
 
 def test_the_composer_shows_that_files_can_be_dropped(shown: Shown) -> None:

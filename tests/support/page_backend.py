@@ -146,6 +146,11 @@ class Backend:
     run: dict[str, Callable[[dict[str, Any]], Any]] = field(default_factory=dict)
     ran: list[str] = field(default_factory=list)  # names of the tools run by the page, reading ones too
     resources: dict[str, Any] = field(default_factory=dict)
+    lists: dict[str, dict[str, Any]] = field(default_factory=dict)  # of resources, by server
+    completions: list[str] = field(default_factory=list)
+    completed: list[dict[str, str]] = field(default_factory=list)  # arguments
+    followed: list[str] = field(default_factory=list)
+    puts: int = 0  # of resources that are followed
     changes: int = 0  # that the page is told of
     canary_hits: list[str] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)  # ids of the calls that the page stopped
@@ -166,6 +171,7 @@ class Backend:
         self.servers, self.prompts = [server("shop")], []
         self.keys, self.confirmed, self.trusted, self.media, self.ran = [], [], [], [], []
         self.stopped = []
+        self.lists, self.completions, self.completed, self.followed = {}, [], [], []
         self.resources = {"shop://clock": {"timezone": "UTC", "today": "2026-11-21"}}
         self.tools = [tool(name, properties=FILTERS[name]) for name in self.READ]
         self.tools.append(tool("create_purchase", read_only=False))
@@ -255,11 +261,43 @@ class Backend:
 
     async def read_resource(self, request: Request) -> Response:
         """Answer `POST /api/read-resource`."""
-        uri = (await request.json())["uri"]
+        asked = await request.json()
+        uri = asked["uri"].format_map(asked.get("args") or {})
         if uri not in self.resources:
             return JSONResponse({"code": "mcp_error", "params": {"message": uri}, "detail": uri}, 502)
-        text = json.dumps(self.resources[uri])
-        return JSONResponse({"contents": [{"uri": uri, "mimeType": "application/json", "text": text}]})
+        found = self.resources[uri]
+        is_content = isinstance(found, dict) and "mimeType" in found
+        content = found if is_content else {"mimeType": "application/json", "text": json.dumps(found)}
+        return JSONResponse({"uri": uri, "contents": [{"uri": uri, **content}]})
+
+    async def list_resources(self, request: Request) -> Response:
+        """Answer `GET /api/resources`."""
+        return JSONResponse(self.lists[request.query_params["server"]])
+
+    async def complete(self, request: Request) -> Response:
+        """Answer `POST /api/complete` with what begins so."""
+        asked = await request.json()
+        self.completed.append(asked["argument"])
+        found = [text for text in self.completions if text.startswith(asked["argument"]["value"])]
+        return JSONResponse({"values": found})
+
+    async def follow(self, request: Request) -> Response:
+        """Answer `GET /api/follow`: tell of what tests `put` until the page leaves."""
+        self.followed.append(request.query_params["uri"])
+        return StreamingResponse(self._puts(), media_type="text/event-stream")
+
+    async def _puts(self) -> AsyncIterator[bytes]:
+        told = -1
+        while not self.ended:
+            if told != self.puts:
+                told = self.puts
+                yield b"event: changed\ndata: {}\n\n"
+            await asyncio.sleep(0.02)
+
+    def put(self, uri: str, content: Any) -> None:
+        """Change a resource, and tell whoever follows it."""
+        self.resources[uri] = content
+        self.puts += 1
 
     def app(self) -> Starlette:
         """Build the application: the page, and the routes that it uses."""
@@ -269,6 +307,9 @@ class Backend:
             Route("/api/get-prompt", self.get_prompt, methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
             Route("/api/read-resource", self.read_resource, methods=["POST"]),
+            Route("/api/resources", self.list_resources),
+            Route("/api/complete", self.complete, methods=["POST"]),
+            Route("/api/follow", self.follow),
             Route("/api/chat/stream", self.stream, methods=["POST"]),
             Route("/api/calls/{id}/stop", self.stop_call, methods=["POST"]),
             Route("/api/servers/{name}/reconnect", self.reconnect, methods=["POST"]),
