@@ -60,7 +60,7 @@ def test_resources_are_searched_shown_and_attached_as_what_the_model_gets(
     expect(choose(shown, "商品").locator("tbody")).to_contain_text("智能手表")
     shown.button("附到问题里").click()
     expect(dialog(shown)).to_have_count(0)
-    expect(shown.page.locator("#attached li")).to_contain_text("shop://products50 个字符 · 1 KB")
+    expect(shown.page.locator("#attached li")).to_contain_text("shop://products47 个字符 · 1 KB")
     backend.say(says("好"), done())
     shown.ask("看看")
     part = backend.asked[-1]["messages"][0]["content"][1]
