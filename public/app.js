@@ -6,7 +6,6 @@ import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation, titleOf} from "./conversations.js";
 import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
 import {failureText, t, words} from "./i18n.js";
-import {Panel} from "./panel.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
 import {drawServers} from "./server-list.js";
@@ -295,18 +294,21 @@ toEnd.onclick = () => {
 $("health").onclick = showServers;
 $("model").onclick = $("connect").onclick = chooseModel;
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
-const panel = new Panel(leadTo);
+const panel = import("./panel.js").then(({Panel}) => new Panel(leadTo)); // the conversation comes first
+panel.catch(error => toast(messageOf(error)));
+/** @param {(panel: import("./panel.js").Panel) => unknown} work */
+const onPanel = work => panel.then(work, () => {});
 const drawAnew = () => {
 	drawPage();
-	panel.refresh(true);
+	onPanel(made => made.refresh(true));
 };
 const onStatus = () => {
-	panel.refresh();
+	onPanel(made => made.refresh());
 	drawStatus();
 };
 initPreferences(() => current.conversation, drawAnew);
-watchStatus(onStatus, server => panel.changed(server));
-panel.watch();
+watchStatus(onStatus, server => onPanel(made => made.changed(server)));
+onPanel(made => made.watch());
 await conversations.open();
 const kept = lastOpen && conversations.byId.get(lastOpen);
 if (kept && !current.conversation.entries.length) open(kept);
