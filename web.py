@@ -212,6 +212,7 @@ async def stream(
     | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed}` |
     | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |
     | `usage` | `{input, output, cached, cost, window}`: tokens of one answer, by its provider; dollars |
+    | `compacted` | `{message, questions}`: send it in the place of all before so many last questions |
     | `error` | `{code, params, detail}` |
     | `done` | `{reason}`: `stop`, `approval`, `question`, `rounds` or `error` |
 

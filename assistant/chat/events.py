@@ -129,6 +129,15 @@ class UsageEvent(Event):
 
 
 @dataclass(frozen=True)
+class CompactedEvent(Event):
+    """This message stands for the history before the last `questions` questions, from the next request on."""
+
+    event = "compacted"
+    message: Message
+    questions: int
+
+
+@dataclass(frozen=True)
 class ErrorEvent(Event):
     """The turn failed."""
 

@@ -192,19 +192,21 @@ def _fit(history: Sequence[Message]) -> list[Message]:
     The last question is kept whole, with all that came after it.
     """
     questions = [i for i, message in enumerate(history) if message["role"] == "user"] or [0]
-    excess = sum(map(_length, history)) - MAX_SENT
+    excess = sum(map(length_of, history)) - MAX_SENT
     fitted: list[Message] = []
     for i, message in enumerate(history):
         can_go = i < questions[-1]
         fitted.append(_truncate(message, MAX_OLD_RESULT) if can_go and excess > 0 else message)
-        excess -= _length(message) - _length(fitted[-1])
+        excess -= length_of(message) - length_of(fitted[-1])
     if excess <= 0:
         return fitted
-    before = list(accumulate(map(_length, fitted), initial=0))
-    return fitted[next((i for i in questions if before[i] >= excess), questions[-1]) :]
+    before = list(accumulate(map(length_of, fitted), initial=0))
+    at = next((i for i in questions if before[i] >= excess), questions[-1])
+    return [*(message for message in fitted[:at] if message.get("compacted")), *fitted[at:]]
 
 
-def _length(message: Message) -> int:
+def length_of(message: Message) -> int:
+    """Return how many characters a message is."""
     written = sum(len(call["function"]["arguments"]) for call in message.get("tool_calls") or ())
     pictures = sum(PICTURE_LENGTH for part in attached(message) if part.get("type") != "text")
     files = sum(len(part["text"]) for part in attached(message) if part.get("type") == "text")

@@ -4,14 +4,23 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from contextlib import aclosing, suppress
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from assistant.chat import events
+from assistant.chat import compaction, events
 from assistant.chat.calls import Calls
-from assistant.chat.history import Call, Message, mend, open_calls, sendable, shorten_results
+from assistant.chat.history import (
+    MAX_SENT,
+    Call,
+    Message,
+    length_of,
+    mend,
+    open_calls,
+    sendable,
+    shorten_results,
+)
 from assistant.chat.interfaces import (
     ContextOverflowError,
     Model,
@@ -21,6 +30,7 @@ from assistant.chat.interfaces import (
     Thought,
     Tool,
     Tools,
+    Usage,
 )
 from assistant.chat.sentences import NO_MORE_ROUNDS
 from assistant.chat.system_message import system_message
@@ -46,6 +56,7 @@ class Turn:
     max_rounds: int
     seconds: float
     now: Callable[[], datetime]
+    can_compact: bool = True  # nobody waits twice in a turn for a summary that does not come
 
     async def run(self) -> None:
         """Carry the conversation on; the last event is always a `DoneEvent`."""
@@ -80,10 +91,7 @@ class Turn:
 
         `or_else` is said for a model that says nothing; without it, that is an error.
         """
-        try:
-            reply = await self._ask_model(sendable(mend(self.told.history)), tools)
-        except ContextOverflowError:
-            reply = await self._ask_model(shorten_results(sendable(mend(self.told.history))), tools)
+        reply = await self._reply(tools)
         calls = [] if or_else else self.calls.issue(reply.calls)
         text = reply.text
         if not text and not calls:
@@ -101,6 +109,47 @@ class Turn:
         self.told.append(message)
         return calls, reply.finish
 
+    async def _reply(self, tools: list[Tool]) -> Reply:
+        """Let the model answer; a conversation that is too long for it is compacted, and else cut."""
+        listed = 0 if self.offer.is_over_budget(tools) else sum(tool.tokens for tool in tools)
+        if compaction.is_full(self.told.history, self.model.window, listed):
+            await self._compact()
+        is_cut = sum(map(length_of, self.told.history)) > MAX_SENT
+        reply = None
+        with suppress(ContextOverflowError):
+            reply = await self._ask_model(self._sent(), tools)
+        if reply is None and await self._compact():
+            with suppress(ContextOverflowError):
+                reply = await self._ask_model(self._sent(), tools)
+        if reply is None:
+            reply, is_cut = await self._ask_model(shorten_results(self._sent()), tools), True
+        return replace(reply, notes=[*reply.notes, CodedError("history_cut")]) if is_cut else reply
+
+    def _sent(self) -> list[Message]:
+        return sendable(mend(self.told.history))
+
+    async def _compact(self) -> bool:
+        """Let one message stand for the older turns, and tell the page; return whether that was possible."""
+        history = self.told.history
+        older = compaction.Older(history, self.model.window)
+        if self.model.demo or not older.questions or not self.can_compact:
+            return False
+        try:
+            async with asyncio.timeout(self.seconds):
+                message, used = await older.message(self.model, self.tools.tools())
+        except (ModelError, TimeoutError):
+            log.warning("没能整理较早的对话", exc_info=True)
+            self.can_compact = False
+            return False
+        history[: older.at] = [message]
+        self._count(used)
+        self.told.emit(events.CompactedEvent(message, older.questions))
+        return True
+
+    def _count(self, used: Usage | None) -> None:
+        if used:
+            self.told.emit(events.UsageEvent(**asdict(used), window=self.model.window))
+
     async def _ask_model(self, history: list[Message], tools: list[Tool]) -> Reply:
         """Let the model answer; what it said before it failed is kept as a part. Raises ModelError."""
         functions = self.offer.functions(tools, self.told.history) if tools else []
@@ -114,8 +163,7 @@ class Turn:
                 async for piece in pieces:
                     match piece:
                         case Reply(usage=used):
-                            if used:
-                                self.told.emit(events.UsageEvent(**asdict(used), window=self.model.window))
+                            self._count(used)
                             return piece
                         case Thought(text):
                             self.told.emit(events.ThinkingEvent(text))

@@ -182,7 +182,7 @@ def _plain(schema: str) -> dict[str, Any]:
 def _of_model(model: str, message: Message) -> Message:
     """Return a message with what its model wrote for itself, or without, if that was another model."""
     kept = dict(message)
-    for key in ("error", "notes"):  # only our own programs read these
+    for key in ("error", "notes", "compacted"):  # only our own programs read these
         kept.pop(key, None)
     is_own = kept.pop(MODEL, None) == model
     thought = kept.pop(THINK, "")
