@@ -2,6 +2,15 @@
 
 /** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "asking" | "chosen" | "running" | "halted"} CallState */
 
+/** @param {Entry} entry */
+export const isQuestion = ({message}) => message.role === "user" && !message.compacted;
+
+/** The newest summary, and all that it does not stand for. @param {Conversation} conversation */
+export function sentEntries({entries}) {
+	const summary = entries.findLastIndex(({message}) => message.compacted);
+	return entries.slice(Math.max(0, summary));
+}
+
 /** Ids of the newest assistant message's calls without a result. @param {Conversation} conversation */
 export function openCalls({entries}) {
 	const last = entries.findLastIndex(({message}) => message.role !== "tool");

@@ -1,6 +1,7 @@
 // A conversation on the screen: questions, answers with their cards, and how an answer ended.
 import {aboutFile, thumbnail} from "./attached.js";
 import {CallCard} from "./call-card.js";
+import {isQuestion, sentEntries} from "./call-states.js";
 import {attr, button, editInPlace, h, icon, iconButton, openDialog, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t} from "./i18n.js";
@@ -65,6 +66,7 @@ export class ConversationView {
 	/** @type {Entry | null} the newest */
 	#question = null;
 	#total = h(".quiet");
+	#unfold = (/** @type {string} */ _id) => {};
 	#fixed = 0; // nodes of that part which stay as they are
 	/** @type {HTMLElement | null} what the model thinks before it */
 	#thoughts = null;
@@ -77,14 +79,43 @@ export class ConversationView {
 	}
 
 	render() {
+		const {conversation} = this.controller;
+		const [summary, ...sent] = sentEntries(conversation);
+		const earlier = conversation.entries.slice(0, -sent.length - 1);
+		if (summary?.message.compacted) this.#draw(sent, this.#folded(summary, earlier));
+		else this.#draw(conversation.entries);
+	}
+
+	/** @param {Entry[]} entries @param {HTMLElement[]} before */
+	#draw(entries, ...before) {
 		this.#cards.clear();
 		this.#answer = null;
-		this.root.replaceChildren();
-		for (const entry of this.controller.conversation.entries) {
-			if (entry.message.role === "user") this.question(entry);
+		this.root.replaceChildren(...before);
+		for (const entry of entries) {
+			if (isQuestion(entry)) this.question(entry);
 			else if (entry.message.role === "assistant") this.#stored(entry);
 		}
 		this.#close();
+	}
+
+	/** What a summary stands for, in a view of its own, drawn once it is opened. @param {Entry} summary @param {Entry[]} entries */
+	#folded(summary, entries) {
+		const view = new ConversationView(this.controller);
+		const fill = () => view.root.firstChild || view.#draw(entries);
+		const given = h("details.raw", h("summary", t("foldedAs")), drawExact(contentOf(summary)));
+		const fold = h("details", attr({ontoggle: fill}), h("summary.quiet", t("folded")), given, view.root);
+		this.#unfold = id => {
+			fold.open = true;
+			fill();
+			view.reveal(id);
+		};
+		return h("li.turn.fold", fold);
+	}
+
+	/** Draw anew in the middle of an answer: a summary stands for older turns by now. */
+	fold() {
+		this.render();
+		this.begin();
 	}
 
 	/** @param {Entry} entry */
@@ -186,6 +217,7 @@ export class ConversationView {
 	/** Lead to a call. @param {string} id */
 	reveal(id) {
 		const card = this.#cards.get(id);
+		if (!card) this.#unfold(id);
 		card?.root.scrollIntoView({block: "center"});
 		card?.focusSummary();
 	}

@@ -14,8 +14,8 @@ const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would calculate
 const fence = (text, kind = "json") => `\`\`\`\`${kind}\n${text}\n\`\`\`\``;
 
 /** What was said in a message, and attached to it; of a call's result nothing. @param {Entry} entry */
-function said({message: {role, content}, files = []}) {
-	if (role === "tool" || !(content || files.length)) return [];
+function said({message: {role, content, compacted}, files = []}) {
+	if (role === "tool" || compacted || !(content || files.length)) return [];
 	const attached = files.flatMap(({name, text}) => [`**${name}**`, ...(text ? [fence(text, "")] : [])]);
 	return [`## ${t(role === "user" ? "you" : "assistant")}`, textOf(content ?? ""), ...attached];
 }

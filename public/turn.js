@@ -1,6 +1,6 @@
 // One answer: applies its events, and keeps every message the moment it is complete.
 import {events, isLost, messageOf} from "./backend.js";
-import {openCalls} from "./call-states.js";
+import {isQuestion, openCalls, sentEntries} from "./call-states.js";
 import {failureText} from "./i18n.js";
 import {isListed, listTool} from "./preferences.js";
 import {addUsage} from "./usage.js";
@@ -9,7 +9,7 @@ import {addUsage} from "./usage.js";
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[], off: {server: string, tool?: string}[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
 /** @typedef {{reason: string, detail?: string, lost?: boolean}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail; `lost`: asked again it may come */
-/** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card">} TurnView */
+/** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card" | "fold">} TurnView */
 
 const MAX_MEDIA = 8;
 const MAX_MEDIA_CHARS = 8 * 2 ** 20; // a request has a bound, and a time in which it must have come
@@ -110,6 +110,13 @@ class Turn {
 		},
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
 		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
+		/** What it stands for stays here, and is not sent again. */
+		compacted: ({message, questions}) => {
+			const {entries} = this.conversation;
+			const asked = entries.flatMap((entry, i) => (isQuestion(entry) ? [i] : []));
+			entries.splice(asked.at(-questions) ?? 0, 0, {message});
+			this.view.fold();
+		},
 		usage: usage => addUsage(this.conversation, usage),
 		error: failure => {
 			for (const call of failure.code === "answer_not_genuine"
@@ -162,11 +169,12 @@ function requestBody(conversation, {always, askFirst, off}) {
 		.flatMap(id => calls[id]?.questions ?? [])
 		.map(({id, state, answer}) => answer && [id, {...answer, state}])
 		.filter(Array.isArray);
-	const question = conversation.entries.findLastIndex(({message}) => message.role === "user");
+	const entries = sentEntries(conversation);
+	const question = entries.findLastIndex(isQuestion);
 	const fits = newest();
 	const mediaOf = (/** @type {Entry} */ {message}, /** @type {number} */ i) =>
 		(i > question && calls[message.tool_call_id ?? ""]?.media) || [];
-	const messages = conversation.entries.map((entry, i) => ({entry, media: mediaOf(entry, i)}));
+	const messages = entries.map((entry, i) => ({entry, media: mediaOf(entry, i)}));
 	const sent = messages.reverse().map(({entry, media}) => withMedia(entry, media, fits));
 	return {
 		messages: sent.reverse(),

@@ -79,6 +79,7 @@ type TurnEvents = {
 	tool_progress: Progress & {id: string};
 	tool_result: Call & {id: string};
 	usage: Usage;
+	compacted: {message: Message; questions: number};
 	error: Failure;
 	done: {reason: string};
 };
@@ -91,8 +92,8 @@ type Row = Record<string, unknown>;
 
 type ToolCall = {id: string; function: {name: string; arguments: string}};
 
-/** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part. */
-type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]};
+/** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part; `compacted` of a summary. */
+type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]; compacted?: unknown};
 
 /** A message as it came, how an answer looked, what the model thought before it, what was attached to a question, and what its answer took. */
 type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]; usage?: Usage};

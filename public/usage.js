@@ -1,5 +1,6 @@
 // What answers took, by the provider's own count: of one, of all the conversation, and of the model's window.
 import {status} from "./backend.js";
+import {isQuestion} from "./call-states.js";
 import {formatDollars, formatNumber, formatPercent, t} from "./i18n.js";
 
 /** A sum of which a part is not known is not known. @param {Usage | undefined} sum @param {Usage} more @returns {Usage} */
@@ -11,7 +12,7 @@ function plus(sum, more) {
 
 /** Add one answer of the model to its question's, and to all. @param {Conversation} conversation @param {Usage} usage */
 export function addUsage(conversation, usage) {
-	const question = conversation.entries.findLast(({message}) => message.role === "user");
+	const question = conversation.entries.findLast(isQuestion);
 	if (question) question.usage = plus(question.usage, usage);
 	conversation.usage = plus(conversation.usage, usage);
 	conversation.full = usage.window ? (usage.input + usage.output) / usage.window : 0;

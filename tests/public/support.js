@@ -37,6 +37,7 @@ export class RecordingView {
 			"remarks",
 			"card",
 			"begin",
+			"fold",
 			"finish",
 			"note",
 			"error",
