@@ -45,9 +45,7 @@ def test_older_turns_are_folded_and_opened_by_a_click(backend: Backend, open_pag
     expect(bubbles).to_have_text(["two", "three"])
 
 
-def test_what_is_folded_is_not_sent_again_unless_it_is_edited(
-    backend: Backend, open_page: Open
-) -> None:
+def test_what_is_folded_is_not_sent_again_unless_it_is_edited(backend: Backend, open_page: Open) -> None:
     page = open_page(backend.url, locale="en").page
     ask(page, backend, "one")
     ask(page, backend, "two", compacted(1))
