@@ -200,14 +200,12 @@ function drawModel() {
 
 async function chooseModel() {
 	const {conversation} = current;
-	/** @param {ModelChoice} [choice] */
-	const pick = choice => {
-		conversation.model = choice;
+	const onchange = () => {
 		if (conversation.entries.length) page.save(conversation);
 		drawModel();
 	};
 	try {
-		await (await import("./models.js")).openModels(conversation.model, pick);
+		await (await import("./models.js")).openModels(conversation, onchange);
 	} catch (error) {
 		toast(messageOf(error));
 	}

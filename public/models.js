@@ -317,9 +317,14 @@ function outcomeText({ok, seconds, ...failure}) {
 	return h("span.bad", short in words() ? [t(short), reason && `: ${reason}`] : failureText(failure));
 }
 
-/** @param {ModelChoice | undefined} current @param {(choice?: ModelChoice) => void} pick */
-export async function openModels(current, pick) {
-	const dialog = new ModelsDialog(await ask("GET"), current, pick);
+/** @param {Conversation} conversation @param {() => void} onchange of its model */
+export async function openModels(conversation, onchange) {
+	/** @param {ModelChoice} [choice] */
+	const pick = choice => {
+		conversation.model = choice;
+		onchange();
+	};
+	const dialog = new ModelsDialog(await ask("GET"), conversation.model, pick);
 	openDialog(t("models"), dialog.chosen, dialog.form);
 	if (!dialog.known.locked) dialog.offerLocal().catch(() => {});
 }
