@@ -84,7 +84,7 @@ function serverBox(server) {
 		status.tools.filter(({server}) => server === name).map(toolCard),
 		status.prompts.filter(({server}) => server === name).map(promptRow),
 	);
-	const manage = async () => (await import("./server-editor.js")).editServer(server);
+	const manage = async () => (await import("./server-page.js")).showServer(server);
 	header.append(iconButton("edit", manage, t("manageServer", {name})), makeSwitch(box, name, {server: name}));
 	return box;
 }

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
+from mcp_types import LoggingLevel
 from pydantic import Field, StringConstraints
 
 from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, Services, own_page_only
@@ -65,6 +66,12 @@ class SwitchRequest(JsonBody):
     """Whether the server is to be on."""
 
     on: bool
+
+
+class LevelRequest(JsonBody):
+    """From which level on a server tells its log."""
+
+    level: LoggingLevel
 
 
 async def _may_command(request: Request, services: AppServices) -> bool:
@@ -131,6 +138,27 @@ async def test(request: PasteRequest, services: AppServices, commands: MayComman
     entries = [*(await asyncio.to_thread(pasted, request.text)).items()][:MAX_TESTED]
     trials = [_trial(services, name, entry, commands=commands) for name, entry in entries]
     return {"servers": await asyncio.gather(*map(_tried, trials))}
+
+
+@router.get("/{name:path}/wire")
+async def wire(name: str, services: AppServices, since: int = 0) -> dict[str, Any]:
+    """Return what the server says of itself, and the messages after number `since`; none holds a secret."""
+    link = services.toolbox.link(name)
+    said: dict[str, Any] = {"about": link.about, "versions": link.versions, "instructions": link.instructions}
+    said |= {"logLevel": link.log_level}
+    return described(link) | said | {"messages": [*link.recording.since(since)]}
+
+
+@router.post("/{name:path}/refresh")
+async def refresh(name: str, services: AppServices) -> dict[str, float]:
+    """List a server's tools and prompts anew, and return how long that took: `{"ms"}`."""
+    return {"ms": await services.toolbox.link(name).refresh()}
+
+
+@router.post("/{name:path}/log-level", status_code=204)
+async def log_level(name: str, request: LevelRequest, services: AppServices) -> None:
+    """Ask a server to tell its log from this level on; its messages are in `wire`."""
+    await services.toolbox.link(name).set_level(request.level)
 
 
 @router.get("/{name:path}/entry")

@@ -16,14 +16,16 @@ from mcp import Client
 from mcp.client.session import IncomingMessage
 from mcp.client.subscriptions import ResourceUpdated, SubscriptionLost
 from mcp.shared.exceptions import MCPError
-from mcp_types import ResourceUpdatedNotification, ToolListChangedNotification
+from mcp_types import LoggingLevel, ResourceUpdatedNotification, ToolListChangedNotification
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Tool
+from assistant.toolbox.inspection import about, ask_for_log, instructions_of
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.listing import Listing, read_listing
 from assistant.toolbox.questions import Questions
 from assistant.toolbox.raw_results import suite_versions
+from assistant.toolbox.recording import Recording
 from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.server import Server
@@ -36,8 +38,6 @@ from serving.errors import CodedError
 from serving.redaction import redacted
 
 log = logging.getLogger(__name__)
-
-MAX_INSTRUCTIONS = 4_000  # characters of what a server says on the use of its tools
 
 Status = Literal["connecting", "ready", "down", "disabled", "untrusted", "sign_in"]
 
@@ -82,6 +82,9 @@ class Link:
         self.status: Status = "disabled" if server.error else "connecting"
         self.error: CodedError | None = server.error
         self.listing = Listing()
+        self.recording = Recording()
+        self.log_level: LoggingLevel | None = None
+        self.about: dict[str, Any] = {}  # what the server says of itself
         self.protocol_version: str | None = None
         self.notes = list(server.notes)  # what is odd about the server, and did not stop it
         self.instructions = ""
@@ -94,6 +97,7 @@ class Link:
         self._stopping = False
         self._requests = 0  # under way
         self._is_refused = False  # for want of a person who signs in
+        self._is_stale = False  # the connection is to be opened anew when it rests
         self._tools_changed = asyncio.Event()  # the server has said so
         self._task: asyncio.Task[None] | None = None
 
@@ -188,7 +192,7 @@ class Link:
 
     def _leave(self) -> None:
         """Connect anew as soon as no other request is under way, which may still be answered."""
-        if self._is_refused and not self._requests:
+        if (self._is_refused or self._is_stale) and not self._requests:
             self._wake.set()
 
     def reconnect(self) -> None:
@@ -216,6 +220,7 @@ class Link:
             connected = f"已连接，{len(self.listing.tools)} 个工具"
             said = sentence_of(error.code, error.params) if error else connected
             log.info("%s: %s", self.server.name, said)
+        self.recording.add("state", f"{status} {error.code}" if error else status, bad=error is not None)
         self.status, self.error, self._client, self.watched = status, error, client, ()
         self._changed.set()
         self._changed = asyncio.Event()
@@ -229,15 +234,22 @@ class Link:
         while not self._stopping:
             self._wake.clear()
             self.notes = list(self.server.notes)
-            self._is_deaf = self._is_refused = False
+            self._is_deaf = self._is_refused = self._is_stale = False
             try:
                 hears = self._on_message, self.questions.on_question
-                opened = open_client(self.server, limits, hears, self._note, mode, auth=self.auth)
+                opened = open_client(
+                    *(self.server, limits, hears, self._note, mode),
+                    recording=self.recording,
+                    log_level=self.log_level,
+                    auth=self.auth,
+                )
                 async with opened as client:
+                    await ask_for_log(client, self.log_level)
                     await self._list(client)
                     self.protocol_version = client.protocol_version
                     self.versions = suite_versions(client.session)
-                    self.instructions = redacted(client.instructions or "")[:MAX_INSTRUCTIONS]
+                    self.instructions = instructions_of(client)
+                    self.about = about(client)
                     self._set("ready", client=client)
                     delay = limits.first_delay_seconds
                     await self._watch(client)
@@ -250,6 +262,21 @@ class Link:
                 self._set("sign_in" if failure.code == "sign_in_needed" else "down", failure)
                 was_woken = await self._pause(delay)
                 delay = limits.first_delay_seconds if was_woken else min(delay * 2, longest)
+
+    async def set_level(self, level: LoggingLevel) -> None:
+        """Ask the server to tell its log from this level on. Raises CodedError: it does not."""
+        client, self.log_level = await self.ready(), level
+        self._is_stale = not await ask_for_log(client, level)
+        self._leave()
+
+    async def refresh(self) -> float:
+        """List what the server offers anew, and return how many ms that took. Raises CodedError."""
+        client, began = await self.ready(), time.monotonic()
+        try:
+            await self._list(client)
+        except MCPError as error:
+            raise link_failure(error, self.server) from error
+        return round((time.monotonic() - began) * 1000, 1)
 
     async def _pause(self, seconds: float) -> bool:
         """Wait about so long, with jitter, and say whether somebody ended it."""

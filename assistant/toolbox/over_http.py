@@ -14,6 +14,7 @@ from mcp.shared.message import SessionMessage
 from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
 
 from assistant.toolbox.raw_results import Note
+from assistant.toolbox.recording import Recording
 from assistant.toolbox.wire import (
     HTTP,
     Channel,
@@ -31,9 +32,9 @@ from serving.answer_bounds import MAX_BODY
 class _StreamableHttp(StreamableHTTPTransport):
     """The SDK's, with its readers of answers replaced by ours."""
 
-    def __init__(self, url: str, note: Note) -> None:
+    def __init__(self, url: str, note: Note, recording: Recording) -> None:
         super().__init__(url, max_sse_event_size=MAX_BODY)
-        self._note = note
+        self._note, self._recording = note, recording
 
     async def _handle_post_request(self, ctx: RequestContext) -> None:
         try:
@@ -46,7 +47,7 @@ class _StreamableHttp(StreamableHTTPTransport):
         self, response: httpx2.Response, read_stream_writer: StreamWriter, *, request_id: RequestId
     ) -> None:
         text = decoded(await response.aread(), self._note)
-        await read_stream_writer.send(await _answer(text, request_id))
+        await read_stream_writer.send(await self._answer(text, request_id))
 
     async def _handle_sse_event(
         self,
@@ -58,7 +59,7 @@ class _StreamableHttp(StreamableHTTPTransport):
     ) -> bool:
         if sse.event != "message" or not sse.data:
             return False
-        answer = await _answer(sse.data, original_request_id)
+        answer = await self._answer(sse.data, original_request_id)
         await read_stream_writer.send(answer)
         return isinstance(answer.message, JSONRPCResponse | JSONRPCError)
 
@@ -75,27 +76,28 @@ class _StreamableHttp(StreamableHTTPTransport):
             failure = too_large()
         await read_stream_writer.send(filled_in(request_id, failure))
 
-
-async def _answer(text: str, id: RequestId | None) -> SessionMessage:
-    """Return the message that answers a POST: an answer has its id, whatever it says."""
-    try:
-        message = await parse(text)
-    except FilledInError as error:
-        return filled_in(id, error)
-    except ValueError:
-        return filled_in(id, FilledInError("garbled"))
-    if isinstance(message, JSONRPCResponse | JSONRPCError) and id is not None:
-        message.id = id
-    return SessionMessage(message)
+    async def _answer(self, text: str, id: RequestId | None) -> SessionMessage:
+        """Return the message that answers a POST: an answer has its id, whatever it says."""
+        message, failure = None, FilledInError("garbled")
+        try:
+            message = await parse(text)
+        except FilledInError as error:
+            failure = error
+        except ValueError:
+            pass
+        if isinstance(message, JSONRPCResponse | JSONRPCError) and id is not None:
+            message.id = id
+        self._recording.heard(text, message)
+        return SessionMessage(message) if message else filled_in(id, failure)
 
 
 @asynccontextmanager
 async def streamable_http(
-    url: str, client: httpx2.AsyncClient, note: Note
+    url: str, client: httpx2.AsyncClient, note: Note, recording: Recording
 ) -> AsyncIterator[TransportStreams]:
     """Speak Streamable HTTP. No DELETE at the end: a server might never answer it, and sessions expire."""
-    transport = _StreamableHttp(url, note)
-    async with Channel(note) as ends, anyio.create_task_group() as group:
+    transport = _StreamableHttp(url, note, recording)
+    async with Channel(note, recording) as ends, anyio.create_task_group() as group:
 
         async def follow() -> None:
             await transport.handle_get_stream(client, ends.to_client)
@@ -112,11 +114,13 @@ async def streamable_http(
 
 
 @asynccontextmanager
-async def http_sse(url: str, client: httpx2.AsyncClient, note: Note) -> AsyncIterator[TransportStreams]:
+async def http_sse(
+    url: str, client: httpx2.AsyncClient, note: Note, recording: Recording
+) -> AsyncIterator[TransportStreams]:
     """Speak HTTP+SSE: answers come over one stream, whose first event says where requests go."""
     async with (
         sse_within_origin(client, url, max_event_size=MAX_BODY) as source,
-        Channel(note) as ends,
+        Channel(note, recording) as ends,
         anyio.create_task_group() as group,
     ):
         source.response.raise_for_status()

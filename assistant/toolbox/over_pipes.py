@@ -20,6 +20,7 @@ from mcp.client.stdio import (
 from mcp.os.win32.utilities import ServerProcess
 
 from assistant.toolbox.raw_results import Note
+from assistant.toolbox.recording import Recording
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import Channel, decoded, too_large
 from serving.answer_bounds import MAX_BODY
@@ -41,7 +42,7 @@ GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError)
 
 
 @asynccontextmanager
-async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
+async def pipes(server: Server, note: Note, recording: Recording) -> AsyncIterator[TransportStreams]:
     """Start a command and speak with it; `note` is told what was odd about its lines.
 
     Raises CodedError: it ended. The SDK's parts start and stop the process, with all that it has started.
@@ -57,7 +58,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
 
     async def read() -> None:
         async with anyio.create_task_group() as listeners:
-            listeners.start_soon(_read_errors, server, process, said)
+            listeners.start_soon(_read_errors, server, process, said, recording)
             await ends.take(decoded(_answer(line), note) async for line in _lines(process.stdout))
             with anyio.move_on_after(END_SECONDS):
                 await process.wait()
@@ -65,7 +66,7 @@ async def pipes(server: Server, note: Note) -> AsyncIterator[TransportStreams]:
         shown = {"command": server.address, "status": process.returncode, "said": "\n".join(said)}
         raise CodedError("command_ended", **shown)
 
-    async with Channel(note) as ends, anyio.create_task_group() as group:
+    async with Channel(note, recording) as ends, anyio.create_task_group() as group:
         group.start_soon(read)
         group.start_soon(_write_messages, process, ends)
         try:
@@ -114,15 +115,18 @@ def _answer(line: bytes) -> bytes:
     return line[found.start() :] if found and _OUTCOME.search(line, found.start()) else line
 
 
-async def _read_errors(server: Server, process: ServerProcess, said: deque[str]) -> None:
+async def _read_errors(
+    server: Server, process: ServerProcess, said: deque[str], recording: Recording
+) -> None:
     """Log what the command writes to stderr, and keep its last lines."""
     try:
         async for line in _lines(getattr(process, "stderr", None)):
             if text := printable(redacted(decoded(line, lambda _: None).rstrip()))[:MAX_LINE]:
                 said.append(text)
+                recording.add("stderr", text)
                 log.info("%s: %s", server.name, text)
     except CodedError:  # nothing of a line without an end is kept, but it has to be taken
-        await _read_errors(server, process, said)
+        await _read_errors(server, process, said, recording)
 
 
 async def _write_messages(process: ServerProcess, ends: Channel) -> None:

@@ -141,7 +141,7 @@ def _capabilities(given: Any, note: Note) -> dict[str, dict[str, bool]]:
     """Return what a server can, as far as it concerns us; what is promised in a wrong form is promised."""
     if not isinstance(given, dict):
         given = {"capabilities": given}
-    known = ("capabilities", "tools", "prompts", "resources")
+    known = ("capabilities", "tools", "prompts", "resources", "completions", "logging")
     promised = {name: given[name] for name in known if given.get(name) not in (None, False)}
     if odd := [name for name, details in promised.items() if not isinstance(details, dict)]:
         note(CodedError("capabilities_odd", names=odd))

@@ -10,12 +10,13 @@ import httpx2
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 from mcp import Client
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
-from mcp_types import Implementation
+from mcp_types import Implementation, LoggingLevel
 
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.over_http import http_sse, streamable_http
 from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
+from assistant.toolbox.recording import Recording
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded
 from serving import VERSION, network
@@ -32,6 +33,8 @@ async def open_client(
     note: Note,
     mode: Literal["auto", "legacy"],
     *,
+    recording: Recording,
+    log_level: LoggingLevel | None = None,
     auth: httpx2.Auth | None = None,
 ) -> AsyncIterator[Client]:
     """Connect to a server; `hears` takes what it says, and what it asks.
@@ -40,7 +43,7 @@ async def open_client(
     """
     async with AsyncExitStack() as stack:
         if server.transport == "stdio":
-            transport = pipes(server, note)
+            transport = pipes(server, note, recording)
         else:
             # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
             address = httpx2.URL(server.url)
@@ -55,12 +58,13 @@ async def open_client(
             )
             http = await stack.enter_async_context(made)
             speak = http_sse if server.transport == "sse" else streamable_http
-            transport = speak(str(address.copy_with(userinfo=b"")), http, note)
+            transport = speak(str(address.copy_with(userinfo=b"")), http, note, recording)
         start = limits.start_seconds if server.transport == "stdio" else limits.connect_seconds
         client = Client(
             transport,
             read_timeout_seconds=start,
             cache=None,
+            log_level=log_level,
             mode=mode,
             client_info=CLIENT_INFO,
             message_handler=hears[0],

@@ -29,6 +29,7 @@ from mcp_types import (
 
 from assistant.toolbox.questions import declared
 from assistant.toolbox.raw_results import Large, Note, acceptable, asked
+from assistant.toolbox.recording import Recording
 from serving.answer_bounds import LARGE, MAX_BODY, MIB, TooDeepError, read_json
 from serving.errors import CodedError
 
@@ -178,9 +179,9 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
     A `FilledInError` from below is the outcome of every request under way.
     """
 
-    def __init__(self, inner: Any, waiting: dict[RequestId, str], note: Note) -> None:
+    def __init__(self, inner: Any, waiting: dict[RequestId, str], note: Note, recording: Recording) -> None:
         super().__init__(inner)
-        self._waiting, self._note = waiting, note
+        self._waiting, self._note, self._recording = waiting, note, recording
         self._failures: deque[SessionMessage] = deque()
 
     async def receive(self) -> SessionMessage | Exception:
@@ -202,15 +203,17 @@ class Incoming(ContextReceiveStream[SessionMessage | Exception]):
         if isinstance(message, JSONRPCError):
             http = self.last_context.get(HTTP) if self.last_context else None
             message.error = await _explained(message.error, http or HttpAnswer())
+            if isinstance(why := message.error.data, FilledInError):
+                self._recording.failed(message.id, code=why.code, status=why.status, said=why.refusal)
         return item
 
 
 class Outgoing(ContextSendStream[SessionMessage]):
     """Messages to a transport; notes which requests are under way."""
 
-    def __init__(self, inner: Any, waiting: dict[RequestId, str]) -> None:
+    def __init__(self, inner: Any, waiting: dict[RequestId, str], recording: Recording) -> None:
         super().__init__(inner)
-        self._waiting = waiting
+        self._waiting, self._recording = waiting, recording
 
     async def send(self, item: SessionMessage) -> None:
         """Send a message."""
@@ -220,19 +223,22 @@ class Outgoing(ContextSendStream[SessionMessage]):
                 item.message.params = declared(item.message.params)
             case JSONRPCNotification(method="notifications/cancelled", params={"requestId": id}):
                 self._waiting.pop(id, None)
+        self._recording.said(item.message)
         await super().send(item)
 
 
 class Channel:
     """A connection's two streams, and the ends of them that a transport holds; `note` is told what is odd."""
 
-    def __init__(self, note: Note) -> None:
+    def __init__(self, note: Note, recording: Recording) -> None:
+        self.recording = recording
         waiting: dict[RequestId, str] = {}  # the methods of the requests under way
         to_client, incoming = anyio.create_memory_object_stream[Any](0)
         outgoing, from_client = anyio.create_memory_object_stream[Any](0)
         self.to_client = ContextSendStream[SessionMessage | Exception](to_client)
         self.from_client = ContextReceiveStream[SessionMessage](from_client)
-        self.incoming, self.outgoing = Incoming(incoming, waiting, note), Outgoing(outgoing, waiting)
+        self.incoming = Incoming(incoming, waiting, note, recording)
+        self.outgoing = Outgoing(outgoing, waiting, recording)
 
     async def __aenter__(self) -> Self:
         return self
@@ -251,8 +257,12 @@ class Channel:
         async with self.to_client:
             try:
                 async for text in texts:
+                    message = None
                     with suppress(ValueError):
-                        await self.to_client.send(SessionMessage(await parse(text)))
+                        message = await parse(text)
+                    self.recording.heard(text, message)
+                    if message:
+                        await self.to_client.send(SessionMessage(message))
             except FilledInError as error:
                 await self._fail(error)
 

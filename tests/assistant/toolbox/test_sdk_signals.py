@@ -10,6 +10,7 @@ from mcp.shared.exceptions import MCPError
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from assistant.toolbox.over_http import streamable_http
+from assistant.toolbox.recording import Recording
 from assistant.toolbox.sdk_signals import NoAnswerError, filled_in, request_failure
 from assistant.toolbox.wire import FilledInError
 from tests.support.asgi import serve
@@ -26,7 +27,7 @@ async def failure(answer: Any, *, session: bool = False) -> MCPError:
         serve(server.app) as url,
         asyncio.timeout(20),
         httpx2.AsyncClient() as http,
-        Client(streamable_http(f"{url}/", http, lambda _: None), cache=None) as client,
+        Client(streamable_http(f"{url}/", http, lambda _: None, Recording()), cache=None) as client,
     ):
         with pytest.raises(MCPError) as caught:
             await client.call_tool("t", {}, read_timeout_seconds=0.5)
