@@ -156,6 +156,7 @@ class ServerPage {
 		try {
 			/** @type {Looked & {tools: number}} */
 			const looked = await (await send(`${this.path}/wire?since=${this.#last}`, null)).json();
+			if (this.#isPaused) return;
 			this.#tools = looked.tools;
 			this.#drawFacts(looked);
 			if (!looked.messages.length) return;

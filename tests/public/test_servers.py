@@ -81,7 +81,12 @@ def test_an_entry_is_edited_switched_off_and_removed(open_page: Open, tmp_path: 
         page = open_page(url, strict=False).page
         page.locator("#health").click()
         manage = page.get_by_role("button", name="管理 shop")
-        manage.click()
+
+        def edit() -> None:
+            manage.click()
+            press(page, "编辑配置")
+
+        edit()
         dialog = page.get_by_role("dialog")
         text = dialog.get_by_role("textbox", name="mcp.json")
         expect(text).to_have_value(json.dumps(entries(tmp_path)["shop"]))
@@ -93,14 +98,45 @@ def test_an_entry_is_edited_switched_off_and_removed(open_page: Open, tmp_path: 
         press(page, "保存")
         expect(dialog).not_to_be_visible()
         expect(page.locator(".server", has_text=other)).to_have_attribute("data-status", "ready")
-        manage.click()
+        edit()
         expect(text).to_have_value(json.dumps({"url": other, "headers": {"X-Key": "***1***"}}))
         press(page, "停用")
         expect(page.locator(".server")).to_have_attribute("data-status", "disabled")
         assert entries(tmp_path)["shop"]["disabled"] is True
-        manage.click()
+        edit()
         press(page, "删除")
         expect(dialog.get_by_role("button", name="取消")).to_be_focused()
         dialog.get_by_role("button", name="删除").last.click()
         expect(page.locator(".server")).to_have_count(0)
         assert entries(tmp_path) == {}
+
+
+def test_a_servers_page_shows_the_calls_as_they_pass(open_page: Open, tmp_path: Path) -> None:
+    with two_shops(tmp_path) as (url, other):
+        page = open_page(url).page
+        page.locator("#health").click()
+        page.get_by_role("button", name="管理 shop").click()
+        dialog = page.get_by_role("dialog", name="shop 的细节")
+        expect(dialog).to_contain_text("prompts, resources, tools")
+        calls = dialog.locator(".wire", has_text="tools/call")
+        dialog.get_by_role("searchbox").fill("tools/call")
+        expect(dialog.locator(".wire").and_(page.locator(":not(:has-text('tools/call'))"))).to_have_count(0)
+        page.request.post(f"{url}/api/call-tool", data={"server": "shop", "name": "buy", "args": {"n": 41}})
+        expect(calls).to_have_count(2)
+        calls.first.locator("summary").click()
+        expect(calls.first).to_contain_text("bought 41")
+        expect(calls.first).to_contain_text("ms")
+        dialog.get_by_label("消息").select_option("out")
+        expect(calls).to_have_count(1)
+        press(page, "暂停")
+        page.request.post(f"{url}/api/call-tool", data={"server": "shop", "name": "look"})
+        press(page, "重新列出")
+        expect(dialog).to_contain_text("3 个工具")
+        expect(calls).to_have_count(1)
+        press(page, "继续")
+        expect(calls).to_have_count(2)
+        press(page, "编辑配置")
+        expect(page.get_by_role("dialog", name="管理 shop")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        assert entries(tmp_path)["shop"]["url"] != other

@@ -139,6 +139,22 @@ async def test_what_cannot_be_added_says_why(
     assert (tmp_path / "mcp.json").read_text() == before
 
 
+async def test_what_passes_is_seen_by_whoever_looks(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        await http.post("/api/call-tool", json={"server": "shop", "name": "buy", "args": {"n": 41}})
+        seen = (await http.get("/api/servers/shop/wire")).json()
+        asked, answer = [each for each in seen["messages"] if each["method"] == "tools/call"]
+        assert ("41" in asked["text"], "bought 41" in answer["text"]) == (True, True)
+        assert (seen["status"], seen["about"]["isModern"]) == ("ready", True)
+        newer = (await http.get(f"/api/servers/shop/wire?since={answer['number']}")).json()["messages"]
+        assert [each for each in newer if each["number"] <= answer["number"]] == []
+        assert (await http.post("/api/servers/shop/refresh")).json()["ms"] > 0
+        assert (await http.post("/api/servers/shop/log-level", json={"level": "loud"})).status_code == 422
+        assert (await http.post("/api/servers/shop/log-level", json={"level": "debug"})).status_code == 204
+        await state_of(http, "shop", "ready")
+        assert (await http.get("/api/servers/nobody/wire")).status_code == 404
+
+
 ROUTES = [
     ("POST", "", {"text": "https://x/mcp"}),
     ("POST", "/preview", {"text": "https://x/mcp"}),
@@ -146,6 +162,9 @@ ROUTES = [
     ("POST", "/shop/test", {"text": "{}"}),
     ("POST", "/shop/switch", {"on": False}),
     ("GET", "/shop/entry", None),
+    ("GET", "/shop/wire", None),
+    ("POST", "/shop/refresh", None),
+    ("POST", "/shop/log-level", {"level": "info"}),
     ("PUT", "/shop/entry", {"text": "{}", "version": "", "name": "x"}),
     ("DELETE", "/shop/entry", None),
 ]
