@@ -150,7 +150,8 @@ class EntryDialog {
 		const parts = [label, this.text, this.#masks, h(".row", buttons), this.#output];
 		this.dialog = openDialog(t("manageServer", {name}), parts);
 		this.dialog.classList.add("large");
-		this.#tell(() => this.#load());
+		// What is said meanwhile stays.
+		this.#load().catch(error => this.#output.replaceChildren(h("p.bad", messageOf(error))));
 	}
 
 	get #entry() {
