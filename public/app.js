@@ -58,6 +58,7 @@ const page = {
 		if (isHeard) announce(t("answered") + controller.view.spoken().slice(0, MAX_SPOKEN_CHARS));
 		draw();
 	},
+	queued: controller => controller === current && drawChips(),
 	// The keyboard goes to the confirmation, unless something is being typed.
 	asked(controller, card) {
 		if (controller !== current) return;
@@ -108,17 +109,14 @@ function leadTo(server, order) {
 }
 
 function draw() {
-	const {conversation, answering} = current;
+	const {conversation} = current;
 	const hasBegun = conversation.entries.length > 0;
 	empty.hidden = hasBegun;
 	$("title").textContent = document.title = hasBegun ? titleOf(conversation) : t("app");
 	setPreference("current", hasBegun ? conversation.id : "");
-	const action = answering ? "stop" : "send";
-	submit.replaceChildren(icon(action));
-	submit.ariaLabel = submit.title = t(action);
-	submit.classList.toggle("stop", answering !== null);
 	drawModel();
-	enableSubmit();
+	drawSubmit();
+	drawChips();
 	drawSidebar();
 }
 
@@ -149,10 +147,21 @@ function onScroll() {
 /** @param {Event} event the button's, which also stops, or an Enter */
 async function send(event) {
 	event.preventDefault();
-	if (event.type === "submit") current.stop();
-	if (current.answering) return;
+	const controller = current;
+	if (event.type === "submit" && submit.classList.contains("stop")) return controller.stop();
 	const [text, files] = await compose();
-	if (text || files.length) current.ask(text, files);
+	drawSubmit();
+	if (!text && !files.length) return;
+	if (controller.isBusy) controller.queue([...(controller.conversation.queued ?? []), {text, files}]);
+	else controller.ask(text, files);
+}
+
+/** The questions that wait. */
+async function drawChips() {
+	const list = $("queued");
+	if (!current.conversation.queued?.length && !list.firstChild) return;
+	const {drawQueue} = await import("./queue.js");
+	drawQueue(list, current, ({text, files}) => write([text, input.value].filter(Boolean).join("\n"), files));
 }
 
 /** What has been written and attached is taken out of the composer. @returns {Promise<[string, Attachment[]]>} */
@@ -163,8 +172,14 @@ async function compose() {
 	return [text, files];
 }
 
-function enableSubmit() {
-	submit.disabled = !current.answering && !input.value.trim() && !hasAttached();
+/** While an answer comes it is stopped by the button, unless something is written that can wait for its end. */
+function drawSubmit() {
+	const isEmpty = !input.value.trim() && !hasAttached();
+	const action = current.answering && isEmpty ? "stop" : "send";
+	submit.replaceChildren(icon(action));
+	submit.ariaLabel = submit.title = t(action);
+	submit.classList.toggle("stop", action === "stop");
+	submit.disabled = action === "send" && isEmpty;
 }
 
 function drawStatus() {
@@ -245,7 +260,7 @@ async function beginWith(prompt) {
 function write(text, files = []) {
 	input.value = text;
 	attach(files);
-	enableSubmit();
+	drawSubmit();
 	input.focus();
 }
 
@@ -280,8 +295,8 @@ const drawSidebar = makeSidebar(conversations, {
 drawPage();
 $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));
-input.oninput = enableSubmit;
-followAttached(enableSubmit);
+input.oninput = drawSubmit;
+followAttached(drawSubmit);
 $("resources").onclick = () =>
 	import("./resources.js").then(({openResources}) => openResources()).catch(error => toast(messageOf(error)));
 scroll.onscroll = onScroll;

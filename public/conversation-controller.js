@@ -12,7 +12,7 @@ import {followTurn} from "./turn.js";
 /** @import {CallCard} from "./call-card.js" */
 /** @typedef {{save: (conversation: Conversation) => void, notify: (text: string) => void}} Store */
 /** @template T @typedef {(controller: ConversationController, about: T) => void} Told */
-/** @typedef {Store & {begun: Told<void>, ended: Told<string>, asked: Told<CallCard>}} Page what it does about a conversation */
+/** @typedef {Store & {begun: Told<void>, ended: Told<string>, asked: Told<CallCard>, queued: Told<void>}} Page what it does about a conversation */
 
 const MAX_TITLE_CHARS = 40;
 const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
@@ -56,10 +56,30 @@ export class ConversationController {
 		if (!this.answering) resume(this.conversation, this.answer);
 	}
 
-	/** @param {string} text @param {Attachment[]} [files] */
-	ask(text, files = []) {
+	/** Whether a question waits for its turn: an answer is coming, or a server's question is to be answered. */
+	get isBusy() {
+		const isAsking = (/** @type {string} */ id) => callState(this.conversation, id) === "asking";
+		return this.answering !== null || openCalls(this.conversation).some(isAsking);
+	}
+
+	/** Let a question wait, in this order. @param {Queued[]} queued */
+	queue(queued) {
+		this.conversation.queued = queued;
+		this.save();
+		this.page.queued(this);
+	}
+
+	/** Let what waits first go out. */
+	askNext() {
+		const [next, ...others] = this.conversation.queued ?? [];
+		if (next && !this.answering) this.ask(next.text, next.files, others);
+	}
+
+	/** @param {string} text @param {Attachment[]} [files] @param {Queued[]} [queued] what waits then */
+	ask(text, files = [], queued = this.conversation.queued) {
 		return this.#answer(() => {
 			const {conversation} = this;
+			conversation.queued = queued;
 			this.#settleOpenCalls();
 			conversation.title ||= (text || files[0].name).replace(/\s+/g, " ").slice(0, MAX_TITLE_CHARS);
 			const entry = {message: {role: "user", content: text}, ...(files.length && {files})};
@@ -170,8 +190,9 @@ export class ConversationController {
 	/** @param {() => void} change to the conversation, before it is sent */
 	async #answer(change) {
 		if (this.answering) return;
-		this.answering = new AbortController();
-		const {signal} = this.answering;
+		const controller = new AbortController();
+		const {signal} = controller;
+		this.answering = controller;
 		change();
 		this.conversation.at = Date.now();
 		this.save();
@@ -187,8 +208,13 @@ export class ConversationController {
 			this.#isDue = false;
 			return this.answer();
 		}
-		this.explain(end);
+		if (end.reason === "next") controller.abort();
+		const isDecided = standing(this.conversation) !== "waiting";
+		const goesOn = ["stop", "rounds", "next"].includes(end.reason) && isDecided;
+		const isNext = goesOn && this.conversation.queued?.length;
+		if (!isNext) this.explain(end);
 		this.page.ended(this, end.reason);
+		if (isNext) this.askNext();
 	}
 
 	/** @param {() => void} change */

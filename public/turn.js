@@ -8,7 +8,7 @@ import {addUsage} from "./usage.js";
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[], off: {server: string, tool?: string}[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
-/** @typedef {{reason: string, detail?: string, lost?: boolean}} TurnEnd the server's reason, or `stopped`, `lost`, `error` with a detail; `lost`: asked again it may come */
+/** @typedef {{reason: string, detail?: string, lost?: boolean}} TurnEnd the server's reason, or `next`, `stopped`, `lost`, `error` with a detail; `lost`: asked again it may come */
 /** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card" | "fold">} TurnView */
 
 const MAX_MEDIA = 8;
@@ -188,8 +188,15 @@ function requestBody(conversation, {always, askFirst, off}) {
 	};
 }
 
+/** Whether a round has its last result, and a question is to go out before the next. @param {Conversation} conversation @param {ServerEvent} event */
+const isBetweenRounds = (conversation, {event, data}) =>
+	event === "message" &&
+	data.message.role === "tool" &&
+	conversation.queued?.[0]?.soon === true &&
+	!openCalls(conversation).length;
+
 /**
- * Ask for an answer and follow it to its end.
+ * Ask for an answer and follow it to its end, or, with the reason `next`, to where a question goes out.
  * @param {Conversation} conversation @param {TurnView} view @param {() => void} save @param {AbortSignal} signal
  * @param {ToolLists} lists @param {Stream} stream @returns {Promise<TurnEnd>}
  */
@@ -199,6 +206,7 @@ export async function followTurn(conversation, view, save, signal, lists, stream
 		for await (const event of stream("api/chat/stream", requestBody(conversation, lists), signal)) {
 			turn.apply(event);
 			if (!UNSAVED.includes(event.event)) save();
+			if (isBetweenRounds(conversation, event)) return {reason: "next"};
 		}
 	} catch (error) {
 		turn.end = {reason: "error", detail: messageOf(error), lost: isLost(error)};

@@ -154,6 +154,8 @@ type Call = {
 	stock?: Stock;
 };
 
+type Queued = {text: string; files: Attachment[]; soon?: boolean};
+
 type Conversation = {
 	id: string;
 	/** Who answers it; else the usual model. */
@@ -168,6 +170,8 @@ type Conversation = {
 	/** What all of it took; and how much of the model's window is full. */
 	usage?: Usage;
 	full?: number;
+	/** Questions that go out when the answer has ended; one that is to go out `soon`, after the running calls. */
+	queued?: Queued[];
 	/** Of what IndexedDB holds. */
 	version?: string;
 	removed?: boolean;

@@ -47,19 +47,6 @@ def test_what_was_read_before_a_stop_is_sent_with_the_next_question(
     assert [message["content"] for message in backend.asked[-1]["messages"]] == ["一", "半句", "二"]
 
 
-def test_enter_does_not_send_while_an_answer_is_coming(backend: Backend, open_page: Open) -> None:
-    shown = open_page(backend.url)
-    go_on = threading.Event()
-    backend.say([go_on], says("好"), done())
-    shown.begin("一")
-    shown.input.fill("二")
-    shown.input.press("Enter")
-    go_on.set()
-    shown.settle()
-    expect(shown.input).to_have_value("二")
-    assert len(backend.asked) == 1
-
-
 def test_events_may_be_cut_anywhere_and_commented(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     comment = ": keep-alive\r\n\r\n"
