@@ -163,7 +163,7 @@ class Models:
             name=choice.name,
             api_key=kept.key or NO_KEY,
             base_url=kept.base,
-            vision=listed.sees,
+            vision=None if listed.sees else listed.sees,  # a list may be wrong: a refusal teaches
             window=listed.window,
             origin=choice.provider,
         )

@@ -2,18 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from contextlib import aclosing
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
 from assistant.page.markdown import to_html
 from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, event
 from assistant.page.state import said
+from assistant.toolbox.link import Link
 from assistant.toolbox.resources import complete, filled, list_resources, read_resource
 
 MAX_MARKDOWN = 200_000  # characters of a resource that is rendered
+
+
+async def _link(server: str, services: AppServices) -> Link:
+    return services.toolbox.link(server)
+
+
+NamedLink = Annotated[Link, Depends(_link)]  # found before an answer begins, or a 404
 
 router = APIRouter(tags=["page"], responses={422: FAILURE_RESPONSES[422]})
 
@@ -51,9 +60,9 @@ class CompleteRequest(JsonBody):
 
 
 @router.get("/api/resources", responses=FAILURE_RESPONSES)
-async def resources(server: str, services: AppServices) -> dict[str, Any]:
+async def resources(link: NamedLink) -> dict[str, Any]:
     """List a server's resources and templates, and say what of its lists cannot be used."""
-    listed, templates, skipped = await list_resources(services.toolbox.link(server))
+    listed, templates, skipped = await list_resources(link)
     return {"resources": listed, "templates": templates, "skipped": [said(each) for each in skipped]}
 
 
@@ -87,11 +96,12 @@ async def complete_argument(request: CompleteRequest, services: AppServices) -> 
     return {"values": await complete(link, ref, argument, request.context)}
 
 
-@router.get("/api/follow", response_class=EventSourceResponse)
-async def follow(server: str, uri: str, services: AppServices) -> AsyncIterator[ServerSentEvent]:
+@router.get("/api/follow", response_class=EventSourceResponse, responses={404: FAILURE_RESPONSES[404]})
+async def follow(link: NamedLink, uri: str, services: AppServices) -> AsyncIterator[ServerSentEvent]:
     """Send a `changed` event once a resource is followed, and whenever it has changed.
 
     The stream ends when its server tells no more, at once where it cannot be followed.
     """
-    async for _ in services.overview.following(services.toolbox.link(server), uri):
-        yield event("changed", {})
+    async with aclosing(services.overview.following(link, uri)) as changes:
+        async for _ in changes:
+            yield event("changed", {})

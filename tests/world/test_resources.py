@@ -191,3 +191,6 @@ async def test_a_server_that_tells_no_changes_ends_the_stream_at_once(shared: wo
     await shared.connect({}, {"capabilities": {"tools": {}, "resources": {}}})
     answer = await shared.web.http.get("/api/follow", params={"server": "s", "uri": URI})
     assert (answer.status_code, "changed" in answer.text) == (200, False)
+    for path in ("follow", "resources"):
+        answer = await shared.web.http.get(f"/api/{path}", params={"server": "x", "uri": URI})
+        assert (answer.status_code, answer.json()["code"]) == (404, "unknown_server")
