@@ -8,12 +8,7 @@ from playwright.sync_api import expect
 
 from tests.support.page_backend import Backend, Step, call, done, result, says
 from tests.support.page_browser import Open, Shown
-from tests.support.page_questions import FORM, asks, question
-
-
-def goes_on(*steps: Step) -> list[Step]:
-    _, told = call("c1", "book", {})
-    return [told, *steps]
+from tests.support.page_questions import FORM, asks, goes_on, question
 
 
 def asked(backend: Backend, open_page: Open, *questions: Step, **context: Any) -> Shown:

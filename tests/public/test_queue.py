@@ -7,7 +7,7 @@ from playwright.sync_api import Locator, expect
 
 from tests.support.page_backend import Backend, Step, buys, call, done, result, says
 from tests.support.page_browser import Open, Shown
-from tests.support.page_questions import asks, question
+from tests.support.page_questions import asks, goes_on, question
 
 
 def chips(shown: Shown) -> Locator:
@@ -155,7 +155,7 @@ def test_what_is_typed_beside_a_servers_question_waits_for_its_answer(
 ) -> None:
     shown = open_page(backend.url)
     backend.say(asks(question(schema={})))
-    backend.say([("tool_call", call("c1", "book", {})[1][1])], result("c1", "x"), says("done"), done())
+    backend.say(goes_on(*result("c1", "x")), says("done"), done())
     backend.say(says("after"), done())
     shown.ask("book")
     type_in(shown, "b")

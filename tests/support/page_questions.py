@@ -42,3 +42,9 @@ def question(id: str = "q1", of: str = "c1", **more: Any) -> Step:
 
 def asks(*questions: Step) -> list[Step]:
     return [*call("c1", "book", {}), *questions, *done("question")]
+
+
+def goes_on(*steps: Step) -> list[Step]:
+    """Return the events of the call that goes on with its answer."""
+    _, told = call("c1", "book", {})
+    return [told, *steps]
