@@ -143,8 +143,8 @@ async def call_tool(
     result = await services.toolbox.call(
         request.server, request.name, request.args, key=key, confirmed=request.confirmed
     )
-    named = [t for t in services.toolbox.tools() if (t.server, t.name) == (request.server, request.name)]
-    result = under_key(result, named[0] if named else None, request.args, key)
+    link = services.toolbox.links.get(request.server)
+    result = under_key(result, link.tool(request.name) if link else None, request.args, key)
     if result.unreachable or result.unknown:
         code = result.code or "outcome_unknown"
         return ANSWERS.answer(502, code, result.params, detail=result.text, unknown=result.unknown)

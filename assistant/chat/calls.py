@@ -233,7 +233,7 @@ class Calls:
             return _still_unknown(result) if ran_before and isinstance(result, ToolResult) else result
 
         if tool in OWN:
-            return self.offer.run(tool, parse(call.arguments), self.offered()), 0
+            return await self.offer.run(tool, parse(call.arguments), self.offered()), 0
         if may_write:
             return await self.writing.run(call.id, run, tell, honours_key=tool.honours_key)
         id = f"{call.id} {secrets.token_hex(8)}" if call.id in self._foreign else call.id

@@ -16,7 +16,7 @@ from serving.errors import CodedError
 from serving.logs import printable
 
 WATCHED = ("shop://products", "shop://inventory", "shop://orders/latest")
-PAUSE_SECONDS = 0.2  # after telling that resources have changed: many changes are told as one
+PAUSE_SECONDS = 0.2  # after telling of a change: many, as of 20 servers that connect, are told as one
 GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
 RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page watches
 
@@ -89,13 +89,14 @@ class Overview:
             while not self._is_stopping:
                 bell = news.bell  # before all is looked at
                 now = [*map(_compared, self._toolbox.links.values()), self._models.choices()]
-                if now != seen:
+                is_new = now != seen
+                if is_new:
                     seen = now
                     yield "state", self._state()
                 touched, number = news.since(number), news.number
                 for server, uris in touched.items():
                     yield "changed", {"server": server, "uris": uris}
-                await (asyncio.sleep(PAUSE_SECONDS) if touched else bell.wait())
+                await (asyncio.sleep(PAUSE_SECONDS) if touched or is_new else bell.wait())
 
     async def following(self, link: Link, uri: str) -> AsyncGenerator[None]:
         """Have a resource followed while this is open; yield when that has begun, and at every change."""

@@ -16,7 +16,10 @@ class Limits:
     first_delay_seconds: float = 0.5  # before the next attempt to connect; doubled after each failure
     max_delay_seconds: float = 30.0  # between two attempts to connect
     max_local_delay_seconds: float = 2.0  # the same on this machine, where a refused connection costs nothing
-    poll_seconds: float = 10.0  # between two lists of a server's tools, where it cannot announce changes
+    # Between two lists of a server's tools, where it cannot announce changes: the first, and, doubled after
+    # each that is the same, the last. With 20 servers 10 s would take 1 to 2 % of a core.
+    poll_seconds: float = 10.0
+    max_poll_seconds: float = 40.0
     # How long an idle HTTP connection is kept. Below the 5 s of uvicorn and Node: a request that is sent
     # while the server closes the connection is lost.
     keep_alive_seconds: float = 4.0

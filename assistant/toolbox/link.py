@@ -331,9 +331,9 @@ class Link:
         return next((tool for tool in self.listing.tools if tool.name == name), None)
 
     async def _list(self, client: Client) -> None:
-        listing = await read_listing(client, self.server, self.limits.max_pages, self._writing)
-        if listing != self.listing:
-            self.listing = listing
+        listing = await read_listing(client, self.server, self.limits.max_pages, self._writing, self.listing)
+        is_new, self.listing = listing != self.listing, listing
+        if is_new:
             self._news.ring()
         self._writing |= {tool.name for tool in self.listing.tools if not tool.read_only}
 
@@ -343,12 +343,14 @@ class Link:
         uris: Sequence[str] = await watchable(client, self._watch_for, self.limits.max_pages)
         if uris and not subscribes:
             self._watches(await subscribed(client, uris))
+        pause = self.limits.poll_seconds
         while True:
+            before = self.listing
             if subscribes:
                 subscribes, uris = await self._subscribe(client, uris)
             else:
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self._tools_changed.wait(), self.limits.poll_seconds)
+                    await asyncio.wait_for(self._tools_changed.wait(), pause)
                 self._tools_changed.clear()
             try:
                 await self._list(client)
@@ -356,6 +358,8 @@ class Link:
                 said = filled_in(error)
                 if said is None or said.code not in ("late", "sign_in_needed") or not self._requests:
                     raise  # but a server that is busy with a call is not dead because it is slow to list
+            longest = max(self.limits.max_poll_seconds, self.limits.poll_seconds)
+            pause = min(pause * 2, longest) if self.listing is before else self.limits.poll_seconds
             await asyncio.sleep(self.limits.first_delay_seconds)
 
     async def _subscribe(self, client: Client, uris: Sequence[str]) -> tuple[bool, Sequence[str]]:

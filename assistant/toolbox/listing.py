@@ -5,7 +5,8 @@ import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -36,6 +37,7 @@ class Listing:
     tools: Sequence[Tool] = ()
     prompts: Sequence[dict[str, Any]] = ()
     skipped: Sequence[CodedError] = ()
+    raw: Sequence[Any] = field(default=(), repr=False, compare=False)  # all that it is made of
 
     @property
     def only_as_tasks(self) -> set[str]:
@@ -47,23 +49,32 @@ class Listing:
 
 
 async def read_listing(
-    client: Client, server: Server, max_pages: int, writing: Collection[str] = ()
+    client: Client,
+    server: Server,
+    max_pages: int,
+    writing: Collection[str] = (),
+    before: Listing | None = None,
 ) -> Listing:
     """Read what a server lists, entry by entry; what is listed twice counts once.
 
-    Tools of the names in `writing` count as writing whatever they call themselves now.
+    Tools of the names in `writing` count as writing whatever they call themselves now. Where nothing has
+    changed, it is the listing of `before`: half the work for a list that is read again and again.
     Raises MCPError: it does not answer, or refuses to list its tools although it says that it has some.
     """
     skipped: list[CodedError] = []
     raw_tools = await entries_of(client, "tools", max_pages, skipped)
+    raw_prompts = await entries_of(client, "prompts", max_pages, skipped)
+    raw = [raw_tools, raw_prompts, set(writing), list(skipped)]
+    with suppress(RecursionError):
+        if before is not None and raw == before.raw:
+            return before
     tools = usable("tool_skipped", raw_tools, partial(describe_tool, server, writing=writing), skipped)
     patterns = [each for each in (*server.only_tools, *server.not_tools) if each != "*"]
     matched = {each for each in patterns for tool in tools if server.is_meant(tool.name, each)}
     if unmatched := [each for each in patterns if each not in matched]:
         skipped.append(CodedError("tools_unmatched", names=unmatched))
-    raw_prompts = await entries_of(client, "prompts", max_pages, skipped)
     prompts = usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
-    return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped)
+    return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped, raw)
 
 
 async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:

@@ -14,6 +14,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from assistant.toolbox import Toolbox
 from assistant.toolbox.limits import Limits
+from assistant.toolbox.listing import Listing
 from assistant.toolbox.server import ConfigError, Server
 from tests.support.asgi import serve
 from tests.support.mcp_servers import (
@@ -29,6 +30,7 @@ from tests.support.mcp_servers import (
     why,
 )
 from tests.support.processes import free_port
+from tests.support.raw_server import READS, RawServer
 from tests.support.socks import socks_proxy
 
 pytestmark = pytest.mark.anyio
@@ -310,3 +312,18 @@ async def test_a_server_that_hangs_up_is_told_from_one_that_does_not_listen() ->
             for server in servers:
                 await becomes(box, server.name, "down")
             assert (code_of(box, "s"), code_of(box, "none")) == ("broken", "connect_refused")
+
+
+async def test_a_list_that_is_read_again_and_is_the_same_stays_the_same_object() -> None:
+    server = RawServer()
+    limits = Limits(poll_seconds=0.01, max_poll_seconds=0.01, first_delay_seconds=0.01)
+    async with serve(server.app) as url, boxed(at(url), limits=limits) as box:
+        listings: list[Listing] = []
+        for times in (2, 4, 6):
+            while server.times("tools/list") < times:  # noqa: ASYNC110  it has no event for it
+                await asyncio.sleep(0.01)
+            listings.append(box.link("s").listing)
+        assert listings[1] is listings[2]
+        server.answers["tools/list"] = {"tools": [READS]}
+        while len(box.tools()) != 1:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
