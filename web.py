@@ -54,6 +54,7 @@ from serving.server import run as serve
 from serving.settings import Hosts, Key, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
+from serving.tracing import FASTAPIS_OWN
 
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
 
@@ -253,6 +254,7 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
         description=DESCRIPTION,
         lifespan=partial(_lifespan, settings, model, limits),
         max_body_size=MAX_BODY,
+        telemetry=FASTAPIS_OWN,
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
     )

@@ -15,12 +15,15 @@ import anyio
 import httpx
 import stamina
 from httpx_aiohttp import AiohttpTransport
+from opentelemetry.trace import SpanKind
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from mcp_server import sentences
 from models import Move, Order, Product, Today
+from serving import tracing
 from serving.errors import CodedError
+from serving.logs import Seldom
 
 CONNECTION_ERRORS = (httpx.RequestError, aiohttp.ClientError, OSError)  # not all are made httpx's
 NEVER_SENT = (
@@ -135,6 +138,7 @@ class RestClient:
             attempts=self.limits.max_attempts, timeout=self.limits.read_seconds, wait_max=1.0, wait_jitter=0.1
         )
         self._http: httpx.AsyncClient | None = None
+        self._seldom = Seldom()
         self._users = 0
         self._writes: set[anyio.CancelScope] = set()
 
@@ -260,13 +264,17 @@ class RestClient:
         return RestAnswer(response.content, data, REPLAYED in response.headers and not call.unsettled)
 
     def _unanswered(self, operation: Operation, code: str) -> ShopUnansweredError:
-        log.warning("商店没有回答（%s，%s）：%s", operation, self._url, code)
+        if self._seldom.is_due(code):
+            told = (operation, self._url, code, self._seldom.silent(code))
+            log.warning("商店没有回答（%s，%s）：%s（之前一分钟里还有 %d 次）", *told)
         return ShopUnansweredError(operation, code, url=self._url)
 
     async def _attempt(self, call: _Call) -> httpx.Response:
         before, call.unsettled = call.unsettled, True
         try:
-            response = await self._opened_client().send(call.request)
+            with tracing.span(f"{call.request.method} shop", SpanKind.CLIENT) as carried:
+                call.request.headers.update(carried)
+                response = await self._opened_client().send(call.request)
         except CONNECTION_ERRORS as error:
             call.unsettled = before or _code(error) != UNREACHABLE
             raise

@@ -11,6 +11,7 @@ from serving.forwarding import Forwarding, networks
 from serving.metrics import METRICS_PATH, Counted, metrics
 from serving.rate_limit import RateLimit
 from serving.settings import ServiceSettings
+from serving.tracing import Traced
 
 
 def install(
@@ -44,6 +45,7 @@ def install(
     if settings.rate_limit:
         app.add_middleware(RateLimit, per_minute=settings.rate_limit, refuse=refuse)
     app.add_middleware(Counted)
+    app.add_middleware(Traced)
     if settings.root_path or settings.trusted_proxies:
         trusted = networks(settings.trusted_proxies)
         app.add_middleware(Forwarding, root_path=settings.root_path, trusted=trusted)

@@ -5,11 +5,17 @@ a line that looks like a record: it is one line, and what follows of a traceback
 """
 
 import io
+import json
 import logging
+import math
 import os
 import sys
+from collections import Counter
+from datetime import UTC, datetime
+from time import monotonic
 from typing import Any
 
+from serving import tracing
 from serving.redaction import redacted
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -32,8 +38,9 @@ class OneLineFormatter(logging.Formatter):
     """A record as one printable line; the lines of its traceback begin with blanks."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's
-        """Return the line itself."""
-        return printable(redacted(super().formatMessage(record)))
+        """Return the line itself, with the trace that it belongs to."""
+        within = f" [trace {id}]" if (id := tracing.trace_id()) else ""
+        return printable(redacted(super().formatMessage(record))) + within
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  logging's
         """Return the traceback, set in."""
@@ -57,7 +64,45 @@ def printable(text: str) -> str:
     )
 
 
-def configure(level: str) -> None:
+class JsonFormatter(logging.Formatter):
+    """A record as one JSON object, as collectors of logs read it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the object, in one line."""
+        told = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": redacted(record.getMessage()),
+            "trace_id": tracing.trace_id(),
+            "exception": redacted(self.formatException(record.exc_info)) if record.exc_info else "",
+        }
+        return json.dumps({name: value for name, value in told.items() if value})
+
+
+class Seldom:
+    """What is worth one line a minute, however often it happens."""
+
+    def __init__(self, seconds: float = 60.0) -> None:
+        self._seconds = seconds
+        self._told: dict[str, float] = {}
+        self._silent: Counter[str] = Counter()
+
+    def is_due(self, what: str) -> bool:
+        """Whether to log now; what was not logged is counted for the next line, see `silent`."""
+        now = monotonic()
+        if now - self._told.get(what, -math.inf) < self._seconds:
+            self._silent[what] += 1
+            return False
+        self._told[what] = now
+        return True
+
+    def silent(self, what: str) -> int:
+        """Return how often it has happened without a line, and forget that."""
+        return self._silent.pop(what, 0)
+
+
+def configure(level: str, form: str = "text") -> None:
     """Set up the log of a service; at `debug` the levels of QUIET do not apply."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
@@ -65,7 +110,7 @@ def configure(level: str) -> None:
             is_chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
             stream.reconfigure(encoding=None if is_chosen else "utf-8", errors="replace")
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(OneLineFormatter(FORMAT))
+    handler.setFormatter(JsonFormatter() if form == "json" else OneLineFormatter(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.captureWarnings(True)
     if level != "debug":

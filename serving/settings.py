@@ -7,7 +7,7 @@ import re
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from serving import logs
+from serving import logs, tracing
 from serving.addresses import is_confidential, is_loopback
 from serving.forwarding import PREFIX, networks
 from serving.redaction import remember
@@ -124,6 +124,13 @@ class ServiceSettings(BaseSettings):
     stop_timeout: float = Field(4, ge=0, le=3600, description="停止时等待未完成的购买和回答的秒数")
     drain_seconds: float = Field(
         0, ge=0, le=3600, description="停止前 /healthz 先答 503、但照常服务的秒数，供负载均衡撤下本服务"
+    )
+
+    log_format: Literal["text", "json"] = Field(
+        "text", description="日志的格式：给人看的文字，或每行一个 JSON"
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        "", description="OpenTelemetry 收集器的地址，如 http://127.0.0.1:4318；需要 otel 扩展"
     )
 
     root_path: Annotated[str, AfterValidator(_prefix)] = Field(
@@ -238,7 +245,12 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
     except SettingsError as error:
         sys.exit(f"设置有误：{error}")
     remember(*(value.get_secret_value() for _, value in loaded if isinstance(value, SecretStr)))
-    logs.configure(loaded.log_level)
+    logs.configure(loaded.log_level, loaded.log_format)
+    if loaded.otel_exporter_otlp_endpoint:
+        tracing.begin(
+            loaded.otel_exporter_otlp_endpoint,
+            settings.__module__.replace("__main__", Path(sys.argv[0]).stem),
+        )
     for name, meant in misspelt(settings, {**dotenv_values(".env"), **os.environ}):
         log.warning("不认识的设置 %s，是不是 %s？", name, meant)
     return loaded

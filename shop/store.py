@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
+from serving import tracing
 from shop import days, queries, search, stock, tables
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
@@ -71,7 +72,8 @@ class Store(ABC):
         """Buy. With a key the same request buys once, however often it is sent. Raises `StoreError`."""
         if not request.customerName.strip() or not request.items:
             raise StoreError("empty_purchase")
-        return await self.write(lambda: stock.place(request, key, expected_total), once=key is None)
+        with tracing.span("shop purchase"):
+            return await self.write(lambda: stock.place(request, key, expected_total), once=key is None)
 
     async def product(self, product_id: int) -> Product:
         """Return one product. Raises `StoreError`."""
@@ -140,7 +142,8 @@ class Store(ABC):
         self, query: ListQuery, sql: tuple[Statement, Statement], made: Callable[[Sequence[Row]], list[T]]
     ) -> Listing[T]:
         select, count = sql
-        items = made(await self.fetch(select))
+        with tracing.span("shop list"):
+            items = made(await self.fetch(select))
         if len(items) < query.limit and (items or not query.offset):
             return Listing(items, query.offset + len(items))  # it reaches the end: no need to count
         return Listing(items, (await self.fetch(count))[0][0])

@@ -15,7 +15,7 @@ import stamina
 from assistant.chat.interfaces import ModelError
 from assistant.llm.refusals import complaint, reason_of, refused
 from assistant.llm.stream import DOCUMENT, events
-from serving import network
+from serving import network, tracing
 from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
 from serving.redaction import is_secret_name, remember
 
@@ -106,19 +106,20 @@ class ProviderClient:
         raise ModelError("model_not_chat", reason="")
 
     async def _chunks(self, request: dict[str, Any]) -> AsyncGenerator[dict[str, Any]]:
-        async with (
-            self._sent(request) as response,
-            aclosing(events(response.aiter_bytes(), MAX_BODY)) as told,
-        ):
-            async for name, data in told:
-                if data.strip(b' "').startswith(b"[DONE]"):
-                    yield {"done": True}
-                    break
-                yield await _chunk(name, data)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    async for _ in told:
-                        pass
+        with tracing.aside(f"chat {request['model']}"):
+            async with (
+                self._sent(request) as response,
+                aclosing(events(response.aiter_bytes(), MAX_BODY)) as told,
+            ):
+                async for name, data in told:
+                    if data.strip(b' "').startswith(b"[DONE]"):
+                        yield {"done": True}
+                        break
+                    yield await _chunk(name, data)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DRAIN_SECONDS):
+                        async for _ in told:
+                            pass
 
     @asynccontextmanager
     async def _sent(self, request: dict[str, Any]) -> AsyncIterator[httpx2.Response]:

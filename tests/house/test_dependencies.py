@@ -21,6 +21,13 @@ OURS = {
     "weather",
     "mcp_weather_http",
 }
+# Parts of a name that several packages share, the longest first.
+SHARED = {
+    "opentelemetry.exporter": "opentelemetry-exporter-otlp-proto-http",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.proto": "opentelemetry-proto",
+    "opentelemetry": "opentelemetry-api",
+}
 STARTED = {"uvicorn", "mcp"}  # with extras that are not imported
 
 
@@ -44,7 +51,8 @@ def third_party(*under: str) -> dict[str, str]:
             for module in imported(parsed(path)):
                 top = module.split(".")[0]
                 if top not in sys.stdlib_module_names | OURS:
-                    found[pins.distribution(DISTRIBUTIONS.get(top, [top])[0])] = name(path)
+                    shared = next((own for part, own in SHARED.items() if module.startswith(part)), "")
+                    found[pins.distribution(shared or DISTRIBUTIONS.get(top, [top])[0])] = name(path)
     return found
 
 

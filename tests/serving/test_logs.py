@@ -1,10 +1,14 @@
 """One log for all three services."""
 
+import json
+import logging
 import re
 import sys
+from datetime import datetime
 
 import pytest
 
+from serving import logs
 from tests.support.processes import ROOT, Spawn
 
 SAY = """
@@ -96,3 +100,25 @@ def test_the_start_message_keeps_its_own_lines(spawn: Spawn) -> None:
     program = spawn.program(sys.executable, "-c", script, env={"PYTHONPATH": str(ROOT)})
     assert program.process.wait(20) == 0
     assert program.log.read_text() == "a\nb\\x1b\n"
+
+
+def test_a_record_as_json_is_one_object_of_one_line() -> None:
+    record = logging.LogRecord("shop", logging.WARNING, "", 0, "两行\n的 %s", ("话",), None)
+    try:
+        int("why")
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    written = logs.JsonFormatter().format(record)
+    told = json.loads(written)
+    assert "\n" not in written
+    assert (told["level"], told["logger"], told["message"]) == ("warning", "shop", "两行\n的 话")
+    assert datetime.fromisoformat(told["time"]).tzinfo is not None
+    assert "ValueError: " in told["exception"]
+    assert "trace_id" not in told
+
+
+def test_what_lasts_is_a_line_and_the_number_of_times_without_one() -> None:
+    seldom = logs.Seldom()
+    assert [seldom.is_due(what) for what in ("a", "a", "a", "b")] == [True, False, False, True]
+    assert (seldom.silent("a"), seldom.silent("a")) == (2, 0)
+    assert [logs.Seldom(seconds=0).is_due("a") for _ in range(2)] == [True, True]

@@ -1,0 +1,107 @@
+"""One question to the real page is one trace, in three real services and a collector that reads OTLP."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from tests.support.asgi import serve
+from tests.support.suite import Suite
+
+pytestmark = pytest.mark.anyio
+
+
+class Collector:
+    """Keeps the spans that are sent to it, each with its service's name."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Any]] = []
+        self.app = Starlette(routes=[Route("/v1/traces", self._take, methods=["POST"])])
+
+    async def _take(self, request: Request) -> Response:
+        sent = ExportTraceServiceRequest.FromString(await request.body())
+        for resource in sent.resource_spans:
+            named = {each.key: each.value.string_value for each in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                self.spans += [(named["service.name"], span) for span in scope.spans]
+        return Response()
+
+    def of(self, trace: str) -> dict[str, tuple[str, Any]]:
+        """The spans of a trace by their id."""
+        return {span.span_id.hex(): (name, span) for name, span in self.spans if span.trace_id.hex() == trace}
+
+    def names(self, trace: str) -> set[str]:
+        return {span.name for _, span in self.of(trace).values()}
+
+
+@asynccontextmanager
+async def traced(folder: Path) -> AsyncIterator[tuple[Suite, Collector]]:
+    collector, suite = Collector(), Suite(folder)
+    async with serve(collector.app, lifespan="off") as address:
+        settings = {
+            "OTEL_EXPORTER_OTLP_ENDPOINT": address,
+            "OTEL_BSP_SCHEDULE_DELAY": "100",
+            "LOG_FORMAT": "json",
+        }
+        await anyio.to_thread.run_sync(lambda: suite.start("api", "main", "web", **settings))
+        try:
+            yield suite, collector
+        finally:
+            await anyio.to_thread.run_sync(suite.stop)
+
+
+async def ask(suite: Suite, trace: str) -> None:
+    async with httpx.AsyncClient(base_url=suite.url, timeout=60) as http:
+        while (await http.get("/api/tools")).json()["tools"] == []:  # noqa: ASYNC110  as a page polls
+            await anyio.sleep(0.05)
+        body = {"message": "给小明买两个充电宝", "history": []}
+        parent = {"traceparent": f"00-{trace}-{'1' * 16}-01"}
+        answered = await http.post("/api/chat", json=body, headers=parent)
+    assert "create_purchase" in {call["name"] for call in answered.json()["toolCalls"]}
+
+
+async def test_a_question_is_one_trace_from_the_page_to_the_database(tmp_path: Path) -> None:
+    trace = "ab" * 16
+    async with traced(tmp_path) as (suite, collector):
+        await ask(suite, trace)
+        with anyio.fail_after(60):
+            while not {"shop purchase", "POST /api/chat"} <= collector.names(trace):  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+        spans = collector.of(trace)
+        way = []
+        (here,) = (id for id, (_, span) in spans.items() if span.name == "shop purchase")
+        while here in spans:
+            way.append((spans[here][0].removeprefix("product-mcp-"), spans[here][1].name))
+            here = spans[here][1].parent_span_id.hex()
+        logged = (suite.running["api"].log).read_text()
+    assert here == "1" * 16
+    services = [service for service, _ in way]
+    assert services == sorted(services, key=["api", "main", "web"].index)
+    assert ("api", "POST /api/purchase") in way
+    assert ("main", "tools/call create_purchase") in way
+    assert way[-1] == ("web", "POST /api/chat")
+    assert not [span for _, span in spans.values() if "小明" in str(span)]
+    lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
+    (line,) = (line for line in lines if "订单" in line["message"])
+    assert line["trace_id"] == trace
+    assert re.fullmatch(r"订单 1：客户 [0-9a-f]{12}，合计 598.0 元，键 \S+", line["message"])
+
+
+async def test_a_failure_names_its_trace(tmp_path: Path) -> None:
+    async with traced(tmp_path) as (suite, _), httpx.AsyncClient() as http:
+        parent = {"traceparent": f"00-{'cd' * 16}-{'1' * 16}-01"}
+        refused = await http.get(f"http://127.0.0.1:{suite.api}/api/products/999", headers=parent)
+        assert refused.json()["traceId"] == "cd" * 16
+        odd = await http.get(f"{suite.url}/api/nothing", headers={"traceparent": "00-odd"})
+        assert (odd.status_code, len(odd.json()["traceId"])) == (404, 32)
