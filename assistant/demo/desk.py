@@ -1,337 +1,341 @@
-"""Answers about products: what there is, what it costs, how much is left, what to take; and talk."""
+"""Looks things up with the shop's tools, and answers about products and about what was sold."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
+from pydantic import BaseModel
+
 from assistant.chat.interfaces import ToolRequest
-from assistant.demo import meaning as sense
-from assistant.demo import words as data
-from assistant.demo.meaning import Scene
-from assistant.demo.past import PastCall, Shelf, ShopTools, is_partial, rows
-from assistant.demo.words import DATA, bold, escaped, fold, pattern, price, product_table, says, words
-from models import DEFAULT_LIMIT, InventoryItem, Product
+from assistant.demo.meaning import RANKS, Item, Scene, ids, squeezed, understand
+from assistant.demo.past import M, PastCall, ShopTools
+from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
+from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
-MAX_FOUND = 50  # products whose stock is looked up at once
-MAX_ALSO = 4  # products that are recommended beside the best
-MAX_SAID = 40  # characters of what was said that are said back
-MAX_LOWEST = 5  # products that are shown if none runs low
+MAX_ROWS = 20  # of a table
+MAX_NEAR = 5  # products that are shown beside what was asked for, or instead
 
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
-RANKS = ("cheapest", "dearest")
 
 
 class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
-    """The decision has been made: calls that have to come first, or the whole answer."""
-
-    def __init__(self, decision: Decision) -> None:
-        super().__init__()
-        self.decision = decision
+    """The decision has been made, and is its argument: calls that have to come first, or the whole answer."""
 
 
+def queries(words: str, more: str = "") -> list[dict[str, Any]]:
+    """Return what the shop is asked for words: all of them with some more, the first and the last."""
+    parts = pattern(r"(?<=[<CJK>]{2})(?=[<CJK>]{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
+    asked = [f"{words} {more}".strip(), *([parts[0], parts[-1]] if len(parts) > 1 else [])]
+    spelt = (pattern("([<CJK>])子(?![<CJK>])").sub(r"\g<0> \1", one) for one in asked if one)  # 椅子 椅
+    return [{"query": one} for one in spelt]
+
+
+@dataclass
 class Desk:
     """Makes one decision, from the message, what is known by now, and the tools that are offered.
 
-    `scene` is what it has come to; `buying`: the decision is about the purchase itself.
+    `scene` is what it has come to; `buying`: the decision is about a call that writes, which is not made if
+    the message is `taken_back` in the same sentence.
     """
 
-    def __init__(
-        self,
-        message: str,
-        calls: list[PastCall],
-        before: Scene,
-        tools: ShopTools,
-        now: datetime,
-        *,
-        corrects: bool = False,
-    ) -> None:
-        self.calls, self.tools, self.today, self.buying = calls, tools, now.date(), False
-        self.zone = now.tzinfo
-        # a name that was asked for does not change the language
-        tongue = (before.asked and before.tongue) or data.tongue(message, before.tongue)
-        self.say, self.tongue, self.nearly = data.voice(tongue), tongue, ""
-        self.shelf = Shelf(dict(before.shelf.products))  # the stock is that of now
-        for call in calls:
-            if call.kind in ("get_products", "get_inventory"):
-                self.shelf.add(call.content)
-        self.before = replace(before, shelf=self.shelf)
-        self.meaning = sense.understand(message, self.before, corrects)
-        self.text = self.meaning.text
-        self.bounds = {"minPrice": self.meaning.low, "maxPrice": self.meaning.high}
-        self.scene = replace(self.before, tongue=tongue, asked="", meaning=self.meaning)
+    message: str
+    calls: list[PastCall]
+    before: Scene
+    tools: ShopTools
+    now: datetime
+    corrects: bool
+    taken_back: bool
 
-    def shops_time(self, moment: str) -> str:
-        """Return a moment on the shop's clock; other text as it is."""
-        with suppress(ValueError, OverflowError):
-            if (at := datetime.fromisoformat(moment)).tzinfo:
-                return at.astimezone(self.zone).isoformat()
-        return moment
+    def __post_init__(self) -> None:
+        # a name that was asked for does not change the language
+        spoken = (self.before.asked and self.before.tongue) or tongue(self.message, self.before.tongue)
+        self.say, self.nearly, self.buying = Voice(spoken), "", False
+        self.before = replace(self.before, shelf=dict(self.before.shelf))
+        self.shelf = self.before.shelf
+        self._read()
+        self.said = understand(self.message, self.before, self.corrects)
+        self.text = self.said.text
+        self.scene = replace(self.before, tongue=spoken, asked="", meaning=self.said)
 
     def decide(self) -> Decision:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
-        known = getattr(self, f"_{self.meaning.goal}", None)
+        goal = "buy" if self.said.act else self.said.goal
+        known = getattr(self, f"_{goal}", None)
         try:
-            said = known() if known else self.say(self.meaning.goal, id=self.before.placed_id)
-            return self.nearly + said
+            said = known() if known else self.say(goal)
         except Decided as decided:
-            return decided.decision
+            decision: Decision = decided.args[0]
+            return decision
+        return self.nearly + said
 
-    # --- looking up ----------------------------------------------------------------------------------------
+    def _read(self) -> None:
+        """Take over what the results name; how much is left is only known from them."""
+        self.shelf |= {one.id: one.model_copy(update={"left": None}) for one in self.shelf.values()}
+        for call in self.calls:
+            for row in call.rows(InventoryItem):
+                product = row.product or self._item(row.productId)
+                self.shelf[row.productId] = Item(**product.model_dump() | {"left": row.quantity})
+            for one in call.rows(Product):
+                left = self.shelf[one.id].left if one.id in self.shelf else None
+                self.shelf[one.id] = Item(**one.model_dump(), left=left)
 
-    def ask(self, kind: str, **arguments: Any) -> str:
-        """Return what a tool answered in this turn.
+    def _item(self, product_id: int | None) -> Item:
+        """Return a product, or a placeholder for one of which only the id is known."""
+        nameless = Item(id=product_id or 0, name=f"#{product_id}", price=float("nan"), description="")
+        return self.shelf.get(nameless.id, nameless)
 
-        Raises:
-            Decided: It has to be called first; or it is not offered, or has failed: that is the answer.
+    def _known(self, ids: Iterable[int | None]) -> list[Item]:
+        return [self._item(one) for one in ids]
+
+    def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
+        """Return what a tool answered in this turn to each of these arguments.
+
+        Raises Decided: it has to be called first; it is not offered, or has failed, and not asked `anyway`.
         """
         if not self.tools.has(kind):
+            if anyway:
+                return []
             raise Decided(self.say("not_connected"))
-        arguments = self.tools.arguments(kind, **arguments)
-        call = next((one for one in self.calls if (one.kind, one.arguments) == (kind, arguments)), None)
-        if call is None:
-            raise Decided([self.tools.call(kind, arguments)])
-        if call.code:
-            raise Decided(self.say("failed", reason=escaped(call.reason) or "—"))
-        return call.content
+        made = [(call.kind, call.arguments) for call in self.calls]
+        wanted = [self.tools.call(kind, arguments) for arguments in asked]
+        if missing := [request for request, given in wanted if (kind, given) not in made]:
+            raise Decided(list(dict.fromkeys(missing)))
+        found = [self.calls[made.index((kind, given))] for _, given in wanted]
+        if failed := [call for call in found if call.code and not anyway]:
+            raise Decided(self.say("failed", reason=failed[0].reason or None))
+        return found
 
-    def products(self, **filters: Any) -> list[Product]:
-        """Return what the shop finds; for 椅子 also what ends with 椅."""
-        if query := filters.get("query"):
-            filters["query"] = pattern("([<CJK>])子(?![<CJK>])").sub(r"\g<0> \1", query)
-        return rows(self.ask("get_products", **filters), Product)
+    def _catalogue(self, **filters: Any) -> list[Item]:
+        return self._known(row.id for row in self._ask("get_products", filters)[0].rows(Product))
 
-    def stocked(self, products: Sequence[Product] | None, **filters: Any) -> list[Product]:
-        """Look up the stock of these products, or of all; return those of which it is known."""
-        ids = [product.id for product in (products or ())[:MAX_FOUND]] or None
-        if not ids and products is not None:
-            return []
-        found = rows(self.ask("get_inventory", productIds=ids, **filters), InventoryItem)
-        return self.known([item.productId for item in found])
+    def _look_up(self, products: Sequence[Item] | None, anyway: bool = False, **filters: Any) -> list[Item]:
+        """Return these products, or all, with their stock."""
+        if products is None or products:
+            ids = None if products is None else sorted({one.id for one in products[:DEFAULT_LIMIT]})
+            calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
+            found = self._known(row.productId for call in calls for row in call.rows(InventoryItem))
+        return found if products is None else self._known(one.id for one in products)
 
-    def left(self, product: Product) -> int:
-        """Return how much is left of a product; one of unknown stock has some."""
-        return self.shelf.stock.get(product.id, 1)
+    def _matches(self, words: str, more: str = "") -> tuple[list[Item], bool]:
+        """Return what the shop finds for words, and whether that is meant for sure.
 
-    def find(self, text: str, **filters: Any) -> list[Product] | None:
+        It is if the words stand in its name, or if the search finds it by the first and the last word, too.
+        """
+        calls = self._ask("get_products", *queries(words, more))
+        found, *others = (self._known(row.id for row in call.rows(Product)) for call in calls)
+        named = [one for one in found if squeezed(words) in squeezed(one.name)]
+        sure = named or [one for one in found if all(one in other for other in others)]
+        return sure or found, bool(sure)
+
+    def _find(self, text: Sentence) -> list[Item] | None:
         """Return the products that a sentence names (id, name, words, "it"); None if it names none."""
-        marked = sense.mark(sense.pointed(text, self.before), self.shelf.products.values())
-        if named := sense.ids(marked):
-            if any(one not in self.shelf.products for one in named):
-                self.products()
-            return [self.shelf.products[one] for one in named if one in self.shelf.products]
-        if query := question(text):
-            found = pick(words(text), self.products(query=query, **filters))
-            if found and pattern("[<CJK>]{4}").fullmatch(query):
-                self.look_up([query])
-                self.nearly = "" if self.certain(query) else self.say("nearly", words=query)
-            return found or ([] if words(text) else None)
-        return self.known(self.before.focus) or None if says("it", text) else None
+        if named := ids(self.before.marked(text)):
+            if not self.shelf.keys() >= set(named):
+                self._catalogue()
+            return self._known(one for one in named if one in self.shelf)
+        words, query = text.words(), text.question()
+        if not query:
+            return self._known(self.before.focus) or None if text.says("it") else None
+        found, sure = self._matches(words, query.removeprefix(words))
+        if found and pattern("[<CJK>]{4}").fullmatch(query):
+            self.nearly = "" if sure else self.say("nearly", words=words)
+        return found or ([] if words else None)
 
-    def look_up(self, said: Iterable[str]) -> None:
-        """Have what `certain` asks about all of these looked up at once."""
-        missing: list[ToolRequest] = []
-        for query in dict.fromkeys(query for one in said if one for query in terms(one)):
-            try:
-                self.products(query=query)
-            except Decided as decided:
-                if isinstance(decided.decision, str):
-                    raise
-                missing += decided.decision
-        if missing:
-            raise Decided(missing)
-
-    def certain(self, said: str) -> list[Product]:
-        """Return the products that words name for sure: the search finds their first and last word, too."""
-        named = pick(said, self.products(query=said))
-        if any(fold(p.name).lower() in said.lower() or squeezed(said) in squeezed(p.name) for p in named):
-            return named
-        for part in terms(said)[1:] if named else ():
-            fitting = {product.id for product in self.products(query=part)}
-            named = [product for product in named if product.id in fitting]
-        return named
-
-    def known(self, ids: Sequence[int | None]) -> list[Product]:
-        """Return products that results have named."""
-        return [self.shelf.product(one or 0) for one in ids]
-
-    def ranked(self, among: Sequence[Product] = ()) -> list[Product]:
+    def _ranked(self, found: list[Item] | None = None) -> list[Item]:
         """Return the cheapest or the dearest, the second of them, or three of them, if that is asked for."""
-        which = data.first_of(RANKS, self.text)
-        if not which:
+        if not (which := self.text.first_of(RANKS)):
             return []
-        found = list(among) or (self.find(self.text) if words(self.text) else None)
-        if not found:
-            shown = self.before.shown if says("among", self.text) else ()
-            found = self.known(shown) if len(shown) > 1 else self.products()
-        found = sorted(found, key=lambda p: (p.price if which == "cheapest" else -p.price, p.id))
-        if all(says(sign, self.text) for sign in RANKS) and len(found) > 1:
-            return [found[0], found[-1]]
-        start = max(data.place(self.text) - 1, 0)
-        return found[start : start + (data.count_of("top", self.text) or 1)]
+        found = self._find(self.text) if found is None and self.text.words() else found
+        if found is None:
+            shown = self.before.shown if self.text.says("among") else ()
+            found = self._known(shown) if len(shown) > 1 else self._catalogue()
+        found = sorted(found, key=lambda one: (one.price if which == "cheapest" else -one.price, one.id))
+        if all(map(self.text.says, RANKS)):
+            return [*found[:1], *found[1:][-1:]]
+        start = max(self.text.place() - 1, 0)
+        return found[start : start + (pieces(self.text.says("top")) or 1)]
 
-    def show(self, products: Sequence[Product], focus: Sequence[Product] = ()) -> None:
+    def _of(self, key: str, row: BaseModel, **more: object) -> str:
+        """Return a sentence, or a row of a table, about a row of a result."""
+        known = row.model_dump()
+        if isinstance(row, Order):
+            goods = [self._of("goods", self._item(one.productId), count=one.quantity) for one in row.items]
+            known |= {"goods": " + ".join(goods[:MAX_ROWS]), "mark": "" if row.status == "placed" else " ✗"}
+            with suppress(ValueError, OverflowError):  # the shop's clock
+                known["orderDate"] = str(datetime.fromisoformat(row.orderDate).astimezone(self.now.tzinfo))[
+                    :16
+                ]
+        return self.say(key, **known | more)
+
+    def _table(self, kind: str, rows: Sequence[BaseModel], **parts: str) -> str:
+        lines = (self._of(f"{kind}_row", row) for row in rows[:MAX_ROWS])
+        return "\n".join([self.say(f"{kind}_head", **parts), *lines])
+
+    def _show(self, products: Sequence[Item], focus: Sequence[Item] = ()) -> None:
         """Remember which products the answer is about."""
-        about = tuple(product.id for product in focus or products)
-        self.scene = replace(self.scene, focus=about, shown=tuple(product.id for product in products))
+        self.scene.shown = tuple(one.id for one in products)
+        self.scene.focus = tuple(one.id for one in focus or products)
 
-    def listed(self, start: str, products: Sequence[Product], **how: Any) -> str:
-        """Return a sentence and the products below it."""
-        self.show(products)
-        return f"{start}\n\n{product_table(self.say, products, self.shelf, **how)}"
+    def _several(self, key: str, found: Sequence[Item], more: str = "", **parts: object) -> str:
+        """Return a sentence and the products below it, with their stock where it is known."""
+        self._show(found)
+        kind, count = (
+            "products" if all(one.left is None for one in found) else "stocked",
+            f"{len(found)}{more}",
+        )
+        text = self.say(key, count=count, **parts) + self._table(kind, found)
+        return text + (self.say("rest", shown=MAX_ROWS, count=count) if more or len(found) > MAX_ROWS else "")
 
-    def offer(self, found: Sequence[Product], one: Callable[[Product], str]) -> str:
-        """Answer about what was found: that it is nothing, one product, or several."""
-        if not found:
-            return self.unlike()
+    def _answer(self, key: str, found: Sequence[Item], **parts: object) -> str:
+        """Answer about what was found: one product, several, or nothing, but what there is in the budget."""
         if len(found) > 1:
-            return self.listed(self.say("found", count=len(found)), found)
-        self.show(found)
-        return one(found[0])
-
-    def unlike(self) -> str:
-        """Say that nothing fits the words, and list the products that there are, within the budget."""
-        there = self.products(**self.bounds) or self.products()
-        if not there:
-            return self.say("empty")
-        said = escaped(words(self.text), MAX_SAID)
-        text = self.say("unlike", words=said) if said else self.say("unlike_any")
-        return self.listed(text + self.say("there_is"), there)
-
-    # --- talk ----------------------------------------------------------------------------------------------
+            return self._several(f"{key}s" if f"{key}s" in DATA["say"] else "found", found)
+        if found:
+            self._show(found)
+            return self._of(key, found[0], **parts)
+        low, high = self.text.budget()
+        there, words = self._catalogue(minPrice=low, maxPrice=high) or self._catalogue(), self.text.words()
+        key = ("unlike" if words else "unlike_any") if there else "empty"
+        return self._several(key, there, words=words) if there else self.say(key)
 
     def _hello(self) -> str:
-        lines = "\n".join(f"- {one}" for one in data.examples(self.tongue))
-        return f"{self.say('hello')}\n\n{self.say('examples')}\n\n{lines}"
-
-    _help = _hello
-
-    # --- products and stock --------------------------------------------------------------------------------
+        return self.say("hello") + "".join(f"\n- {one}" for one in self.say.examples())
 
     def _products(self) -> str:
-        found = self.ranked() or self.find(self.text)
-        browses = says("open", self.text) and says("catalogue", self.text)
-        if found or (found is not None and not browses):
-            return self.offer(found, self.priced)
-        if not (everything := self.products()):
-            return self.say("empty")
-        more = is_partial(self.ask("get_products"), DEFAULT_LIMIT)
-        count = f"{len(everything)}+" if more else len(everything)
-        return self.listed(self.say("count", count=count), everything, more=more)
-
-    def of(self, key: str, product: Product, **more: Any) -> str:
-        """Return a sentence about a product."""
-        left = self.shelf.stock.get(product.id, "—")
-        parts = {"bold": bold(product), "id": product.id, "price": price(product.price), "left": left}
-        return self.say(key, **parts | more)
-
-    def priced(self, product: Product) -> str:
-        """Say what a product costs, and whether it is the cheapest."""
-        if not (which := data.first_of(RANKS, self.text)):
-            return self.of("one_price", product) + data.about(product)
-        nth = data.place(self.text)
-        start = self.say(which, nth=self.say("nth", n=nth) if nth > 1 else "")
-        return start + self.of("costs", product) + data.about(product)
+        found, nth = self._ranked() or self._find(self.text), self.text.place()
+        if found or (found is not None and not (self.text.says("open") and self.text.says("catalogue"))):
+            which = self.text.first_of(RANKS) or "one_price"
+            return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
+        (call,) = self._ask("get_products", {})
+        found, more = self._catalogue(), "+" if call.is_partial(DEFAULT_LIMIT) else ""
+        return self._several("count", found, more) if found else self.say("empty")
 
     def _fact(self) -> str:
-        asked, told = data.fact(self.text) or (pattern("$"), pattern("$"))
-        rest = asked.sub(" ", self.text)
-        found = (self.find(rest) if words(rest) else None) or self.known(self.before.focus[:1])
-
-        def fact(product: Product) -> str:
-            about = escaped(product.description, data.MAX_ABOUT) or self.say("no_about")
-            key = "fact" if told.search(product.description) else "no_fact"
-            return self.of(key, product, about=about)
-
-        return self.offer(found or self.find(self.text) or [], fact)
+        asked, told = self.text.fact() or (pattern("$"), pattern("$"))
+        rest = Sentence(asked.sub(" ", self.text))
+        found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
+        found = found or self._find(self.text) or []
+        return self._answer(
+            "fact" if any(told.search(one.description) for one in found) else "no_fact", found
+        )
 
     def _compare(self) -> str:
-        parts = pattern(DATA["lines"]["compared"]).split(self.text)
-        self.look_up(question(part) for part in parts if not sense.ids(part))
-        firsts = [(self.find(part) or [])[:1] for part in parts if words(part) or sense.ids(part)]
+        parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
+        firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or ids(part)]
         found = list({one.id: one for first in firsts for one in first}.values())
         if len(found) < 2:
-            found = self.known(self.before.shown) if len(self.before.shown) > 1 else self.products()
+            found = self._known(self.before.shown) if len(self.before.shown) > 1 else self._catalogue()
         if len(found) < 2:
             return self._products()
-        low, *_, high = sorted(found, key=lambda product: product.price)
-        key = "same_price" if low.price == high.price else "compared"
-        verdict = self.say(key, cheap=bold(low), dear=bold(high), gap=price(high.price - low.price))
-        self.stocked(found)
-        return self.listed(verdict, found)
+        low, *_, high = sorted(self._look_up(found), key=attrgetter("price"))
+        gap = high.price - low.price
+        return self._several(
+            "compared" if gap else "same_price", found, low=low.name, high=high.name, gap=gap
+        )
 
     def _stock(self) -> str:
-        if says("low", self.text):
-            return self.low_stock()
-        found = self.find(self.text)
-        stocked = self.stocked(found)
-        products = stocked if found is None else found
-        if says("most", self.text) or says("least", self.text):
-            products.sort(key=self.left, reverse=says("most", self.text))
-        if len(products) < 2:
-            there = any(map(self.left, stocked))
-            return self.offer(products, lambda one: self.of("in_stock" if there else "no_stock", one))
-        return self.listed(self.say("stock_list"), products, columns=data.STOCK)
-
-    def low_stock(self) -> str:
-        """List what is running low, or else what comes nearest to it."""
-        few = data.count_of("few", self.text)
-        limit = (0 if says("sold_out", self.text) else LOW_STOCK) if few is None else max(few - 1, 0)
-        low = [product for product in self.stocked(None, maxQuantity=limit) if self.left(product) <= limit]
-        start = self.say("low" if low else "none_low", limit=limit) + ("" if low else self.say("lowest"))
-        products = sorted(low or self.stocked(None), key=lambda one: (self.left(one), one.id))
-        return self.listed(start, products if low else products[:MAX_LOWEST], columns=data.STOCK)
+        if not self.text.says("low"):
+            found, way = self._look_up(self._find(self.text)), self.text.first_of(("most", "least"))
+            found = sorted(found, key=lambda one: one.left or 0, reverse=way == "most") if way else found
+            return self._answer("no_stock" if all(one.left == 0 for one in found) else "in_stock", found)
+        few = pieces(self.text.says("few"))
+        limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
+        found = [one for one in self._look_up(None, maxQuantity=limit) if (one.left or 0) <= limit]
+        low = sorted(found or self._look_up(None), key=lambda one: one.left or 0)
+        return self._several("low" if found else "none_low", low if found else low[:MAX_NEAR], limit=limit)
 
     def _recommend(self) -> str:
-        low, high = self.meaning.low or 0, self.meaning.high or float("inf")
-        named = self.find(self.text, **self.bounds)
-        found = self.products(**self.bounds) if named is None else named
-        self.stocked(found)
-        fits = [one for one in found if low <= one.price <= high and self.left(one)]
-        if not fits:
-            return self.nearest(self.find(self.text) if named is not None else self.products(), low, high)
+        (low, high), named = self.text.budget(), self._find(self.text)
+
+        def lacks(one: Item) -> tuple[bool, float]:
+            return one.left == 0, max((low or 0) - one.price, one.price - (high or float("inf")), 0)
+
+        found = self._look_up(self._catalogue(minPrice=low, maxPrice=high) if named is None else named)
+        if not (fits := [one for one in found if not any(lacks(one))]):
+            best = sorted(self._look_up(self._catalogue() if named is None else named), key=lacks)[:1]
+            return self._answer("sold_out" if any(one.left == 0 for one in best) else "nearest", best)
         if named is None and len(fits) > 1:
-            return self.listed(self.say("choice"), fits)
-        best, *others = fits
-        self.show(fits, [best])
-        text = self.of("recommend", best) + data.about(best, "> ")
-        if others:
-            text += f"\n\n{self.say('also')}\n\n{product_table(self.say, others[:MAX_ALSO], self.shelf)}"
-        return f"{text}\n\n{self.say('to_order')}"
+            return self._several("choice", fits)
+        text = self._of("recommend", fits[0])
+        text += self._several("also", fits[1 : 1 + MAX_NEAR]) if len(fits) > 1 else ""
+        self._show(fits, fits[:1])
+        return text + self.say("to_order")
 
-    def nearest(self, found: Sequence[Product] | None, low: float, high: float) -> str:
-        """Say why nothing fits, and which product is the nearest."""
+    def _booked(self, model: type[M], limit: int = MAX_LIMIT, **filters: Any) -> tuple[list[M], bool]:
+        """Return orders, or the shop's sums of them, and whether there are more."""
+        (call,) = self._ask("get_orders", {"limit": limit, **filters})
+        return call.rows(model), call.is_partial(limit)
+
+    def _told(self, key: str, orders: Sequence[Order]) -> str:
+        """Return a sentence about the first of some orders, and all of them below it."""
+        self._ask("get_products", {}, anyway=True)  # the names
+        known = {"count": len(orders)}
+        return (
+            self._of(key, orders[0], **known) + self._table("orders", orders)
+            if orders
+            else self.say("no_orders")
+        )
+
+    def _order(self) -> str:
+        wanted = int(self.text.says("order_number"))
+        found, more = self._booked(Order)
+        if more and found and wanted < found[-1].id:
+            found, _ = self._booked(Order, offset=max(found[0].id - wanted - MAX_LIMIT // 2, 0))
+        return self._told("one_order", [one for one in found if one.id == wanted])
+
+    def _orders(self) -> str:
+        text, name = self.text, self.said.lines[0].customer
+        (since, until), (low, high) = self.said.dated.period(self.now.date()), text.budget()
+        if name and name.islower():
+            known = [row.label for row in self._booked(SalesSummary, groupBy="customer")[0]]
+            name = next((one for one in known if one.lower() == name), name)
+        filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
+        filters["customerName"] = name
+        if way := text.first_of(("largest", "smallest")):
+            found, more = self._booked(Order, **filters)
+            placed = [order for order in found if order.status == "placed"]
+            placed.sort(key=attrgetter("totalAmount"), reverse=way == "largest")
+            start = self.say("among", count=len(found)) if more else ""
+            return start + self._told(way, placed[max(text.place() - 1, 0) :][:1])
+        group = text.first_of(("day", "customer", "product"), "by_")
+        rest = text.without(f"by_{group}").without("orders") if group else text
+        goods = self._find(rest) if group != "product" and (len(rest.words()) > 1 or ids(rest)) else None
+        filters["productId"] = goods[0].id if goods and len(goods) == 1 else None
+        if goods and not group and text.first_of(("sold", "by_quantity")):
+            self._show(goods)
+            return self._sums("product", filters, {str(one.id) for one in goods})
+        if group or (not goods and text.first_of(("total", "average", "sold"))):
+            return self._sums(group or "total", filters)
+        wanted = 1 if text.says("last_order") else min(pieces(text.says("newest")), MAX_LIMIT)
+        found, more = self._booked(Order, wanted or MAX_ROWS, **filters)
+        start = self._sums("total", filters) if more and not wanted and low is high is None else ""
+        return start + self._told("orders_some" if more else "orders_all", found)
+
+    def _sums(self, group: str, filters: dict[str, Any], only: Collection[str] = ()) -> str:
+        """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
+        found, more = self._booked(SalesSummary, groupBy=group, **filters)
+        found = [row for row in found if row.orders and (not only or row.key in only)]
         if not found:
-            return self.unlike()
-        self.stocked(found)
-        near = [product for product in found if self.left(product)] or found
-        best = min(near, key=lambda p: (max(low - p.price, p.price - high, 0), p.id))
-        self.show([best])
-        return self.say("lacks_budget" if self.left(best) else "lacks_stock") + self.of("nearest", best)
-
-
-def squeezed(text: str) -> str:
-    """Return a text without blanks and case, to compare."""
-    return re.sub(r"\s", "", fold(text).lower())
-
-
-def question(text: str) -> str:
-    """Return what the shop is asked for by a sentence."""
-    return f"{words(text)} {data.uses(text)}".strip()
-
-
-def terms(said: str) -> list[str]:
-    """Return words, and the last and the first of several; of 平板电脑 these are 电脑 and 平板."""
-    parts = pattern(r"(?<=[<CJK>]{2})(?=[<CJK>]{2}(?:\s|$))").sub(" ", said).split()
-    return [said, parts[-1], parts[0]] if len(parts) > 1 else [said]
-
-
-def pick(said: str, found: list[Product]) -> list[Product]:
-    """Keep the products whose name is said in full, or else those in whose name the words are."""
-    named = [product for product in found if squeezed(product.name) in squeezed(said)]
-    names = [squeezed(product.name) for product in named]
-    whole = [p for p in named if not any(squeezed(p.name) != n and squeezed(p.name) in n for n in names)]
-    return whole or [product for product in found if squeezed(said) in squeezed(product.name)] or found
+            return self.say("no_orders")
+        if group == "total":
+            who = self.say("who", name=filters["customerName"]) if filters["customerName"] else ""
+            return self._of("mean" if self.text.says("average") else "sum", found[0], who=who)
+        quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
+        end = self.say("in_all", quantity=quantity, amount=amount)
+        end = "\n\n" + self._sums("total", filters) if more else end
+        start, least, sold = "", self.text.says("least"), {row.key for row in found}
+        for one in self._catalogue() if group == "product" and least else ():
+            nothing = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
+            found += [nothing] if nothing.key not in sold else []
+        by = self.text.first_of(("quantity", "amount"), "by_") or (
+            "quantity" if group == "product" else "amount"
+        )
+        if group != "day" or least or self.text.first_of(("most", f"by_{by}")):
+            found.sort(key=lambda row: (getattr(row, by) * (1 if least else -1), -row.amount, row.key))
+            start = self._of(f"first_{by}", found[0], which=self.say("little" if least else "much"))
+        shown = found[: pieces(self.text.says("top")) or len(found)]
+        return start + self._table("sums", shown, group=self.say(f"column_{group}")) + end

@@ -1,16 +1,35 @@
-"""What a sentence means, by itself and after what went before."""
+"""What a message means: its goal, the lines of an order in it, and what it does to the order before it."""
 
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
-from assistant.demo import words as data
-from assistant.demo.past import Shelf
-from assistant.demo.words import DATA, Tongue, clean, first_group, fold, pattern, pieces, says, words
+from assistant.demo.words import (
+    DATA,
+    SIGNS,
+    Sentence,
+    Tongue,
+    clean,
+    first_group,
+    fold,
+    number,
+    pattern,
+    pieces,
+)
 from models import MAX_NAME, Product
 
 MAX_PARTS = 50  # of a sentence that may be lines of an order
-OPEN = ("buy", "unknown", "recommend", "products", "thanks")  # that may be the answer to a question
+MAX_CUSTOMERS = 5  # in one sentence
+PRODUCT = " \ue000{}\ue001 "  # in the place of a known product in a sentence
+MARK = 0xE100  # of the first customer in a sentence; those of the others follow it
+RANKS = ("cheapest", "dearest")
+NOTHING = Sentence()
+
+
+class Item(Product):
+    """A product, with how much is left of it where that is known."""
+
+    left: int | None = None
 
 
 @dataclass(frozen=True)
@@ -20,10 +39,10 @@ class Line:
     `pair`: the quantity counts pairs. `key` is that of a purchase of which nobody knows what became.
     """
 
+    customer: str | None = None
     quantity: int | None = None
     product_id: int | None = None
     words: str = ""
-    customer: str | None = None
     pair: bool = False
     key: str | None = None
 
@@ -32,245 +51,172 @@ class Line:
         """Whether it names no product."""
         return self.product_id is None and not self.words
 
+    def changed(self, given: "Line") -> "Line":
+        """Return this line with all that another one gives."""
+        goods = self if given.bare else given
+        amount = self if given.quantity is None else given
+        customer = given.customer or self.customer
+        return Line(customer, amount.quantity, goods.product_id, goods.words, amount.pair)
+
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a message asks for: `text` is the sentence without the customer, prices are in yuan."""
+    """What a message asks for: `text` is the sentence with marks for the customers.
+
+    `act` is what it does to the order before it, if anything; `dated` is the sentence that names the days.
+    """
 
     goal: str
-    text: str
-    customer: str | None = None
-    lines: tuple[Line, ...] = ()
-    low: float | None = None
-    high: float | None = None
-    dated: str = ""  # where the days are named, if elsewhere
+    text: Sentence
+    lines: tuple[Line, ...] = (Line(),)
+    act: str = ""
+    dated: Sentence = NOTHING
 
 
-@dataclass(frozen=True)
+@dataclass
 class Scene:
     """What the turns so far have come to."""
 
-    meaning: Meaning = Meaning("hello", "")
+    meaning: Meaning = Meaning("hello", NOTHING)
     tongue: Tongue | None = None
     focus: tuple[int, ...] = ()  # the products that the last answer was about
     shown: tuple[int, ...] = ()  # those that it listed, in their order
-    pending: tuple[Line, ...] = ()  # what was not bought yet
-    asked: str = ""  # customer, quantity or product, of the pending line at `at`
-    at: int = 0
+    draft: tuple[Line, ...] = ()  # what was not bought yet
+    asked: str = ""  # product_id, quantity or customer: what was asked for
     placed: tuple[Line, ...] = ()
     placed_id: int = 0
-    shelf: Shelf = field(default_factory=Shelf)
+    shelf: dict[int, Item] = field(default_factory=dict)  # what tool results name, in their order
+
+    def marked(self, text: Sentence) -> Sentence:
+        """Put a mark for each product that a sentence names in full, or as "the second one" shown."""
+
+        def pointed(found: re.Match[str]) -> str:
+            at = Sentence(found[0]).place()
+            known = 0 < abs(at) <= len(self.shown)
+            return PRODUCT.format(self.shown[at - (at > 0)]) if known else found[0]
+
+        if not text.first_of(RANKS):
+            text = Sentence(pattern(SIGNS["ordinal"]).sub(pointed, text))
+        for product in sorted(self.shelf.values(), key=lambda product: -len(product.name)):
+            name = squeezed(product.name)
+            if len(name) > 1 and not name.isdigit() and name in squeezed(text):
+                spaced = r"\s*".join(map(re.escape, name))
+                whole = rf"(?<![a-z0-9]){spaced}(?:e?s)?(?![a-z0-9])"
+                text = Sentence(re.sub(whole, PRODUCT.format(product.id), text, flags=re.IGNORECASE))
+        return text
 
 
-def goal_of(text: str) -> str:
-    """Return what a sentence wants: the first of the data file whose signs all hold."""
-    known: dict[str, object] = {
-        "limited": data.budget(text) != (None, None),
-        "ordering": says("buy", data.counted(text)),
-        "numbered": order_number(text),
-        "counting": pattern("<N>").search(text),
-        "fact": data.fact(text),
-        "use": data.uses(text),
-    }
-
-    def holds(sign: str) -> bool:
-        name = sign.removeprefix("-")
-        return bool(known[name] if name in known else says(name, text)) == (name == sign)
-
-    return next((goal for goal, signs in DATA["goals"] if all(map(holds, signs.split()))), "unknown")
-
-
-def order_number(text: str) -> int:
-    """Return the number of the order that is asked about; 0 for none."""
-    return int(data.named(text, "lines", "order_number") or 0)
+def squeezed(text: str) -> str:
+    """Return a text folded, without blanks and case, to compare."""
+    return re.sub(r"\s", "", fold(text)).lower()
 
 
 def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
-    text, waits = fold(message), scene.pending
-    goal, (low, high) = goal_of(text), data.budget(text)
-    goal = "unknown" if goal == "fact" and scene.asked == "product" else goal
-    new = Meaning(goal, text, low=low, high=high)
-    agreed = says("yes", text) and not (pattern("<N>").search(text) or words(text) or scene.asked)
-    if waits and (says("retry", text) or (agreed and goal in ("thanks", "unknown"))):
-        return replace(new, goal="buy", lines=waits)
-    if waits and goal in ("cancel", "buy", "unknown") and (goal == "cancel" or says("remove", text)):
-        named = _lines(data.without("cancel", data.without("remove", text)), message, scene)
-        return replace(new, goal="remove", lines=tuple(line for line in named if not line.bare))
-    if goal not in (*OPEN, "orders", "restock", "quote"):
-        return new
-    lines = _lines(text, message, scene, corrects)
-    given = lines[0] if lines else Line()
-    name = as_written(customer(text)[0], message)
-    if goal == "unknown" and name and given.quantity is not None:
+    text = Sentence(fold(message))
+    as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
+    known: dict[str, Any] = {
+        "limited": text.budget() != (None, None),
+        "ordering": text.counted().says("buy"),
+        "numbered": text.says("order_number"),
+        "counting": text.has("<N>"),
+        "fact": text.fact() is not None and scene.asked != "product_id",
+        "use": any(map(text.has, DATA["uses"])),
+    }
+    goal = _first("goals", text, known) or "unknown"
+    lines = _lines(text.without("cancel").without("remove") if scene.draft else text, scene)
+    given = lines[0]
+    if goal == "unknown" and given.customer and given.quantity is not None:
         goal = "buy"
-    rest = customer(text)[1] if goal in ("buy", "unknown", "orders") else text
-    new = replace(new, goal=goal, text=rest, customer=name if goal == "orders" else None, lines=lines)
-    counts = scene.meaning.goal == "orders" and goal in ("unknown", "orders")
-    if counts and says("follow", text) and not words(rest):
-        return replace(scene.meaning, customer=name or scene.meaning.customer, dated=text)
-    follows = _answer(new, given, message, scene) or _amend(new, given, text, corrects, scene)
-    return follows or new
+    rest = Sentence(customers(text)[1]) if goal in ("buy", "unknown", "orders") else text
+    if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
+        lines = [Line(product_id=int(alone[1]))]
+    elif scene.asked == "customer" and goal == "unknown" and not given.customer and given.quantity is None:
+        name = pattern(DATA["customers"]["introduction"]).sub("", text)
+        lines = [Line(name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME] or None)]
+    elif corrects and scene.draft and (alone := pattern(DATA["customers"]["alone"]).fullmatch(text)):
+        lines = [Line(alone["name"])]
+    lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
+    before, given = scene.meaning, lines[0]
+    if before.goal == "orders" and goal in ("unknown", "orders") and text.says("follow") and not rest.words():
+        return replace(before, lines=tuple(lines) if given.customer else before.lines, dated=text)
+    known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
+    known |= {f"is_{goal}": True, "asked": scene.asked, f"asked_{scene.asked}": True, "asks": "?" in message}
+    known |= {"waits": scene.draft, "one_waits": len(scene.draft) == 1, "placed": scene.placed}
+    known |= {"corrects": corrects, "counted": given.quantity is not None, "customer": given.customer}
+    known |= {"goods": not all(line.bare for line in lines), "words": rest.words()}
+    return Meaning(goal, rest, tuple(lines), _first("acts", text, known), text)
 
 
-def _lines(text: str, message: str, scene: Scene, corrects: bool = False) -> tuple[Line, ...]:
-    if corrects and scene.pending and (name := pattern(DATA["customers"]["alone"]).fullmatch(text)):
-        return (Line(customer=as_written(name["name"], message)),)
-    said = pointed(data.counted(data.without("new_order", text, " 买 ")), scene)
-    found = lines_in(mark(said, scene.shelf.products.values()))
-    return tuple(replace(line, customer=as_written(line.customer, message)) for line in found)
+def _first(table: str, text: Sentence, known: dict[str, Any]) -> str:
+    """Return the first name of a table of the data file all of whose signs hold; empty for none."""
+
+    def holds(sign: str) -> bool:
+        name = sign.removeprefix("-")
+        says = known[name] if name in known else name in DATA["signs"] and text.says(name)
+        return bool(says) == (name == sign)
+
+    return next((name for name, signs in DATA[table] if all(map(holds, signs.split()))), "")
 
 
-# --- after what went before --------------------------------------------------------------------------------
-
-
-def _answer(new: Meaning, given: Line, message: str, scene: Scene) -> Meaning | None:
-    """Return the order with the piece that was asked for, if the message is that."""
-    if not scene.pending or not scene.asked or new.goal not in OPEN or "?" in message:
-        return None
-    lines, count, name = list(scene.pending), given.quantity, given.customer
-    if scene.asked == "customer" and not name and new.goal == "unknown" and count is None:
-        name = bare_name(message)
-    line = lines[scene.at]
-    if scene.asked == "product" and new.goal != "thanks":
-        alone = re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", fold(message))
-        said = Line(product_id=int(alone[1])) if alone else given
-        if not said.bare:
-            counted_by = line if line.quantity else said
-            whose = said.customer or line.customer
-            lines[scene.at] = replace(
-                said, quantity=counted_by.quantity, pair=counted_by.pair, customer=whose
-            )
-    elif not given.bare and scene.asked != "customer":
-        return None
-    elif scene.asked == "quantity" and count is not None:
-        lines = [one if one.quantity else replace(one, quantity=count, pair=given.pair) for one in lines]
-    elif not name:
-        return None
-    lines = [replace(one, customer=one.customer or name) for one in lines]
-    return replace(new, goal="buy", lines=tuple(lines)) if tuple(lines) != scene.pending else None
-
-
-def _amend(new: Meaning, given: Line, text: str, corrects: bool, scene: Scene) -> Meaning | None:
-    """Return the same again, or what is to be changed about an order; the clerk finds the products."""
-    waits, bare = scene.pending, all(line.bare for line in new.lines)
-    if new.goal not in ("buy", "unknown", *["products"] * corrects) or not (waits or scene.placed):
-        return None
-    if says("same", text) and (bare or says("same", given.words)):
-        base = [replace(one, quantity=given.quantity or one.quantity) for one in scene.placed or waits]
-        names = dict.fromkeys(line.customer for line in new.lines if line.customer) or [None]
-        again = (replace(one, customer=name or one.customer, key=None) for name in names for one in base)
-        return replace(new, goal="buy", lines=tuple(again))
-    changes = says("change", text) or corrects
-    if not waits:
-        changed = changes and bare and (given.customer or given.quantity)
-        return replace(new, goal="cannot_change") if changed else None
-    if scene.asked == "product":
-        return None
-    changes = changes or (says("add", text) and not bare)
-    counts = bare and given.quantity is not None and not given.customer and len(waits) == 1
-    renamed = given.customer and given == Line(customer=given.customer) and not words(new.text)
-    return replace(new, goal="change") if changes or counts or renamed else None
-
-
-def pointed(text: str, scene: Scene) -> str:
-    """Replace "the second one" by the token of that product in the last answer."""
-    if says("cheapest", text) or says("dearest", text):
-        return text
-
-    def shown(found: re.Match[str]) -> str:
-        at = data.place(found[0])
-        return token(scene.shown[at - (at > 0)]) if 0 < abs(at) <= len(scene.shown) else found[0]
-
-    return pattern(DATA["lines"]["ordinal"]).sub(shown, text)
-
-
-# --- the customer ------------------------------------------------------------------------------------------
-
-
-def customer(text: str) -> tuple[str | None, str]:
-    """Return the customer's name, and the sentence with a mark in its place."""
-    named = DATA["customers"]
-    for one in named["patterns"]:
-        for found in pattern(one).finditer(text):
+def customers(text: str) -> tuple[list[str], str]:
+    """Return the customers' names, and the sentence with a mark in the place of each."""
+    known, names = DATA["customers"], list[str]()
+    for _ in range(MAX_CUSTOMERS):
+        for found in (found for one in known["patterns"] for found in pattern(one).finditer(text)):
             parts = found.groupdict()
             name, who = parts["name"].strip(" .'"), parts.get("who")
-            if who and re.fullmatch(named["label"], name):
+            if who and re.fullmatch(known["label"], name):
                 name = f"{who.lower()}{' ' if who.isascii() else ''}{name}"
-            elif not name or pattern(named["nobody"]).fullmatch(name) or data.number(name) is not None:
+            elif not name or pattern(known["nobody"]).fullmatch(name) or number(name) is not None:
                 continue
-            return name[:MAX_NAME], f"{text[: found.start()]} \x01{text[found.end() :]}"
-    return None, text
+            if name not in names:
+                text = f"{text[: found.start()]} {chr(MARK + len(names))}{text[found.end() :]}"
+                names.append(name)
+            break
+    return names, text
 
 
-def bare_name(message: str) -> str | None:
-    """Return the name in an answer to "what is the customer's name?"."""
-    rest = pattern(DATA["customers"]["introduction"]).sub("", clean(message))
-    return rest.strip(" .,!。'\"“”「」吧")[:MAX_NAME] or None
+def _lines(text: Sentence, scene: Scene) -> list[Line]:
+    """Return what each customer orders, at least one line.
 
-
-def as_written(name: str | None, message: str) -> str | None:
-    """Return a customer's name as the message has it, in traditional characters, too."""
-    at = fold(message).find(name) if name else -1
-    return clean(message)[at : at + len(name)] if name and at >= 0 else name
-
-
-# --- the lines ---------------------------------------------------------------------------------------------
-
-
-def lines_in(text: str) -> list[Line]:
-    """Return what each customer orders; several customers without lines of their own order the same."""
-    names: list[str | None] = []
-    rest = text
-    while (found := customer(rest))[0] and found[0] not in names and len(names) < 5:
-        names, rest = [*names, found[0]], found[1]
-    if len(names) < 2:
-        return [replace(line, customer=(names or [None])[0]) for line in order_lines(rest) or [Line()]]
+    A clause begins another customer's goods where those before have both. Who has no goods of his own orders
+    the same, goods without a customer are for the one before, a count alone is that of the line before.
+    """
+    names, said = customers(scene.marked(text.without("new_order", " 买 ").counted()))
+    head, shared = Sentence(said.split(chr(MARK))[0]), None
+    begins = names and not (head.words() or head.has("<N>"))
+    if each := pattern(DATA["lines"]["each"]).search(said):
+        said, shared = _cut(said, each), pieces(first_group(each))
+    first = pattern(r"<N>\s*<M>").search(said)
+    sides = "unparted" if first and not Sentence(said[: first.start()]).words() else "unjoined"
+    said = pattern(DATA["lines"][sides]).sub(",", said)  # 两个充电宝一个手表, 充电宝两个手表一个
+    groups: list[tuple[list[str], list[Line]]] = [([], [])]
+    for part in pattern(DATA["lines"]["parted"]).split(said)[:MAX_PARTS]:
+        who = [names[ord(mark) - MARK] for mark in re.findall("[\ue100-\ue1ff]", part)]
+        line, (people, goods) = _line(Sentence(part), shared), groups[-1]
+        if goods and goods[-1].quantity is None and line.quantity is not None and line.bare:
+            goods[-1] = replace(goods[-1], quantity=line.quantity, pair=line.pair)
+            people += who
+            continue
+        own = [] if line in (Line(), Line(quantity=shared)) else [line]
+        if people and goods and (who or (own and not begins)):
+            groups.append((who, own))
+        else:
+            people += who
+            goods += own
     lines: list[Line] = []
-    waiting: list[Line] = []
-    for clause in _parted(text):
-        who, own = customer(clause)
-        if who and own.index("\x01") < len(own) / 2 and lines:  # 给张三买…，给李四买…
-            lines += [replace(line, customer=lines[-1].customer) for line in waiting]
-            waiting = []
-        waiting += order_lines(own)
-        if who:
-            lines += [replace(line, customer=who) for line in waiting or [Line()]]
-            waiting = []
-    if not lines or any(line == Line(customer=line.customer) for line in lines):
-        return [replace(line, customer=name) for name in names for line in order_lines(rest)]
-    lines += [replace(line, customer=lines[-1].customer) for line in waiting]
-    for n, line in enumerate(lines[1:], 1):  # one umbrella for Sue and two for Ben
-        if line.bare:
-            lines[n] = replace(line, product_id=lines[n - 1].product_id, words=lines[n - 1].words)
+    everybody: list[Any] = [None]
+    last = [Line(quantity=shared)]
+    for people, goods in groups:
+        same = last[-1]  # of one umbrella for Sue and two for Ben
+        last = [replace(same, quantity=one.quantity) if one.bare else one for one in goods] or last
+        everybody = people or everybody
+        lines += [replace(line, customer=name) for name in everybody for line in last]
     return lines
 
 
-def _parted(text: str) -> list[str]:
-    parts = pattern(DATA["lines"]["parted"]).split(text)
-    return [part for part in parts if part.strip()][:MAX_PARTS]
-
-
-def order_lines(text: str) -> list[Line]:
-    """Split an order into its lines; parts with neither number nor product are left out."""
-    text, shared = text.replace("\x01", " "), None
-    if each := pattern(DATA["lines"]["each"]).search(text):
-        text, shared = _cut(text, each), pieces(first_group(each))
-    first = pattern(r"<N>\s*<M>").search(text)
-    if first and not words(text[: first.start()]):  # 两个充电宝一个手表
-        text = pattern(DATA["lines"]["unparted"]).sub(",", text)
-    else:  # 充电宝两个手表一个
-        text = pattern(DATA["lines"]["unjoined"]).sub(",", text)
-    lines: list[Line] = []
-    for line in (_line(part, shared) for part in _parted(text)):
-        if lines and lines[-1].quantity is None and line.quantity is not None and line.bare:
-            lines[-1] = replace(lines[-1], quantity=line.quantity, pair=line.pair)  # 商品2，数量 3
-        elif line not in (Line(), Line(shared)):
-            lines.append(line)
-    return lines or ([Line(shared)] if shared else [])
-
-
-def _line(part: str, shared: int | None) -> Line:
+def _line(part: Sentence, shared: int | None) -> Line:
     product_id = None
     if found := pattern(DATA["lines"]["id"]).search(part):
         product_id, part = int(first_group(found)), _cut(part, found)
@@ -278,27 +224,12 @@ def _line(part: str, shared: int | None) -> Line:
         if count := pattern(one).search(part):
             quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
             pair = pattern("对|双|pair").search(count[0]) is not None
-            return Line(quantity, product_id, words(_cut(part, count)), pair=pair)
-    return Line(shared, product_id, words(part))
+            return Line(None, quantity, product_id, _cut(part, count).words(), pair)
+    return Line(None, shared, product_id, part.words())
 
 
-def _cut(text: str, found: re.Match[str]) -> str:
-    return f"{text[: found.start()]} {text[found.end() :]}"
-
-
-def token(product_id: int) -> str:
-    """Return the token that replaces a known product in a sentence."""
-    return f" \ue000{product_id}\ue001 "
-
-
-def mark(text: str, products: Iterable[Product]) -> str:
-    """Replace products that a sentence names in full by tokens, the longest name first."""
-    for product in sorted(products, key=lambda product: -len(product.name)):
-        name = fold(product.name)
-        if len(name) > 1 and not name.isdigit() and name.lower() in text.lower():
-            whole = rf"(?<![a-zA-Z0-9]){re.escape(name)}(?:e?s)?(?![a-zA-Z0-9])"
-            text = re.sub(whole, token(product.id), text, flags=re.IGNORECASE)
-    return text
+def _cut(text: str, found: re.Match[str]) -> Sentence:
+    return Sentence(f"{text[: found.start()]} {text[found.end() :]}")
 
 
 def ids(text: str) -> list[int]:

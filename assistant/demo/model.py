@@ -7,25 +7,26 @@ product: names, prices and stock come from tool results. Nothing in a result is 
 
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import suppress
-from datetime import UTC, datetime, tzinfo
-from itertools import islice
+from datetime import UTC, datetime
+from functools import cache
 from typing import Any
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from assistant.chat.history import Message, attached, text_of
+from assistant.chat.history import HistoryMessage, Message, attached, text_of
 from assistant.chat.interfaces import Piece, Reply
 from assistant.demo.desk import Decision
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
-from assistant.demo.past import ShopTools, calls_in, past_calls
-from assistant.demo.words import DATA, clean, pattern, voice
+from assistant.demo.past import ShopTools, past_calls, valid
+from assistant.demo.words import DATA, Voice, clean, pattern
 from serving.errors import CodedError
 
 MAX_ROUNDS = 6  # of calls for one question
 MAX_TURNS = 30  # of a conversation that are looked back at
 MAX_CORRECTIONS = 5  # in one sentence
 MAX_DELTA = 12  # characters that are streamed at once
+
+known_zones = cache(available_timezones)
 
 
 class DemoModel:
@@ -51,36 +52,28 @@ class DemoModel:
 
 
 def decide(messages: Sequence[Message], tools: ShopTools, now: datetime) -> Decision:
-    """Return the next calls, or the answer: each turn is gone through again, and the last one answered."""
-    begins = [at for at, message in enumerate(messages) if message.get("role") == "user"][-MAX_TURNS:]
-    system = " ".join(text_of(m)[-20_000:] for m in messages if m.get("role") == "system")
-    today = now.astimezone(_zone(system))
+    """Return the next calls, or the answer: each turn is gone through again, and the last one answered.
+
+    A sentence that corrects itself, "2 headphones, no wait, 3", is several, of which the last one counts.
+    """
+    history = valid(HistoryMessage, ({**message, "content": text_of(message)} for message in messages))
+    system = " ".join(str(message.content) for message in history if message.role == "system")
+    zones = [name for name in re.findall(r"[A-Z]\w+/[\w/+-]+", system) if name in known_zones()]
+    today = now.astimezone(ZoneInfo(zones[0]) if zones else UTC)
+    begins = [at for at, message in enumerate(history) if message.role == "user"][-MAX_TURNS:]
     scene = Scene()
     decision: Decision = ""
     for start, end in zip(begins, [*begins[1:], None], strict=False):
-        calls = past_calls(messages[start + 1 : end])
-        parts = corrected(text_of(messages[start]))
-        for n, (part, corrects) in enumerate(parts, 1):
-            clerk = Orders(part, calls, scene, tools, today, corrects=corrects)
+        turn, said = history[start + 1 : end], clean(str(history[start].content))
+        parts = pattern("|".join(DATA["signs"]["correction"])).split(said)[-MAX_CORRECTIONS:]
+        kept = [n for n, part in enumerate(parts) if part.strip()] or [0]
+        for n in kept:
+            corrects, taken_back = n > 0 or len(parts) > len(kept), n < kept[-1]
+            clerk = Orders(parts[n], past_calls(turn), scene, tools, today, corrects, taken_back)
             decision, scene = clerk.decide(), clerk.scene
-            if not isinstance(decision, str) and n < len(parts) and not clerk.buying:
+            if not isinstance(decision, str) and taken_back and not clerk.buying:
                 break
         if end is None and not isinstance(decision, str):
-            rounds = sum(1 for message in messages[start:] if calls_in(message))
+            rounds = sum(1 for message in turn if message.tool_calls)
             return decision if rounds < MAX_ROUNDS else clerk.say("stuck")
-    return decision or voice("zh")("hello")
-
-
-def corrected(text: str) -> list[tuple[str, bool]]:
-    """Split "2 headphones, no wait, 3": each part, and whether it takes back what stood before it."""
-    parts = pattern("|".join(DATA["signs"]["correction"])).split(clean(text))[-MAX_CORRECTIONS:]
-    said = [(part, n > 0) for n, part in enumerate(parts) if part.strip()]
-    return [(said[0][0], len(parts) > 1)] if len(said) == 1 else said or [("", False)]
-
-
-def _zone(system: str) -> tzinfo:
-    """Return the shop's zone, which its server names in its instructions."""
-    for name in islice(re.findall(r"[A-Z][A-Za-z]+/[A-Za-z_/+-]+", system), 5):
-        with suppress(KeyError, ValueError, OSError):  # no such zone
-            return ZoneInfo(name)
-    return UTC
+    return decision or Voice("zh")("hello")

@@ -32,7 +32,7 @@ ARGUMENTS = {
     ),
     "create_purchase": ("input_data",),
 }
-OWNERS = ("restock", "cancel_order")
+OWNERS = ("restock", "change_product", "cancel_order")
 
 
 def offer(name: str, arguments: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -150,6 +150,11 @@ class FakeShop:
     def restock(self, productId: int, change: int) -> ToolResult:
         self.stock[productId] += change
         return dump({"productId": productId, "quantity": self.stock[productId]})
+
+    def change_product(self, productId: int, **given: Any) -> ToolResult:
+        product = next(product for product in self.products if product["id"] == productId)
+        product |= given
+        return dump(product)
 
     def get_orders(
         self,

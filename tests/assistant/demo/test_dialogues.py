@@ -1,5 +1,7 @@
 """Conversations with the demo model and what it must propose or say; orders wait until "<ok>"."""
 
+from typing import Any
+
 import pytest
 
 from tests.support.fake_shop import FakeShop, failed, offer, offered
@@ -10,7 +12,7 @@ ORDERS = [
     ("给小明来一打充电宝", "小明 3x12"),
     ("李四要半打耳机", "李四 2x6"),
     ("buy half a dozen of product 3 for Tom", "Tom 3x6"),
-    ("buy two dozen power banks for Ann", "Ann 3x24"),
+    ("给张三买 500 个耳机|好的", "张三 2x48"),
     ("buy a couple of headphones for Tom", "Tom 2x2"),
     ("a pair of watches for Tom please", "Tom 1x2"),
     ("客户B要一对手表", "客户B 1x2"),
@@ -36,13 +38,13 @@ ORDERS = [
     ("buy 2 headphones for Tom, no wait, 3", "Tom 2x3"),
     ("买2个耳机给Tom，不对，是3个", "Tom 2x3"),
     ("買兩個耳機給小明，不對，三個", "小明 2x3"),
-    ("buy 2 headphones for Tom|actually 5", "Tom 2x5"),
+    ("运动手表三个智能手表一个降噪耳机两个|孙悦", "孙悦 1x4 2x2"),
     ("buy 2 of product 2 for Dan|make it 3", "Dan 2x3"),
-    ("给小明买2个耳机|好的，要3个", "小明 2x3"),
+    ("给小王买2个耳机、3个充电宝和1个手表|去掉耳机和手表", "小王 3x3"),
     ("买个手表|老王|改成两个", "老王 1x2"),
     ("buy 3 watches|make it 2|Tom", "Tom 1x2"),
     ("buy 2 headphones for Tom|make it for Bob instead", "Bob 2x2"),
-    ("给小明买2个耳机|换成手表", "小明 1x2"),
+    ("给小明买2个耳机|换成手表|换成小红", "小红 1x2"),
     ("buy 2 headphones for Tom|add a power bank", "Tom 2x2 3x1"),
     ("给小明买2个耳机|再加一个充电宝", "小明 2x2 3x1"),
     ("给小李买2个耳机和1个手表|手表不要了", "小李 2x2"),
@@ -67,7 +69,6 @@ ORDERS = [
     ("小王要一个手表，小张要两个耳机", "小王 1x1 / 小张 2x2"),
     ("buy the most expensive one for Rick|actually the cheapest", "Rick 3x1"),
     ("给小明买2个耳机|算了不要了", ""),
-    ("我想买耳机", ""),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
@@ -155,6 +156,7 @@ def test_it_answers_what_was_asked(says: str, words: str) -> None:
 
 OWNER = [*offered(), offer("product-mcp_cancel_order", ("orderId",), ("orderId",))]
 OWNER += [offer("product-mcp_restock", ("productId", "change"), ("productId", "change"))]
+OWNER += [offer("product-mcp_change_product", ("productId", "name", "price", "description"))]
 
 
 @each("buy 1 of product 3 for Liz|cancel that order / buy 1 of product 3 for Liz|给我退了订单 1")
@@ -170,3 +172,20 @@ def test_with_the_owners_tools_stock_is_booked_in(question: str) -> None:
     shop = FakeShop(tools=OWNER)
     assert "70" in shop.ask(question)
     assert shop.calls[-1] == ("restock", {"productId": 2, "change": 20})
+
+
+EDITS: list[tuple[str, dict[str, Any]]] = [
+    ("把耳机的价格改成 799", {"price": 799}),
+    ("change the price of the headphones to 799", {"price": 799}),
+    ("耳机降价到799元", {"price": 799}),
+    ("把耳机改名为静音耳机", {"name": "静音耳机"}),
+    ("耳机的名称改成静音耳机", {"name": "静音耳机"}),
+    ("rename the headphones to Silence", {"name": "Silence"}),
+]
+
+
+def test_with_the_owners_tools_a_price_and_a_name_are_changed() -> None:
+    for says, change in EDITS:
+        shop = FakeShop(tools=OWNER)
+        assert str(*change.values()) in shop.ask(says), says
+        assert shop.calls[-1] == ("change_product", {"productId": 2, **change})

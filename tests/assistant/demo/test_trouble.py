@@ -62,8 +62,8 @@ def test_of_two_shops_only_one_is_used_and_it_is_the_one_with_more_tools() -> No
         offer("half_create_purchase", ("input_data",)),
         *offered("whole"),
     ]
-    reply = answer([{"role": "user", "content": "帮客户A买 2 个商品 1"}], tools)
-    assert [call.name for call in reply.calls] == ["whole_create_purchase"]
+    reply = answer([{"role": "user", "content": "有哪些商品？"}], tools)
+    assert [call.name for call in reply.calls] == ["whole_get_products"]
 
 
 def test_a_name_that_the_host_had_to_hash_is_known() -> None:
@@ -72,9 +72,9 @@ def test_a_name_that_the_host_had_to_hash_is_known() -> None:
 
 
 def test_arguments_that_the_tool_does_not_have_are_left_out() -> None:
-    tools = [offer("old_get_inventory", ()), offer("old_create_purchase", ("customerName", "items"))]
-    low = answer([{"role": "user", "content": "哪些商品快没货了"}], tools)
+    low = answer([{"role": "user", "content": "哪些商品快没货了"}], [offer("old_get_inventory", ())])
     assert low.calls[0].arguments == "{}"
+    tools = [offer("old_create_purchase", ("customerName", "items"))]
     purchase = answer([{"role": "user", "content": "帮客户A买 2 个商品 1"}], tools)
     expected = {"customerName": "客户A", "items": [{"productId": 1, "quantity": 2}]}
     assert json.loads(purchase.calls[0].arguments) == expected
@@ -98,7 +98,7 @@ def test_what_a_refusal_says_is_known_by_its_code_and_not_by_its_words() -> None
 def test_a_purchase_without_a_result_may_have_happened() -> None:
     shop = FakeShop()
     shop.ask("帮客户A买 2 个商品 1")
-    del shop.history[2:]  # the user's message and the call
+    del shop.history[4:]  # what is left: the message, the stock, and the call
     assert "结果不明" in answer(shop.history, shop.tools).text
 
 
@@ -141,21 +141,21 @@ def test_an_unknown_outcome_is_said_with_the_advice_to_look_at_the_orders(result
     text = shop.ask("帮客户A买 2 个商品 1")
     assert "结果不明" in text
     assert "最近的订单" in text
-    assert [tool for tool, _ in shop.calls] == ["create_purchase"]
+    assert [tool for tool, _ in shop.calls].count("create_purchase") == 1
 
 
 @each("再试一次 / try again")
 def test_an_unknown_outcome_is_tried_again_under_its_key_and_a_known_one_is_not(question: str) -> None:
     told = failed("outcome_unknown", idempotencyKey="k-7")
-    for result, key in ((told, "k-7"), (failed("lost"), "call_2_0")):
+    for result, key in ((told, "k-7"), (failed("lost"), "call_4_0")):
         shop = FakeShop(override={"create_purchase": result})
         shop.ask("帮客户A买 2 个商品 1")
         shop.override.clear()
         shop.ask(question)
-        assert shop.calls[0][1]["input_data"]["idempotencyKey"] == key
+        assert shop.calls[-2][1]["input_data"]["idempotencyKey"] == key
         assert bought(shop) == ("客户A", [(1, 2)])
         shop.ask("帮客户A买 3 个商品 1")
-        assert "idempotencyKey" not in shop.calls[0][1]["input_data"]
+        assert "idempotencyKey" not in shop.calls[1][1]["input_data"]
 
 
 def test_an_order_is_confirmed_although_the_new_stock_cannot_be_read() -> None:
