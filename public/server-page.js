@@ -5,6 +5,7 @@ import {visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
 import {drawExact} from "./result-view.js";
 import {editServer} from "./server-editor.js";
+import {parseJson} from "./tool-result.js";
 
 /**
  * @typedef {object} Recorded
@@ -48,6 +49,13 @@ const copy = text =>
 		.then(() => toast(t("copied")))
 		.catch(error => toast(messageOf(error)));
 
+/** What a server logs. @param {string} text */
+function logLine(text) {
+	/** @type {any} any: a server's */
+	const said = parseJson(text);
+	return [said?.params?.level, said?.params?.logger, textOf(said?.params?.data)].filter(Boolean).join(" · ");
+}
+
 /** @param {Recorded} message */
 function drawMessage(message) {
 	const {at, way, text, size, id, method, ms, is_error: isError, isAnswer} = message;
@@ -63,7 +71,8 @@ function drawMessage(message) {
 		if (note) body.prepend(note);
 	};
 	const body = h(".card-body");
-	const name = method ?? (way === "in" || way === "out" ? "" : text.slice(0, 120));
+	const name =
+		method === LOG ? logLine(text) : (method ?? (MARKS[way].match(/[←→]/) ? "" : text.slice(0, 120)));
 	const summary = h(
 		"summary",
 		h("span.num", clock(at)),
@@ -105,7 +114,10 @@ class ServerPage {
 		this.#way.append(...Object.keys(WAYS).map(way => h("option", attr({value: way}), t(`way_${way}`))));
 		this.#level.append(...LEVELS.map(level => h("option", attr({value: level}), level || "–")));
 		this.#text.oninput = this.#way.onchange = () => this.#draw();
-		this.#level.onchange = () => this.#tell(() => send(`${this.path}/log-level`, {level: this.#level.value}));
+		this.#level.onchange = () => {
+			const {value: level} = this.#level;
+			if (level) this.#tell(() => send(`${this.path}/log-level`, {level}));
+		};
 		const edit = () => {
 			this.dialog.close();
 			editServer(server);
@@ -176,7 +188,8 @@ class ServerPage {
 		this.#seen = seen;
 		const can = about.capabilities ?? {};
 		const {name, title = name, version: own} = about.server ?? {};
-		const version = [title, own, ...Object.entries(versions).flat()].filter(Boolean).join(" ");
+		const others = Object.entries(versions).map(([each, number]) => `${each} ${number}`);
+		const version = [[title, own].filter(Boolean).join(" "), ...others].filter(Boolean).join(" · ");
 		const era = about.server && t(about.isModern ? "era_modern" : "era_handshake");
 		/** @type {Record<string, unknown>} */
 		const facts = {
