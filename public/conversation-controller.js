@@ -40,13 +40,15 @@ export class ConversationController {
 
 	save = () => this.page.save(this.conversation);
 
-	/** What only reads is stopped, too; what writes is finished all the same. */
+	/** What only reads is stopped, too, and what asks; what writes is finished all the same. */
 	stop() {
 		if (!this.answering) return;
 		this.answering.abort();
+		this.#isDue = false;
 		for (const id of openCalls(this.conversation)) {
-			const {at, readOnly} = this.conversation.calls[id] ?? {};
-			if (at && readOnly) stopCall(id).catch(() => {}); // it is over, or runs elsewhere
+			const {at, readOnly, questions = []} = this.conversation.calls[id] ?? {};
+			if (questions.length) this.conversation.calls[id].questions = [];
+			if ((at && readOnly) || questions.length) stopCall(id).catch(() => {}); // it is over, or runs elsewhere
 			if (at) this.conversation.calls[id].at = undefined;
 		}
 	}

@@ -241,3 +241,6 @@ class Tools(Protocol):
         is told that nobody can. What it asks comes instead of a result, and the same call with the `answers`
         goes on.
         """
+
+    def release(self, key: str) -> bool:
+        """End the call of this key if it is held for a person's answer, and say whether it was."""

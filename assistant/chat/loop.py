@@ -123,7 +123,8 @@ class Chat:
 
         One that writes may have run. Raises CodedError: it does not run in this process.
         """
-        if not self._writing.stop(call_id) and not self._reading.stop(call_id):
+        is_held = self._tools.release(call_id)
+        if not self._writing.stop(call_id) and not self._reading.stop(call_id) and not is_held:
             raise CodedError("call_not_running")
 
     async def finish(self, seconds: float) -> None:

@@ -215,6 +215,13 @@ class Questions:
         askers = {call.asker for call in self._under_way}
         return min(self._under_way, key=lambda call: len(call.waiting)) if len(askers) == 1 else None
 
+    def release(self, key: str) -> bool:
+        """End a call that is held, and say whether there was one: nobody answers."""
+        call = self._held.pop(key, None)
+        if call is not None and call.task is not None:
+            call.task.cancel()
+        return call is not None
+
     async def close(self) -> None:
         """End the calls that are held."""
         tasks = [call.task for call in self._held.values() if call.task and not call.task.done()]

@@ -161,6 +161,10 @@ class Toolbox:
                 answers=answers,
             )
 
+    def release(self, key: str) -> bool:
+        """End the call of this key if it is held for a person's answer, and say whether it was."""
+        return any(link.questions.release(key) for link in self.links.values())
+
     async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
         """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""
         return await fill_prompt(self.link(server), name, args)

@@ -8,7 +8,7 @@ function control(conversation) {
 	const turns = [];
 	const follow = () => new Promise(end => turns.push(end));
 	const ignore = () => {};
-	const page = {save: ignore, begun: ignore, ended: ignore, asked: ignore, notify: ignore};
+	const page = {save: ignore, begun: ignore, ended: ignore, asked: ignore, notify: ignore, queued: ignore};
 	const controller = new ConversationController(conversation, page, () => new RecordingView(), follow);
 	return {controller, turns, told: controller.view.told};
 }
@@ -133,3 +133,50 @@ test("an answer that ended as it should needs no explanation", () => {
 	controller.explain({reason: "stop"});
 	assert.deepEqual(told, [["render"]]);
 });
+
+const asked = () => ({id: "q", server: "s", message: "?", schema: {}, url: "", state: "sealed"});
+const midCall = () =>
+	conversationOf([user("a"), assistant("", "x")], {x: {server: "s", questions: [asked()]}});
+
+test("what is answered while other calls run goes out when they have ended, once", async () => {
+	const conversation = midCall();
+	const {controller, turns} = control(conversation);
+	controller.answer();
+	const [question] = conversation.calls.x.questions;
+	controller.respond("x", question, {action: "decline"});
+	controller.respond("x", question, {action: "accept"});
+	assert.deepEqual([turns.length, question.answer.action], [1, "decline"]);
+	turns[0]({reason: "question"});
+	await new Promise(setImmediate);
+	assert.equal(turns.length, 2);
+});
+
+test("to stop is to end what a server asks", () => {
+	const conversation = midCall();
+	const {controller} = control(conversation);
+	controller.answer();
+	controller.stop();
+	assert.deepEqual(conversation.calls.x.questions, []);
+});
+
+for (const [reason, sent] of [
+	["stop", 2],
+	["rounds", 2],
+	["next", 2],
+	["stopped", 1],
+	["lost", 1],
+	["error", 1],
+]) {
+	test(`after an answer that ended with ${reason}, ${sent - 1} of the questions that wait goes out`, async () => {
+		const conversation = conversationOf();
+		const {controller, turns} = control(conversation);
+		const first = controller.ask("一");
+		controller.queue([
+			{text: "二", files: []},
+			{text: "三", files: []},
+		]);
+		turns[0]({reason});
+		await first;
+		assert.deepEqual([turns.length, conversation.queued.length], [sent, 3 - sent]);
+	});
+}

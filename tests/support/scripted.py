@@ -92,6 +92,9 @@ class FakeTools:
     def tools(self) -> list[Tool]:
         return [tool for tool, _ in self._tools.values()]
 
+    def release(self, key: str) -> bool:
+        return False
+
     async def call(
         self,
         server: str,

@@ -182,6 +182,15 @@ async def test_it_is_never_guessed_whose_call_asks() -> None:
     assert answered == ["accept seats=1"]
 
 
+async def test_a_call_that_is_held_can_be_ended_and_is_asked_for_anew() -> None:
+    async with before_2026() as (box, answered):
+        asked = await asks(box)
+        assert [box.release("k"), box.release("k")] == [True, False]
+        result = await ends(box, reply(asked, seats=1))
+        assert (result.code, answered) == ("question_gone", [])
+        assert (await asks(box)).questions == asked.questions
+
+
 async def test_closing_the_toolbox_ends_the_calls_that_are_held() -> None:
     async with before_2026() as (box, _):
         await asks(box)
