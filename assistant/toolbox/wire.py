@@ -220,7 +220,8 @@ class Outgoing(ContextSendStream[SessionMessage]):
         match item.message:
             case JSONRPCRequest(id=id, method=method):
                 self._waiting[id] = method
-                item.message.params = declared(item.message.params)
+                if item.message.params is not None:  # what is set to None is sent, and servers refuse null
+                    item.message.params = declared(item.message.params)
             case JSONRPCNotification(method="notifications/cancelled", params={"requestId": id}):
                 self._waiting.pop(id, None)
         self._recording.said(item.message)

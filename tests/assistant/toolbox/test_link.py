@@ -327,3 +327,10 @@ async def test_a_list_that_is_read_again_and_is_the_same_stays_the_same_object()
         server.answers["tools/list"] = {"tools": [READS]}
         while len(box.tools()) != 1:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
+
+
+async def test_a_request_without_parameters_has_no_null_for_them_which_servers_refuse() -> None:
+    server = RawServer()
+    async with serve(server.app) as url, boxed(at(url)):
+        listed = next(each for each in server.asked if each.get("method") == "tools/list")
+    assert "params" not in listed
