@@ -60,6 +60,7 @@ class Ending:
     # for any more; then it gives up what is under way.
     finish: Callable[[float], Awaitable[None]] | None = None
     given_up: Callable[[Scope], Response] = restarting  # the answer to what ends in no words of its own
+    first_request_seconds: float = 0.25  # in which who has just connected sends a request
 
 
 class Service(uvicorn.Server):
@@ -154,12 +155,9 @@ class Service(uvicorn.Server):
         if self._greeter is not None:
             self._greeter.cancel()
         self._streams.is_draining = True  # a signal during the start leads here without a tick
-        for listener in self.servers:
-            listener.close()
-        for connection in list(self.server_state.connections):
-            connection.shutdown()
-        self._ending.end_watching()
         give_up_at = asyncio.get_running_loop().time() + self._ending.stop_seconds
+        await self._let_in_who_has_come()
+        self._ending.end_watching()
         await self._answered(give_up_at)
         if self._ending.finish is not None:
             await self._ending.finish(max(0, give_up_at - asyncio.get_running_loop().time()))
@@ -169,6 +167,30 @@ class Service(uvicorn.Server):
         for connection in list(self.server_state.connections):  # who reads no more
             connection.transport.abort()
         await super().shutdown(sockets)
+
+    async def _let_in_who_has_come(self) -> None:
+        """Close the listener and what is idle, but lose nobody whose connection was just made.
+
+        A balancer without probes, such as nginx, sends requests up to the last moment, and repeats none of
+        which it cannot know whether it was carried out.
+        """
+        for listener in self.servers:
+            for bound in listener.sockets:
+                with socket.fromfd(bound.fileno(), bound.family, bound.type) as same:
+                    same.listen(0)  # a newcomer is not answered now, and refused in a moment
+        await asyncio.sleep(LOOK_SECONDS)  # accept who is in the queue
+        for listener in self.servers:
+            listener.close()
+        loop, connections = asyncio.get_running_loop(), self.server_state.connections
+        deadline = loop.time() + self._ending.first_request_seconds
+        while new := {each for each in connections if getattr(each, "cycle", None) is None}:
+            for connection in connections - new:
+                connection.shutdown()
+            if loop.time() >= deadline:
+                break
+            await asyncio.sleep(LOOK_SECONDS)
+        for connection in list(connections):
+            connection.shutdown()
 
     async def _answered(self, deadline: float) -> None:
         """Wait until every answer was given and read, at most until then."""

@@ -188,3 +188,19 @@ async def test_a_half_request_and_an_idle_connection_hold_up_nothing() -> None:
         service.should_exit = True
         assert await reader.read() == b""
         writer.close()
+
+
+async def test_who_has_just_connected_is_answered_once_more() -> None:
+    async with running(Shop(), stop_seconds=60, first_request_seconds=60) as (service, http):
+        reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
+        async with asyncio.timeout(30):
+            while len(service.server_state.connections) < 2:  # noqa: ASYNC110  http has one, too
+                await asyncio.sleep(0.01)
+            service.should_exit = True
+            while service.servers[0].is_serving():  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            writer.write(b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            answer = (await reader.read()).decode().lower()
+        writer.close()
+    assert answer.startswith("http/1.1 200")
+    assert "connection: close" in answer
