@@ -67,13 +67,7 @@ class ProviderClient:
         try:
             async with asyncio.timeout(self._silence_seconds):
                 return await self._client.get(address, cast_to=object)
-        except (
-            openai.OpenAIError,
-            httpx2.RequestError,
-            httpx2.InvalidURL,
-            ValueError,
-            TimeoutError,
-        ) as error:
+        except (*FAILURES, ValueError, RecursionError) as error:  # it says that it is JSON, and is none
             raise self._model_error(error, begun=False) from error
 
     async def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from assistant.llm.credentials import is_near
 from assistant.llm.model import OpenAIModel, load_client
 
 LIST_SECONDS = 8.0
-LOCAL_SECONDS = 1.0  # in which a model server of this machine has said what it has
+LOCAL_SECONDS = 4.0  # in which a model server of this machine has said what it has
 MAX_MODELS = 5_000  # of one list
 MAX_NAME = 200  # characters of a model's
 NO_KEY = "none"  # what is sent where there is none: the SDK wants one
@@ -139,12 +139,12 @@ async def list_models(base: str, key: str, seconds: float = LIST_SECONDS) -> Mod
     raise failure
 
 
-async def local_servers(ports: Iterable[int]) -> list[tuple[str, ModelList]]:
+async def local_servers(ports: Iterable[int], seconds: float = LOCAL_SECONDS) -> list[tuple[str, ModelList]]:
     """Return the model servers of this machine by kind: what answers with a list of models is one."""
 
     async def look(port: int) -> tuple[str, ModelList] | None:
         try:
-            found = await list_models(f"http://127.0.0.1:{port}/v1", NO_KEY, LOCAL_SECONDS)
+            found = await list_models(f"http://127.0.0.1:{port}/v1", NO_KEY, seconds)
         except ModelError:
             return None
         return _OWNERS.get(found.owner) or _PORTS.get(port) or f"127.0.0.1:{port}", found

@@ -1,5 +1,6 @@
 """The settings that name a model, and the models that come of them."""
 
+import re
 from collections.abc import Callable
 from typing import Annotated
 
@@ -15,7 +16,16 @@ from serving.settings import ServiceSettings, where_set
 
 ProviderKey = Annotated[SecretStr, AfterValidator(lambda key: SecretStr(mended_key(key.get_secret_value())))]
 ProviderBase = Annotated[str, AfterValidator(mended_base)]
-Ports = Annotated[str, Field(pattern=r"^(\s*\d{1,5}\s*(,|$))*$")]
+
+
+def _ports(listed: str) -> str:
+    for port in filter(None, (each.strip() for each in listed.split(","))):
+        if not re.fullmatch(r"\d{1,5}", port) or not 0 < int(port) < 65_536:
+            raise ValueError(f"{port} 不是端口，应为 1 到 65535 的数字，用逗号分隔")
+    return listed
+
+
+Ports = Annotated[str, AfterValidator(_ports)]
 
 
 class ModelSettings(ServiceSettings):

@@ -99,7 +99,7 @@ def _read(services: AppServices, id: str, base: str, key: SecretStr | None) -> t
         address = mended_base(base).rstrip("/")
     except ValueError:
         address = ""
-    if not address or any(mark in address for mark in "@?#"):  # where a secret would be shown again
+    if not address or any(mark in address for mark in "@?#\\"):  # where a secret would be shown again
         raise CodedError("base_unusable")
     try:
         typed = mended_key(key.get_secret_value()) if key else ""

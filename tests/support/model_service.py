@@ -42,7 +42,8 @@ class FakeProvider:
         if self.key and key != self.key:
             return refusal(401, f"Incorrect API key provided: {key}")
         if request.method == "GET":
-            return JSONResponse(self.lists[path]) if path in self.lists else refusal(404)
+            listed = self.lists.get(path, refusal(404))
+            return listed if isinstance(listed, Response) else JSONResponse(listed)
         if path != "/v1/chat/completions":
             return refusal(404)
         body = await request.json()

@@ -4,7 +4,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.listing import ListedModel, list_models, local_servers, read_list
@@ -151,6 +151,11 @@ FAILURES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
     "the key is wrong": ({"key": "another"}, {}, "model_unauthorized"),
     "there is no list": ({}, {"lists": {}}, "model_list_unknown"),
     "it is something else": ({}, {"lists": {"/v1/models": {"detail": "hello"}}}, "model_list_unknown"),
+    "it is nested without an end": (
+        {},
+        {"lists": {"/v1/models": Response("[" * 100_000, media_type="application/json")}},
+        "model_failed",
+    ),
     "it sends on to another host": ({}, {"redirect": "http://localhost:9"}, "model_redirected"),
 }
 
@@ -180,7 +185,7 @@ async def test_model_servers_of_this_machine_are_known_by_their_answers_and_othe
     vllm.lists = {"/v1/models": {"data": [{"id": "a", "owned_by": "vllm"}]}}
     async with serve(vllm) as one, serve(bare) as two, serve(ours) as three:
         ports = [urlsplit(url).port or 0 for url in (one, two, three)]
-        found = await local_servers([*ports, free_port()])
+        found = await local_servers([*ports, free_port()], seconds=60)
     assert [(kind, each.models[0].name) for kind, each in found] == [
         ("vllm", "a"),
         (f"127.0.0.1:{ports[1]}", "b"),

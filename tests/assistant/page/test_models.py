@@ -87,6 +87,21 @@ async def test_the_file_is_private_and_shared_by_replicas(tmp_path: Path) -> Non
     assert KEY.encode() not in file.read_bytes()
 
 
+async def test_the_page_of_another_replica_hears_of_a_change(tmp_path: Path) -> None:
+    async with (
+        started(tmp_path, FakeProvider()) as (http, base),
+        back_end(tmp_path) as other,
+        other.stream("GET", "/api/watch") as watched,
+        asyncio.timeout(15),
+    ):
+        lines = watched.aiter_lines()
+        while '"demo": true' not in await anext(lines):
+            pass
+        await keep(http, base)
+        while '"models": [{"provider": "deepseek", "name": "m1"}]' not in await anext(lines):
+            pass
+
+
 async def test_another_process_that_dies_in_the_middle_leaves_it_whole(tmp_path: Path) -> None:
     async with started(tmp_path, FakeProvider()) as (http, base):
         await keep(http, base)
@@ -204,6 +219,7 @@ async def test_a_key_goes_to_the_address_that_it_was_typed_for_and_nowhere_else(
         ({"base": ""}, "base_unusable"),
         ({"base": "https://user:secret@x.example/v1"}, "base_unusable"),
         ({"base": "https://x.example/v1?key=secret"}, "base_unusable"),
+        ({"base": "https://x.example\\y.example/v1"}, "base_unusable"),
         ({"key": "有中文"}, "key_unusable"),
         ({"key": "sk-xxx"}, "key_unusable"),
     ],
