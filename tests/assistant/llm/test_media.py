@@ -205,9 +205,9 @@ async def test_the_demo_model_takes_nothing_in_a_file_for_a_wish_and_says_that_i
 async def test_a_model_that_overflows_is_sent_older_files_in_short_and_the_last_whole() -> None:
     old, new = ({"type": "text", "text": each * 9_000, "name": each} for each in "ab")
     overflow = ContextOverflowError("context_overflow")
-    model = ScriptedModel(overflow, Reply("ok"))
+    model = ScriptedModel(overflow, ModelError("no_reply"), Reply("ok"))  # no summary of it either
     history = [*question(WORDS, old, PHOTO), {"role": "assistant", "content": "so"}, *question(new)]
     await take(Chat(model, FakeTools(), SECRET), history)
-    again = model.requests[1]
+    again = model.requests[2]
     assert [len(part["text"]) for part in again[1]["content"]] == [len(WORDS["text"]), 4_006, 6]
     assert again[-1] == question(new)[0]
