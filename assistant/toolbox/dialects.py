@@ -55,7 +55,8 @@ def in_dialect(entry: Any, path: Sequence[str], others: Sequence[Any]) -> Any:
     how = str(entry.get("type", "sse" if str(entry.get("url")).endswith("/sse") else "http"))
     if root == "mcp":
         if is_command:
-            entry["command"] = [entry["command"], *(entry.pop("args", None) or [])]
+            entry["command"] = [entry["command"], *_args(entry)]
+            entry.pop("args", None)
             entry |= {"environment": entry.pop("env")} if "env" in entry else {}
         return {**entry, "type": "local" if is_command else "sse" if how == "sse" else "remote"}
     if how in ("local", "remote"):
@@ -71,6 +72,11 @@ def in_dialect(entry: Any, path: Sequence[str], others: Sequence[Any]) -> Any:
         inner = {key: entry.pop(key) for key in ("args", "env") if key in entry}
         return {**entry, "command": {"path": entry["command"], **inner}}
     return entry
+
+
+def _args(entry: dict[str, Any]) -> list[Any]:
+    args = entry.get("args")
+    return args if isinstance(args, list) else []
 
 
 def _json(text: str) -> Any:
@@ -200,7 +206,7 @@ def _name_of(entry: dict[str, Any]) -> str:
         is_number = all(each.isdigit() for each in labels)
         return (parts.netloc.rpartition("@")[2] if is_number or len(labels) == 1 else labels[-2]) or "server"
     given = _flat(entry)
-    words = [str(word) for word in (given.get("command"), *(given.get("args") or []))]
+    words = [str(word) for word in (given.get("command"), *_args(given))]
     command, *args = [PureWindowsPath(words[0]).stem, *words[1:]]
     named = [word for word in args if not word.startswith("-") and word not in STEPS]
     if command not in RUNNERS or not named:

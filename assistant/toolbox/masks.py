@@ -77,5 +77,12 @@ def _pieces(document: Document) -> Iterator[tuple[Place, int, int, str]]:
 
 def _hosts(document: Document) -> set[tuple[str, str]]:
     texts = [json.loads(document.text[begin:end]) for _, begin, end in document.texts()]
-    parts = [urlsplit(url) for text in texts for url in _URL.findall(text)]
-    return {(each.scheme, each.netloc.rpartition("@")[2]) for each in parts}
+    return {_host(url) for text in texts for url in _URL.findall(text)}
+
+
+def _host(url: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "", url  # one that is wrong is another than any
+    return parts.scheme, parts.netloc.rpartition("@")[2]

@@ -6,12 +6,16 @@ import stat
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from assistant.toolbox.config_edit import MAX_SERVERS, ConfigFile
+from assistant.toolbox.dialects import pasted
 from serving.errors import CodedError
 from tests.support.processes import state_of
 
@@ -239,3 +243,58 @@ def test_there_is_a_bound(tmp_path: Path) -> None:
     add(config, **{f"s{i}": {"url": f"https://s{i}/"} for i in range(MAX_SERVERS)})
     assert code_of(lambda: add(config, one_more=A)) == "too_many_servers"
     assert len(config.servers()) == MAX_SERVERS
+
+
+ODD = [
+    None,
+    1.5,
+    True,
+    "",
+    "x",
+    "https://a/",
+    "http://[",
+    "${X}",
+    "***1***",
+    [],
+    ["a", 1],
+    {"path": 5},
+    {"A": None},
+]
+KEYS = [
+    "url",
+    "command",
+    "args",
+    "env",
+    "headers",
+    "type",
+    "cwd",
+    "disabled",
+    "enabled",
+    "oauth",
+    "name",
+    "x",
+]
+FILES = [
+    '{"mcpServers": {}}',
+    '{"servers": {"z": {"url": "https://z/"}}}',
+    '{"context_servers": {"z": {"command": {"path": "c"}}}}',
+    '{"mcp": {"z": {"type": "local", "command": ["c"]}}}',
+]
+
+
+@given(st.dictionaries(st.sampled_from(KEYS), st.sampled_from(ODD), min_size=1), st.sampled_from(FILES))
+def test_whatever_an_entry_says_it_is_edited_or_refused_by_name(
+    tmp_path_factory: pytest.TempPathFactory, entry: dict[str, Any], text: str
+) -> None:
+    config = file(tmp_path_factory.mktemp("odd"), text)
+    with suppress(CodedError):
+        [(_, read)] = pasted(json.dumps(entry)).items()
+        add(config, n=read)
+        shown = config.entry("n")
+        config.change("n", shown.version, shown.text, "m", commands=True)
+        for is_on in (False, True):
+            config.switch("m", on=is_on)
+            off = [each.error for each in config.servers() if each.name == "m"]
+            assert [error is not None and error.code == "switched_off" for error in off] == [not is_on]
+        config.remove("m")
+        assert json.loads(written(config)) == json.loads(text)
