@@ -58,7 +58,8 @@ export function tokensText({tools, toolTokens, model}) {
 		.map(({tokens = 0}) => tokens);
 	/** @param {number} least */
 	const sum = least => offered.reduce((total, tokens) => total + Math.max(tokens, least), 0);
-	const isSearched = sum(toolTokens.each) > toolTokens.max;
+	const {max, share, each} = toolTokens;
+	const isSearched = sum(each) > Math.min(max, share * (model.window || Number.POSITIVE_INFINITY));
 	const window = model.window ? t("ofWindow", {n: formatNumber(model.window)}) : "";
 	return t(isSearched ? "toolsSearched" : "toolsTake", {n: formatNumber(sum(0)), window});
 }

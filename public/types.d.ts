@@ -56,8 +56,8 @@ type Status = {
 	model: {name?: string; demo?: boolean; window?: number | null};
 	/** That can be chosen, the usual one first. */
 	models: ModelChoice[];
-	/** What the tools may take before the model searches them, and what each counts for at least. */
-	toolTokens?: {max: number; each: number} | null;
+	/** What the tools may take, also of a window, before the model searches them, and what each counts for at least. */
+	toolTokens?: {max: number; share: number; each: number} | null;
 	servers: Server[];
 	tools: Tool[];
 	prompts: Prompt[];

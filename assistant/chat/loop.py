@@ -19,7 +19,7 @@ from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
 from assistant.chat.questions import GivenAnswer, Questions
 from assistant.chat.running_calls import Bounds, RunningCalls
-from assistant.chat.tool_search import MAX_TOOL_TOKENS, Offer
+from assistant.chat.tool_search import MAX_SHARE, MAX_TOOL_TOKENS, Offer
 from assistant.chat.transcript import Transcript
 from assistant.chat.turn import MAX_ROUNDS, MAX_TURN_SECONDS, Turn
 from serving.errors import CodedError
@@ -45,11 +45,13 @@ class Chat:
         """Make a chat; `secret` keys the MACs in call ids, and is the same in all replicas.
 
         Without a model each turn brings its own. `bounds` say how much is remembered of calls. Tools of more
-        than `max_tool_tokens` are searched by the model; the stand-in is offered all.
+        than `max_tool_tokens`, or of a quarter of its window, are searched by the model; the stand-in is
+        offered all.
         """
         self._model = model
         self._tools = tools
-        self._offers = {False: Offer(max_tool_tokens), True: Offer(inf)}  # by whether it is the stand-in
+        self._max_tool_tokens = max_tool_tokens
+        self._offers: dict[float, Offer] = {}  # by how many tokens the tools may take
         self._ids = CallIds(secret)
         self._questions = Questions(secret)
         self._writing = RunningCalls(bounds or Bounds(), write=True)
@@ -95,7 +97,9 @@ class Chat:
         decided = Approvals(approvals or {}, confirmed or {}, always, first, ask, without)
         answering = model or self._model
         assert answering is not None
-        offer = self._offers[answering.demo]
+        most = min(self._max_tool_tokens, MAX_SHARE * (answering.window or inf))
+        most = inf if answering.demo else most
+        offer = self._offers.setdefault(most, Offer(most))
         given = self._questions, answers
         calls = Calls(self._tools, offer, self._ids, self._writing, self._reading, decided, *given, told)
         return self._run(Turn(answering, self._tools, offer, calls, told, *self._limits), told)

@@ -20,6 +20,7 @@ from assistant.chat.schemas import plain
 from assistant.chat.sentences import NO_NAME, NOTHING_FOUND
 
 MAX_TOOL_TOKENS = 16_000  # estimated, of the tools that are offered one by one: an eighth of a usual window
+MAX_SHARE = 0.25  # of a window that is known, for them
 MIN_TOOL_TOKENS = 125  # that a tool counts for at least: OpenAI and others refuse more than 128 functions
 MAX_FOUND = 8  # tools that a search returns
 MAX_FOUND_TEXT = MAX_RESULT - 1_000  # characters of them, but for the first

@@ -132,7 +132,7 @@ class OpenAIModel:
             await load_client()
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see load_client
 
-            if not self._is_near():  # the prices take 1 s, too: while the provider answers
+            if not self._is_near():  # prices take time to load, too: while the provider answers
                 loop = asyncio.get_running_loop()
                 loop.run_in_executor(None, importlib.import_module, "assistant.llm.prices")
 

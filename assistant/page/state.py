@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
-from assistant.chat.tool_search import MAX_TOOL_TOKENS, MIN_TOOL_TOKENS
+from assistant.chat.tool_search import MAX_SHARE, MAX_TOOL_TOKENS, MIN_TOOL_TOKENS
 from assistant.llm.registry import Models
 from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
@@ -60,10 +60,10 @@ class Overview:
                 for tool in self._toolbox.tools()
             ],
             "prompts": self._toolbox.prompts(),
-            # What they may take before the model searches them, and what each counts for at least.
+            # What they may take, also of a window, before they are searched; what each counts for at least.
             "toolTokens": None
             if self._models.usual.demo
-            else {"max": MAX_TOOL_TOKENS, "each": MIN_TOOL_TOKENS},
+            else {"max": MAX_TOOL_TOKENS, "share": MAX_SHARE, "each": MIN_TOOL_TOKENS},
         }
 
     async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:

@@ -60,7 +60,7 @@ def test_the_list_says_what_it_takes_of_the_models_window(backend: Backend, list
     expect(line).to_contain_text("about 250 of 128,000 tokens")
     switch(lists, "get_orders")
     expect(line).to_contain_text("about 200 of")
-    backend.tool_tokens = {"max": 150, "each": 2}
+    backend.model = backend.model | {"window": 400}
     expect(line).to_contain_text("The model searches these tools")
 
 

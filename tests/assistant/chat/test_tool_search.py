@@ -322,3 +322,12 @@ async def test_what_a_search_returns_is_bounded_and_plain() -> None:
     assert 5_000 < len(text.encode()) < 20_000
     found = json.loads(text)
     assert found[0]["parameters"]["properties"]["p0"] == {"type": "string"}
+
+
+@pytest.mark.parametrize(("window", "is_searched"), [(None, False), (128_000, False), (2_000, True)])
+async def test_tools_take_at_most_a_quarter_of_a_window(window: int | None, is_searched: bool) -> None:
+    tools = FakeTools(*[(tool(f"t{n}", read_only=True), answering("")) for n in range(5)])
+    model = ScriptedModel(says("ok"))
+    model.window = window
+    await take(Chat(model, tools, SECRET), [HELLO])
+    assert (model.tools[0][0]["function"]["name"] == SEARCH.name) is is_searched
