@@ -136,7 +136,9 @@ class Backend:
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
-    tool_tokens: dict[str, float] | None = field(default_factory=lambda: {"max": 400, "share": 0.25, "each": 2})
+    tool_tokens: dict[str, float] | None = field(
+        default_factory=lambda: {"max": 400, "share": 0.2, "each": 2}
+    )
     media: list[dict[str, str]] = field(default_factory=list)  # of the tools run by hand
     keys: list[str] = field(default_factory=list)  # of the tools run by hand
     confirmed: list[Any] = field(default_factory=list)  # of the tools run by hand
