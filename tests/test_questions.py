@@ -56,10 +56,10 @@ class Chain:
 
 
 @asynccontextmanager
-async def chain(folder: Path, *models: ScriptedModel) -> AsyncIterator[Chain]:
+async def chain(folder: Path, *models: ScriptedModel, confirm: Any = "always") -> AsyncIterator[Chain]:
     async with AsyncExitStack() as stack:
         rest = await stack.enter_async_context(a_real_shop(folder))
-        shop = main.create_app(main.Settings(mcp_confirm="always"), rest)
+        shop = main.create_app(main.Settings(mcp_confirm=confirm), rest)
         url = await stack.enter_async_context(serve(shop))
         (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"product-mcp": {"url": f"{url}/mcp"}}}))
         replicas = []
@@ -111,3 +111,19 @@ async def test_a_client_of_the_stream_that_knows_no_questions_gets_none(tmp_path
         await page.go_on()
         await page.go_on(approvals={page.of("approval")[0]["id"]: True}, answers=None)
         assert (page.of("question"), page.of("tool_result")[0]["code"]) == ([], "cannot_ask")
+
+
+@pytest.mark.parametrize(("confirm", "ended", "bought"), [("auto", "stop", 1), ("always", "question", 0)])
+async def test_who_always_allows_to_buy_is_asked_by_a_shop_that_must_ask_only(
+    tmp_path: Path, confirm: str, ended: str, bought: int
+) -> None:
+    async with chain(tmp_path, ScriptedModel(WANTS, says("done")), confirm=confirm) as page:
+        tools = (await page.replicas[0].get("/api/tools")).json()["tools"]
+        prints = {tool["name"]: tool["fingerprint"] for tool in tools}
+        allowed = {
+            "server": "product-mcp",
+            "tool": "create_purchase",
+            "fingerprint": prints["create_purchase"],
+        }
+        assert await page.go_on(autoApprove=[allowed]) == ended
+        assert len(await page.orders()) == bought

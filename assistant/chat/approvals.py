@@ -68,6 +68,10 @@ class Approvals:
             return self.ask
         return self.ask and not tool.read_only and (not known or not call.id.startswith("call_"))
 
+    def is_always_allowed(self, tool: Tool, call: Call) -> bool:
+        """Whether a call that writes runs without a decision of its own."""
+        return not tool.read_only and call.id not in self.by_call and not self.are_needed(tool, call)
+
     def may_write(self, tool: Tool, call: Call) -> bool:
         """Whether a call counts as writing: it does where its server says so, or where the user doubts it."""
         return not tool.read_only or self.are_needed(tool, call)

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -35,6 +36,7 @@ from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
+ASKED_IN_VAIN = frozenset({"cannot_ask", "question_failed"})  # by a server that did nothing without an answer
 MAX_AT_ONCE = 8  # calls of one round that run side by side
 KEY = "idempotencyKey"  # of an unknown outcome's parameters, and of a purchase's arguments
 
@@ -211,23 +213,11 @@ class Calls:
         def tell(progress: float, total: float | None, message: str | None) -> None:
             self.told.emit(events.ToolProgressEvent(call.id, progress, total, message))
 
-        reply = self.replies.get(call.id)
-
         async def run(running: RunningCall) -> Outcome:
             async with self._slots:
                 running.begin()
                 try:
-                    result: Outcome = await self.tools.call(
-                        tool.server,
-                        tool.name,
-                        parse(call.arguments),
-                        fingerprint=tool.fingerprint,
-                        key=call.id,
-                        confirmed=self.approvals.confirmation(call),
-                        on_progress=running.report,
-                        asker=None if self.answers is None else self._asker,
-                        answers=reply.answers() if reply else None,
-                    )
+                    result = await self._outcome(call, tool, running)
                 except (UnknownServerError, ToolChangedError) as error:  # in the middle of the turn
                     result = replace(failure(error), unknown=False, unreachable=True)
             return _still_unknown(result) if ran_before and isinstance(result, ToolResult) else result
@@ -238,6 +228,27 @@ class Calls:
             return await self.writing.run(call.id, run, tell, honours_key=tool.honours_key)
         id = f"{call.id} {secrets.token_hex(8)}" if call.id in self._foreign else call.id
         return await self.reading.run(id, run, tell)
+
+    async def _outcome(self, call: Call, tool: Tool, running: RunningCall) -> Outcome:
+        """Call a tool. Who always allows it is not asked by its server, but by one that must ask."""
+        reply = self.replies.get(call.id)
+        send = partial(
+            self.tools.call,
+            tool.server,
+            tool.name,
+            parse(call.arguments),
+            fingerprint=tool.fingerprint,
+            key=call.id,
+            confirmed=self.approvals.confirmation(call),
+            on_progress=running.report,
+        )
+        if self.answers is None:
+            return await send(asker=None)
+        if reply is None and tool.honours_key and self.approvals.is_always_allowed(tool, call):
+            outcome: Outcome = await send(asker=None)
+            if not isinstance(outcome, ToolResult) or outcome.code not in ASKED_IN_VAIN:
+                return outcome
+        return await send(asker=self._asker, answers=reply.answers() if reply else None)
 
     def _record(self, call: Call, tool: Tool | CodedError | None, result: ToolResult, ms: int = 0) -> None:
         result = under_key(result, tool, call.args(), call.id)
