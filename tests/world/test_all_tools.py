@@ -1,9 +1,6 @@
 """Every tool of other people's servers, called one after the other; docs/compatibility.md has the table."""
 
-import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,11 +10,11 @@ from assistant.chat.interfaces import Answer, Answers, Asked, ToolResult
 from assistant.toolbox import Toolbox
 from assistant.toolbox.server import Server
 from tests.support.mcp_servers import boxed
-from tests.support.processes import free_port, require
+from tests.support.processes import Spawn, free_port, require
 from tests.world.clients.installed import npm_package, python_environment
+from tests.world.clients.scripts import FASTMCP_ASKS
 
 pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
-CLIENTS = Path(__file__).parent / "clients"
 
 EVERYTHING: dict[str, tuple[dict[str, Any], str]] = {  # arguments, and what the result holds
     "echo": ({"message": "你好"}, "你好"),
@@ -43,23 +40,15 @@ def command(package: str, *args: str) -> Server:
     return Server("s", "stdio", command=str(folder / name), args=args)
 
 
-@contextmanager
-def everything(transport: str) -> Iterator[Server]:
+def everything(transport: str, spawn: Spawn) -> Server:
     """The server over this transport of its own."""
-    started = command("@modelcontextprotocol/server-everything", transport)
+    over_pipes = command("@modelcontextprotocol/server-everything", transport)
     if transport == "stdio":
-        yield started
-        return
+        return over_pipes
     port = free_port()
-    env = os.environ | {"PORT": str(port)}
-    program = [started.command, *started.args]
-    process = subprocess.Popen(program, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        kind: Literal["sse", "streamable-http"] = "sse" if transport == "sse" else "streamable-http"
-        yield Server("s", kind, url=f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}")
-    finally:
-        process.terminate()
-        process.wait(10)
+    spawn.program(over_pipes.command, transport, env={"PORT": str(port)})
+    kind: Literal["sse", "streamable-http"] = "sse" if transport == "sse" else "streamable-http"
+    return Server("s", kind, url=f"http://127.0.0.1:{port}/{'sse' if kind == 'sse' else 'mcp'}")
 
 
 async def told(box: Toolbox, name: str, args: dict[str, Any], answer: Answer | None = None) -> str:
@@ -76,31 +65,33 @@ async def told(box: Toolbox, name: str, args: dict[str, Any], answer: Answer | N
 
 
 @pytest.mark.parametrize("transport", ["stdio", "streamableHttp", "sse"])
-async def test_all_tools_of_everything_answer_over_each_transport(transport: str) -> None:
-    with everything(transport) as server:
-        async with boxed(server) as box:
-            listing = box.link("s").listing
-            assert {tool.name for tool in listing.tools} == set(EVERYTHING)
-            assert listing.only_as_tasks == {"simulate-research-query"}
-            for name, (args, seen) in EVERYTHING.items():
-                assert seen in await told(box, name, args)
-            alone = await box.call("s", "simulate-research-query", {})
-            assert alone.code == "only_as_task"
-            filled = await told(box, "trigger-elicitation-request", {}, Answer("accept", {"name": "林"}))
-            assert "林" in filled
+async def test_all_tools_of_everything_answer_over_each_transport(transport: str, spawn: Spawn) -> None:
+    async with boxed(everything(transport, spawn)) as box:
+        listing = box.link("s").listing
+        assert {tool.name for tool in listing.tools} == set(EVERYTHING)
+        assert listing.only_as_tasks == {"simulate-research-query"}
+        for name, (args, seen) in EVERYTHING.items():
+            assert seen in await told(box, name, args)
+        alone = await box.call("s", "simulate-research-query", {})
+        assert alone.code == "only_as_task"
+        filled = await told(box, "trigger-elicitation-request", {}, Answer("accept", {"name": "林"}))
+        assert "林" in filled
+
+
+def asking(environment: str) -> Server:
+    """A server of FastMCP that asks."""
+    return python(environment, "python", "-c", FASTMCP_ASKS)
 
 
 async def test_a_server_of_fastmcp_asks_and_goes_on_with_the_answer() -> None:
-    python, script = python_environment("fastmcp-2") / "python", CLIENTS / "asking_server.py"
-    async with boxed(Server("s", "stdio", command=str(python), args=(str(script),))) as box:
+    async with boxed(asking("fastmcp-2")) as box:
         booked = await told(box, "book", {}, Answer("accept", {"guests": 4, "meal": "lunch"}))
         assert booked == "lunch for 4"
         assert await told(box, "book", {}, Answer("decline")) == "not booked: decline"
 
 
 async def test_a_server_of_fastmcp_4_says_that_it_asks_in_its_own_way_only_over_the_handshake() -> None:
-    python, script = python_environment("fastmcp") / "python", CLIENTS / "asking_server.py"
-    async with boxed(Server("s", "stdio", command=str(python), args=(str(script),))) as box:
+    async with boxed(asking("fastmcp")) as box:
         outcome = await box.call("s", "book", {}, asker="a talk")
     assert isinstance(outcome, ToolResult)
     assert "unavailable on 2026-07-28" in outcome.text

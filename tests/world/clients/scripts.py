@@ -140,3 +140,30 @@ SCRIPTS = {
     "langchain": LANGCHAIN,
     "pydantic-ai": PYDANTIC_AI,
 }
+
+# A server that asks in the middle of a call.
+FASTMCP_ASKS = """
+from dataclasses import dataclass
+from typing import Literal
+
+from fastmcp import Context, FastMCP
+
+server = FastMCP("asks")
+
+
+@dataclass
+class Booking:
+    guests: int
+    meal: Literal["lunch", "dinner"]
+
+
+@server.tool
+async def book(ctx: Context) -> str:
+    answer = await ctx.elicit("For how many?", Booking)
+    if answer.action != "accept":
+        return f"not booked: {answer.action}"
+    return f"{answer.data.meal} for {answer.data.guests}"
+
+
+server.run(show_banner=False)
+"""
