@@ -169,16 +169,7 @@ class Service(uvicorn.Server):
         await super().shutdown(sockets)
 
     async def _let_in_who_has_come(self) -> None:
-        """Close the listener and what is idle, but lose nobody whose connection was just made.
-
-        A balancer without probes, such as nginx, sends requests up to the last moment, and repeats none of
-        which it cannot know whether it was carried out.
-        """
-        for listener in self.servers:
-            for bound in listener.sockets:
-                with socket.fromfd(bound.fileno(), bound.family, bound.type) as same:
-                    same.listen(0)  # a newcomer is not answered now, and refused in a moment
-        await asyncio.sleep(LOOK_SECONDS)  # accept who is in the queue
+        """Close the listener and what is idle; who has just connected still gets one answer."""
         for listener in self.servers:
             listener.close()
         loop, connections = asyncio.get_running_loop(), self.server_state.connections

@@ -21,7 +21,7 @@ touch /app/x 2> /dev/null && echo writable
 python api.py --port {0} & python main.py --port {1} & python web.py --port {2} &
 for port in {0} {1} {2}; do
     for try in $(seq 60); do
-        HEALTH_PORT=$port python -c "$CHECK" 2> /dev/null && echo well && break
+        HEALTH_PORT=$port python -c "$PROBE" 2> /dev/null && echo well && break
         sleep 1
     done
 done
@@ -73,7 +73,7 @@ def test_all_three_services_run_in_it_as_a_user_without_rights(image: str) -> No
     ports = [free_port() for _ in range(3)]
     container = run("buildah", "from", image).strip()
     try:
-        inside = ("buildah", "run", "--network", "host", "--env", f"CHECK={health[-1]}", container, "--")
+        inside = ("buildah", "run", "--network", "host", "--env", f"PROBE={health[-1]}", container, "--")
         said = run(*inside, "bash", "-c", COMMANDS.format(*ports), timeout=300).split("\n")
     finally:
         run("buildah", "rm", container)
