@@ -27,7 +27,7 @@ from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
 from serving.metrics import Counter, Gauge
 from serving.settings import Hosts, Origins, Rate, ServiceSettings, Token, load
-from serving.tracing import FASTAPIS_OWN
+from serving.telemetry import FASTAPIS_OWN
 from shop import catalog, csv_routes, desk, problems
 from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
 from shop.archive import archive

@@ -54,7 +54,7 @@ from serving.server import run as serve
 from serving.settings import Hosts, Key, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
-from serving.tracing import FASTAPIS_OWN
+from serving.telemetry import FASTAPIS_OWN
 
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
 

@@ -8,15 +8,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from fastapi.telemetry import TelemetryConfig
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-FASTAPIS_OWN = TelemetryConfig(
-    tracing=False, metrics=False, logs=False
-)  # several looks for providers a request
 MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT 需要 otel 扩展，请运行 uv sync --extra otel"
 UNTRACED = ("/healthz", "/metrics", "/static/")
 
