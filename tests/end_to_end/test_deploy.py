@@ -45,7 +45,7 @@ class Site:
         """Change nginx's file, and have it read again; the drain is longer than that takes."""
         config = self.folder / "nginx.conf"
         config.write_text(config.read_text().replace(old, new))
-        os.kill(int((self.folder / "nginx.pid").read_text()), signal.SIGHUP)
+        os.kill(int((self.folder / "nginx.pid").read_text()), signal.Signals["SIGHUP"])
 
     async def restart(self, name: str, number: int) -> None:
         """Restart one replica, and wait until it is back, for the proxy too."""

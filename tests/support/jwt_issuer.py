@@ -11,9 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from tests.support.sign_in_service import AuthorizationServer
-
-METADATA = "/.well-known/oauth-authorization-server"
+from tests.support.sign_in_service import METADATA, AuthorizationServer
 
 
 class Key:

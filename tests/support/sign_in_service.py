@@ -20,7 +20,7 @@ from mcp.server.auth.provider import (
     TokenError,
     construct_redirect_uri,
 )
-from mcp.server.auth.routes import create_auth_routes
+from mcp.server.auth.routes import build_metadata, create_auth_routes
 from mcp.server.auth.settings import AuthSettings, ClientRegistrationOptions, RevocationOptions
 from mcp.server.mcpserver import MCPServer
 from mcp.shared.auth import OAuthClientInformationFull, OAuthToken
@@ -38,6 +38,8 @@ from tests.support.scripted import ScriptedModel
 from web import create_app
 
 LIMITS = Limits(first_delay_seconds=0.01, max_local_delay_seconds=0.05)
+METADATA = "/.well-known/oauth-authorization-server"
+SUPPORTED = ClientRegistrationOptions(enabled=True), RevocationOptions(enabled=True)
 MACHINE = ("machine", "secret-of-the-machine")
 
 
@@ -52,6 +54,7 @@ class AuthorizationServer:
     named: str | None = None  # the issuer that its answers name
     metadata_issuer: str | None = None  # ... and its metadata
     is_down: bool = False
+    reads_documents: bool = False  # a client's id may be the address of what it says of itself
     hides: str = ""  # the MCP server's "challenge", or its "resource" metadata with it
     clients: dict[str, OAuthClientInformationFull] = field(default_factory=dict)
     codes: dict[str, AuthorizationCode] = field(default_factory=dict)
@@ -65,8 +68,8 @@ class AuthorizationServer:
             routes=create_auth_routes(
                 self,
                 AnyHttpUrl(self.metadata_issuer or issuer),
-                client_registration_options=ClientRegistrationOptions(enabled=True),
-                revocation_options=RevocationOptions(enabled=True),
+                client_registration_options=SUPPORTED[0],
+                revocation_options=SUPPORTED[1],
             )
         )
 
@@ -76,9 +79,16 @@ class AuthorizationServer:
                 request = Request(scope, receive)
                 if self.is_down:
                     return await JSONResponse({}, 503)(scope, receive, send)
+                if self.reads_documents and scope["path"] == METADATA:
+                    said = build_metadata(AnyHttpUrl(issuer), None, *SUPPORTED).model_copy(
+                        update={"client_id_metadata_document_supported": True}
+                    )
+                    body = said.model_dump(mode="json", exclude_none=True)
+                    return await JSONResponse(body)(scope, receive, send)
                 given = request.headers.get("authorization", "")
-                if scope["path"] == "/token" and given.startswith("Basic "):
-                    is_known = base64.b64decode(given[6:]).decode() == ":".join(MACHINE)
+                told = base64.b64decode(given.removeprefix("Basic ")).decode("latin-1").partition(":")
+                if scope["path"] == "/token" and given.startswith("Basic ") and told[0] not in self.clients:
+                    is_known = (told[0], told[2]) == MACHINE
                     body = self.issued(MACHINE[0], []).model_dump(
                         exclude={"refresh_token"}, exclude_none=True
                     )

@@ -12,6 +12,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx
 import pytest
+from mcp.shared.auth import OAuthClientInformationFull
+from pydantic import AnyUrl
 
 from tests.support.processes import state_of
 from tests.support.sign_in_service import (
@@ -298,3 +300,43 @@ async def test_a_public_address_is_the_clients_id_and_where_browsers_come_back(t
     assert about["client_id"] == "https://shop.example/chat/oauth/client.json"
     assert about["redirect_uris"] == ["https://shop.example/chat/oauth/callback"]
     assert parse_qs(urlsplit(asked).query)["redirect_uri"] == about["redirect_uris"]
+
+
+@pytest.mark.parametrize(("secret", "status"), [("of-the-page", "ready"), ("of-another", "sign_in")])
+async def test_a_person_signs_in_with_the_clients_own_id_and_secret(
+    tmp_path: Path, secret: str, status: str
+) -> None:
+    authority = AuthorizationServer(refuses_registration=True)
+    entry = {"oauth": {"clientId": "page", "clientSecret": secret}}
+    async with service(tmp_path, authority, entry) as http:
+        authority.clients["page"] = OAuthClientInformationFull(
+            client_id="page",
+            client_secret="of-the-page",
+            redirect_uris=[AnyUrl(f"{http.base_url}".rstrip("/") + "/oauth/callback")],
+            token_endpoint_auth_method="client_secret_basic",
+            scope="shop admin",
+        )
+        answer = await sign_in(http)
+        assert (answer.status_code == 200) == (status == "ready")
+        await until(http, status=status)
+        assert "/register" not in authority.requests
+
+
+async def test_a_server_that_reads_documents_of_clients_needs_no_registration(tmp_path: Path) -> None:
+    given = {"web_public_url": "https://shop.example", "web_password": "p4ssword"}
+    document = "https://shop.example/oauth/client.json"
+    authority = AuthorizationServer(refuses_registration=True, reads_documents=True)
+    async with protected_server(authority) as url:
+        write_config(tmp_path, {"remote": {"url": url}})
+        async with page(tmp_path, **given) as http:
+            # What the authorization server would fetch from the address that is the client's id.
+            about = (await http.get("/oauth/client.json")).json()
+            authority.clients[document] = OAuthClientInformationFull.model_validate(about | {"scope": "shop"})
+            http.auth = ("", "p4ssword")
+            await until(http, signIn="needed")
+            back = urlsplit(await asked(http))
+            assert f"{back.scheme}://{back.netloc}{back.path}" == "https://shop.example/oauth/callback"
+            assert (await http.get(f"{back.path}?{back.query}")).status_code == 200
+            await until(http, status="ready", signIn="done")
+    assert {token.client_id for token in authority.tokens.values()} == {document}
+    assert "/register" not in authority.requests
