@@ -80,11 +80,11 @@ class AuthorizationServer:
                 if self.is_down:
                     return await JSONResponse({}, 503)(scope, receive, send)
                 if self.reads_documents and scope["path"] == METADATA:
-                    said = build_metadata(AnyHttpUrl(issuer), None, *SUPPORTED).model_copy(
+                    document = build_metadata(AnyHttpUrl(issuer), None, *SUPPORTED).model_copy(
                         update={"client_id_metadata_document_supported": True}
                     )
-                    body = said.model_dump(mode="json", exclude_none=True)
-                    return await JSONResponse(body)(scope, receive, send)
+                    told_of_itself = document.model_dump(mode="json", exclude_none=True)
+                    return await JSONResponse(told_of_itself)(scope, receive, send)
                 given = request.headers.get("authorization", "")
                 told = base64.b64decode(given.removeprefix("Basic ")).decode("latin-1").partition(":")
                 if scope["path"] == "/token" and given.startswith("Basic ") and told[0] not in self.clients:
