@@ -105,6 +105,7 @@ async def test_a_stream_that_watches_ends_whole_and_is_opened_at_the_other(
                 seen.append(balancer.last())
                 replicas.terminate(seen[-1])
                 [_ async for _ in lines]  # raises where the stream does not end by the protocol
+            await replicas.ended(seen[-1])  # its connections are closed, and none of them is used again
             await balancer.until(seen[-1], False)
         assert set(seen) == set(replicas.ports)
 
@@ -117,6 +118,7 @@ async def test_a_session_of_a_replica_that_stops_ends_its_stream_and_is_opened_a
         async with http.stream("GET", "/mcp", headers=session) as stream:
             replicas.terminate(first)
             [_ async for _ in stream.aiter_lines()]
+        await replicas.ended(first)
         await balancer.until(first, False)
         ping = {"jsonrpc": "2.0", "id": 3, "method": "ping"}
         assert (await http.post("/mcp", json=ping, headers=session)).status_code == 404

@@ -15,6 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import ResourceTemplateReference, TextResourceContents
 
 import main
+from serving import VERSION
 from tests.mcp_server.stand_ins import TWO_BUDS, WATCH, RestService, a_real_shop, app_for, connect, serving
 
 pytestmark = pytest.mark.anyio
@@ -67,7 +68,7 @@ async def test_each_reads_as_the_shop_has_it(tmp_path: Path, era: str) -> None:
         clock = await read(client, "shop://clock")
         today = datetime.now(ZoneInfo(clock.pop("timezone"))).date()
         assert date.fromisoformat(clock.pop("today")) in {today, today - timedelta(1)}
-        assert not clock
+        assert clock == {"version": VERSION}
         assert await read(client, "shop://orders/1") == order
         moves = await read(client, "shop://products/2/moves")
         assert [(move["change"], move["kind"]) for move in moves] == [(-2, "purchase"), (50, "opening")]
