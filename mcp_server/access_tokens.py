@@ -1,6 +1,7 @@
 """Access tokens of an authorization server: JWT (RFC 9068), held against the keys that it publishes."""
 
 import logging
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -23,6 +24,7 @@ ALGORITHMS = frozenset(
 )
 TYPES = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})  # and no other kind of token of this issuer
 REQUIRED = ["iss", "aud", "exp"]
+SCOPE = re.compile(r"[!#-\[\]-~]+")
 MAX_TOKEN_CHARS = 16_384
 MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_KEYS = 100
@@ -65,7 +67,7 @@ class Issuer:
             head = jwt.get_unverified_header(token) if len(token) <= MAX_TOKEN_CHARS else {}
         except (jwt.InvalidTokenError, ValueError, RecursionError):
             head = {}
-        if head.get("alg") not in ALGORITHMS or str(head.get("typ") or "").lower() not in TYPES:
+        if str(head.get("alg")) not in ALGORITHMS or str(head.get("typ") or "").lower() not in TYPES:
             raise CodedError("invalid_token", reason="form")
         is_old = self._read_at is None or monotonic() - self._read_at > self.times.kept_seconds
         claims = None if is_old else self._claims(token, head)
@@ -189,7 +191,8 @@ def _said(claims: Mapping[str, Any]) -> AccessToken:
 
 
 def _listed(scopes: Any) -> Iterable[str]:
-    """Read scopes as servers write them: a text with blanks (RFC 9068), or a list."""
-    if isinstance(scopes, str):
-        return scopes.split()
-    return [scope for scope in scopes if isinstance(scope, str)] if isinstance(scopes, list) else []
+    """Read scopes as servers write them: a text with blanks (RFC 9068), or a list. Others than OAuth's
+    (RFC 6749 section 3.3) are left out: a challenge could not repeat them.
+    """
+    listed = scopes.split() if isinstance(scopes, str) else scopes if isinstance(scopes, list) else []
+    return [scope for scope in listed if isinstance(scope, str) and SCOPE.fullmatch(scope)]

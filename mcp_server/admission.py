@@ -36,7 +36,7 @@ class Place:
     @classmethod
     def of(cls, public_url: str, paths: Sequence[str]) -> "Place":
         """Read a setting that names the service with or without the path of its first transport."""
-        return cls(public_url.rstrip("/").removesuffix(paths[0]), paths)
+        return cls(public_url.rstrip("/").removesuffix(paths[0].rstrip("/")), paths)
 
     @property
     def resources(self) -> list[str]:

@@ -146,6 +146,7 @@ class Access:
     allowed: Allowed
     refuse: Callable[[Refusal], Response]  # says a refusal in the service's own words
     secret: BearerToken | Password | None = None  # what a request to a guarded path must carry
+    admits: bool = False  # what stands behind this asks for a token itself
     guarded: str | tuple[str, ...] = "/"  # how the guarded paths begin
     any_host: bool = False  # no Host is refused: a secret guards the service
     only_direct: str = ""  # the code by which what a proxy has forwarded is refused
@@ -182,7 +183,7 @@ class Access:
         if wrong := [each for each in hosts if not (self.any_host or self.allowed.host(each))]:
             shown = printable(without_port(wrong[0]))
             return self.refuse(Refusal(421, "host_not_allowed", {"host": shown}))
-        if self.secret is None and _is_reached_from_elsewhere(scope):
+        if self.secret is None and not self.admits and _is_reached_from_elsewhere(scope):
             return self.refuse(Refusal(403, "no_secret"))
         if self.only_direct and is_forwarded(scope):
             return self.refuse(Refusal(403, self.only_direct))

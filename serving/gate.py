@@ -37,6 +37,7 @@ def install(
         allowed=Allowed([*settings.hosts.split(","), *own], origins=settings.origins.split(",")),
         refuse=refuse,
         secret=secret,
+        admits=settings.admits,
         any_host=any_host and not settings.hosts,
         guarded=(guarded, METRICS_PATH),
         only_direct=only_direct,

@@ -44,7 +44,7 @@ class Metric:
         for suffix, labels, value in self.samples():
             named = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
             lines.append(
-                f"{self.name}{suffix}{{{named}}} {value:g}" if named else f"{self.name}{suffix} {value:g}"
+                f"{self.name}{suffix}{{{named}}} {value!r}" if named else f"{self.name}{suffix} {value!r}"
             )
         return "\n".join(lines) + "\n"
 
@@ -144,7 +144,8 @@ REFUSALS = Counter("refusals_total", "Requests and calls that were refused, by c
 
 
 def _escaped(label: str) -> str:
-    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+    seen = label.encode(errors="backslashreplace").decode()  # UTF-8 has no lone surrogates
+    return seen.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 async def metrics(_: Request) -> PlainTextResponse:

@@ -217,9 +217,12 @@ class FromFiles(PydanticBaseSettingsSource):
         if name in named:
             raise SettingsError(f"{name} 和 {name}{OF_FILE} 只能设置一个")
         try:
-            return Path(path).read_text("utf-8").rstrip("\r\n"), field_name, False
+            value = Path(path).read_text("utf-8").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name}{OF_FILE}：读不了 {path} ({error})") from error
+        if not value:  # a token that was never written down would open the service
+            raise SettingsError(f"{name}{OF_FILE}：{path} 是空的")
+        return value, field_name, False
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings that stand in files."""

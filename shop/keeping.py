@@ -138,6 +138,7 @@ class _Sqlite(Keeping):
         there = _Sqlite(file)
         async with there.opened() as fetch:
             schema.steps_from(await there._look(fetch), schema.SQLITE)  # raises for one of a newer program
+            await fetch(COUNTS)  # ... and this for a database that is no shop's
         with written_to(self._path):
             self._path.touch()
         await asyncio.to_thread(_copy, file, self._path)
@@ -158,10 +159,10 @@ def _head(file: Path) -> bytes:
 @contextmanager
 def _whole(file: Path) -> Iterator[Path]:
     """Give a new private file, which gets its name, and overwrites none, once all is written down."""
-    if file.exists():
-        raise KeepingError("file_exists", path=str(file))
     part = _part(file)
     with written_to(file):
+        if file.exists():
+            raise KeepingError("file_exists", path=str(file))
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it names customers
         try:
             yield part
@@ -223,7 +224,9 @@ class _Postgres(Keeping):
             await self._run("pg_restore", *options, database=False)
             emptied = (part for sql in EMPTIED for part in ("--command", sql))
             once = ("--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1")
-            await self._run("psql", *once, *emptied, "--file", str(script))
+            # At last, what was restored is a shop: else all of it is undone.
+            looked = ("--command", "RESET search_path", "--command", COUNTS)
+            await self._run("psql", *once, *emptied, "--file", str(script), *looked)
         finally:
             script.unlink(missing_ok=True)
 

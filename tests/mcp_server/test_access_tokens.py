@@ -113,6 +113,7 @@ def shared_secret(shop: Guarded) -> str:
 
 REFUSED: dict[str, tuple[Any, str]] = {
     "text": (lambda _: "hello", "form"),
+    "signed by a list": (lambda _: "eyJhbGciOlsiRVMyNTYiXX0.e30.eA", "form"),  # {"alg": ["ES256"]}
     "huge": (lambda shop: shop.issuer.token(more="x" * 20_000), "form"),
     "without a signature": (unsigned, "form"),
     "signed with a shared secret": (shared_secret, "form"),
@@ -243,6 +244,22 @@ async def test_a_missing_scope_is_told_before_anything_is_done() -> None:
                 assert (answer.status_code, told["error"]) == (403, "insufficient_scope"), body
                 assert told["scope"] == f"{others} {scope}"
     assert not api.asked
+
+
+async def test_scopes_that_no_challenge_can_repeat_are_left_out() -> None:
+    async with guarded() as shop:
+        odd = shop.issuer.token(scope=["shop:read", 'a"b', "读", "a\r\nb"])
+        assert challenge(await shop.asks(odd, calls("create_purchase")))["scope"] == "shop:read shop:buy"
+
+
+async def test_over_the_network_and_under_an_odd_path_a_token_is_asked_for() -> None:
+    public = {"mcp_path": "/mcp/", "mcp_public_url": f"{PUBLIC}/", "mcp_auth_issuer": "https://login.example"}
+    app = app_for(RestService(), mcp_host="0.0.0.0", mcp_allowed_hosts="10.0.0.7", **public)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://10.0.0.7") as http:
+        refused = await http.post("/mcp/", json=HELLO, headers=HEADERS)
+        assert refused.status_code == 401
+        place = urlsplit(challenge(refused)["resource_metadata"]).path
+        assert (await http.get(place)).json()["resource"] == f"{PUBLIC}/"
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])

@@ -102,3 +102,5 @@ def test_buckets_hold_all_that_is_smaller_and_labels_are_bounded_and_escaped() -
     with odd.told_by(lambda: {('a"\\\n',): 1}):
         assert 'test_odd{name="a\\"\\\\\\n"} 1' in odd.text()
     assert odd.text().count("\n") == 2
+    with odd.told_by(lambda: {("\ud800",): 12_345_678}):
+        assert 'test_odd{name="\\\\ud800"} 12345678' in odd.text()

@@ -256,6 +256,7 @@ def test_a_secret_may_stand_in_a_file(
         ({"SMALL_TOKEN_FILE": "nowhere"}, "SMALL_TOKEN_FILE：读不了 nowhere"),
         ({"SMALL_TOKEN_FILE": "."}, "SMALL_TOKEN_FILE：读不了 ."),
         ({"SMALL_TOKEN_FILE": "binary"}, "SMALL_TOKEN_FILE：读不了 binary"),
+        ({"SMALL_TOKEN_FILE": "empty"}, "SMALL_TOKEN_FILE：empty 是空的"),
         ({"SMALL_TOKEN_FILE": "text", "SMALL_TOKEN": "x"}, "SMALL_TOKEN 和 SMALL_TOKEN_FILE 只能设置一个"),
         ({"SMALL_PORT_FILE": "text"}, "设置有误 SMALL_PORT：应为整数"),
     ],
@@ -265,6 +266,7 @@ def test_a_file_that_cannot_be_a_setting_is_named(
 ) -> None:
     (tmp_path / "binary").write_bytes(b"\xff\xfe\xff")
     (tmp_path / "text").write_text("text")
+    (tmp_path / "empty").write_text("\n")
     for name, value in files.items():
         monkeypatch.setenv(name, value)
     assert said in refusal(Small)

@@ -3,6 +3,7 @@
 import asyncio
 import itertools
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -77,6 +78,22 @@ async def test_a_shop_that_is_there_is_replaced_only_if_told(url: str, tmp_path:
     audit(url, STOCK)
 
 
+async def test_a_file_of_another_program_replaces_no_shop(
+    url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    await buy(url, "a")
+    other, file = whole_url(request.node.callspec.params["url"], tmp_path), tmp_path / "backup"
+    ask(other, "CREATE TABLE notes (id INTEGER)")
+    if other.startswith("sqlite"):
+        shutil.copy(other.removeprefix("sqlite:///"), file)
+    else:
+        dump = ["pg_dump", "--format=custom", "--file", str(file), "--dbname", other]
+        await asyncio.to_thread(subprocess.run, dump, check=True)
+    with pytest.raises((KeepingError, StoreUnavailableError)):
+        await kept(url).restore(file, replace=True)
+    assert await keys_of(url) == ["a"]
+
+
 async def test_no_file_is_overwritten_and_a_failed_backup_leaves_none(url: str, tmp_path: Path) -> None:
     await buy(url)
     file = tmp_path / "backup"
@@ -85,6 +102,8 @@ async def test_no_file_is_overwritten_and_a_failed_backup_leaves_none(url: str, 
         await kept(url).backup(file)
     with pytest.raises(StoreUnavailableError, match="file_unwritable"):
         await kept(url).backup(tmp_path / "nowhere" / "backup")
+    with pytest.raises(StoreUnavailableError, match="file_unwritable"):
+        await kept(url).backup(tmp_path / ("x" * 300))
     assert file.read_text() == "mine"
     assert names_in(tmp_path, "*.part") == []
 
