@@ -25,6 +25,7 @@ VISIBLE = "\u3000\xa0"  # blanks that Chinese and French texts hold, not printab
 QUIET = {
     "mcp": logging.WARNING,
     "mcp.client": logging.CRITICAL,  # a traceback when a server goes away, which the toolbox says in a line
+    "opentelemetry": logging.ERROR,  # a line for each request whose headers are odd
     "sse_starlette": logging.WARNING,
     "httpx": logging.WARNING,
     "httpx2": logging.WARNING,
@@ -32,6 +33,7 @@ QUIET = {
     "uvicorn": logging.WARNING,
     "stamina": logging.ERROR,  # "retry_scheduled" tells a reader nothing
 }
+EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 
 
 class OneLineFormatter(logging.Formatter):
@@ -113,6 +115,8 @@ def configure(level: str, form: str = "text") -> None:
     handler.setFormatter(JsonFormatter() if form == "json" else OneLineFormatter(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler])
     logging.captureWarnings(True)
+    down = Seldom()  # of a collector that is: its exporter says so every few seconds
+    logging.getLogger(EXPORTER).addFilter(lambda record: down.is_due(record.levelname))
     if level != "debug":
         for name, least in QUIET.items():
             logging.getLogger(name).setLevel(max(least, logging.getLevelName(level.upper())))

@@ -24,6 +24,7 @@ import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving import tracing
 from serving.http_protocol import Bounds, http_protocol
 from serving.logs import announce, printable
 from serving.metrics import CONNECTIONS
@@ -167,6 +168,7 @@ class Service(uvicorn.Server):
         for connection in list(self.server_state.connections):  # who reads no more
             connection.transport.abort()
         await super().shutdown(sockets)
+        tracing.end()
 
     async def _let_in_who_has_come(self) -> None:
         """Close the listener and what is idle; who has just connected still gets one answer."""

@@ -5,7 +5,8 @@ an address only the route is told: its parameters name customers. Without a coll
 """
 
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
@@ -16,18 +17,30 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT 需要 otel 扩展，请运行 uv sync --extra otel"
 UNTRACED = ("/healthz", "/metrics", "/static/")
 
+END_SECONDS = 0.3  # in which a collector takes the last spans; honcho's 5 suffice for all
+
 _tracer: trace.Tracer | None = None
+_send_rest: Callable[[], object] = bool
 
 
 def begin(endpoint: str, service: str) -> None:
     """Send the spans of this process to a collector (OTLP over HTTP). Ends the process without the extra."""
-    global _tracer  # noqa: PLW0603  as the tracer provider is the process's
+    global _tracer, _send_rest  # as the tracer provider is the process's
     try:
         from serving import collector  # noqa: PLC0415  90 ms of imports, for who has one
     except ImportError:
         sys.exit(MISSING)
-    trace.set_tracer_provider(collector.sends(endpoint, f"product-mcp-{service}"))
-    _tracer = trace.get_tracer("product-mcp")
+    provider = collector.sends(endpoint, f"product-mcp-{service}")
+    trace.set_tracer_provider(provider)
+    _tracer, _send_rest = trace.get_tracer("product-mcp"), provider.shutdown
+
+
+def end() -> None:
+    """Send the last spans: after SIGTERM the SDK has no time to. A collector that is slow loses them."""
+    if _tracer is not None:
+        sending = threading.Thread(target=_send_rest, daemon=True)
+        sending.start()
+        sending.join(END_SECONDS)
 
 
 def trace_id() -> str:

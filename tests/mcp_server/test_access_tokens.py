@@ -253,7 +253,8 @@ async def test_scopes_that_no_challenge_can_repeat_are_left_out() -> None:
 
 
 async def test_over_the_network_and_under_an_odd_path_a_token_is_asked_for() -> None:
-    public = {"mcp_path": "/mcp/", "mcp_public_url": f"{PUBLIC}/", "mcp_auth_issuer": "https://login.example"}
+    public: dict[str, Any] = {"mcp_path": "/mcp/", "mcp_public_url": f"{PUBLIC}/"}
+    public["mcp_auth_issuer"] = "https://login.example.com"
     app = app_for(RestService(), mcp_host="0.0.0.0", mcp_allowed_hosts="10.0.0.7", **public)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://10.0.0.7") as http:
         refused = await http.post("/mcp/", json=HELLO, headers=HEADERS)
