@@ -25,7 +25,8 @@ MAX_STAYING = 3  # questions that stay with their answers, where they fit
 MIN_SHARE = 2_000  # tokens, or characters
 PICTURE_TOKENS, MESSAGE_TOKENS = 1_000, 8
 LENGTHS = (2_000, 500, 120)  # characters of each message that is summed up: the first with which all fit
-MAX_TOLD = 300  # characters of arguments and results in the list
+MAX_TOLD = 300  # characters of arguments and results in the list ...
+MAX_FIELDS = 1_000  # ... and of all plain fields of a result
 MARK = "compacted"
 
 
@@ -123,7 +124,9 @@ def _short(text: str) -> Any:
     if not isinstance(value, dict):
         return truncated(text, MAX_TOLD)
     plain = {key: each for key, each in value.items() if not isinstance(each, dict | list)}
-    return {key: truncated(each, MAX_TOLD) if isinstance(each, str) else each for key, each in plain.items()}
+    short = {key: truncated(each, MAX_TOLD) if isinstance(each, str) else each for key, each in plain.items()}
+    is_short = short and len(json.dumps(short, ensure_ascii=False)) <= MAX_FIELDS
+    return short if is_short else truncated(text, MAX_TOLD)
 
 
 def _marked(text: str) -> str:

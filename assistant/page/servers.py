@@ -19,7 +19,7 @@ from serving.access import is_forwarded
 from serving.error_answers import Problem
 from serving.errors import CodedError
 
-MAX_PASTED = 1_000_000  # characters
+MAX_PASTED = 250_000  # characters
 MAX_TESTED = 20  # servers of one test
 
 RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {

@@ -240,7 +240,7 @@ class ConfigFile:
             with closing(sqlite3.connect(self._lock, LOCKED_SECONDS, isolation_level=None)) as lock:
                 lock.execute("BEGIN EXCLUSIVE")  # nothing is written: an end of the process ends it
                 yield
-        except sqlite3.OperationalError as error:
+        except (sqlite3.Error, OSError) as error:
             raise CodedError("state_unwritable", reason=str(error)) from error
 
     def _write(self, before: bytes | None, after: bytes) -> None:
@@ -282,7 +282,7 @@ def _edited_entry(text: str, before: str) -> tuple[str, Any]:
         return after, well_formed(Document(after).root)
     except json.JSONDecodeError as error:
         raise CodedError("entry_not_json", line=error.lineno, column=error.colno, reason=error.msg) from error
-    except RecursionError as error:
+    except (ValueError, RecursionError) as error:  # too long a number, too deep
         raise CodedError("entry_not_json", line=1, column=1, reason=str(error)) from error
 
 

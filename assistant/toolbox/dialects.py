@@ -10,7 +10,7 @@ from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from assistant.toolbox.config import place_of_servers
+from assistant.toolbox.config import place_of_servers, well_formed
 from assistant.toolbox.entries import is_entry
 from assistant.toolbox.jsonc import STRING, Document
 from serving.errors import CodedError
@@ -41,7 +41,9 @@ def pasted(text: str) -> dict[str, Any]:
             found = _of_root(_json(text))
         else:
             found = _of_link(text) or _of_line(text)
-    except (ValueError, RecursionError) as error:
+        json.dumps(found, allow_nan=False)  # TypeError: TOML has dates
+        found = well_formed(found)
+    except (ValueError, TypeError, RecursionError) as error:
         raise CodedError("paste_not_understood") from error
     if not found:
         raise CodedError("paste_not_understood" if text else "paste_empty")
@@ -140,7 +142,7 @@ def _of_link(text: str) -> dict[str, Any]:
 
 def _of_line(text: str) -> dict[str, Any]:
     """Return what a line for a terminal means: a command, or a client's own for adding a server."""
-    line = re.sub(r"\s*[\\^`]\r?\n\s*", " ", text)
+    line = re.sub(r"(?<!\s)\s*[\\^`]\r?\n\s*", " ", text)
     if "\n" in line:
         raise CodedError("paste_not_understood")
     is_windows = re.search(r"[A-Za-z]:\\", line) is not None

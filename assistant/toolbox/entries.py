@@ -297,4 +297,4 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
 
     if "${input:" in value:
         raise ConfigError("variable_asks")
-    return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}", fill, value)
+    return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*+))?\}", fill, value)

@@ -10,13 +10,15 @@ from serving.redaction import LEAST, is_secret_name, redacted, remember
 LONG = 16  # characters of a header's value that is taken for a secret whatever its name
 
 # User and password before an @, however the address around them is misspelt; encoded, too.
-_USER = re.compile(r"(?:[/\\=]|^)([^\s/\\@:=]*(?::|%3a)\S+)(?:@|%40)", re.IGNORECASE)
+_USER = re.compile(r"(?:[/\\=]|^)([^\s/\\@:=]*(?::|%3a)\S{1,1000})(?:@|%40)", re.IGNORECASE)
 _COLON = re.compile(":|%3a", re.IGNORECASE)
-_OPTION = re.compile(r"(?:^| )-+([\w-]+)[= ](\S+)")
-_NAMED = re.compile(r"-*([\w-]+)(?:=|: ?)(.+)", re.DOTALL)  # an argument that brings its name along
-_TOKEN = re.compile(r"(?=[^/]*\d)(?=[^/]*[A-Za-z])[\w~.-]{24,}")  # a long random segment of a path
+_OPTION = re.compile(r"(?:^| )-{1,2}(\w[\w-]*)[= ](\S+)")
+_NAMED = re.compile(r"-{0,2}(\w[\w-]*)(?:=|: ?)(.+)", re.DOTALL)  # an argument that brings its name along
+_TOKEN = re.compile(
+    r"(?<![\w~.-])(?=[^/]{0,200}\d)(?=[^/]{0,200}[A-Za-z])[\w~.-]{24,}"
+)  # a long random segment of a path
 _SEGMENT = re.compile(rf"(?<=/){_TOKEN.pattern}(?=[/?#]|$)")
-_PARAMETER = re.compile(r"[?&]([^=&#\s]+)=([^&#\s]+)")
+_PARAMETER = re.compile(r"[?&]([^=&#\s]{1,200})=([^&#\s]+)")
 # What only names where the secret is kept.
 _REFERENCE = re.compile(r"(?:(?:bearer|basic|token) )?(?:\$\{[^}]*\})?", re.IGNORECASE)
 # The members that hold named texts of which any may be secret, by their folded names.

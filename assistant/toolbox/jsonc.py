@@ -14,8 +14,9 @@ BOMS = {
     codecs.BOM_UTF16_BE: "utf-16-be",
 }
 STRING = r'"(?:\\.|[^"\\])*"'
-_COMMENT = re.compile(rf"{STRING}|//[^\n]*|/\*.*?\*/", re.DOTALL)
-_COMMA = re.compile(rf"{STRING}|,(?=\s*[}}\]])", re.DOTALL)
+# What is not closed goes to the end, so that no text is looked through again and again.
+_COMMENT = re.compile(r'"(?:\\.|[^"\\])*+"?|//[^\n]*|/\*(?:(?!\*/).)*+(?:\*/)?', re.DOTALL)
+_COMMA = re.compile(r'"(?:\\.|[^"\\])*+"?|,(?=\s*[}\]])', re.DOTALL)
 _REST_OF_LINE = re.compile(r"[ \t]*(//[^\n]*|/\*[^\n]*?\*/[ \t]*)?\r?\n")
 _BLANKS = re.compile(r"\s*")
 _read = json.JSONDecoder().raw_decode
@@ -183,4 +184,6 @@ class Document:
 
 def _blank(found: re.Match[str]) -> str:
     """Return a text as it is, and blanks in the place of anything else."""
-    return found[0] if found[0][0] == '"' else re.sub(r"[^\n]", " ", found[0])
+    text = found[0]
+    is_open = text.startswith("/*") and (len(text) < len("/**/") or not text.endswith("*/"))
+    return text if text[0] == '"' or is_open else re.sub(r"[^\n]", " ", text)

@@ -10,8 +10,10 @@ from assistant.toolbox.jsonc import Document
 from serving.errors import CodedError
 
 MASK = re.compile(r"\*\*\*\d+\*\*\*")
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s\"']+", re.IGNORECASE)
-_IN_COMMENT = re.compile(r"(?=\S*\d)(?=\S*[A-Za-z])[\w~.+/=-]{16,}")  # perhaps a former token
+_URL = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"']+", re.IGNORECASE)
+_IN_COMMENT = re.compile(
+    r"(?<![\w~.+/=-])(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[\w~.+/=-]{16,}"
+)  # perhaps a former token
 
 Place = tuple[str, ...]  # the keys that lead to a text; of a comment none
 Secrets = dict[str, tuple[Place, str]]  # by mask: where it stood, and as what it was written
@@ -76,8 +78,15 @@ def _pieces(document: Document) -> Iterator[tuple[Place, int, int, str]]:
 
 
 def _hosts(document: Document) -> set[tuple[str, str]]:
-    texts = [json.loads(document.text[begin:end]) for _, begin, end in document.texts()]
-    return {_host(url) for text in texts for url in _URL.findall(text)}
+    """Return what is reached: the hosts in all texts, and each whole address with a variable in it."""
+    found = set()
+    for place, begin, end in document.texts():
+        text = json.loads(document.text[begin:end])
+        urls = _URL.findall(text)
+        found |= {_host(url) for url in urls}
+        if place and place[-1].lower().endswith("url"):  # a quote or a blank may stand before its @
+            found.add(("", text) if "${" in text else _host(text.strip()))
+    return found
 
 
 def _host(url: str) -> tuple[str, str]:

@@ -132,6 +132,19 @@ async def test_what_was_done_survives_word_for_word_whatever_the_model_writes() 
     )
 
 
+@pytest.mark.parametrize(
+    "result", [{"order": {"id": 4711}}, {"id": 4711, **{f"field{i}": "x" * 200 for i in range(100)}}]
+)
+async def test_a_result_of_any_shape_keeps_its_beginning_in_the_list(result: dict[str, Any]) -> None:
+    tools = FakeTools((tool("buy", read_only=False), answering(json.dumps(result))))
+    model = model_of(calls(BUY), says("ok"), says("nothing happened"), says("done"), window=None)
+    talk = Chat(model, tools, SECRET)
+    history = after(await take(talk, [HELLO], ask=False), [HELLO])
+    model.window = 1_000
+    [event] = only(await take(talk, [*history, {"role": "user", "content": LONG}]), events.CompactedEvent)
+    assert "4711" in event.message["content"]
+
+
 async def test_a_conversation_is_compacted_again_and_what_was_done_is_carried_on() -> None:
     first: Message = {"role": "user", "content": "summary one", "compacted": ['{"call": "x"}', 7]}
     model = model_of(says("summary two"), says("ok"))

@@ -100,6 +100,10 @@ def test_secrets_are_masked_and_stay_where_their_masks_come_back(tmp_path: Path)
         ('"headers"', "headers", "entry_not_json"),
         ('"https:', '"gopher:', "secret_elsewhere"),
         ('"url"', '"uri"', "mask_moved"),
+        ("x.example.com/", "x.example.com'@evil.com/", "secret_elsewhere"),
+        ("x.example.com/", "x.example.com @evil.com/", "secret_elsewhere"),
+        ('"https:', '"note": "https://x.example.com/", "url": "https:${NO:-//evil.com}', "secret_elsewhere"),
+        ('"${X}"', "9" * 5_000, "entry_not_json"),
     ],
 )
 def test_a_masked_secret_goes_nowhere_else(tmp_path: Path, old: str, new: str, code: str) -> None:
@@ -109,6 +113,33 @@ def test_a_masked_secret_goes_nowhere_else(tmp_path: Path, old: str, new: str, c
     text = entry.text.replace(old, new)
     assert code_of(lambda: config.change("a", entry.version, text, "a", commands=True)) == code
     assert written(config) == before
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        '{"command": "c", "args": ["%s"]}' % ("-" * 250_000),
+        '{"command": "c", "args": [" %s"]}' % ("-" * 250_000),
+        '{"url": "https://a/", "x": "%s"}' % ("?" * 250_000),
+        '{"url": "https://a/?%s"}' % ("a" * 250_000),
+        '{"url": "https://a.example.com/%s"}' % ("a" * 250_000),
+        '{"url": "https://a/" // %s\n}' % ("a" * 250_000),
+        '{"url": "https://a/", "args": ["%s"]}' % ("${A:-" * 50_000),
+    ],
+    ids=range(7),
+)
+def test_a_long_entry_is_read_masked_and_written_in_one_pass(tmp_path: Path, entry: str) -> None:
+    config = file(tmp_path, f'{{"mcpServers": {{"a": {entry}}}}}')
+    shown = config.entry("a")
+    config.change("a", shown.version, shown.text + " ", "b", commands=True)
+    assert [(server.url or server.command)[:9] for server in config.servers()] in (["c"], ["https://a"])
+
+
+def test_a_lock_that_is_none_is_refused_by_name(tmp_path: Path) -> None:
+    config = file(tmp_path)
+    state_of(tmp_path).mkdir(exist_ok=True)
+    (state_of(tmp_path) / "edits").write_text("no database" * 100)
+    assert code_of(lambda: add(config, b=B)) == "state_unwritable"
 
 
 def test_an_entry_that_is_wrong_names_its_line_and_is_not_written(tmp_path: Path) -> None:

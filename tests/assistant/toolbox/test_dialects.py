@@ -83,6 +83,12 @@ def test_what_is_pasted_is_understood(text: str, entries: dict[str, Any]) -> Non
         ("claude mcp add", "paste_not_understood"),
         ("code --add-mcp", "paste_not_understood"),
         ("[" * 100_000, "paste_not_understood"),
+        ('[mcp_servers.a]\nurl = "https://x/"\nx = 1979-05-27', "paste_not_understood"),
+        (f'[mcp_servers.a]\nurl = "https://x/"\nx = 0x{"f" * 5_000}', "paste_not_understood"),
+        ('{"a": {"url": "https://x/", "timeout": 1e999}}', "paste_not_understood"),
+        ("a" + " " * 250_000 + "b\nc", "paste_not_understood"),
+        ("/*" * 125_000, "paste_not_understood"),
+        ('{"' + '\\"' * 125_000, "entry_not_json"),
     ],
 )
 def test_what_is_not_understood_says_why(text: str, code: str) -> None:
