@@ -42,7 +42,7 @@ def pasted(text: str) -> dict[str, Any]:
         else:
             found = _of_link(text) or _of_line(text)
         json.dumps(found, allow_nan=False)  # TypeError: TOML has dates
-        found = well_formed(found)
+        found = dict(well_formed(found))
     except (ValueError, TypeError, RecursionError) as error:
         raise CodedError("paste_not_understood") from error
     if not found:

@@ -102,7 +102,11 @@ def test_secrets_are_masked_and_stay_where_their_masks_come_back(tmp_path: Path)
         ('"url"', '"uri"', "mask_moved"),
         ("x.example.com/", "x.example.com'@evil.com/", "secret_elsewhere"),
         ("x.example.com/", "x.example.com @evil.com/", "secret_elsewhere"),
-        ('"https:', '"note": "https://x.example.com/", "url": "https:${NO:-//evil.com}', "secret_elsewhere"),
+        (
+            '"url": "https:',
+            '"note": "https://x.example.com/", "url": "https:${NO:-//evil.com/}',
+            "secret_elsewhere",
+        ),
         ('"${X}"', "9" * 5_000, "entry_not_json"),
     ],
 )
@@ -121,8 +125,8 @@ def test_a_masked_secret_goes_nowhere_else(tmp_path: Path, old: str, new: str, c
         '{"command": "c", "args": ["%s"]}' % ("-" * 250_000),
         '{"command": "c", "args": [" %s"]}' % ("-" * 250_000),
         '{"url": "https://a/", "x": "%s"}' % ("?" * 250_000),
-        '{"url": "https://a/?%s"}' % ("a" * 250_000),
-        '{"url": "https://a.example.com/%s"}' % ("a" * 250_000),
+        '{"url": "https://a/?%s"}' % ("a" * 50_000),
+        '{"url": "https://a.example.com/%s"}' % ("a" * 50_000),
         '{"url": "https://a/" // %s\n}' % ("a" * 250_000),
         '{"url": "https://a/", "args": ["%s"]}' % ("${A:-" * 50_000),
     ],

@@ -87,7 +87,7 @@ def test_what_is_pasted_is_understood(text: str, entries: dict[str, Any]) -> Non
         (f'[mcp_servers.a]\nurl = "https://x/"\nx = 0x{"f" * 5_000}', "paste_not_understood"),
         ('{"a": {"url": "https://x/", "timeout": 1e999}}', "paste_not_understood"),
         ("a" + " " * 250_000 + "b\nc", "paste_not_understood"),
-        ("/*" * 125_000, "paste_not_understood"),
+        ("/*" * 125_000, "entry_not_json"),
         ('{"' + '\\"' * 125_000, "entry_not_json"),
     ],
 )
