@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -133,7 +133,10 @@ class Browser:
         await until(lambda: self._is(status))
 
     async def _is(self, status: str) -> bool:
-        return bool((await self.server())["status"] == status)
+        # As a browser does, what is only read is asked for again where a kept connection was just closed.
+        with suppress(httpx.TransportError):
+            return bool((await self.server())["status"] == status)
+        return False
 
 
 async def until(true: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
