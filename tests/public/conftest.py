@@ -33,18 +33,12 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
         yield suite
 
 
-@pytest.fixture(scope="package")
-def _serving() -> Iterator[Backend]:
+@pytest.fixture
+def backend() -> Iterator[Backend]:
+    """The scripted back end, one for each test: the last request of an earlier page finds it nowhere."""
     require("chromium")
     with page_backend.running() as backend:
         yield backend
-
-
-@pytest.fixture
-def backend(_serving: Backend) -> Backend:
-    """The scripted back end, with nothing said yet."""
-    _serving.reset()
-    return _serving
 
 
 @pytest.fixture
