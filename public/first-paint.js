@@ -5,5 +5,8 @@ try {
 } catch {}
 const root = document.documentElement;
 root.style.colorScheme = window.preferences.theme ?? "";
-root.lang = window.preferences.lang || (navigator.language.startsWith("zh") ? "zh-CN" : "en");
-import(root.lang === "en" ? "./en.json" : "./zh.json", {with: {type: "json"}}); // beside the modules, which want it
+const spoken = navigator.languages.find(name => /^(zh|en)\b/i.test(name)) ?? "en";
+const chinese = /^zh-(hant|(?!hans).*(tw|hk|mo))/i.test(spoken) ? "zh-TW" : "zh-CN";
+const chosen = ["zh-CN", "zh-TW", "en"].find(name => name === window.preferences.lang);
+root.lang = chosen ?? (/^zh/i.test(spoken) ? chinese : "en");
+import(`./${root.lang.replace("-CN", "")}.json`, {with: {type: "json"}}); // beside the modules, which want it

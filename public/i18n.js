@@ -1,6 +1,7 @@
 // Words in the reader's language, and numbers, money and times as it writes them.
 
 const MAX_REASONS = 3; // a failure may name another as its reason
+const AMOUNTS = ["now", "expected"]; // among the parameters of failures
 const PLACEHOLDER = /\{(\w+)\}/g;
 
 let language = "";
@@ -9,9 +10,9 @@ let spoken;
 /** @type {string | undefined} where the shop counts its days; the reader's own zone while that is not known */
 let shopZone;
 
-/** Speak another language, whose words are loaded first. @param {string} lang "zh-CN" or "en" */
+/** Speak another language, whose words are loaded first. @param {string} lang "zh-CN", "zh-TW" or "en" */
 export async function setLanguage(lang) {
-	const file = lang === "en" ? "./en.json" : "./zh.json";
+	const file = `./${lang.replace("-CN", "")}.json`;
 	spoken = (await import(file, {with: {type: "json"}})).default;
 	language = lang;
 }
@@ -50,12 +51,16 @@ function translate(code, params, depth) {
 	const text = sentence(`error.${code}.${textOf(params.status)}`) ?? sentence(`error.${code}`);
 	const named = Object.entries(params).map(([name, value]) => [
 		name,
-		isFailure(value) && depth < MAX_REASONS ? failureText(value, depth + 1) : value,
+		isFailure(value) && depth < MAX_REASONS ? failureText(value, depth + 1) : amountText(name, value),
 	]);
 	const filled = Object.fromEntries(named);
 	const names = [...(text?.matchAll(PLACEHOLDER) ?? [])].map(([, name]) => name);
 	return text && names.every(name => filled[name] !== undefined) ? fill(text, filled) : undefined;
 }
+
+/** An amount is written as everywhere. @param {string} name @param {unknown} value */
+const amountText = (name, value) =>
+	AMOUNTS.includes(name) && typeof value === "number" ? formatMoney(value) : value;
 
 /** How long something took. @param {number} ms */
 export function formatMs(ms) {

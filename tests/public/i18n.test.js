@@ -17,6 +17,7 @@ afterEach(() => setLanguage("zh-CN"));
 
 for (const [language, key, params, text] of [
 	["zh-CN", "rest", {n: 3}, "还有 3 行"],
+	["zh-TW", "rest", {n: 3}, "還有 3 列"],
 	["en", "rest", {n: 3}, "3 more rows"],
 	["en", "serverDown", {name: "shop", error: null}, "shop is down: "],
 	["en", "no such key", {}, "no such key"],
@@ -29,6 +30,7 @@ for (const [language, key, params, text] of [
 
 for (const [format, language, value, text] of [
 	[formatMoney, "zh-CN", 1798, "¥1798.00"],
+	[formatMoney, "zh-TW", 1798, "¥1798.00"],
 	[formatMoney, "en", 1798.5, "¥1798.50"],
 	[formatMoney, "en", 12345, "¥12,345.00"],
 	[formatNumber, "zh-CN", 1234, "1234"],
@@ -70,6 +72,7 @@ const refused = {code: "connect_refused", params: {address: "http://x"}};
 for (const [failure, text] of [
 	[refused, "http://x cannot be reached. Is the server running?"],
 	[{code: "http_status", params: {status: 500}}, "HTTP 500"],
+	[{code: "price_changed", params: {now: 12345, expected: 899}}, /now ¥12,345\.00, not the ¥899\.00 /],
 	[{code: "http_status", params: {status: 404}}, /^HTTP 404: there is no MCP service/],
 	[
 		{code: "server_down", params: {server: "s", reason: refused}},
@@ -90,11 +93,12 @@ for (const [failure, text] of [
 	});
 }
 
-test("both languages have the same keys, and each sentence the same parameters", async () => {
+test("all languages have the same keys, and each sentence the same parameters", async () => {
 	const placeholders = text => (typeof text === "string" ? (text.match(/\{\w+\}/g) ?? []).sort() : []);
 	const shape = table => Object.entries(table).map(([key, text]) => `${key} ${placeholders(text)}`);
 	const zh = words();
-	await setLanguage("en");
-	assert.deepEqual(shape(words()).sort(), shape(zh).sort());
-	assert.deepEqual(Object.keys(words().columns), Object.keys(zh.columns));
+	for (const language of ["en", "zh-TW"]) {
+		await setLanguage(language);
+		assert.deepEqual(shape(words()).sort(), shape(zh).sort());
+	}
 });

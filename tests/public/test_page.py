@@ -79,7 +79,7 @@ def test_a_price_that_is_another_by_now_is_confirmed_again(shop: Suite, open_pag
     shown.page.route("**/api/chat/stream", show_less)
     shown.button("确认购买").click()
     changed = shown.page.get_by_role("group", name="价格有变，没有下单")
-    expect(changed).to_contain_text("现在合计 899 元，不是确认过的 799 元")
+    expect(changed).to_contain_text("现在合计 ¥899.00，不是确认过的 ¥799.00")
     shown.settle()
     shown.page.unroute_all()
     shown.button("按现在的价格重新确认").click()

@@ -1,4 +1,4 @@
-"""The page's words: every code that reaches it is said in both languages."""
+"""The page's words: every code that reaches it is said in all three languages."""
 
 import json
 import re
@@ -29,10 +29,14 @@ def parameters(code: str) -> set[str]:
     return {name for text in texts for _, name, *_ in Formatter().parse(text) if name} - ADDED
 
 
-@pytest.fixture(scope="module", params=["zh", "en"])
-def words(request: pytest.FixtureRequest) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((ROOT / f"public/{request.param}.json").read_text())
+def words_of(language: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((ROOT / f"public/{language}.json").read_text())
     return found
+
+
+@pytest.fixture(scope="module", params=["zh", "zh-TW", "en"])
+def words(request: pytest.FixtureRequest) -> dict[str, Any]:
+    return words_of(request.param)
 
 
 @pytest.mark.parametrize("code", CODES)
@@ -49,3 +53,33 @@ def test_every_advice_on_a_status_has_a_sentence(words: dict[str, Any]) -> None:
 def test_no_sentence_is_left_of_a_code_that_is_gone(words: dict[str, Any]) -> None:
     said = {key.split(".")[1] for key in words if key.startswith("error.")}
     assert said == set(CODES)
+
+
+@pytest.mark.parametrize("language", ["zh-TW", "en"])
+def test_every_word_is_there_in_every_language(language: str) -> None:
+    chinese, words = words_of("zh"), words_of(language)
+    lacking = [key for key in chinese if key not in words]
+    assert not lacking, f"please add to public/{language}.json: {', '.join(lacking)}"
+    assert list(words) == list(chinese), "keys stand in the same order"
+    assert list(words["columns"]) == list(chinese["columns"])
+
+
+MAINLAND = (
+    "之后 稍后 以后 后面 里面 這里 服務器 數據 默認 文件 信息 網絡 軟件 用戶 程序 打印 地址 配置 訪問 搜索 視頻 "
+    "鏈接 令牌 演示 引數 “"
+)
+
+
+def test_taiwans_words_are_taiwans() -> None:
+    text = (ROOT / "public/zh-TW.json").read_text().replace("用戶端", "")
+    strange = [char for char in text if "\u4e00" <= char <= "\u9fff" and not in_big5(char)]
+    assert strange == []
+    assert [word for word in MAINLAND.split() if word in text] == []
+
+
+def in_big5(char: str) -> bool:
+    """Whether the charset of Taiwan has it: most characters that only the mainland writes are not in it."""
+    try:
+        return bool(char.encode("big5"))
+    except UnicodeEncodeError:
+        return False
