@@ -220,22 +220,17 @@ async def stream(
     `code` says why: of an error, or of a call that waits once more (`approval_expired`, `tool_changed`).
     A server that asks wants a form of `schema` filled in, or a person at `url`: send the history again, with
     `answers: {id: {action, content, state}}`, one to each question of the call, and the approvals of before.
+    `edits: {id: args}` change calls that wait: each result is `replaced`, and a `message` with the new call
+    and all that waited beside it follows, which wait under new ids. An edit counts before a decision on the
+    same id. An `error` refuses it: `edit_unknown`, `edit_invalid` `{field}`, or, behind the call's result if
+    it ran or runs here, `edit_too_late`. While a call beside it asks a question, send it with the answer.
     `notes` of a message are what else is to be known of the answer: `[{code, params}]`.
     An element of `media` is `{mime_type, data, uri, name}`, its data in base64. To try a call with `unknown`
     and `honoursKey` again, send the history up to the message with the call, without what came of it, with
     `approvals: {id: true}`: it has the same key.
     """
     await place
-    turn = services.turn(
-        as_messages(request.messages),
-        request.model,
-        approvals=request.approvals,
-        confirmed={id: agreed.model_dump() for id, agreed in request.confirmed.items()},
-        answers=request.answers,
-        auto_approve=request.autoApprove,
-        ask_first=request.askFirst,
-        off=request.off,
-    )
+    turn = services.turn(as_messages(request.messages), request.model, **request.decisions())
     async with aclosing(with_html(turn)) as named:
         async for name, data in named:
             yield routes.event(name, data)

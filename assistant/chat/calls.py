@@ -14,6 +14,7 @@ from assistant.chat import events
 from assistant.chat.approvals import Approvals, AskAgainError, Verdict
 from assistant.chat.arguments import ArgumentsError, parse, read
 from assistant.chat.call_ids import CallIds, is_mended
+from assistant.chat.edits import Edits, checked
 from assistant.chat.history import Call, repeated_calls, tool_message
 from assistant.chat.interfaces import (
     Asked,
@@ -36,6 +37,7 @@ from serving.errors import CodedError
 
 log = logging.getLogger(__name__)
 
+REPLACED = AskAgainError("replaced")  # by a call that asks anew: it was edited, or waited beside one that was
 ASKED_IN_VAIN = frozenset({"cannot_ask", "question_failed"})  # by a server that did nothing without an answer
 MAX_AT_ONCE = 8  # calls of one round that run side by side
 KEY = "idempotencyKey"  # of an unknown outcome's parameters, and of a purchase's arguments
@@ -53,10 +55,12 @@ class Calls:
     approvals: Approvals
     questions: Questions
     answers: Mapping[str, GivenAnswer] | None  # None where nobody can be asked
+    edits: Edits  # which come before an approval of the same call
     told: Transcript
     replies: Mapping[str, Reply] = field(default_factory=dict, init=False)  # to what calls have asked, by id
     _asker: str = field(default_factory=secrets.token_hex, init=False)
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MAX_AT_ONCE), init=False)
+    _edited: Mapping[str, str] = field(default_factory=dict, init=False)  # arguments' texts by id
     _foreign: set[str] = field(default_factory=set, init=False)  # ids that no process of ours has issued
 
     def issue(self, requests: Sequence[ToolRequest]) -> list[Call]:
@@ -78,8 +82,8 @@ class Calls:
     def take_up(self, left: Sequence[tuple[Call, bool]]) -> None:
         """Open the answers to what the calls have asked that an earlier turn left, and look for their tools.
 
-        Raises ModelError: an answer is to what nobody has asked; or a tool is missing, so that nobody can say
-        what has become of its call.
+        Raises ModelError: an answer is to what nobody has asked; an edit cannot be taken; or a tool is
+        missing, so that nobody can say what has become of its call.
         """
         self.replies = self.questions.opened(self.answers or {})
         tools = self._known()
@@ -87,6 +91,22 @@ class Calls:
             is_refused = self.approvals.by_call.get(call.id) is False
             if is_current and not is_refused and not isinstance(find_tool(call.name, tools), Tool):
                 raise ModelError("tool_missing", tool=call.name)
+        if self.edits:
+            self._edited = checked(self.edits, self._waiting(left), self.told.history)
+
+    def _waiting(self, left: Sequence[tuple[Call, bool]]) -> dict[str, Tool]:
+        """Return the tools of the calls that a person may still decide on, by the calls' ids."""
+        tools = self._known()
+        found = [(call, find_tool(call.name, tools)) for call, is_current in left if is_current]
+        return {
+            call.id: tool
+            for call, tool in found
+            if isinstance(tool, Tool)
+            and self.approvals.may_write(tool, call)
+            and self.ids.check(call, tool) != "not_genuine"
+            and call.id not in self.replies
+            and not self.writing.has_asked(call.id)
+        }
 
     async def settle(
         self,
@@ -126,26 +146,56 @@ class Calls:
             return await self._ask_again(again)
         # While others wait for the user these wait, too, so that all are decided together.
         for call, reason in (*waiting, *again):
-            code, params = (reason.code, reason.params) if reason else (None, {})
-            self.told.emit(events.ApprovalEvent(call.id, code, params))
+            self.told.emit(_approval_event(call, reason if reason is not REPLACED else None))
         return "approval" if waiting or again else "question" if is_asking else None
 
     async def _ask_again(
         self, again: Sequence[tuple[Call, AskAgainError]]
     ) -> Literal["approval", "question"] | None:
-        """Ask about calls whose approval cannot be used, under new ids."""
+        """Ask about calls whose approval cannot be used, or that the user has changed, under new ids.
+
+        Raises ModelError: an edited call has run, or runs, after all; what came of it is recorded.
+        """
+        edited, self._edited = self._edited, {}
         tools = self._known()
+        results = [
+            await self._replaced(call) if reason is REPLACED else failure(reason) for call, reason in again
+        ]
         made: list[Call] = []
         why: dict[str, CodedError] = {}
-        for call, reason in again:
-            self._record(call, None, failure(reason))
-            request = ToolRequest(call.name, call.arguments, call.signed)
-            kind = "mend_" if is_mended(call) else "asks_"
-            made.append(self._new(request, find_tool(call.name, tools), kind))
-            why[made[-1].id] = reason
-        asked = [call.to_dict() for call in made]
-        self.told.append({"role": "assistant", "content": "", "tool_calls": asked})
-        return await self.settle([(call, True) for call in made], why=why)
+        is_late = False
+        for (call, reason), result in zip(again, results, strict=True):
+            tool = find_tool(call.name, tools)
+            if result.code != reason.code:
+                self._record(call, tool, result)
+                is_late |= call.id in edited
+                continue
+            self._record(call, None, result)
+            request = ToolRequest(call.name, edited.get(call.id, call.arguments), call.signed)
+            kind = "mend_" if is_mended(call) and call.id not in edited else "asks_"
+            made.append(self._new(request, tool, kind))
+            if reason is not REPLACED:
+                why[made[-1].id] = reason
+        wanted = None
+        if made:
+            asked = [call.to_dict() for call in made]
+            self.told.append({"role": "assistant", "content": "", "tool_calls": asked})
+            wanted = await self.settle([(call, True) for call in made], why=why)
+        if is_late:
+            raise ModelError("edit_too_late")
+        return wanted
+
+    async def _replaced(self, call: Call) -> ToolResult:
+        """Let another call stand for this one, which then never runs here, or has its own result already."""
+
+        async def run(running: RunningCall) -> Outcome:
+            running.begin()
+            return failure(REPLACED)
+
+        result, _ = await self.writing.run(call.id, run, lambda *_: None)
+        if isinstance(result, Asked):
+            raise ModelError("edit_too_late")
+        return result
 
     def _issue(self, request: ToolRequest) -> Call:
         tool, kind = find_tool(request.name, self._known()), "call_"
@@ -176,7 +226,10 @@ class Calls:
             self._foreign.add(call.id)
         if call.id in self.replies:  # it was let run, somewhere, or could not have asked
             memory = "begun"
-        return self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
+        verdict = self.approvals.verdict(call, tool, is_current=is_current, seal=seal, memory=memory)
+        # What waits beside an edited call goes along: no round goes on behind another's message.
+        is_replaced = verdict == "wait" or (verdict == "run" and call.id in self._edited)
+        return REPLACED if self._edited and is_replaced else verdict
 
     async def _execute(self, call: Call, tool: Tool) -> bool:
         """Run a call, and record what comes of it, or tell what it asks; return whether it does."""
@@ -303,6 +356,10 @@ def _key_in(args: Any) -> str | None:
     inner = list(args.values()) if isinstance(args, dict) else []
     found = [each.get(KEY) for each in (args, *inner) if isinstance(each, dict)]
     return next((key for key in found if isinstance(key, str) and key), None)
+
+
+def _approval_event(call: Call, reason: CodedError | None) -> events.ApprovalEvent:
+    return events.ApprovalEvent(call.id, *((reason.code, reason.params) if reason else ()))
 
 
 def _call_event(call: Call, meant: Tool | CodedError) -> events.ToolCallEvent:

@@ -14,6 +14,7 @@ from typing import Any
 from assistant.chat.approvals import AllowedTool, Approvals, SwitchedOff, ToolName
 from assistant.chat.call_ids import CallIds
 from assistant.chat.calls import Calls
+from assistant.chat.edits import Edits
 from assistant.chat.events import DoneEvent, ErrorEvent, Event
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
@@ -67,6 +68,7 @@ class Chat:
         approvals: Mapping[str, bool] | None = None,
         confirmed: Mapping[str, Mapping[str, Any]] | None = None,
         answers: Mapping[str, GivenAnswer] | None = None,
+        edits: Edits | None = None,
         auto_approve: Collection[AllowedTool] = (),
         ask_first: Collection[ToolName] = (),
         off: Collection[SwitchedOff] = (),
@@ -80,8 +82,8 @@ class Chat:
             approvals: The user's decisions on waiting calls, by call id.
             confirmed: What the user was shown and agreed to, such as `{"total": 1798.0}`, by the id of an
                 approved call.
-            answers: The user's answers to what servers have asked, by the questions' ids; without any, not
-                even an empty mapping, no server is told that somebody could be asked.
+            answers: The user's answers to servers' questions, by their ids; None: nobody can be asked.
+            edits: New arguments of waiting calls, by call id, which come before approvals: see web.py.
             auto_approve: Tools that run without asking for as long as they stay what they were; one that
                 has changed asks, even if it calls itself read-only by now.
             ask_first: Tools that ask although their servers call them read-only.
@@ -94,13 +96,14 @@ class Chat:
         """
         told = Transcript(mend(messages))
         always, first, without = frozenset(auto_approve), frozenset(ask_first), frozenset(off)
-        decided = Approvals(approvals or {}, confirmed or {}, always, first, ask, without)
+        by_call = {id: yes for id, yes in (approvals or {}).items() if id not in (edits or {})}
+        decided = Approvals(by_call, confirmed or {}, always, first, ask, without)
         answering = model or self._model
         assert answering is not None
-        most = min(self._max_tool_tokens, MAX_SHARE * (answering.window or inf))
-        most = inf if answering.demo else most
+        share = MAX_SHARE * (answering.window or inf)
+        most = inf if answering.demo else min(self._max_tool_tokens, share)
         offer = self._offers.setdefault(most, Offer(most))
-        given = self._questions, answers
+        given = self._questions, answers, edits or {}
         calls = Calls(self._tools, offer, self._ids, self._writing, self._reading, decided, *given, told)
         return self._run(Turn(answering, self._tools, offer, calls, told, *self._limits), told)
 

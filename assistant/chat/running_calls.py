@@ -147,6 +147,11 @@ class RunningCalls:
         call = self._calls[id]
         return "begun" if call and call.has_begun else "fresh"
 
+    def has_asked(self, id: str) -> bool:
+        """Whether a call has asked somebody something, and waits for the answer."""
+        call = self._calls.get(id)
+        return call is not None and call.has_asked
+
     async def run(
         self, id: str, run: Run, on_progress: Progress, *, honours_key: bool = False
     ) -> tuple[Outcome, int]:

@@ -47,9 +47,12 @@ ANYTHING: tuple[dict[str, Any], ...] = (
 )
 
 
-def plain(schema: Any) -> dict[str, Any]:
-    """Return a tool's schema in plain form: an object, with the properties of all variants at its top."""
-    maker = _Maker(schema)
+def plain(schema: Any, *, closed: bool = False) -> dict[str, Any]:
+    """Return a tool's schema in plain form: an object, with the properties of all variants at its top.
+
+    `closed` keeps which objects take no other names, for a reader of ours: not every provider takes that.
+    """
+    maker = _Maker(schema, closed)
     top, seen = maker.resolved(schema, frozenset(), 0)
     properties = _dict(top.get("properties"))
     for variant in _variants(top):
@@ -62,6 +65,7 @@ def plain(schema: Any) -> dict[str, Any]:
 @dataclass
 class _Maker:
     root: Any
+    closed: bool
     left: int = field(default=MAX_NODES)
 
     def node(self, schema: Any, seen: frozenset[str], depth: int) -> dict[str, Any]:
@@ -101,6 +105,8 @@ class _Maker:
             named = [name for name in _list(schema.get("required")) if isinstance(name, str)]
             if required := [name for name in dict.fromkeys([*named, *demanded]) if name in properties]:
                 made["required"] = required
+            if self.closed and schema.get("additionalProperties") is False:
+                made["additionalProperties"] = False
         return made
 
     def resolved(

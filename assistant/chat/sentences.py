@@ -9,6 +9,7 @@ SENTENCES = {
     "arguments_ambiguous": "参数里 {name} 写了不止一次，没有执行。请每个名称只写一次。",
     "declined": "用户取消了这次操作，没有执行。",
     "tool_off": "用户在页面里关闭了工具 {tool}，没有执行。需要它的话，请用户先把它打开。",
+    "replaced": "没有执行：用户修改了这次操作，由后面的一次调用代替。",
     "unconfirmed": "用户没有确认这次操作，没有执行。",
     "interrupted": "这次调用被中断，没有结果。",
     "not_genuine": "确认与这次调用不符，没有执行。（有多个 web.py 时，它们要有同一个 WEB_SECRET）",
@@ -31,6 +32,9 @@ SENTENCES = {
     "answer_invalid": "{field} 的值不符合要求：{expected}",
     # a turn that failed
     "answer_not_genuine": "回答与提出的问题不符，没有使用。",
+    "edit_unknown": "对话里没有要修改的这次调用，没有修改。",
+    "edit_too_late": "这次调用没有在等待确认：它已经有了结果，或正在执行。没有修改。",
+    "edit_invalid": "修改后的参数不符合工具的要求：{field}。没有修改，也没有执行。",
     "tool_missing": "工具 {tool} 的服务器没有连上，所以还不知道这次操作怎么样了。请等它连上后再继续。",
     "restarting": "服务正在重启，没有完成。请稍后再试。",
     "turn_broke": "内部错误，请再试一次；详情见服务日志",

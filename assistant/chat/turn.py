@@ -72,7 +72,8 @@ class Turn:
 
     async def _rounds(self) -> Literal["stop", "approval", "question", "rounds"]:
         await self.tools.settled()  # right after a start the tools are not listed yet
-        if pending := open_calls(self.told.history):
+        pending = open_calls(self.told.history)
+        if pending or self.calls.edits:
             self.calls.take_up(pending)
             if wanted := await self.calls.settle(pending):
                 return wanted

@@ -73,8 +73,13 @@ class PastCall:
 def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:
     """Return the calls with their results; one without a result was interrupted."""
     results = {message.tool_call_id: message for message in messages if message.role == "tool"}
-    made = (call for message in messages for call in message.tool_calls or ())
-    return [PastCall(call, results.get(call.id)) for call in made]
+    made: list[PastCall] = []
+    for message in messages:
+        replaced = [at for at, call in enumerate(made) if call.code == "replaced"]
+        for call in message.tool_calls or ():  # what the user has changed stands in the place of what it was
+            at = replaced.pop(0) if replaced else len(made)
+            made[at : at + 1] = [PastCall(call, results.get(call.id))]
+    return made
 
 
 class _Tool(BaseModel):

@@ -1,5 +1,7 @@
 """What the two routes of the chat are asked."""
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat
 
 from assistant.chat.approvals import AllowedTool, SwitchedOff, ToolName
@@ -34,6 +36,7 @@ class StreamRequest(JsonBody):
     )
     approvals: dict[str, bool] = Field({}, description="decisions on waiting calls, by call id")
     confirmed: dict[str, Confirmed] = Field({}, description="the total that was agreed to, by call id")
+    edits: dict[str, dict[str, Any]] = Field({}, description="new arguments of waiting calls, by call id")
     answers: dict[str, GivenAnswer] | None = Field(
         None, description="to servers' questions, by their ids; without it no server is told that it can ask"
     )
@@ -41,3 +44,15 @@ class StreamRequest(JsonBody):
     askFirst: list[ToolName] = Field([], description="ask even if the tool only reads")
     off: list[SwitchedOff] = Field([], description="not offered, not run; without `tool` a whole server")
     model: Choice | None = Field(None, description="one of the `models` of `/api/status`; else the first")
+
+    def decisions(self) -> dict[str, Any]:
+        """Return what the user lets run, as `Chat.turn` takes it."""
+        return {
+            "approvals": self.approvals,
+            "confirmed": {id: agreed.model_dump() for id, agreed in self.confirmed.items()},
+            "edits": self.edits,
+            "answers": self.answers,
+            "auto_approve": self.autoApprove,
+            "ask_first": self.askFirst,
+            "off": self.off,
+        }

@@ -54,6 +54,22 @@ async def test_a_newcomers_first_conversation_survives_a_restart_of_everything(s
     assert "ERROR" not in suite.logs()
 
 
+async def test_of_two_purchases_that_wait_one_is_changed_and_both_are_made_once(suite: Suite) -> None:
+    suite.start("api", "main", "web")
+    changed = {"customerName": "客户C", "items": [{"productId": 2, "quantity": 3}]}
+    async with suite.browser() as browser:
+        await browser.until("ready")
+        await browser.ask("帮客户A买 2 个无线蓝牙耳机Pro，帮客户B买 1 个智能手表Galaxy")
+        assert len(browser.waiting) == 2
+        await browser.edit({"input_data": changed})
+        assert (len(browser.waiting), suite.orders()) == (2, [])
+        told = await browser.confirm()
+    bought = {order["customerName"]: order["items"] for order in suite.orders()}
+    assert bought == {"客户C": changed["items"], "客户B": [{"productId": 1, "quantity": 1}]}
+    assert len(suite.orders()) == 2
+    assert all(part in told for part in ("2697", "1299"))
+
+
 async def test_the_mcp_server_may_die_and_come_back_in_the_middle_of_a_conversation(suite: Suite) -> None:
     suite.start("api", "main", "web")
     async with suite.browser() as browser:

@@ -102,8 +102,12 @@ class Browser:
     async def confirm(self) -> str:
         return await self._turn(dict.fromkeys(self.waiting, True))
 
-    async def _turn(self, approvals: dict[str, bool]) -> str:
-        body = {"messages": self.history, "approvals": approvals}
+    async def edit(self, args: dict[str, Any]) -> str:
+        """Change the first call that waits."""
+        return await self._turn({}, {self.waiting[0]: args})
+
+    async def _turn(self, approvals: dict[str, bool], edits: dict[str, Any] | None = None) -> str:
+        body = {"messages": self.history, "approvals": approvals, "edits": edits or {}}
         answer, self.waiting, self.seen, self.failure, self.names = "", [], "", "", []
         async with self.http.stream("POST", "/api/chat/stream", json=body) as response:
             assert response.status_code == 200, await response.aread()
