@@ -239,7 +239,8 @@ def main(folder: Path) -> None:
         with Suite(Path(data)) as shop:
             shop.start("api", "main", "web")
             studio.with_the_shop(shop)
-        with Suite(Path(data) / "owned") as shop:
+        (owned := Path(data) / "owned").mkdir()
+        with Suite(owned) as shop:
             shop.start("api", "main", "web", OWNER="true", OWNER_TOKEN="t" * 40)
             studio.desk(shop)
 
