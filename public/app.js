@@ -5,7 +5,7 @@ import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation, titleOf} from "./conversations.js";
 import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
-import {failureText, t, words} from "./i18n.js";
+import {failureText, localised, t, words} from "./i18n.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
 import {drawServers} from "./server-list.js";
@@ -62,7 +62,10 @@ const page = {
 	// The keyboard goes to the confirmation, unless something is being typed.
 	asked(controller, card) {
 		if (controller !== current) return;
-		announce(t(card.state === "asking" ? "askedQuestion" : "askedYou") + (card.call.title || card.call.tool));
+		announce(
+			t(card.state === "asking" ? "askedQuestion" : "askedYou") +
+				localised(card.call.title || card.call.tool),
+		);
 		// A card that is taller than the view is read from its beginning, before anything can confirm it.
 		const isTall = card.root.offsetHeight > scroll.clientHeight;
 		follow(isAtEnd && !isTall);
@@ -240,7 +243,9 @@ function drawStarters() {
 	$("starters").replaceChildren(
 		...words().starters.map(([name, question]) => starter(name, question, () => current.ask(question))),
 		...shown.map(prompt =>
-			starter(`${prompt.title} · ${prompt.server}`, prompt.description, () => beginWith(prompt)),
+			starter(`${localised(prompt.title)} · ${prompt.server}`, localised(prompt.description), () =>
+				beginWith(prompt),
+			),
 		),
 	);
 }

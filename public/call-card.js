@@ -4,7 +4,7 @@ import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./b
 import {callState, entriesBefore} from "./call-states.js";
 import {attr, button, focusIn, h, icon} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {failureText, formatMoney, formatMs, t, textOf} from "./i18n.js";
+import {failureText, formatMoney, formatMs, localised, t, textOf} from "./i18n.js";
 import {billOf, leftAfter, orderOf, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact, drawTable, isPlayable} from "./result-view.js";
 import {progressBar, showRunning} from "./running-call.js";
@@ -61,7 +61,8 @@ export async function askedBill(server, purchase) {
 const isSearch = ({server, tool}) => !server && tool === "searchTools";
 
 /** @param {Call} call */
-const titleOf = call => (isSearch(call) ? t("searchTools") : visible(textOf(call.title || call.tool)));
+const titleOf = call =>
+	isSearch(call) ? t("searchTools") : visible(localised(textOf(call.title || call.tool)));
 
 /** @param {Call} call */
 const aboutOf = call => visible(isSearch(call) ? textOf(Object(call.args).query ?? "") : call.tool);

@@ -41,6 +41,13 @@ const fill = (text, params) =>
 /** @type {(key: string, params?: Params) => string} */
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
 
+/** What the shop's server says of its tools, known word for word here, as the reader speaks; another's stays. @param {string} text */
+export function localised(text) {
+	/** @type {Record<string, string>} */
+	const known = spoken.said;
+	return Object.hasOwn(known, text) ? known[text] : text;
+}
+
 // In the reader's language; the back end's own sentence where a code or parameter is unknown here.
 export const failureText = (/** @type {Failure} */ {code, params, detail, result, error}, depth = 0) =>
 	(typeof code === "string" && translate(code, params ?? {}, depth)) ||

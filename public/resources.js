@@ -4,7 +4,7 @@ import {events, messageOf, send, sleep, status} from "./backend.js";
 import {nodesOf} from "./conversation-view.js";
 import {attr, button, h, openDialog} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {failureText, sizeText, t} from "./i18n.js";
+import {failureText, localised, sizeText, t} from "./i18n.js";
 import {bytesOf, drawMedia, drawResult} from "./result-view.js";
 
 /** @typedef {{name: string, required: boolean}} Argument */
@@ -129,7 +129,7 @@ class ResourceBrowser {
 					`api/resources?${new URLSearchParams({server})}`,
 					null,
 				);
-				all = [...templates, ...resources];
+				all = [...templates, ...resources].map(one => ({...one, title: localised(one.title)}));
 				remarks.replaceChildren(
 					...skipped.map((/** @type {Note} */ note) =>
 						h("li", visible(failureText({...note, detail: note.text}))),

@@ -1,7 +1,7 @@
 // What is seen of a call while it runs: how far it has come, for how long it has run, and how to stop it.
 import {messageOf, stopCall} from "./backend.js";
 import {attr, button, h, toast} from "./elements.js";
-import {formatMs, formatNumber, t} from "./i18n.js";
+import {formatMs, formatNumber, localised, t} from "./i18n.js";
 
 const SECOND_MS = 1000; // most calls are over by then
 
@@ -10,7 +10,12 @@ export function progressBar({progress, total, message}) {
 	const props = {"aria-label": t("running"), max: total ?? 1, value: total ? progress : null};
 	const numbers = [progress, total].filter(each => typeof each === "number").map(formatNumber);
 	const said = message?.includes(`${progress}`) ? "" : numbers.join(" / ");
-	return h("span.progress", h("progress", attr(props)), said && h("span.num", said), message);
+	return h(
+		"span.progress",
+		h("progress", attr(props)),
+		said && h("span.num", said),
+		localised(message ?? ""),
+	);
 }
 
 /**

@@ -2,7 +2,7 @@
 import {messageOf} from "./backend.js";
 import {attr, h} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {t, textOf} from "./i18n.js";
+import {localised, t, textOf} from "./i18n.js";
 import {isObject, parseJson} from "./tool-result.js";
 
 /** @typedef {[HTMLElement, () => unknown]} Field an element, and what reads it; throws on bad JSON */
@@ -122,6 +122,9 @@ function severalOf({minItems, maxItems, default: usual}, options, isRequired) {
 /** @type {(shape: Schema) => [string, unknown][]} */
 const partsOf = ({properties}) => (isObject(properties) ? Object.entries(properties) : []);
 
+/** @param {Schema} shape */
+const aboutOf = ({description}) => visible(localised(textOf(description ?? "")));
+
 /** The fields for a schema. @param {Schema} root into which references point @returns {Field} */
 function fieldsFor(root) {
 	let room = MAX_FIELDS;
@@ -135,10 +138,10 @@ function fieldsFor(root) {
 		const label = h(shape.title ? "b" : "code", visible(textOf(shape.title ?? name)), isRequired && " *");
 		if (several.length) {
 			const [group, read] = severalOf(shape, several, isRequired);
-			return [h("fieldset.field", h("legend", label), h("small", shape.description), group), read];
+			return [h("fieldset.field", h("legend", label), h("small", aboutOf(shape)), group), read];
 		}
 		const [input, read] = control(name, inner ? {...shape, type: "object"} : shape, isRequired);
-		return [h("label.field", label, h("small", shape.description), input), read];
+		return [h("label.field", label, h("small", aboutOf(shape)), input), read];
 	}
 
 	/** @type {(name: string, shape: Schema, isRequired: boolean, depth: number) => Field} */

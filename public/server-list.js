@@ -2,7 +2,7 @@
 import {messageOf, reconnect, signIn, signOut, status, trust} from "./backend.js";
 import {attr, button, h, iconButton, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {failureText, t, textOf} from "./i18n.js";
+import {failureText, localised, t, textOf} from "./i18n.js";
 import {allowForEver} from "./preferences.js";
 import {drawExact} from "./result-view.js";
 import {makeSwitch, promptRow, switchRow, tokensText} from "./switches.js";
@@ -16,7 +16,7 @@ function toolCard(tool) {
 		body.replaceChildren(...toolDetails(tool));
 	};
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
-	const title = h("bdi.card-title", visible(textOf(tool.title || tool.name)));
+	const title = h("bdi.card-title", visible(localised(textOf(tool.title || tool.name))));
 	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), kind);
 	const card = h("details.card", attr({ontoggle: fill}), summary, body);
 	return switchRow(card, tool.name, {server: tool.server, tool: tool.name});

@@ -1,7 +1,7 @@
 // What the user has switched off: the model is not offered it. And the switches for that.
 import {attr, h} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {formatNumber, t} from "./i18n.js";
+import {formatNumber, localised, t} from "./i18n.js";
 import {isListed, listedTools, listTool} from "./preferences.js";
 
 /** @typedef {{server: string, tool?: string, prompt?: string}} Switched a tool, a prompt, or all of a server */
@@ -47,7 +47,10 @@ export function switchRow(content, name, what) {
 
 /** @param {Prompt} prompt */
 export const promptRow = ({server, name, title}) =>
-	switchRow(h(".row", h("bdi", visible(title)), h("span.tag", t("prompt"))), title, {server, prompt: name});
+	switchRow(h(".row", h("bdi", visible(localised(title))), h("span.tag", t("prompt"))), title, {
+		server,
+		prompt: name,
+	});
 
 /** How much of what the model can read its tools take. @param {Status} status */
 export function tokensText({tools, toolTokens, model}) {

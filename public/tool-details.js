@@ -2,7 +2,7 @@
 import {isUnknown, messageOf, promptText} from "./backend.js";
 import {askedBill} from "./call-card.js";
 import {attr, button, h, openDialog} from "./elements.js";
-import {t} from "./i18n.js";
+import {localised, t} from "./i18n.js";
 import {isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {PURCHASE, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact} from "./result-view.js";
@@ -52,8 +52,8 @@ export function fillPrompt(prompt, use) {
 		return "";
 	};
 	const cancel = button(t("cancel"), () => dialog.close());
-	const form = schemaForm(prompt.description, prompt.input_schema, run, t("takeOver"), cancel);
-	const dialog = openDialog(prompt.title, form);
+	const form = schemaForm(localised(prompt.description), prompt.input_schema, run, t("takeOver"), cancel);
+	const dialog = openDialog(localised(prompt.title), form);
 }
 
 /** A tool only reads because its server says so: the user may want to be asked. @param {Tool} tool */
@@ -74,5 +74,5 @@ export function toolDetails(tool) {
 		tool[key] && h("details.raw", h("summary", t(key)), drawExact(JSON.stringify(tool[key])));
 	const askFirst = tool.readOnly && askFirstBox(tool);
 	const schemas = [schema("input_schema"), schema("output_schema")];
-	return h("", h("p", tool.description), askFirst, schemas, runForm(tool)).childNodes;
+	return h("", h("p.about", localised(tool.description)), askFirst, schemas, runForm(tool)).childNodes;
 }

@@ -27,6 +27,8 @@ HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorl
 HONOURS_KEY = "product-mcp/honours-key"  # in a tool's `_meta`: a call sent twice under one key runs once
 CAPABILITY = {"resource_templates": "resources"}  # of a list, where it is named otherwise
 
+NO_DESCRIPTION = "无描述"  # the tutorial's, of a tool without one; a page says it in its own language
+
 R = TypeVar("R")
 
 
@@ -170,7 +172,7 @@ def describe_tool(server: Server, listed: dict[str, Any], writing: Collection[st
         name=name,
         offered="",
         title=text_of(listed, "title") or annotations.get("title") or name,
-        description=text_of(listed, "description") or "无描述",
+        description=text_of(listed, "description") or NO_DESCRIPTION,
         input_schema={"type": "object", "properties": {}} | schema,
         output_schema=output if isinstance(output, dict) else None,
         annotations=annotations,

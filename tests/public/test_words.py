@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from string import Formatter
 from typing import Any
 
@@ -11,7 +12,10 @@ from assistant.chat import sentences as chat
 from assistant.llm import sentences as llm
 from assistant.page import sentences as page
 from assistant.toolbox import sentences as toolbox
+from assistant.toolbox.listing import NO_DESCRIPTION
+from main import Settings, create_server
 from mcp_server import sentences as mcp_server
+from serving.settings import load
 from shop import sentences as shop
 from tests.support.processes import ROOT
 
@@ -56,6 +60,31 @@ def test_no_sentence_is_left_of_a_code_that_is_gone(words: dict[str, Any]) -> No
 
 
 @pytest.mark.parametrize("language", ["zh-TW", "en"])
+@pytest.mark.anyio
+async def test_what_the_shops_server_says_of_its_tools_is_known_word_for_word(language: str) -> None:
+    server = create_server(load(Settings, ["--owner"]))
+    parts: list[Any] = [*await server.list_tools(), *await server.list_prompts()]
+    parts += [*await server.list_resources(), *await server.list_resource_templates()]
+    texts = {text for part in parts for text in texts_of(part.model_dump(by_alias=True))}
+    texts |= {mcp_server.CHECKING, mcp_server.ORDERING, NO_DESCRIPTION}
+    assert set(words_of(language)["said"]) == texts
+
+
+def has_chinese(text: object) -> bool:
+    return isinstance(text, str) and not text.isascii()
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """Titles and descriptions, of arguments, too."""
+    if isinstance(value, dict):
+        yield from (value[key] for key in ("title", "description") if has_chinese(value.get(key)))
+        kept = {key: part for key, part in value.items() if key not in ("outputSchema", "annotations")}
+        yield from (text for part in kept.values() for text in texts_of(part))
+    elif isinstance(value, list):
+        yield from (text for part in value for text in texts_of(part))
+
+
+@pytest.mark.parametrize("language", ["zh-TW", "en"])
 def test_every_word_is_there_in_every_language(language: str) -> None:
     chinese, words = words_of("zh"), words_of(language)
     lacking = [key for key in chinese if key not in words]
@@ -71,7 +100,9 @@ MAINLAND = (
 
 
 def test_taiwans_words_are_taiwans() -> None:
-    text = (ROOT / "public/zh-TW.json").read_text().replace("用戶端", "")
+    words = words_of("zh-TW")
+    words["said"] = list(words["said"].values())
+    text = json.dumps(words, ensure_ascii=False).replace("用戶端", "")
     strange = [char for char in text if "\u4e00" <= char <= "\u9fff" and not in_big5(char)]
     assert strange == []
     assert [word for word in MAINLAND.split() if word in text] == []
