@@ -29,7 +29,17 @@ from serving.metrics import Counter, Gauge
 from serving.settings import Hosts, Origins, Rate, ServiceSettings, Token, load
 from serving.telemetry import FASTAPIS_OWN
 from shop import catalog, csv_routes, desk, problems
-from shop.answers import REPLAYED, TOTAL_COUNT, IdempotencyKey, answer, list_answer, once_answer, opened_store
+from shop.answers import (
+    PICTURE,
+    REPLAYED,
+    TOTAL_COUNT,
+    IdempotencyKey,
+    answer,
+    list_answer,
+    once_answer,
+    opened_store,
+    picture_answer,
+)
 from shop.archive import archive
 from shop.changes import Changes
 from shop.engines import open_store
@@ -142,6 +152,17 @@ async def list_products(request: Request, query: Annotated[ProductQuery, Query()
 async def get_product(request: Request, id_: desk.Id) -> Response:
     """One product."""
     return answer(await opened_store(request).product(id_))
+
+
+@router.get(
+    "/products/{id}/image",
+    summary="商品图片",
+    response_class=Response,
+    responses=PICTURE | problems.documented(404),
+)
+async def get_picture(request: Request, id_: desk.Id) -> Response:
+    """The picture that the catalogue has of a product."""
+    return picture_answer(request, *await opened_store(request).picture(id_))
 
 
 @router.get("/inventory", summary="库存列表", response_model=list[InventoryItem], responses=TOTAL_COUNT)

@@ -105,6 +105,11 @@ class Product(BaseModel):
     name: str = Field(description="商品名称")
     price: Yuan
     description: str = Field(description="商品描述")
+    image: str | None = Field(
+        default=None,
+        exclude_if=lambda image: image is None,
+        description="有图片时才有：MCP 资源的地址；REST 的是 /api/products/{id}/image",
+    )
 
 
 class InventoryItem(BaseModel):

@@ -35,7 +35,12 @@ class ShopResource:
     path: str
     kinds: set[str]
     query: dict[str, Any] = field(default_factory=dict)
-    shape: TypeAdapter[Any] = rest_client.A_LIST
+    shape: TypeAdapter[Any] | None = rest_client.A_LIST  # none of a picture
+
+    @property
+    def mime_type(self) -> str | None:
+        """The type of what is read; of a picture it is known only then."""
+        return JSON if self.shape else None
 
 
 ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
@@ -43,6 +48,7 @@ PRODUCTS, STOCK, ORDERS = {"products"}, {"stock"}, {"orders"}
 NOTHING: set[str] = set()  # of what is told: the day changes by itself
 _PRODUCT = ("shop://products/{id}", "/products/{id}")  # the address, and the path
 _MOVES = ("shop://products/{id}/moves", "/inventory/{id}/moves")
+_IMAGE = ("shop://products/{id}/image", "/products/{id}/image")
 _ORDER = ("shop://orders/{id}", "/orders/{id}")
 EVERYBODYS = [
     ShopResource("products", "products", "商品", "shop://products", "/products", PRODUCTS, ALL),
@@ -52,6 +58,7 @@ EVERYBODYS = [
         "orders", "clock", "商店的时区和今天", "shop://clock", "/today", NOTHING, shape=rest_client.TODAY
     ),
     ShopResource("products", "product", "一个商品", *_PRODUCT, PRODUCTS | STOCK, shape=rest_client.A_PRODUCT),
+    ShopResource("products", "product_image", "商品的图片", *_IMAGE, PRODUCTS, shape=None),
 ]
 OWNERS = [
     ShopResource("inventory", "moves", "商品的库存流水", *_MOVES, STOCK, LATEST),
@@ -69,7 +76,7 @@ class Resources:
     def listed(self) -> list[Resource]:
         """Return those with a fixed address."""
         return [
-            Resource(uri=each.uri, name=each.name, title=each.title, mime_type=JSON)
+            Resource(uri=each.uri, name=each.name, title=each.title, mime_type=each.mime_type)
             for each in self._offered
             if ID not in each.uri
         ]
@@ -77,23 +84,27 @@ class Resources:
     def templates(self) -> list[ResourceTemplate]:
         """Return the others."""
         return [
-            ResourceTemplate(uri_template=each.uri, name=each.name, title=each.title, mime_type=JSON)
+            ResourceTemplate(
+                uri_template=each.uri, name=each.name, title=each.title, mime_type=each.mime_type
+            )
             for each in self._offered
             if ID in each.uri
         ]
 
-    async def read(self, uri: str, version: str | None) -> str:
-        """Return what stands under an address, as JSON. Raises MCPError as a protocol version has it."""
+    async def read(self, uri: str, version: str | None) -> tuple[str | bytes, str]:
+        """Return what stands under an address, and its type. Raises MCPError as a protocol version has it."""
         found, id_ = self.find(uri, version)
         try:
             path = found.path.replace(ID, id_)
+            if found.shape is None:
+                return await self._rest.picture(path)
             answer = await self._rest.get(found.operation, path, found.query, kind=found.shape)
         except rest_client.RestError as error:
             is_unknown = isinstance(error, rest_client.ShopRefusedError) and error.status in {404, 410}
             raise not_found(error, uri, version) if is_unknown else protocol_failure(error) from error
         if len(answer.body) <= MAX_RESOURCE_BYTES:
-            return answer.body.decode()
-        return to_json(fitting(answer.data, MAX_RESOURCE_BYTES)).decode()
+            return answer.body.decode(), JSON
+        return to_json(fitting(answer.data, MAX_RESOURCE_BYTES)).decode(), JSON
 
     def find(self, uri: str, version: str | None) -> tuple[ShopResource, str]:
         """Return the resource, or template and id, of an address. Raises MCPError where there is none."""

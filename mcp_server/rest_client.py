@@ -170,6 +170,17 @@ class RestClient:
         request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
         return await self._answered(_Call(operation, request, kind), seconds or self.limits.read_seconds)
 
+    async def picture(self, path: str) -> tuple[bytes, str]:
+        """Read a picture, and its type. Raises RestError."""
+        request = self._opened_client().build_request(
+            "GET", f"{self._url}{path}", headers={"Accept": "image/*"}
+        )
+        call = _Call("products", request, A_LIST)
+        response = await self._response(call, self.limits.read_seconds)
+        if not (kind := response.headers.get("Content-Type", "")).startswith("image/"):
+            raise self._unanswered(call.operation, "not_a_shop")
+        return response.content, kind
+
     async def look(
         self, operation: Operation, path: str, kind: TypeAdapter[Any] = A_LIST, **query: Any
     ) -> Any:
@@ -246,6 +257,16 @@ class RestClient:
         return self._http
 
     async def _answered(self, call: _Call, seconds: float) -> RestAnswer:
+        response = await self._response(call, seconds)
+        data = _json(response)
+        try:
+            call.kind.validate_python(data)
+        except ValidationError as error:
+            call.unsettled = True
+            raise self._unanswered(call.operation, "not_a_shop") from error
+        return RestAnswer(response.content, data, REPLAYED in response.headers and not call.unsettled)
+
+    async def _response(self, call: _Call, seconds: float) -> httpx.Response:
         try:
             async with asyncio.timeout(seconds):
                 response = await self._retrying(self._try_again, self._attempt, call)
@@ -255,13 +276,7 @@ class RestClient:
             raise self._unanswered(call.operation, _code(error)) from error
         if not response.is_success:
             raise _refusal(call.operation, response)
-        data = _json(response)
-        try:
-            call.kind.validate_python(data)
-        except ValidationError as error:
-            call.unsettled = True
-            raise self._unanswered(call.operation, "not_a_shop") from error
-        return RestAnswer(response.content, data, REPLAYED in response.headers and not call.unsettled)
+        return response
 
     def _unanswered(self, operation: Operation, code: str) -> ShopUnansweredError:
         if self._seldom.is_due(code):

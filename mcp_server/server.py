@@ -25,7 +25,7 @@ from mcp_server.asking import ToolContext, question_security
 from mcp_server.failures import protocol_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
 from mcp_server.requests import LISTEN, Requests
-from mcp_server.resources import JSON, Resources
+from mcp_server.resources import Resources
 from mcp_server.scopes import BUY, OWN, READ, READING, Scoped
 from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
@@ -140,7 +140,7 @@ class ShopServer(MCPServer[ToolContext]):
     ) -> Iterable[ReadResourceContents]:
         """Read a resource. Raises MCPError."""
         version = context.protocol_version if context else None
-        return [ReadResourceContents(await self._resources.read(str(uri), version), JSON)]
+        return [ReadResourceContents(*await self._resources.read(str(uri), version))]
 
     async def get_prompt(
         self,

@@ -6,8 +6,11 @@ from typing import Annotated, Any
 from fastapi import Header, Request, Response
 from pydantic_core import to_json
 
+from shop.pictures import KINDS
 from shop.queries import Script
 from shop.store import Listing, Store
+
+PICTURE_SECONDS = 300  # that a browser shows a picture without asking whether it is another by now
 
 IdempotencyKey = Annotated[
     str | None,
@@ -52,5 +55,23 @@ def answer_header(name: str, description: str, kind: str) -> dict[int | str, dic
     return {200: {"headers": {name: {"description": description, "schema": {"type": kind}}}}}
 
 
+def picture_answer(request: Request, kind: str, content: bytes, digest: str) -> Response:
+    """Answer with a picture, or that the client has it."""
+    headers = {
+        "ETag": f'"{digest}"',
+        "Cache-Control": f"private, max-age={PICTURE_SECONDS}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",  # opened by itself it can do nothing
+    }
+    held = request.headers.get("If-None-Match", "").replace("W/", "").split(",")
+    if {headers["ETag"], "*"} & {tag.strip() for tag in held}:
+        return Response(status_code=304, headers=headers)
+    return Response(content, media_type=kind, headers=headers)
+
+
+PICTURE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {kind: {"schema": {"type": "string", "format": "binary"}} for kind in KINDS}},
+    304: {"description": "客户端已有这张图片"},
+}
 TOTAL_COUNT = answer_header("X-Total-Count", "整个列表的长度", "integer")
 REPLAYED = answer_header("Idempotent-Replayed", "true：以前用此键做过", "string")

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from models import MAX_ID, MAX_STOCK, ExactPrice, Keywords, ProductDescription, ProductName
 from shop import sheets
 from shop.errors import CatalogError
+from shop.pictures import Image
 
 
 class ProductInput(BaseModel):
@@ -30,6 +31,7 @@ class CatalogEntry(ProductInput):
     """One product of a catalogue."""
 
     id: int = Field(ge=1, le=MAX_ID)
+    image: Image = None  # without it a product keeps the picture that it has
 
     @property
     def cents(self) -> int:
@@ -91,32 +93,38 @@ def load(path: Path) -> list[CatalogEntry]:
     except OSError as error:
         raise CatalogError("catalog_unreadable", path=str(path), reason=error.strerror) from error
     try:
-        return from_csv(content) if path.suffix.lower() == ".csv" else _from_json(content)
+        read = from_csv if path.suffix.lower() == ".csv" else _from_json
+        return read(content, path.absolute().parent)
     except CatalogError as error:
         raise CatalogError(error.code, path=str(path), **error.params) from error
 
 
-def _from_json(content: bytes) -> list[CatalogEntry]:
+def _from_json(content: bytes, folder: Path) -> list[CatalogEntry]:
     try:
         data: Any = json.loads(content.decode("utf-8-sig"), parse_float=Decimal)
     except json.JSONDecodeError as error:
         raise CatalogError("catalog_json_line", line=error.lineno, reason=error.msg) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
         raise CatalogError("catalog_json", reason=str(error)) from error
-    return _validated(data, "catalog_field", lambda index: {"entry": index + 1})
+    return _validated(data, "catalog_field", lambda index: {"entry": index + 1}, folder)
 
 
-def from_csv(content: bytes) -> list[CatalogEntry]:
-    """Read a catalogue that is a table, as `GET /api/products.csv` writes it. Raise `CatalogError`."""
+def from_csv(content: bytes, folder: Path | None = None) -> list[CatalogEntry]:
+    """Read a catalogue that is a table, as `GET /api/products.csv` writes it. Raise `CatalogError`.
+
+    Its pictures may be files of the folder, if there is one.
+    """
     rows = sheets.read(content, set(CatalogEntry.model_fields), {"id", "name", "price", "description"})
     data = [dict(_values(cells)) for _, cells in rows]
-    return _validated(data, "csv_field", lambda index: {"line": rows[index][0]})
+    return _validated(data, "csv_field", lambda index: {"line": rows[index][0]}, folder)
 
 
-def _validated(data: Any, wrong: str, at: Callable[[int], dict[str, int]]) -> list[CatalogEntry]:
+def _validated(
+    data: Any, wrong: str, at: Callable[[int], dict[str, int]], folder: Path | None
+) -> list[CatalogEntry]:
     """Return the entries, no two with one id; the code `wrong` is for one `at` its place in the file."""
     try:
-        entries = _ENTRIES.validate_python(data)
+        entries = _ENTRIES.validate_python(data, context={"folder": folder})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         index, *fields = first["loc"] or ("",)
@@ -140,6 +148,8 @@ def _values(cells: dict[str, str]) -> Iterator[tuple[str, Any]]:
             yield column, list(filter(None, re.split(r"[\r\n]", sheets.original(cell))))
         elif column in {"name", "description"}:
             yield column, sheets.original(cell)
+        elif column == "image":
+            yield column, cell.strip()
         elif cell.strip() or column != "quantity":
             yield column, _plain_number(cell.strip())
 

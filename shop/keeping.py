@@ -24,7 +24,9 @@ from shop.sqlite_files import DRIVER_ERRORS, connect, failed
 
 COUNTS = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM orders)"
 KINDS = {b"SQLite format 3\0": "SQLite", b"PGDMP": "PostgreSQL"}  # how a backup begins
-TABLES = "products, orders, order_items, order_counts, product_terms, facts, moves, change_counts"
+TABLES = (
+    "products, orders, order_items, order_counts, product_terms, product_images, facts, moves, change_counts"
+)
 FUNCTIONS = "count_order, move_stock, guard_stock, count_change"
 # In the transaction that restores; what else is in the database stays.
 EMPTIED = (

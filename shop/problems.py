@@ -23,6 +23,7 @@ ANSWERS = ErrorAnswers(
         "empty_purchase": 400,
         "unknown_product": 404,
         "unknown_order": 404,
+        "no_picture": 404,
         "archived": 410,
         "owner_only": 403,
         "out_of_stock": 400,

@@ -107,7 +107,7 @@ GROUPS: dict[models.GroupBy, str] = {
     "total": "CAST('total' AS TEXT)",
 }
 LABELS = {"product": "(SELECT name FROM products WHERE id = i.product_id)", "total": "CAST('合计' AS TEXT)"}
-PRODUCT = "id, name, price_cents, description"
+PRODUCT = "id, name, price_cents, description, image IS NOT NULL"
 _ORDER_LINES = """
 SELECT o.id, o.customer, o.total_cents, o.ordered_at, o.status, i.product_id, i.quantity
 FROM {orders} o LEFT JOIN order_items i ON i.order_id = o.id
@@ -132,6 +132,14 @@ def _catalogue(columns: str, where: Conditions, query: ListQuery) -> tuple[State
 def product(id_: int) -> Statement:
     """Return the statement for one product."""
     return Statement(f"SELECT {PRODUCT} FROM products WHERE id = ?1", [id_], quick=True)
+
+
+def picture(product_id: int) -> Statement:
+    """Return the statement for a product's picture: type, content and digest, or none of them."""
+    sql = (
+        "SELECT kind, content, image FROM products LEFT JOIN product_images ON product_id = id WHERE id = ?1"
+    )
+    return Statement(sql, [product_id])
 
 
 def products(query: ProductQuery) -> tuple[Statement, Statement]:
@@ -228,7 +236,8 @@ def _sold_lines(query: SummaryQuery, where: Conditions) -> tuple[str, str]:
 
 
 def _product(row: Row) -> models.Product:
-    return models.Product(id=row[0], name=row[1], price=row[2] / 100, description=row[3])
+    image = f"shop://products/{row[0]}/image" if row[4] else None
+    return models.Product(id=row[0], name=row[1], price=row[2] / 100, description=row[3], image=image)
 
 
 def to_products(rows: Sequence[Row]) -> list[models.Product]:
@@ -238,7 +247,7 @@ def to_products(rows: Sequence[Row]) -> list[models.Product]:
 
 def to_inventory(rows: Sequence[Row]) -> list[models.InventoryItem]:
     """Make inventory items of products' rows with their stock."""
-    return [models.InventoryItem(productId=row[0], quantity=row[4], product=_product(row)) for row in rows]
+    return [models.InventoryItem(productId=row[0], quantity=row[5], product=_product(row)) for row in rows]
 
 
 def to_orders(rows: Sequence[Row]) -> list[models.Order]:

@@ -4,7 +4,7 @@ Never change a step that was released; add one. `order_counts` keeps the number 
 them takes longer with every order; `product_terms` is the search index, written by `save_products` of the
 engines; `facts` holds what is true of the whole database, such as the version of that index and the
 zone of the days; `orders.day` is a day of that zone; `archived_orders` keeps the keys of orders that
-`archive.py` has moved into files.
+`archive.py` has moved into files; `products.image` is the digest of a product's picture.
 """
 # ruff: noqa: S608  the texts are put together from constants
 
@@ -136,6 +136,18 @@ def _archive(integer: str, then: str) -> list[str]:
     ]
 
 
+def _pictures(integer: str, content: str) -> list[str]:
+    # In a table of their own, which the lists of products need not read past.
+    return [
+        "ALTER TABLE products ADD image TEXT",
+        f"""CREATE TABLE product_images (
+            product_id {integer} PRIMARY KEY REFERENCES products (id),
+            kind TEXT NOT NULL,
+            content {content} NOT NULL
+        )""",
+    ]
+
+
 _INDEXES = [
     "CREATE INDEX orders_newest ON orders (ordered_at, id)",
     "CREATE INDEX orders_of_customer ON orders (customer, ordered_at)",
@@ -182,6 +194,7 @@ SQLITE: Steps = [
         "DROP TRIGGER stock_moved",
         f"CREATE TRIGGER stock_moved AFTER INSERT ON moves BEGIN {_COUNT_LINES} END",
     ],
+    _pictures("INTEGER", "BLOB"),
 ]
 
 POSTGRES: Steps = [
@@ -239,6 +252,7 @@ POSTGRES: Steps = [
         f"""CREATE OR REPLACE FUNCTION move_stock() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN {_COUNT_LINES} RETURN NULL; END $$""",
     ],
+    _pictures("BIGINT", "BYTEA"),
 ]
 
 # Known products keep their stock: it counts what was sold since. New ones get it by `OPENING`.

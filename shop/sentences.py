@@ -7,6 +7,7 @@ from shop.checking import MAX_SHOWN, Checked
 REFUSALS = {
     "empty_purchase": "请求无效：缺少客户名称或商品",
     "unknown_product": "商品ID {productId} 不存在",
+    "no_picture": "商品ID {productId} 没有图片",
     "unknown_order": "订单 {orderId} 不存在",
     "archived": "订单 {orderId} 已归档，不能再查看、取消或重复",
     "owner_only": "只有店主可以这样做：请带上 OWNER_TOKEN，没有设置它时请直接从本机访问",
@@ -31,7 +32,7 @@ STATUS_DESCRIPTIONS = {
     400: "缺少客户名称或商品，或库存不足",
     401: REFUSALS["unauthorized"],
     403: "请求来自其他网站的网页，或不是店主的",
-    404: "商品或订单不存在",
+    404: "商品、图片或订单不存在",
     409: "合计不是 expectedTotal，没有下单",
     410: "订单已归档",
     413: REFUSALS["too_large"],

@@ -82,6 +82,14 @@ class Store(ABC):
             raise StoreError("unknown_product", productId=product_id)
         return queries.to_products(rows)[0]
 
+    async def picture(self, product_id: int) -> tuple[str, bytes, str]:
+        """Return a product's picture: type, content, digest. Raises `StoreError`."""
+        rows = await self.fetch(queries.picture(product_id))
+        if not rows or rows[0][0] is None:
+            raise StoreError("no_picture" if rows else "unknown_product", productId=product_id)
+        kind, content, digest = rows[0]
+        return kind, content, digest
+
     async def order(self, order_id: int) -> Order:
         """Return one order. Raises `StoreError`."""
         order = queries.to_order(await self.fetch(queries.order(order_id)))

@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from shop.filters import OrderFilter
-from shop.queries import PRODUCT, Period, Row, Statement, orders_with
+from shop.queries import Period, Row, Statement, orders_with
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,6 @@ def order_lines(query: OrderFilter, period: Period, zone: ZoneInfo) -> Table:
 
 PRODUCTS = Table(
     ("id", "name", "price", "description", "quantity", "keywords"),
-    Statement(f"SELECT {PRODUCT}, stock, keywords FROM products ORDER BY id", []),
+    Statement("SELECT id, name, price_cents, description, stock, keywords FROM products ORDER BY id", []),
     lambda row: (row[0], row[1], yuan(row[2]), *row[3:]),
 )

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from operator import itemgetter
@@ -13,6 +13,7 @@ from models import Product, person_name
 from shop import days, queries, schema, search
 from shop.catalog import TUTORIAL, CatalogEntry, Imported
 from shop.errors import StoreError
+from shop.pictures import Picture
 from shop.queries import Many, Row, Script, Statement
 
 NAMES = "1"  # the version of `person_name` by which the customers of old orders were folded
@@ -58,7 +59,7 @@ def set_fact(name: str, value: str) -> Script[None]:
 _TEXTS = itemgetter(0, 1, 4, 3)  # of a product's row: id, name, keywords, description
 
 
-def save_products(entries: Iterable[CatalogEntry], known: Mapping[int, Row] | None = None) -> Script[None]:
+def save_products(entries: Sequence[CatalogEntry], known: Mapping[int, Row] | None = None) -> Script[None]:
     """Write products with the terms under which they are found; known ones keep their stock.
 
     What is found by the same words as in `known` is not indexed again, which takes most of the time.
@@ -68,7 +69,18 @@ def save_products(entries: Iterable[CatalogEntry], known: Mapping[int, Row] | No
     rows = sorted(entry.row() for entry in entries)
     yield Many(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
     yield Many(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
+    yield from _save_pictures({each.id: each.image for each in entries if each.image is not None})
     yield from _index([texts for row in rows if (texts := _TEXTS(row)) != found.get(row[0])])
+
+
+def _save_pictures(pictures: dict[int, Picture]) -> Script[None]:
+    if not pictures:
+        return
+    digests = [(id_, each.digest) for id_, each in sorted(pictures.items())]
+    yield Many("UPDATE products SET image = NULLIF(?2, '') WHERE id = ?1", digests)
+    yield Many("DELETE FROM product_images WHERE product_id = ?1", [(id_,) for id_ in pictures])
+    read = ((id_, each.kind, each.content()) for id_, each in pictures.items() if each.digest)  # one by one
+    yield Many("INSERT INTO product_images VALUES (?1, ?2, ?3)", read)
 
 
 def save_product(entry: CatalogEntry) -> Script[Product]:
@@ -177,9 +189,14 @@ def _import(catalogue: list[CatalogEntry] | None) -> Script[None]:
 
 def import_products(entries: list[CatalogEntry]) -> Script[Imported]:
     """Write the products that are new or changed."""
-    sql = "SELECT id, name, price_cents, description, keywords, stock FROM products"
+    sql = "SELECT id, name, price_cents, description, keywords, stock, COALESCE(image, '') FROM products"
     known = {row[0]: tuple(row) for row in (yield Statement(sql, []))}
-    changed = [entry for entry in entries if known.get(entry.id, ())[:5] != entry.row()[:5]]
+
+    def is_known(entry: CatalogEntry) -> bool:
+        row = known.get(entry.id, ())
+        return row[:5] == entry.row()[:5] and (entry.image is None or entry.image.digest == row[6])
+
+    changed = [entry for entry in entries if not is_known(entry)]
     yield from save_products(changed, known)
     new = sum(entry.id not in known for entry in changed)
     kept = sum(entry.id in known and known[entry.id][5] != entry.quantity for entry in entries)

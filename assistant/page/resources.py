@@ -1,20 +1,29 @@
 """The routes of servers' resources: listed, read, completed, followed while somebody has one open."""
 
 import asyncio
+import base64
 from collections.abc import AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
 from assistant.page.markdown import to_html
-from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, event
+from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, event, own_page_only
 from assistant.page.state import said
 from assistant.toolbox.link import Link
 from assistant.toolbox.resources import complete, filled, list_resources, read_resource
+from serving.access import printable
+from serving.errors import CodedError
 
+PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp", "image/avif")
+PICTURE_HEADERS = {
+    "Cache-Control": "private, max-age=300",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
 MAX_MARKDOWN = 200_000  # characters of a resource that is rendered
 
 
@@ -86,6 +95,25 @@ def _is_markdown(content: dict[str, str]) -> bool:
     return (kind == "text/markdown" or is_named) and len(
         content.get("text", "x" * MAX_MARKDOWN)
     ) < MAX_MARKDOWN
+
+
+@router.get(
+    "/api/picture",
+    response_class=Response,
+    responses=FAILURE_RESPONSES,
+    dependencies=[Depends(own_page_only)],
+)
+async def picture(link: NamedLink, uri: str) -> Response:
+    """Return a resource that is a picture, in a format of pixels: nothing of it runs."""
+    for content in await read_resource(link, uri):
+        if content["mimeType"] in PICTURES and "blob" in content:
+            with suppress(ValueError):  # no base64
+                return Response(
+                    base64.b64decode(content["blob"], validate=True),
+                    headers=PICTURE_HEADERS,
+                    media_type=content["mimeType"],
+                )
+    raise CodedError("not_a_picture", uri=printable(uri))
 
 
 @router.post("/api/complete", responses=FAILURE_RESPONSES)

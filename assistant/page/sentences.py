@@ -13,6 +13,7 @@ OWN = {
     **access.sentences("WEB_ALLOWED_HOSTS", "CORS_ORIGINS", "WEB_PASSWORD"),
     "unauthorized": "需要密码",
     "too_busy": "已有 {waiting} 个提问在等待，请等其中一些答完再问",
+    "not_a_picture": "{uri} 不是图片",
     "models_locked": "经过代理又没有密码，不能在页面里改模型：请用 localhost 打开本页，或设置 WEB_PASSWORD",
     "public_url_needed": "要登录，请用 localhost 打开本页，或设置 WEB_PUBLIC_URL 为浏览器里本页的地址",
 }

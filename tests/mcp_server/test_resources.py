@@ -1,5 +1,6 @@
 """The shop's resources: listed, read, completed; the owner has more of them."""
 
+import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ import httpx
 import pytest
 from mcp.client import Client
 from mcp.shared.exceptions import MCPError
-from mcp.types import ResourceTemplateReference, TextResourceContents
+from mcp.types import BlobResourceContents, ResourceTemplateReference, TextResourceContents
 
 import main
 from serving import VERSION
@@ -20,6 +21,7 @@ from tests.mcp_server.stand_ins import TWO_BUDS, WATCH, RestService, a_real_shop
 
 pytestmark = pytest.mark.anyio
 LISTS = ["shop://products", "shop://inventory", "shop://orders/latest", "shop://clock"]
+IMAGE = "shop://products/{id}/image"
 OWNERS = ["shop://products/{id}/moves", "shop://orders/{id}"]
 
 
@@ -51,9 +53,13 @@ async def test_everybody_has_four_and_the_owner_two_more(era: str, owner: bool) 
         lists, templates = await client.list_resources(), await client.list_resource_templates()
     assert [each.uri for each in lists.resources] == LISTS
     found = [each.uri_template for each in templates.resource_templates]
-    assert found == ["shop://products/{id}", *(OWNERS if owner else ())]
+    assert found == ["shop://products/{id}", IMAGE, *(OWNERS if owner else ())]
     kinds = [(each.title, each.mime_type) for each in lists.resources]
-    kinds += [(each.title, each.mime_type) for each in templates.resource_templates]
+    kinds += [
+        (each.title, each.mime_type)
+        for each in templates.resource_templates
+        if each.uri_template != IMAGE  # known once it is read
+    ]
     assert all(title and kind == "application/json" for title, kind in kinds)
 
 
@@ -72,6 +78,26 @@ async def test_each_reads_as_the_shop_has_it(tmp_path: Path, era: str) -> None:
         assert await read(client, "shop://orders/1") == order
         moves = await read(client, "shop://products/2/moves")
         assert [(move["change"], move["kind"]) for move in moves] == [(-2, "purchase"), (50, "opening")]
+
+
+async def test_a_product_of_the_catalogue_has_a_picture(tmp_path: Path, era: str) -> None:
+    png, catalog = b"\x89PNG\r\n\x1a\n pixels", tmp_path / "catalog.json"
+    (tmp_path / "a.png").write_bytes(png)
+    shown = {"id": 1, "name": "x", "price": 1, "description": ""}
+    catalog.write_text(json.dumps([shown | {"image": "a.png"}, shown | {"id": 2}]))
+    async with (
+        a_real_shop(tmp_path, catalog=catalog) as rest,
+        Client(main.create_server(main.Settings(), rest), mode=era) as client,
+    ):
+        listed = (await client.call_tool("get_products")).structured_content
+        first, second = (listed or {})["result"]
+        assert "image" not in second
+        (content,) = (await client.read_resource(first["image"])).contents
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource("shop://products/2/image")
+    assert isinstance(content, BlobResourceContents)
+    assert (base64.b64decode(content.blob), content.mime_type) == (png, "image/png")
+    assert refused.value.error.data["product-mcp/error"]["code"] == "no_picture"
 
 
 NOTHING = [
@@ -118,6 +144,7 @@ async def test_a_shop_that_does_not_answer_is_named(era: str) -> None:
     [
         ("shop://products/{id}", "", False, ["1", "2"]),
         ("shop://products/{id}", "2", False, ["2"]),
+        (IMAGE, "", False, ["1", "2"]),
         ("shop://products/{id}/moves", "", True, ["1", "2"]),
         ("shop://products/{id}/moves", "", False, []),
         ("shop://orders/{id}", "", True, ["7"]),

@@ -32,6 +32,7 @@ OPERATIONS = {
     "PUT /api/products.csv",
     "POST /api/purchase",
     "GET /api/products/{id}",
+    "GET /api/products/{id}/image",
     "POST /api/products",
     "PUT /api/products/{id}",
     "PATCH /api/products/{id}",

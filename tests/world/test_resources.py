@@ -60,6 +60,40 @@ async def test_a_resource_that_cannot_be_read_says_why(
     assert (told[0], told[1]["code"]) == (status, code)
 
 
+JPEG = {"uri": URI, "mimeType": "image/jpeg", "blob": base64.b64encode(b"pixels").decode()}
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ([JPEG], 200),
+        ([{"text": "about it"}, JPEG], 200),
+        ([JPEG | {"mimeType": "image/svg+xml"}], 404),
+        ([JPEG | {"mimeType": "text/html"}], 404),
+        ([JPEG | {"mimeType": "image/jpeg\r\nX-A: b"}], 404),
+        ([JPEG | {"blob": "%"}], 404),
+        ([{"mimeType": "image/png", "text": "x"}], 404),
+        ([], 404),
+    ],
+)
+async def test_only_pixels_are_a_picture(shared: world.Started, given: Any, status: int) -> None:
+    shared.server.answers["resources/read"] = {"contents": given}
+    answer = await shared.web.http.get("/api/picture", params={"server": "s", "uri": URI})
+    assert answer.status_code == status
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    if status == 200:
+        assert (answer.content, answer.headers["content-type"]) == (b"pixels", "image/jpeg")
+        assert "sandbox" in answer.headers["content-security-policy"]
+    else:
+        assert answer.json()["code"] == "not_a_picture"
+
+
+async def test_another_page_cannot_have_a_picture_fetched(shared: world.Started) -> None:
+    path, headers = f"/api/picture?server=s&uri={URI}", {"Sec-Fetch-Site": "cross-site"}
+    assert (await shared.web.http.get(path, headers=headers)).status_code == 403
+    assert not [each for each in shared.server.asked if each.get("method") == "resources/read"]
+
+
 @pytest.mark.parametrize("around", [lambda app: app, HandshakeOnly])
 async def test_a_resource_is_read_in_both_eras(tmp_path: Path, around: Any) -> None:
     server = shop_server()
