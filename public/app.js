@@ -1,15 +1,15 @@
 // The page's controller: which conversation is open, the question's input, scrolling and focus.
-import {attach, followAttached, hasAttached, takeAttached} from "./attached.js";
+import {attach, filesAttached, followAttached, takeAttached} from "./attached.js";
 import {messageOf, promptText, status, watchStatus} from "./backend.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation, titleOf} from "./conversations.js";
 import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
 import {failureText, localised, t, words} from "./i18n.js";
+import {forget, keep, kept} from "./kept.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
 import {drawServers} from "./server-list.js";
-import {makeSidebar} from "./sidebar.js";
 import {switches} from "./switches.js";
 
 const NEAR_END_PX = 60;
@@ -24,6 +24,7 @@ const lastOpen = preferences.current; // when the page was left
 const controllers = new Map();
 let isAtEnd = true;
 let lastScrollTop = 0;
+let drawSidebar = () => {}; // until it is loaded
 
 const conversations = new Conversations({
 	onproblem: problem => toast(t(problem)),
@@ -48,6 +49,9 @@ const page = {
 	notify: toast,
 	begun(controller) {
 		if (controller !== current) return;
+		forget(""); // if it has just begun, what is written comes along
+		keepText();
+		keepFiles();
 		announce(t("thinking"));
 		input.focus({preventScroll: true});
 		follow(true);
@@ -86,17 +90,53 @@ function controllerOf(conversation) {
 	return made;
 }
 
-/** @param {Conversation} conversation */
-function open(conversation) {
+/** @param {Conversation} conversation @param {boolean} [isStep] which Back undoes */
+function open(conversation, isStep = true) {
 	for (const [other, {answering}] of controllers) if (!answering) controllers.delete(other);
 	current = controllerOf(conversation);
 	scroll.replaceChildren(empty, current.view.root);
 	growth.disconnect();
 	growth.observe(current.view.root);
 	$("side").hidePopover();
+	showAddress(isStep);
+	const draft = draftOf(conversation);
+	input.value = kept("draft", draft) ?? "";
+	attach(kept("files", draft) ?? [], []);
 	draw();
 	follow(true);
 	current.resume();
+}
+
+/** One for all conversations that have not begun. @param {Conversation} conversation */
+const draftOf = ({entries, id}) => (entries.length ? id : "");
+
+/** What is written belongs to the open conversation. */
+function keepText() {
+	keep("draft", draftOf(current.conversation), input.value);
+	drawSubmit();
+}
+
+function keepFiles() {
+	const files = filesAttached();
+	if (!keep("files", draftOf(current.conversation), files.length && files)) toast(t("filesNotKept"));
+	drawSubmit();
+}
+
+/** Each conversation has an address, whatever path stands in front of the page's own. @param {boolean} [isStep] */
+function showAddress(isStep = false) {
+	const {entries, id} = current.conversation;
+	const hash = entries.length ? `#/${id}` : "";
+	if (hash === location.hash || $("chat").ariaBusy) return; // before that, the address leads
+	history[isStep ? "pushState" : "replaceState"](null, "", hash || location.pathname + location.search);
+}
+
+/** Open what the address names. */
+function openAddressed() {
+	const [, id] = /^#\/(.+)/.exec(location.hash) ?? [];
+	if (location.hash && !id) return; // a place in the page
+	const found = conversations.byId.get(id ?? "");
+	if (found !== current.conversation) open(found ?? newConversation(), false);
+	if (id && !found) current.view.note(t("notHere"));
 }
 
 /** What leads to the conversation in which an order was bought. @type {import("./panel.js").Lead} */
@@ -106,8 +146,7 @@ function leadTo(server, order) {
 	return () => {
 		$("panel").hidePopover();
 		open(found.conversation);
-		stayAtEnd(false);
-		current.view.reveal(found.callId);
+		reveal(view => view.reveal(found.callId));
 	};
 }
 
@@ -117,10 +156,17 @@ function draw() {
 	empty.hidden = hasBegun;
 	$("title").textContent = document.title = hasBegun ? titleOf(conversation) : t("app");
 	setPreference("current", hasBegun ? conversation.id : "");
+	showAddress();
 	drawModel();
 	drawSubmit();
 	drawChips();
 	drawSidebar();
+}
+
+/** @param {(view: ConversationView) => void} lead to a place in the open conversation, where the view stays */
+function reveal(lead) {
+	stayAtEnd(false);
+	lead(current.view);
 }
 
 /** @param {boolean} yes whether the view stays at the end while the answer grows */
@@ -153,7 +199,6 @@ async function send(event) {
 	const controller = current;
 	if (event.type === "submit" && submit.classList.contains("stop")) return controller.stop();
 	const [text, files] = await compose();
-	drawSubmit();
 	if (!text && !files.length) return;
 	if (controller.isBusy) controller.queue([...(controller.conversation.queued ?? []), {text, files}]);
 	else controller.ask(text, files);
@@ -172,12 +217,13 @@ async function compose() {
 	const files = await takeAttached();
 	const text = input.value.trim();
 	input.value = "";
+	keepText();
 	return [text, files];
 }
 
 /** While an answer comes it is stopped by the button, unless something is written that can wait for its end. */
 function drawSubmit() {
-	const isEmpty = !input.value.trim() && !hasAttached();
+	const isEmpty = !input.value.trim() && !filesAttached().length;
 	const action = current.answering && isEmpty ? "stop" : "send";
 	submit.replaceChildren(icon(action));
 	submit.ariaLabel = submit.title = t(action);
@@ -265,7 +311,7 @@ async function beginWith(prompt) {
 function write(text, files = []) {
 	input.value = text;
 	attach(files);
-	drawSubmit();
+	keepText();
 	input.focus();
 }
 
@@ -276,32 +322,36 @@ function drawPage() {
 	drawStatus();
 }
 
-const drawSidebar = makeSidebar(conversations, {
+const actions = {
 	current: () => current.conversation,
 	open,
+	reveal,
 	create() {
 		open(newConversation());
 		input.focus();
 	},
+	/** @param {Conversation} conversation */
 	save(conversation) {
 		conversation.removed = false;
 		conversations.save(conversation);
 		draw();
 	},
+	/** @param {Conversation} conversation */
 	remove(conversation) {
 		conversation.removed = true; // its answer may still be ending
 		controllers.get(conversation)?.stop();
 		conversations.remove(conversation.id);
-		if (conversation === current.conversation) open(newConversation());
+		forget(conversation.id);
+		if (conversation === current.conversation) open(newConversation(), false);
 		else draw();
 	},
-});
+};
 
 drawPage();
 $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));
-input.oninput = drawSubmit;
-followAttached(drawSubmit);
+input.oninput = keepText;
+followAttached(keepFiles);
 $("resources").onclick = () =>
 	import("./resources.js").then(({openResources}) => openResources()).catch(error => toast(messageOf(error)));
 scroll.onscroll = onScroll;
@@ -324,12 +374,22 @@ const onStatus = () => {
 	onPanel(made => made.refresh());
 	drawStatus();
 };
-initPreferences(() => current.conversation, drawAnew);
+initPreferences(drawAnew);
 watchStatus(onStatus, server => onPanel(made => made.changed(server)));
 onPanel(made => made.watch());
-await conversations.open();
-const kept = lastOpen && conversations.byId.get(lastOpen);
-if (kept && !current.conversation.entries.length) open(kept);
-drawSidebar();
+const firstDraft = input.value;
+const sidebar = import("./sidebar.js").then(({makeSidebar}) => {
+	drawSidebar = makeSidebar(conversations, actions);
+});
+await Promise.all([conversations.open(), sidebar.catch(error => toast(messageOf(error)))]);
+const typed = input.value !== firstDraft && input.value; // meanwhile
+const left = conversations.byId.get(lastOpen ?? "");
+if (!current.conversation.entries.length) {
+	if (location.hash.startsWith("#/")) openAddressed();
+	else if (left) open(left, false);
+}
+if (typed) write(typed);
 $("chat").ariaBusy = null; // what the browser keeps is there
+draw();
+window.onpopstate = openAddressed;
 input.focus();

@@ -9,7 +9,7 @@ let attached = [];
 let reading = Promise.resolve(); // what is still being read
 let onchange = () => {};
 
-export const hasAttached = () => attached.length > 0;
+export const filesAttached = () => attached;
 
 /** All that is attached, which is taken away; what is still being read comes with it. */
 export async function takeAttached() {

@@ -46,7 +46,8 @@ export function standing(conversation) {
 	const states = openCalls(conversation).map(id => callState(conversation, id));
 	if (states.includes("waiting") || states.includes("asking")) return "waiting";
 	if (states.includes("unknown")) return "unknown";
-	return !states.length && conversation.entries.at(-1)?.message.role === "assistant" ? "whole" : "cut";
+	const last = conversation.entries.at(-1);
+	return !states.length && last?.message.role === "assistant" && !last.part ? "whole" : "cut";
 }
 
 /** Whether something may have been changed by it. @param {Conversation} conversation @param {Entry} entry */

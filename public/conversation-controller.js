@@ -2,6 +2,7 @@
 import {stopCall} from "./backend.js";
 import {callState, entriesBefore, entriesToKeep, openCalls, standing} from "./call-states.js";
 import {t} from "./i18n.js";
+import {kept} from "./kept.js";
 import {allowForEver, listedTools, toolsThatAsk} from "./preferences.js";
 import {followThrough, resume} from "./resume.js";
 import {switchedOff} from "./switches.js";
@@ -14,7 +15,7 @@ import {followTurn} from "./turn.js";
 /** @template T @typedef {(controller: ConversationController, about: T) => void} Told */
 /** @typedef {Store & {begun: Told<void>, ended: Told<string>, asked: Told<CallCard>, queued: Told<void>}} Page what it does about a conversation */
 
-const MAX_TITLE_CHARS = 40;
+const MAX_TITLE_CHARS = 80;
 const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
 
 export class ConversationController {
@@ -28,6 +29,8 @@ export class ConversationController {
 		this.page = page;
 		this.follow = follow;
 		this.view = makeView(this);
+		const {at, entry} = kept("part", conversation.id) ?? {}; // of an answer that came when the page was left
+		if (entry && at === conversation.entries.length) conversation.entries.push(entry);
 		this.show();
 	}
 
@@ -91,8 +94,11 @@ export class ConversationController {
 		});
 	}
 
-	/** Go on where the conversation stands. */
-	answer = () => this.#reask(() => {});
+	/** Go on where the conversation stands; what has broken off is said anew. */
+	answer = () => {
+		const {entries} = this.conversation;
+		this.#reask(() => entries.at(-1)?.part && entries.pop());
+	};
 
 	/** @param {Entry} entry @param {string} text */
 	edit(entry, text) {
@@ -219,7 +225,7 @@ export class ConversationController {
 		if (isNext) this.askNext();
 	}
 
-	/** @param {() => void} change */
+	/** @param {() => unknown} change */
 	#reask(change) {
 		this.#answer(() => {
 			change();

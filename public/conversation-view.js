@@ -2,9 +2,10 @@
 import {aboutFile, thumbnail} from "./attached.js";
 import {CallCard} from "./call-card.js";
 import {isQuestion, sentEntries} from "./call-states.js";
-import {attr, button, editInPlace, h, icon, iconButton, openDialog, toast} from "./elements.js";
+import {attr, button, copyText, h, icon, iconButton, openDialog, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, t} from "./i18n.js";
+import {kept} from "./kept.js";
 import {drawExact} from "./result-view.js";
 import {totalText, usageText} from "./usage.js";
 
@@ -52,13 +53,25 @@ function drawFile(file) {
 }
 
 /** @param {() => string} text */
-const copyButton = text =>
-	iconButton("copy", () => navigator.clipboard?.writeText(text()).then(() => toast(t("copied"))));
+const copyButton = text => iconButton("copy", () => copyText(text()));
+
+/** What was answered to a question, as it was written. @param {Entry[]} entries @param {Entry | null} question */
+function answerTo(entries, question) {
+	const after = entries.slice(question ? entries.indexOf(question) + 1 : 0);
+	const next = after.findIndex(isQuestion);
+	const answered = next < 0 ? after : after.slice(0, next);
+	const said = answered.filter(({message}) => message.role === "assistant").map(contentOf);
+	return said.filter(Boolean).join("\n\n");
+}
 
 export class ConversationView {
 	root = h("ol.log");
 	/** @type {Map<string, CallCard>} */
 	#cards = new Map();
+	/** @type {Map<Entry, HTMLElement>} */
+	#places = new Map();
+	/** @type {Map<Entry, (begun?: string) => Promise<void>>} how each question is edited */
+	#editors = new Map();
 	/** @type {HTMLElement | null} the newest answer */
 	#answer = null;
 	/** @type {HTMLElement | null} the part of it that is being written */
@@ -66,7 +79,8 @@ export class ConversationView {
 	/** @type {Entry | null} the newest */
 	#question = null;
 	#total = h(".quiet");
-	#unfold = (/** @type {string} */ _id) => {};
+	/** @type {(() => ConversationView) | null} unfolds what is older than the summary */
+	#older = null;
 	#fixed = 0; // nodes of that part which stay as they are
 	/** @type {HTMLElement | null} what the model thinks before it */
 	#thoughts = null;
@@ -83,17 +97,25 @@ export class ConversationView {
 		const [summary, ...sent] = sentEntries(conversation);
 		const earlier = conversation.entries.slice(0, -sent.length - 1);
 		if (summary?.message.compacted) this.#draw(sent, this.#folded(summary, earlier));
-		else this.#draw(conversation.entries);
+		else {
+			this.#older = null;
+			this.#draw(conversation.entries);
+		}
+		const {n = -1, text} = kept("edit", conversation.id) ?? {};
+		this.#editors.get(conversation.entries.filter(isQuestion)[n])?.(text);
 	}
 
 	/** @param {Entry[]} entries @param {HTMLElement[]} before */
 	#draw(entries, ...before) {
 		this.#cards.clear();
+		this.#places.clear();
+		this.#editors.clear();
 		this.#answer = null;
 		this.root.replaceChildren(...before);
 		for (const entry of entries) {
 			if (isQuestion(entry)) this.question(entry);
 			else if (entry.message.role === "assistant") this.#stored(entry);
+			this.#places.set(entry, /** @type {HTMLElement} */ (this.root.lastElementChild ?? this.root));
 		}
 		this.#close();
 	}
@@ -104,10 +126,10 @@ export class ConversationView {
 		const fill = () => view.root.firstChild || view.#draw(entries);
 		const given = h("details.raw", h("summary", t("foldedAs")), drawExact(contentOf(summary)));
 		const fold = h("details", attr({ontoggle: fill}), h("summary.quiet", t("folded")), given, view.root);
-		this.#unfold = id => {
+		this.#older = () => {
 			fold.open = true;
 			fill();
-			view.reveal(id);
+			return view;
 		};
 		return h("li.turn.fold", fold);
 	}
@@ -130,10 +152,20 @@ export class ConversationView {
 		const body = begin
 			? h("details.bubble", h("summary", begin), text.slice(begin.length))
 			: h(".bubble", text);
-		const edit = () =>
-			controller.answering || editInPlace(body, text, t("edit"), edited => controller.edit(entry, edited));
+		/** One that was begun goes on. @param {string} [begun] */
+		const edit = async begun => {
+			if (!begun && controller.answering) return;
+			const {editQuestion} = await import("./question-editor.js");
+			const field = editQuestion(body, controller, entry, begun ?? text);
+			if (!begun) field.select();
+		};
+		this.#editors.set(entry, edit);
 		const copy = copyButton(() => text);
-		const acts = h(".acts", iconButton("edit", edit), copy);
+		const acts = h(
+			".acts",
+			iconButton("edit", () => edit().catch(() => toast(t("offline")))),
+			copy,
+		);
 		const list = files && h("ul.files", files);
 		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), list, acts, (text || !files) && body));
 	}
@@ -144,8 +176,12 @@ export class ConversationView {
 		if (entry.html) this.html(entry.html);
 		else if (contentOf(entry)) this.text(contentOf(entry), "");
 		this.remarks(entry.message);
+		const {conversation} = this.controller;
+		// The newest says so with a way to go on.
+		if (entry.part && entry !== conversation.entries.at(-1))
+			this.#add(h("p.warned.row", icon("unknown"), t("interrupted")));
 		this.closeProse();
-		const {calls} = this.controller.conversation;
+		const {calls} = conversation;
 		for (const {id, function: asked} of entry.message.tool_calls ?? []) {
 			calls[id] ??= {server: "", tool: asked?.name, args: asked?.arguments, readOnly: true};
 			this.card(id);
@@ -217,9 +253,14 @@ export class ConversationView {
 	/** Lead to a call. @param {string} id */
 	reveal(id) {
 		const card = this.#cards.get(id);
-		if (!card) this.#unfold(id);
+		if (!card) this.#older?.().reveal(id);
 		card?.root.scrollIntoView({block: "center"});
 		card?.focusSummary();
+	}
+
+	/** Where it is. @type {(entry: Entry) => HTMLElement | undefined} */
+	placeOf(entry) {
+		return this.#places.get(entry) ?? this.#older?.().placeOf(entry);
 	}
 
 	begin() {
@@ -245,7 +286,8 @@ export class ConversationView {
 			this.#answer = null;
 			return;
 		}
-		const copy = copyButton(() => this.#proseOf(answer));
+		const question = this.#question;
+		const copy = copyButton(() => answerTo(this.controller.conversation.entries, question));
 		const again = iconButton("again", () => this.controller.regenerate());
 		answer.append(h(".acts", copy, again, h("span.quiet", usageText(this.#question?.usage))), this.#total);
 		this.#total.textContent = totalText(this.controller.conversation);

@@ -84,44 +84,24 @@ export const focusIn = (box, selector) =>
 export const isEnter = event =>
 	event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
 
-/** Edit a text: Enter saves it, leaving or Escape does not. @type {(box: HTMLElement, text: string, label: string, save: (text: string) => void) => void} */
-export function editInPlace(box, text, label, save) {
-	const field = h("textarea", attr({"aria-label": label}), text);
-	field.onblur = () => field.replaceWith(box);
-	field.onkeydown = event => {
-		if (!isEnter(event) && event.key !== "Escape") return;
-		event.preventDefault();
-		const edited = field.value.trim();
-		field.blur();
-		if (edited && isEnter(event)) save(edited);
-	};
-	box.replaceWith(field);
-	field.select();
-}
-
-/** What a form's fields say that are neither empty nor wrong; numbers as numbers. @param {HTMLFormElement} form @returns {Params} */
-export function fieldsOf(form) {
-	/** @type {Params} */
-	const said = {};
-	for (const field of /** @type {HTMLInputElement[]} */ ([...form.elements])) {
-		const {name, type, value} = field; // a fieldset has no value
-		if (!name || !value.trim() || !field.validity.valid || (type === "checkbox" && !field.checked)) continue;
-		said[name] = type === "number" ? field.valueAsNumber : value.trim();
+/** Where there is no clipboard, as over plain HTTP, what is selected is copied. @param {unknown} text */
+export async function copyText(text) {
+	try {
+		await navigator.clipboard.writeText(textOf(text));
+	} catch {
+		const focused = /** @type {HTMLElement | null} */ (document.activeElement);
+		const field = h("textarea.sr", text);
+		topmost().append(field);
+		field.select();
+		document.execCommand("copy");
+		field.remove();
+		focused?.focus({preventScroll: true});
 	}
-	return said;
+	toast(t("copied"));
 }
 
-/** Follow a form of filters, whose folded part says how much of it is in use. @type {(form: HTMLFormElement, onchange: () => void) => void} */
-export function followFilters(form, onchange) {
-	const follow = () => {
-		const used = Object.keys(fieldsOf(form)).filter(name => form.querySelector(`details [name=${name}]`));
-		const summary = form.querySelector("summary");
-		if (summary) summary.dataset.used = `${used.length || ""}`;
-		onchange();
-	};
-	form.oninput = form.onreset = () => setTimeout(follow); // after the reset
-	form.onsubmit = event => event.preventDefault();
-}
+/** What lies behind a dialog is neither seen nor heard. */
+const topmost = () => [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
 
 /** A row of a bar chart. @type {(label: HTMLElement, amount: string, value: number, max: number) => HTMLElement[]} */
 export const bar = (label, amount, value, max) => [
@@ -171,8 +151,7 @@ export function toast(text, label, action) {
 		action?.();
 	};
 	if (label) box.append(button(label, act));
-	const [dialog = document.body] = [...document.querySelectorAll("dialog:modal")].reverse();
-	dialog.append($("toast")); // what lies behind a dialog is neither seen nor heard
+	topmost().append($("toast"));
 	$("toast").replaceChildren(box);
 	setTimeout(() => box.remove(), TOAST_MS);
 }

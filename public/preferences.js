@@ -79,8 +79,8 @@ function drawAllowed() {
 	$("none-allowed").hidden = tools.length > 0;
 }
 
-/** @param {() => Conversation} current @param {() => void} redraw in another language */
-export function initPreferences(current, redraw) {
+/** @param {() => void} redraw in another language */
+export function initPreferences(redraw) {
 	const {lang, style} = document.documentElement;
 	$("settings").onbeforetoggle = drawAllowed;
 	bindRadios("lang", lang, async picked => {
@@ -97,8 +97,4 @@ export function initPreferences(current, redraw) {
 		setPreference("theme", theme);
 		style.colorScheme = theme;
 	});
-	for (const ending of /** @type {const} */ (["md", "json"])) {
-		const save = () => import("./files.js").then(({download}) => download(current(), ending));
-		$(ending).onclick = () => save().catch(error => toast(messageOf(error)));
-	}
 }

@@ -1,6 +1,6 @@
 // All that is known of one server, and every message to and from it; loaded when somebody looks.
 import {messageOf, reconnect, send, sleep} from "./backend.js";
-import {attr, button, focusIn, h, iconButton, openDialog, toast} from "./elements.js";
+import {attr, button, copyText, focusIn, h, iconButton, openDialog} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
 import {drawExact} from "./result-view.js";
@@ -42,13 +42,6 @@ function clock(seconds) {
 	return `${at.toLocaleTimeString("en-GB")}.${String(at.getMilliseconds()).padStart(3, "0")}`;
 }
 
-/** @param {unknown} text */
-const copy = text =>
-	navigator.clipboard
-		?.writeText(textOf(text))
-		.then(() => toast(t("copied")))
-		.catch(error => toast(messageOf(error)));
-
 /** What a server logs. @param {string} text */
 function logLine(text) {
 	/** @type {any} any: a server's */
@@ -65,7 +58,7 @@ function drawMessage(message) {
 		const note =
 			isCut && h("p.warned", t("messageCut", {size: formatNumber(size), kept: formatNumber(text.length)}));
 		body.append(
-			iconButton("copy", () => copy(text)),
+			iconButton("copy", () => copyText(text)),
 			drawExact(text),
 		);
 		if (note) body.prepend(note);
@@ -132,7 +125,9 @@ class ServerPage {
 			this.#isPaused = !this.#isPaused;
 			pause.textContent = t(this.#isPaused ? "resume" : "pause");
 		});
-		const all = button(t("copyAll"), () => copy(this.#shown.map(each => JSON.stringify(each)).join("\n")));
+		const all = button(t("copyAll"), () =>
+			copyText(this.#shown.map(each => JSON.stringify(each)).join("\n")),
+		);
 		const filters = h(".row.filters", this.#text, this.#way, pause, all);
 		const head = h("h4", t("messages"), " ", this.#count);
 		const parts = [this.#facts, h(".row", acts), this.#output, head, filters, this.#list];

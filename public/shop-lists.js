@@ -1,6 +1,7 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
 import {messageOf} from "./backend.js";
-import {$, attr, bar, fieldsOf, followFilters, h, toast} from "./elements.js";
+import {$, attr, bar, h, toast} from "./elements.js";
+import {fieldsOf, followFilters} from "./fields.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {MAX_ROWS} from "./tool-client.js";

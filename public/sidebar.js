@@ -1,60 +1,125 @@
-// The list of conversations.
+// The list of conversations: by day, what is pinned first, with what a search has found in them. Loaded after the first paint.
+import {messageOf} from "./backend.js";
 import {titleOf} from "./conversations.js";
-import {$, attr, editInPlace, h, iconButton, toast} from "./elements.js";
+import {$, attr, h, iconButton, isEnter, toast} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
+/** @import {ConversationView} from "./conversation-view.js" */
+/** @import {Hit} from "./search.js" */
 /** @typedef {{[action in "open" | "save" | "remove"]: (conversation: Conversation) => void}} OnOne */
-/** @typedef {OnOne & {current: () => Conversation, create: () => void}} Actions */
+/** @typedef {{current: () => Conversation, create: () => void, reveal: (lead: (view: ConversationView) => void) => void}} OnPage */
+/** @typedef {OnOne & OnPage} Actions */
 
 const MAX_TITLE_CHARS = 120;
+/** @type {[string, number][]} how many days ago each group begins */
+const GROUPS = [
+	["today", 0],
+	["yesterday", 1],
+	["lastWeek", 7],
+	["lastMonth", 30],
+];
 
-/** @param {Conversation} conversation @param {string} wanted */
-const matches = (conversation, wanted) =>
-	[
-		titleOf(conversation),
-		...conversation.entries.flatMap(({message, files = []}) => [
-			message.content,
-			...files.map(({name}) => name),
-		]),
-	]
-		.join("\n")
-		.toLowerCase()
-		.includes(wanted);
+/** The days of the reader's calendar. @param {Conversation} conversation */
+export function groupOf({at, pinned}, now = Date.now()) {
+	if (pinned) return "pinned";
+	/** @param {number} days */
+	const dayBefore = days => {
+		const day = new Date(now);
+		day.setHours(0, 0, 0, 0);
+		return day.setDate(day.getDate() - days);
+	};
+	return GROUPS.find(([, days]) => at >= dayBefore(days))?.[0] ?? "earlier";
+}
+
+/** Edit a title in its place: leaving saves it, as Enter does. @type {(box: HTMLElement, title: string, save: (title: string) => void) => void} */
+function rename(box, title, save) {
+	const field = h("textarea", attr({"aria-label": t("rename"), maxlength: MAX_TITLE_CHARS}), title);
+	field.onblur = () => {
+		field.replaceWith(box);
+		const edited = field.value.trim().replace(/\s+/g, " ");
+		if (edited && edited !== title) save(edited);
+	};
+	field.onkeydown = event => {
+		if (!isEnter(event) && event.key !== "Escape") return;
+		event.preventDefault();
+		event.stopPropagation(); // Escape closes no more than this
+		if (event.key === "Escape") field.value = title;
+		field.blur();
+	};
+	box.replaceWith(field);
+	field.select();
+}
+
+/** @param {Hit} hit @param {Actions} actions */
+function row({conversation, lead, found}, actions) {
+	const title = titleOf(conversation);
+	const {pinned} = conversation;
+	const isCurrent = conversation === actions.current() && "true";
+	const onclick = () => {
+		actions.open(conversation);
+		if (lead) actions.reveal(lead);
+	};
+	const text = found && h("small", found[0], h("mark", found[1]), found[2]);
+	const open = h("button.open", attr({onclick, "aria-current": isCurrent, title}), title, text);
+	const edit = () => rename(open, title, text => actions.save(Object.assign(conversation, {title: text})));
+	const pin = () => actions.save(Object.assign(conversation, {pinned: !pinned}));
+	const remove = () => {
+		actions.remove(conversation);
+		toast(t("removed"), t("undo"), () => actions.save(conversation));
+	};
+	const more = iconButton("more", () => item.classList.toggle("on"), `${t("rowActions")} ${title}`);
+	const item = h(
+		"li",
+		open,
+		more,
+		h(
+			".acts",
+			iconButton("pin", pin, `${t(pinned ? "unpin" : "pin")} ${title}`),
+			iconButton("edit", edit, `${t("rename")} ${title}`),
+			iconButton("trash", remove, `${t("remove")} ${title}`),
+		),
+	);
+	return item;
+}
 
 /** Give the function that draws the list. @param {Conversations} conversations @param {Actions} actions */
 export function makeSidebar(conversations, actions) {
 	const search = $("search", HTMLInputElement);
 	$("create").onclick = actions.create;
-	search.oninput = draw;
+	search.oninput = () => draw().catch(error => toast(messageOf(error)));
+	followSettings(actions);
 
-	function draw() {
-		const wanted = search.value.trim().toLowerCase();
-		const found = conversations
-			.newest()
-			.filter(item => item.entries.length && (!wanted || matches(item, wanted)));
-		$("chats").replaceChildren(...found.map(row));
-		if (wanted && !found.length) $("chats").append(h("li.quiet", t("noMatch")));
+	async function draw() {
+		const wanted = search.value.trim();
+		const all = conversations.newest().filter(({entries}) => entries.length);
+		if (!wanted) return show(all.map(conversation => ({conversation})));
+		const {searchIn} = await import("./search.js");
+		if (wanted === search.value.trim()) show(searchIn(all, wanted));
 	}
 
-	/** @param {Conversation} conversation */
-	function row(conversation) {
-		const title = titleOf(conversation);
-		const isCurrent = conversation === actions.current() && "true";
-		const onclick = () => actions.open(conversation);
-		const open = h("button.open", attr({onclick, "aria-current": isCurrent}), title);
-		const rename = () =>
-			editInPlace(open, title, t("rename"), text => {
-				conversation.title = text.slice(0, MAX_TITLE_CHARS);
-				actions.save(conversation);
-			});
-		const remove = () => {
-			actions.remove(conversation);
-			toast(t("removed"), t("undo"), () => actions.save(conversation));
-		};
-		const edit = iconButton("edit", rename, `${t("rename")} ${title}`);
-		return h("li", open, edit, iconButton("trash", remove, `${t("remove")} ${title}`));
+	/** @param {Hit[]} hits */
+	function show(hits) {
+		const groups = Map.groupBy(hits, ({conversation}) => groupOf(conversation));
+		const names = ["pinned", ...GROUPS.map(([name]) => name), "earlier"];
+		const shown = names.flatMap(name => {
+			const rows = groups.get(name)?.map(hit => row(hit, actions));
+			return rows ? [h("h3.quiet", t(name)), h("ul", rows)] : [];
+		});
+		$("chats").replaceChildren(...(hits.length || !search.value ? shown : [h("p.quiet", t("noMatch"))]));
 	}
 
 	return draw;
+}
+
+/** What the window of settings does with conversations; what that takes is loaded when it is asked for. @param {Actions} actions */
+function followSettings(actions) {
+	/** @param {string} id @param {() => Promise<unknown>} work */
+	const on = (id, work) => {
+		$(id).onclick = () => work().catch(error => toast(messageOf(error)));
+	};
+	const {current} = actions;
+	for (const ending of /** @type {const} */ (["md", "json"])) {
+		on(ending, async () => (await import("./files.js")).download(current(), ending));
+	}
 }

@@ -2,6 +2,7 @@
 import {events, isLost, messageOf} from "./backend.js";
 import {isQuestion, openCalls, sentEntries} from "./call-states.js";
 import {failureText} from "./i18n.js";
+import {keep} from "./kept.js";
 import {isListed, listTool} from "./preferences.js";
 import {addUsage} from "./usage.js";
 
@@ -14,6 +15,7 @@ import {addUsage} from "./usage.js";
 const MAX_MEDIA = 8;
 const MAX_MEDIA_CHARS = 8 * 2 ** 20; // a request has a bound, and a time in which it must have come
 const UNSAVED = ["text", "html", "thinking", "tool_progress"]; // too many, and soon outdated
+const PART_MS = 1000; // after which what has come of a message is kept again
 
 class Turn {
 	/** @type {TurnEnd} */
@@ -43,9 +45,10 @@ class Turn {
 		if (id) this.view.card(id);
 	}
 
-	/** Keep a part of an answer that was stopped, since it has been read. */
-	keepPart() {
-		if (this.text) this.#append({role: "assistant", content: this.text});
+	/** What has come of a message that is not complete. @returns {Entry | null} */
+	get part() {
+		const {text, html, thoughts} = this;
+		return text ? {message: {role: "assistant", content: text}, html, thoughts, part: true} : null;
 	}
 
 	/** @param {Message} message */
@@ -202,17 +205,29 @@ const isBetweenRounds = (conversation, {event, data}) =>
  */
 export async function followTurn(conversation, view, save, signal, lists, stream = events) {
 	const turn = new Turn(conversation, view, lists.always);
+	const {entries} = conversation;
+	let keptAt = 0;
+	const keepPart = () => {
+		keptAt = Date.now();
+		keep("part", conversation.id, turn.part && {at: entries.length, entry: turn.part});
+	};
+	keepPart();
+	globalThis.addEventListener?.("pagehide", keepPart);
 	try {
 		for await (const event of stream("api/chat/stream", requestBody(conversation, lists), signal)) {
 			turn.apply(event);
 			if (!UNSAVED.includes(event.event)) save();
+			else if (Date.now() - keptAt > PART_MS) keepPart();
 			if (isBetweenRounds(conversation, event)) return {reason: "next"};
 		}
 	} catch (error) {
 		turn.end = {reason: "error", detail: messageOf(error), lost: isLost(error)};
+	} finally {
+		globalThis.removeEventListener?.("pagehide", keepPart);
+		keepPart(); // until the conversation is stored with it
+		if (turn.part) entries.push(turn.part);
 	}
 	if (!signal.aborted) return turn.end;
-	turn.keepPart();
 	save();
 	return {reason: "stopped"};
 }

@@ -95,8 +95,8 @@ type ToolCall = {id: string; function: {name: string; arguments: string}};
 /** Of OpenAI's chat format; `error` of a call that failed, or why an answer is only a part; `compacted` of a summary. */
 type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]; compacted?: unknown};
 
-/** A message as it came, how an answer looked, what the model thought before it, what was attached to a question, and what its answer took. */
-type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]; usage?: Usage};
+/** A message as it came, how an answer looked, what the model thought before it, what was attached to a question, what its answer took, and whether it broke off. */
+type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]; usage?: Usage; part?: boolean};
 
 /** A picture as a data URL, or a text, and what is to be known of it; its size is that of what is sent, in bytes. */
 type Attachment = {name: string; size: number; url?: string; text?: string; about?: string};
@@ -170,6 +170,8 @@ type Conversation = {
 	/** What all of it took; and how much of the model's window is full. */
 	usage?: Usage;
 	full?: number;
+	/** It stands first in the list. */
+	pinned?: boolean;
 	/** Questions that go out when the answer has ended; one that is to go out `soon`, after the running calls. */
 	queued?: Queued[];
 	/** Of what IndexedDB holds. */

@@ -87,8 +87,8 @@ test("a new question leaves what was interrupted unknown, for the model too", ()
 
 test("the first question is the title, on one line and not too long", () => {
 	const conversation = conversationOf();
-	control(conversation).controller.ask(`一\n二 ${"三".repeat(60)}`);
-	assert.equal(conversation.title, `一 二 ${"三".repeat(36)}`);
+	control(conversation).controller.ask(`一\n二 ${"三".repeat(90)}`);
+	assert.equal(conversation.title, `一 二 ${"三".repeat(76)}`);
 });
 
 for (const [name, entries, calls, kept] of [
@@ -180,3 +180,11 @@ for (const [reason, sent] of [
 		assert.deepEqual([turns.length, conversation.queued.length], [sent, 3 - sent]);
 	});
 }
+
+test("what broke off is said anew", () => {
+	const conversation = conversationOf([user("一"), {...assistant("半"), part: true}]);
+	const {controller, turns, told} = control(conversation);
+	assert.deepEqual(told.at(-1), ["note", "回答中断了。", controller.answer]);
+	controller.answer();
+	assert.deepEqual([turns.length, contents(conversation)], [1, ["一"]]);
+});

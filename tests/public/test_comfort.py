@@ -105,11 +105,11 @@ def test_conversations_are_searched_renamed_and_deleted_with_undo(backend: Backe
     shown.button("重命名 苹果多少钱").click()
     shown.page.locator("#chats").get_by_role("textbox").fill("水果")
     shown.page.keyboard.press("Enter")
-    expect(rows).to_have_text(["水果"])
+    expect(rows).to_contain_text(["水果"])
     shown.button("删除 水果").click()
     expect(rows).to_have_count(0)
     shown.button("撤销").click()
-    expect(rows).to_have_text(["水果"])
+    expect(rows).to_contain_text(["水果"])
 
 
 def test_an_answer_goes_on_while_another_conversation_is_open(backend: Backend, open_page: Open) -> None:

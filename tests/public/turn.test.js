@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
+import {standing} from "../../public/call-states.js";
 import {followTurn} from "../../public/turn.js";
 import {assistant, conversationOf, RecordingView, tool, user} from "./support.js";
 
@@ -235,11 +236,16 @@ test("a request that fails ends the answer with its message", async () => {
 	});
 });
 
-test("a stop keeps what has been read", async () => {
-	const conversation = conversationOf();
-	const {end} = await follow(conversation, [["text", {delta: "半句"}], stopping => stopping.abort()]);
-	assert.deepEqual(end, {reason: "stopped"});
-	assert.deepEqual(conversation.entries, [
-		{message: {role: "assistant", content: "半句"}, html: "", thoughts: ""},
-	]);
-});
+const half = {message: {role: "assistant", content: "半句"}, html: "", thoughts: "", part: true};
+
+for (const [name, last, end] of [
+	["a stop", stopping => stopping.abort(), {reason: "stopped"}],
+	["a lost connection", () => {}, {reason: "lost", lost: true}],
+	["an error", ["error", {detail: "坏了"}], {reason: "error", detail: "坏了", lost: false}],
+]) {
+	test(`${name} keeps what has been read, as a part`, async () => {
+		const conversation = conversationOf();
+		const {end: seen} = await follow(conversation, [["text", {delta: "半句"}], last]);
+		assert.deepEqual([seen, conversation.entries, standing(conversation)], [end, [half], "cut"]);
+	});
+}

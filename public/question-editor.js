@@ -1,0 +1,39 @@
+// A question that is edited: what is written stays when one looks elsewhere, also over a reload; loaded with the first.
+import {isQuestion} from "./call-states.js";
+import {attr, button, h, isEnter} from "./elements.js";
+import {t} from "./i18n.js";
+import {keep} from "./kept.js";
+
+/** @import {ConversationController} from "./conversation-controller.js" */
+
+const MAX_CHARS = 20_000; // as of the question's input
+
+/** @param {HTMLElement} box that shows the question @param {ConversationController} controller @param {Entry} entry @param {string} text */
+export function editQuestion(box, controller, entry, text) {
+	const {id, entries} = controller.conversation;
+	const field = h("textarea", attr({"aria-label": t("edit"), maxlength: MAX_CHARS}), text);
+	const close = () => {
+		keep("edit", id, null);
+		form.replaceWith(box);
+	};
+	const send = () => {
+		const edited = field.value.trim();
+		if (!edited || controller.answering) return; // it stays until it can go out
+		close();
+		controller.edit(entry, edited);
+	};
+	field.oninput = () => keep("edit", id, {n: entries.filter(isQuestion).indexOf(entry), text: field.value});
+	field.onkeydown = event => {
+		if (!isEnter(event) && event.key !== "Escape") return;
+		event.preventDefault();
+		if (isEnter(event)) send();
+		else close();
+	};
+	const form = h(
+		".editing",
+		field,
+		h(".row", button(t("cancel"), close), button(t("send"), send, ".primary")),
+	);
+	box.replaceWith(form);
+	return field;
+}

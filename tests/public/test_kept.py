@@ -1,0 +1,101 @@
+"""Nothing is lost: drafts, edits, half an answer, addresses."""
+
+import re
+import threading
+
+from playwright.sync_api import expect
+
+from tests.support.page_backend import Backend, done, says
+from tests.support.page_browser import Open, Shown
+
+
+def reload(shown: Shown) -> None:
+    shown.page.reload()
+    expect(shown.page.locator("main[aria-busy]")).to_have_count(0)
+
+
+def test_what_streamed_before_a_reload_stays_and_is_said_anew(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    drawn = ("html", {"html": "<p>前半<b>句</b></p>"})
+    backend.say([("text", {"delta": "前半句"}), drawn, threading.Event()])
+    shown.begin("一")
+    expect(shown.answer.locator("b")).to_have_text("句")
+    reload(shown)
+    expect(shown.answer).to_contain_text("前半句")
+    expect(shown.page.locator(".note")).to_contain_text("回答中断了")
+    backend.say(says("整句"), done())
+    shown.button("继续").click()
+    expect(shown.answer).to_have_text(re.compile("^整句"))
+    assert [message["content"] for message in backend.asked[-1]["messages"]] == ["一"]
+
+
+def test_each_conversation_keeps_its_draft(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    shown.ask("一")
+    shown.input.fill("写到一半")
+    shown.page.locator("#files").set_input_files({"name": "a.txt", "mimeType": "", "buffer": b"text"})
+    chip = shown.page.locator("#attached li")
+    expect(chip).to_have_count(1)
+    shown.button("新对话").click()
+    expect(shown.input).to_have_value("")
+    expect(chip).to_have_count(0)
+    shown.input.fill("新的")
+    reload(shown)
+    expect(shown.input).to_have_value("新的")
+    shown.page.locator("#chats .open").click()
+    expect(shown.input).to_have_value("写到一半")
+    expect(chip).to_contain_text("a.txt")
+    backend.say(says("好"), done())
+    shown.input.press("Enter")
+    expect(shown.answer).to_contain_text("好")
+    reload(shown)
+    expect(shown.input).to_have_value("")
+    expect(chip).to_have_count(0)
+
+
+def test_an_edit_stays_when_one_taps_elsewhere(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    shown.ask("一")
+    shown.button("编辑后重新提问").click()
+    field = shown.page.locator(".mine textarea")
+    field.fill("改一")
+    shown.page.locator("#scroll").click(position={"x": 5, "y": 5})
+    expect(field).to_have_value("改一")
+    reload(shown)
+    expect(field).to_have_value("改一")
+    backend.say(says("好"), done())
+    shown.page.locator(".mine").get_by_role("button", name="发送").click()
+    expect(shown.page.locator(".bubble")).to_have_text("改一")
+    expect(shown.answer).to_contain_text("好")
+    reload(shown)
+    expect(field).to_have_count(0)
+
+
+def test_back_and_a_link_lead_to_a_conversation(backend: Backend, open_page: Open) -> None:
+    shown = open_page(f"{backend.url}?x=1")
+    title = shown.page.locator("#title")
+    shown.ask("一")
+    first = shown.page.url
+    assert re.search(r"/\?x=1#/[\w.-]+$", first)
+    shown.button("新对话").click()
+    assert shown.page.url == first.split("#")[0]
+    shown.ask("二")
+    shown.page.go_back()
+    expect(title).to_have_text("一")
+    shown.page.go_forward()
+    expect(title).to_have_text("二")
+    other = Shown(shown.page.context.new_page())
+    other.page.goto(first)
+    expect(other.page.locator("#title")).to_have_text("一")
+    other.page.goto(f"{backend.url}#/gone")
+    expect(other.page.locator(".note")).to_contain_text("没有这个对话")
+
+
+def test_copying_gives_markdown_also_without_a_clipboard(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url, script="Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    backend.say(says("**抄**我", "<p><strong>抄</strong>我</p>"), done())
+    shown.ask("一")
+    shown.answer.get_by_role("button", name="复制").click()
+    expect(shown.page.locator("#toast")).to_contain_text("已复制")
+    shown.input.press("Control+v")
+    expect(shown.input).to_have_value("**抄**我")
