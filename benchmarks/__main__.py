@@ -16,7 +16,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks import chat_turn, flood, idle, mcp_calls, page, page_files, rest, start_up, tool_call
+from benchmarks import chat_turn, flood, idle, mcp_calls, page, page_files, peers, rest, start_up, tool_call
 from benchmarks.measure import Show
 from benchmarks.results import Result, as_text
 from benchmarks.services import Stage, stage
@@ -24,6 +24,8 @@ from benchmarks.services import Stage, stage
 PARTS: dict[str, Callable[[Stage, Show], Awaitable[Result]]] = {
     "tool-call": tool_call.measure,
     "tool-client": tool_call.measure_client,
+    "clients": peers.measure_clients,
+    "mcpo": peers.measure_mcpo,
     "chat-turn": chat_turn.measure,
     "flood": flood.measure,
     "mcp": mcp_calls.measure,

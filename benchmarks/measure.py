@@ -52,7 +52,10 @@ class Kept(Protocol):
 
 @dataclass(frozen=True)
 class Contender:
-    """A burst of requests, the processes that answer it, and the connections that it goes over."""
+    """A burst of requests, the processes that answer it, and the connections that it goes over.
+
+    A client whose own CPU time counts, too, has it in its sample.
+    """
 
     burst: Burst
     processes: Sequence[Process]
@@ -64,7 +67,8 @@ class Contender:
             await connection.keep()
         before = sum(process.cpu() for process in self.processes)
         sample = await self.burst()
-        return replace(sample, cpu=sum(process.cpu() for process in self.processes) - before)
+        spent = sum(process.cpu() for process in self.processes) - before
+        return replace(sample, cpu=sample.cpu + spent)
 
 
 async def one_by_one(call: Call, count: int) -> Sample:

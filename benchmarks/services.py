@@ -112,12 +112,13 @@ class Stage:
         port: int,
         env: dict[str, str] | None = None,
         cwd: Path | None = None,
+        python: str = sys.executable,
     ) -> Service:
         """Start a Python program, where `cwd` is not given in the folder, which has no `.env`."""
         log = self.folder / f"{name}-{port}.log"
         with log.open("wb") as out:
             process = subprocess.Popen(
-                [sys.executable, *command],
+                [python, *command],
                 env=self.environment() | (env or {}),
                 cwd=cwd or self.folder,
                 stdin=subprocess.DEVNULL,
