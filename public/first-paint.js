@@ -4,7 +4,18 @@ try {
 	window.preferences = {...JSON.parse(localStorage.settings)};
 } catch {}
 const root = document.documentElement;
-root.style.colorScheme = window.preferences.theme ?? "";
+/** The bar of the browser, or of the installed page, follows. @param {string} [theme] */
+window.paintTheme = (theme = "") => {
+	root.style.colorScheme = theme;
+	/** @type {NodeListOf<HTMLMetaElement>} */
+	const metas = document.querySelectorAll("meta[data-scheme]");
+	for (const meta of metas) {
+		const {scheme} = meta.dataset;
+		meta.media = theme ? (theme === scheme ? "all" : "not all") : `(prefers-color-scheme: ${scheme})`;
+	}
+};
+window.paintTheme(window.preferences.theme);
+if (window.preferences.current) root.classList.add("resumes"); // no greeting before that conversation
 const spoken = navigator.languages.find(name => /^(zh|en)\b/i.test(name)) ?? "en";
 const chinese = /^zh-(hant|(?!hans).*(tw|hk|mo))/i.test(spoken) ? "zh-TW" : "zh-CN";
 const chosen = ["zh-CN", "zh-TW", "en"].find(name => name === window.preferences.lang);

@@ -81,7 +81,7 @@ function drawAllowed() {
 
 /** @param {() => void} redraw in another language */
 export function initPreferences(redraw) {
-	const {lang, style} = document.documentElement;
+	const {lang} = document.documentElement;
 	$("settings").onbeforetoggle = drawAllowed;
 	bindRadios("lang", lang, async picked => {
 		try {
@@ -95,6 +95,6 @@ export function initPreferences(redraw) {
 	});
 	bindRadios("theme", preferences.theme ?? "", theme => {
 		setPreference("theme", theme);
-		style.colorScheme = theme;
+		paintTheme(theme);
 	});
 }

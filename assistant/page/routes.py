@@ -45,7 +45,7 @@ LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src data:; "
-        "connect-src 'self'; " + LOCKED
+        "connect-src 'self'; manifest-src 'self'; " + LOCKED
     ),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",

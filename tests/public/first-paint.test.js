@@ -8,13 +8,13 @@ const script = readFileSync(file, "utf8").replace("import(", "load(");
 
 /** @param {string[]} languages of the browser @param {string} [lang] that was chosen here */
 function languageFor(languages, lang) {
-	const documentElement = {style: {}, lang: ""};
+	const documentElement = {style: {}, lang: "", classList: new Set()};
 	const localStorage = {settings: JSON.stringify({lang})};
 	const loaded = [];
 	const load = words => loaded.push(words);
 	vm.runInNewContext(script, {
 		navigator: {languages},
-		document: {documentElement},
+		document: {documentElement, querySelectorAll: () => []},
 		localStorage,
 		load,
 		window: {},

@@ -1,5 +1,6 @@
-// The one global of ours: what the user has chosen, read by first-paint.js before any module runs.
+// The globals of first-paint.js, which runs before any module: what the user has chosen, and what paints it.
 declare var preferences: Preferences;
+declare var paintTheme: (theme?: string) => void;
 
 // https://wicg.github.io/sanitizer-api/, which TypeScript's library knows in part.
 interface Element {

@@ -20,7 +20,7 @@ from tests.support.processes import ROOT
 # Written out instead of imported, so that a mistake in web.py's policy fails a test.
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
-    "img-src 'self' data:; media-src data:; connect-src 'self'; "
+    "img-src 'self' data:; media-src data:; connect-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 
