@@ -324,6 +324,7 @@ function drawPage() {
 
 const actions = {
 	current: () => current.conversation,
+	view: () => current.view,
 	open,
 	reveal,
 	create() {

@@ -50,13 +50,14 @@ export function thumbnail({name, url}) {
 	return image;
 }
 
-/** @param {File[]} files */
-export function attachFiles(files) {
+/** @param {File[]} files @param {string} [note] once they are attached */
+export function attachFiles(files, note) {
 	const work = async () => {
 		const {readFiles} = await import("./read-files.js");
 		const {attachments, problems} = await readFiles(files, attached);
 		attach(attachments);
-		if (problems.length) toast(problems.join("\n"));
+		const said = attachments.length && note ? [...problems, note] : problems;
+		if (said.length) toast(said.join("\n"));
 	};
 	reading = reading.then(work).catch(() => toast(t("offline")));
 	return reading;
@@ -65,6 +66,9 @@ export function attachFiles(files) {
 /** @param {ClipboardEvent} event */
 function onPaste(event) {
 	const {clipboardData: data, target} = event;
+	const field = /** @type {HTMLInputElement} */ (target);
+	const isOver = data && field.maxLength > 0 && data.getData("text/plain").length > field.maxLength;
+	if (isOver && field !== /** @type {unknown} */ (input)) toast(t("pasteTooLong", {max: field.maxLength}));
 	if (!data || (target !== input && target !== document.body)) return;
 	// Office puts a picture of the text beside it; a copied picture has HTML, and no text.
 	const text = data.getData("text/plain");
@@ -73,7 +77,7 @@ function onPaste(event) {
 	const files = isText ? [new File([text], `${t("pastedText")}.txt`)] : [...data.files];
 	if (!files.length || (isText && !isLong)) return;
 	event.preventDefault();
-	attachFiles(files);
+	attachFiles(files, isText ? t("pastedAsFile") : "");
 }
 
 /** @param {DragEvent} event */

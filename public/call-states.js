@@ -62,7 +62,8 @@ const hasWritten = (conversation, {message}) =>
  * @param {Conversation} conversation @param {string} id
  */
 export function entriesBefore(conversation, id) {
-	const {entries} = conversation;
+	const {entries, calls} = conversation;
+	if (calls[id]?.imported) return null; // it was never shown as what it is
 	const asked = entries.findLastIndex(({message}) => message.tool_calls?.some(call => call.id === id));
 	const next = entries.findIndex(({message}, i) => i > asked && message.role !== "tool");
 	const [round, later] = next < 0 ? [entries, []] : [entries.slice(0, next), entries.slice(next)];

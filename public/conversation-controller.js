@@ -16,7 +16,7 @@ import {followTurn} from "./turn.js";
 /** @typedef {Store & {begun: Told<void>, ended: Told<string>, asked: Told<CallCard>, queued: Told<void>}} Page what it does about a conversation */
 
 const MAX_TITLE_CHARS = 80;
-const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
+export const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
 
 export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */

@@ -7,11 +7,16 @@ import {cellText, productName} from "./tool-result.js";
 
 /** @import {ReadPage} from "./tool-client.js" */
 
+const MAX_NAME_CHARS = 60; // a disk has a bound
 const KEPT_MS = 60_000; // until a browser that asks where to put it has read it
 const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would calculate
 
-/** @param {string} text */
-const fence = (text, kind = "json") => `\`\`\`\`${kind}\n${text}\n\`\`\`\``;
+/** Longer than any in the text. @param {string} text */
+function fence(text, kind = "json") {
+	const longest = Math.max(3, ...(text.match(/\x60+/g) ?? []).map(({length}) => length));
+	const ticks = "\x60".repeat(longest + 1);
+	return `${ticks}${kind}\n${text}\n${ticks}`;
+}
 
 /** What was said in a message, and attached to it; of a call's result nothing. @param {Entry} entry */
 function said({message: {role, content, compacted}, files = []}) {
@@ -33,11 +38,23 @@ export function asMarkdown({title, entries, calls}) {
 	return `${parts.join("\n\n")}\n`;
 }
 
-/** @param {Conversation} conversation @param {"md" | "json"} ending */
-export function download(conversation, ending) {
-	const text = ending === "md" ? asMarkdown(conversation) : JSON.stringify(conversation, null, 2);
-	const name = `${titleOf(conversation).replace(/[^\p{L}\p{N}]+/gu, "-")}.${ending}`;
-	saveFile(name, text);
+/** @param {Conversation} conversation @param {"md" | "json" | "html"} ending @param {string} [html] */
+export function download(conversation, ending, html = "") {
+	const texts = {
+		md: asMarkdown,
+		json: (/** @type {Conversation} */ all) => JSON.stringify(all, null, 2),
+		html: () => html,
+	};
+	const name = titleOf(conversation)
+		.replace(/[^\p{L}\p{N}]+/gu, "-")
+		.slice(0, MAX_NAME_CHARS);
+	saveFile(`${name}.${ending}`, texts[ending](conversation));
+}
+
+/** All of them in one file, which can be brought back. @param {Conversation[]} conversations */
+export function downloadAll(conversations) {
+	const day = new Date().toLocaleDateString("sv-SE");
+	saveFile(`product-mcp-${day}.json`, JSON.stringify({conversations}, null, 1));
 }
 
 /** @param {string} name @param {string} text */

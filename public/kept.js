@@ -15,7 +15,7 @@ export function keep(kind, id, value) {
 		if (value) localStorage.setItem(key, JSON.stringify(value));
 		return true;
 	} catch {
-		memory.set(key, value);
+		if (value) memory.set(key, value);
 		return !value;
 	}
 }

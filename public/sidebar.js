@@ -8,7 +8,7 @@ import {t} from "./i18n.js";
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @import {Hit} from "./search.js" */
 /** @typedef {{[action in "open" | "save" | "remove"]: (conversation: Conversation) => void}} OnOne */
-/** @typedef {{current: () => Conversation, create: () => void, reveal: (lead: (view: ConversationView) => void) => void}} OnPage */
+/** @typedef {{current: () => Conversation, create: () => void, view: () => ConversationView, reveal: (lead: (view: ConversationView) => void) => void}} OnPage */
 /** @typedef {OnOne & OnPage} Actions */
 
 const MAX_TITLE_CHARS = 120;
@@ -88,7 +88,7 @@ export function makeSidebar(conversations, actions) {
 	const search = $("search", HTMLInputElement);
 	$("create").onclick = actions.create;
 	search.oninput = () => draw().catch(error => toast(messageOf(error)));
-	followSettings(actions);
+	followSettings(conversations, actions);
 
 	async function draw() {
 		const wanted = search.value.trim();
@@ -112,8 +112,9 @@ export function makeSidebar(conversations, actions) {
 	return draw;
 }
 
-/** What the window of settings does with conversations; what that takes is loaded when it is asked for. @param {Actions} actions */
-function followSettings(actions) {
+/** What the window of settings does with conversations; what that takes is loaded when it is asked for. @param {Conversations} conversations @param {Actions} actions */
+function followSettings(conversations, actions) {
+	const picker = $("import-file", HTMLInputElement);
 	/** @param {string} id @param {() => Promise<unknown>} work */
 	const on = (id, work) => {
 		$(id).onclick = () => work().catch(error => toast(messageOf(error)));
@@ -122,4 +123,30 @@ function followSettings(actions) {
 	for (const ending of /** @type {const} */ (["md", "json"])) {
 		on(ending, async () => (await import("./files.js")).download(current(), ending));
 	}
+	on("html", async () => {
+		const {asPage} = await import("./whole.js");
+		const html = await asPage(actions.view(), titleOf(current()));
+		(await import("./files.js")).download(current(), "html", html);
+	});
+	on("print", async () => {
+		$("settings").hidePopover();
+		await whole;
+		print();
+	});
+	on("all", async () => (await import("./files.js")).downloadAll(conversations.newest()));
+	on("import", async () => picker.click());
+	picker.onchange = async () => {
+		try {
+			const {importFiles} = await import("./imported.js");
+			const {added, said} = await importFiles([...(picker.files ?? [])], conversations);
+			toast(said.join("\n"));
+			if (added[0]) actions.open(added[0]);
+		} catch (error) {
+			toast(messageOf(error));
+		}
+		picker.value = ""; // so that the same file can be chosen again
+	};
+	const keys = import("./shortcuts.js").then(({followKeys}) => followKeys(actions));
+	on("keys", async () => (await keys)());
+	const whole = import("./whole.js").then(({followPrint}) => followPrint(actions.view));
 }

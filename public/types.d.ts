@@ -148,6 +148,8 @@ type Call = {
 	chosen?: unknown;
 	/** What the purchase was shown to cost when it was confirmed. */
 	confirmed?: {total: number} | null;
+	/** It came out of a file, and cannot be made again. */
+	imported?: boolean;
 	/** And nothing else. */
 	isPurchase?: boolean;
 	/** As it was right after the purchase. */

@@ -99,3 +99,29 @@ def test_copying_gives_markdown_also_without_a_clipboard(backend: Backend, open_
     expect(shown.page.locator("#toast")).to_contain_text("已复制")
     shown.input.press("Control+v")
     expect(shown.input).to_have_value("**抄**我")
+
+
+def test_a_page_without_storage_keeps_drafts_while_it_is_open(backend: Backend, open_page: Open) -> None:
+    forbid = """for (const name of ["indexedDB", "localStorage"])
+      Object.defineProperty(window, name, {get() { throw new DOMException("", "SecurityError"); }});"""
+    shown = open_page(backend.url, script=forbid)
+    expect(shown.page.locator("#toast")).to_contain_text("只保留到页面关闭")
+    shown.ask("一")
+    shown.input.fill("写到一半")
+    shown.button("新对话").click()
+    expect(shown.input).to_have_value("")
+    shown.page.go_back()
+    expect(shown.input).to_have_value("写到一半")
+
+
+def test_a_paste_that_is_too_long_says_what_became_of_it(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url, permissions=["clipboard-read", "clipboard-write"])
+    toast = shown.page.locator("#toast")
+    shown.ask("一")
+    shown.page.evaluate("navigator.clipboard.writeText('字'.repeat(20001))")
+    shown.input.press("Control+v")
+    expect(shown.page.locator("#attached li")).to_have_count(1)
+    expect(toast).to_contain_text("作为附件")
+    shown.button("编辑后重新提问").click()
+    shown.page.locator(".mine textarea").press("Control+v")
+    expect(toast).to_contain_text("最多 20000 个字符")

@@ -1,0 +1,85 @@
+// A conversation in full, with what is folded in it: on paper, and as a page that needs nothing else. Loaded after the
+// first paint, so that the browser's own command to print finds it.
+import {h} from "./elements.js";
+import {t} from "./i18n.js";
+
+/** @import {ConversationView} from "./conversation-view.js" */
+
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
+const FRAME = "body{max-width:50rem;margin:auto;padding:2rem 1rem}h1{margin-bottom:1.5rem;font-size:1.3rem}";
+
+/** Unfold all, which fills what is filled once it is seen. Gives what folds it again. @param {HTMLElement} root */
+function unfold(root) {
+	/** @type {HTMLDetailsElement[]} */
+	const opened = [];
+	for (;;) {
+		const folded = root.querySelector("details:not([open])");
+		if (!(folded instanceof HTMLDetailsElement)) break;
+		folded.open = true;
+		folded.dispatchEvent(new Event("toggle")); // the browser's own comes too late
+		opened.push(folded);
+	}
+	for (const button of root.querySelectorAll("button"))
+		if (button.textContent === t("showAll")) button.click();
+	return () => {
+		for (const details of opened) details.open = false;
+	};
+}
+
+/** @param {() => ConversationView} view */
+export function followPrint(view) {
+	const href = new URL("./print.css", import.meta.url).href;
+	document.head.append(
+		Object.assign(document.createElement("link"), {rel: "stylesheet", media: "print", href}),
+	);
+	let refold = () => {};
+	addEventListener("beforeprint", () => {
+		refold = unfold(view().root);
+	});
+	addEventListener("afterprint", () => refold());
+}
+
+/** The page's own pictures are put into it. @param {HTMLImageElement} image */
+async function embed(image) {
+	if (image.src.startsWith("data:")) return;
+	const blob = await (await fetch(image.src)).blob();
+	const reader = new FileReader();
+	reader.readAsDataURL(blob);
+	await new Promise(resolve => {
+		reader.onloadend = resolve;
+	});
+	image.src = `${reader.result}`;
+}
+
+/** Without script, which its policy forbids besides. @param {ConversationView} view @param {string} title */
+export async function asPage({root}, title) {
+	unfold(root)();
+	const log = /** @type {HTMLElement} */ (root.cloneNode(true));
+	const gone = ".acts, .dots, .note button, .slot button, .slot label, .editing, form, textarea, .row > .btn";
+	for (const element of log.querySelectorAll(gone)) element.remove();
+	for (const link of log.querySelectorAll("a[href^='blob:']")) link.removeAttribute("href");
+	for (const details of log.querySelectorAll("details.bubble, .fold > details"))
+		details.setAttribute("open", "");
+	await Promise.all([...log.querySelectorAll("img")].map(image => embed(image).catch(() => image.remove())));
+	const {lang, style} = document.documentElement;
+	const sheets = [...document.styleSheets].filter(({media}) => !media.length); // not that for paper
+	const rules = sheets.flatMap(({cssRules}) => [...cssRules].map(({cssText}) => cssText));
+	/** @type {Record<string, string>[]} */
+	const metas = [
+		{charset: "utf-8"},
+		{"http-equiv": "Content-Security-Policy", content: POLICY},
+		{name: "viewport", content: "width=device-width"},
+	];
+	const head = h("head", metas.map(metaOf), h("title", title), h("style", [...rules, FRAME].join("\n")));
+	const page = h("html", head, h("body", h("h1", title), log)); // in no document, whose policy it would break
+	page.lang = lang;
+	page.style.colorScheme = style.colorScheme;
+	return `<!doctype html>\n${page.outerHTML}`;
+}
+
+/** @param {Record<string, string>} attributes */
+function metaOf(attributes) {
+	const meta = document.createElement("meta");
+	for (const [name, value] of Object.entries(attributes)) meta.setAttribute(name, value);
+	return meta;
+}
