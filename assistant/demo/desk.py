@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from assistant.chat.interfaces import ToolRequest
-from assistant.demo.meaning import RANKS, Item, Scene, ids, squeezed, understand
+from assistant.demo.meaning import RANKS, Scene, ids, squeezed, understand
 from assistant.demo.past import M, PastCall, ShopTools
 from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
 from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
@@ -38,8 +38,8 @@ def queries(words: str, more: str = "") -> list[dict[str, Any]]:
 class Desk:
     """Makes one decision, from the message, what is known by now, and the tools that are offered.
 
-    `scene` is what it has come to; `buying`: the decision is about a call that writes, which is not made if
-    the message is `taken_back` in the same sentence.
+    `scene` is what it has come to. A call that writes is not made if the message is `taken_back` in the same
+    sentence: the decision is no calls then.
     """
 
     message: str
@@ -53,8 +53,7 @@ class Desk:
     def __post_init__(self) -> None:
         # a name that was asked for does not change the language
         spoken = (self.before.asked and self.before.tongue) or tongue(self.message, self.before.tongue)
-        self.say, self.nearly, self.buying = Voice(spoken), "", False
-        self.before = replace(self.before, shelf=dict(self.before.shelf))
+        self.say, self.nearly = Voice(spoken), ""
         self.shelf = self.before.shelf
         self._read()
         self.said = understand(self.message, self.before, self.corrects)
@@ -73,22 +72,17 @@ class Desk:
         return self.nearly + said
 
     def _read(self) -> None:
-        """Take over what the results name; how much is left is only known from them."""
-        self.shelf |= {one.id: one.model_copy(update={"left": None}) for one in self.shelf.values()}
-        for call in self.calls:
-            for row in call.rows(InventoryItem):
-                product = row.product or self._item(row.productId)
-                self.shelf[row.productId] = Item(**product.model_dump() | {"left": row.quantity})
-            for one in call.rows(Product):
-                left = self.shelf[one.id].left if one.id in self.shelf else None
-                self.shelf[one.id] = Item(**one.model_dump(), left=left)
+        """Take over what the results name, and how much is left now."""
+        stocked = [row for call in self.calls for row in call.rows(InventoryItem)]
+        self.left = {row.productId: row.quantity for row in stocked}
+        found = [one for call in self.calls for one in call.rows(Product)]
+        self.shelf |= {one.id: one for one in (*(row.product for row in stocked), *found) if one}
 
-    def _item(self, product_id: int | None) -> Item:
-        """Return a product, or a placeholder for one of which only the id is known."""
-        nameless = Item(id=product_id or 0, name=f"#{product_id}", price=float("nan"), description="")
+    def _item(self, product_id: int | None) -> Product:
+        nameless = Product(id=product_id or 0, name=f"#{product_id}", price=float("nan"), description="")
         return self.shelf.get(nameless.id, nameless)
 
-    def _known(self, ids: Iterable[int | None]) -> list[Item]:
+    def _known(self, ids: Iterable[int | None]) -> list[Product]:
         return [self._item(one) for one in ids]
 
     def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
@@ -109,18 +103,17 @@ class Desk:
             raise Decided(self.say("failed", reason=failed[0].reason or None))
         return found
 
-    def _catalogue(self, **filters: Any) -> list[Item]:
+    def _catalogue(self, **filters: Any) -> list[Product]:
         return self._known(row.id for row in self._ask("get_products", filters)[0].rows(Product))
 
-    def _look_up(self, products: Sequence[Item] | None, anyway: bool = False, **filters: Any) -> list[Item]:
-        """Return these products, or all, with their stock."""
+    def _look_up(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
         if products is None or products:
             ids = None if products is None else sorted({one.id for one in products[:DEFAULT_LIMIT]})
             calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
             found = self._known(row.productId for call in calls for row in call.rows(InventoryItem))
         return found if products is None else self._known(one.id for one in products)
 
-    def _matches(self, words: str, more: str = "") -> tuple[list[Item], bool]:
+    def _matches(self, words: str, more: str = "") -> tuple[list[Product], bool]:
         """Return what the shop finds for words, and whether that is meant for sure.
 
         It is if the words stand in its name, or if the search finds it by the first and the last word, too.
@@ -131,21 +124,21 @@ class Desk:
         sure = named or [one for one in found if all(one in other for other in others)]
         return sure or found, bool(sure)
 
-    def _find(self, text: Sentence) -> list[Item] | None:
+    def _find(self, text: Sentence) -> list[Product] | None:
         """Return the products that a sentence names (id, name, words, "it"); None if it names none."""
         if named := ids(self.before.marked(text)):
             if not self.shelf.keys() >= set(named):
                 self._catalogue()
             return self._known(one for one in named if one in self.shelf)
-        words, query = text.words(), text.question()
-        if not query:
+        words, uses = text.words(), text.uses()
+        if not words and not uses:
             return self._known(self.before.focus) or None if text.says("it") else None
-        found, sure = self._matches(words, query.removeprefix(words))
-        if found and pattern("[<CJK>]{4}").fullmatch(query):
+        found, sure = self._matches(words, uses)
+        if found and not uses and pattern("[<CJK>]{4}").fullmatch(words):
             self.nearly = "" if sure else self.say("nearly", words=words)
         return found or ([] if words else None)
 
-    def _ranked(self, found: list[Item] | None = None) -> list[Item]:
+    def _ranked(self, found: list[Product] | None = None) -> list[Product]:
         """Return the cheapest or the dearest, the second of them, or three of them, if that is asked for."""
         if not (which := self.text.first_of(RANKS)):
             return []
@@ -160,104 +153,103 @@ class Desk:
         return found[start : start + (pieces(self.text.says("top")) or 1)]
 
     def _of(self, key: str, row: BaseModel, **more: object) -> str:
-        """Return a sentence, or a row of a table, about a row of a result."""
-        known = row.model_dump()
+        known: dict[str, Any] = row.model_dump()
+        if isinstance(row, Product):
+            known["left"] = self.left.get(row.id)
         if isinstance(row, Order):
             goods = [self._of("goods", self._item(one.productId), count=one.quantity) for one in row.items]
             known |= {"goods": " + ".join(goods[:MAX_ROWS]), "mark": "" if row.status == "placed" else " ✗"}
-            with suppress(ValueError, OverflowError):  # the shop's clock
-                known["orderDate"] = str(datetime.fromisoformat(row.orderDate).astimezone(self.now.tzinfo))[
-                    :16
-                ]
+            with suppress(ValueError, OverflowError):
+                placed = datetime.fromisoformat(row.orderDate).astimezone(self.now.tzinfo)  # the shop's clock
+                known["orderDate"] = f"{placed:%Y-%m-%d %H:%M}"
         return self.say(key, **known | more)
 
     def _table(self, kind: str, rows: Sequence[BaseModel], **parts: str) -> str:
         lines = (self._of(f"{kind}_row", row) for row in rows[:MAX_ROWS])
         return "\n".join([self.say(f"{kind}_head", **parts), *lines])
 
-    def _show(self, products: Sequence[Item], focus: Sequence[Item] = ()) -> None:
-        """Remember which products the answer is about."""
+    def _show(self, products: Sequence[Product], focus: Sequence[Product] = ()) -> None:
         self.scene.shown = tuple(one.id for one in products)
         self.scene.focus = tuple(one.id for one in focus or products)
 
-    def _several(self, key: str, found: Sequence[Item], more: str = "", **parts: object) -> str:
+    def _several(self, key: str, found: Sequence[Product], more: str = "", **parts: object) -> str:
         """Return a sentence and the products below it, with their stock where it is known."""
         self._show(found)
-        kind, count = (
-            "products" if all(one.left is None for one in found) else "stocked",
-            f"{len(found)}{more}",
-        )
+        count, kind = f"{len(found)}{more}", "stocked" if self.left else "products"
         text = self.say(key, count=count, **parts) + self._table(kind, found)
         return text + (self.say("rest", shown=MAX_ROWS, count=count) if more or len(found) > MAX_ROWS else "")
 
-    def _answer(self, key: str, found: Sequence[Item], **parts: object) -> str:
+    def _answer(self, key: str, found: Sequence[Product], **parts: object) -> str:
         """Answer about what was found: one product, several, or nothing, but what there is in the budget."""
-        if len(found) > 1:
-            return self._several(f"{key}s" if f"{key}s" in DATA["say"] else "found", found)
-        if found:
+        if len(found) == 1:
             self._show(found)
             return self._of(key, found[0], **parts)
+        if found:
+            return self._several(f"{key}s" if f"{key}s" in DATA["say"] else "found", found)
         low, high = self.text.budget()
-        there, words = self._catalogue(minPrice=low, maxPrice=high) or self._catalogue(), self.text.words()
-        key = ("unlike" if words else "unlike_any") if there else "empty"
-        return self._several(key, there, words=words) if there else self.say(key)
+        if not (there := self._catalogue(minPrice=low, maxPrice=high) or self._catalogue()):
+            return self.say("empty")
+        words = self.text.words()
+        return self._several("unlike" if words else "unlike_any", there, words=words)
 
     def _hello(self) -> str:
         return self.say("hello") + "".join(f"\n- {one}" for one in self.say.examples())
 
     def _products(self) -> str:
         found, nth = self._ranked() or self._find(self.text), self.text.place()
-        if found or (found is not None and not (self.text.says("open") and self.text.says("catalogue"))):
-            which = self.text.first_of(RANKS) or "one_price"
-            return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
-        (call,) = self._ask("get_products", {})
-        found, more = self._catalogue(), "+" if call.is_partial(DEFAULT_LIMIT) else ""
-        return self._several("count", found, more) if found else self.say("empty")
+        if found is None or not (found or not self.text.says("open") or not self.text.says("catalogue")):
+            there = self._catalogue()
+            more = "+" if self._ask("get_products", {})[0].is_partial(DEFAULT_LIMIT) else ""
+            return self._several("count", there, more) if there else self.say("empty")
+        which = self.text.first_of(RANKS) or "one_price"
+        return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
-        asked, told = self.text.fact() or (pattern("$"), pattern("$"))
+        asked, told = self.said.like.fact() or (pattern("$"), pattern("$"))
         rest = Sentence(asked.sub(" ", self.text))
         found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
         found = found or self._find(self.text) or []
-        return self._answer(
-            "fact" if any(told.search(one.description) for one in found) else "no_fact", found
-        )
+        known = any(told.search(one.description) for one in found)
+        return self._answer("fact" if known else "no_fact", found)
 
     def _compare(self) -> str:
         parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
         firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or ids(part)]
-        found = list({one.id: one for first in firsts for one in first}.values())
+        found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
         if len(found) < 2:
             found = self._known(self.before.shown) if len(self.before.shown) > 1 else self._catalogue()
         if len(found) < 2:
             return self._products()
         low, *_, high = sorted(self._look_up(found), key=attrgetter("price"))
         gap = high.price - low.price
-        return self._several(
-            "compared" if gap else "same_price", found, low=low.name, high=high.name, gap=gap
-        )
+        key = "compared" if gap else "same_price"
+        return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
     def _stock(self) -> str:
+        def left(one: Product) -> int:
+            return self.left.get(one.id, 0)
+
         if not self.text.says("low"):
             found, way = self._look_up(self._find(self.text)), self.text.first_of(("most", "least"))
-            found = sorted(found, key=lambda one: one.left or 0, reverse=way == "most") if way else found
-            return self._answer("no_stock" if all(one.left == 0 for one in found) else "in_stock", found)
+            found = sorted(found, key=left, reverse=way == "most") if way else found
+            return self._answer("in_stock" if any(map(left, found)) else "no_stock", found)
         few = pieces(self.text.says("few"))
         limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
-        found = [one for one in self._look_up(None, maxQuantity=limit) if (one.left or 0) <= limit]
-        low = sorted(found or self._look_up(None), key=lambda one: one.left or 0)
-        return self._several("low" if found else "none_low", low if found else low[:MAX_NEAR], limit=limit)
+        if found := [one for one in self._look_up(None, maxQuantity=limit) if left(one) <= limit]:
+            return self._several("low", sorted(found, key=left), limit=limit)
+        return self._several("none_low", sorted(self._look_up(None), key=left)[:MAX_NEAR], limit=limit)
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
 
-        def lacks(one: Item) -> tuple[bool, float]:
-            return one.left == 0, max((low or 0) - one.price, one.price - (high or float("inf")), 0)
+        def lacks(one: Product) -> tuple[bool, float]:
+            beyond = max((low or 0) - one.price, one.price - (high or float("inf")), 0)
+            return self.left.get(one.id) == 0, beyond
 
         found = self._look_up(self._catalogue(minPrice=low, maxPrice=high) if named is None else named)
         if not (fits := [one for one in found if not any(lacks(one))]):
             best = sorted(self._look_up(self._catalogue() if named is None else named), key=lacks)[:1]
-            return self._answer("sold_out" if any(one.left == 0 for one in best) else "nearest", best)
+            return self._answer("sold_out" if any(lacks(one)[0] for one in best) else "nearest", best)
         if named is None and len(fits) > 1:
             return self._several("choice", fits)
         text = self._of("recommend", fits[0])
@@ -271,14 +263,10 @@ class Desk:
         return call.rows(model), call.is_partial(limit)
 
     def _told(self, key: str, orders: Sequence[Order]) -> str:
-        """Return a sentence about the first of some orders, and all of them below it."""
+        if not orders:
+            return self.say("no_orders")
         self._ask("get_products", {}, anyway=True)  # the names
-        known = {"count": len(orders)}
-        return (
-            self._of(key, orders[0], **known) + self._table("orders", orders)
-            if orders
-            else self.say("no_orders")
-        )
+        return self._of(key, orders[0], count=len(orders)) + self._table("orders", orders)
 
     def _order(self) -> str:
         wanted = int(self.text.says("order_number"))
@@ -288,29 +276,31 @@ class Desk:
         return self._told("one_order", [one for one in found if one.id == wanted])
 
     def _orders(self) -> str:
-        text, name = self.text, self.said.lines[0].customer
-        (since, until), (low, high) = self.said.dated.period(self.now.date()), text.budget()
+        text, like, name = self.text, self.said.like, self.said.lines[0].customer
+        since, until = text.period(self.now.date()) or like.period(self.now.date()) or (None, None)
         if name and name.islower():
             known = [row.label for row in self._booked(SalesSummary, groupBy="customer")[0]]
             name = next((one for one in known if one.lower() == name), name)
+        low, high = like.budget()
         filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
         filters["customerName"] = name
-        if way := text.first_of(("largest", "smallest")):
+        if way := like.first_of(("largest", "smallest")):
             found, more = self._booked(Order, **filters)
             placed = [order for order in found if order.status == "placed"]
             placed.sort(key=attrgetter("totalAmount"), reverse=way == "largest")
             start = self.say("among", count=len(found)) if more else ""
-            return start + self._told(way, placed[max(text.place() - 1, 0) :][:1])
-        group = text.first_of(("day", "customer", "product"), "by_")
-        rest = text.without(f"by_{group}").without("orders") if group else text
+            return start + self._told(way, placed[max(like.place() - 1, 0) :][:1])
+        group = like.first_of(("day", "customer", "product"), "by_")
+        rest = text if text.words() else like
+        rest = rest.without(f"by_{group}").without("orders") if group else rest
         goods = self._find(rest) if group != "product" and (len(rest.words()) > 1 or ids(rest)) else None
         filters["productId"] = goods[0].id if goods and len(goods) == 1 else None
-        if goods and not group and text.first_of(("sold", "by_quantity")):
+        if goods and not group and like.first_of(("sold", "by_quantity")):
             self._show(goods)
             return self._sums("product", filters, {str(one.id) for one in goods})
-        if group or (not goods and text.first_of(("total", "average", "sold"))):
+        if group or (not goods and like.first_of(("total", "average", "sold"))):
             return self._sums(group or "total", filters)
-        wanted = 1 if text.says("last_order") else min(pieces(text.says("newest")), MAX_LIMIT)
+        wanted = 1 if like.says("last_order") else min(pieces(like.says("newest")), MAX_LIMIT)
         found, more = self._booked(Order, wanted or MAX_ROWS, **filters)
         start = self._sums("total", filters) if more and not wanted and low is high is None else ""
         return start + self._told("orders_some" if more else "orders_all", found)
@@ -321,21 +311,23 @@ class Desk:
         found = [row for row in found if row.orders and (not only or row.key in only)]
         if not found:
             return self.say("no_orders")
+        like, who = self.said.like, filters["customerName"]
         if group == "total":
-            who = self.say("who", name=filters["customerName"]) if filters["customerName"] else ""
-            return self._of("mean" if self.text.says("average") else "sum", found[0], who=who)
+            who = self.say("who", name=who) if who else ""
+            return self._of("mean" if like.says("average") else "sum", found[0], who=who)
         quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
         end = self.say("in_all", quantity=quantity, amount=amount)
         end = "\n\n" + self._sums("total", filters) if more else end
-        start, least, sold = "", self.text.says("least"), {row.key for row in found}
+        start, least, sold = "", like.says("least"), {row.key for row in found}
         for one in self._catalogue() if group == "product" and least else ():
             nothing = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
             found += [nothing] if nothing.key not in sold else []
-        by = self.text.first_of(("quantity", "amount"), "by_") or (
-            "quantity" if group == "product" else "amount"
-        )
-        if group != "day" or least or self.text.first_of(("most", f"by_{by}")):
+        by = like.first_of(("quantity", "amount"), "by_")
+        by = by or ("quantity" if group == "product" else "amount")
+        if group != "day" or least or like.first_of(("most", f"by_{by}")):
             found.sort(key=lambda row: (getattr(row, by) * (1 if least else -1), -row.amount, row.key))
-            start = self._of(f"first_{by}", found[0], which=self.say("little" if least else "much"))
-        shown = found[: pieces(self.text.says("top")) or len(found)]
+            nth = min(max(like.place(), 1), len(found))
+            place, which = self.say("nth", n=nth) if nth > 1 else "", self.say("little" if least else "much")
+            start = self._of(f"first_{by}", found[nth - 1], nth=place, which=which)
+        shown = found[: pieces(like.says("top")) or len(found)]
         return start + self._table("sums", shown, group=self.say(f"column_{group}")) + end

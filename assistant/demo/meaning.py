@@ -4,18 +4,7 @@ import re
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from assistant.demo.words import (
-    DATA,
-    SIGNS,
-    Sentence,
-    Tongue,
-    clean,
-    first_group,
-    fold,
-    number,
-    pattern,
-    pieces,
-)
+from assistant.demo.words import DATA, SIGNS, Sentence, Tongue, clean, fold, pattern, pieces
 from models import MAX_NAME, Product
 
 MAX_PARTS = 50  # of a sentence that may be lines of an order
@@ -26,17 +15,11 @@ RANKS = ("cheapest", "dearest")
 NOTHING = Sentence()
 
 
-class Item(Product):
-    """A product, with how much is left of it where that is known."""
-
-    left: int | None = None
-
-
 @dataclass(frozen=True)
 class Line:
     """One product of an order, by id or in words, for a customer; `quantity` 0 cannot be ordered.
 
-    `pair`: the quantity counts pairs. `key` is that of a purchase of which nobody knows what became.
+    `pair`: the quantity counts pairs.
     """
 
     customer: str | None = None
@@ -44,7 +27,6 @@ class Line:
     product_id: int | None = None
     words: str = ""
     pair: bool = False
-    key: str | None = None
 
     @property
     def bare(self) -> bool:
@@ -63,14 +45,15 @@ class Line:
 class Meaning:
     """What a message asks for: `text` is the sentence with marks for the customers.
 
-    `act` is what it does to the order before it, if anything; `dated` is the sentence that names the days.
+    `act` is what it does to the order before it, if anything; "and the watch?" asks the same as the sentence
+    that it is `like`, which else is itself.
     """
 
     goal: str
     text: Sentence
     lines: tuple[Line, ...] = (Line(),)
     act: str = ""
-    dated: Sentence = NOTHING
+    like: Sentence = NOTHING
 
 
 @dataclass
@@ -85,7 +68,7 @@ class Scene:
     asked: str = ""  # product_id, quantity or customer: what was asked for
     placed: tuple[Line, ...] = ()
     placed_id: int = 0
-    shelf: dict[int, Item] = field(default_factory=dict)  # what tool results name, in their order
+    shelf: dict[int, Product] = field(default_factory=dict)  # what tool results name
 
     def marked(self, text: Sentence) -> Sentence:
         """Put a mark for each product that a sentence names in full, or as "the second one" shown."""
@@ -121,7 +104,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
         "numbered": text.says("order_number"),
         "counting": text.has("<N>"),
         "fact": text.fact() is not None and scene.asked != "product_id",
-        "use": any(map(text.has, DATA["uses"])),
+        "use": text.uses(),
     }
     goal = _first("goals", text, known) or "unknown"
     lines = _lines(text.without("cancel").without("remove") if scene.draft else text, scene)
@@ -138,14 +121,14 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
         lines = [Line(alone["name"])]
     lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
     before, given = scene.meaning, lines[0]
-    if before.goal == "orders" and goal in ("unknown", "orders") and text.says("follow") and not rest.words():
-        return replace(before, lines=tuple(lines) if given.customer else before.lines, dated=text)
+    if goal in ("unknown", before.goal) and text.says("follow") and before.goal in DATA["kinds"]["followed"]:
+        return replace(before, text=rest, lines=tuple(lines) if given.customer else before.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
     known |= {f"is_{goal}": True, "asked": scene.asked, f"asked_{scene.asked}": True, "asks": "?" in message}
     known |= {"waits": scene.draft, "one_waits": len(scene.draft) == 1, "placed": scene.placed}
     known |= {"corrects": corrects, "counted": given.quantity is not None, "customer": given.customer}
     known |= {"goods": not all(line.bare for line in lines), "words": rest.words()}
-    return Meaning(goal, rest, tuple(lines), _first("acts", text, known), text)
+    return Meaning(goal, rest, tuple(lines), _first("acts", text, known), rest)
 
 
 def _first(table: str, text: Sentence, known: dict[str, Any]) -> str:
@@ -165,10 +148,10 @@ def customers(text: str) -> tuple[list[str], str]:
     for _ in range(MAX_CUSTOMERS):
         for found in (found for one in known["patterns"] for found in pattern(one).finditer(text)):
             parts = found.groupdict()
-            name, who = parts["name"].strip(" .'"), parts.get("who")
+            name, who = parts["name"].strip(" .'").removesuffix("'s"), parts.get("who")
             if who and re.fullmatch(known["label"], name):
                 name = f"{who.lower()}{' ' if who.isascii() else ''}{name}"
-            elif not name or pattern(known["nobody"]).fullmatch(name) or number(name) is not None:
+            elif not name or pattern(known["nobody"]).fullmatch(name) or pieces(name):
                 continue
             if name not in names:
                 text = f"{text[: found.start()]} {chr(MARK + len(names))}{text[found.end() :]}"
@@ -187,7 +170,7 @@ def _lines(text: Sentence, scene: Scene) -> list[Line]:
     head, shared = Sentence(said.split(chr(MARK))[0]), None
     begins = names and not (head.words() or head.has("<N>"))
     if each := pattern(DATA["lines"]["each"]).search(said):
-        said, shared = _cut(said, each), pieces(first_group(each))
+        said, shared = _cut(said, each), pieces(each[each.lastindex or 0])
     first = pattern(r"<N>\s*<M>").search(said)
     sides = "unparted" if first and not Sentence(said[: first.start()]).words() else "unjoined"
     said = pattern(DATA["lines"][sides]).sub(",", said)  # 两个充电宝一个手表, 充电宝两个手表一个
@@ -219,7 +202,7 @@ def _lines(text: Sentence, scene: Scene) -> list[Line]:
 def _line(part: Sentence, shared: int | None) -> Line:
     product_id = None
     if found := pattern(DATA["lines"]["id"]).search(part):
-        product_id, part = int(first_group(found)), _cut(part, found)
+        product_id, part = int(found[found.lastindex or 0]), _cut(part, found)
     for one in DATA["lines"]["counts"]:
         if count := pattern(one).search(part):
             quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
@@ -234,4 +217,4 @@ def _cut(text: str, found: re.Match[str]) -> Sentence:
 
 def ids(text: str) -> list[int]:
     """Return the ids of products that are named by id: 商品 3, product 3, #3, and tokens."""
-    return [int(first_group(found)) for found in pattern(DATA["lines"]["id"]).finditer(text)]
+    return [int(found[found.lastindex or 0]) for found in pattern(DATA["lines"]["id"]).finditer(text)]

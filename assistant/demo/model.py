@@ -71,7 +71,7 @@ def decide(messages: Sequence[Message], tools: ShopTools, now: datetime) -> Deci
             corrects, taken_back = n > 0 or len(parts) > len(kept), n < kept[-1]
             clerk = Orders(parts[n], past_calls(turn), scene, tools, today, corrects, taken_back)
             decision, scene = clerk.decide(), clerk.scene
-            if not isinstance(decision, str) and taken_back and not clerk.buying:
+            if taken_back and decision and not isinstance(decision, str):
                 break
         if end is None and not isinstance(decision, str):
             rounds = sum(1 for message in turn if message.tool_calls)

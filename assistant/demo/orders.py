@@ -1,4 +1,4 @@
-"""Takes orders and says how they ended, and does what the owner's tools do."""
+"""Takes orders and says how they ended; cancels one where the owner's tools are there."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 from assistant.demo.desk import MAX_ROWS, Decided, Desk, queries
-from assistant.demo.meaning import Item, Line
+from assistant.demo.meaning import Line
 from assistant.demo.past import PastCall
-from assistant.demo.words import DATA, number, pattern
-from models import Order
+from assistant.demo.words import DATA, pattern
+from models import Order, Product
 
 COUNT_AND_NAME = f"^{DATA['lines']['count_and_name']}$"  # 4 Tom
 
@@ -21,7 +21,8 @@ class Orders(Desk):
         lines, found = self.said.lines, self._find(self.text)
         meant = len(self.before.focus) == 1 if all(line.bare for line in lines) else found
         counts = all(line.quantity for line in lines) or (lines[0].customer and self.text.says("single"))
-        if (meant and counts) or (not found and self.text.has(COUNT_AND_NAME)):
+        named = not found and self.text.has(COUNT_AND_NAME)
+        if named or (meant and counts and not self.text.says("question")):
             return self._take(lines)
         if found:
             return self._products()
@@ -34,6 +35,8 @@ class Orders(Desk):
         match self.said.act:
             case "closed":
                 return self.say("closed", id=self.before.placed_id)
+            case "quote":
+                return self._basket("quote", draft)
             case "remove":
                 gone = {product.id for line in given for product in self._named(line)}
                 kept = [line for line in draft if line.product_id not in gone]
@@ -42,33 +45,41 @@ class Orders(Desk):
                     return self.say("cancelled")
                 draft = kept
             case "fill":
-                at = next(n for n, line in enumerate(draft) if getattr(line, self.before.asked) is None)
+                at = next(n for n, line in enumerate(draft) if not getattr(line, self.before.asked))
                 others = replace(given[0], product_id=None, words="")
                 draft = [(given[0] if n == at else others).changed(line) for n, line in enumerate(draft)]
             case "again":
                 new = [Line(line.customer, line.quantity) for line in given]
                 draft = [one.changed(line) for line in new for one in self.before.placed or draft]
             case "change":
+                at = len(draft) - 1
                 for line in given:
-                    self._change(draft, line)
+                    at = self._change(draft, line, at)
             case "":
                 draft = list(given)
         return self._take(draft)
 
-    def _change(self, draft: list[Line], given: Line) -> None:
-        """Add a line to an order, or change the one of the same product, else the last; a name is for all."""
+    def _change(self, draft: list[Line], given: Line, at: int) -> int:
+        """Add a line to an order, or change the one of the same product, else that `at`; a name is for all.
+
+        Returns which one it was.
+        """
         if self.text.says("add") and not given.bare:
             draft.append(Line(draft[-1].customer).changed(given))
-            return
+            return len(draft) - 1
+        if given.bare and given.quantity and (sign := self.text.first_of(("more", "fewer"))):
+            more = given.quantity if sign == "more" else -given.quantity
+            given = replace(given, quantity=max((draft[at].quantity or 0) + more, 0))
         found = [product.id for product in self._named(given)]
         if not found and pattern(DATA["customers"]["alone"]).fullmatch(given.words):
             given = Line(given.words, given.quantity)
         given = replace(given, product_id=found[0]) if len(found) == 1 else given
-        same = [n for n, line in enumerate(draft) if [line.product_id] == found] or [len(draft) - 1]
+        same = [n for n, line in enumerate(draft) if [line.product_id] == found] or [at]
         for n in range(len(draft)) if given == Line(given.customer) else same[:1]:
             draft[n] = draft[n].changed(given)
+        return same[0]
 
-    def _named(self, line: Line) -> list[Item]:
+    def _named(self, line: Line) -> list[Product]:
         """Return the products that a line names for sure: by id, in words, or as the cheapest."""
         if line.product_id is not None:
             return self._known([line.product_id])
@@ -82,25 +93,20 @@ class Orders(Desk):
         if len(lines) == 1 and lines[0].bare and self.text.says("all_of_them"):
             there = self.before.shown or [product.id for product in self._catalogue()]
             lines = [replace(lines[0], quantity=lines[0].quantity or 1, product_id=one) for one in there]
-        ready = self._ready(lines)
+        self._ask("get_products", *(one for line in lines for one in queries(line.words)), anyway=True)
+        ready = [one for at in range(len(lines)) for one in self._goods(lines, at)]
         self._show(self._known(line.product_id for line in ready))
-        self.scene.draft = tuple(replace(line, quantity=line.quantity or None) for line in ready)
-        if line := next((line for line in ready if not line.quantity), None):
-            self.scene.asked = "quantity"
-            self._show(self._known([line.product_id]))
-            wrong = self.say("bad_quantity") if line.quantity == 0 else ""
-            return wrong + self._of("ask_quantity", self._item(line.product_id))
+        self.scene.draft = tuple(ready)
+        for line in ready:
+            if not line.quantity:
+                self.scene.asked = "quantity"
+                self._show(self._known([line.product_id]))
+                wrong = self.say("bad_quantity") if line.quantity == 0 else ""
+                return wrong + self._of("ask_quantity", self._item(line.product_id))
         if nameless := [line for line in ready if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
-        bought = any(call.kind == "create_purchase" for call in self.calls)
-        return ("" if bought else self._too_few(ready)) or self._purchase(ready)
-
-    def _ready(self, lines: Sequence[Line]) -> list[Line]:
-        """Return the lines with their products, all of which are looked up at once."""
-        asked = [query for line in lines for query in queries(line.words)]
-        self._ask("get_products", *asked, anyway=True)
-        return [one for at in range(len(lines)) for one in self._goods(lines, at)]
+        return self._too_few(ready) or self._purchase(ready)
 
     def _goods(self, lines: Sequence[Line], at: int) -> list[Line]:
         """Return a line with its product and in pieces, none for a remark; or ask which product it is."""
@@ -119,7 +125,7 @@ class Orders(Desk):
         said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
         raise Decided((said + self.say("ask_product")).strip())
 
-    def _sized(self, line: Line, product: Item) -> Line:
+    def _sized(self, line: Line, product: Product) -> Line:
         """Return a line in pieces: one of "it" or "the cheapest", and of what is sold in pairs one a pair."""
         quantity = line.quantity
         if quantity is None and not line.words and self.text.says("single"):
@@ -127,7 +133,7 @@ class Orders(Desk):
         if line.pair and not pattern(DATA["in_pairs"]).search(f"{line.words} {product.name}"):
             unclear = pattern(DATA["perhaps_pairs"]).search(f"{product.name} {product.description}")
             quantity = None if unclear else (quantity or 0) * 2
-        return Line(line.customer, quantity, product.id, key=line.key)
+        return Line(line.customer, quantity, product.id)
 
     def _basket(self, key: str, lines: Sequence[Line], most: float | None = None) -> str:
         """Return a sentence about what some lines are and cost, and whether that is within a budget."""
@@ -138,20 +144,23 @@ class Orders(Desk):
         return self.say(key, items=items, total=cost) + self.say(verdict, limit=most, gap=cost - (most or 0))
 
     def _quote(self) -> str:
-        """Say what so many of some products would cost."""
         lines = [line for line in self.said.lines if line.quantity and not line.bare]
-        if not lines or any(len(self._named(line)) != 1 for line in lines):
+        found = [self._named(line) for line in lines]
+        if not lines or any(len(one) != 1 for one in found):
             return self._products()
-        lines = self._ready(lines)
+        lines = [self._sized(line, one[0]) for line, one in zip(lines, found, strict=True)]
         self._show(self._known(line.product_id for line in lines))
+        self.scene.draft = tuple(lines)
         return self._basket("quote", lines, self.text.budget()[1])
 
     def _too_few(self, lines: Sequence[Line]) -> str:
         """Say of which product the shop has too little, and offer what is left; empty if it has enough."""
+        if any(call.kind == "create_purchase" for call in self.calls):
+            return ""
         self._look_up(self._known(line.product_id for line in lines), anyway=True)
         for at, line in enumerate(lines):
-            left = self._item(line.product_id).left
-            if left is not None and left < (line.quantity or 0) and not line.key:
+            left = self.left.get(line.product_id or 0)
+            if left is not None and left < (line.quantity or 0):
                 kept = [replace(line, quantity=left)] if left else []
                 self.scene.draft = (*lines[:at], *kept, *lines[at + 1 :])
                 text = self._of("out_of_stock_purchase", self._item(line.product_id), available=left)
@@ -160,24 +169,23 @@ class Orders(Desk):
 
     def _purchase(self, lines: Sequence[Line]) -> str:
         """Order for each customer, and say how that ended; what was not bought goes on waiting."""
-        orders: dict[tuple[str | None, str | None], Counter[int | None]] = {}
+        orders: dict[str | None, Counter[int | None]] = {}
         for line in lines:
-            orders.setdefault((line.customer, line.key), Counter())[line.product_id] += line.quantity or 0
+            orders.setdefault(line.customer, Counter())[line.product_id] += line.quantity or 0
         requests = []
-        for (customer, key), goods in orders.items():
+        for customer, goods in orders.items():
             items = [{"productId": product, "quantity": count} for product, count in goods.items()]
-            requests.append({"customerName": customer, "items": items, "idempotencyKey": key})
+            requests.append({"customerName": customer, "items": items})
         calls = self._perform("create_purchase", *requests)
-        return "\n\n".join(self._outcome(*whose, call) for whose, call in zip(orders, calls, strict=False))
+        return "\n\n".join(map(self._outcome, orders, calls))
 
     def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
         """Return the calls of a tool that writes, made once in a turn; what was read before them is old."""
-        self.buying = True
         if not self.tools.has(kind):
             raise Decided(self.say("not_connected"))
         done = [n for n, call in enumerate(self.calls) if call.kind == kind]
-        if self.taken_back or not done:
-            raise Decided([self.tools.call(kind, one)[0] for one in requests])
+        if not done:
+            raise Decided([] if self.taken_back else [self.tools.call(kind, one)[0] for one in requests])
         made = [self.calls[n] for n in done[: len(requests)]]
         self.calls = self.calls[done[-1] :]
         self._read()
@@ -189,52 +197,26 @@ class Orders(Desk):
         key = f"{DATA['outcomes'].get(call.code, 'failed')}_{what}"
         return self.say(key, **call.params | {"reason": call.reason or None}) if call.code else ""
 
-    def _outcome(self, customer: str | None, key: str | None, call: PastCall) -> str:
+    def _outcome(self, customer: str | None, call: PastCall) -> str:
         """Say how a purchase ended: with an order and what is left, with a refusal, or nobody knows."""
-        lines = tuple(line for line in self.scene.draft if (line.customer, line.key) == (customer, key))
-        self.scene.draft = tuple(line for line in self.scene.draft if line not in lines)
         orders = call.rows(Order)
         call.code = call.code or ("" if orders else "unreadable")
-        if refused := self._refusal(call):
-            if DATA["outcomes"].get(call.code) == "unknown":
-                key = key or str(call.params.get("idempotencyKey") or call.id)
-            if call.code not in ("declined", "cancelled"):
-                self.scene.draft += tuple(replace(line, key=key) for line in lines)
-            return refused
+        lines = tuple(line for line in self.scene.draft if line.customer == customer)
+        if DATA["outcomes"].get(call.code, "failed" if call.code else "") not in DATA["kinds"]["waiting"]:
+            self.scene.draft = tuple(line for line in self.scene.draft if line not in lines)
+        if call.code:
+            return self._refusal(call)
         self.scene.placed, self.scene.placed_id = lines, orders[0].id
         items = orders[0].items[:MAX_ROWS]
         goods = self._look_up(self._known(item.productId for item in items), anyway=True)
         told = self._of("bought", orders[0])
         for item, one in zip(items, goods, strict=True):
-            told += self._of("some_item" if one.left is None else "bought_item", one, count=item.quantity)
+            told += self._of("bought_item" if one.id in self.left else "some_item", one, count=item.quantity)
         return told
-
-    def _owner(self, tool: str, product: Item | None, **arguments: object) -> str:
-        """Do what only the owner's tools do, and say what came of it."""
-        if not self.tools.has(tool):
-            return self.say(f"no_{tool}", **arguments)
-        if not product and tool != "cancel_order":
-            return self.say(f"ask_{tool}")
-        (call,) = self._perform(tool, arguments)
-        told = self._item(product.id if product else None)
-        return self._refusal(call) or self._of(tool, told, **arguments)
 
     def _cancel(self) -> str:
         order = int(self.text.says("order_number") or self.before.placed_id)
-        return self._owner("cancel_order", None, orderId=order) if order else self.say("nothing_waits")
-
-    def _restock(self) -> str:
-        lines = [line for line in self.said.lines if line.quantity and not line.bare][:1]
-        line = self._goods(lines, 0)[0] if lines and self.tools.has("restock") else Line()
-        product = self._item(line.product_id) if lines else None
-        return self._owner("restock", product, productId=line.product_id, change=line.quantity)
-
-    def _edit_product(self) -> str:
-        cost, name = self.text.says("new_price"), self.text.says("new_name")
-        rest = self.text.without("new_price" if cost else "new_name")
-        found = self._find(rest) or [] if (cost or name) and self.tools.has("change_product") else []
-        if len(found) > 1:
-            return self._answer("one_price", found)
-        changes = {"price": number(cost)} if cost else {"name": name}
-        product = found[0] if found else None
-        return self._owner("change_product", product, productId=product and product.id, **changes)
+        if not order or not self.tools.has("cancel_order"):
+            return self.say("no_cancel_order" if order else "nothing_waits", orderId=order)
+        (call,) = self._perform("cancel_order", {"orderId": order})
+        return self._refusal(call) or self.say("cancel_order", orderId=order)

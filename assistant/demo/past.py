@@ -33,14 +33,13 @@ def valid(model: type[M], values: Iterable[object]) -> list[M]:
 def objects_in(text: str) -> tuple[list[dict[str, Any]], bool]:
     """Return the objects of the JSON in a text, in a list or not, and whether none was cut off."""
     found: list[Any] = []
-    decoder, at, broken = json.JSONDecoder(), text.find("{"), 0
+    at, broken = text.find("{"), 0
     while at >= 0 and broken < MAX_BROKEN:
         try:
-            value, end = decoder.raw_decode(text, at)
+            value, end = json.JSONDecoder().raw_decode(text, at)
+            found += value["result"] if isinstance(value.get("result"), list) else [value]
         except (ValueError, RecursionError):
             broken, end = broken + 1, at + 1
-        else:
-            found += value["result"] if isinstance(value.get("result"), list) else [value]
         at = text.find("{", end)
     return [one for one in found if isinstance(one, dict)], not broken
 

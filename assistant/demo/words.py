@@ -5,7 +5,8 @@ import re
 import string
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache, lru_cache
 from pathlib import Path
@@ -20,6 +21,7 @@ Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, Englis
 MAX_TEXT = 500  # characters of a sentence that are read
 MAX_DAYS = 3650  # that are looked back
 MAX_CELL = 60  # characters of a text in a table
+ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 NUMBERS: dict[str, int] = DATA["numbers"]
 PARTS: dict[str, str] = DATA["parts"] | {"W": "|".join(sorted(filter(str.isascii, NUMBERS), key=len)[::-1])}
@@ -36,11 +38,6 @@ def pattern(text: str) -> re.Pattern[str]:
     while (whole := re.sub("<([A-Z]+)>", lambda found: PARTS[found[1]], text)) != text:
         text = whole
     return re.compile(text, re.IGNORECASE)
-
-
-def first_group(found: re.Match[str] | None) -> str:
-    """Return the first group that took part in a match; empty for none."""
-    return next((group for group in found.groups() if group), "") if found else ""
 
 
 def clean(text: str) -> str:
@@ -101,7 +98,7 @@ class Sentence(str):
     def says(self, sign: str) -> str:
         """Return what it says of something: what one of the expressions for that names, or the expression."""
         found = pattern(SIGNS[sign]).search(self)
-        return first_group(found) or (found[0] if found else "")
+        return found[found.lastindex or 0] if found else ""
 
     def first_of(self, names: Iterable[str], prefix: str = "") -> str:
         """Return the first of the signs that it says; empty for none."""
@@ -124,29 +121,25 @@ class Sentence(str):
 
     def budget(self) -> tuple[float | None, float | None]:
         """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
-        known, found = DATA["money"], {}
+        known = DATA["money"]
         if self.has(known["counting"]) and not self.has(known["money"]):
             return None, None  # "less than 20 left" is no price
-        for kind in ("between", "about", "above", "below"):
-            match = pattern(known[kind]).search(self)
-            values = map(number, filter(None, match.groups())) if match else ()
-            found[kind] = [value for value in values if value is not None and value >= 0]
-        if len(found["between"]) > 1:
-            return min(found["between"]), max(found["between"])
-        for about in found["about"][:1]:
-            return about * 0.8, about * 1.2
-        above, below = found["above"], found["below"]
-        return (above[0] if above else None), (below[0] if below and not above else None)
+        for low, high, prices in known["bounds"]:
+            found = pattern(prices).search(ISO_DATE.sub(" ", self))
+            values = [number(one) or 0 for one in found.groups() if one] if found else [-1]
+            if min(values) >= 0:
+                return min(values) * low if low else None, max(values) * high if high else None
+        return None, None
 
     def place(self) -> int:
         """Return which one it points at: 2 for the second, -1 for the last, 0 for none."""
         group = self.says("ordinal").lower()
         return DATA["ordinals"].get(group) or pieces(group)
 
-    def period(self, today: date) -> tuple[str | None, str | None]:
-        """Return the first and the last day that are meant, as ISO dates; None for no bound."""
+    def period(self, today: date) -> tuple[str, str | None] | None:
+        """Return the first and the last day that are meant, as ISO dates, or None; no last one: until now."""
         known = DATA["periods"]
-        if dates := re.findall(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", self):
+        if dates := ISO_DATE.findall(self):
             return min(dates), None if len(dates) == 1 and self.has(known["open_end"]) else max(dates)
         if days := self.says("days"):
             return (today - timedelta(min(pieces(days), MAX_DAYS))).isoformat(), None
@@ -161,13 +154,13 @@ class Sentence(str):
             ago = back if back >= 0 else (today.month + back) % 12  # -11 is November
             until = start(unit, ago - 1) - timedelta(1) if ago else None
             return start(unit, ago).isoformat(), until.isoformat() if until else None
-        return None, None
+        return None
 
     def words(self) -> str:
         """Return the words that may describe a product: no words of asking, no numbers."""
         idle, stop, text = DATA["idle"], DATA["idle"]["english"].split(), str(self)
         spans = "|".join(span[0] for span in DATA["periods"]["spans"])
-        money = (DATA["money"][name] for name in ("between", "about", "above", "below"))
+        money = (bound[2] for bound in DATA["money"]["bounds"])
         for one in (*idle["patterns"], SIGNS["days"], spans, *money, *idle["numbers"]):
             text = " ".join(pattern(one).sub(" ", text).split())  # a row of blanks is searched from each on
         text = re.sub(r"[a-zA-Z']+", lambda found: " " if found[0].lower() in stop else found[0], text)
@@ -176,10 +169,9 @@ class Sentence(str):
         kept = (word.strip(".'-") for word in re.findall(r"[\w'.%-]*[^\W_][\w'.%-]*", text))
         return " ".join(word for word in kept if not re.fullmatch(r"[-0-9.]*[k百千万]?", word))
 
-    def question(self) -> str:
-        """Return what the shop is asked for: the words, and what the uses that are named may want."""
-        uses = " ".join(wanted for asked, wanted in DATA["uses"].items() if self.has(asked))
-        return " ".join([self.words(), *dict.fromkeys(uses.split())]).strip()
+    def uses(self) -> str:
+        """Return what may be wanted for the uses that it names."""
+        return " ".join(wanted for asked, wanted in DATA["uses"].items() if self.has(asked))
 
     def fact(self) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
         """Return how the fact that is asked for is named, and how a description tells it."""
@@ -197,11 +189,8 @@ class Voice(string.Formatter):
         """Return a sentence; its parts are written as it asks for after a colon."""
         known = DATA["say"][key]
         sentence = known if isinstance(known, str) else known[self.tongue == "en"]
-        return self.vformat(TO_TRADITIONAL(sentence) if self.tongue == "tw" else sentence, (), parts)
-
-    def get_value(self, key: int | str, _: Sequence[Any], parts: Mapping[str, Any]) -> Any:
-        """Return a part; None for one that is not known."""
-        return parts.get(str(key))
+        sentence = TO_TRADITIONAL(sentence) if self.tongue == "tw" else sentence
+        return self.vformat(sentence, (), defaultdict(lambda: None, parts))
 
     def format_field(self, value: Any, spec: str) -> str:
         """Write a price (¥899), a sum (¥1798.00), or a text: on one line, without markdown."""
