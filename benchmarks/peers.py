@@ -13,16 +13,24 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from benchmarks.measure import Contender, Sample, Show, in_turns
 from benchmarks.results import Goal, Result, better, result
 from benchmarks.services import NotUpError, Stage, free_port
 from benchmarks.tool_call import CALL, TOOL, posts
 
-HERE = Path(__file__).parent / "contenders"
+PEERS: dict[str, Any] = tomllib.loads(
+    Path(__file__).with_name("contenders").joinpath("peers.toml").read_text(encoding="utf-8")
+)
+PROGRAM = (
+    "import asyncio, json, sys\nfrom benchmarks.contenders.pace import pace\n{client}\nasyncio.run(main())\n"
+)
 ROUNDS = 7
 CALLS = {"ours": 60, "FastMCP 4": 60, "openai-agents": 60, "LangChain": 10}  # a round
+OTHERS = {"FastMCP 4": "fastmcp", "openai-agents": "openai_agents", "LangChain": "langchain"}
 MCPO_CALLS = 60  # a round
 MCPO_GOAL = 2.0
 NO_SLOWER = 1.0
@@ -35,9 +43,8 @@ def installed(name: str, folder: Path) -> Path:
     if uv is None:
         raise FileNotFoundError("uv")
     home = folder / name
-    packages = tomllib.loads((HERE / "peers.toml").read_text(encoding="utf-8"))[name]
     make = ["venv", "--quiet", "--no-config", "--python", sys.executable, str(home)]
-    fill = ["pip", "install", "--quiet", "--no-config", "--python", str(home), *packages]
+    fill = ["pip", "install", "--quiet", "--no-config", "--python", str(home), *PEERS[name]["packages"]]
     for command in (make, fill):
         subprocess.run([uv, *command], check=True)
     return home / "bin"
@@ -62,10 +69,9 @@ class Peer:
 
 
 @asynccontextmanager
-async def running(stage: Stage, python: str, script: str, *args: str) -> AsyncIterator[Peer]:
-    """Start a client of `contenders/peers` and wait until it has called once."""
-    command = [str(HERE / "peers" / f"{script}.py"), *args]
-    log = stage.folder / f"{script}.log"
+async def running(stage: Stage, name: str, python: str, *command: str) -> AsyncIterator[Peer]:
+    """Start a client and wait until it has called once."""
+    log = stage.folder / f"{name}.log"
     with log.open("wb") as told:
         process = await asyncio.create_subprocess_exec(
             python, *command, env=stage.environment(), stdin=PIPE, stdout=PIPE, stderr=told, limit=LINE_BYTES
@@ -73,7 +79,7 @@ async def running(stage: Stage, python: str, script: str, *args: str) -> AsyncIt
     try:
         peer = Peer(process)
         if not await peer.answer():
-            raise NotUpError(f"{script}: {log.read_text()}")
+            raise NotUpError(f"{name}: {log.read_text()}")
         yield peer
     finally:
         with suppress(ProcessLookupError):
@@ -90,20 +96,17 @@ async def measure_clients(stage: Stage, show: Show) -> Result:
     async with AsyncExitStack() as stack:
         show("installing the others")
         peers = {
-            "ours": await stack.enter_async_context(running(stage, sys.executable, "toolbox", url, config))
-        }
-        for name, package in (
-            ("FastMCP 4", "fastmcp"),
-            ("openai-agents", "openai_agents"),
-            ("LangChain", "langchain"),
-        ):
-            python = (await asyncio.to_thread(installed, package, stage.folder)) / "python"
-            peers[name] = await stack.enter_async_context(
-                running(stage, str(python), f"{package}_client", url)
+            "ours": await stack.enter_async_context(
+                running(stage, "ours", sys.executable, "-m", "benchmarks.contenders.our_toolbox", config)
             )
+        }
+        for name, package in OTHERS.items():
+            programs = await asyncio.to_thread(installed, package, stage.folder)
+            program = PROGRAM.format(client=PEERS[package]["client"])
+            command = (str(programs / "python"), "-c", program, url)
+            peers[name] = await stack.enter_async_context(running(stage, package, *command))
         contenders = {
-            name: Contender(lambda peer=peer, count=CALLS[name]: peer.burst(count), [api, mcp], [])
-            for name, peer in peers.items()
+            name: Contender(partial(peer.burst, CALLS[name]), [api, mcp], []) for name, peer in peers.items()
         }
         measured = await in_turns(contenders, ROUNDS, show)
     goals = [

@@ -4,14 +4,13 @@ import asyncio
 import sys
 from pathlib import Path
 
-from pace import pace
-
 from assistant.toolbox import Toolbox, read_config
+from benchmarks.contenders.pace import pace
 
 
 async def main() -> None:
-    """Call through one connection; the second argument is an `mcp.json`."""
-    servers = read_config(Path(sys.argv[2]))
+    """Call through one connection; the argument is an `mcp.json`."""
+    servers = read_config(Path(sys.argv[1]))
     name = servers[0].name
     async with Toolbox(servers) as toolbox:
         await toolbox.link(name).until_ready()
