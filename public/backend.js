@@ -150,14 +150,19 @@ export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
 export async function watchStatus(onchange, onnews) {
 	let seen = "";
 	let watching = new AbortController();
+	/** Also to what waits for a decision, wherever it is. @param {() => void} tell */
+	const all = tell => {
+		tell();
+		document.dispatchEvent(new Event("news"));
+	};
 	/** @param {Partial<Status>} state */
 	const update = state => {
 		const now = JSON.stringify(state);
-		if (now === seen) return onnews();
+		if (now === seen) return all(onnews);
 		seen = now;
 		Object.assign(status, state);
 		if (state.servers) markKnown();
-		onchange();
+		all(onchange);
 	};
 	document.addEventListener("visibilitychange", () => document.hidden && watching.abort());
 	for (;;) {
@@ -165,7 +170,7 @@ export async function watchStatus(onchange, onnews) {
 		try {
 			if (!document.hidden) {
 				for await (const {event, data} of events("api/watch", null, watching.signal)) {
-					if (event === "changed") onnews(data.server);
+					if (event === "changed") all(() => onnews(data.server));
 					else update({online: true, ...data});
 				}
 			}

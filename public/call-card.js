@@ -1,61 +1,23 @@
 // A tool call as a card, with what a person must decide: the question before it, the receipt of a purchase, and what to
 // do when the outcome is unknown.
 import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
-import {callState, entriesBefore} from "./call-states.js";
+import {callState, entriesBefore, openCalls} from "./call-states.js";
 import {attr, button, focusIn, h, icon} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {failureText, formatMoney, formatMs, localised, t, textOf} from "./i18n.js";
-import {billOf, leftAfter, orderOf, purchaseOf} from "./purchase.js";
-import {drawAnswer, drawExact, drawTable, isPlayable} from "./result-view.js";
+import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
+import {orderOf, purchaseOf} from "./purchase.js";
+import {drawAnswer, drawExact, isPlayable} from "./result-view.js";
 import {progressBar, showRunning} from "./running-call.js";
-import {readStock} from "./tool-client.js";
-import {cellText} from "./tool-result.js";
+import {isObject, parseJson} from "./tool-result.js";
 
 /** @import {CallState} from "./call-states.js" */
 /** @import {ConversationController} from "./conversation-controller.js" */
 
 const ASKED_ANEW = ["approval_expired", "tool_changed"]; // by a call that follows
-const PATIENCE_MS = 1000; // with a shop that does not say its prices: the card can be decided all the same
-const DEAF_MS = 400; // so that an Enter meant for the question does not buy
-
-/** What a promise brings in time, else undefined. @template T @param {Promise<T>} promise */
-const inTime = promise => Promise.race([promise, sleep(PATIENCE_MS)]);
-
-/** @param {string} label @param {string} value */
-const fact = (label, value) => h(".row", h("dt", label), h("dd", h("bdi", visible(value))));
-
-/** @type {(purchase: Purchase, stock: Stock, left: (productId: number) => unknown, sum: number | null) => HTMLElement} */
-function drawBill(purchase, stock, left, sum) {
-	const {customerName, idempotencyKey} = purchase;
-	const price = h("dd.total.num", sum === null ? "–" : formatMoney(sum));
-	const key = idempotencyKey && fact(t("sameKey"), idempotencyKey);
-	return h(
-		"",
-		drawTable(billOf(purchase, stock, left).lines),
-		h("dl.facts", fact(t("customer"), customerName), key, h(".row", h("dt", t("total")), price)),
-		sum === null && h("p.quiet", t("noPrice")),
-	);
-}
-
-/**
- * What a purchase costs, drawn at once, and again when a slow shop has said its prices; and the total that it shows.
- * @param {string} server @param {Purchase} purchase @returns {Promise<[HTMLElement, () => number | null]>}
- */
-export async function askedBill(server, purchase) {
-	const box = h("");
-	/** @type {number | null} */
-	let total = null;
-	/** @param {Stock} stock */
-	const show = stock => {
-		total = billOf(purchase, stock, () => "").sum;
-		box.replaceChildren(drawBill(purchase, stock, id => leftAfter(purchase, stock, id), total));
-	};
-	const reading = readStock(server, purchase.items);
-	const stock = await inTime(reading);
-	show(stock ?? {});
-	if (!stock) reading.then(show);
-	return [box, () => total];
-}
+const PATIENCE_MS = 1000; // with a back end that does not say which server the shop is
+const DEAF_MS = 400; // so that an Enter meant for the question does not run anything
+const MAX_SAID = 300; // characters of a failure; all of it is in the result
+const INTERNAL = /^[a-z0-9]+([_.][a-z0-9]+)+$/; // a name that only programs know
 
 /** The search among too many tools is no server's: it is named in the reader's language. @param {Call} call */
 const isSearch = ({server, tool}) => !server && tool === "searchTools";
@@ -73,8 +35,23 @@ const drawCall = ({server, tool, raw, args}) => [
 	drawExact(raw || textOf(args ?? {})),
 ];
 
+/** A failure as a sentence: never JSON, nor a name that only programs know. @param {ToolAnswer} answer */
+export function failureSentence(answer) {
+	const said = failureText(answer).replace(/^Error executing tool [^:]*: /, "");
+	/** @type {any} any: whatever a server wrote */
+	const data = parseJson(said);
+	const {message, detail, error} = Object(data);
+	const parts = [message, detail, error?.message, error];
+	const text = typeof data === "object" ? parts.find(part => typeof part === "string") : said;
+	if (!text?.trim() || INTERNAL.test(text)) return t("toolFailed");
+	return text.length > MAX_SAID ? `${text.slice(0, MAX_SAID)}…` : text;
+}
+
 /** What its server has asked, and nobody answered. @param {Call} call */
 const openQuestions = ({questions = []}) => questions.filter(({answer}) => !answer);
+
+/** The lazy part of all that is bought. */
+const bills = () => import("./bill.js");
 
 export class CallCard {
 	/** @type {CallState | ""} */
@@ -94,7 +71,7 @@ export class CallCard {
 		this.details = h("details.card", attr({ontoggle: () => this.#fillBody()}), this.#summary, this.#body);
 		this.root = h(".tool", this.details, this.#slot);
 		this.#slot.addEventListener("keydown", ({key}) => {
-			if (key === "Escape" && this.state === "waiting") controller.decide(id, false);
+			if (key === "Escape" && this.state === "waiting") this.#decide(false);
 		});
 	}
 
@@ -106,6 +83,7 @@ export class CallCard {
 		const {call} = this;
 		const {conversation, answering} = this.controller;
 		const state = callState(conversation, this.id, answering !== null);
+		this.root.hidden = state === "replaced";
 		this.#summary.replaceChildren(
 			icon(state === "asking" ? "waiting" : state),
 			h("bdi.card-title", titleOf(call)),
@@ -121,8 +99,7 @@ export class CallCard {
 		this.#canRepeat = canRepeat;
 		this.#asked = asked;
 		this.root.dataset.state = this.state = state;
-		const hasFailed = state === "failed" && call.code !== "price_changed";
-		if (hasFailed || (state === "done" && call.media?.some(isPlayable))) this.details.open = true;
+		if (state === "done" && call.media?.some(isPlayable)) this.details.open = true;
 		this.#body.replaceChildren();
 		this.#fillBody();
 		if (state === "asking") this.#showQuestions(call);
@@ -142,18 +119,18 @@ export class CallCard {
 	async #fillSlot(call, state) {
 		this.#slot.className = `slot ${state}`;
 		this.#slot.replaceChildren();
-		const again = call.honoursKey && this.#canRepeat ? () => this.controller.repeat(this.id) : null;
-		if (state === "unknown" && !ASKED_ANEW.includes(call.code ?? ""))
-			this.#sayUnknown(call, call.result === undefined ? this.controller.answer : again);
-		if (!["waiting", "done", "failed"].includes(state)) return;
-		await inTime(statusKnown); // with it, which server the shop is
+		const again = this.#canRepeat ? () => this.#again() : null;
+		if (state === "unknown") this.#sayUnknown(call, again);
+		if (!["waiting", "chosen", "refused", "running", "done", "failed"].includes(state)) return;
+		await Promise.race([statusKnown, sleep(PATIENCE_MS)]); // with it, which server the shop is
 		const purchase = purchaseOf(call, shopServer()?.name);
 		call.isPurchase ||= purchase !== null;
 		if (state !== this.state) return;
-		if (call.isPurchase && call.code === "price_changed") this.#sayPriceChanged(call, again);
+		if (state === "failed") this.#sayFailed(call, again);
 		const order = state === "done" && call.isPurchase && orderOf(call.result ?? "");
-		if (order) this.#showReceipt(call, order);
-		if (state === "waiting") this.#ask(call, purchase);
+		if (order) return this.#showReceipt(call, order);
+		if (state === "waiting") return this.#ask(call, purchase);
+		if (call.result === undefined) this.#showChosen(call, purchase, state);
 	}
 
 	/** @type {(label: string, sign: string, about: string, content: unknown[]) => void} */
@@ -171,25 +148,83 @@ export class CallCard {
 		if (this.state === "running" && isDue) showRunning(this.#slot, this.id, () => this.call);
 	}
 
-	/** Ask whether this call may run, once its stock has been read, or was not in time. @type {(call: Call, purchase: Purchase | null) => void} */
+	/** @param {boolean} yes @param {Decision} [how] */
+	#decide(yes, how) {
+		this.controller.decide(this.id, yes, how);
+		document.dispatchEvent(new Event("news")); // others that wait have less left
+	}
+
+	/** The purchases that go out together with this one. @returns {Purchase[]} */
+	#others() {
+		const {conversation} = this.controller;
+		const chosen = openCalls(conversation).filter(id => id !== this.id && conversation.approvals[id]);
+		const purchases = chosen.map(id => purchaseOf(conversation.calls[id], shopServer()?.name));
+		return purchases.filter(purchase => purchase !== null);
+	}
+
+	/** Ask whether this call may run. @param {Call} call @param {Purchase | null} purchase */
 	async #ask(call, purchase) {
-		const [bill, total] = purchase ? await askedBill(call.server, purchase) : [null, () => null];
-		if (this.state !== "waiting") return;
 		const always = h("input", attr({type: "checkbox"}));
-		const shownAt = Date.now();
-		const choose = (/** @type {boolean} */ yes) => (/** @type {MouseEvent} */ event) => {
-			const isMeant = event.detail > 0 || Date.now() - shownAt > DEAF_MS;
-			if (isMeant) this.controller.decide(this.id, yes, {forEver: always.checked, total: total()});
-		};
+		const more = h("label.check", always, t("always"));
+		const box = h(".content");
+		let isShown = false;
+		const isAsking = () => this.state === "waiting" && (!isShown || box.isConnected);
+		const decide = (/** @type {boolean} */ yes, /** @type {number | null} */ total) =>
+			this.#decide(yes, {forEver: always.checked, total});
+		const {server} = call;
+		if (purchase) {
+			const change = (/** @type {Purchase} */ args) => this.controller.change(this.id, {input_data: args});
+			const others = () => this.#others();
+			const {askPurchase} = await bills();
+			await askPurchase(box, {server, purchase, isAsking, decide, change, others, more});
+		} else this.#askCall(box, call, decide, more);
+		if (!isAsking()) return;
+		isShown = true;
 		this.#fill(t(purchase ? "confirmBuy" : "confirmAsk"), "", t(purchase ? "notYet" : "notYetTool"), [
 			call.why && h("p.warned", failureText(call.why)),
 			call.mended && h("p.warned", t("mended")),
-			...(bill ? [bill] : drawCall(call)),
+			box,
 		]);
-		const yes = button(t(purchase ? "confirmBuy" : "confirmTool"), choose(true), ".primary");
-		const row = h(".row", yes, button(t("cancel"), choose(false)));
-		this.#slot.append(h("label.check", always, t("always")), row);
 		this.controller.page.asked(this.controller, this);
+	}
+
+	/** A call of any tool, as it will be executed; its arguments can be changed. @type {(box: HTMLElement, call: Call, decide: (yes: boolean, total: null) => void, more: HTMLElement) => void} */
+	#askCall(box, call, decide, more) {
+		const shownAt = Date.now();
+		const choose = (/** @type {boolean} */ yes) => (/** @type {MouseEvent} */ event) =>
+			(event.detail > 0 || Date.now() - shownAt > DEAF_MS) && decide(yes, null);
+		const edit = () => {
+			const field = h("textarea.args", attr({"aria-label": t("args")}), call.raw);
+			const wrong = h("p.bad", attr({role: "alert"}));
+			const update = () => {
+				const args = parseJson(field.value);
+				if (isObject(args)) this.controller.change(this.id, args);
+				else wrong.textContent = t("badJson", {name: t("args")});
+			};
+			const back = () => box.replaceChildren(...asked);
+			box.replaceChildren(
+				field,
+				wrong,
+				h(".row", button(t("update"), update, ".primary"), button(t("keepAsIs"), back)),
+			);
+			field.focus();
+		};
+		const yes = button(t("confirmTool"), choose(true), ".primary");
+		const row = h(".row", yes, button(t("change"), edit), button(t("cancel"), choose(false)));
+		const asked = [...drawCall(call), more, row];
+		box.replaceChildren(...asked);
+	}
+
+	/** What was decided, until all that goes out with it has come back. @param {Call} call @param {Purchase | null} purchase @param {CallState} state */
+	async #showChosen(call, purchase, state) {
+		const {approvals} = this.controller.conversation;
+		if (!purchase || !(call.auto || this.id in approvals)) return;
+		const {chosenBill} = await bills();
+		if (state !== this.state) return;
+		const said = t(state === "refused" ? "choseNo" : state === "running" ? "ordering" : "choseYes");
+		const running = this.#slot.querySelector(":scope > .row"); // how long it runs, and how to stop it
+		this.#fill(t("purchase"), state, said, [chosenBill(call.server, purchase)]);
+		if (running) this.#slot.append(running);
 	}
 
 	/** What its server asks in the middle of it. @param {Call} call */
@@ -211,22 +246,18 @@ export class CallCard {
 
 	/** With the stock as it was right after it. @param {Call} call @param {Order} order */
 	async #showReceipt(call, order) {
+		const parts = await (await bills()).drawReceipt(call, order);
+		if (this.state !== "done") return;
+		this.controller.save();
 		this.#slot.className = "slot receipt";
-		if (!call.stock) {
-			const stock = await inTime(readStock(call.server, order.items));
-			if (stock) call.stock = stock;
-			this.controller.save();
-		}
-		const {stock = {}} = call;
-		const [id, time] = [textOf(order.id), cellText("orderDate", order.orderDate)];
-		this.#fill(t(call.replayed ? "replayedTitle" : "receipt"), "done", `${t("orderNo")} #${id} · ${time}`, [
-			call.replayed && h("p.warned", t("replayed", {id, time})),
-			drawBill(order, stock, productId => stock[productId]?.quantity ?? "–", order.totalAmount),
-		]);
+		this.#slot.ariaLabel = t(call.replayed ? "replayedTitle" : "receipt");
+		this.#slot.replaceChildren(...parts);
 	}
 
-	/** The same call can be sent again. @param {Call} call @param {(() => void) | null} retry */
-	#sayUnknown(call, retry) {
+	/** The same call can be sent again. @param {Call} call @param {(() => void) | null} again */
+	#sayUnknown(call, again) {
+		if (ASKED_ANEW.includes(call.code ?? "")) return;
+		const retry = call.result === undefined ? this.controller.answer : call.honoursKey && again;
 		const found = h("", attr({role: "status"}));
 		const customerName = purchaseOf(call, shopServer()?.name)?.customerName;
 		const check = async () => {
@@ -235,16 +266,25 @@ export class CallCard {
 			found.replaceChildren(drawAnswer(await callTool(call.server, "get_orders", args).catch(failed)));
 		};
 		const look = findTool("get_orders", call.server) && button(t("checkOrders"), check);
-		const again = retry && button(t(call.honoursKey ? "unknownRetry" : "continue"), retry, ".primary");
+		const repeat = retry && button(t(call.honoursKey ? "unknownRetry" : "continue"), retry, ".primary");
 		this.#fill(t("unknownTitle"), "unknown", "", [h("p", t(retry ? "unknownText" : "unknownFinal"))]);
-		this.#slot.append(h(".row", again, look), found);
+		this.#slot.append(h(".row", repeat, look), found);
 	}
 
-	/** The shop asks another price now, which can be confirmed. @param {Call} call @param {(() => void) | null} again */
-	#sayPriceChanged(call, again) {
-		this.#slot.className = "slot unknown";
-		this.#fill(t("priceChanged"), "unknown", "", [h("p", failureText(call))]);
-		if (again) this.#slot.append(h(".row", button(t("confirmAgain"), again, ".primary")));
+	/** Under the same key where that makes it once; else the question is answered anew. */
+	#again() {
+		if (this.call.honoursKey) this.controller.repeat(this.id);
+		else this.controller.regenerate();
+	}
+
+	/** Where the shop asks another price now, it can be confirmed. @param {Call} call @param {(() => void) | null} again */
+	#sayFailed(call, again) {
+		const isPrice = call.isPurchase && call.code === "price_changed";
+		if (isPrice) this.#slot.className = "slot unknown";
+		const label = t(isPrice ? "priceChanged" : call.isPurchase ? "notBought" : "notDone");
+		this.#fill(label, "unknown", "", [h("p", visible(failureSentence({result: "", ...call})))]);
+		const text = t(isPrice ? "confirmAgain" : "tryAgain");
+		if (again) this.#slot.append(h(".row", button(text, again, isPrice ? ".primary" : "")));
 	}
 
 	focusSummary() {

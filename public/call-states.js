@@ -1,6 +1,6 @@
 // How far the tool calls of a conversation have come.
 
-/** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "asking" | "chosen" | "running" | "halted"} CallState */
+/** @typedef {"refused" | "unknown" | "failed" | "done" | "waiting" | "asking" | "chosen" | "running" | "halted" | "replaced"} CallState */
 
 /** @param {Entry} entry */
 export const isQuestion = ({message}) => message.role === "user" && !message.compacted;
@@ -24,6 +24,7 @@ export function callState({calls, approvals}, id, isAnswering = false) {
 	const call = calls[id] ?? {}; // {}: never announced
 	const {result, unknown, isError, code, waiting, auto, chosen, questions = []} = call;
 	const decision = approvals[id];
+	if (code === "replaced") return "replaced"; // by one that was changed, or waited beside it
 	if (decision === false) return "refused";
 	if (result !== undefined) return resultState(unknown, isError, code);
 	if (waiting && !decision) return "waiting";

@@ -133,6 +133,14 @@ export class ConversationController {
 		this.#goOn(id);
 	}
 
+	/** Other arguments for a call that waits: another stands for it, which waits in its place. @param {string} id @param {Params} args */
+	change(id, args) {
+		const {conversation} = this;
+		if (this.answering || id in conversation.approvals) return;
+		conversation.edits = {[id]: args};
+		this.answer();
+	}
+
 	/** What the server of a call has asked is answered. @type {(id: string, question: Question, answer: Answer) => void} */
 	respond(id, question, answer) {
 		if (question.answer) return;

@@ -3,6 +3,7 @@ import {messageOf} from "./backend.js";
 import {$, bindRadios, button, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {setLanguage, t} from "./i18n.js";
+import {PURCHASE} from "./purchase.js";
 
 /** @type {Preferences} read by first-paint.js */
 export const preferences = globalThis.preferences ?? {};
@@ -45,6 +46,15 @@ export function listTool(list, {server, tool, fingerprint}, isListed) {
 	const listed = list === "always" ? {server, tool, fingerprint} : {server, tool};
 	const others = listedTools(list).filter(other => !isSameName(other, listed));
 	setPreference(list, isListed ? [...others, listed] : others);
+	sayWhetherAsked();
+}
+
+/** The line below the composer says whether purchases ask, as it is. */
+function sayWhetherAsked() {
+	const line = globalThis.document?.querySelector(".fine");
+	const isAllowed = listedTools("always").some(({tool}) => tool === PURCHASE);
+	line?.setAttribute("data-t", isAllowed ? "fineAllowed" : "fine");
+	if (line) line.textContent = t(isAllowed ? "fineAllowed" : "fine");
 }
 
 /** @param {ListedTool[]} listed @param {ListedTool} tool */
@@ -83,6 +93,7 @@ function drawAllowed() {
 export function initPreferences(redraw) {
 	const {lang} = document.documentElement;
 	$("settings").onbeforetoggle = drawAllowed;
+	sayWhetherAsked();
 	bindRadios("lang", lang, async picked => {
 		try {
 			await setLanguage(picked);

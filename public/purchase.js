@@ -1,9 +1,6 @@
-// A purchase as data: which calls are one, and what it costs and leaves.
+// A purchase as data: which calls are one, and which order came of it.
 import {plainValue} from "./exact-text.js";
-import {formatNumber, t} from "./i18n.js";
-import {dataOf, isObject, isOrderLine, productName} from "./tool-result.js";
-
-/** @typedef {{lines: Row[], sum: number | null}} Bill */
+import {dataOf, isObject, isOrderLine} from "./tool-result.js";
 
 export const PURCHASE = "create_purchase"; // the tool
 const MAX_CHARS = 20_000; // of a purchase: the shop takes 100 lines
@@ -61,23 +58,4 @@ export function purchaseBehind(conversations, server, {id, orderDate}) {
 		return bought && bought.id === id && bought.orderDate === orderDate; // another database has the same numbers
 	});
 	return found.find(({call}) => !call.replayed) ?? found[0];
-}
-
-/** Lines of a bill, and their sum if all prices are known. @type {(purchase: Purchase, stock: Stock, left: (id: number) => unknown) => Bill} */
-export function billOf({items}, stock, left) {
-	const lines = items.map(({productId, quantity}) => {
-		const {name = productName(productId), price} = stock[productId] ?? {};
-		const amount = price === undefined ? undefined : (Math.round(price * 100) * quantity) / 100;
-		return {name, price, quantity, amount, left: left(productId)};
-	});
-	const sum = lines.reduce((total, {amount}) => total + (amount ?? Number.NaN), 0);
-	return {lines, sum: Number.isNaN(sum) ? null : sum};
-}
-
-/** What is left of a product, or that it is too little. @param {Purchase} purchase @param {Stock} stock @param {number} id */
-export function leftAfter({items}, stock, id) {
-	const available = stock[id]?.quantity;
-	if (available === undefined) return "–";
-	const left = items.reduce((rest, item) => rest - (item.productId === id ? item.quantity : 0), available);
-	return left < 0 ? t("short", {n: formatNumber(available)}) : left;
 }

@@ -1,7 +1,7 @@
 // Tools called by the page: those that read the shop, page by page, and others by hand.
 import {callTool, findTool, isUnknown, newKey} from "./backend.js";
-import {failureText, textOf} from "./i18n.js";
-import {flattenProducts, isObject, parseJson, rowsOf} from "./tool-result.js";
+import {failureText} from "./i18n.js";
+import {isObject, parseJson, rowsOf} from "./tool-result.js";
 
 /** @typedef {(limit: number, offset: number) => Promise<{rows: Row[], isCut: boolean}>} ReadPage */
 
@@ -29,7 +29,7 @@ export function keyedCall(server, name) {
 async function readPage(server, name, args) {
 	const answer = await callTool(server, name, args);
 	const rows = answer.isError ? null : rowsOf(answer.result);
-	if (!rows) throw new Error(failureText(answer));
+	if (!rows) throw Object.assign(new Error(failureText(answer)), {code: answer.code});
 	return {rows, isCut: parseJson(answer.result) === undefined}; // a note on the rest follows the rows
 }
 
@@ -81,19 +81,4 @@ export async function readProducts(server, {maxQuantity, ...question}, max = MAX
 	const stock = await readInventory(server, ids, {maxQuantity});
 	const byId = new Map(stock.map(row => [row.productId, row]));
 	return {...found, rows: ids.map(id => byId.get(id)).filter(isObject)};
-}
-
-/** @param {unknown} value */
-const numberOf = value => (typeof value === "number" ? value : undefined);
-
-/** By these lines' products; empty where there is no inventory. @type {(server: string, lines: OrderLine[]) => Promise<Stock>} */
-export async function readStock(server, lines) {
-	const productIds = [...new Set(lines.map(({productId}) => productId))];
-	const args = takes("get_inventory", server, "productIds") ? {productIds} : {};
-	const rows = await readRows(server, "get_inventory", args).catch(() => []);
-	const entries = flattenProducts(rows).map(({productId, name, price, quantity}) => [
-		textOf(productId),
-		{name: name && textOf(name), price: numberOf(price), quantity: numberOf(quantity)},
-	]);
-	return Object.fromEntries(entries);
 }

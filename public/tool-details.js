@@ -1,10 +1,10 @@
 // What is seen of a tool once it is opened, to run it by hand; and the dialog for a prompt's arguments.
 import {isUnknown, messageOf, promptText} from "./backend.js";
-import {askedBill} from "./call-card.js";
+import {failureSentence} from "./call-card.js";
 import {attr, button, h, openDialog} from "./elements.js";
 import {localised, t} from "./i18n.js";
 import {isListed, listTool, toolsThatAsk} from "./preferences.js";
-import {PURCHASE, purchaseOf} from "./purchase.js";
+import {orderOf, PURCHASE, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
@@ -15,28 +15,45 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 	/** @param {unknown} args @param {object | null} agreed @returns {Promise<HTMLElement>} */
 	const send = async (args, agreed) => {
 		try {
-			return drawAnswer({...(await call(args, agreed)), server});
+			const answer = {...(await call(args, agreed)), server, tool: name};
+			const order = name === PURCHASE && !answer.isError && orderOf(answer.result);
+			if (order) return h(".slot.receipt", await (await import("./bill.js")).drawReceipt(answer, order));
+			if (!answer.isError) return drawAnswer(answer);
+			const retry = button(t("tryAgain"), async () => failed.replaceWith(await run(args)));
+			/** @type {HTMLElement} */
+			const failed = h(
+				"",
+				h("p.bad", failureSentence(answer)),
+				h(".row", retry),
+				h("details.raw", h("summary", t("result")), drawAnswer(answer)),
+			);
+			return failed;
 		} catch (error) {
 			const again = button(t("unknownRetry"), async () => box.replaceWith(await send(args, agreed)));
 			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);
 			return box;
 		}
 	};
-	/** What it costs is shown before anything is bought. @param {unknown} args @returns {Promise<HTMLElement>} */
+	/** Buys asks first, with what it costs, and ends with a receipt. @param {any} args any: whatever was filled in @returns {Promise<HTMLElement>} */
 	const run = async args => {
 		const purchase = purchaseOf({server, tool: name, honoursKey, raw: JSON.stringify(args)}, server);
-		if (!purchase) return send(args, name === PURCHASE ? null : {});
-		const [bill, total] = await askedBill(server, purchase);
-		const buy = async () => {
-			yes.disabled = true;
-			const sum = total();
-			box.replaceWith(await send(args, sum === null ? null : {total: sum}));
+		if (!purchase && name !== PURCHASE) return send(args, {});
+		const box = h(".content");
+		const decide = async (/** @type {boolean} */ yes, /** @type {number | null} */ total) => {
+			isOpen = false;
+			box.replaceChildren(...(yes ? [await send(args, total === null ? null : {total})] : []));
 		};
-		const yes = button(t("confirmBuy"), buy, ".primary");
-		/** @type {HTMLElement} */
-		const no = button(t("cancel"), () => box.remove());
-		/** @type {HTMLElement} */
-		const box = h(".content", bill, h(".row", yes, no));
+		let isOpen = true;
+		if (!purchase) {
+			const yes = button(t("confirmTool"), () => decide(true, null), ".primary");
+			const no = button(t("cancel"), () => decide(false, null));
+			box.append(drawExact(JSON.stringify(args)), h(".row", yes, no));
+			return box;
+		}
+		const change = async (/** @type {Purchase} */ changed) =>
+			box.replaceWith(await run({...args, input_data: changed}));
+		const {askPurchase} = await import("./bill.js");
+		await askPurchase(box, {server, purchase, isAsking: () => isOpen, decide, change});
 		return box;
 	};
 	return schemaForm(t("tryTool"), schema, run, t("run"));

@@ -112,7 +112,10 @@ class Turn {
 			});
 		},
 		tool_progress: ({id, ...progress}) => this.#update(id, {progress}),
-		tool_result: ({id, ...result}) => this.#update(id, {...result, progress: null}),
+		tool_result: ({id, ...result}) => {
+			this.#update(id, {...result, progress: null});
+			delete this.conversation.edits?.[id];
+		},
 		/** What it stands for stays here, and is not sent again. */
 		compacted: ({message, questions}) => {
 			const {entries} = this.conversation;
@@ -127,6 +130,7 @@ class Turn {
 				: []) {
 				for (const question of call.questions ?? []) question.answer = null;
 			}
+			if (failure.code?.startsWith("edit_")) this.conversation.edits = {}; // it waits as it was
 			this.end = {reason: "error", detail: failureText(failure), lost: failure.code === "restarting"};
 		},
 		done: ({reason}) => {
@@ -164,7 +168,7 @@ function withMedia({message, files}, media, fits) {
 
 /** The media of this question's results go along, for a model that takes them. @param {Conversation} conversation @param {ToolLists} lists */
 function requestBody(conversation, {always, askFirst, off}) {
-	const {calls, approvals: decided} = conversation;
+	const {calls, approvals: decided, edits = {}} = conversation;
 	const open = openCalls(conversation);
 	const approvals = Object.fromEntries(open.map(id => [id, decided[id]]));
 	const agreed = open.filter(id => decided[id] && calls[id]?.confirmed).map(id => [id, calls[id].confirmed]);
@@ -184,6 +188,7 @@ function requestBody(conversation, {always, askFirst, off}) {
 		approvals,
 		confirmed: Object.fromEntries(agreed),
 		answers: Object.fromEntries(answers),
+		edits: Object.fromEntries(open.filter(id => edits[id]).map(id => [id, edits[id]])),
 		autoApprove: always,
 		askFirst,
 		off,

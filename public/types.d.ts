@@ -169,6 +169,8 @@ type Conversation = {
 	/** By tool call id, as are the approvals. */
 	calls: Record<string, Call>;
 	approvals: Record<string, boolean>;
+	/** Other arguments for calls that wait, until they are taken. */
+	edits?: Record<string, Params>;
 	/** What all of it took; and how much of the model's window is full. */
 	usage?: Usage;
 	full?: number;

@@ -1,0 +1,318 @@
+// A purchase on the screen: its bill, what stands in its way, its fields to be changed, its receipt; loaded when there is one.
+import {sleep, status} from "./backend.js";
+import {attr, button, focusIn, h, icon} from "./elements.js";
+import {visible} from "./exact-text.js";
+import {formatMoney, formatNumber, t, textOf} from "./i18n.js";
+import {readRows, takes} from "./tool-client.js";
+import {cellText, flattenProducts, productName} from "./tool-result.js";
+
+/** @typedef {{productId: number, name: string, price?: number, quantity: number, amount?: number, left?: number, available?: number, isMissing: boolean}} Line */
+/** @typedef {{stock: Stock, isWhole?: boolean, failure?: string}} StockRead `isWhole`: what is not in it does not exist; a failure of the shop */
+/** @typedef {(args: Purchase) => void} Change */
+
+const PATIENCE_MS = 1000; // with a shop that does not say its prices: the card can be decided all the same
+const DEAF_MS = 400; // so that an Enter meant for the question does not buy
+const MAX_QUANTITY = 1_000_000;
+const MAX_NAME_CHARS = 100;
+/** @type {Map<string, Stock>} by server, of all products that were read: what is drawn until it is read again */
+const lastRead = new Map();
+const SHOP_FAILED = /^(shop_|not_a_shop|database_)/; // codes of a shop that could not sell either
+
+/** What a promise brings in time, else undefined. @template T @param {Promise<T>} promise */
+const inTime = promise => Promise.race([promise, sleep(PATIENCE_MS)]);
+
+/** @param {unknown} value */
+const numberOf = value => (typeof value === "number" ? value : undefined);
+
+/** By these lines' products; empty where there is no inventory. @type {(server: string, lines: OrderLine[]) => Promise<StockRead>} */
+export async function readStock(server, lines) {
+	const isWhole = takes("get_inventory", server, "productIds");
+	const productIds = [...new Set(lines.map(({productId}) => productId))];
+	try {
+		const rows = await readRows(server, "get_inventory", isWhole ? {productIds} : {});
+		const entries = flattenProducts(rows).map(({productId, name, price, quantity}) => [
+			textOf(productId),
+			{name: name && textOf(name), price: numberOf(price), quantity: numberOf(quantity)},
+		]);
+		const stock = Object.fromEntries(entries);
+		lastRead.set(server, {...lastRead.get(server), ...stock});
+		return {stock, isWhole};
+	} catch (/** @type {any} any: of a catch clause */ error) {
+		return {stock: {}, ...(SHOP_FAILED.test(error.code) && {failure: error.message})};
+	}
+}
+
+/** @param {Purchase[]} purchases @param {number} id of a product */
+const countOf = (purchases, id) =>
+	purchases
+		.flatMap(({items}) => items)
+		.reduce((sum, {productId, quantity}) => sum + (productId === id ? quantity : 0), 0);
+
+/**
+ * The lines of a bill, and their sum if all prices are known.
+ * @param {Purchase} purchase @param {StockRead} read @param {Purchase[]} [others] that were confirmed and are not made yet
+ */
+export function billOf(purchase, {stock, isWhole = false}, others = []) {
+	const lines = purchase.items.map(({productId, quantity}) => {
+		const known = Object.hasOwn(stock, productId) ? stock[productId] : undefined;
+		const {name = productName(productId), price, quantity: inStock} = known ?? {};
+		const amount = price === undefined ? undefined : (Math.round(price * 100) * quantity) / 100;
+		const available = inStock && Math.max(0, inStock - countOf(others, productId));
+		const left = available === undefined ? undefined : available - countOf([purchase], productId);
+		return {productId, name, price, quantity, amount, left, available, isMissing: isWhole && !known};
+	});
+	const isPriced = lines.every(({amount}) => amount !== undefined);
+	const cents = lines.reduce((sum, {amount = 0}) => sum + Math.round(amount * 100), 0);
+	return {lines, sum: isPriced ? cents / 100 : null};
+}
+
+/** @param {Line} line */
+const isShort = ({left}) => left !== undefined && left < 0;
+
+/** What can be bought of it: null where all can, or nothing. @param {Line[]} lines @returns {OrderLine[] | null} */
+export function restOf(lines) {
+	if (!lines.some(line => line.isMissing || isShort(line))) return null;
+	const byId = new Map(lines.map(line => [line.productId, line]));
+	const rest = [...byId.values()].map(line => ({
+		productId: line.productId,
+		quantity: isShort(line)
+			? (line.available ?? 0)
+			: countOf([{customerName: "", items: lines}], line.productId),
+	}));
+	const items = rest.filter(({productId, quantity}) => quantity > 0 && !byId.get(productId)?.isMissing);
+	return items.length ? items : null;
+}
+
+/** Why it cannot succeed, each in a sentence. @type {(server: string, purchase: Purchase, read: StockRead, lines: Line[]) => string[]} */
+export function problemsOf(server, {customerName}, {failure}, lines) {
+	const isReady = status.servers.some(({name, status}) => name === server && status === "ready");
+	if (failure || !status.online || !isReady) return [t("shopDown"), failure ?? ""].filter(Boolean);
+	const byName = new Map(lines.map(line => [line.productId, line]));
+	const said = [...byName.values()].map(line => {
+		const {name, productId: id, available: n} = line;
+		if (line.isMissing) return t("noProduct", {id});
+		return isShort(line) ? t(n ? "tooFew" : "noneLeft", {name: visible(name), n: formatNumber(n ?? 0)}) : "";
+	});
+	return [...said, customerName.trim() ? "" : t("noCustomer")].filter(Boolean);
+}
+
+/** @param {string} label @param {unknown} value */
+const fact = (label, value) => h(".row", h("dt", label), h("dd", value));
+
+/** @param {Line} line */
+function leftText(line) {
+	if (line.isMissing) return "";
+	const {left, available} = line;
+	if (left === undefined) return `${t("left")} –`;
+	return isShort(line) ? t("short", {n: formatNumber(available ?? 0)}) : `${t("left")} ${formatNumber(left)}`;
+}
+
+/** @param {Line} line */
+function drawLine(line) {
+	const {name, price, quantity, amount} = line;
+	const each = price === undefined ? "" : ` × ${formatMoney(price)}`;
+	const left = h("span.left", leftText(line));
+	if (line.isMissing || isShort(line)) left.classList.add("bad");
+	return h(
+		"li",
+		h("bdi", visible(name)),
+		h("b.num", amount === undefined ? "–" : formatMoney(amount)),
+		h("span.quiet.num", formatNumber(quantity) + each),
+		left,
+	);
+}
+
+/** @type {(purchase: Purchase, lines: Line[], sum: number | null) => HTMLElement[]} */
+function drawBill({customerName, idempotencyKey: key}, lines, sum) {
+	const facts = [
+		fact(t("customer"), h("bdi", visible(customerName))),
+		key ? fact(t("sameKey"), h("bdi", visible(key))) : "",
+		fact(t("total"), h("b.total.num", sum === null ? "–" : formatMoney(sum))),
+	];
+	return [
+		h("ul.bill", lines.map(drawLine)),
+		h("dl.facts", facts),
+		sum === null ? h("p.quiet", t("noPrice")) : h(""),
+	];
+}
+
+/** A line whose quantity can be changed, or which can be left out. @param {Line} line @param {boolean} isOnly */
+function lineFields({productId, quantity, name}, isOnly) {
+	const label = `${t("quantity")}: ${name}`;
+	const bounds = {type: "number", min: 1, max: MAX_QUANTITY, step: 1, required: true};
+	const field = h("input", attr({...bounds, value: quantity, "aria-label": label}));
+	const element = h("li", h("bdi", visible(name)));
+	const remove = () => element.remove();
+	element.append(h(".row", field, !isOnly && button(t("leaveOut"), remove)));
+	return {element, read: () => ({productId, quantity: field.valueAsNumber})};
+}
+
+/** The fields of a purchase. @type {(purchase: Purchase, lines: Line[], change: Change, back: () => void) => HTMLFormElement} */
+function drawFields(purchase, lines, change, back) {
+	const rows = lines.map(line => lineFields(line, lines.length === 1));
+	const customer = h(
+		"input",
+		attr({required: true, maxlength: MAX_NAME_CHARS, value: purchase.customerName}),
+	);
+	const onsubmit = (/** @type {SubmitEvent} */ event) => {
+		event.preventDefault();
+		const items = rows.filter(({element}) => element.isConnected).map(({read}) => read());
+		const customerName = customer.value.trim();
+		if (items.length && customerName) change({...purchase, customerName, items});
+	};
+	const submit = Object.assign(h("button.btn.primary", t("update")), {type: "submit"});
+	const form = h(
+		"form.asks.content",
+		attr({onsubmit}),
+		h(
+			"ul.bill",
+			rows.map(({element}) => element),
+		),
+		h("label.field", t("customer"), customer),
+		h(".row", submit, button(t("keepAsIs"), back)),
+	);
+	form.addEventListener("keydown", event => {
+		if (event.key !== "Escape") return;
+		event.stopPropagation();
+		back();
+	});
+	return form;
+}
+
+/**
+ * What is asked about: `isAsking` ends once it has been decided on, or is not on the screen; `others` were confirmed
+ * and are not made yet; `more` stands beside the buttons.
+ * @typedef {object} About
+ * @property {string} server @property {Purchase} purchase
+ * @property {() => boolean} isAsking
+ * @property {(yes: boolean, total: number | null) => void} decide
+ * @property {Change} change
+ * @property {() => Purchase[]} [others]
+ * @property {HTMLElement} [more]
+ */
+
+class AskedPurchase {
+	bill = h(".content");
+	acts = h(".content");
+	/** @type {StockRead} */
+	#read = {stock: {}};
+	#shown = "";
+	#shownAt = 0;
+	#isEditing = false;
+
+	/** @param {About} about */
+	constructor(about) {
+		this.about = about;
+		const onnews = () => {
+			if (about.isAsking()) this.look();
+			else document.removeEventListener("news", onnews);
+		};
+		document.addEventListener("news", onnews);
+	}
+
+	/** Read what there is, and draw that. */
+	async look() {
+		const {server, purchase, isAsking} = this.about;
+		const found = await readStock(server, purchase.items);
+		if (!isAsking()) return;
+		this.#read = found;
+		this.draw();
+	}
+
+	draw() {
+		if (this.#isEditing) return;
+		const {server, purchase, others} = this.about;
+		const {lines, sum} = billOf(purchase, this.#read, others?.());
+		this.bill.replaceChildren(...drawBill(purchase, lines, sum));
+		const problems = problemsOf(server, purchase, this.#read, lines);
+		const now = JSON.stringify([problems, lines, sum]);
+		if (now === this.#shown) return;
+		[this.#shown, this.#shownAt] = [now, Date.now()];
+		const hadFocus = this.acts.contains(document.activeElement);
+		const why = problems.map(text => h("p.problem", icon("unknown"), h("span", text)));
+		const cancel = this.#button(t("cancel"), () => this.about.decide(false, null));
+		const change = button(t("change"), () => this.#edit(), ".change");
+		const more = !problems.length && this.about.more;
+		const first = problems.length ? this.#instead(problems, lines) : this.#buy(sum);
+		this.acts.replaceChildren(...why, more || h(""), h(".row", first, change, cancel));
+		if (hadFocus) focusIn(this.acts, ".primary, .btn");
+	}
+
+	/** A button that is deaf at first. @param {string} label @param {() => void} act */
+	#button(label, act, kind = "") {
+		/** @param {MouseEvent} event */
+		const meant = event => {
+			if (event.detail > 0 || Date.now() - this.#shownAt > DEAF_MS) act();
+		};
+		return button(label, meant, kind);
+	}
+
+	/** @param {number | null} sum */
+	#buy(sum) {
+		return this.#button(t("confirmBuy"), () => this.about.decide(true, sum), ".primary");
+	}
+
+	/** What can be done in the place of what would fail. @param {string[]} problems @param {Line[]} lines */
+	#instead([problem], lines) {
+		if (problem === t("shopDown")) return button(t("tryAgain"), () => this.look(), ".primary");
+		const items = restOf(lines);
+		if (!items) return "";
+		const isOne = lines.length === 1;
+		const label = isOne ? t("buyLeft", {n: formatNumber(items[0].quantity)}) : t("buyRest");
+		const {purchase, change} = this.about;
+		return this.#button(label, () => change({...purchase, items}), ".primary");
+	}
+
+	#edit() {
+		this.#isEditing = true;
+		const {purchase, change, others} = this.about;
+		const {lines} = billOf(purchase, this.#read, others?.());
+		const back = () => {
+			[this.#isEditing, this.#shown] = [false, ""];
+			this.draw();
+			focusIn(this.acts, ".change");
+		};
+		this.bill.replaceChildren(drawFields(purchase, lines, change, back));
+		this.acts.replaceChildren();
+		focusIn(this.bill, "input");
+	}
+}
+
+/** Ask about a purchase, once its stock has been read, or was not in time; look again whenever the shop has news. @type {(box: HTMLElement, about: About) => Promise<void>} */
+export async function askPurchase(box, about) {
+	const asked = new AskedPurchase(about);
+	await inTime(asked.look());
+	if (!about.isAsking()) return;
+	asked.draw();
+	box.append(asked.bill, asked.acts);
+}
+
+/** What is kept of it once something was chosen, or while it is made. @type {(server: string, purchase: Purchase) => HTMLElement} */
+export function chosenBill(server, purchase) {
+	const box = h(".content");
+	const draw = (/** @type {StockRead} */ read) => {
+		const {lines, sum} = billOf(purchase, read);
+		box.replaceChildren(...drawBill(purchase, lines, sum));
+	};
+	draw({stock: lastRead.get(server) ?? {}});
+	if (!lastRead.has(server)) readStock(server, purchase.items).then(draw);
+	return box;
+}
+
+/** With the stock as it was right after it, which is read once. @param {Call} call @param {Order} order */
+export async function drawReceipt(call, order) {
+	if (!call.stock) call.stock = (await inTime(readStock(call.server, order.items)))?.stock;
+	const stock = call.stock ?? {};
+	const lines = billOf(order, {stock}).lines.map(line => ({...line, left: stock[line.productId]?.quantity}));
+	const [id, time] = [textOf(order.id), cellText("orderDate", order.orderDate)];
+	return [
+		h(
+			"header",
+			icon("done"),
+			h("strong", t(call.replayed ? "replayedTitle" : "receipt")),
+			h("span.quiet", `${t("orderNo")} #${id} · ${time}`),
+		),
+		call.replayed ? h("p.warned", t("replayed", {id, time})) : h(""),
+		h(".content", drawBill(order, lines, order.totalAmount)),
+	];
+}
