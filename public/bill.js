@@ -103,8 +103,8 @@ const fact = (label, value) => h(".row", h("dt", label), h("dd", value));
 function leftText(line) {
 	if (line.isMissing) return "";
 	const {left, available} = line;
-	if (left === undefined) return `${t("left")} –`;
-	return isShort(line) ? t("short", {n: formatNumber(available ?? 0)}) : `${t("left")} ${formatNumber(left)}`;
+	if (isShort(line)) return t("short", {n: formatNumber(available ?? 0)});
+	return t("left", {n: left === undefined ? "–" : formatNumber(left)});
 }
 
 /** @param {Line} line */
@@ -113,13 +113,9 @@ function drawLine(line) {
 	const each = price === undefined ? "" : ` × ${formatMoney(price)}`;
 	const left = h("span.left", leftText(line));
 	if (line.isMissing || isShort(line)) left.classList.add("bad");
-	return h(
-		"li",
-		h("bdi", visible(name)),
-		h("b.num", amount === undefined ? "–" : formatMoney(amount)),
-		h("span.quiet.num", formatNumber(quantity) + each),
-		left,
-	);
+	const total = h("b.num", amount === undefined ? "–" : formatMoney(amount));
+	const much = h("span.num", formatNumber(quantity) + each);
+	return h("li", h(".row", h("bdi", visible(name)), total), h(".row.quiet", much, left));
 }
 
 /** @type {(purchase: Purchase, lines: Line[], sum: number | null) => HTMLElement[]} */
@@ -129,11 +125,9 @@ function drawBill({customerName, idempotencyKey: key}, lines, sum) {
 		key ? fact(t("sameKey"), h("bdi", visible(key))) : "",
 		fact(t("total"), h("b.total.num", sum === null ? "–" : formatMoney(sum))),
 	];
-	return [
-		h("ul.bill", lines.map(drawLine)),
-		h("dl.facts", facts),
-		sum === null ? h("p.quiet", t("noPrice")) : h(""),
-	];
+	const isUnread = sum === null && !lines.some(({isMissing}) => isMissing);
+	const note = isUnread ? [h("p.quiet", t("noPrice"))] : [];
+	return [h("ul.bill", lines.map(drawLine)), h("dl.facts", facts), ...note];
 }
 
 /** A line whose quantity can be changed, or which can be left out. @param {Line} line @param {boolean} isOnly */
@@ -232,9 +226,9 @@ class AskedPurchase {
 		const why = problems.map(text => h("p.problem", icon("unknown"), h("span", text)));
 		const cancel = this.#button(t("cancel"), () => this.about.decide(false, null));
 		const change = button(t("change"), () => this.#edit(), ".change");
-		const more = !problems.length && this.about.more;
+		const more = (!problems.length && this.about.more) || [];
 		const first = problems.length ? this.#instead(problems, lines) : this.#buy(sum);
-		this.acts.replaceChildren(...why, more || h(""), h(".row", first, change, cancel));
+		this.acts.replaceChildren(...why, ...[more].flat(), h(".row", first, change, cancel));
 		if (hadFocus) focusIn(this.acts, ".primary, .btn");
 	}
 
@@ -312,7 +306,7 @@ export async function drawReceipt(call, order) {
 			h("strong", t(call.replayed ? "replayedTitle" : "receipt")),
 			h("span.quiet", `${t("orderNo")} #${id} · ${time}`),
 		),
-		call.replayed ? h("p.warned", t("replayed", {id, time})) : h(""),
+		...(call.replayed ? [h("p.warned", t("replayed", {id, time}))] : []),
 		h(".content", drawBill(order, lines, order.totalAmount)),
 	];
 }

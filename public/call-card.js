@@ -16,6 +16,8 @@ import {isObject, parseJson} from "./tool-result.js";
 const ASKED_ANEW = ["approval_expired", "tool_changed"]; // by a call that follows
 const PATIENCE_MS = 1000; // with a back end that does not say which server the shop is
 const DEAF_MS = 400; // so that an Enter meant for the question does not run anything
+/** @type {Record<string, string>} of states that have none of their own name */
+const ICONS = {asking: "waiting", chosen: "done", refused: "x", failed: "x", halted: "x"};
 const MAX_SAID = 300; // characters of a failure; all of it is in the result
 const INTERNAL = /^[a-z0-9]+([_.][a-z0-9]+)+$/; // a name that only programs know
 
@@ -85,7 +87,7 @@ export class CallCard {
 		const state = callState(conversation, this.id, answering !== null);
 		this.root.hidden = state === "replaced";
 		this.#summary.replaceChildren(
-			icon(state === "asking" ? "waiting" : state),
+			icon(ICONS[state] ?? state),
 			h("bdi.card-title", titleOf(call)),
 			h("code", call.server && h("bdi", visible(call.server)), call.server && " · ", h("bdi", aboutOf(call))),
 			h("span.card-state", t(state), call.ms === undefined ? "" : ` · ${formatMs(call.ms)}`),
@@ -223,7 +225,7 @@ export class CallCard {
 		if (state !== this.state) return;
 		const said = t(state === "refused" ? "choseNo" : state === "running" ? "ordering" : "choseYes");
 		const running = this.#slot.querySelector(":scope > .row"); // how long it runs, and how to stop it
-		this.#fill(t("purchase"), state, said, [chosenBill(call.server, purchase)]);
+		this.#fill(t("purchase"), ICONS[state] ?? state, said, [chosenBill(call.server, purchase)]);
 		if (running) this.#slot.append(running);
 	}
 

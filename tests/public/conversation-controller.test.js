@@ -188,3 +188,13 @@ test("what broke off is said anew", () => {
 	controller.answer();
 	assert.deepEqual([turns.length, contents(conversation)], [1, ["一"]]);
 });
+
+test("a call that waits can be changed, one that is decided cannot", () => {
+	const conversation = asking("x", "y");
+	const {controller, turns} = control(conversation);
+	controller.decide("y", true);
+	controller.change("y", {n: 3});
+	assert.deepEqual([turns.length, conversation.edits], [0, undefined]);
+	controller.change("x", {n: 3});
+	assert.deepEqual([turns.length, conversation.edits], [1, {x: {n: 3}}]);
+});

@@ -35,7 +35,8 @@ test("the request holds the history, open decisions, and what the user allowed",
 	const entries = [user("a"), assistant("", "x", "y")];
 	const [x, y] = [{total: 1798}, {total: 1}].map(confirmed => ({confirmed}));
 	const model = {provider: "deepseek", name: "m"};
-	const conversation = {...conversationOf(entries, {x, y}, {x: true, old: false}), model};
+	const edits = {y: {n: 3}, old: {n: 1}};
+	const conversation = {...conversationOf(entries, {x, y}, {x: true, old: false}), model, edits};
 	const {path, body} = await follow(conversation, []);
 	assert.equal(path, "api/chat/stream");
 	assert.deepEqual(body, {
@@ -43,6 +44,7 @@ test("the request holds the history, open decisions, and what the user allowed",
 		approvals: {x: true, y: undefined},
 		confirmed: {x: {total: 1798}},
 		answers: {},
+		edits: {y: {n: 3}},
 		autoApprove: LISTS.always,
 		askFirst: LISTS.askFirst,
 		off: LISTS.off,
@@ -247,5 +249,17 @@ for (const [name, last, end] of [
 		const conversation = conversationOf();
 		const {end: seen} = await follow(conversation, [["text", {delta: "半句"}], last]);
 		assert.deepEqual([seen, conversation.entries, standing(conversation)], [end, [half], "cut"]);
+	});
+}
+
+for (const event of [
+	["tool_result", {id: "x", result: "…", isError: true, code: "replaced"}],
+	["error", {code: "edit_invalid", params: {field: "n"}}],
+]) {
+	test(`an edit is sent until it is taken or refused: ${event[1].code}`, async () => {
+		const entries = [user("a"), assistant("", "x")];
+		const conversation = {...conversationOf(entries, {x: {...buy, waiting: true}}), edits: {x: {n: 3}}};
+		await follow(conversation, [event]);
+		assert.deepEqual(conversation.edits, {});
 	});
 }
