@@ -5,7 +5,10 @@ import {billOf, problemsOf, restOf} from "../../public/bill.js";
 
 const stock = {2: {name: "耳机", price: 0.1, quantity: 10}, 3: {name: "手表", price: 1, quantity: 0}};
 const read = {stock, isWhole: true};
-const of = (...items) => ({customerName: "A", items: items.map(([productId, quantity]) => ({productId, quantity}))});
+const of = (...items) => ({
+	customerName: "A",
+	items: items.map(([productId, quantity]) => ({productId, quantity})),
+});
 const ready = {online: true, servers: [{name: "shop", status: "ready"}]};
 
 test("a bill adds up in cents", () => {
@@ -14,7 +17,8 @@ test("a bill adds up in cents", () => {
 	assert.deepEqual([name, amount, left, isMissing, sum], ["耳机", 0.3, 7, false, 0.3]);
 });
 
-test("a price that is unknown leaves the sum open", () => assert.equal(billOf(of([2, 3], [9, 1]), {stock}).sum, null));
+test("a price that is unknown leaves the sum open", () =>
+	assert.equal(billOf(of([2, 3], [9, 1]), {stock}).sum, null));
 
 test("what others take that were confirmed is not there any more", () =>
 	assert.equal(billOf(of([2, 3]), read, [of([2, 8])]).lines[0].available, 2));
@@ -22,11 +26,33 @@ test("what others take that were confirmed is not there any more", () =>
 for (const [items, rest, problems] of [
 	[[[2, 10]], null, []],
 	[[[2, 11]], [[2, 10]], ["耳机 只剩 10 件，不够。"]],
-	[[[2, 6], [2, 6]], [[2, 10]], ["耳机 只剩 10 件，不够。"]],
-	[[[2, 2], [2, 2], [3, 1]], [[2, 4]], ["手表 已售罄。"]],
+	[
+		[
+			[2, 6],
+			[2, 6],
+		],
+		[[2, 10]],
+		["耳机 只剩 10 件，不够。"],
+	],
+	[
+		[
+			[2, 2],
+			[2, 2],
+			[3, 1],
+		],
+		[[2, 4]],
+		["手表 已售罄。"],
+	],
 	[[[3, 1]], null, ["手表 已售罄。"]],
 	[[[9, 1]], null, ["没有编号为 9 的商品。"]],
-	[[[2, 1], [9, 1]], [[2, 1]], ["没有编号为 9 的商品。"]],
+	[
+		[
+			[2, 1],
+			[9, 1],
+		],
+		[[2, 1]],
+		["没有编号为 9 的商品。"],
+	],
 ]) {
 	test(`of ${JSON.stringify(items)} there is ${JSON.stringify(rest)}`, () => {
 		Object.assign(status, ready);
