@@ -1,163 +1,159 @@
-// A form made from a JSON schema: for a tool run by hand, and for a prompt's arguments.
+// A form made from a JSON schema: for a tool run by hand, for a prompt's arguments, and for what a server asks.
 import {messageOf} from "./backend.js";
-import {attr, h} from "./elements.js";
-import {visible} from "./exact-text.js";
-import {localised, t, textOf} from "./i18n.js";
-import {isObject, parseJson} from "./tool-result.js";
+import {attr, button, focusIn, h, iconButton} from "./elements.js";
+import {choicesOf, control, frame, number, resolveSchema, several} from "./form-fields.js";
+import {t} from "./i18n.js";
+import {isObject} from "./tool-result.js";
 
-/** @typedef {[HTMLElement, () => unknown]} Field an element, and what reads it; throws on bad JSON */
+/** @import {Field} from "./form-fields.js" */
 
-const MAX_REFERENCES = 20; // that are followed from one place: they may lead in a circle
-const MAX_DEPTH = 5; // of forms within forms; what lies deeper, or is too much, is typed in as JSON
+const MAX_DEPTH = 6; // of forms within forms; what lies deeper, or is too much, is typed in as JSON
 const MAX_FIELDS = 200;
-/** @type {Record<string, string>} */
-const HINTS = {array: "[ ]", object: "{ }"};
-/** The steps of numbers. @type {Record<string, string>} */
-const NUMBERS = {integer: "1", number: "any"};
-/** The fields of texts. @type {Record<string, string>} */
-const FORMATS = {email: "email", uri: "url", date: "date", "date-time": "datetime-local"};
-
-/** What a reference within the schema points to. @param {unknown} ref @param {unknown} root */
-function pointed(ref, root) {
-	if (typeof ref !== "string" || ref[0] !== "#") return undefined;
-	const names = ref.split("/").slice(1);
-	return names.reduce((/** @type {any} any: somebody's schema */ at, part) => {
-		const name = part.replaceAll("~1", "/").replaceAll("~0", "~");
-		return isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined;
-	}, root);
-}
-
-/** Follow references; of alternatives, take the first that is not null. @type {(schema: unknown, root: unknown, steps?: number) => Schema} */
-export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
-	if (!isObject(schema)) return {};
-	const {$ref, anyOf, oneOf, allOf, ...own} = schema;
-	const options = [anyOf, oneOf, allOf].filter(Array.isArray).flat();
-	const choices = options.filter(option => isObject(option) && "const" in option);
-	if (choices.length) {
-		const names = choices.map(option => option.title ?? option.const);
-		return {type: "string", ...own, enum: choices.map(option => option.const), enumNames: names};
-	}
-	const target = pointed($ref, root) ?? options.find(option => isObject(option) && option.type !== "null");
-	const found = target && steps ? {...own, ...resolveSchema(target, root, steps - 1)} : own;
-	const type = [found.type].flat().find(name => name !== "null");
-	return /** @type {Schema} */ ({...found, type});
-}
-
-/** What can be chosen, each with its name. @param {Schema} shape @returns {[unknown, string][]} */
-function choicesOf({type, enum: listed, enumNames: names}) {
-	const [options, labels] =
-		type === "boolean"
-			? [
-					[true, false],
-					[t("yes"), t("no")],
-				]
-			: [listed, names];
-	if (!Array.isArray(options)) return [];
-	return options.map((option, i) => [option, textOf(Array.isArray(labels) ? (labels[i] ?? option) : option)]);
-}
-
-/** @type {(name: string, shape: Schema, isRequired: boolean) => Field} */
-function control(name, shape, isRequired) {
-	const {type, format, default: usual} = shape;
-	const options = choicesOf(shape);
-	if (options.length) {
-		const choice = options.map(([option, label], i) =>
-			h("option", attr({value: i, selected: option === usual}), visible(label)),
-		);
-		const select = h("select", attr({required: isRequired}), h("option", attr({value: ""})), choice);
-		return [select, () => (select.value ? options[Number(select.value)][0] : undefined)];
-	}
-	const kind = `${type}` === "string" ? FORMATS[`${format}`] : NUMBERS[`${type}`] && "number";
-	/** @param {unknown} bound */
-	const number = bound => (typeof bound === "number" ? bound : undefined);
-	const props = {
-		...{placeholder: HINTS[`${type}`], required: isRequired, type: kind},
-		...{min: number(shape.minimum), max: number(shape.maximum), step: NUMBERS[`${type}`]},
-		...{minlength: number(shape.minLength), maxlength: number(shape.maxLength)},
-	};
-	const input = h("input", attr(props));
-	const text = typeof usual === "object" ? JSON.stringify(usual) : textOf(usual ?? "");
-	input.value = kind === "datetime-local" && usual ? localTime(text) : text;
-	const read = () => {
-		if (kind === "datetime-local" && input.value) return new Date(input.value).toISOString();
-		if (!input.value || type === "string") return input.value || undefined;
-		const value = parseJson(input.value);
-		if (value === undefined && type) throw new Error(t("badJson", {name}));
-		return value === undefined ? input.value : value;
-	};
-	return [input, read];
-}
-
-/** A moment as the field for it takes it, on the reader's clock. @param {string} text */
-function localTime(text) {
-	const at = new Date(text);
-	if (Number.isNaN(at.getTime())) return "";
-	return new Date(at.getTime() - at.getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
-}
-
-/** Several of a list can be chosen. @type {(shape: Schema, options: [unknown, string][], isRequired: boolean) => Field} */
-function severalOf({minItems, maxItems, default: usual}, options, isRequired) {
-	const least = isRequired || minItems ? Number(minItems ?? 0) : 0;
-	const boxes = options.map(([option]) =>
-		h("input", attr({type: "checkbox", checked: Array.isArray(usual) && usual.includes(option)})),
-	);
-	const group = h(
-		"",
-		boxes.map((box, i) => h("label.check", box, visible(options[i][1]))),
-	);
-	const check = () => {
-		const n = boxes.filter(({checked}) => checked).length;
-		const isOdd = n < least || n > Number(maxItems ?? n);
-		boxes[0].setCustomValidity(isOdd ? t("chooseSome", {least, most: `${maxItems ?? boxes.length}`}) : "");
-	};
-	group.onchange = check;
-	check();
-	const read = () => {
-		const chosen = options.filter((_, i) => boxes[i].checked).map(([option]) => option);
-		return chosen.length || isRequired ? chosen : undefined;
-	};
-	return [group, read];
-}
+const MAX_ROWS = 100;
+const MAX_FIRST_ROWS = 5; // of a list that wants some
 
 /** @type {(shape: Schema) => [string, unknown][]} */
 const partsOf = ({properties}) => (isObject(properties) ? Object.entries(properties) : []);
 
-/** @param {Schema} shape */
-const aboutOf = ({description}) => visible(localised(textOf(description ?? "")));
+/** All of them say what is wrong. @param {(HTMLElement | undefined)[]} places @returns {HTMLElement | undefined} */
+const firstOf = places => places.find(Boolean);
 
-/** The fields for a schema. @param {Schema} root into which references point @returns {Field} */
-function fieldsFor(root) {
-	let room = MAX_FIELDS;
+/** The rows of a list, each with its cross. */
+class Rows {
+	/** @type {(Field & {remove: HTMLElement})[]} */
+	all = [];
+	box = h("ul.rows");
 
-	/** @type {(name: string, schema: unknown, isRequired: boolean, depth: number) => Field} */
-	function field(name, schema, isRequired, depth) {
-		const shape = resolveSchema(schema, root);
-		const inner = partsOf(shape).length;
-		if (inner && inner <= room && depth <= MAX_DEPTH) return group(name, shape, isRequired, depth);
-		const several = shape.type === "array" ? choicesOf(resolveSchema(shape.items, root)) : [];
-		const label = h(shape.title ? "b" : "code", visible(textOf(shape.title ?? name)), isRequired && " *");
-		if (several.length) {
-			const [group, read] = severalOf(shape, several, isRequired);
-			return [h("fieldset.field", h("legend", label), h("small", aboutOf(shape)), group), read];
+	/** @param {(value: unknown) => Field} make @param {number} most @param {() => void} onadd */
+	constructor(make, most, onadd) {
+		this.make = make;
+		this.most = most;
+		this.add = button(t("addRow"), () => {
+			onadd();
+			focusIn(this.append(), "input, select, .btn");
+		});
+	}
+
+	/** @param {unknown} [value] */
+	append(value) {
+		const item = this.make(value);
+		const remove = iconButton("x", () => {
+			this.all.splice(this.all.indexOf(row), 1);
+			line.remove();
+			this.number();
+			this.add.focus();
+		});
+		const row = {...item, remove};
+		const line = h("li", item.root, remove);
+		this.all.push(row);
+		this.box.append(line);
+		this.number();
+		return line;
+	}
+
+	number() {
+		for (const [i, {label, remove}] of this.all.entries()) {
+			label.textContent = t("row", {n: i + 1});
+			remove.ariaLabel = remove.title = t("removeRow", {n: i + 1});
 		}
-		const [input, read] = control(name, inner ? {...shape, type: "object"} : shape, isRequired);
-		return [h("label.field", label, h("small", aboutOf(shape)), input), read];
+		this.add.disabled = this.all.length >= this.most;
+	}
+}
+
+/** Makes the fields for a schema, into whose root references point. */
+class Fields {
+	#room = MAX_FIELDS;
+
+	/** @param {Schema} root */
+	constructor(root) {
+		this.root = root;
 	}
 
-	/** @type {(name: string, shape: Schema, isRequired: boolean, depth: number) => Field} */
-	function group(name, shape, isRequired, depth) {
+	/** All of them. @returns {Field} */
+	all() {
+		const shape = resolveSchema(this.root, this.root);
+		const inner = partsOf(shape).length;
+		const isOpen = !inner && Boolean(shape.additionalProperties);
+		if (inner > this.#room || isOpen)
+			return control("JSON", {...shape, type: "object"}, false, shape.default);
+		return this.#group("", shape, true, 0, shape.default);
+	}
+
+	/** @type {(name: string, schema: unknown, isRequired: boolean, depth: number, given: unknown) => Field} */
+	#field(name, schema, isRequired, depth, given) {
+		const shape = resolveSchema(schema, this.root);
+		const usual = given ?? shape.default;
+		const inner = partsOf(shape).length;
+		const items = resolveSchema(shape.items, this.root);
+		const rows = Array.isArray(usual) ? usual.length : 1;
+		const isDeep = depth > MAX_DEPTH;
+		if (inner && inner <= this.#room && !isDeep) return this.#group(name, shape, isRequired, depth, usual);
+		if (shape.type === "array" && Array.isArray(items.enum))
+			return several(name, shape, isRequired, choicesOf(items), usual);
+		if (shape.type === "array" && isObject(shape.items) && rows <= this.#room && !isDeep)
+			return this.#list(name, {...shape, items}, isRequired, depth, usual);
+		return control(name, inner ? {...shape, type: "object"} : shape, isRequired, usual);
+	}
+
+	/** What is usual of a group that nobody needs or touches is not said. @type {(name: string, shape: Schema, isRequired: boolean, depth: number, usual: unknown) => Field} */
+	#group(name, shape, isRequired, depth, usual) {
+		const given = isObject(usual) ? usual : {};
 		const required = Array.isArray(shape.required) ? shape.required : [];
-		const parts = partsOf(shape);
-		room -= parts.length;
-		const fields = parts.map(([key, part]) =>
-			field(key, part, isRequired && required.includes(key), depth + 1),
-		);
-		const readAll = () => Object.fromEntries(fields.map(([, read], i) => [parts[i][0], read()]));
-		return [h("fieldset", h("legend", visible(name)), ...fields.map(([element]) => element)), readAll];
+		this.#room -= partsOf(shape).length;
+		const parts = partsOf(shape).map(([key, part]) => {
+			const isNeeded = required.includes(key);
+			return {key, isNeeded, ...this.#field(key, part, isNeeded, depth + 1, given[key])};
+		});
+		const {root, label} = frame(name, shape, isRequired && depth > 0, ...parts.map(part => part.root));
+		let isTouched = isObject(usual);
+		root.addEventListener("input", () => {
+			isTouched = true;
+		});
+		/** @param {boolean} isNeeded */
+		const isUsed = isNeeded => isNeeded || (isTouched && parts.some(({read}) => read(false) !== undefined));
+		/** @param {boolean} isNeeded */
+		const read = isNeeded =>
+			isUsed(isNeeded)
+				? Object.fromEntries(parts.map(part => [part.key, part.read(part.isNeeded)]))
+				: undefined;
+		/** @param {boolean} isNeeded */
+		const check = isNeeded => firstOf(parts.map(part => part.check(part.isNeeded && isUsed(isNeeded))));
+		return {root, label, read, check};
 	}
 
-	const shape = resolveSchema(root, root);
-	return partsOf(shape).length <= room ? group("", shape, true, 0) : field("JSON", shape, false, 0);
+	/** @type {(name: string, shape: Schema, isRequired: boolean, depth: number, usual: unknown) => Field} */
+	#list(name, shape, isRequired, depth, usual) {
+		const least = number(shape.minItems) ?? 0;
+		const most = Math.min(number(shape.maxItems) ?? MAX_ROWS, MAX_ROWS);
+		const item = {...resolveSchema(shape.items, this.root), title: undefined};
+		if (partsOf(item).length) item.description = undefined; // which says no more than its fields do
+		const rows = new Rows(
+			value => this.#field("", item, false, depth + 1, value),
+			most,
+			() => {
+				this.#room = MAX_FIELDS;
+			},
+		);
+		const {root, label, problem} = frame(name, shape, isRequired, rows.box, rows.add);
+		const first = isRequired ? Math.min(Math.max(least, 1), MAX_FIRST_ROWS) : 0;
+		const values = Array.isArray(usual) && usual.length ? usual : new Array(first).fill(undefined);
+		this.#room -= values.length;
+		for (const value of values) rows.append(value);
+		/** @param {boolean} isNeeded */
+		const read = isNeeded => {
+			const isSaid = isNeeded || rows.all.length > 0;
+			return isSaid ? rows.all.map(row => row.read(true)) : undefined;
+		};
+		/** @param {boolean} isNeeded */
+		const check = isNeeded => {
+			const n = rows.all.length;
+			const isShort = (isNeeded || n > 0) && n < least;
+			const isLong = n > most;
+			problem.textContent = isShort ? t("needMore", {n: least}) : isLong ? t("needFewer", {n: most}) : "";
+			return firstOf([...rows.all.map(row => row.check(true)), isShort || isLong ? rows.add : undefined]);
+		};
+		return {root, label, read, check};
+	}
 }
 
 /**
@@ -167,15 +163,19 @@ function fieldsFor(root) {
  */
 export function schemaForm(title, schema, run, label, ...more) {
 	const output = h(".output", attr({role: "status"}));
-	const [fields, read] = fieldsFor(schema);
+	const all = new Fields(schema).all();
 	const onsubmit = async (/** @type {SubmitEvent} */ event) => {
 		event.preventDefault();
+		const wrong = all.check(true);
+		if (wrong) return wrong.focus();
 		try {
-			output.replaceChildren(await run(read() ?? {}));
+			output.replaceChildren(await run(all.read(true) ?? {}));
 		} catch (error) {
 			output.replaceChildren(h("p.bad", messageOf(error)));
 		}
 	};
 	const submit = Object.assign(h("button.btn.primary", label), {type: "submit"});
-	return h("form.try", attr({onsubmit}), h("h4", title), fields, h(".row", submit, more), output);
+	const form = h("form.try", attr({onsubmit}), h("h4", title), all.root, h(".row", submit, more), output);
+	form.noValidate = true; // what is wrong is said below each field, in the reader's language
+	return form;
 }

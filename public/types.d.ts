@@ -32,7 +32,8 @@ type Note = {code: string; params: Params; text: string};
 /** Of JSON Schema the part that a form shows; a stranger's, so anything may be anything. */
 type Schema = {type?: unknown; title?: unknown; description?: unknown; properties?: unknown; required?: unknown} & Rules;
 type Rules = {enum?: unknown; enumNames?: unknown; items?: unknown; format?: unknown; default?: unknown} & Bounds;
-type Bounds = {[name in "minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems"]?: unknown};
+type Bounds = {[name in "minimum" | "maximum" | "minLength" | "maxLength" | "minItems" | "maxItems"]?: unknown} & More;
+type More = {[name in "exclusiveMinimum" | "exclusiveMaximum" | "multipleOf" | "pattern" | "additionalProperties"]?: unknown};
 
 type Address = {server: string; name: string};
 type Prompt = Address & {title: string; description: string; input_schema: Schema};
