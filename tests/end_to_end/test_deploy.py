@@ -2,8 +2,6 @@
 
 import asyncio
 import itertools
-import os
-import signal
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -39,26 +37,15 @@ class Site:
     internal: dict[str, str]
     trusted: ssl.SSLContext
     statistics: str
-    folder: Path
-
-    def reload(self, old: str, new: str) -> None:
-        """Change nginx's file, and have it read again; the drain is longer than that takes."""
-        config = self.folder / "nginx.conf"
-        config.write_text(config.read_text().replace(old, new))
-        os.kill(int((self.folder / "nginx.pid").read_text()), signal.Signals["SIGHUP"])
 
     async def restart(self, name: str, number: int) -> None:
         """Restart one replica, and wait until it is back, for the proxy too."""
         replicas, port = self.replicas[name], self.replicas[name].ports[number]
-        if not self.statistics:
-            self.reload(f"127.0.0.1:{port} max", f"127.0.0.1:{port} down max")
         replicas.terminate(port)
         await replicas.ended(port)
         replicas.start(port)
         await asyncio.to_thread(replicas.processes[port].wait_until_up, f"http://127.0.0.1:{port}/healthz")
-        if not self.statistics:
-            self.reload(f"127.0.0.1:{port} down max", f"127.0.0.1:{port} max")
-        else:
+        if self.statistics:
             await up_in_haproxy(self.statistics, f"{name}{number + 1}")
 
 
@@ -113,7 +100,7 @@ async def site(folder: Path, proxy: str, drain: str = "3") -> AsyncIterator[Site
                 await up_in_haproxy(statistics, f"{name}{number}")
         public = f"https://localhost:{ports['public']}"
         internal = {name: f"http://localhost:{ports[name]}" for name in ("api", "main")} | {"web": public}
-        made = Site(replicas, public, internal, trusted, statistics, folder)
+        made = Site(replicas, public, internal, trusted, statistics)
         async with httpx.AsyncClient(base_url=public, verify=trusted) as http, asyncio.timeout(60):
             while (await http.get("/api/status")).json()["servers"][0]["status"] != "ready":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)

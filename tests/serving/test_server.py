@@ -1,6 +1,9 @@
 """How a service starts and ends, on a small one, as processes."""
 
 import signal
+import socket
+import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -30,6 +33,40 @@ def greeted(service: Service) -> None:
     while "已启动" not in service.log.read_text(encoding="utf-8"):
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+ASKED = b"POST /none HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
+
+def ask_until_refused(port: int, answers: list[bytes]) -> None:
+    """Ask over a connection each, as a balancer without probes does; note what is cut off as nothing."""
+    while True:
+        try:
+            asking = socket.create_connection(("127.0.0.1", port), 20)
+        except ConnectionRefusedError:
+            return
+        with asking:
+            try:
+                asking.sendall(ASKED)
+                answers.append(asking.recv(12))
+            except ConnectionError:
+                answers.append(b"")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems reset who is in a listener's queue")
+def test_who_connects_while_it_stops_is_answered_or_refused(start: Start) -> None:
+    port, answers = free_port(), list[bytes]()
+    service = start(port)
+    greeted(service)
+    asking = [threading.Thread(target=ask_until_refused, args=(port, answers)) for _ in range(8)]
+    for each in asking:
+        each.start()
+    while len(answers) < 200:
+        time.sleep(0.01)
+    service.process.terminate()
+    for each in asking:
+        each.join()
+    assert set(answers) == {b"HTTP/1.1 404"}
 
 
 def test_a_start_that_fails_says_why_in_one_line(start: Start) -> None:
