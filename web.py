@@ -71,7 +71,7 @@ class Settings(ModelSettings):
     """聊天服务的设置：命令行参数优先于环境变量，其次是 .env，最后是默认值。"""
 
     model_config = SettingsConfigDict(
-        cli_shortcuts={"web-host": "host", "web-port": "port", "web-trust-commands": "trust-commands"}
+        cli_shortcuts={f"web-{flag}": flag for flag in ("host", "port", "trust-commands", "check")}
     )
     host_field = "web_host"
     secret_field = "web_password"  # noqa: S105  the name of a setting
@@ -89,7 +89,7 @@ class Settings(ModelSettings):
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     web_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
-    check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
+    web_check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
 
     @model_validator(mode="after")
     def _is_not_allowed_by_a_clone(self) -> Self:
@@ -327,7 +327,7 @@ def _demo_model() -> Model:
 def run() -> None:
     """Serve, with settings from the command line, the environment and `.env`."""
     settings = load(Settings)
-    if settings.check:
+    if settings.web_check:
         try:
             sys.exit(asyncio.run(_check(settings)))
         except StartError as error:

@@ -21,6 +21,7 @@ from mcp_server.scopes import BUY, OWN, READ
 from mcp_server.server import ShopServer
 from serving.access import OPEN_PATH, BearerToken, Refusal
 from serving.errors import CodedError
+from serving.metrics import METRICS_PATH
 
 WELL_KNOWN = "/.well-known/oauth-protected-resource"
 RETRY_SECONDS = "5"  # as Retry-After
@@ -78,7 +79,9 @@ class Admission:
             user = AuthenticatedUser(await self.issuer.verified(_bearer(given)))
             granted = user.scopes
             scope["user"] = user
-            if scope["method"] == "POST" and not set(self.scopes) <= set(user.scopes):
+            if path == METRICS_PATH:
+                _refuse_without(OWN, granted)
+            elif scope["method"] == "POST" and not set(self.scopes) <= set(user.scopes):
                 receive = await self._checked(user, receive)
         except CodedError as error:
             return await self._refused(error, path, granted)(scope, receive, send)
@@ -90,9 +93,8 @@ class Admission:
         while messages[-1].get("more_body"):
             messages.append(await receive())
         for method, params in _asked(b"".join(each.get("body", b"") for each in messages)):
-            scope = self.needed(method, params)
-            if scope and scope not in user.scopes:
-                raise CodedError("insufficient_scope", scope=scope)
+            if scope := self.needed(method, params):
+                _refuse_without(scope, user.scopes)
 
         async def again() -> Message:
             return messages.pop(0) if messages else await receive()
@@ -111,6 +113,11 @@ class Admission:
         challenge = ", ".join(f'{name}="{value}"' for name, value in says.items())
         headers = {"WWW-Authenticate": f"Bearer {challenge}"}
         return self.refuse(Refusal(403 if is_known else 401, error.code, error.params, headers))
+
+
+def _refuse_without(scope: str, granted: Sequence[str]) -> None:
+    if scope not in granted:
+        raise CodedError("insufficient_scope", scope=scope)
 
 
 def _bearer(authorization: str) -> str:

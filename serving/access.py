@@ -3,6 +3,7 @@
 import base64
 import hmac
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
@@ -17,6 +18,7 @@ from serving.addresses import bracketed, is_loopback, is_own_name
 
 OPEN_PATH = "/healthz"  # a container's probe knows neither the token nor the name
 CLIENT_PATH = "/oauth/client.json"  # nor does a service that asks who web.py is as its client
+HOST = re.compile(r"[\w.-]{1,253}|\[[\da-f:.]+\]", re.ASCII | re.IGNORECASE)  # one that a setting can hold
 PORTS = {"http": ":80", "https": ":443"}
 MAX_SHOWN = 200  # characters of a header that are repeated in an answer or in the log
 FORWARDING = {b"forwarded", b"x-real-ip", b"via"}
@@ -30,6 +32,7 @@ def sentences(hosts: str, origins: str, secret: str) -> dict[str, str]:
             f"不认识的主机名 {{host}}。如果它就是这台服务器（反向代理、容器网络），请设置 {hosts}={{host}}"
             "（已有别的就加在后面，用逗号分隔）"
         ),
+        "host_odd": "请求头 Host 不是主机名：{host}",
         "origin_not_allowed": (
             f"不接受来自 {{origin}} 的网页。若是您自己的，请设置 {origins}={{origin}}；"
             "若是本服务自己的网页，请让代理转发 Host，或者也这样设置"
@@ -181,8 +184,9 @@ class Access:
         host = headers.get(b"host", b"").decode("latin-1")
         hosts = [host, *filter(None, [scope.get(FORWARDED_HOST)])]
         if wrong := [each for each in hosts if not (self.any_host or self.allowed.host(each))]:
-            shown = printable(without_port(wrong[0]))
-            return self.refuse(Refusal(421, "host_not_allowed", {"host": shown}))
+            name = without_port(wrong[0])
+            code = "host_not_allowed" if HOST.fullmatch(name) else "host_odd"
+            return self.refuse(Refusal(421, code, {"host": printable(name)}))
         if self.secret is None and not self.admits and _is_reached_from_elsewhere(scope):
             return self.refuse(Refusal(403, "no_secret"))
         if self.only_direct and is_forwarded(scope):

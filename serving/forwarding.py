@@ -72,15 +72,24 @@ class Forwarding:
 
 
 def _said(headers: Headers, what: str) -> list[str]:
-    """Return what the proxies on the way say, the nearest one last; where none does, one empty word."""
-    listed = ",".join(headers.getlist(f"x-forwarded-{what}")).split(",")
-    if listed == [""]:
-        listed = [
-            quoted or plain
-            for name, quoted, plain in FORWARDED.findall(",".join(headers.getlist("forwarded")))
-            if name.lower() == what
-        ]
-    return [each.strip() for each in listed] or [""]
+    """Return what the proxies on the way say, the nearest one last; where none does, one empty word.
+
+    A proxy that sets one kind of header passes on what a client made up in the other: if they differ, it is
+    not known which is true, and neither is believed.
+    """
+    usual = [each.strip() for each in ",".join(headers.getlist(f"x-forwarded-{what}")).split(",")]
+    standard = [
+        (quoted or plain).strip()
+        for name, quoted, plain in FORWARDED.findall(",".join(headers.getlist("forwarded")))
+        if name.lower() == what
+    ]
+    if not standard or usual == [""]:
+        return standard or usual
+    return usual if _same(usual[-1], standard[-1]) else [""]
+
+
+def _same(one: str, other: str) -> bool:
+    return (_address(one) or one.lower()) == (_address(other) or other.lower())
 
 
 def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:

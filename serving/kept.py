@@ -57,6 +57,13 @@ class Kept:
         """Return it once: of several who ask at once, one gets it."""
         return self._one("DELETE FROM kept WHERE key = ? AND until > ? RETURNING value", key, time.time())
 
+    def claim(self, key: str, seconds: float) -> bool:
+        """Keep a key for so long, and say whether nobody did: of several who ask at once, one does."""
+        now = time.time()
+        self._one("DELETE FROM kept WHERE until <= ?", now, writes=True)
+        claimed = "INSERT OR IGNORE INTO kept VALUES (?, '', ?) RETURNING key"
+        return self._one(claimed, key, now + seconds, writes=True) is not None
+
     def put(self, key: str, value: str, seconds: float = float("inf")) -> None:
         """Keep it for so long; what is over is forgotten."""
         self._one("DELETE FROM kept WHERE until <= ?", time.time(), writes=True)

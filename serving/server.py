@@ -98,6 +98,7 @@ class Service(uvicorn.Server):
         self._shared = shared
         self._greeting = greeting
         self._greeter: asyncio.Task[None] | None = None
+        self._lifespan: asyncio.Task[None] | None = None
         self._ending = ending or Ending()
         self._streams = Streams(app, self._ending.given_up)
         super().__init__(
@@ -146,6 +147,8 @@ class Service(uvicorn.Server):
         """Begin to stop at the first signal; uvicorn would drop what is under way at the second."""
         if not self.should_exit:
             super().handle_exit(sig, frame)
+            if self._lifespan is not None and not self.started:  # it may wait long, for a database
+                self._lifespan.cancel()
 
     async def on_tick(self, counter: int) -> bool:
         """Return whether to close the listener: after a signal, when balancers have learned of it."""
@@ -211,6 +214,7 @@ class Service(uvicorn.Server):
         if scope["type"] != "lifespan":
             await self._streams(scope, receive, send)
             return
+        self._lifespan = asyncio.current_task()
         failed: list[Message] = []
 
         async def hold_back(message: Message) -> None:
@@ -224,6 +228,12 @@ class Service(uvicorn.Server):
         except StartError as error:
             self.failure = error
             uvicorn_log.disabled = True  # "Application startup failed": `run` says why
+            await send({"type": "lifespan.startup.failed", "message": ""})
+        except asyncio.CancelledError:
+            if not self.should_exit or self.started:
+                raise
+            uvicorn_log.disabled = True
+            failed.clear()
             await send({"type": "lifespan.startup.failed", "message": ""})
         finally:
             if self.failure is None:

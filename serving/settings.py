@@ -85,6 +85,12 @@ def _issuer(value: str) -> str:
     return _public_url(value)
 
 
+def _collector(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[^/?#\s]+(/\S*)?", value):
+        raise ValueError("应以 http:// 或 https:// 开头，例如 http://127.0.0.1:4318")
+    return value
+
+
 def _prefix(value: str) -> str:
     if value and not PREFIX.fullmatch(value):
         raise ValueError("应像 /shop 或 /a/b：以 / 开头，末尾没有 /，只用字母、数字和 . _ ~ -")
@@ -129,7 +135,7 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["text", "json"] = Field(
         "text", description="日志的格式：给人看的文字，或每行一个 JSON"
     )
-    otel_exporter_otlp_endpoint: str = Field(
+    otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_collector)] = Field(
         "", description="OpenTelemetry 收集器的地址，如 http://127.0.0.1:4318；需要 otel 扩展"
     )
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from starlette._utils import get_route_path  # without the prefix of a proxy
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -83,7 +84,7 @@ class Traced:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if _tracer is None or scope["type"] != "http" or scope["path"].startswith(UNTRACED):
+        if _tracer is None or scope["type"] != "http" or get_route_path(scope).startswith(UNTRACED):
             return await self._app(scope, receive, send)
         within = propagate.extract(Headers(scope=scope))
         with _tracer.start_as_current_span(scope["method"], within, SpanKind.SERVER) as own:

@@ -237,9 +237,12 @@ class _Postgres(Keeping):
         if shutil.which(program) is None:
             raise KeepingError("program_missing", program=program)
         address = urlsplit(self._url)
-        password = {"PGPASSWORD": unquote(address.password)} if address.password else {}
+        options = address.query.split("&")
+        given = [each.partition("=")[2] for each in options if each.startswith("password=")]
+        password = {"PGPASSWORD": unquote(address.password or given[-1])} if address.password or given else {}
         user = f"{address.username}@" if address.username else ""
-        url = address._replace(netloc=user + address.netloc.rpartition("@")[2]).geturl()
+        query = "&".join(each for each in options if not each.startswith("password="))
+        url = address._replace(netloc=user + address.netloc.rpartition("@")[2], query=query).geturl()
         process = await asyncio.create_subprocess_exec(
             program,
             *args,

@@ -23,7 +23,10 @@ MAX_PASTED = 250_000  # characters
 MAX_TESTED = 20  # servers of one test
 
 RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {
-    403: {"model": Problem, "description": "Another page asks, or commands are not added from elsewhere"},
+    403: {
+        "model": Problem,
+        "description": "Another page asks, or only who is at this machine may",
+    },
     409: {"model": Problem, "description": "Somebody else has edited it meanwhile, or the name is taken"},
     503: {"model": Problem, "description": "The file cannot be written"},
 }
@@ -74,12 +77,12 @@ class LevelRequest(JsonBody):
     level: LoggingLevel
 
 
-async def _may_command(request: Request, services: AppServices) -> bool:
-    """Whether commands may be written: by who sits at this machine, as far as one can tell."""
+async def _is_local(request: Request, services: AppServices) -> bool:
+    """Whether this comes from who sits at this machine, as far as one can tell."""
     return services.is_local and not is_forwarded(request.scope)
 
 
-MayCommand = Annotated[bool, Depends(_may_command)]
+Local = Annotated[bool, Depends(_is_local)]
 
 
 async def _edited(services: Services, edit: Callable[[], Any]) -> None:
@@ -88,10 +91,10 @@ async def _edited(services: Services, edit: Callable[[], Any]) -> None:
         await services.toolbox.update(await asyncio.to_thread(services.config.servers))
 
 
-def _trial(services: Services, name: str, entry: Any, *, commands: bool) -> Link:
+def _trial(services: Services, name: str, entry: Any, **who: Any) -> Link:
     """Return a link to what an entry says, or to a server whose error says what is wrong with it."""
     try:
-        server = services.config.checked(name, entry, commands=commands)
+        server = services.config.checked(name, entry, **who)
     except CodedError as error:
         server = Server(name, error=ConfigError(error.code, **error.params))
     link = services.toolbox.trial(server)
@@ -110,33 +113,33 @@ async def _tried(link: Link) -> dict[str, Any]:
 
 
 @router.post("/preview")
-async def preview(request: PasteRequest, services: AppServices, commands: MayCommand) -> dict[str, Any]:
+async def preview(request: PasteRequest, services: AppServices, local: Local) -> dict[str, Any]:
     """Return how what is pasted is understood: `{"servers": [as in /api/status, and exists]}`."""
     entries = await asyncio.to_thread(pasted, request.text)
     if len(entries) > MAX_SERVERS:
         raise CodedError("too_many_servers", max=MAX_SERVERS)
     links = services.toolbox.links
-    trials = [_trial(services, name, entry, commands=commands) for name, entry in entries.items()]
+    trials = [_trial(services, name, entry, local=local) for name, entry in entries.items()]
     return {"servers": [described(link) | {"exists": link.server.name in links} for link in trials]}
 
 
 @router.post("", status_code=201)
-async def add(request: AddRequest, services: AppServices, commands: MayCommand) -> dict[str, list[str]]:
+async def add(request: AddRequest, services: AppServices, local: Local) -> dict[str, list[str]]:
     """Write what is pasted into `mcp.json` and connect; return the names. Commands wait to be allowed."""
     entries = await asyncio.to_thread(pasted, request.text)
     names = {name: name for name in entries} if request.names is None else request.names
     wanted = {new.strip(): entries[name] for name, new in names.items() if name in entries}
     if len(wanted) < len(names) or not wanted:
         raise CodedError("names_not_apart")
-    await _edited(services, lambda: services.config.add(wanted, commands=commands))
+    await _edited(services, lambda: services.config.add(wanted, local=local))
     return {"names": [*wanted]}
 
 
 @router.post("/test")
-async def test(request: PasteRequest, services: AppServices, commands: MayCommand) -> dict[str, Any]:
+async def test(request: PasteRequest, services: AppServices, local: Local) -> dict[str, Any]:
     """Connect to what is pasted without keeping it: `{"servers": [as in /api/status]}`."""
     entries = [*(await asyncio.to_thread(pasted, request.text)).items()][:MAX_TESTED]
-    trials = [_trial(services, name, entry, commands=commands) for name, entry in entries]
+    trials = [_trial(services, name, entry, local=local) for name, entry in entries]
     return {"servers": await asyncio.gather(*map(_tried, trials))}
 
 
@@ -169,22 +172,20 @@ async def entry(name: str, services: AppServices) -> dict[str, str]:
 
 
 @router.put("/{name:path}/entry", status_code=204)
-async def change(name: str, request: EditRequest, services: AppServices, commands: MayCommand) -> None:
+async def change(name: str, request: EditRequest, services: AppServices, local: Local) -> None:
     """Write an edited entry, perhaps under another name."""
 
     def edit() -> None:
-        services.config.change(name, request.version, request.text, request.name.strip(), commands=commands)
+        services.config.change(name, request.version, request.text, request.name.strip(), local=local)
 
     await _edited(services, edit)
 
 
 @router.post("/{name:path}/test")
-async def test_edited(
-    name: str, request: TryRequest, services: AppServices, commands: MayCommand
-) -> dict[str, Any]:
+async def test_edited(name: str, request: TryRequest, services: AppServices, local: Local) -> dict[str, Any]:
     """Connect to what an edited entry says without keeping it, and return how it is."""
-    edited = await asyncio.to_thread(services.config.edited, name, request.text)
-    return await _tried(_trial(services, name, edited, commands=commands))
+    edited, known = await asyncio.to_thread(services.config.edited, name, request.text)
+    return await _tried(_trial(services, name, edited, local=local, known=known))
 
 
 @router.post("/{name:path}/switch", status_code=204)

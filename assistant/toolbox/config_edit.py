@@ -26,9 +26,9 @@ from assistant.toolbox.config import (
     well_formed,
 )
 from assistant.toolbox.dialects import in_dialect
-from assistant.toolbox.entries import ON, is_command, server_of, switch
+from assistant.toolbox.entries import ON, is_command, server_of, switch, variables
 from assistant.toolbox.jsonc import Document, Member
-from assistant.toolbox.masks import masked, unmasked
+from assistant.toolbox.masks import hosts, masked, unmasked
 from assistant.toolbox.server import ConfigError, Server
 from assistant.toolbox.toolbox import Toolbox
 from serving.errors import CodedError
@@ -108,19 +108,24 @@ class ConfigFile:
             return []
         return read_config(self.path, self.environment())
 
-    def checked(self, name: str, entry: Any, *, commands: bool) -> Server:
-        """Return what an entry means that is to be written. Raises ConfigError, CodedError: it cannot be."""
-        if is_command(entry) and not commands:
+    def checked(self, name: str, entry: Any, *, local: bool, known: Collection[str] = ()) -> Server:
+        """Return what an entry means that is to be written. Raises ConfigError, CodedError: it cannot be.
+
+        Only who is `local` may have commands started, and variables sent that are not `known` to be.
+        """
+        if is_command(entry) and not local:
             raise CodedError("command_not_local")
+        if not local and (named := variables(entry).difference(known)):
+            raise CodedError("variable_not_local", names=sorted(named))
         server = server_of(name, well_formed(entry), self.environment())
         if server.error and server.error.code not in BEARABLE:
             raise server.error
         return server
 
-    def edited(self, name: str, text: str) -> Any:
-        """Return what an edited entry says, with the secrets that are still masked in it."""
+    def edited(self, name: str, text: str) -> tuple[Any, Collection[str]]:
+        """Return what an edited entry says, with the secrets still masked in it, and its known variables."""
         place = self._place(self._data() or b"")
-        return _edited_entry(text, place.document.value_text(place.member(name)))[1]
+        return _edited_entry(text, place.document.value_text(place.member(name)))[1:]
 
     async def follow(self, toolbox: Toolbox) -> None:
         """Let a toolbox have the servers of the file, at every edit of it."""
@@ -133,8 +138,8 @@ class ConfigFile:
         text = place.document.value_text(place.member(name))
         return Entry(masked(text)[0], _version(text))
 
-    def add(self, entries: Mapping[str, Any], *, commands: bool) -> None:
-        """Write new entries at the end, in the file's dialect; `commands`: those may be among them."""
+    def add(self, entries: Mapping[str, Any], *, local: bool) -> None:
+        """Write new entries at the end, in the file's dialect."""
 
         def change(place: _Place) -> Edited:
             others = place.entries
@@ -144,14 +149,14 @@ class ConfigFile:
             for name, entry in entries.items():
                 _refuse_name(name, taken)
                 taken.add(_folded(name))
-                self.checked(name, entry, commands=commands)
+                self.checked(name, entry, local=local)
             values = list(others.values())
             written = {name: in_dialect(entry, place.path, values) for name, entry in entries.items()}
             return place.document.with_members(place.begin, written), written
 
         self._edit(change)
 
-    def change(self, name: str, version: str, text: str, new_name: str, *, commands: bool) -> None:
+    def change(self, name: str, version: str, text: str, new_name: str, *, local: bool) -> None:
         """Write an entry anew, perhaps under another name; secrets still masked stay what they are."""
 
         def change(place: _Place) -> Edited:
@@ -161,8 +166,8 @@ class ConfigFile:
                 raise CodedError("entry_changed", server=name)
             if new_name != name:
                 _refuse_name(new_name, set(map(_folded, place.entries)))
-            after, entry = _edited_entry(text, before)
-            self.checked(new_name, entry, commands=commands)
+            after, entry, known = _edited_entry(text, before)
+            self.checked(new_name, entry, local=local, known=known)
             key = new_name if new_name != name else None
             return place.document.with_value(member, after, key), {name: None, new_name: entry}
 
@@ -275,11 +280,16 @@ def _give(name: str, status: os.stat_result) -> None:
             os.chown(name, status.st_uid, status.st_gid)
 
 
-def _edited_entry(text: str, before: str) -> tuple[str, Any]:
-    """Return an edited entry as text and as value. Raises CodedError: it is not JSON; see `unmasked`."""
+def _edited_entry(text: str, before: str) -> tuple[str, Any, Collection[str]]:
+    """Return an edited entry as text and as value, and the variables that were sent to its hosts before.
+
+    Raises CodedError: it is not JSON; see `unmasked`.
+    """
     try:
         after = before if text == masked(before)[0] else unmasked(text.strip(), before)
-        return after, well_formed(Document(after).root)
+        old, new = Document(before), Document(after)
+        known = variables(well_formed(old.root)) if hosts(old) == hosts(new) else ()
+        return after, well_formed(new.root), known
     except json.JSONDecodeError as error:
         raise CodedError("entry_not_json", line=error.lineno, column=error.colno, reason=error.msg) from error
     except (ValueError, RecursionError) as error:  # too long a number, too deep

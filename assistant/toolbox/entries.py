@@ -44,6 +44,10 @@ OAUTH = {
     **dict.fromkeys(("granttype", "granttypes"), "grant"),
 }
 SILENT = ("name", "description", "$schema")
+# Secrets of our own services, which no address is ever sent; MCP_TOKEN is made to be sent to main.py.
+OWN_SECRETS = {"OPENAI_API_KEY", "WEB_PASSWORD", "WEB_SECRET", "API_TOKEN", "OWNER_TOKEN"}
+OWN_SECRETS |= {"DATABASE_URL", "DATABASE_LISTEN_URL"}
+VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*+))?\}")
 MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
 
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
@@ -63,11 +67,14 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
             entry |= {"command": first, "args": rest}
     if _is_off(entry):
         return Server(name, error=ConfigError("switched_off"))
+    own = sorted(OWN_SECRETS & {each.upper() for each in variables(entry)})
     try:
         entry = {key: _expand(value, environment) if key in KNOWN else value for key, value in entry.items()}
-        return _with_options(_parse(name, entry), entry)
+        server = _with_options(_parse(name, entry), entry)
     except ConfigError as error:
         return Server(name, error=error)
+    is_sent = server.url and own
+    return Server(name, error=ConfigError("variable_own", name=own[0])) if is_sent else server
 
 
 def is_command(entry: Any) -> bool:
@@ -276,6 +283,15 @@ def _is_link_local(host: str) -> bool:
     return (getattr(address, "ipv4_mapped", None) or address).is_link_local
 
 
+def variables(value: Any) -> set[str]:
+    """Return the names of the variables in all texts of an entry."""
+    if isinstance(value, dict):
+        return {name for item in value.values() for name in variables(item)}
+    if isinstance(value, list):
+        return {name for item in value for name in variables(item)}
+    return {found[1] for found in VARIABLE.finditer(value)} if isinstance(value, str) else set()
+
+
 def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
     """Fill in `${env:X}`, `${X}` and `${X:-default}` in every text of an entry."""
     if isinstance(value, dict):
@@ -297,4 +313,4 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
 
     if "${input:" in value:
         raise ConfigError("variable_asks")
-    return re.sub(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*+))?\}", fill, value)
+    return VARIABLE.sub(fill, value)

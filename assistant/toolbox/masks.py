@@ -62,7 +62,7 @@ def unmasked(text: str, original: str) -> str:
 
         if MASK.search(text[begin:end]):
             edits.append((begin, end, MASK.sub(put_back, text[begin:end])))
-    if edits and _hosts(edited) != _hosts(Document(shown)):
+    if edits and hosts(edited) != hosts(Document(shown)):
         raise CodedError("secret_elsewhere")
     return edited.edited(*edits).text
 
@@ -77,7 +77,7 @@ def _pieces(document: Document) -> Iterator[tuple[Place, int, int, str]]:
     yield from (((), begin, end, "") for begin, end in document.comments())
 
 
-def _hosts(document: Document) -> set[tuple[str, str]]:
+def hosts(document: Document) -> set[tuple[str, str]]:
     """Return what is reached: the hosts in all texts, and each whole address with a variable in it."""
     found = set()
     for place, begin, end in document.texts():

@@ -23,6 +23,7 @@ CONFIG = {  # mcp.json as a whole, then one of its entries
     "url_link_local": "{host} 是链路本地地址，不允许",
     "url_plain_http": '本机以外的地址要用 https，或写明 "allowInsecure": true',
     "variable_not_set": "环境变量 {name} 没有设置",
+    "variable_own": "{name} 是本项目自己的密钥，不会发给 MCP 服务器；确实要发，请另设一个变量",
     "variable_asks": "${{input:…}} 只有 VS Code 会问，请改用 ${{env:变量名}}",
 }
 
@@ -40,6 +41,9 @@ EDIT = {  # why mcp.json is not edited, or what was pasted is not understood
     "config_not_editable": "{path} 的写法无法在这里安全地修改，请用编辑器改",
     "mask_moved": "{mask} 只能留在原处；这里请填写真正的值",
     "secret_elsewhere": "地址换了，隐藏的密钥不会随它送往别处，请重新填写",
+    "variable_not_local": (
+        "{names} 是运行 web.py 的机器上的变量，只能在那里写进条目：请用本机地址打开本页，或编辑 mcp.json"
+    ),
     "command_not_local": "命令只能在运行 web.py 的机器上添加或修改：请用本机地址打开本页，或编辑 mcp.json",
 }
 

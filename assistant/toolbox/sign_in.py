@@ -6,8 +6,8 @@ Tokens are of a server's address and its authorization server; whoever uses this
 import asyncio
 import hashlib
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -29,6 +29,8 @@ from serving.redaction import redacted, remember
 
 FAILURES = (CodedError, OAuthFlowError, ValueError, httpx2.HTTPError, httpx2.InvalidURL)
 MAX_SAID = 300  # characters of an authorization server's reason that are shown
+RENEWING_SECONDS = 30.0  # after which a process that renews a token has surely ended
+LOOK_SECONDS = 0.05  # between two looks whether it has
 PENDING_SECONDS = 600.0  # that a person has to sign in
 
 
@@ -126,7 +128,7 @@ class SignIn(httpx2.Auth):
         try:
             if token := _usable(self.record(), refused):
                 return token
-            async with self._renewing:
+            async with self._renewing, self._alone():
                 record = self.record()
                 if token := _usable(record, refused):  # another request was first
                     return token
@@ -141,6 +143,17 @@ class SignIn(httpx2.Auth):
         except FAILURES as error:
             failure = self._failure(error)
             raise FilledInError(failure.code, **failure.params) from error
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Let one process ask for a token at a time: one that rotates is good once (RFC 9700, 4.14.2)."""
+        renewing = f"renewing {self.key}"
+        while not self._all.kept.claim(renewing, RENEWING_SECONDS):  # noqa: ASYNC110  another process
+            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            yield
+        finally:
+            self._all.kept.drop(renewing)
 
     async def _renew(self, record: Record) -> None:
         answer = await self._flow(record).renew()

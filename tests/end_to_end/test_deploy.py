@@ -101,7 +101,10 @@ async def site(folder: Path, proxy: str, drain: str = "3") -> AsyncIterator[Site
         public = f"https://localhost:{ports['public']}"
         internal = {name: f"http://localhost:{ports[name]}" for name in ("api", "main")} | {"web": public}
         made = Site(replicas, public, internal, trusted, statistics)
-        async with httpx.AsyncClient(base_url=public, verify=trusted) as http, asyncio.timeout(60):
+        async with (
+            httpx.AsyncClient(base_url=public, verify=trusted, timeout=30) as http,
+            asyncio.timeout(60),
+        ):
             while (await http.get("/api/status")).json()["servers"][0]["status"] != "ready":  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         yield made

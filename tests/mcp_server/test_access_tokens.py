@@ -246,6 +246,17 @@ async def test_a_missing_scope_is_told_before_anything_is_done() -> None:
     assert not api.asked
 
 
+async def test_what_the_service_counts_is_for_its_owner_and_its_own_token() -> None:
+    async with guarded() as shop:
+        for token, status in (
+            (shop.issuer.token(scope="shop:read shop:buy"), 403),
+            (shop.issuer.token(scope="shop:own"), 200),
+            (SECRET, 200),
+        ):
+            asked = await shop.http.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+            assert asked.status_code == status
+
+
 async def test_scopes_that_no_challenge_can_repeat_are_left_out() -> None:
     async with guarded() as shop:
         odd = shop.issuer.token(scope=["shop:read", 'a"b', "读", "a\r\nb"])

@@ -185,6 +185,12 @@ async def test_a_preflight_carries_no_secret(method: str) -> None:
     assert (await ask(headers | {"Origin": "https://evil.example"}, method="OPTIONS")).status_code == 403
 
 
+@pytest.mark.parametrize("host", ['a"; x', "", "a b", "a/b", "user@a", "[::1", "x" * 300, "a,b", "*"])
+async def test_a_host_that_no_setting_can_name_is_none(host: str) -> None:
+    answer = await ask({"Host": host})
+    assert (answer.status_code, answer.json()["code"]) == (421, "host_odd")
+
+
 async def test_with_a_secret_any_host_may_be_let_in() -> None:
     headers = {"Host": "any.example", "Authorization": "Bearer t"}
     assert (await ask(headers, secret=BearerToken("t"), any_host=True)).status_code == 200
@@ -198,7 +204,7 @@ async def test_fixed_headers_are_on_every_answer(host: str) -> None:
 
 async def test_a_refusal_repeats_a_header_without_what_could_not_be_shown() -> None:
     answer = await ask({"Host": "evil\x1b.example"})
-    assert answer.json() == {"code": "host_not_allowed", "params": {"host": "evil?.example"}}
+    assert answer.json() == {"code": "host_odd", "params": {"host": "evil?.example"}}
     assert len(printable("x" * 10_000)) == 200
 
 

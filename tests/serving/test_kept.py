@@ -16,6 +16,14 @@ def test_what_is_kept_for_a_time_is_over_then_and_is_taken_once(tmp_path: Path) 
     assert (another.take("waits"), kept.take("waits")) == ("2", None)
 
 
+def test_of_two_processes_one_claims(tmp_path: Path) -> None:
+    kept, another = Kept(tmp_path / "file"), Kept(tmp_path / "file")
+    assert (kept.claim("renewing", 600), another.claim("renewing", 600)) == (True, False)
+    kept.drop("renewing")
+    assert another.claim("renewing", -1)
+    assert kept.claim("renewing", 600)  # the other has ended in the middle
+
+
 def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     kept = Kept(tmp_path / "file" / "sign-ins")

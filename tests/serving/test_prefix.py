@@ -252,6 +252,22 @@ async def test_the_client_is_the_last_address_that_is_no_proxys(forwarded: str, 
     assert (await told("10.1.2.3", x_forwarded_for=forwarded))["client"] == client
 
 
+@pytest.mark.parametrize(
+    ("standard", "client"),
+    [
+        ("for=192.0.2.7", "192.0.2.7"),
+        ('proto=http, for="192.0.2.7:4711"', "192.0.2.7"),
+        ("for=1.2.3.4, for=192.0.2.7", "192.0.2.7"),
+        ("for=198.51.100.9", "10.1.2.3"),  # one of the two is the client's own
+        ("for=192.0.2.7, for=198.51.100.9", "10.1.2.3"),
+        ("host=a", "192.0.2.7"),
+    ],
+)
+async def test_headers_of_two_kinds_that_differ_are_not_believed(standard: str, client: str) -> None:
+    told_so = await told("10.1.2.3", x_forwarded_for="192.0.2.7", forwarded=standard)
+    assert told_so["client"] == client
+
+
 @pytest.mark.parametrize("weird", WEIRD)
 async def test_a_weird_prefix_is_ignored_in_the_header_and_refused_in_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weird: str

@@ -214,6 +214,19 @@ def test_env_example_names_every_setting_with_its_default(service: Any) -> None:
             assert documented()[name.upper()] == (text.lower() if isinstance(default, bool) else text)
 
 
+@each_service
+def test_a_collector_is_an_address(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for wrong in ("127.0.0.1:4318", "grpc://a:4317", "http://", "http:///v1"):
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)
+        assert "OTEL_EXPORTER_OTLP_ENDPOINT：应以 http:// 或" in refusal(service.Settings)
+
+
+def test_no_variable_of_another_program_makes_a_check_of_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHECK", "1")
+    assert not load(web.Settings, []).web_check
+    assert load(web.Settings, ["--check"]).web_check
+
+
 @pytest.mark.parametrize("line", ["WEB_TRUST_COMMANDS=true", "WEB_STATE_DIR=/tmp"])
 def test_a_project_cannot_allow_its_own_commands(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(line)

@@ -180,6 +180,31 @@ async def test_no_other_page_edits_servers_even_one_that_may_use_the_back_end(tm
         assert len((await http.get("/api/status")).json()["servers"]) == 1
 
 
+async def test_variables_of_this_machine_are_named_in_entries_on_it_only(tmp_path: Path) -> None:
+    remote = {"X-Forwarded-For": "203.0.113.9"}
+    entry = {"url": "http://127.0.0.1:1/mcp", "headers": {"X-Key": "${PATH}"}}
+    async with client(tmp_path) as http:
+        for text in (entry, {"url": "http://127.0.0.1:1/\\u0024{env:PATH}"}):
+            pasted = {"text": json.dumps({"a": text}).replace("\\\\u", "\\u")}
+            answers = [await http.post("/api/servers", json=pasted, headers=remote)]
+            tried = (await http.post("/api/servers/test", json=pasted, headers=remote)).json()["servers"]
+            assert [answers[0].json()["code"], tried[0]["code"]] == ["variable_not_local"] * 2
+            assert answers[0].status_code == 403
+        assert (await http.post("/api/servers", json={"text": json.dumps({"a": entry})})).status_code == 201
+        for change, status in (
+            ({"timeout": 5}, 204),
+            ({"headers": {"X-Key": "${HOME}"}}, 403),
+            ({"url": "http://127.0.0.1:2/mcp"}, 403),
+        ):
+            version = (await http.get("/api/servers/a/entry")).json()["version"]
+            edited = {"text": json.dumps(entry | change), "version": version, "name": "a"}
+            answer = await http.put("/api/servers/a/entry", json=edited, headers=remote)
+            assert answer.status_code == status
+            if status == 403:
+                tried = (await http.post("/api/servers/a/test", json=edited, headers=remote)).json()
+                assert tried["code"] == "variable_not_local"
+
+
 @pytest.mark.parametrize("headers", [{"X-Forwarded-For": "203.0.113.9"}, {"Via": "1.1 proxy"}, {}])
 async def test_commands_are_added_on_this_machine_only(tmp_path: Path, headers: dict[str, str]) -> None:
     async with client(tmp_path, root_path="" if headers else "/shop") as http:

@@ -97,6 +97,21 @@ async def test_a_restart_and_another_replica_keep_the_sign_in(tmp_path: Path) ->
     assert len(authority.clients) == 1
 
 
+async def test_replicas_renew_a_token_that_rotates_once(tmp_path: Path) -> None:
+    authority = AuthorizationServer()
+    async with service(tmp_path, authority) as http:
+        await sign_in(http)
+        await until(http, status="ready")
+        async with page(tmp_path) as other:
+            await until(other, status="ready")
+            for _ in range(3):
+                authority.expire_all()
+                asked = authority.requests.count("/token")
+                answers = await asyncio.gather(*(call(each) for each in (http, other) * 2))
+                assert [each.get("result") for each in answers] == ["done"] * 4
+                assert authority.requests.count("/token") == asked + 1
+
+
 async def test_an_expired_token_is_renewed_and_a_revoked_one_wants_a_person(tmp_path: Path) -> None:
     authority = AuthorizationServer()
     async with service(tmp_path, authority) as http:

@@ -46,7 +46,7 @@ def code_of(edit: Callable[[], Any]) -> str:
 
 
 def add(config: ConfigFile, **entries: Any) -> None:
-    config.add(entries, commands=True)
+    config.add(entries, local=True)
 
 
 def test_what_is_added_and_removed_again_leaves_nothing_behind(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_secrets_are_masked_and_stay_where_their_masks_come_back(tmp_path: Path)
     assert not [secret for secret in SECRETS if secret in entry.text]
     assert "${X}" in entry.text
     text = entry.text.replace('"X": "${X}"', '"X": "new", "Y": "2"')
-    config.change("a", entry.version, text, "c", commands=False)
+    config.change("a", entry.version, text, "c", local=False)
     assert written(config) == f'{{"mcpServers": {{"c": {ENTRY}}}}}'.replace(
         '"X": "${X}"', '"X": "new", "Y": "2"'
     )
@@ -115,7 +115,7 @@ def test_a_masked_secret_goes_nowhere_else(tmp_path: Path, old: str, new: str, c
     entry = config.entry("a")
     before = written(config)
     text = entry.text.replace(old, new)
-    assert code_of(lambda: config.change("a", entry.version, text, "a", commands=True)) == code
+    assert code_of(lambda: config.change("a", entry.version, text, "a", local=True)) == code
     assert written(config) == before
 
 
@@ -135,7 +135,7 @@ def test_a_masked_secret_goes_nowhere_else(tmp_path: Path, old: str, new: str, c
 def test_a_long_entry_is_read_masked_and_written_in_one_pass(tmp_path: Path, entry: str) -> None:
     config = file(tmp_path, f'{{"mcpServers": {{"a": {entry}}}}}')
     shown = config.entry("a")
-    config.change("a", shown.version, shown.text + " ", "b", commands=True)
+    config.change("a", shown.version, shown.text + " ", "b", local=True)
     assert [(server.url or server.command)[:9] for server in config.servers()] in (["c"], ["https://a"])
 
 
@@ -150,17 +150,16 @@ def test_an_entry_that_is_wrong_names_its_line_and_is_not_written(tmp_path: Path
     config = file(tmp_path)
     version = config.entry("a").version
     with pytest.raises(CodedError) as refused:
-        config.change("a", version, '{\n  "url": "https://a/"\n  "type": "http"\n}', "a", commands=True)
+        config.change("a", version, '{\n  "url": "https://a/"\n  "type": "http"\n}', "a", local=True)
     assert refused.value.params == {"line": 3, "column": 3, "reason": "Expecting ',' delimiter"}
     for text, code in [
         ("[]", "entry_not_object"),
         ('{"url": "ftp://a"}', "url_scheme"),
         ("{} // x", "address_missing"),
     ]:
-        assert code_of(lambda t=text: config.change("a", version, t, "a", commands=True)) == code  # type: ignore[misc]
+        assert code_of(lambda t=text: config.change("a", version, t, "a", local=True)) == code  # type: ignore[misc]
     assert (
-        code_of(lambda: config.change("a", version, json.dumps(B), "a", commands=False))
-        == "command_not_local"
+        code_of(lambda: config.change("a", version, json.dumps(B), "a", local=False)) == "command_not_local"
     )
     assert written(config) == TEXT
 
@@ -169,10 +168,10 @@ def test_an_edit_by_somebody_else_is_not_undone(tmp_path: Path) -> None:
     config = file(tmp_path)
     version = config.entry("a").version
     config.path.write_text(TEXT.replace("1.50", "2.50"))  # another part of the file
-    config.change("a", version, '{"url": "https://b/"}', "a", commands=True)
+    config.change("a", version, '{"url": "https://b/"}', "a", local=True)
     assert "2.50" in written(config)
     assert "https://b/" in written(config)
-    assert code_of(lambda: config.change("a", version, "{}", "a", commands=True)) == "entry_changed"
+    assert code_of(lambda: config.change("a", version, "{}", "a", local=True)) == "entry_changed"
     config.path.write_text('{"mcpServers": {}}')
     for edit in (lambda: config.remove("a"), lambda: config.switch("a", on=True), lambda: config.entry("a")):
         assert code_of(edit) == "entry_changed"
@@ -260,7 +259,7 @@ def test_names_are_visible_short_and_apart(tmp_path: Path, name: str, code: str)
     version = config.entry("a").version
     assert code_of(lambda: add(config, **{name: A})) == code
     if name != "a":
-        assert code_of(lambda: config.change("a", version, "{}", name, commands=True)) == code
+        assert code_of(lambda: config.change("a", version, "{}", name, local=True)) == code
     assert written(config) == TEXT
 
 
@@ -326,7 +325,7 @@ def test_whatever_an_entry_says_it_is_edited_or_refused_by_name(
         [(_, read)] = pasted(json.dumps(entry)).items()
         add(config, n=read)
         shown = config.entry("n")
-        config.change("n", shown.version, shown.text, "m", commands=True)
+        config.change("n", shown.version, shown.text, "m", local=True)
         for is_on in (False, True):
             config.switch("m", on=is_on)
             off = [each.error for each in config.servers() if each.name == "m"]

@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
+import api
+import main
+import web
 from assistant.page import terminal
 from assistant.toolbox import Toolbox, Trust
+from assistant.toolbox.entries import OWN_SECRETS, server_of
 from assistant.toolbox.server import Server
 from serving.errors import CodedError
 from tests.support.mcp_servers import STDIO, becomes, code_of
@@ -88,3 +92,22 @@ async def test_a_line_at_the_terminal_allows_what_was_shown_and_nothing_else(
         assert await box.link("s").settled() == "untrusted"
         assert f"-c other（工作目录 {Path.cwd()}）" in capsys.readouterr().out
     assert not mark.exists()
+
+
+def test_the_services_own_secrets_are_sent_to_no_address() -> None:
+    secrets = {
+        name.upper()
+        for door in (api, main, web)
+        for name, field in door.Settings.model_fields.items()
+        if "SecretStr" in str(field.annotation)
+    }
+    assert secrets | {"DATABASE_URL", "DATABASE_LISTEN_URL"} == OWN_SECRETS | {"MCP_TOKEN"}
+    environment = dict.fromkeys([*OWN_SECRETS, "openai_api_key", "MCP_TOKEN"], "secret")
+    for variable in (*environment,):
+        entry = {"url": "https://x/", "headers": {"X-A": f"a ${{env:{variable}:-b}}"}}
+        refused = server_of("a", entry, environment).error
+        assert (refused is None) == (variable == "MCP_TOKEN")
+        both = server_of("a", {"command": " ", **entry}, environment)
+        assert both.error is not None or not both.url or variable == "MCP_TOKEN"
+        command = {"command": "x", "env": {"A": f"${{{variable}}}"}}
+        assert server_of("a", command, environment).env["A"] == "secret"  # it waits for a click of its own
