@@ -176,4 +176,5 @@ def test_the_picture_and_the_configuration_are_the_projects_own() -> None:
     assert json.loads((ROOT / "mcp.json").read_text())["mcpServers"]["product-mcp"]["url"].endswith(
         ":8083/mcp"
     )
-    assert (ROOT / "docs" / "page.png").read_bytes().startswith(b"\x89PNG")
+    for name in ("page.en.png", "page.zh-CN.png"):
+        assert (ROOT / "docs" / name).read_bytes().startswith(b"\x89PNG")

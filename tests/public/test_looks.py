@@ -7,14 +7,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
 from tests.public.icons import PUBLIC
+from tests.public.screenshots import Studio
 from tests.support.asgi import in_a_thread
 from tests.support.page_backend import Backend
-from tests.support.page_browser import Open
+from tests.support.page_browser import PHONE, Open
 from tests.support.suite import Suite
 
 STYLES = sorted(PUBLIC.glob("*.css"))
@@ -29,6 +30,7 @@ INKS += [
     ("warn", [*SURFACES, "warn-soft"]),
     ("text", ["bad-soft", "warn-soft", "soft"]),
 ]
+MAX_PICTURE = 250_000  # bytes of one that README.md shows
 MIN_CONTRAST = 4.5  # WCAG 2.2, 1.4.3
 
 
@@ -77,6 +79,16 @@ def test_the_page_can_be_installed_also_below_a_path(backend: Backend, open_page
         assert errors <= {"in-incognito"}  # as every context of a test is
     icons = json.loads((PUBLIC / "manifest.webmanifest").read_text())["icons"]
     assert all((PUBLIC / icon["src"]).is_file() for icon in icons)
+
+
+def test_the_screenshots_command_writes_small_pictures(
+    browser: Browser, shop: Suite, backend: Backend, tmp_path: Path
+) -> None:
+    studio = Studio(browser, tmp_path)
+    studio.readme(shop)
+    studio.cards(backend, "390-zh", viewport=PHONE)
+    names = {"page.en", "page.zh-CN", "full-390-zh", "long-390-zh", "price-390-zh"}
+    assert {path.stem for path in tmp_path.glob("*.png") if path.stat().st_size < MAX_PICTURE} == names
 
 
 SHIFTS = """window.moved = [];
