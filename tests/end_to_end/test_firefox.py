@@ -1,12 +1,11 @@
-"""The main paths in the Firefox of this machine, if it has one: only a person's own browser shows them all."""
+"""The main paths in the Firefox of this machine, if it has one: only a real browser shows them all."""
 
 import re
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, ViewportSize, expect
 
 from tests.support.firefox import firefox
 from tests.support.page_browser import PHONE, WIDE, Shown
@@ -33,7 +32,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
 
 @pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
 def test_a_purchase_is_asked_for_confirmed_and_still_there_after_a_reload(
-    browser: Browser, shop: Suite, viewport: dict[str, int]
+    browser: Browser, shop: Suite, viewport: ViewportSize
 ) -> None:
     page = browser.new_page(locale="zh-CN", viewport=viewport)
     shown = Shown(page)

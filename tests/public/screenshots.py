@@ -1,4 +1,4 @@
-"""Pictures of the page in every state that matters: `uv run python -m tests.public.screenshots FOLDER [PART...]`.
+"""Pictures of the page in every state that matters: `python -m tests.public.screenshots FOLDER [PART...]`.
 
 The parts are `script`, `shop`, `desk` and `readme`; `docs readme` writes the pictures of the README files.
 """
@@ -238,7 +238,12 @@ class Studio:
 
 def sell(shop: Suite) -> None:
     """Let the shop have had customers."""
-    for customer, product, quantity in [("林小姐", 1, 3), ("王先生", 4, 12), ("客户B", 3, 20), ("客户C", 1, 85)]:
+    for customer, product, quantity in [
+        ("林小姐", 1, 3),
+        ("王先生", 4, 12),
+        ("客户B", 3, 20),
+        ("客户C", 1, 85),
+    ]:
         shop.buy(customer, product, quantity)
 
 
