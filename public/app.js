@@ -23,6 +23,8 @@ const lastOpen = preferences.current; // when the page was left
 /** @type {Map<Conversation, ConversationController>} the open one, and those still answering */
 const controllers = new Map();
 let isAtEnd = true;
+/** @type {Params | null} a product that the shop has, for the starters */
+let offer = null;
 let lastScrollTop = 0;
 let drawSidebar = () => {}; // until it is loaded
 
@@ -150,6 +152,18 @@ function leadTo(server, order) {
 	};
 }
 
+/** What the panel sells is asked for here. @param {string} text */
+function sell(text) {
+	$("panel").hidePopover();
+	current.say(text);
+}
+
+/** @param {Params} product */
+function show(product) {
+	offer = product;
+	drawStarters();
+}
+
 function draw() {
 	const {conversation} = current;
 	const hasBegun = conversation.entries.length > 0;
@@ -199,9 +213,7 @@ async function send(event) {
 	const controller = current;
 	if (event.type === "submit" && submit.classList.contains("stop")) return controller.stop();
 	const [text, files] = await compose();
-	if (!text && !files.length) return;
-	if (controller.isBusy) controller.queue([...(controller.conversation.queued ?? []), {text, files}]);
-	else controller.ask(text, files);
+	if (text || files.length) controller.say(text, files);
 }
 
 /** The questions that wait. */
@@ -287,7 +299,10 @@ function drawStarters() {
 	const isOff = switches();
 	const shown = status.prompts.filter(({server, name}) => !isOff({server, prompt: name}));
 	$("starters").replaceChildren(
-		...words().starters.map(([name, question]) => starter(name, question, () => current.ask(question))),
+		...words().starters.map(([name, general, own = general]) => {
+			const question = offer ? t(own, offer) : general;
+			return starter(name, question, () => current.ask(question));
+		}),
 		...shown.map(prompt =>
 			starter(`${localised(prompt.title)} · ${prompt.server}`, localised(prompt.description), () =>
 				beginWith(prompt),
@@ -363,7 +378,7 @@ toEnd.onclick = () => {
 $("health").onclick = showServers;
 $("model").onclick = $("connect").onclick = chooseModel;
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
-const panel = import("./panel.js").then(({Panel}) => new Panel(leadTo)); // the conversation comes first
+const panel = import("./panel.js").then(({Panel}) => new Panel(leadTo, sell, show)); // the conversation comes first
 panel.catch(error => toast(messageOf(error)));
 /** @param {(panel: import("./panel.js").Panel) => unknown} work */
 const onPanel = work => panel.then(work, () => {});

@@ -25,7 +25,7 @@ const INTERNAL = /^[a-z0-9]+([_.][a-z0-9]+)+$/; // a name that only programs kno
 const isSearch = ({server, tool}) => !server && tool === "searchTools";
 
 /** @param {Call} call */
-const titleOf = call =>
+export const titleOf = call =>
 	isSearch(call) ? t("searchTools") : visible(localised(textOf(call.title || call.tool)));
 
 /** @param {Call} call */

@@ -80,6 +80,12 @@ export class ConversationController {
 		if (next && !this.answering) this.ask(next.text, next.files, others);
 	}
 
+	/** Ask now, or once what is under way has ended. @param {string} text @param {Attachment[]} [files] */
+	say(text, files = []) {
+		if (this.isBusy) this.queue([...(this.conversation.queued ?? []), {text, files}]);
+		else this.ask(text, files);
+	}
+
 	/** @param {string} text @param {Attachment[]} [files] @param {Queued[]} [queued] what waits then */
 	ask(text, files = [], queued = this.conversation.queued) {
 		return this.#answer(() => {

@@ -76,6 +76,8 @@ export class ConversationView {
 	#answer = null;
 	/** @type {HTMLElement | null} the part of it that is being written */
 	#prose = null;
+	/** @type {Set<HTMLElement>} answers whose calls have changed */
+	#toFold = new Set();
 	/** @type {Entry | null} the newest */
 	#question = null;
 	#total = h(".quiet");
@@ -247,6 +249,7 @@ export class ConversationView {
 			this.#add(card.root);
 		}
 		card.update();
+		this.#fold();
 		if (this.controller.answering) this.#add(this.#dots);
 	}
 
@@ -254,6 +257,7 @@ export class ConversationView {
 	reveal(id) {
 		const card = this.#cards.get(id);
 		if (!card) this.#older?.().reveal(id);
+		card?.root.closest(".calls")?.setAttribute("open", "");
 		card?.root.scrollIntoView({block: "center"});
 		card?.focusSummary();
 	}
@@ -265,13 +269,14 @@ export class ConversationView {
 
 	begin() {
 		this.#note.remove();
-		this.#answer?.querySelector(":scope > .acts")?.remove();
+		for (const part of this.#answer?.querySelectorAll(":scope > :is(.acts, .shelf)") ?? []) part.remove();
 		this.#total.remove();
 		this.#add(this.#dots);
 	}
 
 	finish() {
 		for (const card of this.#cards.values()) card.update();
+		this.#fold();
 		this.#close();
 	}
 
@@ -286,6 +291,7 @@ export class ConversationView {
 			this.#answer = null;
 			return;
 		}
+		this.#shelve(answer);
 		const question = this.#question;
 		const copy = copyButton(() => answerTo(this.controller.conversation.entries, question));
 		const again = iconButton("again", () => this.controller.regenerate());
@@ -299,6 +305,33 @@ export class ConversationView {
 		const parts = answer.querySelectorAll(":scope > .prose");
 		// biome-ignore lint/performance/useDomNodeTextContent: lists and tables keep their lines
 		return [...parts].map(part => part.innerText).join("\n\n");
+	}
+
+	/** Calls that have only read become one line; by a module that the first paint does not need. */
+	#fold() {
+		if (!this.#answer || !this.#cards.size) return;
+		if (!this.#toFold.size) {
+			import("./call-fold.js")
+				.then(({foldCalls}) => {
+					for (const answer of this.#toFold) foldCalls(answer, this.#cards.values());
+				})
+				.catch(() => {})
+				.finally(() => this.#toFold.clear());
+		}
+		this.#toFold.add(this.#answer);
+	}
+
+	/** Products that it speaks of, where all it did was to look. @param {HTMLElement} answer */
+	#shelve(answer) {
+		const calls = [...this.#cards.values()].filter(({root}) => answer.contains(root)).map(({call}) => call);
+		const isSaid = calls.some(({result, isError}) => !isError && result?.includes('"price"'));
+		if (!isSaid || !calls.every(({readOnly}) => readOnly)) return;
+		const shelf = h(".shelf");
+		answer.append(shelf);
+		const prose = [...answer.querySelectorAll(":scope > .prose")].map(part => part.textContent);
+		import("./product-cards.js")
+			.then(({fillShelf}) => fillShelf(shelf, calls, prose.join("\n"), text => this.controller.say(text)))
+			.catch(() => shelf.remove());
 	}
 
 	/** The newest answer as text. */

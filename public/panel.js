@@ -1,6 +1,7 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
 import {findTool, readResource, shopServer, sleep} from "./backend.js";
 import {$, bar, bindRadios, button, h} from "./elements.js";
+import {visible} from "./exact-text.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
@@ -87,12 +88,15 @@ export class Panel {
 	#hired = "";
 	#hasClock = false; // asked for the shop's since it was connected
 	#problem = "";
+	#shown = "";
 	/** @type {OwnerDesk | null} */
 	#desk = null;
 
-	/** @param {Lead} lead */
-	constructor(lead) {
+	/** @param {Lead} lead @param {(text: string) => void} sell asks for it @param {(product: Params) => void} show */
+	constructor(lead, sell, show) {
 		this.lead = lead;
+		this.sell = sell;
+		this.show = show;
 		const wish = () => {
 			$("shop").ariaBusy = "true"; // what is shown belongs to what was typed before
 			return this.refresh();
@@ -193,8 +197,21 @@ export class Panel {
 		if (!isNew) return;
 		this.#seen = now;
 		this.stock.draw(/** @type {StockRow[]} */ (stock.rows), stock.isWhole);
+		if (!Object.keys(wish.stock.filters).length) this.#show(/** @type {StockRow[]} */ (stock.rows));
 		drawSales(sales);
 		this.orders.draw(orders, total);
+	}
+
+	/** Tell of one that can be bought, as an example. @param {StockRow[]} rows */
+	#show(rows) {
+		const [first, second = first] = rows.filter(({quantity, product}) => quantity > 1 && product?.name);
+		if (!second?.product) return;
+		const {name, price} = second.product;
+		const step = 10 ** Math.floor(Math.log10(Math.max(price, 1)));
+		const product = {name: visible(name), budget: Math.ceil(price / step) * step};
+		const told = JSON.stringify(product);
+		if (told !== this.#shown) this.show(product);
+		this.#shown = told;
 	}
 
 	/** Open the owner's desk where this server lets the owner use it; what was unfolded without it folds. @param {string} server */
@@ -213,7 +230,17 @@ export class Panel {
 	/** @type {Fill<StockRow>} */
 	#fillProduct = (body, row) => {
 		const about = h("p.quiet", row.product?.description);
-		body.append(button(t("ordersOf"), () => this.orders.only(row.productId)));
+		const {productId: id, product} = row;
+		const buy = button(t("buy"), () =>
+			this.sell(t("buyAsk", {name: visible(product?.name ?? `#${id}`), id})),
+		);
+		body.append(
+			h(
+				".row",
+				buy,
+				button(t("ordersOf"), () => this.orders.only(id)),
+			),
+		);
 		const update = this.#desk?.fillProduct(body, row);
 		body.prepend(about);
 		return now => {

@@ -189,7 +189,7 @@ type Decision = {forEver?: boolean; total?: number | null};
 
 // --- what the user has chosen --------------------------------------------------------------------------------
 
-type Choice = "theme" | "lang" | "current" | "tab" | "salesBy" | "sort";
+type Choice = "theme" | "lang" | "current" | "tab" | "salesBy" | "sort" | "products";
 /** Tools that run without asking; that ask although they only read; that have asked; what is switched off. */
 type ToolList = "always" | "askFirst" | "asked" | "off" | "offPrompts";
 /** With another fingerprint it is another tool. */
