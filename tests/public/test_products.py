@@ -117,9 +117,10 @@ def test_a_picture_is_read_from_its_server_and_a_broken_one_is_a_mark(
 
 
 def tools(page: Page) -> list[str]:
-    return page.locator(".tool").evaluate_all(
+    found: list[str] = page.locator(".tool").evaluate_all(
         "all => all.filter(one => one.checkVisibility()).map(one => one.dataset.state)"
     )
+    return found
 
 
 def test_calls_that_have_read_fold_into_one_line_that_opens_by_keyboard(
