@@ -249,12 +249,16 @@ function drawStatus() {
 	const down = servers.filter(server => server.status === "down");
 	const waiting = servers.filter(({status}) => status === "untrusted" || status === "sign_in");
 	const problems = online
-		? down.map(server => t("serverDown", {name: server.name, error: failureText(server)}))
+		? [
+				...down.map(server => t("serverDown", {name: server.name, error: failureText(server)})),
+				...servers.filter(({shopAway}) => shopAway).map(({name}) => t("shopAway", {name})),
+			]
 		: [t("offline")];
-	const health = ready === servers.length ? "ready" : "connecting";
+	const wanted = servers.filter(server => server.status !== "disabled").length;
+	const health = ready && ready === wanted ? "ready" : wanted ? "connecting" : "none";
 	$("demo").hidden = !model.demo;
 	drawModel();
-	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: servers.length}));
+	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: wanted}));
 	$("health").dataset.status = problems.length ? "down" : health;
 	$("banner").replaceChildren(
 		...problems.map(text => h("p", icon("unknown"), text)),

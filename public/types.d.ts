@@ -21,6 +21,8 @@ type Server = {
 	signIn?: "needed" | "done" | null;
 	/** Its resources of which the page is told when they change. */
 	watched?: string[];
+	/** The shop behind it does not answer. */
+	shopAway?: boolean;
 	/** What is odd about it, and what of its lists cannot be used. */
 	notes?: Note[];
 	skipped?: Note[];

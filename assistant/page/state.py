@@ -11,13 +11,14 @@ from assistant.llm.registry import Models
 from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
-from assistant.toolbox.resources import follow
+from assistant.toolbox.resources import follow, read_resource
 from serving.errors import CodedError
 from serving.logs import printable
 
 WATCHED = ("shop://products", "shop://inventory", "shop://orders/latest")
 PAUSE_SECONDS = 0.2  # after telling of a change: many, as of 20 servers that connect, are told as one
 GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
+SHOP_SECONDS = 4.0  # between two looks at the shop behind a server of ours, while a page watches
 RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page watches
 
 
@@ -29,7 +30,8 @@ class Overview:
         self._toolbox = toolbox
         self._is_stopping = False
         self._watchers = 0
-        self._retrying: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._away: set[str] = set()  # servers whose shop does not answer
 
     def status(self) -> dict[str, Any]:
         """Return which model answers, which others can be chosen, and how each server is."""
@@ -37,7 +39,10 @@ class Overview:
         return {
             "model": {"name": model.name, "demo": model.demo},
             "models": [asdict(choice) for choice in self._models.choices()],
-            "servers": [described(link) for link in self._toolbox.links.values()],
+            "servers": [
+                described(link) | {"shopAway": name in self._away}
+                for name, link in self._toolbox.links.items()
+            ],
         }
 
     def tools(self) -> dict[str, Any]:
@@ -88,7 +93,7 @@ class Overview:
         with self._watching():
             while not self._is_stopping:
                 bell = news.bell  # before all is looked at
-                now = [*map(_compared, self._toolbox.links.values()), self._models.choices()]
+                now = [*map(_compared, self._toolbox.links.values()), self._models.choices(), set(self._away)]
                 is_new = now != seen
                 if is_new:
                     seen = now
@@ -128,17 +133,34 @@ class Overview:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """While anybody watches, look for local servers that come up."""
+        """While anybody watches, look for local servers that come up, and whether the shop answers."""
         self._watchers += 1
-        if self._retrying is None:
-            self._retrying = asyncio.create_task(self._retry_local_servers())
+        if not self._tasks:
+            works = self._retry_local_servers(), self._look_at_shops()
+            self._tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
         finally:
             self._watchers -= 1
             if not self._watchers:
-                self._retrying.cancel()
-                self._retrying = None
+                for task in self._tasks:
+                    task.cancel()
+                self._tasks = []
+
+    async def _look_at_shops(self) -> None:
+        """Ask the shop behind each server of ours for its clock: MCP may be well while the shop is not."""
+        while True:
+            away = set()
+            for name, link in self._toolbox.links.items():
+                if link.status == "ready" and link.versions:
+                    try:
+                        await read_resource(link, "shop://clock")
+                    except CodedError:
+                        away.add(name)
+            if away != self._away:
+                self._away = away
+                self._toolbox.news.ring()
+            await asyncio.sleep(SHOP_SECONDS)
 
     async def _retry_local_servers(self) -> None:
         """Reconnect to local servers that refused the connection: a person watches and waits for them."""

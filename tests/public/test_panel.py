@@ -280,3 +280,21 @@ def test_an_order_leads_to_the_conversation_that_bought_it(
     shown.button("打开下单时的对话").click()
     expect(shown.page.locator(".mine")).to_have_text("买 2 个")
     expect(shown.card.locator("summary").first).to_be_focused()
+
+
+@pytest.mark.parametrize(
+    ("servers", "light", "said"),
+    [
+        ([server("shop") | {"shopAway": True}], "down", "shop 的商店连不上"),
+        ([], "none", "0/0"),
+        ([server("shop", "disabled")], "none", "0/0"),
+        ([server("shop"), server("other", "disabled")], "ready", "1/1"),
+    ],
+)
+def test_the_header_says_how_it_is(
+    backend: Backend, open_page: Open, servers: list[dict[str, Any]], light: str, said: str
+) -> None:
+    backend.servers = servers
+    page = open_page(backend.url).page
+    expect(page.locator("#health")).to_have_attribute("data-status", light)
+    expect(page.locator("main.chat")).to_contain_text(said)
