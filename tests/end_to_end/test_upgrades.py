@@ -1,0 +1,101 @@
+"""Upgrades in order, and back: an earlier version from this repository's history beside today's."""
+
+import io
+import json
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support.buyers import by_hand, by_mcp, by_rest
+from tests.support.processes import ROOT, Service, Spawn, free_port
+
+pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
+EARLIER = "10d485c8942d7a217b1d929483089629eea15905"  # tables of another version, same dependencies
+PORTS = {"api": "API_PORT", "main": "MCP_PORT", "web": "WEB_PORT"}
+BUYERS = {"api": by_rest, "main": by_mcp, "web": by_hand}
+
+
+@pytest.fixture(scope="module")
+def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    command = ["git", "archive", "--format=tar", EARLIER]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("this clone has no history")
+    folder = tmp_path_factory.mktemp("earlier")
+    with tarfile.open(fileobj=io.BytesIO(done.stdout)) as packed:
+        packed.extractall(folder, filter="data")
+    return folder
+
+
+def command(code: Path, folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, str(code / "api.py"), *args]
+    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+
+
+def started(spawn: Spawn, code: Path, name: str, env: dict[str, str]) -> Service:
+    service = spawn.program(sys.executable, str(code / f"{name}.py"), env=env)
+    service.wait_until_up(f"http://127.0.0.1:{env[PORTS[name]]}/healthz")
+    return service
+
+
+async def orders_at(env: dict[str, str]) -> list[str]:
+    async with httpx.AsyncClient(timeout=30) as http:
+        found = (await http.get(f"{env['API_URL']}/orders")).json()
+    return sorted(order["customerName"] for order in found)
+
+
+async def buy(env: dict[str, str], name: str, key: str) -> None:
+    async with httpx.AsyncClient(base_url=f"http://localhost:{env[PORTS[name]]}", timeout=30) as http:
+        assert await BUYERS[name](http, key), key
+
+
+def go_back(folder: Path) -> None:
+    """Put the backup in the shop's place, as the earlier program has no command for it."""
+    for file in folder.glob("shop.db*"):
+        file.unlink()
+    (folder / "kept").rename(folder / "shop.db")
+
+
+@pytest.fixture
+def env(tmp_path: Path) -> dict[str, str]:
+    ports = {name: str(free_port()) for name in PORTS.values()}
+    servers = {"product-mcp": {"type": "http", "url": f"http://localhost:{ports['MCP_PORT']}/mcp"}}
+    (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": servers}))
+    return ports | {"API_URL": f"http://127.0.0.1:{ports['API_PORT']}/api", "MCP_CONFIRM": "never"}
+
+
+async def test_todays_shop_opens_an_earlier_ones_and_the_way_back_is_the_backup(
+    earlier: Path, spawn: Spawn, env: dict[str, str], tmp_path: Path
+) -> None:
+    old = started(spawn, earlier, "api", env)
+    await buy(env, "api", "before")
+    assert command(ROOT, tmp_path, "backup", "kept").returncode == 0  # by today's program, beside the old one
+    old.stop()
+    new = started(spawn, ROOT, "api", env)
+    await buy(env, "api", "after")
+    assert await orders_at(env) == ["after", "before"]
+    assert command(ROOT, tmp_path, "check").returncode == 0
+    new.stop()
+    refused = spawn.program(sys.executable, str(earlier / "api.py"), env=env)
+    assert refused.process.wait(30) == 1
+    assert "数据库结构版本" in refused.log.read_text()
+    go_back(tmp_path)
+    started(spawn, earlier, "api", env)
+    assert await orders_at(env) == ["before"]
+
+
+@pytest.mark.parametrize(
+    "today", [("api",), ("api", "main"), ("main",), ("web",), ("main", "web"), ("api", "web")], ids="-".join
+)
+async def test_services_of_both_versions_buy_beside_one_another(
+    earlier: Path, spawn: Spawn, env: dict[str, str], today: tuple[str, ...]
+) -> None:
+    for name in PORTS:
+        started(spawn, ROOT if name in today else earlier, name, env)
+    for name in PORTS:
+        await buy(env, name, name)
+    assert await orders_at(env) == sorted(PORTS)
