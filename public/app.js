@@ -368,6 +368,12 @@ const actions = {
 };
 
 drawPage();
+for (const drawer of [$("side"), $("panel")]) {
+	// What lies behind an open drawer is not reached by Tab; before it closes, so that the focus can go back.
+	drawer.addEventListener("beforetoggle", ({newState}) => {
+		$("chat").inert = newState === "open";
+	});
+}
 $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));
 input.oninput = keepText;

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.page_backend import Backend, buys, done, result, server
-from tests.support.page_browser import Open
+from tests.support.page_browser import PHONE, Open
 
 Args = dict[str, Any]
 PRODUCTS: list[dict[str, Any]] = [
@@ -298,3 +298,16 @@ def test_the_header_says_how_it_is(
     page = open_page(backend.url).page
     expect(page.locator("#health")).to_have_attribute("data-status", light)
     expect(page.locator("main.chat")).to_contain_text(said)
+
+
+def test_an_open_drawer_keeps_the_focus_and_gives_it_back(backend: Backend, open_page: Open) -> None:
+    page = open_page(backend.url, viewport=PHONE).page
+    page.locator("#side-toggle").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#chat")).to_have_attribute("inert", "")
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.querySelector('#chat').contains(document.activeElement)") is False
+    page.locator("#search").focus()
+    page.keyboard.press("Escape")
+    expect(page.locator("#side-toggle")).to_be_focused()
