@@ -263,3 +263,24 @@ def test_of_the_real_services_a_changed_purchase_is_bought_once_as_changed(
     shown.settle()
     bought = [order["items"] for order in shop.orders() if "改单" in json.dumps(order, ensure_ascii=False)]
     assert [[line["quantity"] for line in lines] for lines in bought] == [[3]]
+
+
+def test_a_purchase_by_hand_asks_first_and_shows_its_receipt(backend: Backend, open_page: Open) -> None:
+    of_these(backend)
+    fields = {"customerName": {"type": "string"}, "items": {"type": "array"}}
+    body = {"type": "object", "properties": fields}
+    backend.tools[3] = tool("create_purchase", read_only=False, properties={"input_data": body})
+    backend.run["create_purchase"] = lambda _: ORDER
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    shown.page.locator(".server .card summary", has_text="create_purchase").click()
+    form = shown.page.locator(".server form.try")
+    form.get_by_label("customerName").fill("客户A")
+    form.get_by_label("items").fill('[{"productId": 2, "quantity": 60}]')
+    form.get_by_role("button", name="运行").click()
+    form.get_by_role("button", name="买剩下的 50 件").click()
+    expect(form.locator(".bill")).to_contain_text("50 ×")
+    assert "create_purchase" not in backend.ran
+    form.get_by_role("button", name="确认购买").click()
+    expect(form.locator(".slot.receipt")).to_contain_text("订单号 #7")
+    assert backend.confirmed == [{"total": 44950}]
