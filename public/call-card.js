@@ -201,7 +201,7 @@ export class CallCard {
 			const update = () => {
 				const args = parseJson(field.value);
 				if (isObject(args)) this.controller.change(this.id, args);
-				else wrong.textContent = t("badJson", {name: t("args")});
+				else wrong.textContent = t("needJson");
 			};
 			const back = () => box.replaceChildren(...asked);
 			box.replaceChildren(
