@@ -260,14 +260,11 @@ def test_the_commands_say_what_they_did(
 
 async def test_a_password_is_on_no_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     url = postgres().whole_database()
-    await buy(url)
     told = tmp_path / "pg_dump"
     told.write_text(f'#!/bin/sh\necho "$* $PGPASSWORD" > {tmp_path}/said\n')
     told.chmod(0o700)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    for where in (f"{url}&password=a%2Fb&application_name=x", url.replace("://", "://u:a%2Fb@", 1)):
-        with pytest.raises(StoreUnavailableError):  # nobody of this name is let in
-            await kept(where.replace(":a%2Fb@", ":b@")).check()
+    for where in (f"{url}?password=a%2Fb&application_name=x", url.replace("shop@", "shop:a%2Fb@", 1)):
         await kept(where)._run("pg_dump")  # type: ignore[attr-defined]
         said = (tmp_path / "said").read_text()
         assert (said.split()[-1], "a%2F" in said) == ("a/b", False)
