@@ -105,7 +105,7 @@ class Studio:
         shown = self.purchase(shop.url, "1280-zh-dark", color_scheme="dark")
         shown.card.locator("summary").first.click()
         self.panel(shown)
-        shown.page.locator("#tab-tools").click()
+        shown.page.locator("#tab-tools").dispatch_event("click")
         shown.page.locator(".server .card summary").nth(1).click()
         self.take(shown, "tools-1280-zh")
         shown.button("设置").click()
