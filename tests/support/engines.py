@@ -29,15 +29,15 @@ class PostgresServer:
     def __init__(self) -> None:
         self.port = free_port()
         self._url = f"postgresql://shop@127.0.0.1:{self.port}/postgres"
-        self._folder = Path(tempfile.mkdtemp(prefix="shop-postgres-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="shop-postgres-"))
         self._names = itertools.count(1)
-        self._as_user = _given_to_an_ordinary_user(self._folder)
+        self._as_user = _given_to_an_ordinary_user(self.folder)
         self._run("initdb", "-U", "shop", "--auth=trust", "--no-sync", "-E", "UTF8", "--locale=C")
         self.start()
 
     def start(self) -> None:
-        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-        log = self._folder / "log"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        log = self.folder / "log"
         self._run("pg_ctl", "-w", "-l", str(log), "-o", options, "start")
 
     def stop(self, mode: str = "fast") -> None:
@@ -46,7 +46,7 @@ class PostgresServer:
     def remove(self) -> None:
         with suppress(subprocess.CalledProcessError):
             self.stop("immediate")
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def new_database(self) -> str:
         """Return the URL of an empty schema, which is made much faster than a database."""
@@ -74,9 +74,9 @@ class PostgresServer:
 
     def _run(self, program: str, *args: str) -> None:
         subprocess.run(
-            [_binary(program), "-D", str(self._folder / "data"), *args],
+            [_binary(program), "-D", str(self.folder / "data"), *args],
             check=True,
-            cwd=self._folder,
+            cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
