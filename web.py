@@ -287,7 +287,14 @@ async def _lifespan(
     async with aclosing(_models(settings, stand_in)) as models, _toolbox(settings, limits) as toolbox:
         overview, chat = Overview(models, toolbox), Chat(None, toolbox, secret)
         app.state.services = services = Services(
-            toolbox, chat, models, overview, Clients(secret), config, is_local=is_local, image_hosts=settings.image_hosts
+            toolbox,
+            chat,
+            models,
+            overview,
+            Clients(secret),
+            config,
+            is_local=is_local,
+            image_hosts=settings.image_hosts,
         )
         following = [
             asyncio.create_task(config.follow(toolbox)),

@@ -5,11 +5,11 @@ from functools import lru_cache
 
 import nh3
 
-from assistant.page.code_blocks import CLASSES
+from assistant.page import code_blocks, formulas
 
 TAGS = """p br hr strong em s a code pre blockquote ul ol li sub sup h1 h2 h3 h4 h5 h6
     div table thead tbody tr th td figure figcaption span b i img"""
-# Of MathML what lays out formulas: no `annotation-xml`, `maction`, `semantics`, `mglyph`, no address, no style.
+# Of MathML what lays out formulas: no `annotation-xml`, `maction`, `semantics`, `mglyph`, address or style.
 MATH = """math mi mn mo ms mtext mspace mrow mfrac msqrt mroot msub msup msubsup munder mover munderover
     mmultiscripts mprescripts mtable mtr mtd mphantom mpadded menclose mstyle merror"""
 MATH_ATTRIBUTES = {
@@ -22,7 +22,7 @@ _LENGTHS = ("lspace", "rspace", "width", "minsize", "maxsize", "linethickness")
 
 
 def sanitise(html: str, image_hosts: frozenset[str] = frozenset()) -> str:
-    """Keep what `render` makes, whatever the HTML; links open elsewhere, pictures come from these hosts only."""
+    """Keep what `render` makes, whatever the HTML; links open elsewhere, pictures come from these hosts."""
     return _cleaner(image_hosts).clean(html)
 
 
@@ -44,16 +44,17 @@ def _cleaner(image_hosts: frozenset[str]) -> nh3.Cleaner:
     return nh3.Cleaner(
         tags=set(TAGS.split()) | set(MATH.split()),
         attributes={"a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "title"}}
-        | {tag: MATH_ATTRIBUTES for tag in MATH.split()}
+        | dict.fromkeys(MATH.split(), MATH_ATTRIBUTES)
         | {"math": {"display", "alttext"}},
         attribute_filter=kept,
         allowed_classes={
             "div": {"wide"},
             "th": {"num"},
             "td": {"num"},
-            "span": set(CLASSES),
-            "mtd": {"top", "side", "edge"},
-            "mtable": {"all"},
+            "figcaption": {"language"},
+            "span": set(code_blocks.CLASSES),
+            "mtd": set(formulas.CLASSES),
+            "mtable": set(formulas.CLASSES),
         },
         url_schemes={"http", "https", "mailto"},
         url_relative="deny",

@@ -19,9 +19,26 @@ _BLANKS = re.compile(r"(?:[ \t]*\n){6}|[ \t]{100}")
 # Lexers that stay below 0.5 s for the worst texts of that size that we know; the one of Java does not.
 _LEXERS = {"java": "csharp", "sh": "bash", "shell": "bash", "zsh": "bash", "svg": "xml"} | {
     name: name
-    for name in """bash c c# c++ console cpp cs csharp css diff docker dockerfile go golang html http ini
-    javascript js json jsx kotlin kt lua php powershell ps1 py python r rb rs ruby rust sql swift toml ts tsx
-    typescript xml yaml yml""".split()
+    for name in (
+        *("bash", "c", "c#", "c++", "console", "cpp", "cs", "csharp", "css", "diff", "docker", "dockerfile"),
+        *("go", "golang", "html", "http", "ini", "javascript", "js", "json", "jsx", "kotlin", "kt", "lua"),
+        *(
+            "php",
+            "powershell",
+            "ps1",
+            "py",
+            "python",
+            "r",
+            "rb",
+            "rs",
+            "ruby",
+            "rust",
+            "sql",
+            "swift",
+            "toml",
+        ),
+        *("ts", "tsx", "typescript", "xml", "yaml", "yml"),
+    )
 }
 _CLASSES = {  # the first that a token's type is of; its class in conversation.css
     "Comment": "hl-c",
@@ -49,9 +66,7 @@ def install(markdown: MarkdownIt) -> None:
     markdown.inline.ruler.before("backticks", "live_code", _take_live_code)
 
 
-def _fence(
-    _: object, tokens: Sequence[Token], index: int, __: object, env: MutableMapping[str, Any]
-) -> str:
+def _fence(_: object, tokens: Sequence[Token], index: int, __: object, env: MutableMapping[str, Any]) -> str:
     token = tokens[index]
     language = (token.info.split() or [""])[0][:30]
     code, limit = token.content, MAX_COLOURED
@@ -61,8 +76,9 @@ def _fence(
             code = re.sub(r"(^|\n)[ \t]*[`~]{1,2}\n?$", r"\1", code)
     begin = _tame(code[:limit], len(code) > limit) if language.lower() in _LEXERS else ""
     html = (_coloured(begin, _LEXERS[language.lower()]) if begin else "") + escape(code[len(begin) :])
+    named = ' class="language"' if language else ""
     return (
-        f"<figure><figcaption>{escape(language)}</figcaption><pre><code>{html}</code></pre></figure>\n"
+        f"<figure><figcaption{named}>{escape(language)}</figcaption><pre><code>{html}</code></pre></figure>\n"
     )
 
 

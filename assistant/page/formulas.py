@@ -1,4 +1,4 @@
-r"""Formulas that models write in TeX, as MathML: `$…$` and `\(…\)` in a line, `$$…$$` and `\[…\]` on their own.
+r"""Formulas in TeX as MathML: `$…$` and `\(…\)` in a line, `$$…$$` and `\[…\]` on their own.
 
 What is not quite TeX is shown as it was written; `$5 and $10` are prices.
 """
@@ -32,7 +32,13 @@ _NUMBERED = re.compile(r"\\(begin|end)\{(align|equation|gather|multline)\}")
 _SAME = {"split": "aligned", "smallmatrix": "matrix", "eqnarray": "align*", "eqnarray*": "align*"}
 _OTHER = re.compile(r"\\(begin|end)\{(split|smallmatrix|eqnarray\*?)\}")
 _STYLE = re.compile(r' style="([^"]*)"')
-_LINES = {"border-top": "top", "border-right": "side", "width: 50%": "edge", "width: 100%": "all"}
+_CLASSES = {  # by what stands in an inline style; like no other class of the page
+    "border-top": "tex-top",
+    "border-right": "tex-side",
+    "width: 50%": "tex-edge",
+    "width: 100%": "tex-all",
+}
+CLASSES = frozenset(_CLASSES.values())
 
 _converter = LatexToMathML(
     fancy_error=False,
@@ -107,7 +113,9 @@ def _take_block(state: StateBlock, begin_line: int, end_line: int, silent: bool)
         line += 1
         close = text.find(_CLOSE[mark], text.index(mark) + 2)
         if close >= 0:
-            return not text[close + 2 :].strip() and _push_block(state, mark, text, (begin_line, line), silent)
+            return not text[close + 2 :].strip() and _push_block(
+                state, mark, text, (begin_line, line), silent
+            )
     if state.env.get(LIVE) is None or line < state.lineMax or len(text) >= MAX_TEX:
         return False
     return _push_block(state, mark, "", (begin_line, line), silent)
@@ -162,5 +170,5 @@ def _thread() -> Executor:
 def _without_style(found: re.Match[str]) -> str:
     """Say in attributes how cells are aligned and lined: the page's policy forbids inline styles."""
     side = re.search("text-align: (left|right)", found[1])
-    classes = " ".join(name for style, name in _LINES.items() if style in found[1])
+    classes = " ".join(name for style, name in _CLASSES.items() if style in found[1])
     return (f' columnalign="{side[1]}"' if side else "") + (f' class="{classes}"' if classes else "")

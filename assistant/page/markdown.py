@@ -106,9 +106,7 @@ class LiveHtml:
     What that costs grows with the message's length: the longer the block, the more must be new.
     """
 
-    def __init__(
-        self, seconds: float = RENDER_SECONDS, image_hosts: frozenset[str] = frozenset()
-    ) -> None:
+    def __init__(self, seconds: float = RENDER_SECONDS, image_hosts: frozenset[str] = frozenset()) -> None:
         """Make one; `seconds` pass at least between two renderings."""
         self._seconds = seconds
         self._hosts = image_hosts

@@ -145,6 +145,23 @@ test("of HTML only the last block is read again, and all of it is kept with the 
 	assert.equal(conversation.entries[0].html, "<p>x</p>");
 });
 
+test("how long the model thought is kept with its thoughts, and counted anew for the next message", async context => {
+	context.mock.timers.enable({apis: ["Date"]});
+	const conversation = conversationOf();
+	const later = () => context.mock.timers.tick(3200);
+	const thought = ["thinking", {delta: "想"}];
+	const said = message("assistant", "答");
+	const {view} = await follow(conversation, [thought, later, thought, later, said, thought, said]);
+	assert.deepEqual(
+		view.told.filter(([name]) => name === "thoughts").map(([, , ms]) => ms),
+		[0, 3200, 0],
+	);
+	assert.deepEqual(
+		conversation.entries.map(({thoughtMs}) => thoughtMs),
+		[3200, undefined],
+	);
+});
+
 test("thoughts are kept beside the message, and what was taken back is gone", async () => {
 	const conversation = conversationOf();
 	const {view} = await follow(conversation, [
@@ -157,7 +174,7 @@ test("thoughts are kept beside the message, and what was taken back is gone", as
 	]);
 	assert.deepEqual(view.told.slice(2), [
 		["text", "", ""],
-		["thoughts", "想"],
+		["thoughts", "想", 0],
 		["text", "答", ""],
 		["remarks", {role: "assistant", content: "答", error: {code: "model_late", params: {}}}],
 	]);
@@ -235,6 +252,7 @@ test("a request that fails ends the answer with its message", async () => {
 		reason: "error",
 		detail: "503",
 		lost: true,
+		failure: undefined,
 	});
 });
 
@@ -243,7 +261,11 @@ const half = {message: {role: "assistant", content: "半句"}, html: "", thought
 for (const [name, last, end] of [
 	["a stop", stopping => stopping.abort(), {reason: "stopped"}],
 	["a lost connection", () => {}, {reason: "lost", lost: true}],
-	["an error", ["error", {detail: "坏了"}], {reason: "error", detail: "坏了", lost: false}],
+	[
+		"an error",
+		["error", {detail: "坏了"}],
+		{reason: "error", detail: "坏了", lost: false, failure: {detail: "坏了"}},
+	],
 ]) {
 	test(`${name} keeps what has been read, as a part`, async () => {
 		const conversation = conversationOf();
