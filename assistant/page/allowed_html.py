@@ -8,7 +8,7 @@ import nh3
 from assistant.page import code_blocks, formulas
 
 TAGS = """p br hr strong em s a code pre blockquote ul ol li sub sup h1 h2 h3 h4 h5 h6
-    div table thead tbody tr th td figure figcaption span b i img"""
+    div table thead tbody tr th td figure figcaption span b i"""
 # Of MathML what lays out formulas: no `annotation-xml`, `maction`, `semantics`, `mglyph`, address or style.
 MATH = """math mi mn mo ms mtext mspace mrow mfrac msqrt mroot msub msup msubsup munder mover munderover
     mmultiscripts mprescripts mtable mtr mtd mphantom mpadded menclose mstyle merror"""
@@ -42,7 +42,7 @@ def _cleaner(image_hosts: frozenset[str]) -> nh3.Cleaner:
         return value
 
     return nh3.Cleaner(
-        tags=set(TAGS.split()) | set(MATH.split()),
+        tags=set(TAGS.split()) | set(MATH.split()) | ({"img"} if image_hosts else set()),
         attributes={"a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "title"}}
         | dict.fromkeys(MATH.split(), MATH_ATTRIBUTES)
         | {"math": {"display", "alttext"}},

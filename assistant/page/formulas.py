@@ -113,9 +113,10 @@ def _take_block(state: StateBlock, begin_line: int, end_line: int, silent: bool)
         line += 1
         close = text.find(_CLOSE[mark], text.index(mark) + 2)
         if close >= 0:
-            return not text[close + 2 :].strip() and _push_block(
-                state, mark, text, (begin_line, line), silent
-            )
+            tex, after = text[text.index(mark) + 2 : close], text[close + 2 :].strip()
+            if after or not (mark == "$$" or _is_tex(tex)):
+                return False
+            return _push_block(state, mark, text, (begin_line, line), silent)
     if state.env.get(LIVE) is None or line < state.lineMax or len(text) >= MAX_TEX:
         return False
     return _push_block(state, mark, "", (begin_line, line), silent)
