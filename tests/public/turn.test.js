@@ -229,7 +229,7 @@ for (const [name, events, end] of [
 			["error", {detail: "坏了"}],
 			["done", {reason: "error"}],
 		],
-		{reason: "error", detail: "坏了", lost: false},
+		{reason: "error", detail: "坏了", lost: false, failure: {detail: "坏了"}},
 	],
 	[
 		"its reason, after an event that is unknown here",
