@@ -28,6 +28,7 @@ export function nodesOf(html) {
 	const template = document.createElement("template");
 	if (sanitizer) template.setHTML(html, {sanitizer});
 	else template.innerHTML = html;
+	for (const picture of template.content.querySelectorAll('img:not([src^="https://" i])')) picture.remove();
 	for (const head of template.content.querySelectorAll("figcaption"))
 		head.append(copyButton(() => head.nextElementSibling?.textContent ?? ""));
 	if (template.content.querySelector("math")) followCopies();

@@ -215,13 +215,23 @@ for (const [name, events, end] of [
 	[
 		"an error in the reader's words",
 		[["error", {code: "no_reply", params: {}, detail: "…"}]],
-		{reason: "error", detail: "模型没有给出回答", lost: false},
+		{
+			reason: "error",
+			detail: "模型没有给出回答",
+			lost: false,
+			failure: {code: "no_reply", params: {}, detail: "…"},
+		},
 	],
 	["lost, without one", [["text", {delta: "半"}]], {reason: "lost", lost: true}],
 	[
 		"an error of a service that restarts, which may be asked again",
 		[["error", {code: "restarting", params: {}}]],
-		{reason: "error", detail: "服务正在重启，没有完成。请稍后再试。", lost: true},
+		{
+			reason: "error",
+			detail: "服务正在重启，没有完成。请稍后再试。",
+			lost: true,
+			failure: {code: "restarting", params: {}},
+		},
 	],
 	[
 		"an error, whatever done says",
