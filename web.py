@@ -27,7 +27,7 @@ from assistant.llm.settings import ModelSettings
 from assistant.page import doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.markdown import with_html
-from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, HEADERS, AppServices, Place, Services
+from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, AppServices, Place, Services, page_headers
 from assistant.page.sentences import (
     APART,
     CHAT_FAILED,
@@ -51,7 +51,7 @@ from serving.http_protocol import Bounds
 from serving.kept import Kept
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
-from serving.settings import Hosts, Key, Origins, PublicUrl, Rate, load
+from serving.settings import Hosts, ImageHosts, Key, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 from serving.telemetry import FASTAPIS_OWN
@@ -88,8 +88,16 @@ class Settings(ModelSettings):
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     web_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
+    web_image_hosts: ImageHosts = Field(
+        "", description="回答里的图片可以从哪些主机（https）加载，用逗号分隔；其他的只是链接"
+    )
     mcp_config_path: Path = Field(Path("mcp.json"), description="列出 MCP 服务器的文件")
     web_check: bool = Field(False, exclude=True, description="检查各服务器和模型，然后结束")  # only a flag
+
+    @property
+    def image_hosts(self) -> frozenset[str]:
+        """The hosts whose pictures are shown."""
+        return frozenset(filter(None, (each.strip().lower() for each in self.web_image_hosts.split(","))))
 
     @model_validator(mode="after")
     def _is_not_allowed_by_a_clone(self) -> Self:
@@ -231,7 +239,7 @@ async def stream(
     """
     await place
     turn = services.turn(as_messages(request.messages), request.model, **request.decisions())
-    async with aclosing(with_html(turn)) as named:
+    async with aclosing(with_html(turn, services.image_hosts)) as named:
         async for name, data in named:
             yield routes.event(name, data)
 
@@ -263,7 +271,8 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     secret = Password(settings.web_password.get_secret_value()) if settings.web_password else None
     own = re.findall("^https?://[^/]+", settings.web_public_url)
     any_host = not is_loopback(settings.web_host)
-    gate.install(app, settings, ANSWERS.refuse, secret, own=own, any_host=any_host, headers=HEADERS)
+    headers = page_headers(settings.image_hosts)
+    gate.install(app, settings, ANSWERS.refuse, secret, own=own, any_host=any_host, headers=headers)
     return app
 
 
@@ -278,7 +287,14 @@ async def _lifespan(
     async with aclosing(_models(settings, stand_in)) as models, _toolbox(settings, limits) as toolbox:
         overview, chat = Overview(models, toolbox), Chat(None, toolbox, secret)
         app.state.services = services = Services(
-            toolbox, chat, models, overview, Clients(secret), config, is_local=is_local
+            toolbox,
+            chat,
+            models,
+            overview,
+            Clients(secret),
+            config,
+            is_local=is_local,
+            image_hosts=settings.image_hosts,
         )
         following = [
             asyncio.create_task(config.follow(toolbox)),

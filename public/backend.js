@@ -14,6 +14,7 @@ class Refusal extends Error {
 		const body = parseJson(text);
 		/** @type {Params} */
 		this.params = isObject(body) && isObject(body.params) ? body.params : {};
+		this.code = isObject(body) && typeof body.code === "string" ? body.code : undefined;
 		this.status = status;
 		this.unknown = isObject(body) && "code" in body ? body.unknown === true : status >= 500;
 	}
@@ -44,6 +45,10 @@ export function refusalOf(status, text) {
 
 /** What to tell the user about a request that failed. @param {any} error any: of a catch clause */
 export const messageOf = error => (error instanceof TypeError ? t("offline") : error.message);
+
+/** The same as code and parameters, where it was a refusal. @param {any} error any: of a catch clause */
+export const failureOf = error =>
+	error instanceof Refusal ? {code: error.code, params: error.params, detail: error.message} : undefined;
 
 /** @param {string} server */
 export const reconnect = server => send(`api/servers/${encodeURIComponent(server)}/reconnect`, {});

@@ -185,10 +185,10 @@ export class ConversationController {
 	}
 
 	/** Say how it stands, and offer what leads on. @param {TurnEnd} end */
-	explain({reason, detail = ""}) {
+	explain({reason, detail = "", failure}) {
 		const state = standing(this.conversation);
 		const stopped = reason === "stopped";
-		if (reason === "error") this.view.error(detail, this.answer);
+		if (reason === "error") this.view.error(detail, this.answer, failure);
 		else if (reason === "rounds") this.view.note(t("rounds"), this.answer);
 		else if (state === "cut") this.view.note(t(stopped ? "stopped" : "interrupted"), this.answer);
 		else if (stopped && state === "whole") this.view.note(t("stopped"));

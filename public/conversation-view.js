@@ -15,13 +15,23 @@ const FOLDED = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // what stays
 
 // The server sanitises and the CSP forbids scripts; a browser that has a sanitizer applies it too.
 const sanitizer = globalThis.Sanitizer && new Sanitizer();
-for (const name of ["class", "tabindex"]) sanitizer?.allowAttribute(name);
+for (const name of ["class", "tabindex", "alttext", "columnalign"]) sanitizer?.allowAttribute(name);
+for (const name of ["img", "figure", "figcaption"]) sanitizer?.allowElement(name);
+for (const name of ["src", "alt", "loading", "referrerpolicy"]) sanitizer?.allowAttribute(name);
+
+/** Without it a formula is copied as its letters. The same listener is added once. */
+const followCopies = () =>
+	import("./formulas.js").then(({copyAsTex}) => document.addEventListener("copy", copyAsTex)).catch(() => {});
 
 /** @param {string} html */
 export function nodesOf(html) {
 	const template = document.createElement("template");
 	if (sanitizer) template.setHTML(html, {sanitizer});
 	else template.innerHTML = html;
+	for (const picture of template.content.querySelectorAll('img:not([src^="https://" i])')) picture.remove();
+	for (const head of template.content.querySelectorAll("figcaption"))
+		head.append(copyButton(() => head.nextElementSibling?.textContent ?? ""));
+	if (template.content.querySelector("math")) followCopies();
 	return [...template.content.childNodes];
 }
 
@@ -174,7 +184,7 @@ export class ConversationView {
 
 	/** @param {Entry} entry */
 	#stored(entry) {
-		if (entry.thoughts) this.thoughts(entry.thoughts);
+		if (entry.thoughts) this.thoughts(entry.thoughts, entry.thoughtMs);
 		if (entry.html) this.html(entry.html);
 		else if (contentOf(entry)) this.text(contentOf(entry), "");
 		this.remarks(entry.message);
@@ -218,9 +228,11 @@ export class ConversationView {
 		this.#fixed = 0;
 	}
 
-	/** What the model thinks is folded; more of it is added. @param {string} delta */
-	thoughts(delta) {
+	/** What the model thinks is folded; more of it is added. @param {string} delta @param {number} [ms] for which it has thought */
+	thoughts(delta, ms) {
 		this.#thoughts ??= this.#add(h("details.thoughts", h("summary", t("thoughts"))));
+		const n = Math.round((ms ?? 0) / 1000);
+		if (n && this.#thoughts.firstChild) this.#thoughts.firstChild.textContent = t("thoughtFor", {n});
 		this.#thoughts.append(delta);
 		if (this.controller.answering) this.#add(this.#dots);
 	}
@@ -344,12 +356,14 @@ export class ConversationView {
 		this.#showNote(h(".note", icon("waiting"), h("", text), goOn && button(t("continue"), goOn)));
 	}
 
-	/** @param {string} text @param {() => void} [retry] */
-	error(text, retry) {
-		const why = h("", h("strong", t("errorTitle")), h("p", text), h("p.quiet", t("errorHint")));
-		this.#showNote(
-			h(".note.error", attr({role: "alert"}), icon("unknown"), why, retry && button(t("tryAgain"), retry)),
-		);
+	/** @param {string} text @param {() => void} retry @param {any} [failure] any: with seconds, or without */
+	error(text, retry, failure) {
+		const said = h("p", text);
+		const again = button(t("tryAgain"), retry);
+		const why = h("", h("strong", t("errorTitle")), said, h("p.quiet", t("errorHint")));
+		this.#showNote(h(".note.error", attr({role: "alert"}), icon("unknown"), why, again));
+		if (!(Number(failure?.params?.seconds) > 0)) return;
+		import("./count-down.js").then(({countDown}) => countDown(said, again, failure)).catch(() => {});
 	}
 
 	/** @param {HTMLElement} note */

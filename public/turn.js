@@ -1,5 +1,5 @@
 // One answer: applies its events, and keeps every message the moment it is complete.
-import {events, isLost, messageOf} from "./backend.js";
+import {events, failureOf, isLost, messageOf} from "./backend.js";
 import {isQuestion, openCalls, sentEntries} from "./call-states.js";
 import {failureText} from "./i18n.js";
 import {keep} from "./kept.js";
@@ -9,7 +9,7 @@ import {addUsage} from "./usage.js";
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @typedef {{always: ListedTool[], askFirst: ListedTool[], off: {server: string, tool?: string}[]}} ToolLists */
 /** @typedef {(path: string, body: unknown, signal: AbortSignal) => AsyncIterable<ServerEvent>} Stream */
-/** @typedef {{reason: string, detail?: string, lost?: boolean}} TurnEnd the server's reason, or `next`, `stopped`, `lost`, `error` with a detail; `lost`: asked again it may come */
+/** @typedef {{reason: string, detail?: string, lost?: boolean, failure?: Failure}} TurnEnd the server's reason, or `next`, `stopped`, `lost`, `error` with a detail; `lost`: asked again it may come */
 /** @typedef {Pick<ConversationView, "text" | "html" | "thoughts" | "remarks" | "closeProse" | "card" | "fold">} TurnView */
 
 const MAX_MEDIA = 8;
@@ -24,6 +24,8 @@ class Turn {
 	kept = ""; // of the answer's HTML, before its last block
 	last = "";
 	thoughts = "";
+	thoughtAt = 0; // when it began to think ...
+	thoughtMs = 0; // ... and for how long it has by now
 	/** @type {Question[]} what was asked before, with the answers that this turn took */
 	#answered = [];
 
@@ -47,14 +49,17 @@ class Turn {
 
 	/** What has come of a message that is not complete. @returns {Entry | null} */
 	get part() {
-		const {text, html, thoughts} = this;
-		return text ? {message: {role: "assistant", content: text}, html, thoughts, part: true} : null;
+		const {text, html, thoughts, thoughtMs} = this;
+		const message = {role: "assistant", content: text};
+		return text ? {message, html, thoughts, ...(thoughtMs && {thoughtMs}), part: true} : null;
 	}
 
 	/** @param {Message} message */
 	#append(message) {
-		this.conversation.entries.push({message, html: this.html, thoughts: this.thoughts});
+		const {html, thoughts, thoughtMs} = this;
+		this.conversation.entries.push({message, html, thoughts, ...(thoughtMs && {thoughtMs})});
 		this.text = this.kept = this.last = this.thoughts = "";
+		this.thoughtAt = this.thoughtMs = 0;
 	}
 
 	/** @param {string} id @param {Partial<Call>} news */
@@ -66,7 +71,10 @@ class Turn {
 	#handlers = {
 		thinking: ({delta}) => {
 			this.thoughts += delta;
-			this.view.thoughts(delta);
+			const now = Date.now();
+			this.thoughtAt ||= now;
+			this.thoughtMs = now - this.thoughtAt;
+			this.view.thoughts(delta, this.thoughtMs);
 		},
 		text: ({delta, restart}) => {
 			if (restart) this.text = this.kept = this.last = "";
@@ -131,7 +139,8 @@ class Turn {
 				for (const question of call.questions ?? []) question.answer = null;
 			}
 			if (failure.code?.startsWith("edit_")) this.conversation.edits = {}; // it waits as it was
-			this.end = {reason: "error", detail: failureText(failure), lost: failure.code === "restarting"};
+			const lost = failure.code === "restarting";
+			this.end = {reason: "error", detail: failureText(failure), lost, failure};
 		},
 		done: ({reason}) => {
 			if (!this.end.detail) this.end = {reason};
@@ -226,7 +235,7 @@ export async function followTurn(conversation, view, save, signal, lists, stream
 			if (isBetweenRounds(conversation, event)) return {reason: "next"};
 		}
 	} catch (error) {
-		turn.end = {reason: "error", detail: messageOf(error), lost: isLost(error)};
+		turn.end = {reason: "error", detail: messageOf(error), lost: isLost(error), failure: failureOf(error)};
 	} finally {
 		globalThis.removeEventListener?.("pagehide", keepPart);
 		keepPart(); // until the conversation is stored with it

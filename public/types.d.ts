@@ -99,7 +99,7 @@ type ToolCall = {id: string; function: {name: string; arguments: string}};
 type Message = {role: string; content?: unknown; tool_calls?: ToolCall[]; tool_call_id?: string; error?: Failure; notes?: Failure[]; compacted?: unknown};
 
 /** A message as it came, how an answer looked, what the model thought before it, what was attached to a question, what its answer took, and whether it broke off. */
-type Entry = {message: Message; html?: string; thoughts?: string; files?: Attachment[]; usage?: Usage; part?: boolean};
+type Entry = {message: Message; html?: string; thoughts?: string; thoughtMs?: number; files?: Attachment[]; usage?: Usage; part?: boolean};
 
 /** A picture as a data URL, or a text, and what is to be known of it; its size is that of what is sent, in bytes. */
 type Attachment = {name: string; size: number; url?: string; text?: string; about?: string};

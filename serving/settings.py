@@ -73,6 +73,13 @@ def _hosts(value: str) -> str:
     return value
 
 
+def _image_hosts(value: str) -> str:
+    for entry in filter(None, (each.strip() for each in value.split(","))):
+        if not re.fullmatch(r"(?!-)[A-Za-z0-9.-]+(:\d{1,5})?", entry):  # it stands in the page's policy
+            raise ValueError(f"{entry} 不是主机名，应像 images.example.com（只用 https，不写协议和 *）")
+    return value
+
+
 def _public_url(value: str) -> str:
     if value and not re.fullmatch(r"https?://[^/?#@\s*]+(/[^?#\s]*)?", value):
         raise ValueError("应是浏览器里的完整地址，例如 https://shop.example.com 或 https://example.com/shop")
@@ -113,6 +120,7 @@ Rate = Annotated[int, Field(ge=0, le=1_000_000)]
 IssuerUrl = Annotated[str, AfterValidator(_issuer)]
 Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas, as are
 Hosts = Annotated[str, AfterValidator(_hosts)]
+ImageHosts = Annotated[str, AfterValidator(_image_hosts)]
 
 
 class ServiceSettings(BaseSettings):

@@ -4,19 +4,21 @@ import asyncio
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import asdict
+from html import escape
 from itertools import pairwise
 from typing import Any, TypeVar
 
-import nh3
 from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore
 from markdown_it.token import Token
 
 from assistant.chat import events
-from assistant.page import markdown_rules
+from assistant.page import code_blocks, formulas, markdown_rules
+from assistant.page.allowed_html import is_shown, sanitise
+from assistant.page.formulas import LIVE
 from assistant.page.sentences import explain
 
 MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the longer ones
@@ -28,37 +30,32 @@ T = TypeVar("T")
 
 NUMERIC_CELL = re.compile(r"[-+]?[¥$€]?\s?\d[\d,.]*\s?(元|件|个|台|%)?")
 
-TAGS = """p br hr strong em s a code pre blockquote ul ol li sub sup h1 h2 h3 h4 h5 h6
-    div table thead tbody tr th td"""
+
+def to_html(markdown: str, image_hosts: frozenset[str] = frozenset(), *, live: bool = False) -> str:
+    """Return HTML of CommonMark with tables, formulas and coloured code; nothing in it runs.
+
+    Nothing is fetched but pictures of `image_hosts`. `live`: more of the text is coming, so that half of a
+    formula at its end is not shown.
+    """
+    return sanitise(render(markdown, image_hosts, live=live), image_hosts)
 
 
-def to_html(markdown: str) -> str:
-    """Return HTML of CommonMark with tables; nothing in it runs or is fetched."""
-    return sanitise(render(markdown))
-
-
-def render(markdown: str) -> str:
-    """Render CommonMark with tables; HTML and links to scripts stay text, of images the text is kept."""
-    html: str = _markdown.render(markdown)
+def render(markdown: str, image_hosts: frozenset[str] = frozenset(), *, live: bool = False) -> str:
+    """Render; HTML and links to scripts stay text, a picture of another host is a link to it."""
+    html: str = _markdown.render(markdown, {"image_hosts": image_hosts} | ({LIVE: markdown} if live else {}))
     return html
 
 
-def sanitise(html: str) -> str:
-    """Keep the elements, attributes and links of `render` only, whatever the HTML; links open elsewhere."""
-    return nh3.clean(
-        html,
-        tags=set(TAGS.split()),
-        attributes={"a": {"href", "title"}, "ol": {"start"}}
-        | {tag: {"class"} for tag in ("code", "th", "td")},
-        tag_attribute_values={"div": {"class": {"wide"}}},
-        url_schemes={"http", "https", "mailto"},
-        link_rel="noopener noreferrer nofollow",
-        set_tag_attribute_values={
-            "a": {"target": "_blank"},
-            "div": {"tabindex": "0"},  # the keyboard scrolls what has the focus
-            "pre": {"tabindex": "0"},
-        },
-    )
+def _image(_: object, tokens: Sequence[Token], index: int, __: object, env: Mapping[str, Any]) -> str:
+    """A picture tells its host who reads, and what the model wrote into its address: see docs/security.md."""
+    token = tokens[index]
+    address, text = escape(str(token.attrs["src"])), escape(token.content)
+    if is_shown(str(token.attrs["src"]), env["image_hosts"]):
+        return f'<img src="{address}" alt="{text}">'
+    around = (tokens[at] for at in range(index - 1, max(index - 50, -1), -1))
+    is_in_link = token.level and next((t.nesting for t in around if t.tag == "a"), 0) > 0
+    is_web = re.match("https?:", address, re.IGNORECASE) and not is_in_link
+    return f'<a href="{address}">{text or address}</a>' if is_web else text
 
 
 def _frame_tables(state: StateCore) -> None:
@@ -96,8 +93,10 @@ def _mark_numbers(cells: list[tuple[Token, str]]) -> None:
 
 
 _markdown = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(["table", "strikethrough"])
-_markdown.disable("image")  # a remote image tells its host who reads; the alternative text stays readable
 markdown_rules.install(_markdown)
+formulas.install(_markdown)
+code_blocks.install(_markdown)
+_markdown.add_render_rule("image", _image)
 _markdown.core.ruler.push("frame_tables", _frame_tables)
 
 
@@ -107,9 +106,10 @@ class LiveHtml:
     What that costs grows with the message's length: the longer the block, the more must be new.
     """
 
-    def __init__(self, seconds: float = RENDER_SECONDS) -> None:
+    def __init__(self, seconds: float = RENDER_SECONDS, image_hosts: frozenset[str] = frozenset()) -> None:
         """Make one; `seconds` pass at least between two renderings."""
         self._seconds = seconds
+        self._hosts = image_hosts
         self._all: list[str] = []
         self._new: list[str] = []  # not rendered yet
         self._new_length = 0
@@ -133,7 +133,7 @@ class LiveHtml:
         """Return an event's data: how much of the HTML stays, as JavaScript counts, and what follows."""
         began = time.monotonic()
         text, self._new, self._new_length = self._last + "".join(self._new), [], 0
-        self._last, finished_html, last_html = await _aside(_render_blocks, text)
+        self._last, finished_html, last_html = await _aside(_render_blocks, text, self._hosts)
         keep = self._done
         self._done += finished_html
         self._html = self._done + last_html
@@ -143,18 +143,20 @@ class LiveHtml:
 
     async def ended(self) -> dict[str, Any] | None:
         """Return the data of the last event, if one is needed: blocks may refer to each other."""
-        whole = await _aside(to_html, "".join(self._all))
+        whole = await _aside(to_html, "".join(self._all), self._hosts)
         kept = self._done if whole.startswith(self._done) else ""
         return None if whole == self._html else _change(kept, whole)
 
 
-async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+async def with_html(
+    turn: AsyncGenerator[events.Event], image_hosts: frozenset[str] = frozenset()
+) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
     """Yield name and data of each event, and `html` events: the message so far, and the whole one."""
     live: LiveHtml | None = None
     async with aclosing(turn) as told:
         async for event in told:
             if isinstance(event, events.TextEvent):
-                live = LiveHtml() if live is None or event.restart else live
+                live = LiveHtml(image_hosts=image_hosts) if live is None or event.restart else live
                 live.add(event.delta)
                 if live.is_due:
                     yield "html", await live.rendered()
@@ -165,22 +167,22 @@ async def with_html(turn: AsyncGenerator[events.Event]) -> AsyncGenerator[tuple[
             yield event.event, _data(event)
 
 
-async def _aside(work: Callable[[str], T], text: str) -> T:
-    return work(text) if len(text) < MAX_INLINE else await asyncio.to_thread(work, text)
+async def _aside(work: Callable[[str, frozenset[str]], T], text: str, hosts: frozenset[str]) -> T:
+    return work(text, hosts) if len(text) < MAX_INLINE else await asyncio.to_thread(work, text, hosts)
 
 
-def _render_blocks(text: str) -> tuple[str, str, str]:
+def _render_blocks(text: str, image_hosts: frozenset[str]) -> tuple[str, str, str]:
     """Return the last block of a text, the HTML of those before it, and its own.
 
     The block before is the last one while the first line of the next is not complete: it may be a part of it.
     """
     tokens: list[Token] = []
-    _markdown.block.parse(text, _markdown, {}, tokens)
+    _markdown.block.parse(text, _markdown, {LIVE: text}, tokens)
     lines = text.split("\n")
     begins = [token.map[0] for token in tokens if token.level == 0 and token.map]
     begin = max((line for line in begins if line < len(lines) - 1), default=0)
     finished, last = "\n".join(lines[:begin]), "\n".join(lines[begin:])
-    return last, to_html(finished), to_html(last)
+    return last, to_html(finished, image_hosts), to_html(last, image_hosts, live=True)
 
 
 def _change(kept: str, html: str) -> dict[str, Any]:

@@ -85,7 +85,7 @@ async def read(request: ReadResourceRequest, services: AppServices) -> dict[str,
     contents = await read_resource(services.toolbox.link(request.server), uri)
     for content in contents:
         if _is_markdown(content):
-            content["html"] = await asyncio.to_thread(to_html, content["text"])
+            content["html"] = await asyncio.to_thread(to_html, content["text"], services.image_hosts)
     return {"uri": uri, "contents": contents}
 
 

@@ -41,16 +41,6 @@ from serving.errors import CodedError
 PUBLIC = Path(__file__).parents[2] / "public"
 LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
-# All of the page is served from here; text of a model or a tool can neither run, fetch nor send anything.
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src data:; "
-        "connect-src 'self'; manifest-src 'self'; " + LOCKED
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",
-}
 # The documents' scripts come from a CDN: each page may load its own package from there and nothing else.
 CDN = "https://cdn.jsdelivr.net/npm"
 DOCS_POLICY = (
@@ -65,6 +55,23 @@ COMMENT = re.compile(rb"(?m)^[ \t]*(//.*|/\*.*\*/|/\*\*|\* .*|\*/)$|[ \t]+// [^\
 READS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
+def page_headers(image_hosts: frozenset[str]) -> dict[str, str]:
+    """Return the page's headers: text of a model or a tool can neither run, fetch nor send anything.
+
+    All of the page is served from here, but for pictures of these hosts.
+    """
+    images = "".join(f" https://{host}" for host in sorted(image_hosts))
+    return {
+        "Content-Security-Policy": (
+            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; "
+            f"media-src data:; connect-src 'self'; manifest-src 'self'; {LOCKED}"
+        ),
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+        "Cache-Control": "no-cache",
+    }
+
+
 @dataclass(frozen=True)
 class Services:
     """What lives as long as the application."""
@@ -75,6 +82,7 @@ class Services:
     overview: Overview
     clients: Clients
     config: ConfigFile
+    image_hosts: frozenset[str]  # whose pictures an answer may show
     is_local: bool  # nobody but this machine is answered, and nothing stands in front
     shares: Shares = field(default_factory=Shares)
 

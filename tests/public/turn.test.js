@@ -145,6 +145,23 @@ test("of HTML only the last block is read again, and all of it is kept with the 
 	assert.equal(conversation.entries[0].html, "<p>x</p>");
 });
 
+test("how long the model thought is kept with its thoughts, and counted anew for the next message", async context => {
+	context.mock.timers.enable({apis: ["Date"]});
+	const conversation = conversationOf();
+	const later = () => context.mock.timers.tick(3200);
+	const thought = ["thinking", {delta: "想"}];
+	const said = message("assistant", "答");
+	const {view} = await follow(conversation, [thought, later, thought, later, said, thought, said]);
+	assert.deepEqual(
+		view.told.filter(([name]) => name === "thoughts").map(([, , ms]) => ms),
+		[0, 3200, 0],
+	);
+	assert.deepEqual(
+		conversation.entries.map(({thoughtMs}) => thoughtMs),
+		[3200, undefined],
+	);
+});
+
 test("thoughts are kept beside the message, and what was taken back is gone", async () => {
 	const conversation = conversationOf();
 	const {view} = await follow(conversation, [
@@ -157,7 +174,7 @@ test("thoughts are kept beside the message, and what was taken back is gone", as
 	]);
 	assert.deepEqual(view.told.slice(2), [
 		["text", "", ""],
-		["thoughts", "想"],
+		["thoughts", "想", 0],
 		["text", "答", ""],
 		["remarks", {role: "assistant", content: "答", error: {code: "model_late", params: {}}}],
 	]);
@@ -198,13 +215,23 @@ for (const [name, events, end] of [
 	[
 		"an error in the reader's words",
 		[["error", {code: "no_reply", params: {}, detail: "…"}]],
-		{reason: "error", detail: "模型没有给出回答", lost: false},
+		{
+			reason: "error",
+			detail: "模型没有给出回答",
+			lost: false,
+			failure: {code: "no_reply", params: {}, detail: "…"},
+		},
 	],
 	["lost, without one", [["text", {delta: "半"}]], {reason: "lost", lost: true}],
 	[
 		"an error of a service that restarts, which may be asked again",
 		[["error", {code: "restarting", params: {}}]],
-		{reason: "error", detail: "服务正在重启，没有完成。请稍后再试。", lost: true},
+		{
+			reason: "error",
+			detail: "服务正在重启，没有完成。请稍后再试。",
+			lost: true,
+			failure: {code: "restarting", params: {}},
+		},
 	],
 	[
 		"an error, whatever done says",
@@ -212,7 +239,7 @@ for (const [name, events, end] of [
 			["error", {detail: "坏了"}],
 			["done", {reason: "error"}],
 		],
-		{reason: "error", detail: "坏了", lost: false},
+		{reason: "error", detail: "坏了", lost: false, failure: {detail: "坏了"}},
 	],
 	[
 		"its reason, after an event that is unknown here",
@@ -235,6 +262,7 @@ test("a request that fails ends the answer with its message", async () => {
 		reason: "error",
 		detail: "503",
 		lost: true,
+		failure: undefined,
 	});
 });
 
@@ -243,7 +271,11 @@ const half = {message: {role: "assistant", content: "半句"}, html: "", thought
 for (const [name, last, end] of [
 	["a stop", stopping => stopping.abort(), {reason: "stopped"}],
 	["a lost connection", () => {}, {reason: "lost", lost: true}],
-	["an error", ["error", {detail: "坏了"}], {reason: "error", detail: "坏了", lost: false}],
+	[
+		"an error",
+		["error", {detail: "坏了"}],
+		{reason: "error", detail: "坏了", lost: false, failure: {detail: "坏了"}},
+	],
 ]) {
 	test(`${name} keeps what has been read, as a part`, async () => {
 		const conversation = conversationOf();

@@ -126,6 +126,8 @@ def test_a_token_that_no_header_can_carry_is_refused(
         (main, "MCP_TOKEN", "two words", "令牌要放进请求头"),
         (web, "CORS_ORIGINS", "https://a.example, *", "* 不是网页来源"),
         (main, "MCP_ALLOWED_ORIGINS", "null", "null 不是网页来源"),
+        (web, "WEB_IMAGE_HOSTS", "https://a.example", "https://a.example 不是主机名"),
+        (web, "WEB_IMAGE_HOSTS", "a.example; script-src *", "a.example; script-src * 不是主机名"),
         (api, "API_ALLOWED_ORIGINS", "shop.example.com", "shop.example.com 不是网页来源"),
     ],
 )

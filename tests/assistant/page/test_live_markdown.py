@@ -19,6 +19,8 @@ ANSWERS = {
     "a table": "| 商品 | 价格 |\n|---|---|\n" + "| 手表 | 1299 |\n" * 200,
     "a list": "1. 手表\n\n" * 400,
     "code": "```python\n" + "print(1)\n" * 500 + "```\n",
+    "formulas": r"其中 $x_1^2$ 与 \(\frac{a}{b}\)。" * 100 + "\n\n" + "$$\n" + "x + y\n" * 200 + "$$\n",
+    "code without colours": "```\n" + "一行\n" * 2_000 + "```\n",
     "all of it": "# 标题\n\n段落[a]😀\n\n- 一\n\n- 二\n\n[a]: https://a.b\n\n> 引\n\n注[^1]\n\n"
     "[^1]: 脚注\n\n---\n\n完",
 }
@@ -60,7 +62,7 @@ async def each_time(text: str, size: int) -> list[dict[str, Any]]:
     return told
 
 
-@pytest.mark.parametrize("kind", ["paragraphs", "a long paragraph", "a table", "code"])
+@pytest.mark.parametrize("kind", ["paragraphs", "a long paragraph", "a table", "code", "formulas"])
 async def test_what_an_answer_costs_grows_with_its_length(kind: str) -> None:
     whole = ANSWERS[kind]
     sizes = [
@@ -73,7 +75,24 @@ async def test_what_an_answer_costs_grows_with_its_length(kind: str) -> None:
 
 @given(
     st.lists(
-        st.sampled_from([*"*`|-#>1. \n", "\n\n", "- ", "1. ", "```\n", "a|b\n-|-\n", "词", "😀"]), max_size=40
+        st.sampled_from(
+            [
+                *"*`|-#>1. \n",
+                "\n\n",
+                "- ",
+                "1. ",
+                "```\n",
+                "a|b\n-|-\n",
+                "词",
+                "😀",
+                "$",
+                "$$",
+                "\\(",
+                "\\)",
+                "x_1",
+            ]
+        ),
+        max_size=40,
     )
 )
 async def test_whatever_comes_it_ends_as_the_whole(parts: list[str]) -> None:

@@ -27,9 +27,9 @@ def test_the_renderer_alone_keeps_html_as_text() -> None:
     assert "&lt;script&gt;" in html
 
 
-def test_the_renderer_alone_keeps_of_an_image_its_text() -> None:
+def test_the_renderer_alone_makes_of_an_image_a_link() -> None:
     assert "<img" not in (html := render("see ![a cat](https://evil.example/pixel.png)"))
-    assert "a cat" in html
+    assert ">a cat</a>" in html
 
 
 @pytest.mark.parametrize("address", [*HOSTILE_LINKS, "data:image/png;base64,AAAA"])
@@ -60,12 +60,38 @@ def test_a_link_to_the_web_opens_elsewhere(address: str) -> None:
         "<iframe src=https://evil.example></iframe>",
         "<form action=https://evil.example><input></form>",
         "<svg><use href=x></svg>",
+        "<math><annotation-xml encoding='text/html'><style>alert</style></annotation-xml></math>",
+        "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=x onerror=alert(1)'>",
+        "<form><math><mtext></form><form><mglyph><style></math><img src onerror=alert(1)>",
+        "<svg></p><style><a id='</style><img src=1 onerror=alert(1)>'>",
+        "<math><mi style='display:none' onclick=alert(1)>x</mi></math>",
+        "<math href='javascript:alert(1)'><mi xlink:href='javascript:alert(1)'>x</mi></math>",
+        "<math><maction actiontype='statusline#https://x' xlink:href='javascript:alert'>x</maction></math>",
+        "<math><semantics><annotation encoding='x'><script>alert(1)</script></annotation></semantics></math>",
+        "<math><mtext><img src=x onerror=alert(1)></mtext></math>",
+        "<math><mi><style>*{display:none}</style></mi></math>",
     ],
 )
 def test_the_sanitiser_alone_keeps_nothing_that_runs_or_fetches(hostile: str) -> None:
     assert not re.search(
         "<(script|img|style|iframe|form|input|svg)|onclick|style=|alert|display", sanitise(hostile)
     )
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        '<p id="input" class="side" data-t="x" name="x">x</p>',
+        '<td class="num side">x</td><span class="primary" data-status="x">x</span>',
+        '<math id="x" class="side" data-x="y"><mtd class="side"><mspace width="100em"/></mtd></math>',
+        '<math><mpadded voffset="50em" lspace="-50em" width="-5em"><mspace width="1e9em"/></mpadded></math>',
+        '<math mathbackground="red" mathcolor="red" mathsize="9em"><mstyle mathsize="9em">x</mstyle></math>',
+    ],
+)
+def test_nothing_takes_the_pages_names_or_leaves_its_place(hostile: str) -> None:
+    html = sanitise(hostile)
+    assert not re.search(r" (id|data-\w+|name|voffset|mathbackground|mathsize|mathcolor)=|\bside\b", html)
+    assert not re.search("primary|100em|-50em|-5em|1e9em", html)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +117,4 @@ def test_tables_code_and_aligned_columns_are_rendered() -> None:
     assert '<th>a</th>\n<th class="num">b</th>' in html
     assert '<td>x</td>\n<td class="num">1</td>' in html
     assert re.match('<div (class="wide"|tabindex="0"| )*><table>', html)
-    assert '<code class="language-python">print(1 &lt; 2)' in html
+    assert '<figcaption class="language">python</figcaption>' in html

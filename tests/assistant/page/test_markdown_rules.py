@@ -30,7 +30,7 @@ INLINE = {
     "H<sub>2</sub>O, x<sup>2</sup>": "H<sub>2</sub>O, x<sup>2</sup>",
     "x <sub>a and <b>c</b>": "x &lt;sub&gt;a and &lt;b&gt;c&lt;/b&gt;",
     "<sup><script></sup>": "&lt;sup&gt;&lt;script&gt;&lt;/sup&gt;",
-    r"\[ x^2 \] and \( y \) and \{z\}": r"\[ x^2 \] and \( y \) and \{z\}",
+    r"\[ 注意 \] and \( see it \) and \{z\}": r"\[ 注意 \] and \( see it \) and \{z\}",
     r"\*not emphasis\*": "*not emphasis*",
     "^[a-z]+$ and 2^[n]": "^[a-z]+$ and 2^[n]",
     "main.py 和 example.com": "main.py 和 example.com",
