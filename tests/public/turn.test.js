@@ -146,7 +146,7 @@ test("of HTML only the last block is read again, and all of it is kept with the 
 });
 
 test("how long the model thought is kept with its thoughts, and counted anew for the next message", async context => {
-	context.mock.timers.enable({apis: ["Date"]});
+	context.mock.timers.enable({apis: ["Date"], now: 1});
 	const conversation = conversationOf();
 	const later = () => context.mock.timers.tick(3200);
 	const thought = ["thinking", {delta: "想"}];
