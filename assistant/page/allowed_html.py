@@ -11,10 +11,10 @@ TAGS = """p br hr strong em s a code pre blockquote ul ol li sub sup h1 h2 h3 h4
     div table thead tbody tr th td figure figcaption span b i"""
 # Of MathML what lays out formulas: no `annotation-xml`, `maction`, `semantics`, `mglyph`, address or style.
 MATH = """math mi mn mo ms mtext mspace mrow mfrac msqrt mroot msub msup msubsup munder mover munderover
-    mmultiscripts mprescripts mtable mtr mtd mphantom mpadded menclose mstyle merror"""
+    mmultiscripts mprescripts mtable mtr mtd mphantom mpadded mstyle merror"""
 MATH_ATTRIBUTES = {
     *("accent", "accentunder", "display", "displaystyle", "fence", "form", "largeop", "linethickness"),
-    *("lspace", "mathvariant", "maxsize", "minsize", "movablelimits", "notation", "rspace", "scriptlevel"),
+    *("lspace", "mathvariant", "maxsize", "minsize", "movablelimits", "rspace", "scriptlevel"),
     *("stretchy", "symmetric", "width", "columnspan", "columnalign"),
 }
 _LENGTH = re.compile(r"\d{0,2}(\.\d*)?em|0|100%")  # nothing is drawn over what is elsewhere
@@ -54,6 +54,7 @@ def _cleaner(image_hosts: frozenset[str]) -> nh3.Cleaner:
             "figcaption": {"language"},
             "span": set(code_blocks.CLASSES),
             "mtd": set(formulas.CLASSES),
+            "mrow": set(formulas.CLASSES),
             "mtable": set(formulas.CLASSES),
         },
         url_schemes={"http", "https", "mailto"},

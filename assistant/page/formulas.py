@@ -38,7 +38,9 @@ _CLASSES = {  # by what stands in an inline style; like no other class of the pa
     "width: 50%": "tex-edge",
     "width: 100%": "tex-all",
 }
-CLASSES = frozenset(_CLASSES.values())
+# No element of MathML Core: browsers' own sanitisers take it out with all that it holds.
+_ENCLOSED = re.compile(r'<menclose notation="([a-z ]*)">|<(/)menclose>')
+CLASSES = frozenset(_CLASSES.values()) | {"tex-box", "tex-strike"}
 
 _converter = LatexToMathML(
     fancy_error=False,
@@ -154,6 +156,12 @@ def _mathml(tex: str, display: bool) -> str | None:
         html = _thread().submit(_converter.convert_with_local_state, plain, displaystyle=display).result()
     except LatexError:
         return None
+    html = _ENCLOSED.sub(
+        lambda found: (
+            "</mrow>" if found[2] else f'<mrow class="tex-{"strike" if "strike" in found[1] else "box"}">'
+        ),
+        html,
+    )
     return f'<math alttext="{escape(tex)}"{_STYLE.sub(_without_style, html.removeprefix("<math"))}'
 
 

@@ -1,10 +1,12 @@
 """Answers on the page, from a back end that says whatever a test wants: slow, broken, hostile."""
 
+import re
 import threading
 
 import pytest
 from playwright.sync_api import expect
 
+from assistant.page.markdown import to_html
 from tests.support.page_backend import (
     ORDER,
     PRODUCTS,
@@ -272,3 +274,38 @@ def test_a_tool_that_only_reads_asks_first_where_the_user_wants_it(backend: Back
     shown.ask("秘密")
     assert backend.asked[-1]["askFirst"] == [{"server": "shop", "tool": "get_secret"}]
     expect(shown.button("确认执行")).to_be_visible()
+
+
+def test_every_part_of_a_formula_is_shown_and_it_is_copied_as_tex(backend: Backend, open_page: Open) -> None:
+    tex = r"\boxed{42} + \cancel{5} = \frac{x_1}{\sqrt{y}}"
+    backend.say([("html", {"html": to_html(f"即 ${tex}$。")})], done())
+    shown = open_page(backend.url)
+    shown.ask("一")
+    expect(shown.answer.locator("math")).to_have_text(re.compile(r"42.*5.*x.*1.*y"))
+    shown.page.wait_for_function(
+        "performance.getEntriesByName(new URL('static/formulas.js', location)).length"
+    )
+    copied = """async () => {
+        const {copyAsTex} = await import(new URL("static/formulas.js", location));
+        getSelection().selectAllChildren(document.querySelector(".prose"));
+        const event = new ClipboardEvent("copy", {clipboardData: new DataTransfer()});
+        copyAsTex(event);
+        return event.clipboardData.getData("text/plain").trim();
+    }"""
+    assert shown.page.evaluate(copied) == f"即 ${tex}$。"
+
+
+def test_a_limit_counts_down_and_then_points_to_the_way_on(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    params = {"seconds": 18, "status": 429, "reason": "tokens"}
+    backend.say([("error", {"code": "model_rate_limited_for", "params": params})], done("error"))
+    shown.page.clock.install()
+    shown.ask("一")
+    said = shown.page.locator(".note.error p").first
+    expect(said).to_contain_text("18 秒")
+    expect(said).to_have_attribute("aria-live", "off")  # it counts by now
+    shown.page.clock.run_for(5000)
+    expect(said).to_contain_text("13 秒")
+    shown.page.clock.run_for(14000)
+    expect(said).to_have_text("现在可以重试了。")
+    assert len(backend.asked) == 1

@@ -5,7 +5,8 @@ from html import escape as html_escape
 
 import pytest
 
-from assistant.page.markdown import render, sanitise, to_html
+from assistant.page.allowed_html import sanitise
+from assistant.page.markdown import render, to_html
 
 HOSTILE_LINKS = [
     "javascript:alert(1)",
