@@ -373,6 +373,8 @@ for (const drawer of [$("side"), $("panel")]) {
 	drawer.addEventListener("beforetoggle", ({newState}) => {
 		$("chat").inert = newState === "open";
 	});
+	drawer.tabIndex = -1;
+	drawer.addEventListener("toggle", () => drawer.matches(":popover-open") && drawer.focus());
 }
 $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));

@@ -123,7 +123,8 @@ def test_failures_are_said_in_the_readers_language_and_go_by_code(backend: Backe
     late = {"code": "model_late", "params": {}, "detail": "模型服务没有及时回答"}
     backend.say(call("a", "f", {}), result("a", "库存不足", failed=True, **short), [("error", late)])
     shown.ask("一")
-    expect(shown.card.locator(".bad")).to_have_text("Not enough of Watch in stock: 3 available")
+    expect(shown.card.locator(".slot p")).to_have_text("Not enough of Watch in stock: 3 available")
+    shown.card.locator("summary").click()
     expect(shown.card.locator("pre").last).to_have_text("库存不足")
     expect(shown.page.get_by_role("alert")).to_contain_text("did not answer in time")
 
@@ -201,14 +202,15 @@ def test_calls_side_by_side_have_their_own_cards_and_progress(backend: Backend, 
     wait.set()
 
 
-def test_a_failed_call_opens_with_its_reason(backend: Backend, open_page: Open) -> None:
+def test_a_failed_call_says_its_reason_without_being_opened(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     backend.say(
         call("a", "get_products", {}), result("a", "请求产品服务时出错: 连接被拒绝", failed=True), done()
     )
     shown.ask("一")
     expect(shown.card).to_have_attribute("data-state", "failed")
-    expect(shown.card.locator("pre").last).to_contain_text("连接被拒绝")
+    expect(shown.card.locator(".slot p")).to_have_text("请求产品服务时出错: 连接被拒绝")
+    expect(shown.card.get_by_role("button", name="重试")).to_be_visible()
 
 
 def hostile(backend: Backend) -> str:

@@ -80,6 +80,6 @@ def test_a_purchase_by_hand_is_confirmed_with_its_total(owned: Suite, open_page:
     expect(tool.locator(".output")).to_contain_text("¥2598.00")
     before = owned.orders()
     tool.get_by_role("button", name="确认购买").click()
-    expect(tool.locator(".output")).to_contain_text("placed")
+    expect(tool.locator(".output")).to_contain_text("订单已生成")
     (order,) = [each for each in owned.orders() if each not in before]
     assert order["customerName"] == "手动客户"

@@ -153,7 +153,7 @@ def test_a_nested_form_buys_by_hand(shop: Suite, open_page: Open) -> None:
     tool.get_by_role("button", name="运行").click()
     assert len(shop.orders()) == before
     tool.get_by_role("button", name="确认购买").click()
-    expect(tool.locator(".output pre, .output table")).to_contain_text("totalAmount")
+    expect(tool.locator(".output")).to_contain_text("订单已生成")
     assert shop.orders()[0]["customerName"] == "手动客户"
 
 

@@ -45,22 +45,22 @@ def test_an_answer_shows_the_products_that_it_names_with_the_stock_of_now(
 def test_a_card_buys_by_the_conversation_and_cards_are_compared(
     backend: Backend, open_page: Open, context: dict[str, Any]
 ) -> None:
-    backend.run["get_inventory"] = lambda _: [STOCK[0], STOCK[1] | {"quantity": 0}]
+    stock = [STOCK[0] | {"quantity": 0}, STOCK[1]]
+    backend.run["get_inventory"] = lambda _: stock
     shown = open_page(backend.url, **context)
-    stock = [STOCK[0], STOCK[1] | {"quantity": 0}]
     backend.say(call("c1", "get_inventory", {}), result("c1", stock), says("都在这里"), done())
     shown.ask("库存")
-    first, second = shown.answer.locator(".product").all()
-    expect(second).to_contain_text("售罄")
-    expect(second.get_by_role("button", name="购买")).to_be_disabled()
+    first, second = (shown.answer.locator(".product").nth(i) for i in range(2))
+    expect(first).to_contain_text("售罄")
+    expect(first.get_by_role("button", name="购买")).to_be_disabled()
     for card in (first, second):
         card.get_by_role("checkbox").check()
     shown.button("比较这 2 个").click()
     dialog = shown.page.get_by_role("dialog")
     expect(dialog.locator("tbody tr").first).to_contain_text("¥1299.00¥899.00")
     backend.say(buys("p1"))
-    dialog.get_by_role("button", name="购买 智能手表Galaxy").click()
-    expect(shown.page.locator(".mine").last).to_contain_text("我要买 1 个智能手表Galaxy（商品 ID 1）")
+    dialog.get_by_role("button", name="购买 无线蓝牙耳机Pro").click()
+    expect(shown.page.locator(".mine").last).to_contain_text("我要买 1 个无线蓝牙耳机Pro（商品 ID 2）")
     expect(shown.button("确认购买")).to_be_visible()
     shown.settle()
     expect(shown.page.locator(".shelf")).to_have_count(1)  # where something is bought stands its bill alone
