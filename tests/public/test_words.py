@@ -60,12 +60,16 @@ def test_no_sentence_is_left_of_a_code_that_is_gone(words: dict[str, Any]) -> No
     assert said == set(CODES)
 
 
+async def listed(server: Any) -> list[Any]:
+    parts: list[Any] = [*await server.list_tools(), *await server.list_prompts()]
+    return [*parts, *await server.list_resources(), *await server.list_resource_templates()]
+
+
 @pytest.mark.parametrize("language", ["zh-TW", "en"])
 def test_what_the_shops_server_says_of_its_tools_is_known_word_for_word(language: str) -> None:
     server = create_server(load(Settings, ["--owner"]))
-    lists = (server.list_tools, server.list_prompts, server.list_resources, server.list_resource_templates)
     with start_blocking_portal() as portal:  # a browser may hold this thread's loop
-        parts: list[Any] = [part for each in lists for part in portal.call(each)]
+        parts: list[Any] = portal.call(listed, server)
     texts = {text for part in parts for text in texts_of(part.model_dump(by_alias=True))}
     texts |= {mcp_server.CHECKING, mcp_server.ORDERING, NO_DESCRIPTION}
     assert set(words_of(language)["said"]) == texts
