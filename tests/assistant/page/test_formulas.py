@@ -122,6 +122,37 @@ print("whole")
     assert (done.returncode, done.stdout) == (0, "whole\n")
 
 
+OPEN = [
+    "(", "[", "x^2[", r"\{", r"\langle ", r"\lfloor ", r"\lvert ", r"\bigl( ", r"\Biggl| ", "⟨", "⌈", "{(}", "({)}",
+    r"(\left.)\right. ", r"\lbrace ", r"\ulcorner ", "(]", "((]", r"\lVert\text{\rVert}", "⎰", "⌜",
+    r"(((\bigr)",
+]  # fmt: skip
+
+
+def test_no_formula_takes_for_ever() -> None:
+    """Time doubled with each bracket that was not closed."""
+    script = f"""
+from assistant.page.markdown import to_html
+for part in {OPEN!r}:
+    for count in (9, 60, 1900 // len(part)):
+        to_html("$$x_1 " + part * count + "$$")
+print("whole")
+"""
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "whole\n"), done.stderr
+
+
+def test_brackets_of_intervals_and_many_pairs_are_formulas() -> None:
+    for formula in (
+        r"x \in [0, 1)",
+        r"\left[0, 1\right)",
+        "((((((a))))))" * 20,
+        r"\{ (a)_{(b)} \mid \langle c \rangle \}",
+    ):
+        assert mathml(to_html(f"$${formula}$$"))
+
+
 HALVES = {
     r"和 $\frac{a": "和",
     r"和 \(\frac": "和",
