@@ -123,7 +123,8 @@ print("whole")
 
 
 OPEN = [
-    "(", "[", "x^2[", r"\{", r"\langle ", r"\lfloor ", r"\lvert ", r"\bigl( ", r"\Biggl| ", "⟨", "⌈", "{(}", "({)}",
+    "(", "[", "x^2[", r"\{", r"\langle ", r"\lfloor ", r"\lvert ", r"\bigl( ", r"\Biggl| ",
+    "⟨", "⌈", "{(}", "({)}",
     r"(\left.)\right. ", r"\lbrace ", r"\ulcorner ", "(]", "((]", r"\lVert\text{\rVert}", "⎰", "⌜",
     r"(((\bigr)",
 ]  # fmt: skip
