@@ -4,8 +4,9 @@ import {messageOf, promptText, status, watchStatus} from "./backend.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation, titleOf} from "./conversations.js";
-import {$, attr, bindRadios, button, h, icon, isEnter, labelPage, toast} from "./elements.js";
-import {failureText, localised, t, words} from "./i18n.js";
+import {$, attr, bindRadios, h, icon, isEnter, labelPage, toast} from "./elements.js";
+import {drawHealth, showServers} from "./health.js";
+import {localised, t, words} from "./i18n.js";
 import {forget, keep, kept} from "./kept.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
@@ -244,29 +245,8 @@ function drawSubmit() {
 }
 
 function drawStatus() {
-	const {online, model, servers} = status;
-	const ready = servers.filter(server => server.status === "ready").length;
-	const down = servers.filter(server => server.status === "down");
-	const waiting = servers.filter(({status}) => status === "untrusted" || status === "sign_in");
-	const problems = online
-		? [
-				...down.map(server => t("serverDown", {name: server.name, error: failureText(server)})),
-				...servers.filter(({shopAway}) => shopAway).map(({name}) => t("shopAway", {name})),
-			]
-		: [t("offline")];
-	const wanted = servers.filter(server => server.status !== "disabled").length;
-	const health = ready && ready === wanted ? "ready" : wanted ? "connecting" : "none";
-	$("demo").hidden = !model.demo;
+	drawHealth();
 	drawModel();
-	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: wanted}));
-	$("health").dataset.status = problems.length ? "down" : health;
-	$("banner").replaceChildren(
-		...problems.map(text => h("p", icon("unknown"), text)),
-		...waiting.map(({name, status}) => {
-			const text = t(status === "sign_in" ? "signInWaits" : "commandWaits", {name});
-			return h("p.warn", icon("unknown"), text, button(t("look"), showServers));
-		}),
-	);
 	drawStarters();
 	drawServers($("tools"), drawStarters);
 }
@@ -289,12 +269,6 @@ async function chooseModel() {
 	} catch (error) {
 		toast(messageOf(error));
 	}
-}
-
-function showServers() {
-	$("tab-tools").click();
-	if (!$("panel").checkVisibility()) $("panel").showPopover();
-	document.querySelector("[data-status=untrusted], [data-status=sign_in]")?.scrollIntoView();
 }
 
 function drawStarters() {
