@@ -10,7 +10,6 @@ import {localised, t, words} from "./i18n.js";
 import {forget, keep, kept} from "./kept.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
-import {drawServers} from "./server-list.js";
 import {switches} from "./switches.js";
 
 const NEAR_END_PX = 60;
@@ -248,7 +247,9 @@ function drawStatus() {
 	drawHealth();
 	drawModel();
 	drawStarters();
-	drawServers($("tools"), drawStarters);
+	import("./server-list.js")
+		.then(({drawServers}) => drawServers($("tools"), drawStarters))
+		.catch(error => toast(messageOf(error)));
 }
 
 function drawModel() {

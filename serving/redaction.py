@@ -16,6 +16,7 @@ MASK = "***"
 LEAST = 6  # characters of a secret; what is shorter is a word that any text may hold
 HEAD = 8  # characters from its beginning by which a secret is known: a text may end in the middle of it
 
+FOLDERS = {"PWD", "OLDPWD"}  # of the shell, no passwords
 _NAME = re.compile(r"key|token|secret|passw|pwd|auth|cookie|credential", re.IGNORECASE)
 _SPELL: tuple[Callable[[str], str], ...] = (
     lambda text: json.dumps(text)[1:-1],
@@ -72,7 +73,7 @@ def _shared(spelling: str, text: str, begin: int) -> int:
 
 def is_secret_name(name: str) -> bool:
     """Whether a header, variable or parameter of this name is likely to hold a secret."""
-    return _NAME.search(name) is not None
+    return _NAME.search(name) is not None and name.upper() not in FOLDERS
 
 
 def _parts(secret: str) -> Iterable[str]:
