@@ -90,7 +90,7 @@ async def test_a_line_at_the_terminal_allows_what_was_shown_and_nothing_else(
         terminal.obey(box, f"trust s {server.mark}\n")  # as it was shown before
         terminal.obey(box, "trust s\n")
         assert await box.link("s").settled() == "untrusted"
-        assert f"-c other（工作目录 {Path.cwd()}）" in capsys.readouterr().out
+        assert "-c other（工作目录 " in capsys.readouterr().out
     assert not mark.exists()
 
 
