@@ -13,7 +13,6 @@ from typing import Annotated, Any, Self
 
 from dotenv import dotenv_values
 from fastapi import APIRouter, FastAPI, Header, Request, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import Field, model_validator
 from pydantic_settings import SettingsConfigDict
 
@@ -26,6 +25,7 @@ from assistant.llm.registry import Models
 from assistant.llm.settings import ModelSettings
 from assistant.page import doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
+from assistant.page.event_stream import EventStream
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, AppServices, Place, Services, page_headers
 from assistant.page.sentences import (
@@ -186,7 +186,7 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     calls: list[dict[str, str]] = []
     notes: list[dict[str, Any]] = []
     messages = as_messages([*(request.history or []), question])
-    async for event in services.turn(messages, request.model, ask=False):
+    async for event in services.turn(messages, request.model, place, ask=False):
         match event:
             case events.ToolCallEvent():
                 names[event.id] = event.tool
@@ -203,10 +203,8 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     return {"response": response, "toolCalls": calls} | ({"notes": notes} if notes else {})
 
 
-@router.post("/api/chat/stream", response_class=EventSourceResponse, tags=["chat"], responses=TOO_BUSY)
-async def stream(
-    request: StreamRequest, services: AppServices, place: Place
-) -> AsyncIterator[ServerSentEvent]:
+@router.post("/api/chat/stream", response_class=EventStream, tags=["chat"], responses=TOO_BUSY)
+async def stream(request: StreamRequest, services: AppServices, place: Place) -> EventStream:
     """Answer as server-sent events; a call that writes waits for the user's approval.
 
     | event | data |
@@ -237,11 +235,8 @@ async def stream(
     and `honoursKey` again, send the history up to the message with the call, without what came of it, with
     `approvals: {id: true}`: it has the same key.
     """
-    await place
-    turn = services.turn(as_messages(request.messages), request.model, **request.decisions())
-    async with aclosing(with_html(turn, services.image_hosts)) as named:
-        async for name, data in named:
-            yield routes.event(name, data)
+    turn = services.turn(as_messages(request.messages), request.model, place, **request.decisions())
+    return EventStream(with_html(turn, services.image_hosts))
 
 
 # --- the application --------------------------------------------------------------------------------------

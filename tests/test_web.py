@@ -2,7 +2,9 @@
 
 import asyncio
 import base64
+import gc
 import json
+from collections.abc import Iterator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from mcp.server.mcpserver import Image, MCPServer
 from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
 from assistant.toolbox.limits import Limits
-from tests.support.asgi import ScriptedProvider, Silence, chunk, serve
+from tests.support.asgi import Flood, ScriptedProvider, Silence, chunk, serve
 from tests.support.chat_service import client, settings, stream
 from tests.support.processes import free_port
 from tests.support.scripted import ScriptedModel, calls, says
@@ -220,10 +222,20 @@ async def test_a_model_that_fails_is_an_error_event(tmp_path: Path) -> None:
         assert await stream(http, ASK) == [("error", failure), ("done", {"reason": "error"})]
 
 
-async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path) -> None:
-    silence = Silence(chunk(content="so "))
+@pytest.fixture
+def uncollected() -> Iterator[None]:
+    """Keep the garbage collector from ending what nobody has ended."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("uncollected")
+@pytest.mark.parametrize("answer", [Silence, Flood])
+async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path, answer: type[Silence]) -> None:
+    begun = answer(chunk(content="so "))
     async with (
-        serve(ScriptedProvider(silence).app) as url,
+        serve(ScriptedProvider(begun).app) as url,
         aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model,
         client(tmp_path, model=model) as http,
     ):
@@ -232,7 +244,7 @@ async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path) -> 
                 if "so " in line:
                     break  # the page's Stop: the connection is closed
         async with asyncio.timeout(5):
-            await silence.left.wait()
+            await begun.left.wait()
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,15 @@
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
-from contextlib import aclosing, suppress
+from contextlib import suppress
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
+from assistant.page.event_stream import EventStream
 from assistant.page.markdown import to_html
-from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, event, own_page_only
+from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, own_page_only
 from assistant.page.state import said
 from assistant.toolbox.link import Link
 from assistant.toolbox.resources import complete, filled, list_resources, read_resource
@@ -124,12 +123,10 @@ async def complete_argument(request: CompleteRequest, services: AppServices) -> 
     return {"values": await complete(link, ref, argument, request.context)}
 
 
-@router.get("/api/follow", response_class=EventSourceResponse, responses={404: FAILURE_RESPONSES[404]})
-async def follow(link: NamedLink, uri: str, services: AppServices) -> AsyncIterator[ServerSentEvent]:
+@router.get("/api/follow", response_class=EventStream, responses={404: FAILURE_RESPONSES[404]})
+async def follow(link: NamedLink, uri: str, services: AppServices) -> EventStream:
     """Send a `changed` event once a resource is followed, and whenever it has changed.
 
     The stream ends when its server tells no more, at once where it cannot be followed.
     """
-    async with aclosing(services.overview.following(link, uri)) as changes:
-        async for _ in changes:
-            yield event("changed", {})
+    return EventStream(services.overview.following(link, uri))

@@ -4,11 +4,10 @@ import asyncio
 import base64
 import gzip
 import hashlib
-import json
 import mimetypes
 import os
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -18,7 +17,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
-from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field, model_validator
 from starlette.datastructures import Headers
 from starlette.staticfiles import NotModifiedResponse, StaticFiles
@@ -28,6 +26,7 @@ from assistant.chat import Chat, events
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.history import Message
 from assistant.llm.registry import Choice, Models
+from assistant.page.event_stream import EventStream
 from assistant.page.sentences import explain
 from assistant.page.shares import Clients, Shares
 from assistant.page.state import Overview
@@ -87,9 +86,10 @@ class Services:
     shares: Shares = field(default_factory=Shares)
 
     async def turn(
-        self, messages: Sequence[Message], wanted: Choice | None, **options: Any
+        self, messages: Sequence[Message], wanted: Choice | None, place: Awaitable[None], **options: Any
     ) -> AsyncGenerator[events.Event]:
-        """Carry a conversation on by the model that is wanted: see `Chat.turn`."""
+        """Carry a conversation on by the model that is wanted, once it is its turn: see `Chat.turn`."""
+        await place
         async with AsyncExitStack() as stack:
             try:
                 model = await stack.enter_async_context(self.models.opened(wanted))
@@ -197,33 +197,20 @@ def restarting(_: Scope) -> Response:
     return ANSWERS.answer(503, "restarting", {})
 
 
-def event(name: str, data: Any) -> ServerSentEvent:
-    """Return an event; in ASCII, so that no character of the data ends a line for any client.
-
-    A number that JSON does not know (a server's 1e999) is null, as in every other answer.
-    """
-    try:
-        text = json.dumps(data, allow_nan=False)
-    except ValueError:
-        text = json.dumps(json.loads(json.dumps(data), parse_constant=lambda _: None))
-    return ServerSentEvent(event=name, raw_data=text)
-
-
 @router.get("/api/status", tags=["page"])
 async def status(services: AppServices) -> dict[str, Any]:
     """Return which model answers and how each server is."""
     return services.overview.status()
 
 
-@router.get("/api/watch", response_class=EventSourceResponse, tags=["page"])
-async def watch(services: AppServices) -> AsyncIterator[ServerSentEvent]:
+@router.get("/api/watch", response_class=EventStream, tags=["page"])
+async def watch(services: AppServices) -> EventStream:
     """Send what `/api/status` and `/api/tools` return as `state` events: at once, and at every change.
 
     A `changed` event, `{server, uris}`, says which of a server's resources that are `watched` there have
     changed; after a reconnection all of them may have.
     """
-    async for name, data in services.overview.changes():
-        yield event(name, data)
+    return EventStream(services.overview.changes())
 
 
 @router.post("/api/get-prompt", tags=["page"], responses=FAILURE_RESPONSES)

@@ -103,8 +103,8 @@ class Overview:
                     yield "changed", {"server": server, "uris": uris}
                 await (asyncio.sleep(PAUSE_SECONDS) if touched or is_new else bell.wait())
 
-    async def following(self, link: Link, uri: str) -> AsyncGenerator[None]:
-        """Have a resource followed while this is open; yield when that has begun, and at every change."""
+    async def following(self, link: Link, uri: str) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
+        """Have a resource followed while this is open; yield `changed` once it is, and at every change."""
         news, server = self._toolbox.news, link.server.name
         number = news.number
         task = asyncio.create_task(follow(link, uri))
@@ -114,7 +114,7 @@ class Overview:
                 bell, touched = news.bell, news.since(number).get(server, [])
                 number = news.number
                 if uri in touched:
-                    yield
+                    yield "changed", {}
                 await (asyncio.sleep(PAUSE_SECONDS) if uri in touched else bell.wait())
         finally:
             task.cancel()

@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 
 class Server(uvicorn.Server):
@@ -133,15 +133,26 @@ class Silence(StreamingResponse):
 
     def __init__(self, beginning: str) -> None:
         self.left = asyncio.Event()
+        super().__init__(self.words(beginning), media_type="text/event-stream")
 
-        async def body() -> AsyncIterator[str]:
-            try:
-                yield beginning
-                await asyncio.Event().wait()
-            finally:
-                self.left.set()
+    async def words(self, beginning: str) -> AsyncIterator[str]:
+        yield beginning
+        await asyncio.Event().wait()
 
-        super().__init__(body(), media_type="text/event-stream")
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self.left.set()
+
+
+class Flood(Silence):
+    """A stream that says the same for ever, as fast as it is read."""
+
+    async def words(self, beginning: str) -> AsyncIterator[str]:
+        while True:
+            yield beginning
+            await asyncio.sleep(0)
 
 
 def whole(content: str) -> Response:
