@@ -1,7 +1,7 @@
 """Server-sent events of a generator, which ends with its answer.
 
-Not FastAPI's `EventSourceResponse`: there, when a client leaves, a generator that waits at its `yield` is left
-to the garbage collector, and what it reads from, such as a model that is paid by the word, goes on unheard.
+Not FastAPI's `EventSourceResponse`: there, when a client leaves, a generator that waits at its `yield` is
+left to the garbage collector, and what it reads from, such as a model paid by the word, goes on unheard.
 """
 
 import asyncio
