@@ -4,13 +4,13 @@ import {messageOf, promptText, status, watchStatus} from "./backend.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation, titleOf} from "./conversations.js";
-import {$, attr, bindRadios, h, icon, isEnter, labelPage, toast} from "./elements.js";
+import {$, bindRadios, icon, isEnter, labelPage, toast} from "./elements.js";
 import {drawHealth, showServers} from "./health.js";
-import {localised, t, words} from "./i18n.js";
+import {localised, t} from "./i18n.js";
 import {forget, keep, kept} from "./kept.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
-import {switches} from "./switches.js";
+import {showStarters} from "./starters.js";
 
 const NEAR_END_PX = 60;
 const MAX_SPOKEN_CHARS = 400;
@@ -272,23 +272,7 @@ async function chooseModel() {
 	}
 }
 
-function drawStarters() {
-	/** @param {string} name @param {string} text @param {() => void} onclick */
-	const starter = (name, text, onclick) => h("button.starter", attr({onclick}), h("small", name), text);
-	const isOff = switches();
-	const shown = status.prompts.filter(({server, name}) => !isOff({server, prompt: name}));
-	$("starters").replaceChildren(
-		...words().starters.map(([name, general, own = general]) => {
-			const question = offer ? t(own, offer) : general;
-			return starter(name, question, () => current.ask(question));
-		}),
-		...shown.map(prompt =>
-			starter(`${localised(prompt.title)} · ${prompt.server}`, localised(prompt.description), () =>
-				beginWith(prompt),
-			),
-		),
-	);
-}
+const drawStarters = () => showStarters(offer, question => current.ask(question), beginWith);
 
 /** One without arguments is asked as it is; another is filled in first, and can still be changed. @param {Prompt} prompt */
 async function beginWith(prompt) {
@@ -333,9 +317,8 @@ const actions = {
 	},
 	/** @param {Conversation} conversation */
 	remove(conversation) {
-		conversation.removed = true; // its answer may still be ending
 		controllers.get(conversation)?.stop();
-		conversations.remove(conversation.id);
+		conversations.remove(conversation);
 		forget(conversation.id);
 		if (conversation === current.conversation) open(newConversation(), false);
 		else draw();

@@ -1,5 +1,6 @@
 // The conversations that the browser keeps, in IndexedDB, which may fail at any time.
 import {t} from "./i18n.js";
+import {idsOf, keep, kept} from "./kept.js";
 
 /** @typedef {(conversation: Conversation | undefined) => unknown} About */
 /** @typedef {{onproblem: (problem: string) => void, onchange: About, isBusy: About}} Hooks whether this tab answers in it */
@@ -40,6 +41,10 @@ export class Conversations {
 	/** @type {IDBDatabase | undefined} */
 	#db;
 	#tabs = new BroadcastChannel("conversations");
+	#tab = uniqueId();
+	#writes = 0;
+	/** @type {Map<Conversation, number>} what the database does not hold yet, with the last write of it */
+	#unstored = new Map();
 
 	/** @param {Hooks} hooks */
 	constructor(hooks) {
@@ -51,7 +56,10 @@ export class Conversations {
 			const request = indexedDB.open("product-mcp", 1);
 			request.onupgradeneeded = () => request.result.createObjectStore("conversations", {keyPath: "id"});
 			this.#db = await settled(request);
-			for (const stored of await settled(this.#table(this.#db, "readonly").getAll())) this.#take(stored);
+			const all = await settled(this.#table(this.#db, "readonly").getAll());
+			for (const stored of all.filter(isUsable)) this.#take(stored);
+			for (const id of idsOf("unstored")) this.#takeUnstored(id);
+			addEventListener("pagehide", () => this.#leave());
 			this.#tabs.onmessage = ({data}) => this.#adopt(data);
 		} catch {
 			this.hooks.onproblem("notKept");
@@ -66,13 +74,30 @@ export class Conversations {
 	/** @param {Conversation} conversation */
 	save(conversation) {
 		this.byId.set(conversation.id, conversation);
-		this.#write(conversation.id, table => this.#put(table, conversation));
+		this.#write(conversation, table => this.#put(table, conversation));
 	}
 
-	/** @param {string} id */
-	remove(id) {
-		this.byId.delete(id);
-		this.#write(id, table => settled(table.delete(id)));
+	/** @param {Conversation} conversation */
+	remove(conversation) {
+		conversation.removed = true; // its answer may still be ending
+		this.byId.delete(conversation.id);
+		this.#write(conversation, table => settled(table.delete(conversation.id)));
+	}
+
+	/** A write that has not ended may end with the page. */
+	#leave() {
+		for (const left of this.#unstored.keys()) keep("unstored", left.id, {...left, tab: this.#tab});
+	}
+
+	/** What was left before it was stored, unless another tab has written since. @param {string} id */
+	#takeUnstored(id) {
+		const {tab, ...left} = kept("unstored", id) ?? {};
+		const version = this.byId.get(id)?.version;
+		keep("unstored", id, null);
+		if (!isUsable(left) || (version !== left.version && !version?.startsWith(tab))) return;
+		const conversation = this.#take({...left, version});
+		if (left.removed) this.remove(conversation);
+		else this.save(conversation);
 	}
 
 	/** @param {IDBDatabase} db @param {IDBTransactionMode} mode */
@@ -82,8 +107,9 @@ export class Conversations {
 
 	/** Merged into the object that views and controllers hold. @param {Conversation} stored */
 	#take(stored) {
-		if (!isUsable(stored)) return;
-		this.byId.set(stored.id, Object.assign(this.byId.get(stored.id) ?? newConversation(), stored));
+		const taken = Object.assign(this.byId.get(stored.id) ?? newConversation(), stored);
+		this.byId.set(stored.id, taken);
+		return taken;
 	}
 
 	/** Take over what another tab has written. @param {string} id */
@@ -93,8 +119,8 @@ export class Conversations {
 		if (!this.#db || isBusy(conversation)) return; // what this tab holds is newer
 		const stored = await settled(this.#table(this.#db, "readonly").get(id));
 		if (isBusy(conversation)) return;
-		if (stored) this.#take(stored);
-		else this.byId.delete(id);
+		if (!stored) this.byId.delete(id);
+		else if (isUsable(stored)) this.#take(stored);
 		onchange(conversation);
 	}
 
@@ -105,7 +131,7 @@ export class Conversations {
 			if (!this.hooks.isBusy(conversation)) return this.#adopt(conversation.id);
 			this.#branchOff(conversation, stored);
 		}
-		const version = uniqueId();
+		const version = `${this.#tab} ${uniqueId()}`;
 		await settled(table.put({...conversation, version}));
 		conversation.version = version;
 	}
@@ -119,11 +145,18 @@ export class Conversations {
 		this.hooks.onproblem("twice");
 	}
 
-	/** @param {string} id @param {(table: IDBObjectStore) => Promise<unknown>} change */
-	async #write(id, change) {
+	/** @param {Conversation} conversation @param {(table: IDBObjectStore) => Promise<unknown>} change */
+	async #write(conversation, change) {
 		if (!this.#db) return;
+		const write = ++this.#writes;
+		this.#unstored.set(conversation, write);
 		try {
+			const {id} = conversation;
 			await change(this.#table(this.#db, "readwrite"));
+			if (this.#unstored.get(conversation) === write) {
+				this.#unstored.delete(conversation);
+				keep("unstored", id, null); // the page was left, and is shown again
+			}
 			if (!this.hooks.isBusy(this.byId.get(id))) this.#tabs.postMessage(id);
 		} catch {
 			this.hooks.onproblem("notKept");

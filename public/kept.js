@@ -1,7 +1,8 @@
-// What is in no conversation yet and would be lost with the page: drafts, what is attached to them, edits, and what has
-// come of an answer. In localStorage, which is written at once; where that is full or forbidden, in memory.
+// What is in no database yet and would be lost with the page: drafts, what is attached to them, edits, what has come of
+// an answer, and conversations whose last write has not ended. In localStorage, which is written at once; where that is
+// full or forbidden, in memory.
 
-/** @typedef {"draft" | "files" | "edit" | "part"} Kind */
+/** @typedef {"draft" | "files" | "edit" | "part" | "unstored"} Kind */
 
 /** @type {Map<string, any>} any: as that of JSON */
 const memory = new Map();
@@ -33,4 +34,14 @@ export function kept(kind, id) {
 /** @param {string} id of a conversation that is removed */
 export function forget(id) {
 	for (const kind of /** @type {const} */ (["draft", "files", "edit", "part"])) keep(kind, id, null);
+}
+
+/** @param {Kind} kind @returns {string[]} the ids of the conversations of which there is one */
+export function idsOf(kind) {
+	try {
+		const keys = Object.keys(localStorage).filter(key => key.startsWith(`${kind} `));
+		return keys.map(key => key.slice(kind.length + 1));
+	} catch {
+		return [];
+	}
 }

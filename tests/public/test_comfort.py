@@ -81,6 +81,18 @@ def test_starter_questions_are_asked_by_keyboard(backend: Backend, open_page: Op
     assert backend.asked[0]["messages"][0]["content"] == "有哪些商品？"
 
 
+def test_a_starter_stays_under_the_finger_when_the_list_changes(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    starters = shown.page.locator(".starter")
+    starters.first.focus()
+    backend.prompts = [prompt("补货建议")]
+    expect(starters).to_have_count(8)
+    expect(starters.first).to_be_focused()
+    backend.prompts = []
+    expect(starters).to_have_count(7)
+    expect(starters.first).to_be_focused()
+
+
 def test_a_screen_reader_hears_the_start_and_the_end_only(backend: Backend, open_page: Open) -> None:
     script = """addEventListener("DOMContentLoaded", () => {
       const live = document.getElementById("live");

@@ -29,6 +29,62 @@ def test_what_streamed_before_a_reload_stays_and_is_said_anew(backend: Backend, 
     assert [message["content"] for message in backend.asked[-1]["messages"]] == ["一"]
 
 
+NEVER_STORED = (
+    "IDBObjectStore.prototype.{} = () => ({{}})"  # a request that is not answered while the page is there
+)
+
+
+def test_what_the_browser_has_not_stored_when_the_page_is_left_is_there_again(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    backend.say(says("一答"), done())
+    shown.page.evaluate(NEVER_STORED.format("put"))
+    shown.ask("一")
+    reload(shown)
+    expect(shown.answer).to_contain_text("一答")
+    reload(shown)  # by now it is stored, and nothing older comes back
+    expect(shown.answer).to_contain_text("一答")
+    shown.page.evaluate(NEVER_STORED.format("put"))
+    backend.say(says("二答"), done())
+    shown.ask("二")
+    reload(shown)
+    expect(shown.page.locator(".answer")).to_have_count(2)
+    expect(shown.answer).to_contain_text("二答")
+    shown.page.evaluate(NEVER_STORED.format("delete"))
+    shown.page.get_by_role("button", name="删除 一").click()
+    expect(shown.page.locator("#chats .open")).to_have_count(0)
+    reload(shown)
+    expect(shown.page.locator(".starter").first).to_be_visible()
+    expect(shown.page.locator("#chats .open")).to_have_count(0)
+
+
+def test_what_another_tab_has_written_since_is_not_taken_back(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(says("一答"), done())
+    shown.ask("一")
+    other = Shown(shown.page.context.new_page())
+    other.page.goto(shown.page.url)
+    expect(other.answer).to_contain_text("一答")
+    shown.page.evaluate(NEVER_STORED.format("put"))
+    backend.say(says("二答"), done())
+    shown.ask("二")
+    shown.page.goto("about:blank")
+    backend.say(says("三答"), done())
+    other.ask("三")
+    other.page.wait_for_function(
+        """() => new Promise(resolve => {
+            indexedDB.open("product-mcp").onsuccess = ({target}) => {
+                const all = target.result.transaction("conversations").objectStore("conversations").getAll();
+                all.onsuccess = () => resolve(JSON.stringify(all.result).includes("三答"));
+            };
+        })"""
+    )
+    shown.page.goto(other.page.url)
+    expect(shown.answer).to_contain_text("三答")
+    expect(shown.page.locator(".mine")).to_have_text(["一", "三"])
+
+
 def test_each_conversation_keeps_its_draft(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     shown.ask("一")

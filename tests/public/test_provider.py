@@ -126,7 +126,6 @@ def test_a_refusal_of_the_provider_is_explained_and_can_be_tried_again(
     assert provider.requests[0]["messages"] == provider.requests[1]["messages"]
 
 
-@pytest.mark.heavy  # beside other workers it sometimes fails, for a reason that is still to be found
 def test_stop_reaches_the_provider(suite: Suite, provider: ScriptedProvider, open_page: Open) -> None:
     held = Held(chunk(content="半句"), text_stream("没人听"))
     provider.steps = [held]
