@@ -345,6 +345,23 @@ async def test_the_page_may_load_nothing_from_elsewhere(tmp_path: Path) -> None:
     assert "unsafe" not in policy
 
 
+@pytest.mark.parametrize(
+    ("hosts", "sources"),
+    [
+        ("", "'self' data:"),
+        ("B.example:8443, a.example,", "'self' data: https://a.example https://b.example:8443"),
+    ],
+)
+async def test_pictures_may_come_from_the_hosts_of_the_setting_and_from_no_other(
+    tmp_path: Path, hosts: str, sources: str
+) -> None:
+    async with client(tmp_path, web_image_hosts=hosts) as http:
+        policy = (await http.get("/")).headers["content-security-policy"]
+    named = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert named["img-src"] == sources
+    assert "https://" not in policy.replace(f"img-src {sources}", "")
+
+
 @pytest.mark.parametrize("path", ["/", "/api/status", "/static/app.js"])
 async def test_every_answer_has_the_headers_of_the_page(tmp_path: Path, path: str) -> None:
     async with client(tmp_path) as http:
