@@ -3,24 +3,26 @@ r"""Formulas in TeX as MathML: `$…$` and `\(…\)` in a line, `$$…$$` and `\
 What is not quite TeX is shown as it was written; `$5 and $10` are prices.
 """
 
+import atexit
+import json
 import re
+import sys
 import threading
-import unicodedata
 from collections.abc import MutableMapping, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
-from functools import cache, lru_cache
+from contextlib import suppress
+from functools import lru_cache
 from html import escape
-from typing import Any
+from pathlib import Path
+from subprocess import DEVNULL, PIPE, Popen
+from typing import IO, Any, cast
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
 from markdown_it.rules_inline import StateInline
 from markdown_it.token import Token
-from math_core import LatexError, LatexToMathML
 
 MAX_TEX = 2_000  # characters of a formula
 MAX_HELD = 200  # characters of one that has only begun with `$`, which may be a price
-STACK = 16 * 2**20  # bytes; 2,000 opening braces take 2 MB of it, and a stack that ends ends the process
 LIVE = "live"  # the text of an answer that is still coming, in a parser's environment
 
 _CLOSE = {"\\(": "\\)", "\\[": "\\]", "$$": "$$", "$": "$"}
@@ -32,18 +34,6 @@ _DEFINES = re.compile(r"\\(\w*def|\w*command|let|DeclareMath\w*)(?![A-Za-z])")  
 _NUMBERED = re.compile(r"\\(begin|end)\{(align|equation|gather|multline)\}")
 _SAME = {"split": "aligned", "smallmatrix": "matrix", "eqnarray": "align*", "eqnarray*": "align*"}
 _OTHER = re.compile(r"\\(begin|end)\{(split|smallmatrix|eqnarray\*?)\}")
-# The converter's time doubles with each delimiter that nothing closes in its group: 20 take 50 ms.
-MAX_UNCLOSED = 8
-_DELIMITERS = re.compile(
-    r"\\(?P<enter>left|begin)(?![a-zA-Z])|\\(?P<leave>right|end)(?![a-zA-Z])"
-    r"|\\[bB]igg?(?P<side>[lr])(?![a-zA-Z])\s*(?:\\[a-zA-Z]+|\\.|[^{}])?"
-    r"|\\(?P<open>\{|u?l(?:Angle|Brace|Vert|ang|angle|brace|brack|ceil|floor|group|langle|lbracket"
-    r"|lparenthesis|moustache|paren|vert|corner)(?![a-zA-Z]))"
-    r"|\\(?P<close>\}|u?r(?:Angle|Brace|Vert|ang|angle|brace|brack|ceil|floor|group|rangle|rbracket"
-    r"|rparenthesis|moustache|paren|vert|corner)(?![a-zA-Z]))"
-    r"|\\(?:[a-zA-Z]+|.)|(?P<mark>.)",
-    re.DOTALL,
-)
 _STYLE = re.compile(r' style="([^"]*)"')
 _CLASSES = {  # by what stands in an inline style; like no other class of the page
     "border-top": "tex-top",
@@ -55,16 +45,6 @@ _CLASSES = {  # by what stands in an inline style; like no other class of the pa
 _ENCLOSED = re.compile(r'<menclose notation="([a-z ]*)">|<(/)menclose>')
 CLASSES = frozenset(_CLASSES.values()) | {"tex-box", "tex-strike"}
 
-_converter = LatexToMathML(
-    fancy_error=False,
-    max_expansions=500,
-    macros={
-        "substack": r"\begin{matrix}#1\end{matrix}",
-        "ce": r"\mathrm{#1}",
-        "mbox": r"\text{#1}",
-    },
-)
-
 
 def install(markdown: MarkdownIt) -> None:
     """Add formulas to a parser, before a backslash is read as an escape."""
@@ -74,6 +54,11 @@ def install(markdown: MarkdownIt) -> None:
     )
     for name in ("formula", "formula_block"):
         markdown.add_render_rule(name, _rendered)
+
+
+def may_be_in(text: str) -> bool:
+    """Whether rendering it may wait for the converter."""
+    return any(mark in text for mark in _CLOSE)
 
 
 def _take_formula(state: StateInline, silent: bool) -> bool:
@@ -158,16 +143,14 @@ def _rendered(_: object, tokens: Sequence[Token], index: int, *__: object) -> st
 
 @lru_cache(maxsize=128)  # an answer that is coming is rendered again and again
 def _mathml(tex: str, display: bool) -> str | None:
-    if len(tex) > MAX_TEX or _DEFINES.search(tex) or _unclosed(tex) > MAX_UNCLOSED:
+    if len(tex) > MAX_TEX or _DEFINES.search(tex):
         return None
     plain = _OTHER.sub(lambda found: f"\\{found[1]}{{{_SAME[found[2]]}}}", tex)
     if "\\tag" not in tex:
         plain = _NUMBERED.sub(r"\\\1{\2*}", plain)  # numbers would begin anew in each formula
     elif not _NUMBERED.search(tex):
         plain = f"\\begin{{equation}}{plain}\\end{{equation}}"
-    try:
-        html = _thread().submit(_converter.convert_with_local_state, plain, displaystyle=display).result()
-    except LatexError:
+    if (html := _worker.convert(plain, display)) is None:
         return None
     html = _ENCLOSED.sub(
         lambda found: (
@@ -178,33 +161,44 @@ def _mathml(tex: str, display: bool) -> str | None:
     return f'<math alttext="{escape(tex)}"{_STYLE.sub(_without_style, html.removeprefix("<math"))}'
 
 
-def _unclosed(tex: str) -> int:
-    """Count the opening delimiters that nothing closes within their own group; in doubt, one too many."""
-    count, groups = 0, [0]
-    for found in _DELIMITERS.finditer(tex):
-        mark = found["mark"] or ""
-        kind = unicodedata.category(mark) if mark else ""
-        if mark == "{" or found["enter"]:
-            groups.append(0)
-        elif mark == "}" or found["leave"]:
-            count += groups.pop()
-            groups = groups or [0]
-        elif found["open"] or found["side"] == "l" or kind == "Ps" or mark in ("⌜", "⌞", "⎰"):
-            groups[-1] += 1
-        elif groups[-1] and (found["close"] or found["side"] == "r" or kind == "Pe"):
-            groups[-1] -= 1
-    return count + sum(groups)
+class _Worker:
+    """The process that converts: there with the first formula, and anew after one that has ended it.
+
+    What formulas do that to the converter cannot be listed: two such lists had gaps.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._process: Popen[str] | None = None
+
+    def convert(self, tex: str, display: bool) -> str | None:
+        """Return the MathML; None for what is no TeX or takes too long."""
+        with self._lock:
+            process = self._process if self._process and self._process.poll() is None else self._start()
+            with suppress(OSError):  # it has ended just now
+                cast("IO[str]", process.stdin).write(json.dumps([tex, display]) + "\n")
+                cast("IO[str]", process.stdin).flush()
+            answer = cast("IO[str]", process.stdout).readline()
+            html: str | None = json.loads(answer) if answer else None
+            if not answer:
+                self._end()
+            return html
+
+    def _start(self) -> Popen[str]:
+        command = [sys.executable, "-P", str(Path(__file__).with_name("formula_worker.py"))]
+        self._process = Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, text=True)  # noqa: S603  our own
+        atexit.unregister(self._end)
+        atexit.register(self._end)
+        return self._process
+
+    def _end(self) -> None:
+        if self._process:
+            self._process.kill()
+            self._process.communicate()
+            self._process = None
 
 
-@cache
-def _thread() -> Executor:
-    before = threading.stack_size(STACK)
-    try:
-        executor = ThreadPoolExecutor(1, "formulas")
-        executor.submit(int).result()  # its thread is there, with this stack
-    finally:
-        threading.stack_size(before)
-    return executor
+_worker = _Worker()
 
 
 def _without_style(found: re.Match[str]) -> str:

@@ -21,7 +21,7 @@ from assistant.page.allowed_html import is_shown, sanitise
 from assistant.page.formulas import LIVE
 from assistant.page.sentences import explain
 
-MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the longer ones
+MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the longer ones, and formulas
 RENDER_SECONDS = 0.05  # between two renderings of an answer that is still coming
 MAX_SHARE = 0.2  # of the time that goes into rendering one answer
 STEPS = 16  # renderings of a block until it has doubled its length, about
@@ -168,7 +168,8 @@ async def with_html(
 
 
 async def _aside(work: Callable[[str, frozenset[str]], T], text: str, hosts: frozenset[str]) -> T:
-    return work(text, hosts) if len(text) < MAX_INLINE else await asyncio.to_thread(work, text, hosts)
+    is_quick = len(text) < MAX_INLINE and not formulas.may_be_in(text)
+    return work(text, hosts) if is_quick else await asyncio.to_thread(work, text, hosts)
 
 
 def _render_blocks(text: str, image_hosts: frozenset[str]) -> tuple[str, str, str]:
