@@ -13,7 +13,7 @@ from pydantic_settings import SettingsConfigDict
 from sse_starlette.sse import AppStatus
 from starlette.applications import Starlette
 
-from mcp_server import asking, filters, sentences
+from mcp_server import apps, asking, filters, sentences
 from mcp_server.arguments import hints, strict_tool
 from mcp_server.clock import ShopClock
 from mcp_server.owner import owner_tools
@@ -272,10 +272,10 @@ def create_server(
     shop = rest or rest_client(settings)
     return ShopServer(
         [
-            strict_tool(get_products, "获取产品列表", READS),
-            strict_tool(get_inventory, "获取库存列表", READS),
-            strict_tool(get_orders, "获取订单列表", READS),
-            strict_tool(create_purchase, "创建采购订单", BUYS, HONOURS_KEY),
+            strict_tool(get_products, "获取产品列表", READS, apps.shown_by("products")),
+            strict_tool(get_inventory, "获取库存列表", READS, apps.shown_by("stock")),
+            strict_tool(get_orders, "获取订单列表", READS, apps.shown_by("sales")),
+            strict_tool(create_purchase, "创建采购订单", BUYS, HONOURS_KEY | apps.shown_by("receipt")),
             *(owner_tools() if settings.owner else ()),
         ],
         asking.ToolContext(shop, settings.mcp_confirm, ShopClock(shop), answer_seconds),

@@ -7,6 +7,7 @@ from time import perf_counter
 from typing import Any, Literal
 
 from mcp import types
+from mcp.server.apps import Apps
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -19,7 +20,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.types import Scope
 
-from mcp_server import sentences
+from mcp_server import apps, sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
 from mcp_server.asking import ToolContext, question_security
 from mcp_server.failures import protocol_failure, shown_name, tool_failure
@@ -72,6 +73,7 @@ class ShopServer(MCPServer[ToolContext]):
         super().__init__(
             middleware=[self.requests, Scoped(self.scope_needed), context.clock.tell],
             tools=[strict.tool for strict in tools],
+            extensions=[Apps()],  # which says that there are some; tools and documents are served here
             lifespan=lifespan,
             request_state_security=question_security(token),
             log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
@@ -139,6 +141,8 @@ class ShopServer(MCPServer[ToolContext]):
         self, uri: AnyUrl | str, context: Context[ToolContext, Any] | None = None
     ) -> Iterable[ReadResourceContents]:
         """Read a resource. Raises MCPError."""
+        if html := apps.document(str(uri)):
+            return [ReadResourceContents(html, apps.MIME_TYPE, apps.META)]
         version = context.protocol_version if context else None
         return [ReadResourceContents(*await self._resources.read(str(uri), version))]
 

@@ -105,7 +105,7 @@ async def test_what_a_tool_declares_is_harmless_in_a_call(api: RestService) -> N
         copied = RequestParamsMeta(**declared)  # type: ignore[typeddict-item]
         for meta in (copied, keyed(True)):
             assert not (await client.call_tool("create_purchase", TWO_BUDS, meta=meta)).is_error
-    assert declared == {"product-mcp/honours-key": True}
+    assert (declared or {})["product-mcp/honours-key"] is True
 
 
 async def test_the_fields_of_a_purchase_stand_in_its_description_too(api: RestService) -> None:
