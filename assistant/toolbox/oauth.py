@@ -57,6 +57,11 @@ class Record(BaseModel):
         remember(*record.secrets())
         return record
 
+    @property
+    def may_renew(self) -> bool:
+        """Whether there is what a new token can be asked for with."""
+        return bool(self.tokens and self.tokens.refresh_token)
+
     def secrets(self) -> list[str]:
         """Return what no text may show."""
         tokens, client = self.tokens, self.client

@@ -84,13 +84,17 @@ class SignIn(httpx2.Auth):
         self.is_signed_in = False
         self._challenge = Challenge()
         self._is_offered: bool | None = None
-        self._text: str | None = None  # what was read last, and means:
+        self._version: object = None  # of the file when it was read last ...
+        self._text: str | None = None  # ... with this in it, which means:
         self._record = Record()
         self._renewing = asyncio.Lock()
 
     def record(self) -> Record:
         """Return what is kept, perhaps by another process."""
-        text = self._all.kept.get(self.key)
+        version = self._all.kept.version()
+        if version is not None and version == self._version:
+            return self._record
+        text, self._version = self._all.kept.get(self.key), version
         if text != self._text:
             self._text, self._record = text, Record.read(text)
             self.is_signed_in, self.lacks = self._record.tokens is not None, None
@@ -126,15 +130,18 @@ class SignIn(httpx2.Auth):
     async def _token(self, challenge: Challenge | None = None, *, refused: str = "") -> str:
         """Return a token other than the refused one, renewed where that is possible; or nothing."""
         try:
-            if token := _usable(self.record(), refused):
+            record = self.record()
+            if token := _usable(record, refused):
                 return token
+            if not (record.may_renew or (self.is_machine and challenge)):
+                return ""
             async with self._renewing, self._alone():
                 record = self.record()
                 if token := _usable(record, refused):  # another request was first
                     return token
                 if self.is_machine and challenge:
                     await self._flow(Record()).run(challenge)
-                elif record.tokens and record.tokens.refresh_token:
+                elif record.may_renew:
                     await self._renew(record)
                 else:
                     return ""

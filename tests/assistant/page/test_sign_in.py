@@ -15,6 +15,7 @@ import pytest
 from mcp.shared.auth import OAuthClientInformationFull
 from pydantic import AnyUrl
 
+from tests.support.chat_service import client
 from tests.support.processes import state_of
 from tests.support.sign_in_service import (
     MACHINE,
@@ -301,6 +302,12 @@ async def test_what_is_kept_is_one_file_that_sqlite_reads(tmp_path: Path) -> Non
     with sqlite3.connect(state_of(tmp_path) / "sign-ins") as kept:
         assert len(kept.execute("SELECT key FROM kept").fetchall()) == 1
     kept.close()
+
+
+async def test_nothing_is_written_for_a_server_that_wants_no_sign_in(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        await http.post("/api/call-tool", json={"server": "shop", "name": "look"})
+    assert not (state_of(tmp_path) / "sign-ins").exists()
 
 
 async def test_a_public_address_is_the_clients_id_and_where_browsers_come_back(tmp_path: Path) -> None:
