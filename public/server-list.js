@@ -3,9 +3,22 @@ import {messageOf, reconnect, signIn, signOut, status, trust} from "./backend.js
 import {attr, button, h, iconButton, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, localised, t, textOf} from "./i18n.js";
-import {allowForEver} from "./preferences.js";
+import {allowForEver, listedTools} from "./preferences.js";
 import {drawExact} from "./result-view.js";
 import {makeSwitch, promptRow, switchRow, tokensText} from "./switches.js";
+
+/** @template T @typedef {{facts: string, box: T}} Drawn what a box says */
+/** @type {Map<string, Drawn<HTMLElement>>} so that what is written, open or in focus stays while others change */
+const drawn = new Map();
+
+/** The box of before, as long as it would say the same. @param {string} id @param {unknown[]} facts @param {() => HTMLElement} make */
+function unchanged(id, facts, make) {
+	const text = JSON.stringify([document.documentElement.lang, ...facts]);
+	const known = drawn.get(id);
+	const box = known?.facts === text ? known.box : make();
+	drawn.set(id, {facts: text, box});
+	return box;
+}
 
 /** @param {Tool} tool */
 function toolCard(tool) {
@@ -18,8 +31,7 @@ function toolCard(tool) {
 	const kind = tool.readOnly ? h("span.tag", t("readOnly")) : h("span.tag.warn", t("writes"));
 	const title = h("bdi.card-title", visible(localised(textOf(tool.title || tool.name))));
 	const summary = h("summary", title, h("code", h("bdi", visible(textOf(tool.name)))), kind);
-	const card = h("details.card", attr({ontoggle: fill}), summary, body);
-	return switchRow(card, tool.name, {server: tool.server, tool: tool.name});
+	return h("details.card", attr({ontoggle: fill}), summary, body);
 }
 
 /** A command of `mcp.json` that this machine has not run before, in full. @param {Server} server */
@@ -65,8 +77,18 @@ function noteRow(server, {code, params, text}) {
 	return h("li", line, code === "no_consent" && meant.length > 0 && button(t("allowNow"), allow));
 }
 
-/** @param {Server} server */
-function serverBox(server) {
+/** @param {Tool} tool */
+function toolRow(tool) {
+	const {server, name} = tool;
+	return switchRow(
+		unchanged(`tool ${server} ${name}`, [tool], () => toolCard(tool)),
+		name,
+		{server, tool: name},
+	);
+}
+
+/** @param {Server} server @param {Tool[]} tools @param {Prompt[]} prompts */
+function serverBox(server, tools, prompts) {
 	const {name, status: state, transport, protocolVersion, url} = server;
 	const remarks = [...(server.notes ?? []), ...(server.skipped ?? [])];
 	const isUntrusted = state === "untrusted";
@@ -81,8 +103,8 @@ function serverBox(server) {
 		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText(server))),
 		server.signIn && signInRow(server),
 		notes.length > 0 && h("ul.notes", notes),
-		status.tools.filter(({server}) => server === name).map(toolCard),
-		status.prompts.filter(({server}) => server === name).map(promptRow),
+		tools.map(toolRow),
+		prompts.map(promptRow),
 	);
 	const manage = async () => (await import("./server-page.js")).showServer(server);
 	header.append(iconButton("edit", manage, t("manageServer", {name})), makeSwitch(box, name, {server: name}));
@@ -94,7 +116,19 @@ export function drawServers(box, onswitch) {
 	const tokens = h("p.quiet", attr({role: "status"}), tokensText(status));
 	const add = button(t("addServer"), async () => (await import("./server-editor.js")).addServer());
 	const none = status.servers.length ? "" : h("p.quiet", t("noServers"));
-	box.replaceChildren(tokens, h(".row", add), ...status.servers.map(serverBox), none);
+	const servers = status.servers.map(server => {
+		/** @param {{server: string}} of */
+		const isOwn = of => of.server === server.name;
+		const [tools, prompts] = [status.tools.filter(isOwn), status.prompts.filter(isOwn)];
+		const off = [...listedTools("off"), ...listedTools("offPrompts")].filter(isOwn);
+		const facts = [server, tools, prompts, off];
+		return unchanged(`server ${server.name}`, facts, () => serverBox(server, tools, prompts));
+	});
+	/** @type {Element[]} */
+	const shown = [tokens, h(".row", add), ...servers, ...(none ? [none] : [])];
+	for (const child of [...box.children].filter(child => !shown.includes(child))) child.remove();
+	for (const [i, child] of shown.entries())
+		if (box.children[i] !== child) box.insertBefore(child, box.children[i] ?? null);
 	box.onchange = ({target}) => {
 		if (!(target instanceof HTMLInputElement) || target.role !== "switch") return;
 		tokens.textContent = tokensText(status);

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.support.page_backend import Backend, tool
+from tests.support.page_backend import Backend, server, tool
 from tests.support.page_browser import Open
 
 TAG = {"type": "string", "minLength": 2}
@@ -127,3 +127,16 @@ def test_a_group_that_is_begun_wants_all_it_needs(opened: Opened) -> None:
     opened.run()
     expect(form.locator(".output")).not_to_be_empty()
     assert opened.ran[0]["contact"] == {"mail": "a@example.com", "kind": "home"}
+
+
+def test_what_is_written_stays_while_servers_come_and_go(backend: Backend, opened: Opened) -> None:
+    code = opened.form.get_by_label("code")
+    code.fill("ABC")
+    for servers in (
+        [server("shop"), server("other")],
+        [server("shop", "connecting"), server("other", "down")],
+    ):
+        backend.servers = servers
+        boxes = opened.form.page.locator("#tools section.server")
+        expect(boxes.nth(1)).to_have_attribute("data-status", servers[1]["status"])
+        expect(code).to_have_value("ABC")
