@@ -39,13 +39,16 @@ export function searchIn(conversations, wanted) {
 	});
 }
 
+/** Without the marks of Markdown. @param {string} text */
+const plain = text => text.replace(/\*\*|~~|`+|^#+ /gm, "").replace(/\s*\|[\s|:-]*/g, " ");
+
 /** @param {string} text @param {RegExp} pattern */
 function excerpt(text, pattern) {
 	const hit = pattern.exec(text);
 	const [index, match] = [hit?.index ?? 0, hit?.[0] ?? ""];
-	const end = index + match.length;
-	const before = text.slice(Math.max(0, index - BEFORE_CHARS), index);
-	return [`${index > BEFORE_CHARS ? "…" : ""}${before}`, match, text.slice(end, end + AFTER_CHARS)];
+	const before = plain(text.slice(0, index));
+	const after = plain(text.slice(index + match.length)).slice(0, AFTER_CHARS);
+	return [`${before.length > BEFORE_CHARS ? "…" : ""}${before.slice(-BEFORE_CHARS)}`, plain(match), after];
 }
 
 /** Bring it into the middle of the view, and mark it there. @param {ConversationView} view @param {Entry} entry @param {RegExp} pattern */

@@ -58,9 +58,8 @@ function actionOf({key, code, target, ctrlKey, metaKey, shiftKey, altKey}, actio
 /** Give what shows their list. @param {Actions} actions */
 export function followKeys(actions) {
 	document.addEventListener("keydown", event => {
-		if (event.isComposing || event.defaultPrevented || document.querySelector("dialog:modal")) return;
-		const action = actionOf(event, actions);
-		if (!action) return;
+		const action = !event.isComposing && !event.defaultPrevented && actionOf(event, actions);
+		if (!action || document.querySelector("dialog:modal")) return;
 		event.preventDefault();
 		action();
 	});

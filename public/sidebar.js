@@ -51,6 +51,23 @@ function rename(box, title, save) {
 	field.select();
 }
 
+/** @type {WeakMap<Conversation, {shown: string, item: HTMLElement}>} as they were drawn last; of 500, few change */
+const rows = new WeakMap();
+
+/** @param {Hit} hit @param {Actions} actions */
+function rowOf(hit, actions) {
+	const {conversation, found} = hit;
+	if (found) return row(hit, actions);
+	const {lang} = document.documentElement;
+	const isCurrent = conversation === actions.current();
+	const shown = JSON.stringify([conversation.title, conversation.pinned, isCurrent, lang]);
+	const known = rows.get(conversation);
+	if (known?.shown === shown) return known.item;
+	const item = row(hit, actions);
+	rows.set(conversation, {shown, item});
+	return item;
+}
+
 /** @param {Hit} hit @param {Actions} actions */
 function row({conversation, lead, found}, actions) {
 	const title = titleOf(conversation);
@@ -103,8 +120,8 @@ export function makeSidebar(conversations, actions) {
 		const groups = Map.groupBy(hits, ({conversation}) => groupOf(conversation));
 		const names = ["pinned", ...GROUPS.map(([name]) => name), "earlier"];
 		const shown = names.flatMap(name => {
-			const rows = groups.get(name)?.map(hit => row(hit, actions));
-			return rows ? [h("h3.quiet", t(name)), h("ul", rows)] : [];
+			const items = groups.get(name)?.map(hit => rowOf(hit, actions));
+			return items ? [h("h3.quiet", t(name)), h("ul", items)] : [];
 		});
 		$("chats").replaceChildren(...(hits.length || !search.value ? shown : [h("p.quiet", t("noMatch"))]));
 	}

@@ -120,6 +120,28 @@ def test_a_search_shows_what_it_found_and_leads_there(backend: Backend, open_pag
     expect(shown.card.locator("summary").first).to_be_focused()
 
 
+def test_a_search_shows_text_without_its_marks(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(
+        says("## 结果\n| 商品 | 价格 |\n|---|---:|\n| **手表** `G1` | ~~1399~~ 1299 |\n共一件"), done()
+    )
+    shown.ask("有吗")
+    shown.page.locator("#search").fill("手表")
+    expect(shown.page.locator("#chats small")).to_have_text("结果 商品 价格 手表 G1 1399 1299 共一件")
+
+
+def test_a_row_of_the_list_stays_the_same_element_while_others_change(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    shown.ask("一")
+    shown.button("新对话").click()
+    shown.ask("二")
+    row = shown.page.locator("#chats .open", has_text="一").element_handle()
+    shown.ask("三")
+    assert row.evaluate("element => element.isConnected")
+
+
 def test_keys_do_what_their_list_says(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     press = shown.page.keyboard.press
