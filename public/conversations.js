@@ -12,6 +12,13 @@ const settled = request =>
 		request.onerror = () => reject(request.error);
 	});
 
+/** What does not fit fails only at its end. @param {IDBTransaction} transaction @returns {Promise<void>} */
+const ended = transaction =>
+	new Promise((resolve, reject) => {
+		transaction.oncomplete = () => resolve();
+		transaction.onabort = () => reject(transaction.error);
+	});
+
 /** @param {Conversation} stored */
 const isUsable = ({entries}) =>
 	Array.isArray(entries) && entries.every(entry => typeof entry?.message?.role === "string");
@@ -43,6 +50,7 @@ export class Conversations {
 	#tabs = new BroadcastChannel("conversations");
 	#tab = uniqueId();
 	#writes = 0;
+	#isFull = false;
 	/** @type {Map<Conversation, number>} what the database does not hold yet, with the last write of it */
 	#unstored = new Map();
 
@@ -133,6 +141,7 @@ export class Conversations {
 		}
 		const version = `${this.#tab} ${uniqueId()}`;
 		await settled(table.put({...conversation, version}));
+		await ended(table.transaction);
 		conversation.version = version;
 	}
 
@@ -153,13 +162,15 @@ export class Conversations {
 		try {
 			const {id} = conversation;
 			await change(this.#table(this.#db, "readwrite"));
+			this.#isFull = false;
 			if (this.#unstored.get(conversation) === write) {
 				this.#unstored.delete(conversation);
 				keep("unstored", id, null); // the page was left, and is shown again
 			}
 			if (!this.hooks.isBusy(this.byId.get(id))) this.#tabs.postMessage(id);
 		} catch {
-			this.hooks.onproblem("notKept");
+			if (!this.#isFull) this.hooks.onproblem("notKept"); // once, until something fits again
+			this.#isFull = true;
 		}
 	}
 }

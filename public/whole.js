@@ -1,6 +1,6 @@
 // A conversation in full, with what is folded in it: on paper, and as a page that needs nothing else. Loaded after the
 // first paint, so that the browser's own command to print finds it.
-import {h} from "./elements.js";
+import {attr, h} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {ConversationView} from "./conversation-view.js" */
@@ -51,6 +51,12 @@ async function embed(image) {
 	image.src = `${reader.result}`;
 }
 
+/** One of another host, which the policy lets be shown but not read, is a link. @param {HTMLImageElement} image */
+function leaveOut(image) {
+	const {src: href, alt} = image;
+	image.replaceWith(image.closest(".prose") ? h("a", attr({href}), alt || href) : "");
+}
+
 /** Without script, which its policy forbids besides. @param {ConversationView} view @param {string} title */
 export async function asPage({root}, title) {
 	unfold(root)();
@@ -61,7 +67,7 @@ export async function asPage({root}, title) {
 	for (const link of log.querySelectorAll("a[href^='blob:']")) link.removeAttribute("href");
 	for (const details of log.querySelectorAll("details.bubble, .fold > details"))
 		details.setAttribute("open", "");
-	await Promise.all([...log.querySelectorAll("img")].map(image => embed(image).catch(() => image.remove())));
+	await Promise.all([...log.querySelectorAll("img")].map(image => embed(image).catch(() => leaveOut(image))));
 	const {lang, style} = document.documentElement;
 	const sheets = [...document.styleSheets].filter(({media}) => !media.length); // not that for paper
 	const rules = sheets.flatMap(({cssRules}) => [...cssRules].map(({cssText}) => cssText));

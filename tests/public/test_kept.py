@@ -1,6 +1,7 @@
 """Nothing is lost: drafts, edits, half an answer, addresses."""
 
 import re
+import secrets
 import threading
 
 from playwright.sync_api import expect
@@ -57,6 +58,36 @@ def test_what_the_browser_has_not_stored_when_the_page_is_left_is_there_again(
     reload(shown)
     expect(shown.page.locator(".starter").first).to_be_visible()
     expect(shown.page.locator("#chats .open")).to_have_count(0)
+
+
+STORED = """() => new Promise(resolve => {
+    indexedDB.open("product-mcp").onsuccess = ({target}) => {
+        const all = target.result.transaction("conversations").objectStore("conversations").getAll();
+        all.onsuccess = () => resolve(all.result.map(({entries}) => entries.length));
+    };
+})"""
+
+
+def test_what_does_not_fit_into_the_browser_stays_in_the_page_and_is_said_once(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    session = shown.page.context.new_cdp_session(shown.page)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": backend.url, "quotaSize": 200_000})
+    long = secrets.token_hex(300_000)
+    backend.say(says(long, "<p>很长</p>"), done())
+    shown.ask("一")
+    expect(shown.page.locator("#toast .toast")).to_contain_text("已满")
+    shown.page.locator("#toast .toast").evaluate("element => element.remove()")
+    backend.say(says("二答"), done())
+    shown.ask("二")
+    assert shown.page.evaluate(STORED) == [1]  # the first question; by now all writes have ended
+    expect(shown.page.locator("#toast .toast")).to_have_count(0)
+    session.send("Storage.overrideQuotaForOrigin", {"origin": backend.url})
+    backend.say(says("三答"), done())
+    shown.ask("三")
+    assert [each["content"] for each in backend.asked[-1]["messages"]] == ["一", long, "二", "二答", "三"]
+    assert shown.page.evaluate(STORED) == [6]
 
 
 def test_what_another_tab_has_written_since_is_not_taken_back(backend: Backend, open_page: Open) -> None:

@@ -1,14 +1,23 @@
 """Conversations as files and on paper, and their list: by day, pinned, searched, led to by keys."""
 
+import base64
 import json
 import re
 from pathlib import Path
 
 from playwright.sync_api import expect
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Mount, Route
 
+from tests.support.asgi import in_a_thread
 from tests.support.page_backend import ORDER, PRODUCTS, Backend, buys, call, done, result, says
 from tests.support.page_browser import PHONE, Open, Shown
+from tests.support.page_media import MEDIA
 
+PIXEL = base64.b64decode(MEDIA[0]["data"])
+MUG = {"id": 3, "name": "Mug", "price": 9.5, "description": "", "image": "shop://products/3/image"}
 LONG = "很长。" * 600 + "末尾"
 TABLE = "<table><tr><th>列</th></tr><tr><td>格</td></tr></table>"
 
@@ -178,3 +187,54 @@ def test_a_phones_list_shows_what_can_be_done_once_it_is_asked_for(backend: Back
     assert min(box["width"], box["height"]) >= 44
     shown.button("删除 一").tap()
     expect(shown.page.locator("#chats .open")).to_have_count(0)
+
+
+INSTALLED = """async () => {
+    const {href} = document.querySelector("link[rel=manifest]");
+    const manifest = await (await fetch(href)).json();
+    const icons = [...document.querySelectorAll("link[rel$=icon]")].map(({href}) => href);
+    for (const {src} of manifest.icons) icons.push(new URL(src, href).href);
+    return {
+        places: [manifest.start_url, manifest.scope].map(url => new URL(url, href).pathname),
+        kinds: await Promise.all(icons.map(async url => (await fetch(url)).headers.get("content-type"))),
+    };
+}"""
+PICTURES = "all => all.map(({src}) => src.slice(0, 22))"
+
+
+async def picture(_: Request) -> Response:
+    return Response(PIXEL, media_type="image/png")
+
+
+def test_addresses_icons_pictures_and_files_stay_below_the_pages_path(
+    backend: Backend, open_page: Open
+) -> None:
+    app = backend.app()
+    app.router.routes.append(Route("/api/picture", picture))
+    with in_a_thread(Starlette(routes=[Mount("/shop", app)])) as url:
+        shown = open_page(f"{url}/shop/", accept_downloads=True)
+        asked: list[str] = []
+        shown.page.context.on("request", lambda request: asked.append(request.url))
+        shown.page.locator("#files").set_input_files(
+            {"name": "cat.png", "mimeType": "image/png", "buffer": PIXEL}
+        )
+        expect(shown.page.locator("#attached li")).to_contain_text("cat.png")
+        backend.say(call("c1", "goods", {}), result("c1", [MUG]), says("好"), done())
+        shown.ask("一")
+        expect(shown.page.locator(".product img")).to_have_js_property("complete", True)
+        shown.page.reload()
+        assert shown.page.url.startswith(f"{url}/shop/#/")
+        expect(shown.page.locator(".product img")).to_have_js_property("complete", True)
+        installed = shown.page.evaluate(INSTALLED)
+        assert installed["places"] == ["/shop/", "/shop/"]
+        assert {kind.split("/")[0] for kind in installed["kinds"]} == {"image"}
+        alone = shown.page.context.new_page()
+        alone.set_content(saved(shown, "HTML").read_text())
+        expect(alone.locator("img")).to_have_count(2)  # the product's and the one that was attached
+        assert alone.locator("img").evaluate_all(PICTURES) == ["data:image/png;base64,"] * 2
+        other = open_page(f"{url}/shop/")
+        other.page.locator("#import-file").set_input_files(path := saved(shown, "导出（JSON）"))
+        expect(other.page.locator("#title")).to_have_text("一")
+        assert len(json.loads(path.read_text())["conversations"]) == 1
+    outside = [each for each in asked if not each.startswith((f"{url}/shop/", "data:", "blob:"))]
+    assert outside == []
