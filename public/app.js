@@ -327,11 +327,13 @@ const actions = {
 
 drawPage();
 for (const drawer of [$("side"), $("panel")]) {
+	const {role} = Object.assign(drawer, {tabIndex: -1}); // beside the conversation
 	// What lies behind an open drawer is not reached by Tab; before it closes, so that the focus can go back.
 	drawer.addEventListener("beforetoggle", ({newState}) => {
-		$("chat").inert = newState === "open";
+		const isOpen = newState === "open";
+		$("chat").inert = isOpen;
+		Object.assign(drawer, {role: isOpen ? "dialog" : role, ariaModal: isOpen || null});
 	});
-	drawer.tabIndex = -1;
 	drawer.addEventListener("toggle", () => drawer.matches(":popover-open") && drawer.focus());
 }
 $("composer").onsubmit = send;

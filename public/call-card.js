@@ -113,8 +113,8 @@ export class CallCard {
 	#fillBody() {
 		if (!this.details.open || this.#body.firstChild) return;
 		const {args, raw, result, ...more} = this.call;
-		this.#body.append(h("h4", t("args")), drawExact(raw || textOf(args ?? {})));
-		if (result !== undefined) this.#body.append(h("h4", t("result")), drawAnswer({result, ...more}));
+		this.#body.append(h("h2", t("args")), drawExact(raw || textOf(args ?? {})));
+		if (result !== undefined) this.#body.append(h("h2", t("result")), drawAnswer({result, ...more}));
 	}
 
 	/** @param {Call} call @param {CallState} state */

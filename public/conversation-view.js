@@ -29,8 +29,8 @@ export function nodesOf(html) {
 	if (sanitizer) template.setHTML(html, {sanitizer});
 	else template.innerHTML = html;
 	for (const picture of template.content.querySelectorAll('img:not([src^="https://" i])')) picture.remove();
-	for (const head of template.content.querySelectorAll("figcaption"))
-		head.append(copyButton(() => head.nextElementSibling?.textContent ?? ""));
+	for (const code of template.content.querySelectorAll("figure > pre"))
+		code.after(copyButton(() => code.textContent ?? ""));
 	if (template.content.querySelector("math")) followCopies();
 	return [...template.content.childNodes];
 }
@@ -179,7 +179,7 @@ export class ConversationView {
 			copy,
 		);
 		const list = files && h("ul.files", files);
-		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), list, acts, (text || !files) && body));
+		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), list, (text || !files) && body, acts));
 	}
 
 	/** @param {Entry} entry */

@@ -102,12 +102,12 @@ class ModelsDialog {
 			const drop = iconButton(
 				"trash",
 				() => (others.length ? this.change(id, {base, models: others}) : drop.replaceWith(forget)),
-				t("remove"),
+				`${t("remove")} ${visible(model.name)}`,
 			);
 			return this.radio({provider: id, name: model.name}, h("span.quiet", windowOf(model)), drop);
 		});
 		const about = [base, key && t("keySet", {end: key})].filter(Boolean).join(" · ");
-		const edit = iconButton("edit", () => this.edit(kept), t("change"));
+		const edit = iconButton("edit", () => this.edit(kept), `${t("change")} ${this.nameOf(id)}`);
 		const title = h(".row", h("strong", this.nameOf(id)), edit);
 		return h("fieldset", attr({"aria-label": this.nameOf(id)}), title, h("p.quiet", visible(about)), rows);
 	}

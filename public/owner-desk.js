@@ -252,6 +252,6 @@ export class OwnerDesk {
 function drawMove({change, kind, orderId, reason, moveDate}) {
 	const why = [formatTime(textOf(moveDate)), orderId && `#${textOf(orderId)}`, reason].filter(Boolean);
 	const sign = Number(change) > 0 ? "+" : "";
-	const name = h("span.bar-name", t(`move_${kind}`), h("small", why.join(" · ")));
+	const name = h("span.bar-name", t(`move_${kind}`), " ", h("small", why.join(" · ")));
 	return h("li", name, h("b.num", sign + cellText("quantity", change)));
 }

@@ -28,7 +28,7 @@ function drawSales(rows) {
 	const sales = /** @type {{label: string, amount: number, quantity: number}[]} */ (rows.slice(0, MAX_BARS));
 	const max = Math.max(1, ...sales.map(({amount}) => amount));
 	const bars = sales.map(({label, amount, quantity}) => {
-		const name = h("span.bar-name", label, h("small", t("pieces", {n: cellText("quantity", quantity)})));
+		const name = h("span.bar-name", label, " ", h("small", t("pieces", {n: cellText("quantity", quantity)})));
 		return h("li.bar-row", bar(name, cellText("amount", amount), amount, max));
 	});
 	$("sales").replaceChildren(...(bars.length ? bars : [h("li.quiet", t("noOrders"))]));

@@ -66,7 +66,6 @@ export function questionForm(question, respond) {
 	form.addEventListener("keydown", event => {
 		if (event.key === "Enter" && Date.now() - shownAt < DEAF_MS) event.preventDefault();
 	});
-	form.querySelector("h4")?.remove();
 	if (!hasFields) form.querySelector("fieldset")?.remove();
 	form.prepend(
 		h("p.asked", visible(message)),

@@ -76,7 +76,12 @@ class Fields {
 		const isOpen = !inner && Boolean(shape.additionalProperties);
 		if (inner > this.#room || isOpen)
 			return control("JSON", {...shape, type: "object"}, false, shape.default);
-		return this.#group("", shape, true, 0, shape.default);
+		const whole = this.#group("", shape, true, 0, shape.default);
+		if (shape.title) return whole;
+		whole.label.parentElement?.remove(); // a group without a name says nothing
+		whole.root.removeAttribute("aria-describedby");
+		whole.root.role = "none";
+		return whole;
 	}
 
 	/** @type {(name: string, schema: unknown, isRequired: boolean, depth: number, given: unknown) => Field} */
@@ -175,7 +180,14 @@ export function schemaForm(title, schema, run, label, ...more) {
 		}
 	};
 	const submit = Object.assign(h("button.btn.primary", label), {type: "submit"});
-	const form = h("form.try", attr({onsubmit}), h("h4", title), all.root, h(".row", submit, more), output);
+	const form = h(
+		"form.try",
+		attr({onsubmit}),
+		title && h("h3", title),
+		all.root,
+		h(".row", submit, more),
+		output,
+	);
 	form.noValidate = true; // what is wrong is said below each field, in the reader's language
 	return form;
 }

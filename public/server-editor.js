@@ -44,7 +44,10 @@ class FoundRow {
 		const {name, transport, url, notes = [], status, exists, params = {}} = server;
 		const [isWrong, isCommand] = [status === "disabled", status === "untrusted"];
 		this.read = name;
-		this.name = h("input", attr({"aria-label": t("serverName"), value: exists ? `${name}-2` : name}));
+		this.name = h(
+			"input",
+			attr({"aria-label": `${t("serverName")} ${name}`, value: exists ? `${name}-2` : name}),
+		);
 		this.chosen = h("input", attr({type: "checkbox", "aria-label": name, checked: !isWrong}));
 		this.output = h("");
 		const remarks = notes.map(({code, params, text}) =>

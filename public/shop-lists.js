@@ -140,7 +140,7 @@ export const sortRows = (rows, sort) => (Object.hasOwn(SORTS, sort) ? rows.toSor
 function sayStock(row, max) {
 	const {quantity, product} = row;
 	const tag = quantity <= LOW_STOCK_PIECES && h("span.tag.warn", t(quantity ? "low" : "soldOut"));
-	const name = h("span.bar-name", nameOf(row), h("small", cellText("price", product?.price)), tag);
+	const name = h("span.bar-name", nameOf(row), " ", h("small", cellText("price", product?.price)), tag);
 	return bar(name, cellText("quantity", quantity), quantity, max);
 }
 

@@ -62,7 +62,7 @@ export async function asPage({root}, title) {
 	unfold(root)();
 	const log = /** @type {HTMLElement} */ (root.cloneNode(true));
 	const gone =
-		".acts, .dots, .note button, .slot button, .slot label, .editing, .shelf > header, .shelf .check, .shelf button, form, textarea, .row > .btn";
+		".acts, figure > button, .dots, .note button, .slot button, .slot label, .editing, .shelf > header, .shelf .check, .shelf button, form, textarea, .row > .btn";
 	for (const element of log.querySelectorAll(gone)) element.remove();
 	for (const link of log.querySelectorAll("a[href^='blob:']")) link.removeAttribute("href");
 	for (const details of log.querySelectorAll("details.bubble, .fold > details"))

@@ -1,12 +1,8 @@
 """What makes the page pleasant: keys, scrolling, conversations, languages, looks, sizes, everyone."""
 
 import json
-import os
 import re
-import subprocess
 import threading
-from pathlib import Path
-from typing import Literal
 
 import pytest
 from playwright.sync_api import expect
@@ -20,11 +16,8 @@ from tests.support.page_backend import (
     prompt,
     result,
     says,
-    server,
-    tool,
 )
-from tests.support.page_browser import PHONE, Open, Shown
-from tests.support.processes import require
+from tests.support.page_browser import Open
 
 
 def test_enter_that_picks_a_word_in_an_input_method_does_not_send(backend: Backend, open_page: Open) -> None:
@@ -195,13 +188,6 @@ def test_nothing_is_wider_than_the_screen(backend: Backend, open_page: Open) -> 
             assert fits, f"{box} at {width}"
 
 
-def test_reduced_motion_is_respected(backend: Backend, open_page: Open) -> None:
-    shown = open_page(backend.url, reduced_motion="reduce", viewport=PHONE)
-    backend.say([threading.Event()])
-    shown.begin("一")
-    expect(shown.page.locator(".dots")).to_have_css("animation-name", "none")
-
-
 def test_five_hundred_messages_open_at_the_end(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     shown.ask("一")
@@ -263,72 +249,6 @@ def test_nothing_comes_from_elsewhere(backend: Backend, open_page: Open) -> None
     shown.ask("一")
     assert fetched
     assert all(url.startswith(backend.url) for url in fetched)
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The source of axe-core, from npm: asked for where CI runs, used where it can be had."""
-    npm, here = require("npm"), Path(__file__).parent
-    installed = here / "node_modules/axe-core/axe.min.js"  # by check-js
-    if installed.exists():
-        return installed.read_text()
-    folder = tmp_path_factory.mktemp("axe")
-    version = json.loads((here / "package.json").read_text())["devDependencies"]["axe-core"]
-    command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--silent", f"axe-core@{version}"]
-    got = subprocess.run(command, cwd=folder, timeout=100, check=False, capture_output=True)
-    script = folder / "node_modules/axe-core/axe.min.js"
-    if got.returncode or not script.exists():
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"axe-core cannot be installed: {got.stderr.decode()}")
-        pytest.skip("axe-core cannot be installed here")
-    return script.read_text()
-
-
-def test_axe_finds_nothing_serious(backend: Backend, open_page: Open, axe: str) -> None:
-    backend.model["demo"] = True
-    backend.servers.append(server("weather", "down", "连接被拒绝"))
-    backend.prompts = [prompt("推荐", "preference", preference="喜好")]
-    owners = ("restock", "change_product", "cancel_order")
-    backend.tools += [tool(name, read_only=False, honoursKey=True) for name in owners]
-    shown = open_page(backend.url, reduced_motion="reduce")
-    shown.page.evaluate(axe)
-    found = _audit(shown)
-    for unfolding in (".bar-row", ".order", "form summary", ".below .more summary", "#desk summary"):
-        shown.page.locator(f"#shop {unfolding}").first.click()
-    found += _audit(shown)
-    shown.page.locator(".starter", has_text="推荐").last.click()
-    expect(shown.page.get_by_role("dialog")).to_be_visible()
-    found += _audit(shown)
-    shown.page.keyboard.press("Escape")
-    backend.say(
-        says("看", "<h2>题</h2><table><tr><th>a</th></tr><tr><td>1</td></tr></table><pre>x</pre>"), buys()
-    )
-    shown.ask("一")
-    shown.card.locator("summary").first.click()
-    found += _audit(shown)
-    shown.page.get_by_text("工具", exact=True).click()
-    shown.page.locator(".server .card summary").first.click()
-    shown.button("设置").click()
-    found += _audit(shown)
-    shown.page.keyboard.press("Escape")
-    backend.failure = (500, "坏了")
-    shown.button("取消").click()
-    shown.settle()
-    assert found + _audit(shown) == []
-
-
-def _audit(shown: Shown) -> list[str]:
-    """What axe finds in the page as it is now, in both colour schemes."""
-    faults = []
-    schemes: list[Literal["light", "dark"]] = ["light", "dark"]
-    for scheme in schemes:
-        shown.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        faults += shown.page.evaluate("axe.run().then((report) => report.violations)")
-    return [
-        f"{fault['id']}: {fault['nodes'][0]['html']} {fault['nodes'][0]['failureSummary']}"
-        for fault in faults
-        if fault["impact"] in ("serious", "critical")
-    ]
 
 
 def test_a_conversation_deleted_while_it_answers_stays_deleted(backend: Backend, open_page: Open) -> None:

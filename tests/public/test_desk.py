@@ -175,7 +175,7 @@ def test_a_price_is_changed_in_place_and_a_change_by_another_is_seen(
     expect(row.locator(".below > p").first).to_have_text("")
     assert shop.calls[1:] == [{"productId": 2, "clearDescription": True, "keywords": ["buds", "耳塞"]}]
     row.get_by_text("库存流水").click()
-    expect(row.locator(".moves li").first).to_have_text("售出11月21日 08:00 · #7-2")
+    expect(row.locator(".moves li").first).to_have_text("售出 11月21日 08:00 · #7-2")
     expect(row.locator(".moves li").last).to_have_text("期初11月20日 08:00 · 盘点+52")
 
 
