@@ -176,7 +176,7 @@ def test_a_price_is_changed_in_place_and_a_change_by_another_is_seen(
     assert shop.calls[1:] == [{"productId": 2, "clearDescription": True, "keywords": ["buds", "耳塞"]}]
     row.get_by_text("库存流水").click()
     expect(row.locator(".moves li").first).to_have_text("售出 11月21日 08:00 · #7-2")
-    expect(row.locator(".moves li").last).to_have_text("期初11月20日 08:00 · 盘点+52")
+    expect(row.locator(".moves li").last).to_have_text("期初 11月20日 08:00 · 盘点+52")
 
 
 def test_a_product_is_added_and_typing_survives_what_is_pushed(
