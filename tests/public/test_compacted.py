@@ -62,6 +62,7 @@ def test_what_is_folded_is_not_sent_again_unless_it_is_edited(backend: Backend, 
     page.locator(".fold > details > summary").click()
     backend.say(says("AGAIN"), done())
     page.locator(".fold .mine", has_text="two").locator(".edit").click()
+    expect(page.locator(".fold textarea")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator(".answer").last).to_contain_text("AGAIN")
     assert [message["content"] for message in backend.asked[-1]["messages"]] == ["what was said", "two"]
