@@ -25,7 +25,7 @@ from assistant.llm.registry import Models
 from assistant.llm.settings import ModelSettings
 from assistant.page import doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
-from assistant.page.event_stream import EventStream
+from assistant.page.event_stream import EVENTS, EventStream
 from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, AppServices, Place, Services, page_headers
 from assistant.page.sentences import (
@@ -203,7 +203,7 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     return {"response": response, "toolCalls": calls} | ({"notes": notes} if notes else {})
 
 
-@router.post("/api/chat/stream", response_class=EventStream, tags=["chat"], responses=TOO_BUSY)
+@router.post("/api/chat/stream", response_class=EventStream, tags=["chat"], responses=EVENTS | TOO_BUSY)
 async def stream(request: StreamRequest, services: AppServices, place: Place) -> EventStream:
     """Answer as server-sent events; a call that writes waits for the user's approval.
 

@@ -1,14 +1,15 @@
 """Orders and products as CSV files, and products from one."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from pathlib import Path
 from tempfile import SpooledTemporaryFile, gettempdir
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.responses import StreamingResponse
 
+from serving.closed_stream import ClosedStream
 from serving.errors import CodedError
 from shop import catalog, tables, writing
 from shop.answers import answer, opened_store
@@ -37,16 +38,17 @@ async def _file(store: Store, name: str, table: Table) -> Response:
     parts = sheet.parts(store.export(table, sheet))
     first = await anext(parts)  # what fails before anything is sent has an answer of its own
 
-    async def file() -> AsyncIterator[bytes]:
-        yield first
-        async for part in parts:
-            yield part
+    async def file() -> AsyncGenerator[bytes]:
+        async with aclosing(parts):
+            yield first
+            async for part in parts:
+                yield part
 
     headers = {"Content-Disposition": f'attachment; filename="{name}-{(await store.today()).today}.csv"'}
-    return StreamingResponse(file(), headers=headers, media_type="text/csv")
+    return ClosedStream(file(), "text/csv", headers)
 
 
-@router.get("/orders.csv", summary="订单，CSV", response_class=StreamingResponse, responses=FILE)
+@router.get("/orders.csv", summary="订单，CSV", response_class=ClosedStream, responses=FILE)
 async def orders_file(request: Request, query: Annotated[OrderFilter, Query()]) -> Response:
     """Orders for a spreadsheet, newest first, a row for each line of an order; times are the shop's.
 
@@ -56,7 +58,7 @@ async def orders_file(request: Request, query: Annotated[OrderFilter, Query()]) 
     return await _file(store, "orders", await store.order_lines(query))
 
 
-@router.get("/products.csv", summary="商品，CSV", response_class=StreamingResponse, responses=FILE)
+@router.get("/products.csv", summary="商品，CSV", response_class=ClosedStream, responses=FILE)
 async def products_file(request: Request) -> Response:
     """Products as `CATALOG` takes them, with the stock of now."""
     return await _file(opened_store(request), "products", tables.PRODUCTS)

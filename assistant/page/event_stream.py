@@ -1,64 +1,57 @@
-"""Server-sent events of a generator, which ends with its answer.
-
-Not FastAPI's `EventSourceResponse`: there, when a client leaves, a generator that waits at its `yield` is
-left to the garbage collector, and what it reads from, such as a model paid by the word, goes on unheard.
-"""
+"""Server-sent events of a generator, which ends with its answer."""
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from typing import Any
 
-from anyio import CancelScope
-from starlette.responses import StreamingResponse
 from starlette.types import Send
 
+from serving.closed_stream import ClosedStream
+
 PING_SECONDS = 15  # a proxy takes a connection that is silent for a minute for dead
+EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 PING = b": ping\n\n"
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would keep the events to the end
 
 
-class EventStream(StreamingResponse):
+class EventStream(ClosedStream):
     """Sends events, each its name and data, and a ping where none comes for a while."""
-
-    media_type = "text/event-stream"
 
     def __init__(
         self,
         events: AsyncGenerator[tuple[str, Any]],
-        status_code: int = 200,  # FastAPI reads it from here for its documents
         ping_seconds: float = PING_SECONDS,
+        status_code: int = 200,
     ) -> None:
-        super().__init__((), status_code, HEADERS)
-        self._events = events
+        super().__init__(self._lines(events), "text/event-stream", HEADERS, status_code)
         self._ping_seconds = ping_seconds
         self._is_quiet = False
+        self._pings: asyncio.Task[None] | None = None
 
     async def stream_response(self, send: Send) -> None:
-        """Send all there is, and close the generator whatever happens."""
-        pings = asyncio.create_task(self._ping(send))
+        """Send all events, and pings between them."""
+        self._pings = asyncio.create_task(self._ping(send))
         try:
-            status, headers = self.status_code, self.raw_headers
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            async for name, data in self._events:
-                self._is_quiet = False
-                await _send(send, _encoded(name, data))
+            await super().stream_response(send)
         finally:
-            pings.cancel()
-            with CancelScope(shield=True):
-                await self._events.aclose()
-        await send({"type": "http.response.body", "body": b""})
+            self._pings.cancel()
 
     async def _ping(self, send: Send) -> None:
         while True:
             self._is_quiet = True
             await asyncio.sleep(self._ping_seconds)
             if self._is_quiet:
-                await _send(send, PING)
+                await send({"type": "http.response.body", "body": PING, "more_body": True})
 
-
-async def _send(send: Send, body: bytes) -> None:
-    await send({"type": "http.response.body", "body": body, "more_body": True})
+    async def _lines(self, events: AsyncGenerator[tuple[str, Any]]) -> AsyncGenerator[bytes]:
+        async with aclosing(events):
+            async for name, data in events:
+                self._is_quiet = False
+                yield _encoded(name, data)
+        if self._pings:
+            self._pings.cancel()  # nothing may follow the end
 
 
 def _encoded(name: str, data: Any) -> bytes:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
-from assistant.page.event_stream import EventStream
+from assistant.page.event_stream import EVENTS, EventStream
 from assistant.page.markdown import to_html
 from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, own_page_only
 from assistant.page.state import said
@@ -123,7 +123,7 @@ async def complete_argument(request: CompleteRequest, services: AppServices) -> 
     return {"values": await complete(link, ref, argument, request.context)}
 
 
-@router.get("/api/follow", response_class=EventStream, responses={404: FAILURE_RESPONSES[404]})
+@router.get("/api/follow", response_class=EventStream, responses=EVENTS | {404: FAILURE_RESPONSES[404]})
 async def follow(link: NamedLink, uri: str, services: AppServices) -> EventStream:
     """Send a `changed` event once a resource is followed, and whenever it has changed.
 

@@ -26,7 +26,7 @@ from assistant.chat import Chat, events
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.history import Message
 from assistant.llm.registry import Choice, Models
-from assistant.page.event_stream import EventStream
+from assistant.page.event_stream import EVENTS, EventStream
 from assistant.page.sentences import explain
 from assistant.page.shares import Clients, Shares
 from assistant.page.state import Overview
@@ -203,7 +203,7 @@ async def status(services: AppServices) -> dict[str, Any]:
     return services.overview.status()
 
 
-@router.get("/api/watch", response_class=EventStream, tags=["page"])
+@router.get("/api/watch", response_class=EventStream, responses=EVENTS, tags=["page"])
 async def watch(services: AppServices) -> EventStream:
     """Send what `/api/status` and `/api/tools` return as `state` events: at once, and at every change.
 
