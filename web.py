@@ -35,6 +35,7 @@ from assistant.page.sentences import (
     SHARED,
     explain,
     model_source,
+    pointed,
 )
 from assistant.page.shares import TURNS, Clients
 from assistant.page.state import WATCHED, Overview
@@ -49,6 +50,7 @@ from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
 from serving.http_protocol import Bounds
 from serving.kept import Kept
+from serving.logs import printable_lines
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
 from serving.settings import Hosts, ImageHosts, Key, Origins, PublicUrl, Rate, load
@@ -316,7 +318,7 @@ def _toolbox(settings: Settings, limits: Limits | None = None) -> Toolbox:
     try:
         found = _config(settings).servers()
     except ConfigError as error:
-        raise StartError(CONFIG_FAILED.format(explain(error.code, error.params))) from error
+        raise StartError(CONFIG_FAILED.format(pointed(error))) from error
     folder = _state(settings)
     trust = Trust(folder / "commands", everything=settings.web_trust_commands)
     return Toolbox(found, limits, trust, WATCHED, SignIns(folder, settings.web_public_url))
@@ -342,7 +344,7 @@ def run() -> None:
         try:
             sys.exit(asyncio.run(_check(settings)))
         except StartError as error:
-            sys.exit(str(error))
+            sys.exit(printable_lines(str(error)))
     app = create_app(settings)
 
     async def finish(seconds: float) -> None:

@@ -2,12 +2,13 @@
 import {status} from "./backend.js";
 import {$, button, h, icon} from "./elements.js";
 import {failureText, t} from "./i18n.js";
+import {switches} from "./switches.js";
 
 /** Open the panel at what waits there. */
 export function showServers() {
 	$("tab-tools").click();
 	if (!$("panel").checkVisibility()) $("panel").showPopover();
-	document.querySelector("[data-status=untrusted], [data-status=sign_in]")?.scrollIntoView();
+	document.querySelector(".fault, [data-status=untrusted], [data-status=sign_in]")?.scrollIntoView();
 }
 
 /** What does not work, in sentences. @returns {string[]} */
@@ -20,21 +21,31 @@ function problemsOf({online, servers} = status) {
 	];
 }
 
+/** Those of which the model is offered something: neither the file nor the reader has switched all of it off. */
+function wantedServers({servers, tools} = status) {
+	const isOff = switches();
+	return servers.filter(({name, status}) => {
+		const own = tools.filter(({server}) => server === name).map(({name: tool}) => ({server: name, tool}));
+		return status !== "disabled" && !(own.length ? own : [{server: name}]).every(isOff);
+	});
+}
+
 export function drawHealth() {
-	const {model, servers} = status;
-	const ready = servers.filter(server => server.status === "ready").length;
-	const wanted = servers.filter(server => server.status !== "disabled").length;
+	const {model, servers, config} = status;
+	const {length: wanted} = wantedServers();
+	const ready = wantedServers().filter(server => server.status === "ready").length;
 	const waiting = servers.filter(({status}) => status === "untrusted" || status === "sign_in");
 	const problems = problemsOf();
 	const health = ready && ready === wanted ? "ready" : wanted ? "connecting" : "none";
 	$("demo").hidden = !model.demo;
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: wanted}));
 	$("health").dataset.status = problems.length ? "down" : health;
+	const toLookAt = [
+		config && t("configBroken", {error: failureText(config)}),
+		...waiting.map(({name, status}) => t(status === "sign_in" ? "signInWaits" : "commandWaits", {name})),
+	].filter(Boolean);
 	$("banner").replaceChildren(
 		...problems.map(text => h("p", icon("unknown"), text)),
-		...waiting.map(({name, status}) => {
-			const text = t(status === "sign_in" ? "signInWaits" : "commandWaits", {name});
-			return h("p.warn", icon("unknown"), text, button(t("look"), showServers));
-		}),
+		...toLookAt.map(text => h("p.warn", icon("unknown"), text, button(t("look"), showServers))),
 	);
 }

@@ -62,7 +62,8 @@ function translate(code, params, depth) {
 	]);
 	const filled = Object.fromEntries(named);
 	const names = [...(text?.matchAll(PLACEHOLDER) ?? [])].map(([, name]) => name);
-	return text && names.every(name => filled[name] !== undefined) ? fill(text, filled) : undefined;
+	const isWhole = text && names.every(name => filled[name] !== undefined);
+	return isWhole ? fill(text, filled) + (params.place ? t("inFile", filled) : "") : undefined;
 }
 
 /** An amount is written as everywhere. @param {string} name @param {unknown} value */

@@ -2,6 +2,7 @@
 import {messageOf, reconnect, signIn, signOut, status, trust} from "./backend.js";
 import {attr, button, h, iconButton, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
+import {drawHealth} from "./health.js";
 import {failureText, localised, t, textOf} from "./i18n.js";
 import {allowForEver, listedTools} from "./preferences.js";
 import {drawExact} from "./result-view.js";
@@ -111,6 +112,15 @@ function serverBox(server, tools, prompts) {
 	return box;
 }
 
+/** Where mcp.json is broken, with its line. @param {Note} fault */
+function faultBox({code, params, text}) {
+	const [line, mark] = [textOf(params.excerpt ?? ""), Number(params.mark)];
+	const [before, here, after] = [line.slice(0, mark), line[mark] ?? " ", line.slice(mark + 1)].map(visible);
+	const shown = h("code", `${params.line} │ `, before, h("mark", here), after);
+	const said = t("configBroken", {error: failureText({code, params, detail: text})});
+	return h("section.server.fault", h("p.bad", visible(said)), line.trim() && h("pre", shown));
+}
+
 /** @param {HTMLElement} box @param {() => void} onswitch something was switched on or off */
 export function drawServers(box, onswitch) {
 	const tokens = h("p.quiet", attr({role: "status"}), tokensText(status));
@@ -124,14 +134,16 @@ export function drawServers(box, onswitch) {
 		const facts = [server, tools, prompts, off];
 		return unchanged(`server ${server.name}`, facts, () => serverBox(server, tools, prompts));
 	});
+	const fault = status.config ? [faultBox(status.config)] : [];
 	/** @type {Element[]} */
-	const shown = [tokens, h(".row", add), ...servers, ...(none ? [none] : [])];
+	const shown = [...fault, tokens, h(".row", add), ...servers, ...(none ? [none] : [])];
 	for (const child of [...box.children].filter(child => !shown.includes(child))) child.remove();
 	for (const [i, child] of shown.entries())
 		if (box.children[i] !== child) box.insertBefore(child, box.children[i] ?? null);
 	box.onchange = ({target}) => {
 		if (!(target instanceof HTMLInputElement) || target.role !== "switch") return;
 		tokens.textContent = tokensText(status);
+		drawHealth();
 		onswitch();
 	};
 }

@@ -62,6 +62,8 @@ type Status = {
 	/** What the tools may take, also of a window, before the model searches them, and what each counts for at least. */
 	toolTokens?: {max: number; share: number; each: number} | null;
 	servers: Server[];
+	/** Why mcp.json cannot be read since it was edited: the servers are those of before. */
+	config?: Note | null;
 	tools: Tool[];
 	prompts: Prompt[];
 };

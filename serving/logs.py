@@ -66,6 +66,11 @@ def printable(text: str) -> str:
     )
 
 
+def printable_lines(text: str) -> str:
+    """Return a text of several lines, each printable."""
+    return "\n".join(map(printable, text.split("\n")))
+
+
 class JsonFormatter(logging.Formatter):
     """A record as one JSON object, as collectors of logs read it."""
 

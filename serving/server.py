@@ -28,7 +28,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import tracing
 from serving.http_protocol import Bounds, http_protocol
-from serving.logs import announce, printable
+from serving.logs import announce, printable_lines
 from serving.metrics import CONNECTIONS
 from serving.streams import LOOK_SECONDS, Streams, restarting
 
@@ -270,6 +270,6 @@ def run(service: Service) -> None:
             if service.failure is None:
                 raise
     if service.failure is not None:
-        sys.exit(printable(f"无法启动：{service.failure}"))
+        sys.exit(printable_lines(f"无法启动：{service.failure}"))
     if not service.started:
         sys.exit(3)  # as uvicorn.run does

@@ -173,7 +173,7 @@ ANSWERS = ErrorAnswers(
     | dict.fromkeys(("base_unusable", "key_unusable", "template_wrong", "template_unfilled"), 422)
     | dict.fromkeys(("origin_not_allowed", "command_not_local", "variable_not_local", "models_locked"), 403)
     | dict.fromkeys(("unknown_server", "call_not_running", "not_a_picture"), 404)
-    | dict.fromkeys(("file_not_json", "file_without_servers", "config_not_editable", "config_changed"), 409)
+    | dict.fromkeys(("file_broken", "file_without_servers", "config_not_editable", "config_changed"), 409)
     | dict.fromkeys(("entry_changed", "server_exists", "too_many_servers", "command_changed"), 409)
     | dict.fromkeys(("sign_in_unwanted", "public_url_needed", "key_needed", "model_gone"), 409)
     | dict.fromkeys(("file_unreadable", "config_unwritable", "state_unwritable"), 503)

@@ -1,5 +1,6 @@
 """The sentences of all codes that leave through `web.py`."""
 
+import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,7 +8,7 @@ from assistant.chat import sentences as chat
 from assistant.llm import sentences as llm
 from assistant.toolbox import sentences as toolbox
 from serving import access
-from serving.errors import sentence
+from serving.errors import CodedError, sentence
 
 OWN = {
     **access.sentences("WEB_ALLOWED_HOSTS", "CORS_ORIGINS", "WEB_PASSWORD"),
@@ -76,6 +77,17 @@ def model_source(provider: str, held: Mapping[str, str]) -> str:
     named = "、".join(f"{PLACES[place]}里的 {name}" for name, place in held.items())
     source = KEPT_SOURCE.format(provider) if provider else named
     return SOURCE.format(source) if source else ""
+
+
+def pointed(error: CodedError) -> str:
+    """Return the sentence of an error, and below it the line of the file with a mark where it breaks."""
+    said = explain(error.code, error.params)
+    line, mark = error.params.get("excerpt", ""), error.params.get("mark", 0)
+    if not line.strip():
+        return said
+    wide = sum(unicodedata.east_asian_width(char) in "WF" for char in line[:mark])
+    number = f"{error.params['line']} | "
+    return f"{said}\n{number}{line}\n{' ' * (len(number) + mark + wide)}^"
 
 
 def explain(code: str, params: Mapping[str, Any]) -> str:

@@ -43,6 +43,7 @@ class Overview:
                 described(link) | {"shopAway": name in self._away}
                 for name, link in self._toolbox.links.items()
             ],
+            "config": said(self._toolbox.fault) if self._toolbox.fault else None,
         }
 
     def tools(self) -> dict[str, Any]:
@@ -93,7 +94,12 @@ class Overview:
         with self._watching():
             while not self._is_stopping:
                 bell = news.bell  # before all is looked at
-                now = [*map(_compared, self._toolbox.links.values()), self._models.choices(), set(self._away)]
+                now: list[Any] = [
+                    *map(_compared, self._toolbox.links.values()),
+                    self._models.choices(),
+                    set(self._away),
+                ]
+                now.append(self._toolbox.fault)
                 is_new = now != seen
                 if is_new:
                     seen = now

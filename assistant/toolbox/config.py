@@ -6,12 +6,15 @@ import logging
 import os
 import re
 from collections.abc import AsyncGenerator, Callable, Mapping
+from difflib import get_close_matches
 from functools import reduce
 from operator import getitem
 from pathlib import Path
 from typing import Any
 
-from assistant.toolbox.entries import is_entry, server_of
+from assistant.toolbox.config_places import Placed
+from assistant.toolbox.entries import SIMILAR, WORDS, is_entry, server_of
+from assistant.toolbox.json_faults import fault_at, fault_of
 from assistant.toolbox.jsonc import Document
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.server import ConfigError, Server
@@ -20,6 +23,7 @@ log = logging.getLogger(__name__)
 
 # Claude's, Cursor's and most others'; VS Code's, whose settings have it in `mcp`; Zed's; OpenCode's.
 ROOTS = ("mcpservers", "servers", "contextservers", "mcp")
+SHOWN = {*WORDS, *ROOTS}  # the words of a broken line that are shown wherever they stand
 POLL_SECONDS = 1.0  # between two looks at the file
 
 
@@ -29,25 +33,46 @@ def read_config(path: Path, environment: Mapping[str, str | None] = os.environ) 
     Raises ConfigError: the file is missing, is not a JSON object, or names no servers.
     """
     try:
-        root = read_document(path, path.read_bytes()).root
+        document = read_document(path, path.read_bytes())
     except OSError as error:
         raise ConfigError("file_unreadable", path=str(path), reason=error.strerror) from error
-    where = place_of_servers(root)
+    where = place_of_servers(document.root)
     if where is None:
-        raise ConfigError("file_without_servers", path=str(path))
+        raise without_servers(path, document)
     try:
-        entries = well_formed(reduce(getitem, where, root))
+        entries = well_formed(reduce(getitem, where, document.root))
+        placed = Placed(document, where)
     except RecursionError as error:
-        raise ConfigError("file_not_json", path=str(path), reason=str(error)) from error
-    return [server_of(name, entry, environment) for name, entry in entries.items()]
+        fault = fault_at(document.strict, 0, "json_too_deep", SHOWN)
+        raise ConfigError("file_broken", path=str(path), **fault) from error
+    found = [server_of(name, entry, environment) for name, entry in entries.items()]
+    return [placed(server) for server in found]
 
 
 def read_document(path: Path, data: bytes) -> Document:
     """Return what the file says. Raises ConfigError: it is not JSON."""
     try:
         return Document.of(data)
-    except (ValueError, RecursionError) as error:
-        raise ConfigError("file_not_json", path=str(path), reason=str(error)) from error
+    except json.JSONDecodeError as error:
+        raise ConfigError("file_broken", path=str(path), **fault_of(error, SHOWN)) from error
+
+
+def without_servers(path: Path, document: Document) -> ConfigError:
+    """Return why a file names no servers: what stands in the place of the object that does."""
+    begin = document.find([])
+    code, params = "json_not_object", {}
+    if isinstance(document.root, dict):
+        keys = {re.sub(r"[\W_]", "", key).lower(): key for key in document.root}
+        near = [close for root in ROOTS for close in get_close_matches(root, keys, 1, SIMILAR)]
+        if not near:
+            return ConfigError("file_without_servers", path=str(path))
+        key = keys[near[0]]
+        is_misspelt = near[0] not in ROOTS
+        code, params = ("json_key_misspelt" if is_misspelt else code), {"key": key, "meant": "mcpServers"}
+        member = next(each for each in document.members(begin) if each.key == key)
+        begin = member.begin if is_misspelt else member.value
+    fault = fault_at(document.strict, begin, code, SHOWN, **params)
+    return ConfigError("file_broken", path=str(path), **fault)
 
 
 def well_formed(value: Any) -> Any:
@@ -72,8 +97,8 @@ def place_of_servers(root: Any) -> list[str] | None:
 
 async def watch_config(
     path: Path, environment: Callable[[], Mapping[str, str | None]], poll_seconds: float = POLL_SECONDS
-) -> AsyncGenerator[list[Server]]:
-    """Yield what the file says each time it is edited; a broken edit is logged and passed over."""
+) -> AsyncGenerator[list[Server] | ConfigError]:
+    """Yield what the file says each time it is edited; or, and in the log, why that cannot be read."""
     before = _stamp(path)
     while True:
         await asyncio.sleep(poll_seconds)
@@ -85,6 +110,7 @@ async def watch_config(
             yield read_config(path, environment())
         except ConfigError as error:
             log.warning("%s；仍使用之前的配置", sentence_of(error.code, error.params))
+            yield error
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

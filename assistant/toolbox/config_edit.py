@@ -19,14 +19,17 @@ from typing import Any, NamedTuple
 from dotenv import dotenv_values
 
 from assistant.toolbox.config import (
+    SHOWN,
     place_of_servers,
     read_config,
     read_document,
     watch_config,
     well_formed,
+    without_servers,
 )
 from assistant.toolbox.dialects import in_dialect
 from assistant.toolbox.entries import ON, is_command, server_of, switch, variables
+from assistant.toolbox.json_faults import fault_of
 from assistant.toolbox.jsonc import Document, Member
 from assistant.toolbox.masks import hosts, masked, unmasked
 from assistant.toolbox.server import ConfigError, Server
@@ -231,11 +234,11 @@ class ConfigFile:
     def _place(self, data: bytes) -> _Place:
         document = read_document(self.path, data if data.strip() else NEW_FILE.encode())
         path = place_of_servers(document.root)
-        if path is None and isinstance(document.root, dict):
+        if path is None:
+            if (error := without_servers(self.path, document)).code != "file_without_servers":
+                raise error
             document = document.with_members(document.find([]), {"mcpServers": {}})
             path = ["mcpServers"]
-        if path is None:
-            raise ConfigError("file_without_servers", path=str(self.path))
         return _Place(document, path)
 
     @contextmanager
@@ -291,9 +294,7 @@ def _edited_entry(text: str, before: str) -> tuple[str, Any, Collection[str]]:
         known = variables(well_formed(old.root)) if hosts(old) == hosts(new) else ()
         return after, well_formed(new.root), known
     except json.JSONDecodeError as error:
-        raise CodedError("entry_not_json", line=error.lineno, column=error.colno, reason=error.msg) from error
-    except (ValueError, RecursionError) as error:  # too long a number, too deep
-        raise CodedError("entry_not_json", line=1, column=1, reason=str(error)) from error
+        raise CodedError("entry_not_json", **fault_of(error, SHOWN)) from error
 
 
 def _folded(name: str) -> str:

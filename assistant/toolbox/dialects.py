@@ -10,8 +10,9 @@ from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from assistant.toolbox.config import place_of_servers, well_formed
+from assistant.toolbox.config import SHOWN, place_of_servers, well_formed
 from assistant.toolbox.entries import is_entry
+from assistant.toolbox.json_faults import fault_of
 from assistant.toolbox.jsonc import STRING, Document
 from serving.errors import CodedError
 
@@ -85,7 +86,7 @@ def _json(text: str) -> Any:
     try:
         return Document.of(text.encode()).root
     except json.JSONDecodeError as error:
-        raise CodedError("entry_not_json", line=error.lineno, column=error.colno, reason=error.msg) from error
+        raise CodedError("entry_not_json", **fault_of(error, SHOWN)) from error
 
 
 def _flat(entry: dict[str, Any]) -> dict[str, Any]:

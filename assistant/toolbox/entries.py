@@ -6,6 +6,7 @@ import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,6 +49,7 @@ SILENT = ("name", "description", "$schema")
 OWN_SECRETS = {"OPENAI_API_KEY", "WEB_PASSWORD", "WEB_SECRET", "API_TOKEN", "OWNER_TOKEN"}
 OWN_SECRETS |= {"DATABASE_URL", "DATABASE_LISTEN_URL"}
 VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*+))?\}")
+SIMILAR = 0.75  # of 1, from which on a key is taken for another, misspelt
 MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
 
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
@@ -72,7 +74,9 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
         entry = {key: _expand(value, environment) if key in KNOWN else value for key, value in entry.items()}
         server = _with_options(_parse(name, entry), entry)
     except ConfigError as error:
-        return Server(name, error=error)
+        near = [_near(key) for key in entry.keys() - set(KNOWN) if "→" in _near(key)]
+        note = (CodedError("keys_unknown", keys=sorted(near)),) if near else ()
+        return Server(name, error=error, notes=note)
     is_sent = server.url and own
     return Server(name, error=ConfigError("variable_own", name=own[0])) if is_sent else server
 
@@ -95,6 +99,19 @@ def _folded(key: str) -> str:
 
 _SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools: each is the same key
 _SPELT |= {"environment": "env", "envs": "env", "cmd": "command"}  # OpenCode's, Goose's
+WORDS = {*_SPELT, *OAUTH, *map(_folded, TYPES)}  # what entries are made of, in lower case, without - and _
+
+
+def known_key(key: str) -> str:
+    """Return the key of ours that a key of an entry means; itself if it means none."""
+    meant = _SPELT.get(_folded(key), key)
+    return {**dict.fromkeys(URL_KEYS, "url"), "transport": "type"}.get(meant, meant)
+
+
+def _near(key: str) -> str:
+    """Return the key that a misspelt one may mean, with a mark; nothing if it is like none."""
+    near = get_close_matches(_folded(key), _SPELT, 1, SIMILAR)
+    return f"{key} → {_SPELT[near[0]]}?" if near else key
 
 
 def switch(key: str) -> tuple[str, ...]:
@@ -127,10 +144,13 @@ def _with_options(server: Server, entry: dict[str, Any]) -> Server:
         notes.append(CodedError("no_consent", key=key, tools=_names(entry, [key], []) or ["*"]))  # noqa: PERF401
     oauth = _oauth(entry, odd) if server.url else None
     unused = REACH - ({_url_key(entry), *BY_URL} if server.url else BY_COMMAND)
+    unused = {key for key in unused if entry.get(key)}
+    second = unused & ({"command"} if server.url else {*URL_KEYS})
     for code, keys in (
         ("keys_odd", odd),
-        ("keys_unused", filter(entry.get, entry.keys() & unused)),
-        ("keys_unknown", entry.keys() - set(KNOWN)),
+        ("address_twice", second),
+        ("keys_unused", unused - second),
+        ("keys_unknown", map(_near, entry.keys() - set(KNOWN))),
     ):
         if named := sorted(set(keys)):
             notes.append(CodedError(code, keys=named))
@@ -199,7 +219,9 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
     is_command = transport == "stdio"
     where = _text(entry, "command" if is_command else _url_key(entry)).strip()
     given = entry.get("args") or []
-    args = tuple(_word(each, "args") for each in given) if isinstance(given, list) else ()
+    args = (
+        tuple(_word(each, f"args[{at}]") for at, each in enumerate(given)) if isinstance(given, list) else ()
+    )
     env, headers = _texts(entry, "env"), _texts(entry, "headers")
     remember_secrets(where, args, env, headers)
     if not is_command:

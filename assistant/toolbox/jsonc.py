@@ -32,7 +32,7 @@ class Member(NamedTuple):
 
 
 class Document:
-    """A file's text; edits give another. Raises ValueError, RecursionError: it is not JSON.
+    """A file's text; edits give another. Raises JSONDecodeError, its `doc` without comments: it is no JSON.
 
     `is_part`: the braces around it are not in the file.
     """
@@ -41,8 +41,8 @@ class Document:
         self.text, self.encoding, self.is_part = text, encoding, is_part
         # Both as long as the text: what stands there stands here.
         self._bare = _COMMENT.sub(_blank, text.replace("\ufeff", " ", text[:2].count("\ufeff")))
-        self._strict = _COMMA.sub(_blank, self._bare)
-        self.root: Any = json.loads(self._strict)
+        self.strict = _COMMA.sub(_blank, self._bare)
+        self.root: Any = _parsed(self.strict)
 
     @classmethod
     def of(cls, data: bytes) -> "Document":
@@ -52,9 +52,14 @@ class Document:
             text = data.decode(encoding)
         except UnicodeDecodeError:
             encoding = "gb18030"
-            text = data.decode(encoding)
+            text = _decoded(data)
         is_part = re.match(rf"\s*{STRING}\s*:", _COMMENT.sub(_blank, text.lstrip("\ufeff"))) is not None
-        return cls(f"{{{text}}}" if is_part else text, encoding, is_part=is_part)
+        try:
+            return cls(f"{{{text}}}" if is_part else text, encoding, is_part=is_part)
+        except json.JSONDecodeError as error:
+            if not is_part:
+                raise
+            raise json.JSONDecodeError(error.msg, error.doc[1:-1], error.pos - 1) from error
 
     def data(self) -> bytes:
         """Return the file's bytes."""
@@ -62,14 +67,14 @@ class Document:
 
     def find(self, path: Sequence[str]) -> int:
         """Return where the value under these keys begins; of equal keys the last one counts."""
-        at = self._past_blanks(self._strict, 0)
+        at = self._past_blanks(self.strict, 0)
         for key in path:
             at = next(member for member in reversed(self.members(at)) if member.key == key).value
         return at
 
     def members(self, begin: int) -> list[Member]:
         """Return what stands in the object or list that begins there."""
-        text = self._strict
+        text = self.strict
         found, at, is_object = [], self._past_blanks(text, begin + 1), text[begin] == "{"
         while text[at] not in "}]":
             key, value = "*", at
@@ -84,10 +89,10 @@ class Document:
 
     def texts(self, begin: int = 0, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], int, int]]:
         """Yield of every text in the value that begins there the keys that lead to it, and its place."""
-        begin = self._past_blanks(self._strict, begin)
-        if self._strict[begin] == '"':
-            yield path, begin, _read(self._strict, begin)[1]
-        elif self._strict[begin] in "{[":
+        begin = self._past_blanks(self.strict, begin)
+        if self.strict[begin] == '"':
+            yield path, begin, _read(self.strict, begin)[1]
+        elif self.strict[begin] in "{[":
             for member in self.members(begin):
                 yield from self.texts(member.value, (*path, member.key))
 
@@ -105,13 +110,13 @@ class Document:
         """Return it with another value, and another key; the value's lines get the key's indentation."""
         edited = [(member.value, member.end, text.replace("\n", self._newline + self._indent(member.begin)))]
         if key is not None and key != member.key:
-            length = _read(self._strict, member.begin)[1]
+            length = _read(self.strict, member.begin)[1]
             edited.append((member.begin, length, json.dumps(key, ensure_ascii=False)))
         return self.edited(*edited)
 
     def with_members(self, begin: int, more: Mapping[str, Any]) -> "Document":
         """Return it with more members of the object that begins there, the last ones, like the others."""
-        members, end = self.members(begin), _read(self._strict, begin)[1] - 1
+        members, end = self.members(begin), _read(self.strict, begin)[1] - 1
         last = members[-1] if members else None
         is_line = last is not None and "\n" not in self.text[begin:end]
         outer = self._indent(begin)
@@ -180,6 +185,28 @@ class Document:
         """One level of indentation: that of the first line that has some."""
         found = re.search(r"\n([ \t]+)\S", self.text)
         return found[1] if found else "  "
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except RecursionError as error:
+        raise json.JSONDecodeError("json_too_deep", text, 0) from error
+    except ValueError as error:
+        if isinstance(error, json.JSONDecodeError):
+            raise
+        digits = re.search(r"\d{4000}", text)  # more than Python reads as a number
+        raise json.JSONDecodeError("json_too_long", text, digits.start() if digits else 0) from error
+
+
+def _decoded(data: bytes) -> str:
+    """Return a text that is not UTF-8 in the encoding of Windows' Chinese editors."""
+    try:
+        return data.decode("gb18030")
+    except UnicodeDecodeError:
+        text = data.decode(errors="replace")
+        at = text.index("\ufffd") if "\ufffd" in text else 0  # 0: it says that it is UTF-16
+        raise json.JSONDecodeError("json_encoding", text, at) from None
 
 
 def _blank(found: re.Match[str]) -> str:

@@ -8,7 +8,7 @@ from serving.network import NETWORK
 
 CONFIG = {  # mcp.json as a whole, then one of its entries
     "file_unreadable": "读不到 {path}：{reason}",
-    "file_not_json": "{path} 不是合法的 JSON：{reason}",
+    "file_broken": "{path} 第 {line} 行第 {column} 列：{reason}",
     "file_without_servers": '{path} 里没有 "mcpServers"',
     "switched_off": "在配置里被停用",
     "entry_not_object": "应当是一个对象",
@@ -26,6 +26,33 @@ CONFIG = {  # mcp.json as a whole, then one of its entries
     "variable_own": "{name} 是本项目自己的密钥，不会发给 MCP 服务器；确实要发，请另设一个变量",
     "variable_asks": "${{input:…}} 只有 VS Code 会问，请改用 ${{env:变量名}}",
 }
+
+JSON = {  # what is wrong at a place of a file
+    "json_empty": "这里什么也没有，至少应当是 {{}}",
+    "json_encoding": "这里的字节既不是 UTF-8 也不是 GB18030，请另存为 UTF-8",
+    "json_text_open": '这段文字没有结束的双引号 "（或者在文字里换了行）',
+    "json_character": "这里不能有字符 {character}",
+    "json_wide": "这里的 {character} 是全角的，要用半角的 {meant}",
+    "json_hash": "注释要用 // 开头，不能用 #",
+    "json_escape": "文字里的反斜杠要写两个：\\\\",
+    "json_after_end": "内容到这里已经结束，后面多出了东西（多了一个括号？）",
+    "json_unclosed": "文件到头了，第 {line} 行的 {opened} 还没有配上 {closing}",
+    "json_bracket": "这里是 {character}，但第 {line} 行的 {opened} 要用 {closing} 结束",
+    "json_comment_open": "这段注释没有结束的 */",
+    "json_quotes": '引号要用英文双引号 "',
+    "json_quote_missing": '这里少一个双引号 "，或者前面多了一个',
+    "json_word": "{word} 在 JSON 里要写成 {meant}",
+    "json_comma_missing": "这里少一个逗号",
+    "json_comma_extra": "这里多了一个逗号",
+    "json_colon_missing": '这里少一个冒号 ":"',
+    "json_value_missing": "这里少一个值",
+    "json_name_missing": "这里应当是一个加双引号的名称",
+    "json_too_deep": "嵌套太深",
+    "json_too_long": "这个数太长",
+    "json_not_object": "这里应当是一个对象：{{…}}",
+    "json_key_misspelt": '"{key}" 应当是 "{meant}" 吗？',
+}
+PLACED = "（{place}，第 {line} 行）"  # after what is wrong with an entry
 
 EDIT = {  # why mcp.json is not edited, or what was pasted is not understood
     "paste_empty": "还没有粘贴内容",
@@ -53,6 +80,8 @@ NOTES = {  # what is odd about an entry or a server, and did not stop it
     "tools_chosen": "按配置只提供这些工具：{only}，除了：{without}",
     "no_consent": '"{key}" 在这里不算同意；要让 {tools} 不再询问，请在页面里允许',
     "keys_odd": "读不懂这些配置项的值，或其中一部分：{keys}",
+    "keys_twice": "写了两遍的键，只有最后一个算数：{keys}",
+    "address_twice": '"command" 和 "url" 都写了，没有采用：{keys}',
     "keys_unused": "这种连接方式用不到的配置项：{keys}",
     "tools_unmatched": "配置里写了、但它没有的工具：{names}",
     "keys_unknown": "这里不认识的配置项：{keys}",
@@ -136,7 +165,7 @@ MAY_HAVE_RUN = "，这次操作可能已经执行，也可能没有。请先查�
 FAILED_WITHOUT_TEXT = "❌ 操作失败，服务器没有说明原因"
 NO_TEXT = "✅ 操作完成，但没有返回文本内容"
 
-SENTENCES = CONFIG | EDIT | NOTES | LINK | CALL | NETWORK
+SENTENCES = CONFIG | JSON | EDIT | NOTES | LINK | CALL | NETWORK
 
 
 def sentence_of(code: str, params: Mapping[str, Any]) -> str:
@@ -147,4 +176,4 @@ def sentence_of(code: str, params: Mapping[str, Any]) -> str:
     filled = {**shown, "advice": ADVICE.get(params.get("status", 0), "")}
     if isinstance(reason := params.get("reason"), dict):
         filled["reason"] = sentence_of(reason["code"], reason["params"])
-    return sentence(SENTENCES, code, filled)
+    return sentence(SENTENCES, code, filled) + (PLACED.format_map(params) if "place" in params else "")

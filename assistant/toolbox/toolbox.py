@@ -11,7 +11,7 @@ from assistant.toolbox.call import call_tool, fill_prompt
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
-from assistant.toolbox.server import Server
+from assistant.toolbox.server import ConfigError, Server
 from assistant.toolbox.sign_in import SignIn, SignIns
 from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News
@@ -37,6 +37,9 @@ class Toolbox:
         sign_ins: SignIns | None = None,
     ) -> None:
         self.news = News()
+        self.fault: ConfigError | None = (
+            None  # why an edited file cannot be read: these are of the one before
+        )
         self._watch = watch
         self.sign_ins = sign_ins or SignIns()
         self._limits = limits or Limits()
@@ -64,8 +67,15 @@ class Toolbox:
         """Close all links; a call that is under way says that its answer did not come."""
         await asyncio.gather(*(link.stop() for link in self.links.values()))
 
-    async def update(self, servers: Iterable[Server]) -> None:
-        """Take over an edited configuration; a server whose entry is the same keeps its link."""
+    async def update(self, servers: Iterable[Server] | ConfigError) -> None:
+        """Take over an edited configuration; a server whose entry is the same keeps its link.
+
+        If it cannot be read, all servers stay, and `fault` says why.
+        """
+        self.fault = servers if isinstance(servers, ConfigError) else None
+        if isinstance(servers, ConfigError):
+            self.news.ring()
+            return
         before, self.links = self.links, {}
         for server in servers:
             old = before.get(server.name)

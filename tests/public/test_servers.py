@@ -12,6 +12,7 @@ from playwright.sync_api import Page, expect
 from tests.support.asgi import serve
 from tests.support.chat_service import client, shop_server
 from tests.support.page_browser import PHONE, Open
+from tests.support.processes import replace_text
 
 
 @contextmanager
@@ -63,7 +64,7 @@ def test_what_is_not_understood_cannot_be_added(open_page: Open, tmp_path: Path)
         dialog = page.get_by_role("dialog")
         text = dialog.get_by_role("textbox", name="粘贴")
         text.fill('{\n  "a": {"url": 1 2}\n}')
-        expect(dialog).to_contain_text("第 2 行第 18 列不是合法的 JSON")
+        expect(dialog).to_contain_text("第 2 行第 17 列不是合法的 JSON")
         expect(dialog.get_by_role("button", name="添加", exact=True)).to_be_disabled()
         text.fill(json.dumps({"shop": {"url": other}, "bad": {"url": "ftp://x"}, "c": {"command": "touch"}}))
         expect(dialog.locator("section")).to_have_count(3)
@@ -140,3 +141,23 @@ def test_a_servers_page_shows_the_calls_as_they_pass(open_page: Open, tmp_path: 
         page.keyboard.press("Escape")
         expect(page.get_by_role("dialog")).to_have_count(0)
         assert entries(tmp_path)["shop"]["url"] != other
+
+
+def test_a_file_broken_meanwhile_is_shown_where_it_breaks_until_it_is_mended(
+    open_page: Open, tmp_path: Path
+) -> None:
+    with two_shops(tmp_path) as (url, _):
+        page = open_page(url, locale="en").page
+        expect(page.locator("#health")).to_have_text("1 of 1 servers")
+        whole = (tmp_path / "mcp.json").read_text()
+        replace_text(tmp_path / "mcp.json", '{"mcpServers": {\n  "shop": {"url": "SECRET" "x": 1}}}')
+        banner = page.locator("#banner .warn")
+        expect(banner).to_contain_text("mcp.json, line 2, column 27: a comma is missing here")
+        expect(banner).to_contain_text("The configuration of before is still in use")
+        banner.get_by_role("button", name="Look").click()
+        expect(page.locator(".fault")).to_be_in_viewport()
+        expect(page.locator(".fault code")).to_have_text('2 │ "shop": {"url": "***" "***": ***}}}')
+        expect(page.locator("#health")).to_have_text("1 of 1 servers")
+        replace_text(tmp_path / "mcp.json", whole)
+        expect(page.locator(".fault")).to_have_count(0)
+        expect(banner).to_have_count(0)

@@ -44,6 +44,19 @@ def test_what_is_switched_off_goes_along_with_every_question(backend: Backend, l
     assert ask(lists, backend, "three") == [{"server": "shop", "tool": "get_orders"}]
 
 
+def test_the_header_counts_no_server_of_which_all_is_off(backend: Backend, lists: Page) -> None:
+    health = lists.locator("#health")
+    expect(health).to_have_text("2 of 2 servers")
+    switch(lists, "read")
+    expect(health).to_have_text("1 of 1 servers")
+    switch(lists, "shop")
+    expect(health).to_have_text("0 of 0 servers")
+    expect(health).to_have_attribute("data-status", "none")
+    backend.model = backend.model | {"name": "another"}  # which has the list drawn anew
+    expect(lists.locator("#model")).to_have_text("another")
+    expect(health).to_have_text("0 of 0 servers")
+
+
 def test_a_prompt_that_is_off_or_of_a_server_that_is_off_is_no_starter(lists: Page) -> None:
     starters = lists.locator(".starter", has_text="·")
     expect(starters).to_contain_text(["Restock", "Tidy up"])

@@ -110,6 +110,19 @@ def test_settings_come_from_the_environment_and_empty_ones_are_none(
         Settings(_env_file=None)
 
 
+@pytest.mark.parametrize("args", [(), ("--check",)])
+def test_a_broken_config_is_shown_where_it_breaks(
+    tmp_path: Path, spawn: Spawn, args: tuple[str, ...]
+) -> None:
+    (tmp_path / "mcp.json").write_text('{"mcpServers": {\n  "手表": {"url": "SECRET"\n}}}}')
+    service = spawn("web.py", *args)
+    assert service.process.wait(60) == 1
+    log = service.log.read_text()
+    assert "mcp.json 第 3 行第 4 列：内容到这里已经结束" in log
+    assert log.endswith("\n3 | }}}}\n       ^\n")
+    assert "SECRET" not in log
+
+
 @pytest.mark.parametrize(
     ("args", "message"),
     [

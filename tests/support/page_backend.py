@@ -136,6 +136,7 @@ class Backend:
     servers: list[dict[str, Any]] = field(default_factory=list)
     tools: list[dict[str, Any]] = field(default_factory=list)
     prompts: list[dict[str, Any]] = field(default_factory=list)
+    config: dict[str, Any] | None = None  # why mcp.json cannot be read
     tool_tokens: dict[str, float] | None = field(
         default_factory=lambda: {"max": 400, "share": 0.2, "each": 2}
     )
@@ -170,7 +171,7 @@ class Backend:
         self.release()
         self.turns, self.asked, self.failure, self.canary_hits = [], [], None, []
         self.model = {"name": "scripted", "demo": False}
-        self.servers, self.prompts = [server("shop")], []
+        self.servers, self.prompts, self.config = [server("shop")], [], None
         self.keys, self.confirmed, self.trusted, self.media, self.ran = [], [], [], [], []
         self.stopped = []
         self.lists, self.completions, self.completed, self.followed = {}, [], [], []
@@ -211,6 +212,7 @@ class Backend:
         seen, told = "", self.changes
         while not self.ended:
             state = {"model": self.model, "servers": self.servers, "tools": self.tools}
+            state["config"] = self.config
             now = _json(state | {"prompts": self.prompts, "toolTokens": self.tool_tokens})
             yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
             seen = now

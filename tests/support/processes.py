@@ -58,6 +58,13 @@ def _ports() -> tuple[socket.socket, Iterator[int]]:
     return held, itertools.cycle(range(first + 1, first + PORTS_OF_A_PROCESS))
 
 
+def replace_text(path: Path, text: str) -> None:
+    """Give a file that is watched another text at once, as editors do: it is never seen half written."""
+    new = path.with_suffix(".new")
+    new.write_text(text)
+    new.replace(path)
+
+
 def free_port() -> int:
     """Return a TCP port on 127.0.0.1 on which nothing listens, another one at each call."""
     return next(filter(is_free, _ports()[1]))

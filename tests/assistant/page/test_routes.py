@@ -24,7 +24,7 @@ from assistant.toolbox.server import Server
 from tests.support import world
 from tests.support.asgi import serve
 from tests.support.chat_service import client, shop_server
-from tests.support.processes import Spawn, free_port
+from tests.support.processes import Spawn, free_port, replace_text
 from tests.support.raw_server import RawServer
 from tests.support.scripted import ScriptedModel, models_of
 
@@ -214,9 +214,18 @@ async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> No
         assert [tool["name"] for tool in first["tools"]] == ["look", "buy", "pay"]
         config = json.loads((tmp_path / "mcp.json").read_text())
         config["mcpServers"]["wrong"] = {}
-        (tmp_path / "mcp.json").write_text(json.dumps(config))
+        replace_text(tmp_path / "mcp.json", json.dumps(config))
         changed = await anext(states)
         assert [server["status"] for server in changed["servers"]] == ["ready", "disabled"]
+        assert changed["servers"][1]["params"] == {"place": "mcpServers.wrong", "line": 1}
+        mended = (tmp_path / "mcp.json").read_text()
+        replace_text(tmp_path / "mcp.json", '{"mcpServers": {"shop" {"url": "SECRET"}}}')
+        broken = await anext(states)
+        assert "第 1 行第 23 列：这里少一个冒号" in broken["config"]["text"]
+        assert broken["config"]["params"]["excerpt"] == '{"mcpServers": {"***" {"url": "***"}}}'
+        assert broken["tools"] == changed["tools"]
+        replace_text(tmp_path / "mcp.json", mended)
+        assert (await anext(states))["config"] is None
 
 
 async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once() -> None:

@@ -12,6 +12,7 @@ from assistant.toolbox import read_config
 from assistant.toolbox.config import watch_config
 from assistant.toolbox.sentences import sentence_of
 from assistant.toolbox.server import ConfigError, OAuthClient, Server
+from tests.support.processes import replace_text
 
 URL = "http://localhost:8083/mcp"
 
@@ -192,7 +193,7 @@ def test_a_file_that_names_no_servers_is_refused_by_name(tmp_path: Path, text: s
 
 
 @pytest.mark.anyio
-async def test_edits_are_seen_and_one_that_cannot_be_read_is_passed_over(
+async def test_edits_are_seen_and_one_that_cannot_be_read_says_why(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     file = tmp_path / "mcp.json"
@@ -200,11 +201,13 @@ async def test_edits_are_seen_and_one_that_cannot_be_read_is_passed_over(
     async with asyncio.timeout(10), aclosing(watch_config(file, dict, poll_seconds=0.01)) as edits:
         seen = asyncio.ensure_future(anext(edits))
         await asyncio.sleep(0)
-        file.write_text("{ half an edit")
-        while "JSON" not in caplog.text:  # noqa: ASYNC110  the log is what there is to see
-            await asyncio.sleep(0.01)
-        file.write_text(json.dumps({"mcpServers": {"new": {"url": URL}}}))
-        assert [server.name for server in await seen] == ["new"]
+        replace_text(file, "{ half an edit")
+        assert isinstance(broken := await seen, ConfigError)
+        assert (broken.code, broken.params["line"]) == ("file_broken", 1)
+        assert "第 1 行" in caplog.text
+        replace_text(file, json.dumps({"mcpServers": {"new": {"url": URL}}}))
+        assert isinstance(mended := await anext(edits), list)
+        assert [server.name for server in mended] == ["new"]
 
 
 json_values = st.recursive(

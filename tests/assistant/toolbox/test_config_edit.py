@@ -151,7 +151,9 @@ def test_an_entry_that_is_wrong_names_its_line_and_is_not_written(tmp_path: Path
     version = config.entry("a").version
     with pytest.raises(CodedError) as refused:
         config.change("a", version, '{\n  "url": "https://a/"\n  "type": "http"\n}', "a", local=True)
-    assert refused.value.params == {"line": 3, "column": 3, "reason": "Expecting ',' delimiter"}
+    params = refused.value.params
+    assert (params["line"], params["column"]) == (2, 22)  # where the comma belongs
+    assert params["reason"]["code"] == "json_comma_missing"
     for text, code in [
         ("[]", "entry_not_object"),
         ('{"url": "ftp://a"}', "url_scheme"),
@@ -231,9 +233,10 @@ def test_a_file_without_servers_gets_its_first(tmp_path: Path, text: str | None)
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("{", "file_not_json"),
-        ("[]", "file_without_servers"),
-        ('{"mcpServers": {"a": 1} "x": 2}', "file_not_json"),
+        ("{", "file_broken"),
+        ("[]", "file_broken"),
+        ('{"mcpServers": {"a": 1} "x": 2}', "file_broken"),
+        ('{"mcpServer": {"a": {}}}', "file_broken"),
     ],
 )
 def test_a_file_that_cannot_be_read_is_left_alone(tmp_path: Path, text: str, code: str) -> None:

@@ -82,7 +82,7 @@ def test_what_is_pasted_is_understood(text: str, entries: dict[str, Any]) -> Non
         ("claude mcp add-json s", "paste_not_understood"),
         ("claude mcp add", "paste_not_understood"),
         ("code --add-mcp", "paste_not_understood"),
-        ("[" * 100_000, "paste_not_understood"),
+        ("[" * 100_000, "entry_not_json"),
         ('[mcp_servers.a]\nurl = "https://x/"\nx = 1979-05-27', "paste_not_understood"),
         (f'[mcp_servers.a]\nurl = "https://x/"\nx = 0x{"f" * 5_000}', "paste_not_understood"),
         ('{"a": {"url": "https://x/", "timeout": 1e999}}', "paste_not_understood"),
