@@ -211,8 +211,12 @@ class Backend:
     async def _states(self) -> AsyncIterator[bytes]:
         seen, told = "", self.changes
         while not self.ended:
-            state = {"model": self.model, "servers": self.servers, "tools": self.tools}
-            state["config"] = self.config
+            state: dict[str, Any] = {
+                "model": self.model,
+                "config": self.config,
+                "servers": self.servers,
+                "tools": self.tools,
+            }
             now = _json(state | {"prompts": self.prompts, "toolTokens": self.tool_tokens})
             yield f"event: state\ndata: {now}\n\n".encode() if now != seen else b": idle\n\n"
             seen = now
