@@ -40,7 +40,7 @@ export function searchIn(conversations, wanted) {
 }
 
 /** Without the marks of Markdown. @param {string} text */
-const plain = text => text.replace(/\*\*|~~|`+|^#+ /gm, "").replace(/\s*\|[\s|:-]*/g, " ");
+const plain = text => text.replace(/\*\*|~~|\x60+|^#+ /gm, "").replace(/\s*\|[\s|:-]*/g, " ");
 
 /** @param {string} text @param {RegExp} pattern */
 function excerpt(text, pattern) {
