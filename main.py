@@ -86,6 +86,7 @@ class Settings(ServiceSettings):
         "", description="登录服务器 (OAuth 2.1 issuer)，它发的令牌也可以使用本服务"
     )
     mcp_public_url: PublicUrl = Field("", description="客户端看到的完整地址，令牌要写明是给它的")
+    mcp_website_url: PublicUrl = Field("", description="客户端里显示的商店网址")
     api_url: str = Field("http://127.0.0.1:8000/api", description="REST 服务的地址")
     api_token: Token = Field(SecretStr(""), description="REST 服务的令牌 (Bearer)")
     owner: bool = Field(False, description="提供店主的工具：restock、change_product、cancel_order")
@@ -285,6 +286,7 @@ def create_server(
         name="Product MCP Server",
         title="产品 MCP 服务器",
         version=VERSION,
+        website_url=settings.mcp_website_url or None,
         instructions=INSTRUCTIONS + (OWNERS_TOOLS if settings.owner else ""),
     )
 

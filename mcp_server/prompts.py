@@ -92,16 +92,19 @@ class Prompts:
         argument: types.CompletionArgument,
         _: types.CompletionContext | None,
     ) -> types.Completion:
-        """Return the known values that contain what was typed; none when the shop cannot be asked."""
+        """Return the known values that contain what was typed; none when the shop cannot be asked.
+
+        The id of a product or an order is found by its name, too.
+        """
         try:
             if isinstance(ref, types.PromptReference):
-                values = await self._values(ref.name, argument.name)
+                values = dict.fromkeys(await self._values(ref.name, argument.name), "")
             else:
                 values = await self._resources.ids(ref.uri)
         except RestError:
-            values = []
+            values = {}
         typed = argument.value.lower()
-        fitting = [value for value in values if typed in value.lower()]
+        fitting = [value for value, name in values.items() if typed in value.lower() or typed in name.lower()]
         return types.Completion(
             values=fitting[:MAX_COMPLETIONS], total=len(fitting), has_more=len(fitting) > MAX_COMPLETIONS
         )

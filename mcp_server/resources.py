@@ -130,13 +130,13 @@ class Resources:
         found = {uri: self._known(uri) for uri in uris}
         return [uri for uri, known in found.items() if known and not known[0].kinds.isdisjoint(kinds)]
 
-    async def ids(self, template: str) -> list[str]:
-        """Return the ids that fit into a template. Raises RestError."""
+    async def ids(self, template: str) -> dict[str, str]:
+        """Return the ids that fit into a template, and the name of each. Raises RestError."""
         if template not in {each.uri for each in self._offered if ID in each.uri}:
-            return []
+            return {}
         operation: rest_client.Operation = "orders" if template.startswith("shop://orders") else "products"
         known = await self._rest.look(operation, f"/{operation}", limit=MAX_LIMIT)
-        return [str(each["id"]) for each in known]
+        return {str(each["id"]): each.get("name") or each["customerName"] for each in known}
 
 
 def _is_id(text: str) -> bool:

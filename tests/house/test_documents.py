@@ -1,6 +1,9 @@
-"""Every document that is named anywhere lies in the repository."""
+"""Every document that is named anywhere lies in the repository; links say what the text says."""
 
+import json
 import re
+from base64 import b64decode
+from urllib.parse import parse_qs, urlsplit
 
 from tests.support.processes import ROOT
 from tests.support.tree import files, name
@@ -35,3 +38,17 @@ def test_every_test_that_holds_an_attack_is_there() -> None:
     named = re.findall(r"`(\S+(?:/test_\w+\.py|\.test\.js))", (ROOT / "docs" / "security.md").read_text())
     assert len(named) > 20
     assert [test for test in named if not (ROOT / "tests" / test).is_file()] == []
+
+
+def test_the_links_that_install_the_server_say_what_the_readme_says() -> None:
+    for readme in ("README.md", "README.zh-CN.md"):
+        text = (ROOT / readme).read_text(encoding="utf-8")
+        links = {
+            urlsplit(url).hostname: parse_qs(urlsplit(url).query)
+            for url in re.findall(r"\((https://\S+&config=\S+)\)", text)
+        }
+        entry = {"url": "http://localhost:8083/mcp"}
+        assert json.dumps(entry) in text
+        assert json.loads(b64decode(links["cursor.com"]["config"][0])) == entry
+        assert json.loads(links["insiders.vscode.dev"]["config"][0]) == {"type": "http", **entry}
+        assert all(link["name"] == ["product-mcp"] for link in links.values())

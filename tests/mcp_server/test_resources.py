@@ -144,6 +144,8 @@ async def test_a_shop_that_does_not_answer_is_named(era: str) -> None:
     [
         ("shop://products/{id}", "", False, ["1", "2"]),
         ("shop://products/{id}", "2", False, ["2"]),
+        ("shop://products/{id}", "耳机", False, ["2"]),
+        ("shop://orders/{id}", "客户", True, ["7"]),
         (IMAGE, "", False, ["1", "2"]),
         ("shop://products/{id}/moves", "", True, ["1", "2"]),
         ("shop://products/{id}/moves", "", False, []),
@@ -154,7 +156,7 @@ async def test_a_shop_that_does_not_answer_is_named(era: str) -> None:
 )
 async def test_ids_are_completed(template: str, typed: str, owner: bool, values: list[str]) -> None:
     api = RestService()
-    api.answers["/api/orders"] = lambda _: httpx.Response(200, json=[{"id": 7}])
+    api.answers["/api/orders"] = lambda _: httpx.Response(200, json=[{"id": 7, "customerName": "客户A"}])
     async with connect(api, owner=owner) as client:
         ref = ResourceTemplateReference(uri=template)
         completed = await client.complete(ref, {"name": "id", "value": typed})
