@@ -15,6 +15,7 @@ from tests.mcp_server.stand_ins import a_real_shop
 from tests.support.page_browser import chromium
 
 HOST = Path(main.__file__).parent / "tests" / "support" / "app_host.html"
+TWICE = "button => { button.click(); button.click(); }"
 HOSTILE = "<img src=x onerror=alert(1)>"
 
 
@@ -72,7 +73,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
         portal.wrap_async_context_manager(a_client(folder)) as client,
         chromium() as browser,
     ):
-        yield Host(browser.new_page(), portal, client)
+        yield Host(browser.new_page(viewport={"width": 720, "height": 1500}), portal, client)
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +94,7 @@ def choose_watch_and_buds(host: Host) -> FrameLocator:
 def test_products_are_chosen_into_one_order_however_often_it_is_pressed(host: Host) -> None:
     app = choose_watch_and_buds(host)
     before = host.call("get_inventory", {"productIds": [1, 2]})["structuredContent"]["result"]
-    app.locator("#buy").dblclick()
+    app.locator("#buy").evaluate(TWICE)
     expect(app.locator("#outcome")).to_contain_text("¥3,097.00")
     (bought,) = host.asked("tools/call")
     assert bought["arguments"]["input_data"]["idempotencyKey"] == bought["_meta"]["idempotency-key"]
@@ -137,7 +138,7 @@ def test_a_purchase_is_shown_while_it_waits_and_as_its_receipt(host: Host) -> No
         "_meta": {"product-mcp/error": lost},
     }
     host.page.evaluate("result => tell({method: 'ui/notifications/tool-result', params: result})", failed)
-    app.get_by_role("button", name="再试一次").dblclick()
+    app.get_by_role("button", name="再试一次").evaluate(TWICE)
     expect(app.locator("#title")).to_contain_text("已下")
     expect(app.locator("#total")).to_have_text("¥598.00")
     expect(app.locator("#again")).to_be_hidden()
@@ -176,6 +177,8 @@ def test_each_app_fits_into_300_pixels_and_takes_the_hosts_colours(host: Host, t
         expect(app.locator("html")).to_have_attribute("lang", "en")
         expect(app.locator("li").first).to_be_visible()
         assert app.locator("html").evaluate("html => html.scrollWidth") == 300
+        height = app.locator("body").evaluate("body => Math.ceil(body.getBoundingClientRect().height)")
+        host.page.wait_for_function("height => size?.width === 300 && size.height === height", arg=height)
         assert app.locator("body").evaluate("body => getComputedStyle(body).color") == "rgb(1, 2, 3)"
         is_dark = "getComputedStyle(document.documentElement).backgroundColor !== 'rgb(255, 255, 255)'"
         assert app.locator("html").evaluate(f"() => {is_dark}") is (theme == "dark")
