@@ -7,8 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ViewportSize, expect
 
+from tests.support import page_backend
 from tests.support.firefox import firefox
+from tests.support.page_backend import done, result, says
 from tests.support.page_browser import PHONE, WIDE, Shown
+from tests.support.page_questions import asks, goes_on, question
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.heavy
@@ -53,3 +56,24 @@ def test_a_purchase_is_asked_for_confirmed_and_still_there_after_a_reload(
     expect(page.locator("#health")).to_have_attribute("data-status", re.compile("ready"))
     assert shown.errors == []
     page.context.close()
+
+
+def test_a_servers_question_is_answered_by_its_form(browser: Browser) -> None:
+    page = browser.new_page(locale="zh-CN")
+    shown = Shown(page)
+    with page_backend.running() as backend:
+        page.goto(backend.url)
+        backend.say(asks(question()))
+        backend.say(goes_on(*result("c1", "booked")), says("done"), done())
+        shown.ask("book")
+        form = page.locator("form.asks")
+        form.get_by_label("Your name").fill("Bo")
+        # By keys: this driver's `fill` appends to a number, on an empty page too.
+        form.get_by_label("seats").press("Control+a")
+        page.keyboard.type("3")
+        form.get_by_label("menu").select_option("Vegetarian")
+        form.get_by_role("button", name="回答", exact=True).click()
+        expect(shown.answer).to_contain_text("done")
+        content = backend.asked[-1]["answers"]["q1"]["content"]
+        assert (content["name"], content["seats"], content["menu"]) == ("Bo", 3, "v")
+        page.context.close()
