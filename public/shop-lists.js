@@ -1,5 +1,5 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
-import {messageOf} from "./backend.js";
+import {messageOf, shopServer} from "./backend.js";
 import {$, attr, bar, h, toast} from "./elements.js";
 import {fieldsOf, followFilters} from "./fields.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
@@ -136,11 +136,32 @@ const SORTS = {
 /** @param {StockRow[]} rows @param {string} sort */
 export const sortRows = (rows, sort) => (Object.hasOwn(SORTS, sort) ? rows.toSorted(SORTS[sort]) : rows);
 
+/** @type {Map<string, HTMLElement>} the same elements again, so that nothing is loaded twice */
+const thumbnails = new Map();
+
+/** A product's picture, if it has one. @param {StockRow} row */
+function thumbnailOf(row) {
+	const {productId: id, product: {image = ""} = {}} = row;
+	const server = shopServer()?.name ?? "";
+	const key = `${server} ${id} ${image}`;
+	const box = thumbnails.get(key) ?? (image && h("span.thumb"));
+	if (!box || thumbnails.has(key)) return box;
+	thumbnails.set(key, box);
+	const draw = async () => {
+		const {drawPicture, loadStyle} = await import("./product-cards.js");
+		await loadStyle();
+		box.append(drawPicture({server, id, name: nameOf(row), price: 0, description: "", image}));
+	};
+	draw().catch(() => {});
+	return box;
+}
+
 /** @param {StockRow} row @param {number} max */
 function sayStock(row, max) {
 	const {quantity, product} = row;
 	const tag = quantity <= LOW_STOCK_PIECES && h("span.tag.warn", t(quantity ? "low" : "soldOut"));
-	const name = h("span.bar-name", nameOf(row), " ", h("small", cellText("price", product?.price)), tag);
+	const price = h("small", cellText("price", product?.price));
+	const name = h("span.bar-name", thumbnailOf(row), nameOf(row), " ", price, tag);
 	return bar(name, cellText("quantity", quantity), quantity, max);
 }
 

@@ -205,7 +205,7 @@ type Preferences = {[name in Choice]?: string} & {[name in ToolList]?: ListedToo
 type OrderLine = {productId: number; quantity: number};
 type Purchase = {customerName: string; items: OrderLine[]; idempotencyKey?: string | null};
 type Order = Purchase & {id: number; totalAmount: number; orderDate: string; status?: string};
-type StockRow = {productId: number; quantity: number; product?: {name: string; price: number; description?: string}};
+type StockRow = {productId: number; quantity: number; product?: {name: string; price: number; description?: string; image?: string}};
 /** Makes what a row unfolds to, and what is done to that when the row's item is another. */
 type Update<T> = (item: T) => void;
 type Fill<T> = (body: HTMLElement, item: T) => Update<T>;

@@ -297,6 +297,23 @@ def test_every_part_of_a_formula_is_shown_and_it_is_copied_as_tex(backend: Backe
     assert shown.page.evaluate(copied) == f"即 ${tex}$。"
 
 
+SCROLLED = """frame => {
+    frame.scrollTop = 300;
+    const [outer, head] = [frame, frame.querySelector("th")].map(one => one.getBoundingClientRect().top);
+    return [frame.scrollTop, Math.round(head - outer)];
+}"""
+
+
+def test_the_head_of_a_tall_table_stays_in_place_while_it_scrolls(backend: Backend, open_page: Open) -> None:
+    table = "| 号 | 名 |\n|---|---|\n" + "\n".join(f"| {n} | 手表 |" for n in range(80))
+    backend.say([("html", {"html": to_html(table)})], done())
+    shown = open_page(backend.url)
+    shown.ask("一")
+    scrolled, off = shown.answer.locator(".wide").evaluate(SCROLLED)
+    assert scrolled == 300
+    assert abs(off) <= 1  # a border, and parts of a pixel
+
+
 def test_a_limit_counts_down_and_then_points_to_the_way_on(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     params = {"seconds": 18, "status": 429, "reason": "tokens"}

@@ -116,6 +116,28 @@ def test_a_picture_is_read_from_its_server_and_a_broken_one_is_a_mark(
     assert backend.canary_hits == []
 
 
+def test_the_panel_shows_the_pictures_that_products_have_and_loads_each_once(
+    backend: Backend, open_page: Open
+) -> None:
+    asked: list[str] = []
+
+    async def picture(request: Request) -> Response:
+        asked.append(request.query_params["uri"])
+        return Response(base64.b64decode(PIXEL), media_type="image/png")
+
+    app = backend.app()
+    app.router.routes.append(Route("/api/picture", picture))
+    backend.run["get_inventory"] = lambda _: [STOCK[0], {"productId": 3, "quantity": 5, "product": MUG}]
+    with in_a_thread(app) as url:
+        shown = open_page(url)
+        expect(shown.page.locator("#stock .thumb img")).to_have_js_property("naturalWidth", 1)
+        backend.run["get_inventory"] = lambda _: [{"productId": 3, "quantity": 4, "product": MUG}]
+        backend.changes += 1
+        expect(shown.page.locator("#stock .bar-row", has_text="Mug").locator("b")).to_have_text("4")
+        expect(shown.page.locator("#stock .thumb img")).to_have_js_property("naturalWidth", 1)
+    assert asked == [MUG["image"]]
+
+
 def tools(page: Page) -> list[str]:
     found: list[str] = page.locator(".tool").evaluate_all(
         "all => all.filter(one => one.checkVisibility()).map(one => one.dataset.state)"
