@@ -141,7 +141,7 @@ HOSTILE = [
 ]
 
 LEFT = """([tags, attributes, classes]) => [...document.querySelectorAll(".answer .prose *")]
-    .filter(element => !element.closest("figcaption > button.copy"))
+    .filter(element => !element.closest("figure > pre + button.copy"))
     .flatMap(element => [
         ...tags.includes(element.localName) ? [] : [element.outerHTML],
         ...[...element.attributes].filter(({name}) => !attributes.includes(name))
