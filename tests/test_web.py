@@ -243,7 +243,7 @@ async def test_stop_reaches_the_model_within_the_same_breath(tmp_path: Path, ans
             async for line in response.aiter_lines():
                 if "so " in line:
                     break  # the page's Stop: the connection is closed
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             await begun.left.wait()
 
 

@@ -224,9 +224,14 @@ function filled(text, values) {
 	return (text ?? "").replace(/\{(\w+)\}/g, (_, name) => String(values?.[name] ?? ""));
 }
 
-/** @param {number} cents */
+/** As the shop's own page writes it. @param {number} cents */
 export function money(cents) {
-	const format = {style: "currency", currency: "CNY", currencyDisplay: "narrowSymbol"};
+	const format = {
+		style: "currency",
+		currency: "CNY",
+		currencyDisplay: "narrowSymbol",
+		useGrouping: "min2",
+	};
 	return new Intl.NumberFormat(language(), /** @type {any} */ (format)).format(cents / 100);
 }
 

@@ -229,7 +229,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def talking(app: ASGIApp, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, headers=headers, timeout=10) as client:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
         yield client
 
 

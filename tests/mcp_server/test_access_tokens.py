@@ -64,7 +64,7 @@ async def guarded(api: RestService | None = None, **settings: Any) -> AsyncItera
         chosen = {"mcp_auth_issuer": address, "mcp_public_url": PUBLIC, "mcp_token": SECRET} | settings
         async with (
             serving(app_for(api or RestService(), **chosen)) as url,
-            httpx.AsyncClient(base_url=url, timeout=10) as http,
+            httpx.AsyncClient(base_url=url, timeout=20) as http,
         ):
             yield Guarded(issuer, url, http)
 

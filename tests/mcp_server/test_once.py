@@ -162,7 +162,7 @@ async def test_before_2026_too_an_answer_that_is_sent_twice_buys_once() -> None:
         session = {"Mcp-Session-Id": (await http.post("/mcp", json=hello)).headers["mcp-session-id"]}
         ready = {"jsonrpc": "2.0", "method": "notifications/initialized"}
         await http.post("/mcp", json=ready, headers=session)
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             async with http.stream("POST", "/mcp", json=CALL, headers=session) as response:
                 async for _, message in events_of(response):
                     if message and message.get("method") == "elicitation/create":

@@ -148,7 +148,7 @@ async def test_an_idle_connection_is_closed_by_the_client_after_its_keepalive() 
     limits = RestLimits(keep_alive_seconds=0.05)
     async with listening(serve) as url, RestClient(url, limits=limits).opened() as rest:
         await rest.get("products", "/products", {})
-        with anyio.fail_after(5):
+        with anyio.fail_after(20):
             await closed.wait()
 
 

@@ -69,7 +69,7 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
     base = f"http://127.0.0.1:{port}"
     async with (
         serve(shop.app) as shop_url,
-        httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=10) as http,
+        httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=20) as http,
     ):
         service = spawn("main.py", "--port", str(port), "--owner", env={"API_URL": f"{shop_url}/api"})
         await anyio.to_thread.run_sync(service.wait_until_up, f"{base}/healthz")
@@ -126,7 +126,7 @@ async def test_it_ends_at_once_in_the_middle_of_a_purchase_that_hangs(spawn: Spa
             group.start_soon(
                 lambda: http.post("/mcp", json=modern_call("create_purchase", TWO_BUDS), headers=routed)
             )
-            with anyio.fail_after(10):
+            with anyio.fail_after(20):
                 await asked.wait()
             service.process.terminate()
             await anyio.to_thread.run_sync(service.process.wait, 20)

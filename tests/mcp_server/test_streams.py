@@ -51,7 +51,7 @@ async def test_a_client_cut_off_in_the_middle_of_a_call_gets_the_rest(when: str)
     shop = SlowRestService()
     async with talking(app_for(shop), Accept=BOTH) as http:
         session = await open_session(http)
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             last = await read_until_progress(http, session)
             await shop.started.wait()
             if when == "after":
@@ -71,7 +71,7 @@ async def test_another_session_cannot_read_what_was_missed() -> None:
     shop = SlowRestService()
     async with talking(app_for(shop), Accept=BOTH) as http:
         session = await open_session(http)
-        with anyio.fail_after(10):
+        with anyio.fail_after(20):
             last = await read_until_progress(http, session)
             shop.go_on.set()
             await shop.done.wait()
@@ -216,7 +216,7 @@ async def round_robin(*urls: str) -> AsyncIterator[str]:
         return StreamingResponse(answer.aiter_raw(), answer.status_code, kept)
 
     app = Starlette(routes=[Route("/mcp", forward, methods=["GET", "POST", "DELETE"])])
-    async with httpx.AsyncClient(timeout=10) as http, serving(app) as url:
+    async with httpx.AsyncClient(timeout=20) as http, serving(app) as url:
         yield url
 
 

@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from starlette.responses import JSONResponse, PlainTextResponse
 
 from tests.support.page_backend import (
+    HELD_SECONDS,
     ORDER,
     PRODUCTS,
     PURCHASE_ARGS,
@@ -134,7 +135,7 @@ def test_a_card_can_be_decided_while_the_shop_hangs_and_is_filled_in_later(
     backend: Backend, open_page: Open
 ) -> None:
     wait = threading.Event()
-    backend.run["get_inventory"] = lambda _: (wait.wait(8), STOCK)[1]
+    backend.run["get_inventory"] = lambda _: (wait.wait(HELD_SECONDS), STOCK)[1]
     shown = asked(backend, open_page, buys())
     expect(shown.button("取消")).to_be_visible()
     expect(shown.page.locator(".slot.waiting .total")).to_have_text("–")
@@ -237,6 +238,7 @@ def test_a_decided_call_is_not_unknown_while_another_of_its_answer_waits(
     steps = [message, *asks("send", {})[1:]]
     other = call("c2", "send", {}, read_only=False)[1:]
     shown = asked(backend, open_page, [*steps[:-1], *other, ("approval", {"id": "c2"}), *done("approval")])
+    expect(shown.button("确认执行")).to_have_count(2)
     shown.button("确认执行").first.click()
     again = ("approval", {"id": "c1", "code": "approval_expired", "params": {}})
     backend.say(

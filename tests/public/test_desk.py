@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 from starlette.responses import JSONResponse
 
-from tests.support.page_backend import ORDER, PRODUCTS, Backend, server, tool
+from tests.support.page_backend import HELD_SECONDS, ORDER, PRODUCTS, Backend, server, tool
 from tests.support.page_browser import Open
 
 Args = dict[str, Any]
@@ -66,7 +66,7 @@ class Shop:
 
     def _called(self, args: Args) -> Any:
         self.calls.append(args)
-        self.go_on.wait(8)
+        self.go_on.wait(HELD_SECONDS)
         return self.answers.pop(0) if self.answers else None
 
     def restock(self, args: Args) -> Any:

@@ -120,7 +120,7 @@ def test_a_purchase_made_elsewhere_shows_in_the_panel(shop: Suite, open_page: Op
     before = shown.stock("便携式移动电源")
     shop.buy("别处的客户", 3, 5)
     stock = shown.page.locator(".bar-row").filter(has_text="便携式移动电源").first.locator("b")
-    expect(stock).to_have_text(str(before - 5), timeout=2000)
+    expect(stock).to_have_text(str(before - 5), timeout=10_000)
     expect(shown.page.locator(".order").first).to_contain_text("别处的客户")
 
 

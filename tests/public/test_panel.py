@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.support.page_backend import Backend, buys, done, result, server
+from tests.support.page_backend import HELD_SECONDS, Backend, buys, done, result, server
 from tests.support.page_browser import PHONE, Open
 
 Args = dict[str, Any]
@@ -138,9 +138,10 @@ def test_what_is_shown_belongs_to_what_is_typed_however_slow_the_shop_is(
     page = open_page(backend.url).page
     expect(rows(page)).to_have_count(20)
     go_on = threading.Event()
-    backend.run["get_products"] = lambda args: (args["query"] == "耳" and go_on.wait(8), shop.products(args))[
-        1
-    ]
+    backend.run["get_products"] = lambda args: (
+        args["query"] == "耳" and go_on.wait(HELD_SECONDS),
+        shop.products(args),
+    )[1]
     find = page.get_by_label("搜索商品")
     find.fill("耳")
     find.fill("耳机 1")

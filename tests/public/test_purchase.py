@@ -206,6 +206,7 @@ def test_two_waiting_calls_go_on_together_once_both_are_decided(backend: Backend
     both = [step for call_id in ("a", "b") for step in buys(call_id)[1:3]]
     backend.say(message, both, done("approval"))
     shown.ask("买两次")
+    expect(shown.button("确认购买")).to_have_count(2)  # each comes once its bill is there
     shown.button("确认购买").first.click()
     expect(shown.page.locator('.tool[data-state="chosen"]')).to_have_count(1)
     assert len(backend.asked) == 1

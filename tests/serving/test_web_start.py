@@ -46,7 +46,7 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
 
 async def test_the_start_message_does_not_wait_for_ever_for_a_server() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
-    async with Toolbox([dead]) as toolbox, asyncio.timeout(5):
+    async with Toolbox([dead]) as toolbox, asyncio.timeout(20):
         said = await Overview(models_of(ScriptedModel()), toolbox).greeting(
             "http://localhost:8002", seconds=0.01
         )

@@ -78,7 +78,7 @@ TOLD: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ),
     (
         {"command": "npx", "env": {"A": "1"}, "args": [], "type": "http"},
-        {"keys_unused": {"keys": ["command", "env"]}},
+        {"address_twice": {"keys": ["command"]}, "keys_unused": {"keys": ["env"]}},
     ),
     ({"baseUrl": "http://127.0.0.1:9"}, {"keys_unused": {"keys": ["baseUrl"]}}),
     (
