@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -109,7 +109,7 @@ class Browser:
     async def _turn(self, approvals: dict[str, bool], edits: dict[str, Any] | None = None) -> str:
         body = {"messages": self.history, "approvals": approvals, "edits": edits or {}}
         answer, self.waiting, self.seen, self.failure, self.names = "", [], "", "", []
-        async with self.http.stream("POST", "/api/chat/stream", json=body) as response:
+        async with aclosing(await self._sent(body)) as response:
             assert response.status_code == 200, await response.aread()
             name = ""
             async for line in response.aiter_lines():
@@ -128,6 +128,14 @@ class Browser:
                     assert self.may_fail, data
                     self.failure = data["code"]
         return answer
+
+    async def _sent(self, body: dict[str, Any]) -> httpx.Response:
+        # As a browser does, it is sent anew where a kept connection was just closed, and nothing came back.
+        request = self.http.build_request("POST", "/api/chat/stream", json=body)
+        with suppress(httpx.RemoteProtocolError):
+            return await self.http.send(request, stream=True)
+        assert self.may_fail
+        return await self.http.send(request, stream=True)
 
     async def server(self) -> dict[str, Any]:
         status: dict[str, Any] = (await self.http.get("/api/status")).json()["servers"][0]
