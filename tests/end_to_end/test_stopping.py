@@ -49,7 +49,22 @@ async def held(suite: Suite, url: str) -> AsyncIterator[None]:
 
 async def stopped(suite: Suite, name: str) -> None:
     """Wait for the end of a service."""
-    assert await asyncio.to_thread(suite.running.pop(name).process.wait, 15) == -15
+    assert await asyncio.to_thread(suite.running.pop(name).process.wait, 60) == -15
+
+
+async def bought(http: httpx.AsyncClient, **more: Any) -> asyncio.Task[httpx.Response]:
+    """Buy, and return what will be answered as soon as the purchase is on its way."""
+    sent = asyncio.Event()
+
+    async def trace(event: str, _: Any) -> None:
+        if event == "http11.send_request_body.complete":
+            sent.set()
+
+    extensions = {"trace": trace}
+    buying = asyncio.create_task(http.post("/api/purchase", json=ORDER, extensions=extensions, **more))
+    async with asyncio.timeout(20):
+        await sent.wait()
+    return buying
 
 
 @pytest.mark.parametrize("engine", ENGINES)
@@ -62,8 +77,7 @@ async def test_the_shop_invites_nobody_to_buy_again_without_a_key(
     headers = {"Idempotency-Key": key} if key else {}
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=30) as http:
         async with held(suite, url):
-            buying = asyncio.create_task(http.post("/api/purchase", json=ORDER, headers=headers))
-            await asyncio.sleep(0)
+            buying = await bought(http, headers=headers)
             suite.running["api"].process.terminate()
             answer = await buying
             await stopped(suite, "api")
@@ -83,8 +97,7 @@ async def test_the_shop_waits_for_a_purchase_that_is_done_in_time(suite: Suite) 
     suite.start("api", DRAIN_SECONDS="1")
     async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=30) as http:
         with locked(suite):
-            buying = asyncio.create_task(http.post("/api/purchase", json=ORDER))
-            await asyncio.sleep(0)
+            buying = await bought(http)
             suite.running["api"].process.terminate()
             await until(lambda: is_draining(suite.api))
         assert (await buying).json()["id"] == 1

@@ -118,7 +118,7 @@ def test_a_start_is_announced_as_shown(reader: Reader, command: str, lines: list
 
 @pytest.mark.parametrize(("command", "path"), [(API, "/docs"), (MAIN, "/sse"), (MAIN, "/mcp"), (WEB, "")])
 def test_a_start_names_the_address(reader: Reader, command: str, path: str) -> None:
-    address, deadline = reader.url(command, path), time.monotonic() + 30
+    address, deadline = reader.url(command, path), time.monotonic() + 60
     while address not in reader.shown(command):  # web.py names it when its servers are connected
         assert time.monotonic() < deadline, reader.shown(command)
         time.sleep(0.05)
@@ -146,7 +146,7 @@ def test_a_configuration_that_is_missing_is_said(reader: Reader) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=150,
         check=False,
     )
     assert done.returncode != 0
@@ -307,7 +307,7 @@ def run_client(command: str, code: str, folder: Path) -> str:
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=100,
+        timeout=150,
         check=False,
     )
     unreachable = re.search(r"Request failed|Failed to fetch|network was disabled", done.stderr)

@@ -53,6 +53,7 @@ def open_page(browser: Browser) -> Iterator[Open]:
         opened.append(shown)
         shown.page.goto(url)
         expect(shown.page.locator("#health")).to_have_attribute("data-status", re.compile(r".+"))
+        shown.ready()
         return shown
 
     yield open_

@@ -1,6 +1,7 @@
 """The card shows what will run, can always be decided, and leads on from an unknown outcome or new price."""
 
 import json
+import re
 import threading
 from typing import Any
 
@@ -145,6 +146,7 @@ def test_a_card_can_be_decided_while_the_shop_hangs_and_is_filled_in_later(
 
 def test_the_total_that_was_shown_is_sent_with_the_approval(backend: Backend, open_page: Open) -> None:
     shown = asked(backend, open_page, buys())
+    expect(shown.page.locator(".slot.waiting .total")).to_have_text("¥1798.00")
     backend.say(result("c1", ORDER), done())
     shown.button("确认购买").click()
     expect(shown.page.locator(RECEIPT)).to_be_visible()
@@ -170,6 +172,7 @@ def test_a_new_price_is_said_and_can_be_confirmed(backend: Backend, open_page: O
 def unknown(backend: Backend, open_page: Open, steps: list[Step]) -> Shown:
     """The page, with a call whose outcome is unknown and what the model says of that."""
     shown = asked(backend, open_page, steps)
+    expect(shown.page.locator(".slot.waiting")).to_contain_text(re.compile("¥1798.00|确认执行"))
     lost = {"code": "outcome_unknown", "params": {"idempotencyKey": "c1"}, "unknown": True}
     backend.say(result("c1", "结果未知", failed=True, **lost), says("不知道成没成"), done())
     shown.page.locator(".slot.waiting .primary").click()
@@ -274,8 +277,10 @@ def test_what_one_tab_takes_back_no_other_tab_allows(backend: Backend, open_page
     shown.settle()
     other = Shown(shown.page.context.new_page())
     other.page.goto(backend.url)
+    other.ready()
     other.button("设置").click()
     other.button("恢复询问").click()
+    shown.page.wait_for_function("!JSON.parse(localStorage.settings).always?.length")
     shown.button("新对话").click()
     shown.ask("再买")
     assert backend.asked[-1]["autoApprove"] == []

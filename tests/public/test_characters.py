@@ -99,8 +99,9 @@ def test_the_page_goes_on_whatever_character_comes_in(backend: Backend, open_pag
     steps = WAYS[way](backend)
     shown = open_page(backend.url)
     shown.page.get_by_text("工具", exact=True).click()
-    expect(shown.page.locator(".server .card").first).to_be_visible()  # before that there are none to open
-    for summary in shown.page.locator(".server .card > summary").all():
+    cards = shown.page.locator(".server .card > summary")
+    expect(cards).to_have_count(len(backend.tools))
+    for summary in cards.all():
         summary.click()
     shown.page.get_by_text("商店", exact=True).click()
     backend.say(steps, done())

@@ -45,10 +45,12 @@ def test_the_view_stays_where_one_reads_and_a_button_leads_down(backend: Backend
     shown.begin("一")
     expect(shown.answer.locator("p")).to_have_count(60)
     scroll = shown.page.locator("#scroll")
+    at = scroll.evaluate("box => box.scrollHeight - box.clientHeight") - 800
+    expect(scroll).to_have_js_property("scrollTop", at + 800)
     scroll.hover()
     shown.page.mouse.wheel(0, -800)
+    expect(scroll).to_have_js_property("scrollTop", at)  # it glides there
     expect(shown.button("回到最新")).to_be_visible()
-    at = scroll.evaluate("box => box.scrollTop")
     more.set()
     expect(shown.answer.locator("p")).to_have_count(120)
     assert scroll.evaluate("box => box.scrollTop") == at
@@ -200,8 +202,10 @@ def test_five_hundred_messages_open_at_the_end(backend: Backend, open_page: Open
           entries.push({message: {role: "assistant", content: `a${i}`}, html: `<p>a${i}</p>`.repeat(5)});
         }
         const id = JSON.parse(localStorage.settings).current;
-        const put = request.result.transaction("conversations", "readwrite").objectStore("conversations");
-        put.put({id, title: "long", at: 1, entries, calls: {}, approvals: {}}).onsuccess = resolve;
+        const change = request.result.transaction("conversations", "readwrite");
+        const long = {id, title: "long", at: 1, entries, calls: {}, approvals: {}};
+        change.objectStore("conversations").put(long);
+        change.oncomplete = resolve;
       };
     })"""
     shown.page.evaluate(fill)

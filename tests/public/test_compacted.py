@@ -20,6 +20,7 @@ def ask(page: Page, backend: Backend, question: str, *before: list[Step]) -> lis
     page.locator("#input").fill(question)
     page.keyboard.press("Enter")
     expect(page.locator("#chat > .scroll > .log > .answer").last).to_contain_text(question.upper())
+    expect(page.locator("#send.stop")).to_have_count(0)
     return [message["content"] for message in backend.asked[-1]["messages"]]
 
 

@@ -38,7 +38,7 @@ def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("axe")
     version = json.loads((here / "package.json").read_text())["devDependencies"]["axe-core"]
     command = [npm, "install", "--no-save", "--no-audit", "--no-fund", "--silent", f"axe-core@{version}"]
-    got = subprocess.run(command, cwd=folder, timeout=100, check=False, capture_output=True)
+    got = subprocess.run(command, cwd=folder, timeout=150, check=False, capture_output=True)
     script = folder / "node_modules/axe-core/axe.min.js"
     if got.returncode or not script.exists():
         if os.environ.get("CI") == "true":

@@ -10,18 +10,13 @@ from tests.support.page_backend import Backend, done, says
 from tests.support.page_browser import Open, Shown
 
 
-def reload(shown: Shown) -> None:
-    shown.page.reload()
-    expect(shown.page.locator("main[aria-busy]")).to_have_count(0)
-
-
 def test_what_streamed_before_a_reload_stays_and_is_said_anew(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     drawn = ("html", {"html": "<p>前半<b>句</b></p>"})
     backend.say([("text", {"delta": "前半句"}), drawn, threading.Event()])
     shown.begin("一")
     expect(shown.answer.locator("b")).to_have_text("句")
-    reload(shown)
+    shown.reload()
     expect(shown.answer).to_contain_text("前半句")
     expect(shown.page.locator(".note")).to_contain_text("回答中断了")
     backend.say(says("整句"), done())
@@ -42,20 +37,20 @@ def test_what_the_browser_has_not_stored_when_the_page_is_left_is_there_again(
     backend.say(says("一答"), done())
     shown.page.evaluate(NEVER_STORED.format("put"))
     shown.ask("一")
-    reload(shown)
+    shown.reload()
     expect(shown.answer).to_contain_text("一答")
-    reload(shown)  # by now it is stored, and nothing older comes back
+    shown.reload()  # by now it is stored, and nothing older comes back
     expect(shown.answer).to_contain_text("一答")
     shown.page.evaluate(NEVER_STORED.format("put"))
     backend.say(says("二答"), done())
     shown.ask("二")
-    reload(shown)
+    shown.reload()
     expect(shown.page.locator(".answer")).to_have_count(2)
     expect(shown.answer).to_contain_text("二答")
     shown.page.evaluate(NEVER_STORED.format("delete"))
     shown.page.get_by_role("button", name="删除 一").click()
     expect(shown.page.locator("#chats .open")).to_have_count(0)
-    reload(shown)
+    shown.reload()
     expect(shown.page.locator(".starter").first).to_be_visible()
     expect(shown.page.locator("#chats .open")).to_have_count(0)
 
@@ -127,7 +122,7 @@ def test_each_conversation_keeps_its_draft(backend: Backend, open_page: Open) ->
     expect(shown.input).to_have_value("")
     expect(chip).to_have_count(0)
     shown.input.fill("新的")
-    reload(shown)
+    shown.reload()
     expect(shown.input).to_have_value("新的")
     shown.page.locator("#chats .open").click()
     expect(shown.input).to_have_value("写到一半")
@@ -135,7 +130,7 @@ def test_each_conversation_keeps_its_draft(backend: Backend, open_page: Open) ->
     backend.say(says("好"), done())
     shown.input.press("Enter")
     expect(shown.answer).to_contain_text("好")
-    reload(shown)
+    shown.reload()
     expect(shown.input).to_have_value("")
     expect(chip).to_have_count(0)
 
@@ -148,13 +143,13 @@ def test_an_edit_stays_when_one_taps_elsewhere(backend: Backend, open_page: Open
     field.fill("改一")
     shown.page.locator("#scroll").click(position={"x": 5, "y": 5})
     expect(field).to_have_value("改一")
-    reload(shown)
+    shown.reload()
     expect(field).to_have_value("改一")
     backend.say(says("好"), done())
     shown.page.locator(".mine").get_by_role("button", name="发送").click()
     expect(shown.page.locator(".bubble")).to_have_text("改一")
     expect(shown.answer).to_contain_text("好")
-    reload(shown)
+    shown.reload()
     expect(field).to_have_count(0)
 
 
@@ -165,7 +160,7 @@ def test_back_and_a_link_lead_to_a_conversation(backend: Backend, open_page: Ope
     first = shown.page.url
     assert re.search(r"/\?x=1#/[\w.-]+$", first)
     shown.button("新对话").click()
-    assert shown.page.url == first.split("#")[0]
+    expect(shown.page).to_have_url(first.split("#")[0])
     shown.ask("二")
     shown.page.go_back()
     expect(title).to_have_text("一")

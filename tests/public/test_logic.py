@@ -18,7 +18,7 @@ def test_the_pages_logic_holds() -> None:
     options = [f"--disable-warning={name}" for name in quiet]
     command = [require("node"), *options, "--test", *map(str, files)]
     env = os.environ | {"TZ": "UTC"}
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=env)
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=150, check=False, env=env)
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert files
 

@@ -137,13 +137,17 @@ def test_what_is_shown_belongs_to_what_is_typed_however_slow_the_shop_is(
 ) -> None:
     page = open_page(backend.url).page
     expect(rows(page)).to_have_count(20)
-    go_on = threading.Event()
-    backend.run["get_products"] = lambda args: (
-        args["query"] == "耳" and go_on.wait(HELD_SECONDS),
-        shop.products(args),
-    )[1]
+    asked, go_on = threading.Event(), threading.Event()
+
+    def products(args: Args) -> list[Any]:
+        asked.set()
+        assert args["query"] != "耳" or go_on.wait(HELD_SECONDS)
+        return shop.products(args)
+
+    backend.run["get_products"] = products
     find = page.get_by_label("搜索商品")
     find.fill("耳")
+    assert asked.wait(HELD_SECONDS)
     find.fill("耳机 1")
     find.fill("耳机 13")
     expect(page.locator("#shop")).to_have_attribute("aria-busy", "true")

@@ -112,6 +112,7 @@ def test_a_picture_is_read_from_its_server_and_a_broken_one_is_a_mark(
         shown.ask("一")
         expect(shown.page.locator(".product .mark")).to_have_count(2)
         expect(shown.page.locator(".product img")).to_have_count(2)
+        expect(shown.page.locator(".product img").first).to_have_js_property("naturalWidth", 1)
     assert {each["uri"] for each in asked} == {MUG["image"], "shop://gone"}
     assert backend.canary_hits == []
 

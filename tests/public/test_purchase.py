@@ -37,6 +37,7 @@ def test_enter_on_the_focused_button_confirms_but_not_the_one_meant_for_the_ques
     shown = open_page(backend.url, script="window.now = 0; Date.now = () => window.now")
     backend.say(buys())
     shown.ask("买 2 个")
+    expect(shown.page.locator(".slot.waiting .total")).to_have_text("¥1798.00")
     expect(shown.button("确认购买")).to_be_focused()
     shown.page.keyboard.press("Enter")
     expect(shown.button("确认购买")).to_be_focused()
@@ -209,6 +210,7 @@ def test_two_waiting_calls_go_on_together_once_both_are_decided(backend: Backend
     expect(shown.button("确认购买")).to_have_count(2)  # each comes once its bill is there
     shown.button("确认购买").first.click()
     expect(shown.page.locator('.tool[data-state="chosen"]')).to_have_count(1)
+    expect(shown.page.locator(".slot.waiting .left")).to_have_text("购买后剩余 46")  # drawn anew
     assert len(backend.asked) == 1
     backend.say(result("a", ORDER), result("b", "已取消", failed=True), done())
     shown.button("取消").click()

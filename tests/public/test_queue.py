@@ -43,6 +43,7 @@ def test_questions_wait_in_their_order_and_go_out_one_after_another(
         backend.say(says(text), done())
     shown = open_page(backend.url)
     shown.begin("a")
+    expect(shown.answer).to_contain_text("one")  # by then it has been asked
     type_in(shown, "b", "c")
     assert len(backend.asked) == 1
     held.set()
@@ -99,7 +100,7 @@ def test_a_reload_keeps_what_waits_and_sends_nothing_twice(
     shown = open_page(backend.url)
     shown.begin("a")
     type_in(shown, "b")
-    shown.page.reload()
+    shown.reload()
     expect(chips(shown)).to_have_count(1)
     backend.say(says("two"), done())
     chips(shown).get_by_role("button", name="正在进行的调用一结束就发送").click()

@@ -19,6 +19,8 @@ from tests.support.scripted import ScriptedModel, calls
 from tests.support.scripted import says as answer
 from web import create_app
 
+# A tab that is opened waits for the one that answers, for a time: then it leaves the call to that one.
+NONE_WAITS = "async () => !(await navigator.locks.query()).pending.length"
 RUNNING = '.tool[data-state="running"]'
 
 
@@ -115,6 +117,7 @@ def test_another_tab_does_not_ask_for_what_this_one_waits_for(backend: Backend, 
     other = Shown(shown.page.context.new_page())
     other.page.goto(backend.url)
     expect(other.card).to_have_attribute("data-state", "halted")
+    other.page.wait_for_function(NONE_WAITS)
     wait.set()
     shown.settle()
     expect(other.answer).to_contain_text("没有")

@@ -154,6 +154,7 @@ def test_a_row_of_the_list_stays_the_same_element_while_others_change(
 def test_keys_do_what_their_list_says(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     press = shown.page.keyboard.press
+    shown.page.evaluate("import('./static/shortcuts.js')")  # which is loaded after the page
     shown.ask("一")
     press("ArrowUp")
     expect(shown.page.locator(".mine textarea")).to_be_focused()

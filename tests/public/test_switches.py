@@ -21,8 +21,7 @@ def lists(backend: Backend, open_page: Open) -> Page:
 
 def switch(page: Page, name: str) -> None:
     """The switch has the focus, and a key turns it."""
-    page.get_by_role("switch", name=f"Offer {name} to the model").focus()
-    page.keyboard.press("Space")
+    page.get_by_role("switch", name=f"Offer {name} to the model").press("Space")
 
 
 def ask(page: Page, backend: Backend, question: str) -> object:
@@ -30,6 +29,7 @@ def ask(page: Page, backend: Backend, question: str) -> object:
     page.locator("#input").fill(question)
     page.keyboard.press("Enter")
     expect(page.locator(".answer").last).to_contain_text(question.upper())
+    expect(page.locator("#send.stop")).to_have_count(0)
     return backend.asked[-1]["off"]
 
 
@@ -39,6 +39,7 @@ def test_what_is_switched_off_goes_along_with_every_question(backend: Backend, l
     switch(lists, "get_orders")
     assert ask(lists, backend, "two") == [{"server": "files"}, {"server": "shop", "tool": "get_orders"}]
     lists.reload()
+    expect(lists.locator("main:not([aria-busy])")).to_be_visible()
     expect(lists.get_by_role("switch", name="Offer files to the model")).not_to_be_checked()
     switch(lists, "files")
     assert ask(lists, backend, "three") == [{"server": "shop", "tool": "get_orders"}]

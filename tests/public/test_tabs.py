@@ -11,6 +11,7 @@ from tests.support.page_browser import Open, Shown
 def other_tab(shown: Shown) -> Shown:
     other = Shown(shown.page.context.new_page())
     other.page.goto(shown.page.url)
+    other.ready()
     expect(other.page.locator("#title")).to_have_text(shown.page.locator("#title").inner_text())
     return other
 
@@ -42,8 +43,9 @@ def test_while_one_tab_answers_the_other_may_ask_too_and_nothing_is_lost(
     shown.begin("二")
     expect(shown.page.locator(".mine")).to_have_text(["一", "二"])
     backend.say(says("三答"), done())
-    other.ask("三")
-    expect(other.page.locator("#toast")).to_contain_text("另一个标签页")
+    other.begin("三")
+    expect(other.page.locator("#toast")).to_contain_text("另一个标签页")  # which goes by itself
+    other.settle()
     go_on.set()
     expect(shown.answer).to_contain_text("二答")
     expect(other.page.locator(".mine")).to_have_text(["一", "三"])

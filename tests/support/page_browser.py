@@ -86,6 +86,14 @@ class Shown:
     def button(self, name: str) -> Locator:
         return self.page.get_by_role("button", name=name, exact=True)
 
+    def ready(self) -> None:
+        """Wait for what the browser keeps: then the page draws it, and gives the input the focus."""
+        expect(self.page.locator("main:not([aria-busy])")).to_be_visible()
+
+    def reload(self) -> None:
+        self.page.reload()
+        self.ready()
+
     def ask(self, text: str) -> None:
         """Ask, and wait until the answer has ended."""
         self.begin(text)
@@ -93,7 +101,7 @@ class Shown:
 
     def begin(self, text: str) -> None:
         """Ask, and wait until the question is on the screen."""
-        expect(self.page.locator("main[aria-busy]")).to_have_count(0)
+        self.ready()
         before = self.page.locator(".mine").count()
         self.input.fill(text)
         self.input.press("Enter")

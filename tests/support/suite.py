@@ -151,7 +151,7 @@ class Browser:
         return False
 
 
-async def until(true: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
+async def until(true: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await true():  # noqa: ASYNC110  as the page polls
             await asyncio.sleep(0.05)

@@ -179,7 +179,7 @@ def event(message: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("steps", "limits", "code"),
     [
-        (9, Limits(call_seconds=0.4), None),
+        (17, Limits(call_seconds=1.5), None),
         (10**9, Limits(call_seconds=0.4, longest_call_seconds=0.6), "late"),
     ],
 )
