@@ -29,7 +29,10 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 			);
 			return failed;
 		} catch (error) {
-			const again = button(t("unknownRetry"), async () => box.replaceWith(await send(args, agreed)));
+			const again = button(t("unknownRetry"), async () => {
+				again.disabled = true; // a second press would lose its answer
+				box.replaceWith(await send(args, agreed));
+			});
 			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);
 			return box;
 		}
