@@ -22,6 +22,8 @@ export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
 	answering = null;
 	#isDue = false; // to go on, as soon as the other calls of the round have ended
+	/** @type {(() => void) | null} what was pressed while an answer came, for its end */
+	#pressed = null;
 
 	/** @param {Conversation} conversation @param {Page} page @param {(controller: any) => ConversationView} makeView any: this */
 	constructor(conversation, page, makeView, follow = followTurn) {
@@ -48,6 +50,7 @@ export class ConversationController {
 		if (!this.answering) return;
 		this.answering.abort();
 		this.#isDue = false;
+		this.#pressed = null;
 		for (const id of openCalls(this.conversation)) {
 			const {at, readOnly, questions = []} = this.conversation.calls[id] ?? {};
 			if (questions.length) this.conversation.calls[id].questions = [];
@@ -132,7 +135,7 @@ export class ConversationController {
 	decide(id, yes, {forEver = false, total = null} = {}) {
 		const {conversation} = this;
 		const {approvals, calls} = conversation;
-		if (this.answering || id in approvals) return;
+		if (id in approvals) return;
 		approvals[id] = yes;
 		calls[id].confirmed = total === null ? null : {total};
 		if (yes && forEver) allowForEver(calls[id]);
@@ -142,7 +145,8 @@ export class ConversationController {
 	/** Other arguments for a call that waits: another stands for it, which waits in its place. @param {string} id @param {Params} args */
 	change(id, args) {
 		const {conversation} = this;
-		if (this.answering || id in conversation.approvals) return;
+		if (id in conversation.approvals) return;
+		if (this.answering) return this.#atEnd(() => this.change(id, args));
 		conversation.edits = {[id]: args};
 		this.answer();
 	}
@@ -154,25 +158,34 @@ export class ConversationController {
 		this.#goOn(id);
 	}
 
+	/** The card is there before the answer has ended. @param {() => void} press */
+	#atEnd(press) {
+		this.#pressed = press;
+	}
+
 	/** Once all is decided that waits. @param {string} id of the call about which something was */
 	#goOn(id) {
 		const {conversation} = this;
 		const {approvals, calls} = conversation;
 		this.save();
 		const othersWait = standing(conversation) === "waiting";
+		const isAnswering = this.answering !== null;
 		for (const open of openCalls(conversation)) {
-			calls[open].chosen = othersWait && (approvals[open] || calls[open].questions?.length);
+			const {waiting, questions = []} = calls[open];
+			const isHeld = othersWait || (isAnswering && waiting);
+			calls[open].chosen = isHeld && (approvals[open] || (othersWait && questions.length));
 		}
-		this.#isDue = !othersWait && this.answering !== null;
+		this.#isDue = !othersWait && isAnswering;
 		if (othersWait || this.#isDue) this.view.card(id);
 		else this.answer();
 	}
 
 	/** Make the same call again, at once if its outcome is unknown, else once it is confirmed. @param {string} id */
 	repeat(id) {
+		if (this.answering) return this.#atEnd(() => this.repeat(id));
 		const {conversation} = this;
 		const entries = entriesBefore(conversation, id);
-		if (this.answering || !entries) return;
+		if (!entries) return;
 		const call = conversation.calls[id];
 		conversation.entries = entries;
 		if (call.unknown) conversation.approvals[id] = true;
@@ -226,16 +239,17 @@ export class ConversationController {
 		this.answering = null;
 		this.save(); // only now do the other tabs hear of it
 		this.view.finish();
-		if (this.#isDue) {
-			this.#isDue = false;
-			return this.answer();
-		}
+		const [isDue, pressed] = [this.#isDue && standing(this.conversation) !== "waiting", this.#pressed];
+		this.#isDue = false;
+		this.#pressed = null;
+		if (isDue) return this.answer();
 		if (end.reason === "next") controller.abort();
 		const isDecided = standing(this.conversation) !== "waiting";
 		const goesOn = ["stop", "rounds", "next"].includes(end.reason) && isDecided;
 		const isNext = goesOn && this.conversation.queued?.length;
 		if (!isNext) this.explain(end);
 		this.page.ended(this, end.reason);
+		pressed?.();
 		if (isNext) this.askNext();
 	}
 

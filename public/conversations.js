@@ -82,7 +82,8 @@ export class Conversations {
 	/** @param {Conversation} conversation */
 	save(conversation) {
 		this.byId.set(conversation.id, conversation);
-		this.#write(conversation, table => this.#put(table, conversation));
+		const isBusy = this.hooks.isBusy(conversation); // by the time that it is written, its answer may have ended
+		this.#write(conversation, table => this.#put(table, conversation, isBusy));
 	}
 
 	/** @param {Conversation} conversation */
@@ -132,11 +133,11 @@ export class Conversations {
 		onchange(conversation);
 	}
 
-	/** @param {IDBObjectStore} table @param {Conversation} conversation */
-	async #put(table, conversation) {
+	/** @param {IDBObjectStore} table @param {Conversation} conversation @param {unknown} isBusy */
+	async #put(table, conversation, isBusy) {
 		const stored = await settled(table.get(conversation.id));
 		if (stored && stored.version !== conversation.version) {
-			if (!this.hooks.isBusy(conversation)) return this.#adopt(conversation.id);
+			if (!isBusy) return this.#adopt(conversation.id);
 			this.#branchOff(conversation, stored);
 		}
 		const version = `${this.#tab} ${uniqueId()}`;

@@ -43,7 +43,7 @@ def test_a_purchase_is_asked_for_confirmed_and_still_there_after_a_reload(
     shown.ask("有哪些商品？")
     expect(shown.answer).to_contain_text("无线蓝牙耳机Pro")
     before = len(shop.orders())
-    shown.begin("帮客户A买 2 个无线蓝牙耳机Pro")
+    shown.ask("帮客户A买 2 个无线蓝牙耳机Pro")
     shown.button("确认购买").click()
     expect(page.get_by_role("group", name="订单已生成")).to_contain_text(f"订单号 #{before + 1}")
     shown.settle()

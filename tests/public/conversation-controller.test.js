@@ -13,6 +13,7 @@ function control(conversation) {
 	return {controller, turns, told: controller.view.told};
 }
 
+const settled = () => new Promise(setImmediate); // what has ended has been told
 const waiting = ids => Object.fromEntries(ids.map(id => [id, {server: "s", tool: "t", waiting: true}]));
 const asking = (...ids) => conversationOf([user("a"), assistant("", ...ids)], waiting(ids));
 const contents = ({entries}) => entries.map(({message}) => message.content);
@@ -48,12 +49,43 @@ for (const [first, second] of [
 	});
 }
 
-test("nothing is decided while an answer is coming, for it would not be sent", () => {
+test("what is decided while the answer is still coming goes out at its end", async () => {
 	const conversation = asking("x", "y");
-	const {controller} = control(conversation);
+	const {controller, turns} = control(conversation);
 	controller.answer();
 	controller.decide("x", true);
-	assert.deepEqual(conversation.approvals, {});
+	controller.decide("x", false);
+	assert.deepEqual([conversation.approvals, conversation.calls.x.chosen], [{x: true}, true]);
+	controller.decide("y", false);
+	turns[0]({reason: "approval"});
+	await settled();
+	assert.deepEqual([conversation.approvals, turns.length], [{x: true, y: false}, 2]);
+});
+
+test("a decision while the answer is coming waits for the others", async () => {
+	const conversation = asking("x", "y");
+	const {controller, turns} = control(conversation);
+	controller.answer();
+	controller.decide("x", true);
+	turns[0]({reason: "approval"});
+	await settled();
+	assert.equal(turns.length, 1);
+	controller.decide("y", true);
+	assert.equal(turns.length, 2);
+});
+
+test("a call is changed or made again once the answer has ended that was coming", async () => {
+	for (const press of ["change", "repeat"]) {
+		const conversation = asking("x");
+		const {controller, turns} = control(conversation);
+		controller.answer();
+		if (press === "repeat") Object.assign(conversation.calls.x, {waiting: false, unknown: true, result: "?"});
+		controller[press]("x", {n: 3});
+		assert.equal(turns.length, 1);
+		turns[0]({reason: "stop"});
+		await settled();
+		assert.equal(turns.length, 2);
+	}
 });
 
 test("the answer goes on once every call is decided", () => {

@@ -100,6 +100,7 @@ def test_on_a_phone_nothing_of_a_bill_is_cut_and_every_button_is_in_reach(
 
 def test_at_400_percent_a_confirmation_can_be_read_and_reached(backend: Backend, open_page: Open) -> None:
     shown = asked(backend, open_page, buys(), viewport={"width": 320, "height": 256})
+    expect(shown.page.locator(".slot.waiting .total")).to_have_text("¥1798.00")
     assert shown.page.locator("#scroll").evaluate("box => box.clientHeight") > 128  # half of the screen
     for part in (".bill", ".facts", ".primary"):
         shown.page.locator(f".slot.waiting {part}").scroll_into_view_if_needed()

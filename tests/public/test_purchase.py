@@ -129,7 +129,8 @@ def test_a_purchase_cut_off_by_a_reload_is_unknown_and_repeats_under_the_same_id
     backend.say(buys())
     shown.ask("买 2 个")
     backend.say([threading.Event()])
-    shown.button("确认购买").click()
+    with shown.page.expect_response("**/api/chat/stream"):
+        shown.button("确认购买").click()
     expect(shown.button("停止")).to_be_visible()
     shown.page.reload()
     expect(shown.card).to_have_attribute("data-state", "unknown")

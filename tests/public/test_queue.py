@@ -58,6 +58,7 @@ def test_one_that_waits_is_taken_back_and_edited(
     backend.say(says("two"), done())
     shown = open_page(backend.url)
     shown.begin("a")
+    expect(shown.answer).to_contain_text("one")  # by then it has been asked
     type_in(shown, "b")
     chips(shown).get_by_role("button", name="取回修改").click()
     expect(chips(shown)).to_have_count(0)
@@ -73,6 +74,7 @@ def test_the_button_stops_where_nothing_is_typed_and_what_waits_stays(
 ) -> None:
     shown = open_page(backend.url)
     shown.begin("a")
+    expect(shown.answer).to_contain_text("one")  # by then it has been asked
     type_in(shown, "b")
     shown.button("停止").click()
     shown.settle()
@@ -88,6 +90,7 @@ def test_the_button_stops_where_nothing_is_typed_and_what_waits_stays(
 def test_a_click_sends_it_to_wait_too(backend: Backend, held: threading.Event, open_page: Open) -> None:
     shown = open_page(backend.url)
     shown.begin("a")
+    expect(shown.answer).to_contain_text("one")  # by then it has been asked
     shown.input.fill("b")
     shown.button("发送").click()
     expect(chips(shown)).to_have_count(1)
@@ -99,6 +102,7 @@ def test_a_reload_keeps_what_waits_and_sends_nothing_twice(
 ) -> None:
     shown = open_page(backend.url)
     shown.begin("a")
+    expect(shown.answer).to_contain_text("one")  # by then it has been asked
     type_in(shown, "b")
     shown.reload()
     expect(chips(shown)).to_have_count(1)

@@ -101,7 +101,8 @@ def test_what_was_stopped_is_not_asked_for_again_after_a_reload(backend: Backend
     backend.say(call("a", "get_products", {}), [threading.Event()])
     shown.begin("一")
     expect(shown.page.locator(RUNNING)).to_be_visible()
-    shown.button("停止").click()
+    with shown.page.expect_response("**/api/calls/a/stop"):
+        shown.button("停止").click()
     shown.settle()
     shown.page.reload()
     expect(shown.page.get_by_role("button", name="继续")).to_be_visible()

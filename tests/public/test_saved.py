@@ -125,6 +125,7 @@ def test_a_search_shows_what_it_found_and_leads_there(backend: Backend, open_pag
     expect(shown.page.locator(".prose", has_text="答0")).to_be_in_viewport()
     assert shown.page.evaluate("[...CSS.highlights.get('found')].map(String)") == ["答0。长"]
     search.fill("客户A")
+    expect(shown.page.locator("#chats mark")).to_have_text("客户A")
     shown.page.locator("#chats .open").click()
     expect(shown.card.locator("summary").first).to_be_focused()
 
@@ -183,6 +184,7 @@ def test_a_phones_list_shows_what_can_be_done_once_it_is_asked_for(backend: Back
     shown.button("对话").tap()
     expect(shown.button("删除 一")).not_to_be_visible()
     shown.button("更多操作 一").tap()
+    expect(shown.button("删除 一")).to_be_visible()
     box = shown.button("删除 一").bounding_box()
     assert box is not None
     assert min(box["width"], box["height"]) >= 44
