@@ -132,7 +132,7 @@ class Browser:
     async def _sent(self, body: dict[str, Any]) -> httpx.Response:
         # As a browser does, it is sent anew where a kept connection was just closed, and nothing came back.
         request = self.http.build_request("POST", "/api/chat/stream", json=body)
-        with suppress(httpx.RemoteProtocolError):
+        with suppress(httpx.RemoteProtocolError, httpx.NetworkError):  # it was ended, or was reset
             return await self.http.send(request, stream=True)
         assert self.may_fail
         return await self.http.send(request, stream=True)
