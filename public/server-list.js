@@ -35,16 +35,18 @@ function toolCard(tool) {
 	return h("details.card", attr({ontoggle: fill}), summary, body);
 }
 
-/** A command of `mcp.json` that this machine has not run before, in full. @param {Server} server */
-function commandBox({name, fingerprint = "", params = {}}) {
+/** What of `mcp.json` waits for consent: a command in full, or variables and who is sent them. @param {Server} server */
+function consentBox(server) {
+	const {name, transport, fingerprint = "", params = {}} = server;
 	const labels = {command: "command", args: "args", cwd: "folder", env: "environment"};
 	const facts = Object.entries(labels).flatMap(([key, label]) => [
 		h("dt", t(label)),
 		h("dd", drawExact(textOf(params[key] ?? "–"))),
 	]);
 	const start = () => trust(name, fingerprint).catch(error => toast(messageOf(error)));
-	const ask = h("p", t("commandAsk"));
-	return h(".slot.waiting", ask, h("dl.command", facts), button(t("startIt"), start, ".primary"));
+	const isCommand = transport === "stdio";
+	const ask = h("p", isCommand ? t("commandAsk") : visible(failureText(server)));
+	return h(".slot.waiting", ask, isCommand && h("dl.command", facts), button(t("startIt"), start, ".primary"));
 }
 
 /** Where a person signs in, in a tab that the click opens: later it would be a pop-up. @param {Server} server */
@@ -101,7 +103,7 @@ function serverBox(server, tools, prompts) {
 		attr({"data-status": state}),
 		header,
 		h("p.quiet", [transport, protocolVersion, !isUntrusted && url].filter(Boolean).join(" · ")),
-		isUntrusted ? commandBox(server) : h("p.bad", visible(failureText(server))),
+		isUntrusted ? consentBox(server) : h("p.bad", visible(failureText(server))),
 		server.signIn && signInRow(server),
 		notes.length > 0 && h("ul.notes", notes),
 		tools.map(toolRow),

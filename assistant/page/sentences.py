@@ -58,7 +58,7 @@ ADVICE = {  # what to do about a finding
     ),
     "allow_host": "请在服务器那边设置 MCP_ALLOWED_HOSTS={host}",
     "sign_in": "请启动 web.py，在页面里登录",
-    "allow_command": "请看清这条命令再允许",
+    "allow_command": "请看清它再允许",
     "try_command": "请检查命令能否单独运行：{command}",
     "start_server": "请启动它；本项目的 MCP 服务器是：uv run python main.py",
     "check_address": "请检查地址、网络和服务器的日志",

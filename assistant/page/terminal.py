@@ -45,7 +45,7 @@ def obey(toolbox: Toolbox, line: str) -> None:
         if mark == server.mark:
             link.allow(server.fingerprint)
             announce(TRUSTED.format(name))
-        elif error is not None and error.code == "command_untrusted":
+        elif error is not None and error.code in ("command_untrusted", "variables_untrusted"):
             announce(explain(error.code, error.params))
     except CodedError as error:
         announce(explain(error.code, error.params))

@@ -70,6 +70,7 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
     if _is_off(entry):
         return Server(name, error=ConfigError("switched_off"))
     own = sorted(OWN_SECRETS & {each.upper() for each in variables(entry)})
+    given = entry
     try:
         entry = {key: _expand(value, environment) if key in KNOWN else value for key, value in entry.items()}
         server = _with_options(_parse(name, entry), entry)
@@ -77,6 +78,9 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
         near = [_near(key) for key in entry.keys() - set(KNOWN) if "→" in _near(key)]
         note = (CodedError("keys_unknown", keys=sorted(near)),) if near else ()
         return Server(name, error=error, notes=note)
+    if server.url:
+        names = variables({key: value for key, value in given.items() if key in KNOWN})
+        server = replace(server, variables=tuple(sorted(filter(environment.get, names))))
     is_sent = server.url and own
     return Server(name, error=ConfigError("variable_own", name=own[0])) if is_sent else server
 

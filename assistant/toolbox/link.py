@@ -47,6 +47,12 @@ class ServerDownError(CodedError):
 
 
 def _untrusted(server: Server) -> CodedError:
+    if server.transport != "stdio":
+        names = list(server.variables)
+        origin = redacted(server.origin)
+        return CodedError(
+            "variables_untrusted", server=server.name, mark=server.mark, names=names, host=origin
+        )
     what: dict[str, Any] = {
         "command": redacted(server.command),
         "args": [redacted(arg) for arg in server.args],

@@ -54,6 +54,7 @@ class Server:
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
+    variables: tuple[str, ...] = ()  # of this machine, by name, which the address is sent
     timeout: float | None = None  # seconds for a call, where the entry gives them
     only_tools: tuple[str, ...] = ("*",)  # patterns of the names to offer ...
     not_tools: tuple[str, ...] = ()  # ... and of those among them not to
@@ -77,7 +78,12 @@ class Server:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of all that decides what a command does; arguments may name files in the folder."""
+        """A hash of all that decides what a command does (arguments may name files in the folder).
+
+        Of an address: which variables go to which host, so that a new token is no new question.
+        """
+        if self.transport != "stdio":
+            return _hash([self.origin, self.variables])
         env = {name: _hash(value) for name, value in self.env.items()}
         return _hash([self.command, self.args, env, os.path.abspath(self.cwd or ".")])
 
@@ -109,6 +115,17 @@ class Server:
     def is_local(self) -> bool:
         """Whether it is reached over this machine's own network."""
         return self.transport != "stdio" and is_loopback(self.host)
+
+    @property
+    def needs_consent(self) -> bool:
+        """Whether somebody has to allow it: a command, or an address elsewhere that is sent variables."""
+        return self.transport == "stdio" or bool(self.variables and not self.is_local)
+
+    @property
+    def origin(self) -> str:
+        """The scheme, host and port in the URL."""
+        parts = urlsplit(self.url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
     @property
     def host(self) -> str:

@@ -111,3 +111,42 @@ def test_the_services_own_secrets_are_sent_to_no_address() -> None:
         assert both.error is not None or not both.url or variable == "MCP_TOKEN"
         command = {"command": "x", "env": {"A": f"${{{variable}}}"}}
         assert server_of("a", command, environment).env["A"] == "secret"  # it waits for a click of its own
+
+
+VARIABLES = {"GITHUB_TOKEN": "t", "OTHER": "o", "EMPTY": ""}
+AWAY = "https://away.invalid/mcp"
+
+
+@pytest.mark.parametrize(
+    ("entry", "asks"),
+    [
+        ({"url": f"{AWAY}?k=${{GITHUB_TOKEN}}"}, ["GITHUB_TOKEN"]),
+        ({"url": "https://${OTHER}.away.invalid/"}, ["OTHER"]),
+        ({"httpUrl": AWAY, "Headers": {"X-A": "a ${env:GITHUB_TOKEN:-b}"}}, ["GITHUB_TOKEN"]),
+        ({"url": AWAY, "oauth": {"clientId": "a", "clientSecret": "${OTHER}"}}, ["OTHER"]),
+        ({"url": AWAY, "headers": {"X-A": "${UNSET:-b}${EMPTY:-c}"}}, []),
+        ({"url": AWAY, "x-note": "${GITHUB_TOKEN}"}, []),
+        ({"url": AWAY}, []),
+        ({"url": "http://localhost:1/mcp", "headers": {"X-A": "${GITHUB_TOKEN}"}}, []),
+    ],
+)
+async def test_a_variable_is_sent_to_another_machine_only_with_consent(entry: Any, asks: list[str]) -> None:
+    server = server_of("s", entry, VARIABLES)
+    trust = Trust()
+    assert (server.error, trust.covers(server)) == (None, not asks)
+    assert Trust(everything=True).covers(server)
+    trust.allow(server)
+    assert trust.covers(server_of("s", entry, VARIABLES))
+    if not asks:
+        return
+    assert not trust.covers(dataclasses.replace(server, url="https://other.invalid/"))
+    assert not trust.covers(dataclasses.replace(server, variables=(*asks, "MORE")))
+    async with Toolbox([server]) as box:
+        assert await box.link("s").settled() == "untrusted"
+        said = box.link("s").error
+    assert said is not None
+    assert (said.code, said.params["names"], "away.invalid" in said.params["host"]) == (
+        "variables_untrusted",
+        asks,
+        True,
+    )
