@@ -35,7 +35,7 @@ function toolCard(tool) {
 	return h("details.card", attr({ontoggle: fill}), summary, body);
 }
 
-/** What of `mcp.json` waits for consent: a command in full, or variables and who is sent them. @param {Server} server */
+/** What of mcp.json waits for consent, in full. @param {Server} server */
 function consentBox(server) {
 	const {name, transport, fingerprint = "", params = {}} = server;
 	const labels = {command: "command", args: "args", cwd: "folder", env: "environment"};
@@ -46,7 +46,8 @@ function consentBox(server) {
 	const start = () => trust(name, fingerprint).catch(error => toast(messageOf(error)));
 	const isCommand = transport === "stdio";
 	const ask = h("p", isCommand ? t("commandAsk") : visible(failureText(server)));
-	return h(".slot.waiting", ask, isCommand && h("dl.command", facts), button(t("startIt"), start, ".primary"));
+	const shown = isCommand && h("dl.command", facts);
+	return h(".slot.waiting", ask, shown, button(t("startIt"), start, ".primary"));
 }
 
 /** Where a person signs in, in a tab that the click opens: later it would be a pop-up. @param {Server} server */
