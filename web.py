@@ -87,7 +87,7 @@ class Settings(ModelSettings):
     web_state_dir: Path | None = Field(None, description="记住密钥和获准命令的文件夹，不能在项目里")
     web_public_url: PublicUrl = Field("", description="浏览器里本页的地址，登录 MCP 服务器时从那里回来")
     web_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
-    web_trust_commands: bool = Field(False, description="mcp.json 里的命令不必先获准")
+    web_trust_commands: bool = Field(False, description="mcp.json 里的命令和发往别处的变量不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
     web_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
     web_image_hosts: ImageHosts = Field(

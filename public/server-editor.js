@@ -42,7 +42,7 @@ class FoundRow {
 	/** @param {Found} server @param {boolean} isOneOfMany */
 	constructor(server, isOneOfMany) {
 		const {name, transport, url, notes = [], status, exists, params = {}} = server;
-		const [isWrong, isCommand] = [status === "disabled", status === "untrusted"];
+		const [isWrong, isCommand] = [status === "disabled", transport === "stdio"];
 		this.read = name;
 		this.name = h(
 			"input",
@@ -59,7 +59,8 @@ class FoundRow {
 			exists && h("p.warned", t("error.server_exists", {server: name})),
 			!isWrong && h("p.quiet", isCommand ? transport : `${transport} · ${url}`),
 			isWrong && h("p.bad", visible(failureText(server))),
-			isCommand && h("", drawExact(textOf(params.line)), h("p.quiet", t("testWaits"))),
+			isCommand && params.line && h("", drawExact(textOf(params.line))),
+			status === "untrusted" && h("p.quiet", t("testWaits")),
 			remarks.length > 0 && h("ul.notes", remarks),
 			this.output,
 		);

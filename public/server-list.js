@@ -38,16 +38,18 @@ function toolCard(tool) {
 /** What of mcp.json waits for consent, in full. @param {Server} server */
 function consentBox(server) {
 	const {name, transport, fingerprint = "", params = {}} = server;
-	const labels = {command: "command", args: "args", cwd: "folder", env: "environment"};
+	const isCommand = transport === "stdio";
+	/** @type {Record<string, string>} */
+	const labels = isCommand
+		? {command: "command", args: "args", cwd: "folder", env: "environment"}
+		: {names: "environment", host: "address"};
 	const facts = Object.entries(labels).flatMap(([key, label]) => [
 		h("dt", t(label)),
 		h("dd", drawExact(textOf(params[key] ?? "–"))),
 	]);
 	const start = () => trust(name, fingerprint).catch(error => toast(messageOf(error)));
-	const isCommand = transport === "stdio";
-	const ask = h("p", isCommand ? t("commandAsk") : visible(failureText(server)));
-	const shown = isCommand && h("dl.command", facts);
-	return h(".slot.waiting", ask, shown, button(t("startIt"), start, ".primary"));
+	const [ask, press] = isCommand ? ["commandAsk", "startIt"] : ["variablesAsk", "sendThem"];
+	return h(".slot.waiting", h("p", t(ask)), h("dl.command", facts), button(t(press), start, ".primary"));
 }
 
 /** Where a person signs in, in a tab that the click opens: later it would be a pop-up. @param {Server} server */

@@ -29,7 +29,7 @@ SHARED = {  # said at the start: whether WEB_SECRET is set
     False: "副本：只有用同一个 WEB_STATE_DIR 的 web.py 认得彼此的确认，在别的机器上请设置同一个 WEB_SECRET",
 }
 APART = "；进行中的回答、不认键的工具的确认只在各自的副本上，要按客户端固定副本；登录在 WEB_STATE_DIR"
-TRUSTED = "✅ {} 的命令获准运行"
+TRUSTED = "✅ {} 已获准"
 
 FINDINGS = {  # of `--check`
     "ready": "服务器 {server}：{address}，{tools} 个工具，协议 {version}",

@@ -79,7 +79,9 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
         note = (CodedError("keys_unknown", keys=sorted(near)),) if near else ()
         return Server(name, error=error, notes=note)
     if server.url:
-        names = variables({key: value for key, value in given.items() if key in KNOWN})
+        # What stays on this machine asks nobody; a sign-in may lead from here to another.
+        leaves = ("oauth", "auth") if server.is_local else KNOWN
+        names = variables({key: value for key, value in given.items() if key in leaves})
         server = replace(server, variables=tuple(sorted(filter(environment.get, names))))
     is_sent = server.url and own
     return Server(name, error=ConfigError("variable_own", name=own[0])) if is_sent else server

@@ -113,7 +113,7 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "variables_untrusted": (
         "把这台机器的变量 {names} 发给 {host} 要先获准：请在页面里允许，或在终端输入 trust {server} {mark}"
     ),
-    "command_changed": "{server} 的命令已经改动，请再看一遍",
+    "command_changed": "{server} 的配置已经改动，请再看一遍",
     "closing": "连接已关闭",
     "connect_refused": "连不上 {address}，服务器启动了吗？",
     "timeout": "{address} 没有及时回答",

@@ -54,7 +54,7 @@ class Server:
     args: tuple[str, ...] = field(default=(), repr=False)
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     cwd: str | None = None
-    variables: tuple[str, ...] = ()  # of this machine, by name, which the address is sent
+    variables: tuple[str, ...] = ()  # of this machine, by name, which leave it for the address
     timeout: float | None = None  # seconds for a call, where the entry gives them
     only_tools: tuple[str, ...] = ("*",)  # patterns of the names to offer ...
     not_tools: tuple[str, ...] = ()  # ... and of those among them not to
@@ -118,8 +118,8 @@ class Server:
 
     @property
     def needs_consent(self) -> bool:
-        """Whether somebody has to allow it: a command, or an address elsewhere that is sent variables."""
-        return self.transport == "stdio" or bool(self.variables and not self.is_local)
+        """Whether somebody has to allow it: a command, or an address that is sent variables."""
+        return self.transport == "stdio" or bool(self.variables)
 
     @property
     def origin(self) -> str:

@@ -22,6 +22,7 @@ from tests.support.page_backend import (
     done,
     result,
     says,
+    server,
     tool,
 )
 from tests.support.page_browser import Open, Shown
@@ -325,3 +326,19 @@ def test_a_command_waits_for_a_click_and_is_shown_in_full(backend: Backend, open
     shown.button("启动").click()
     expect(box).to_contain_text("已连接")
     assert backend.trusted == [("files", "fp1")]
+
+
+def test_an_address_that_is_sent_variables_waits_for_a_click_with_their_names(
+    backend: Backend, open_page: Open
+) -> None:
+    params = {"server": "far", "mark": "1", "names": ["GITHUB_TOKEN"], "host": "https://a\u202eb.example"}
+    waits = {"code": "variables_untrusted", "params": params, "fingerprint": "fp2", "protocolVersion": None}
+    backend.servers.append(server("far", "untrusted") | waits)
+    shown = open_page(backend.url)
+    shown.button("查看").click()
+    box = shown.page.locator(".server", has_text="far")
+    for text in ("GITHUB_TOKEN", "https://a⟨U+202E⟩b.example"):
+        expect(box.locator(".command")).to_contain_text(text)
+    shown.button("允许发送").click()
+    expect(box).to_contain_text("已连接")
+    assert backend.trusted == [("far", "fp2")]

@@ -69,7 +69,7 @@ def test_what_is_not_understood_cannot_be_added(open_page: Open, tmp_path: Path)
         text.fill(json.dumps({"shop": {"url": other}, "bad": {"url": "ftp://x"}, "c": {"command": "touch"}}))
         expect(dialog.locator("section")).to_have_count(3)
         expect(dialog).to_contain_text("已有名为 shop 的服务器")
-        expect(dialog).to_contain_text("才会运行这条命令")
+        expect(dialog).to_contain_text("先在面板里允许")
         press(page, "添加")
         expect(dialog).not_to_be_visible()
         assert [*entries(tmp_path)] == ["shop", "shop-2", "c"]

@@ -1,20 +1,29 @@
 """A command of `mcp.json` starts only after somebody on this machine has allowed it."""
 
+import asyncio
 import dataclasses
+import io
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
 
 import api
 import main
 import web
+from assistant.demo.model import DemoModel
 from assistant.page import terminal
+from assistant.page.doctor import examine, report
 from assistant.toolbox import Toolbox, Trust
 from assistant.toolbox.entries import OWN_SECRETS, server_of
 from assistant.toolbox.server import Server
 from serving.errors import CodedError
+from tests.support.asgi import serve
 from tests.support.mcp_servers import STDIO, becomes, code_of
 
 pytestmark = pytest.mark.anyio
@@ -128,6 +137,7 @@ AWAY = "https://away.invalid/mcp"
         ({"url": AWAY, "x-note": "${GITHUB_TOKEN}"}, []),
         ({"url": AWAY}, []),
         ({"url": "http://localhost:1/mcp", "headers": {"X-A": "${GITHUB_TOKEN}"}}, []),
+        ({"url": "http://localhost:1/mcp", "auth": {"clientId": "a", "clientSecret": "${OTHER}"}}, ["OTHER"]),
     ],
 )
 async def test_a_variable_is_sent_to_another_machine_only_with_consent(entry: Any, asks: list[str]) -> None:
@@ -145,8 +155,29 @@ async def test_a_variable_is_sent_to_another_machine_only_with_consent(entry: An
         assert await box.link("s").settled() == "untrusted"
         said = box.link("s").error
     assert said is not None
-    assert (said.code, said.params["names"], "away.invalid" in said.params["host"]) == (
-        "variables_untrusted",
-        asks,
-        True,
-    )
+    assert (said.code, said.params["names"]) == ("variables_untrusted", asks)
+    assert said.params["host"].startswith(("https://", "http://localhost:1"))
+
+
+async def test_nothing_is_sent_to_another_machine_before_consent(monkeypatch: pytest.MonkeyPatch) -> None:
+    heard = asyncio.Queue[str | None]()
+
+    async def away(request: Request) -> JSONResponse:
+        heard.put_nowait(request.headers.get("x-a"))
+        return JSONResponse({}, 500)
+
+    app = Starlette(routes=[Route("/{path:path}", away, methods=["GET", "POST"])])
+    entry = {"url": "http://away.invalid/mcp", "allowInsecure": True, "headers": {"X-A": "${GITHUB_TOKEN}"}}
+    server = server_of("s", entry, VARIABLES)
+    async with serve(app) as proxy, Toolbox([server]) as box:
+        monkeypatch.setenv("http_proxy", proxy)
+        link = box.link("s")
+        await box.settled()
+        link.reconnect()
+        await box.call("s", "any", {})
+        said = io.StringIO()
+        report(await examine(box, DemoModel()), said)
+        assert heard.empty()
+        assert "把这台机器的变量 GITHUB_TOKEN 发给 http://away.invalid 要先获准" in said.getvalue()
+        link.allow(server.fingerprint)
+        assert await heard.get() == "t"
