@@ -23,7 +23,7 @@ from assistant.chat.interfaces import Model
 from assistant.llm.model import OPENAI, OpenAIModel
 from assistant.llm.registry import Models
 from assistant.llm.settings import ModelSettings
-from assistant.page import doctor, model_routes, resources, routes, servers, sign_in, terminal
+from assistant.page import app_frames, doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.event_stream import EVENTS, EventStream
 from assistant.page.markdown import with_html
@@ -53,7 +53,7 @@ from serving.kept import Kept
 from serving.logs import printable_lines
 from serving.server import Ending, Service, StartError
 from serving.server import run as serve
-from serving.settings import Hosts, ImageHosts, Key, Origins, PublicUrl, Rate, load
+from serving.settings import Hosts, ImageHosts, Key, Origin, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 from serving.telemetry import FASTAPIS_OWN
@@ -86,6 +86,7 @@ class Settings(ModelSettings):
     web_secret: Key | None = Field(None, description="把用户的确认绑定到调用的密钥，各副本相同")
     web_state_dir: Path | None = Field(None, description="记住密钥和获准命令的文件夹，不能在项目里")
     web_public_url: PublicUrl = Field("", description="浏览器里本页的地址，登录 MCP 服务器时从那里回来")
+    web_apps_origin: Origin = Field("", description="MCP Apps 的框架所在的来源，须与 WEB_PUBLIC_URL 不同")
     web_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     web_trust_commands: bool = Field(False, description="mcp.json 里的命令和发往别处的变量不必先获准")
     cors_origins: Origins = Field("", description="可以使用后端的其他网页来源，用逗号分隔")
@@ -100,6 +101,14 @@ class Settings(ModelSettings):
     def image_hosts(self) -> frozenset[str]:
         """The hosts whose pictures are shown."""
         return frozenset(filter(None, (each.strip().lower() for each in self.web_image_hosts.split(","))))
+
+    @model_validator(mode="after")
+    def _keeps_apps_apart(self) -> Self:
+        if self.web_apps_origin and not self.web_public_url:
+            raise ValueError("WEB_APPS_ORIGIN 需要 WEB_PUBLIC_URL：只有那里的页面可以显示 MCP Apps")
+        if self.web_apps_origin and f"{self.web_public_url}/".startswith(f"{self.web_apps_origin}/"):
+            raise ValueError("WEB_APPS_ORIGIN 不能是页面自己的来源")
+        return self
 
     @model_validator(mode="after")
     def _is_not_allowed_by_a_clone(self) -> Self:
@@ -152,7 +161,12 @@ async def call_tool(
     """
     key = idempotency_key or secrets.token_urlsafe(16)
     result = await services.toolbox.call(
-        request.server, request.name, request.args, key=key, confirmed=request.confirmed
+        request.server,
+        request.name,
+        request.args,
+        fingerprint=request.fingerprint,
+        key=key,
+        confirmed=request.confirmed,
     )
     link = services.toolbox.links.get(request.server)
     result = under_key(result, link.tool(request.name) if link else None, request.args, key)
@@ -164,6 +178,8 @@ async def call_tool(
         answer["media"] = [asdict(medium) for medium in result.media]
     if result.replayed:
         answer["replayed"] = True
+    if request.app:
+        answer["app"] = result.app
     return answer | {"code": result.code, "params": result.params} if result.is_error else answer
 
 
@@ -218,7 +234,7 @@ async def stream(request: StreamRequest, services: AppServices, place: Place) ->
     | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |
     | `question` | `{id, call, server, message, schema, url, state, code, params}`: a server asks, see below |
     | `tool_progress` | `{id, progress, total, message}` |
-    | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed}` |
+    | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed, app}` |
     | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |
     | `usage` | `{input, output, cached, cost, window}`: tokens of one answer, by its provider; dollars |
     | `compacted` | `{message, questions}`: send it in the place of all before so many last questions |
@@ -270,6 +286,7 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     any_host = not is_loopback(settings.web_host)
     headers = page_headers(settings.image_hosts)
     gate.install(app, settings, ANSWERS.refuse, secret, own=own, any_host=any_host, headers=headers)
+    app.add_middleware(app_frames.AppFrames, origin=settings.web_apps_origin, page="".join(own))
     return app
 
 
@@ -282,7 +299,8 @@ async def _lifespan(
     is_local = is_loopback(settings.web_host) and not (settings.root_path or settings.trusted_proxies)
     config = _config(settings)
     async with aclosing(_models(settings, stand_in)) as models, _toolbox(settings, limits) as toolbox:
-        overview, chat = Overview(models, toolbox), Chat(None, toolbox, secret)
+        overview = Overview(models, toolbox, settings.web_apps_origin)
+        chat = Chat(None, toolbox, secret)
         app.state.services = services = Services(
             toolbox,
             chat,
@@ -292,6 +310,7 @@ async def _lifespan(
             config,
             is_local=is_local,
             image_hosts=settings.image_hosts,
+            apps_origin=settings.web_apps_origin,
         )
         following = [
             asyncio.create_task(config.follow(toolbox)),

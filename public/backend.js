@@ -83,15 +83,21 @@ export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-")
 export const callTool = async (server, name, args, key = newKey(), confirmed = null) =>
 	(await send("api/call-tool", {server, name, args, confirmed}, undefined, key)).json();
 
+/** For an app, whose answer says more; the tool is called only while it is the one that was listed. @type {(tool: Tool, args: Params, confirmed: object | null, key?: string) => Promise<Call>} */
+export const callApp = async ({server, name, fingerprint}, args, confirmed, key = newKey()) =>
+	(await send("api/call-tool", {server, name, args, confirmed, fingerprint, app: true}, undefined, key)).json();
+
 /** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
 export const promptText = async ({server, name}, args) =>
 	(await (await send("api/get-prompt", {server, name, args})).json()).text;
 
-/** @param {string} server @param {string} uri @returns {Promise<string>} */
-export async function readResource(server, uri) {
-	const {contents} = await (await send("api/read-resource", {server, uri})).json();
-	return contents.map((/** @type {{text?: string}} */ {text}) => text ?? "").join("");
-}
+/** @param {string} server @param {string} uri @returns {Promise<Content[]>} */
+export const readContents = async (server, uri) =>
+	(await (await send("api/read-resource", {server, uri})).json()).contents;
+
+/** @param {string} server @param {string} uri */
+export const readResource = async (server, uri) =>
+	(await readContents(server, uri)).map(({text = ""}) => text).join("");
 
 /** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} signal */
 export async function* events(path, body, signal) {

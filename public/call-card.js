@@ -107,6 +107,7 @@ export class CallCard {
 		if (state === "asking") this.#showQuestions(call);
 		else this.#fillSlot(call, state);
 		this.#showRunning(call);
+		if (call.app && !call.imported) import("./app-card.js").then(({showApp}) => showApp(this, call.app.uri));
 	}
 
 	/** Only once it is open: a long conversation has hundreds of folded cards. */

@@ -8,6 +8,8 @@ import {PURCHASE} from "./purchase.js";
 /** @type {Preferences} read by first-paint.js */
 export const preferences = globalThis.preferences ?? {};
 
+const MARKED = ["always", "apps"]; // these hold while the tool, or the server, is what it was
+
 let isStored = true; // else it lasts as long as the page
 
 /** @template {keyof Preferences} K @param {K} key @param {Preferences[K]} value */
@@ -24,8 +26,8 @@ export function setPreference(key, value) {
 /** What was allowed, taken back or switched off in another tab counts here, too. */
 function readLists() {
 	try {
-		const {always, askFirst, asked, off, offPrompts} = JSON.parse(localStorage.settings);
-		if (isStored) Object.assign(preferences, {always, askFirst, asked, off, offPrompts});
+		const {always, askFirst, asked, off, offPrompts, apps} = JSON.parse(localStorage.settings);
+		if (isStored) Object.assign(preferences, {always, askFirst, asked, off, offPrompts, apps});
 	} catch {}
 }
 
@@ -35,7 +37,7 @@ const isSameName = (a, b) => a.server === b.server && a.tool === b.tool;
 /** What the back end would refuse is dropped, such as the texts of older versions. @param {ToolList} list */
 export function listedTools(list) {
 	readLists();
-	const fields = list === "always" ? ["server", "tool", "fingerprint"] : ["server", "tool"];
+	const fields = MARKED.includes(list) ? ["server", "tool", "fingerprint"] : ["server", "tool"];
 	/** @param {any} entry any: storage may hold anything */
 	const isUsable = entry => fields.every(field => typeof entry?.[field] === "string");
 	return [preferences[list] ?? []].flat().filter(isUsable);
@@ -43,7 +45,7 @@ export function listedTools(list) {
 
 /** @param {ToolList} list @param {ListedTool} tool @param {boolean} isListed */
 export function listTool(list, {server, tool, fingerprint}, isListed) {
-	const listed = list === "always" ? {server, tool, fingerprint} : {server, tool};
+	const listed = MARKED.includes(list) ? {server, tool, fingerprint} : {server, tool};
 	const others = listedTools(list).filter(other => !isSameName(other, listed));
 	setPreference(list, isListed ? [...others, listed] : others);
 	sayWhetherAsked();

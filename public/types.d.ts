@@ -46,6 +46,9 @@ type Tool = Prompt & {
 	fingerprint: string;
 	/** About how many it takes to offer it. */
 	tokens?: number;
+	/** The address of the app that shows its calls; whether its server's apps may call it. */
+	app?: string;
+	appsMay?: boolean;
 };
 
 /** A model of a provider that is configured. */
@@ -65,6 +68,10 @@ type Status = {
 	/** Why mcp.json cannot be read since it was edited: the servers are those of before. */
 	config?: Note | null;
 	tools: Tool[];
+	/** That only apps call. */
+	appTools?: Tool[];
+	/** Where the frames of apps are served, where that is set. */
+	apps?: string;
 	prompts: Prompt[];
 };
 
@@ -92,6 +99,8 @@ type TurnEvents = {
 type Usage = {input: number; output: number; cost?: number | null; window?: number | null};
 type ToolAnswer = {result: string; isError?: boolean; code?: string | null; params?: Params; media?: Media[]};
 type Row = Record<string, unknown>;
+/** Of a resource; `ui` is what an app asks of its host. */
+type Content = {uri: string; mimeType: string; text?: string; blob?: string; html?: string; ui?: unknown};
 
 // --- conversations -------------------------------------------------------------------------------------------
 
@@ -141,6 +150,8 @@ type Call = {
 	/** When it began to run, as this browser saw it; nothing while it waits, or once somebody has stopped it. */
 	at?: number;
 	media?: Media[];
+	/** The app that shows it, and what that is shown beside the result. */
+	app?: any;
 	progress?: Progress | null;
 	/** Allowed for ever, so nobody was asked. */
 	auto?: boolean;
@@ -194,8 +205,8 @@ type Decision = {forEver?: boolean; total?: number | null};
 // --- what the user has chosen --------------------------------------------------------------------------------
 
 type Choice = "theme" | "lang" | "current" | "tab" | "salesBy" | "sort" | "products";
-/** Tools that run without asking; that ask although they only read; that have asked; what is switched off. */
-type ToolList = "always" | "askFirst" | "asked" | "off" | "offPrompts";
+/** Servers whose apps are shown; tools that run without asking; that ask although they only read; that have asked; what is switched off. */
+type ToolList = "apps" | "always" | "askFirst" | "asked" | "off" | "offPrompts";
 /** With another fingerprint it is another tool. */
 type ListedTool = {server: string; tool: string; fingerprint?: string};
 type Preferences = {[name in Choice]?: string} & {[name in ToolList]?: ListedTool[]};

@@ -64,6 +64,12 @@ def _origins(value: str) -> str:
     return value
 
 
+def _origin(value: str) -> str:
+    if value and not re.fullmatch(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?", value):  # it stands in a policy
+        raise ValueError("应是一个来源，例如 https://apps.example.com，末尾没有 /")
+    return value.lower()
+
+
 def _hosts(value: str) -> str:
     for entry in filter(None, (each.strip() for each in value.split(","))):
         if not re.fullmatch(r"(https?://)?([^/?#@\s*:]+(:\d+)?|\[?[\da-fA-F:.]+\]?(:\d+)?)/?", entry):
@@ -118,6 +124,7 @@ Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 Rate = Annotated[int, Field(ge=0, le=1_000_000)]
 IssuerUrl = Annotated[str, AfterValidator(_issuer)]
+Origin = Annotated[str, AfterValidator(_origin)]
 Origins = Annotated[str, AfterValidator(_origins)]  # separated by commas, as are
 Hosts = Annotated[str, AfterValidator(_hosts)]
 ImageHosts = Annotated[str, AfterValidator(_image_hosts)]

@@ -317,6 +317,7 @@ class Calls:
                 code=code,
                 params=result.params,
                 replayed=result.replayed,
+                app=_shown_in_app(tool, result),
             )
         )
         text = ERROR.format(result.text) if result.is_error else result.text
@@ -356,6 +357,10 @@ def _key_in(args: Any) -> str | None:
     inner = list(args.values()) if isinstance(args, dict) else []
     found = [each.get(KEY) for each in (args, *inner) if isinstance(each, dict)]
     return next((key for key in found if isinstance(key, str) and key), None)
+
+
+def _shown_in_app(tool: Tool | CodedError | None, result: ToolResult) -> dict[str, Any] | None:
+    return {**(result.app or {}), "uri": tool.app} if isinstance(tool, Tool) and tool.app else None
 
 
 def _approval_event(call: Call, reason: CodedError | None) -> events.ApprovalEvent:

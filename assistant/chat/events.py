@@ -93,7 +93,8 @@ class ToolProgressEvent(Event):
 class ToolResultEvent(Event):
     """The outcome of a call, `ms` milliseconds after it began; `unknown` if it may have happened or not.
 
-    `replayed`: it had happened before, under the same key. An error has a code with parameters.
+    `replayed`: it had happened before, under the same key. An error has a code with parameters. `app` is the
+    `uri` of the MCP App that shows the call, and what that is shown beside the text.
     """
 
     event = "tool_result"
@@ -106,6 +107,7 @@ class ToolResultEvent(Event):
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     replayed: bool = False
+    app: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ class Tool:
     """A tool of one server; `offered` is its name for the model, unique among all servers.
 
     `fingerprint` is a hash of everything that was listed about the tool, and of where its server is;
-    `honours_key` tells that a call sent twice under one key runs once.
+    `honours_key` tells that a call sent twice under one key runs once. `app` is the address of the MCP App
+    that shows its calls; `apps_may` tells that its server's apps may call it.
     """
 
     server: str
@@ -32,6 +33,8 @@ class Tool:
     annotations: dict[str, Any]
     fingerprint: str
     honours_key: bool = False
+    app: str = ""
+    apps_may: bool = True
 
     @property
     def read_only(self) -> bool:
@@ -64,6 +67,7 @@ class ToolResult:
 
     `unknown`: the call may have run or not; `unreachable`: it did not run; `replayed`: it ran before under
     the same key, and this is what came of it then. `code` and `params` (plain JSON) say what went wrong.
+    `app` is what an MCP App is shown beside the text.
     """
 
     text: str
@@ -74,6 +78,7 @@ class ToolResult:
     media: tuple[Media, ...] = ()
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    app: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

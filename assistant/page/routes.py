@@ -26,6 +26,7 @@ from assistant.chat import Chat, events
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.history import Message
 from assistant.llm.registry import Choice, Models
+from assistant.page import app_frames
 from assistant.page.event_stream import EVENTS, EventStream
 from assistant.page.sentences import explain
 from assistant.page.shares import Clients, Shares
@@ -54,16 +55,17 @@ COMMENT = re.compile(rb"(?m)^[ \t]*(//.*|/\*.*\*/|/\*\*|\* .*|\*/)$|[ \t]+// [^\
 READS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
-def page_headers(image_hosts: frozenset[str]) -> dict[str, str]:
+def page_headers(image_hosts: frozenset[str], frames: str = "'none'") -> dict[str, str]:
     """Return the page's headers: text of a model or a tool can neither run, fetch nor send anything.
 
-    All of the page is served from here, but for pictures of these hosts.
+    All of the page is served from here, but for pictures of these hosts, and `frames`, of MCP Apps.
     """
     images = "".join(f" https://{host}" for host in sorted(image_hosts))
     return {
         "Content-Security-Policy": (
             f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; "
-            f"media-src data:; connect-src 'self'; manifest-src 'self'; {LOCKED}"
+            f"media-src data:; connect-src 'self'; manifest-src 'self'; "
+            f"frame-src {frames}; {LOCKED}"
         ),
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
@@ -82,6 +84,7 @@ class Services:
     clients: Clients
     config: ConfigFile
     image_hosts: frozenset[str]  # whose pictures an answer may show
+    apps_origin: str  # of the frames of MCP Apps, where it is set
     is_local: bool  # nobody but this machine is answered, and nothing stands in front
     shares: Shares = field(default_factory=Shares)
 
@@ -146,6 +149,8 @@ class CallToolRequest(JsonBody):
     server: str = Field(examples=["product-mcp"])
     name: str = Field(examples=["get_products"])
     args: dict[str, Any] = Field({}, examples=[{"limit": 2}])
+    app: bool = Field(False, description="an MCP App asks: the answer has what it is shown")
+    fingerprint: str | None = Field(None, description="the tool's, as it was listed: another is not called")
     confirmed: dict[str, Any] | None = Field(
         None, description="say it where a person agreed: of a purchase `{total}` as it was shown, else `{}`"
     )
@@ -273,6 +278,8 @@ async def page(request: Request, services: AppServices) -> Response:
     """Serve the page."""
     static: PageFiles = request.app.state.static
     response = await static.get_response("index.html", request.scope)
+    frames = app_frames.origin_for(request.headers.get("host", ""), services.apps_origin)
+    response.headers.update(page_headers(services.image_hosts, frames or "'none'"))
     services.clients.welcome(request, response)
     return response
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
+from assistant.chat.interfaces import Tool
 from assistant.chat.tool_search import MAX_SHARE, MAX_TOOL_TOKENS, MIN_TOOL_TOKENS
 from assistant.llm.registry import Models
 from assistant.page.sentences import GREETING, explain
@@ -25,7 +26,8 @@ RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page 
 class Overview:
     """The state of a toolbox and of the models."""
 
-    def __init__(self, models: Models, toolbox: Toolbox) -> None:
+    def __init__(self, models: Models, toolbox: Toolbox, apps: str = "") -> None:
+        self._apps = apps  # the origin of their frames, where it is set
         self._models = models
         self._toolbox = toolbox
         self._is_stopping = False
@@ -44,27 +46,14 @@ class Overview:
                 for name, link in self._toolbox.links.items()
             ],
             "config": said(self._toolbox.fault) if self._toolbox.fault else None,
+            "apps": self._apps,
         }
 
     def tools(self) -> dict[str, Any]:
         """Return the tools of every server, the tutorial's fields first, and the servers' prompts."""
         return {
-            "tools": [
-                {
-                    "server": tool.server,
-                    "name": tool.name,
-                    "description": tool.description,
-                    "input_schema": tool.input_schema,
-                    "title": tool.title,
-                    "output_schema": tool.output_schema,
-                    "annotations": tool.annotations,
-                    "readOnly": tool.read_only,
-                    "fingerprint": tool.fingerprint,
-                    "honoursKey": tool.honours_key,
-                    "tokens": tool.tokens,
-                }
-                for tool in self._toolbox.tools()
-            ],
+            "tools": [_listed(tool) for tool in self._toolbox.tools()],
+            "appTools": [_listed(tool) for tool in self._toolbox.app_tools()],
             "prompts": self._toolbox.prompts(),
             # What they may take, also of a window, before they are searched; what each counts for at least.
             "toolTokens": None
@@ -181,6 +170,24 @@ class Overview:
 
 def _is_refused(link: Link) -> bool:
     return link.error is not None and link.error.code == "connect_refused" and link.server.is_local
+
+
+def _listed(tool: Tool) -> dict[str, Any]:
+    return {
+        "server": tool.server,
+        "name": tool.name,
+        "description": tool.description,
+        "input_schema": tool.input_schema,
+        "title": tool.title,
+        "output_schema": tool.output_schema,
+        "annotations": tool.annotations,
+        "readOnly": tool.read_only,
+        "fingerprint": tool.fingerprint,
+        "honoursKey": tool.honours_key,
+        "tokens": tool.tokens,
+        "app": tool.app,
+        "appsMay": tool.apps_may,
+    }
 
 
 def _compared(link: Link) -> tuple[Any, ...]:

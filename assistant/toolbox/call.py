@@ -92,7 +92,7 @@ async def _result(
         if raw.get("resultType") == "task" or ("task" in raw and "content" not in raw):
             writes = effect() == "writes"
             return _failed(CodedError("only_as_task"), MAY_HAVE_RUN if writes else "", unknown=writes)
-        return asked_of(raw, call, answers) or await read_result(raw)
+        return asked_of(raw, call, answers) or await read_result(raw, for_app=link.listing.has_apps)
     except NoAnswerError as error:
         if error.effect == "reads":
             return _failed(error, REPEATED_IN_VAIN if error.repeated else "")

@@ -22,6 +22,7 @@ from serving.errors import CodedError
 from serving.redaction import redacted
 
 MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
+MAX_APP_URI = 1_000  # characters
 MAX_TOOL_NAME = 256  # characters of a tool's own name
 HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 HONOURS_KEY = "product-mcp/honours-key"  # in a tool's `_meta`: a call sent twice under one key runs once
@@ -37,9 +38,15 @@ class Listing:
     """What a server lists; `skipped` names what of it cannot be used, each with the code of a reason."""
 
     tools: Sequence[Tool] = ()
+    for_apps: Sequence[Tool] = ()  # those that no model is offered
     prompts: Sequence[dict[str, Any]] = ()
     skipped: Sequence[CodedError] = ()
     raw: Sequence[Any] = field(default=(), repr=False, compare=False)  # all that it is made of
+
+    @property
+    def has_apps(self) -> bool:
+        """Whether an app of this server may be shown."""
+        return any(tool.app for tool in self.tools)
 
     @property
     def only_as_tasks(self) -> set[str]:
@@ -76,7 +83,13 @@ async def read_listing(
     if unmatched := [each for each in patterns if each not in matched]:
         skipped.append(CodedError("tools_unmatched", names=unmatched))
     prompts = usable("prompt_skipped", raw_prompts, partial(describe_prompt, server.name), skipped)
-    return Listing([tool for tool in tools if server.offers(tool.name)], prompts, skipped, raw)
+    hidden = [each for each in raw_tools if isinstance(each, dict) and not _is_for(each, "model")]
+    describe = partial(describe_tool, server, writing=writing, reader="app")
+    return Listing(
+        [tool for tool in tools if server.offers(tool.name)],
+        [tool for tool in usable("tool_skipped", hidden, describe, []) if server.offers(tool.name)],
+        *(prompts, skipped, raw),
+    )
 
 
 async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:
@@ -153,11 +166,28 @@ def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
     return f"{name[: MAX_NAME_LENGTH - digits - 1]}_{digest}"
 
 
-def describe_tool(server: Server, listed: dict[str, Any], writing: Collection[str] = ()) -> Tool:
-    """Describe a tool for the loop, but for its offered name. Raises CodedError: it is not for a model."""
+def _is_for(listed: dict[str, Any], reader: str) -> bool:
     match listed:
-        case {"_meta": {"ui": {"visibility": [*who]}}} if "model" not in who:
-            raise CodedError("only_for_apps")
+        case {"_meta": {"ui": {"visibility": [*who]}}}:
+            return reader in who
+    return True
+
+
+def _app(listed: dict[str, Any]) -> str:
+    """Return the address of the app that shows a tool's calls; the flat key is that of older servers."""
+    match listed:
+        case {"_meta": {"ui": {"resourceUri": str(uri)}}} | {"_meta": {"ui/resourceUri": str(uri)}}:
+            return uri if uri.startswith("ui://") and len(uri) <= MAX_APP_URI else ""
+    return ""
+
+
+def describe_tool(
+    server: Server, listed: dict[str, Any], writing: Collection[str] = (), reader: str = "model"
+) -> Tool:
+    """Describe a tool, but for its offered name. Raises CodedError: it is not for this reader."""
+    if not _is_for(listed, reader):
+        raise CodedError("only_for_apps")
+    match listed:
         case {"execution": {"taskSupport": "required"}}:
             raise CodedError("only_as_task")
     schema = listed.get("inputSchema") or {}
@@ -178,6 +208,8 @@ def describe_tool(server: Server, listed: dict[str, Any], writing: Collection[st
         annotations=annotations,
         fingerprint=_fingerprint(server, listed),
         honours_key=isinstance(meta, dict) and meta.get(HONOURS_KEY) is True,
+        app=_app(listed),
+        apps_may=_is_for(listed, "app"),
     )
 
 

@@ -91,7 +91,7 @@ def _value(variable: Variable, text: str) -> str | Sequence[str]:
     return text.split("/" if variable.operator == "/" else ",") if variable.explode else text
 
 
-async def read_resource(link: Link, uri: str) -> list[dict[str, str]]:
+async def read_resource(link: Link, uri: str) -> list[dict[str, Any]]:
     """Return a resource's contents, each with uri, mimeType, and text or blob. Raises as `fill_prompt`."""
     return await read_contents(await fetch(link, lambda client: client.read_resource(uri)), uri)
 

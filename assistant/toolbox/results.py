@@ -23,9 +23,27 @@ _STANDARD = str.maketrans("-_", "+/", " \r\n")  # base64
 _MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
 
 
-async def read_result(raw: dict[str, Any]) -> ToolResult:
-    """Return a call's outcome."""
-    return await asyncio.to_thread(_read, raw) if isinstance(raw, Large) else _read(raw)
+async def read_result(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
+    """Return a call's outcome; `for_app` with what an app is shown of it, which is never much."""
+    if isinstance(raw, Large):
+        return await asyncio.to_thread(_read, raw)
+    result = _read(raw)
+    return replace(result, app=_app_part(raw, result.text)) if for_app else result
+
+
+def _app_part(raw: dict[str, Any], text: str) -> dict[str, Any] | None:
+    """Return what a result's text does not say; `structuredContent` is True where the text is its JSON."""
+    part: dict[str, Any] = {key: raw[key] for key in ("structuredContent", "_meta") if key in raw}
+    match raw.get("content"):
+        case [{"type": "text", "text": str(said)}] if said == text:
+            if "structuredContent" in part and _parsed(said) == part["structuredContent"]:
+                part["structuredContent"] = True
+        case content:
+            part["content"] = content
+    if is_deep(part):
+        return None
+    written = json.dumps(part, ensure_ascii=False)
+    return part if redacted(written) == written else None
 
 
 def _read(raw: dict[str, Any]) -> ToolResult:
@@ -48,25 +66,31 @@ def _read(raw: dict[str, Any]) -> ToolResult:
     return ToolResult(text or FAILED_WITHOUT_TEXT, True, unknown, media=media, code=code, params=params)
 
 
-async def read_contents(raw: dict[str, Any], uri: str) -> list[dict[str, str]]:
-    """Return the contents of the resource `uri`, each with its uri, mimeType, and text or blob."""
+async def read_contents(raw: dict[str, Any], uri: str) -> list[dict[str, Any]]:
+    """Return the contents of the resource `uri`, each with its uri, mimeType, and text or blob.
+
+    That of an app has `ui`, what it asks of its host.
+    """
     return await asyncio.to_thread(_contents, raw, uri) if isinstance(raw, Large) else _contents(raw, uri)
 
 
-def _contents(raw: dict[str, Any], uri: str) -> list[dict[str, str]]:
+def _contents(raw: dict[str, Any], uri: str) -> list[dict[str, Any]]:
     contents = raw.get("contents", raw.get("content"))
     listed = contents if isinstance(contents, list) else [contents] if contents else []
     return [_content(each if isinstance(each, dict) else {"text": each}, uri) for each in listed]
 
 
-def _content(given: dict[str, Any], uri: str) -> dict[str, str]:
-    content = {"uri": text_of(given, "uri") or uri, "mimeType": text_of(given, "mimeType")}
+def _content(given: dict[str, Any], uri: str) -> dict[str, Any]:
+    content: dict[str, Any] = {"uri": text_of(given, "uri") or uri, "mimeType": text_of(given, "mimeType")}
     if isinstance(blob := given.get("blob"), str):
         content["blob"] = blob.translate(_STANDARD)
     if "text" in given or "blob" not in content:
         text = given.get("text", given)
         text = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
         content["text"] = redacted(text.lstrip("\ufeff"))
+    match given:
+        case {"_meta": {"ui": dict(ui)}} if not is_deep(ui):
+            content["ui"] = ui
     return content
 
 

@@ -102,6 +102,10 @@ class Toolbox:
             self._tools = [replace(tool, offered=names[tool.server, tool.name]) for tool in tools]
         return self._tools
 
+    def app_tools(self) -> list[Tool]:
+        """Return the tools that only apps of their servers call."""
+        return [tool for link in self.links.values() for tool in link.listing.for_apps]
+
     def instructions(self) -> dict[str, str]:
         """Return what servers say about the use of their tools, by server."""
         return {name: link.instructions for name, link in self.links.items() if link.instructions}

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import httpx2
 from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
 from mcp import Client
+from mcp.client.extension import advertise
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp_types import Implementation, LoggingLevel
 
@@ -22,6 +23,7 @@ from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded
 from serving import VERSION, network
 from serving.answer_bounds import ACCEPTED, bounded
 
+APPS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
 CLIENT_INFO = Implementation(name="product-mcp-web", version=VERSION)
 
 
@@ -69,6 +71,7 @@ async def open_client(
             client_info=CLIENT_INFO,
             message_handler=hears[0],
             elicitation_callback=hears[1],
+            extensions=[APPS],
         )
         yield await stack.enter_async_context(client)
 

@@ -1,0 +1,146 @@
+// The host's side of an MCP App (2026-01-26): JSON-RPC with the frame that stands on another origin. What an app may have
+// of the page is decided by its card, see app-card.js.
+import {isObject} from "./tool-result.js";
+
+/** @typedef {(params: any) => unknown} Answerer any: whatever an app wrote */
+/** @typedef {{requests: Record<string, Answerer>, hello: () => object, begin: (tell: (method: string, params: object) => void) => void, resize: (height: number) => void, over: (reason: string) => void}} Card */
+
+const PROTOCOL = "2026-01-26";
+const START_MS = 30_000; // until an app has to have begun
+const FAREWELL_MS = 500; // for an app that is to end
+const MAX_OPEN = 16; // requests of one app
+const MAX_LIVE = 6; // apps; the one that was begun first ends
+const MAX_ASTRAY = 20; // messages to the page itself
+const SIZE_MS = 100; // between two changes of its height
+
+/** What an app is refused with. @param {string} message @param {number} [code] */
+export const refusal = (message, code = -32_000) => Object.assign(new Error(message), {code});
+
+export class AppHost {
+	/** @type {AppHost[]} */
+	static live = [];
+	#isReady = false;
+	#open = 0;
+	#astray = 0;
+	#height = 0;
+	#sizing = 0;
+	/** @type {() => void} */
+	#farewell = () => {};
+
+	/** @param {HTMLIFrameElement} frame @param {string} html @param {Card} card */
+	constructor(frame, html, card) {
+		this.frame = frame;
+		this.html = html;
+		this.card = card;
+		this.origin = new URL(frame.src).origin;
+		AppHost.live.push(this);
+		if (AppHost.live.length > MAX_LIVE) AppHost.live[0].end("many");
+		this.#watchStart();
+	}
+
+	get isLive() {
+		return AppHost.live.includes(this);
+	}
+
+	/** @param {object} message */
+	#post(message) {
+		this.frame.contentWindow?.postMessage({jsonrpc: "2.0", ...message}, this.origin);
+	}
+
+	/** Before an app has begun it is told nothing. @param {string} method @param {object} params */
+	tell(method, params) {
+		if (this.#isReady) this.#post({method: `ui/notifications/${method}`, params});
+	}
+
+	#watchStart() {
+		this.#isReady = false;
+		setTimeout(() => this.isLive && this.frame.isConnected && !this.#isReady && this.end("silent"), START_MS);
+	}
+
+	/** @param {string} reason */
+	async end(reason) {
+		if (!this.isLive) return;
+		AppHost.live = AppHost.live.filter(other => other !== this);
+		if (this.#isReady && ["closed", "many"].includes(reason)) {
+			const said = new Promise(resolve => {
+				this.#farewell = () => resolve(null);
+			});
+			this.#post({id: "farewell", method: "ui/resource-teardown", params: {reason}});
+			await Promise.race([said, new Promise(resolve => setTimeout(resolve, FAREWELL_MS))]);
+		}
+		this.frame.remove();
+		this.card.over(reason);
+	}
+
+	/** @param {any} message */
+	hear(message) {
+		const {id, method, params} = Object(message);
+		if (method === "ui/notifications/sandbox-proxy-ready") {
+			this.#watchStart();
+			return this.#post({method: "ui/notifications/sandbox-resource-ready", params: {html: this.html}});
+		}
+		if (method === "ui/notifications/sandbox-ended") return this.end(`${params?.reason}`);
+		if (id === "farewell" && !method) return this.#farewell();
+		if (!this.isLive || typeof method !== "string") return;
+		if (typeof id === "string" || typeof id === "number") this.#answer(id, method, params);
+		else if (method === "ui/notifications/initialized" && !this.#isReady) {
+			this.#isReady = true;
+			this.card.begin((about, what) => this.tell(about, what));
+		} else if (method === "ui/notifications/size-changed") this.#resize(params?.height);
+	}
+
+	/** @param {unknown} height */
+	#resize(height) {
+		if (typeof height !== "number" || !Number.isFinite(height)) return;
+		this.#height = height;
+		this.#sizing ||= setTimeout(() => {
+			this.#sizing = 0;
+			this.card.resize(this.#height);
+		}, SIZE_MS);
+	}
+
+	/** @param {string | number} id @param {string} method @param {unknown} params */
+	async #answer(id, method, params) {
+		this.#open += 1;
+		try {
+			if (this.#open > MAX_OPEN) throw refusal("Too many requests");
+			this.#post({id, result: await this.#result(method, isObject(params) ? params : {})});
+		} catch (error) {
+			const {code, message} = Object(error);
+			this.#post({id, error: {code: typeof code === "number" ? code : -32_000, message: `${message}`}});
+		} finally {
+			this.#open -= 1;
+		}
+	}
+
+	/** @param {string} method @param {Params} params */
+	async #result(method, params) {
+		if (method === "ping") return {};
+		if (method === "ui/initialize") return {protocolVersion: PROTOCOL, ...this.card.hello()};
+		const known = Object.hasOwn(this.card.requests, method) && this.card.requests[method];
+		if (!known) throw refusal("Method not found", -32_601);
+		if (!this.#isReady) throw refusal("Not initialized");
+		return known(params);
+	}
+
+	/** An app may not speak to the page past its frame; one that goes on doing so is over. */
+	strays() {
+		this.#astray += 1;
+		if (this.#astray > MAX_ASTRAY) this.end("flood");
+	}
+}
+
+/** Whose frame a window is in. @param {any} source any: a window of another origin, of which next to nothing can be read */
+function hostOf(source) {
+	for (let window = source; ; window = window.parent) {
+		const found = AppHost.live.find(({frame}) => frame.contentWindow === window);
+		if (found || !window || window === window.parent) return found;
+	}
+}
+
+addEventListener("message", ({source, origin, data}) => {
+	const host = hostOf(source);
+	if (!host) return;
+	if (source === host.frame.contentWindow && origin === host.origin) host.hear(data);
+	else host.strays();
+});
