@@ -1,7 +1,16 @@
 // The face that a server gives its call (MCP Apps), in the call's card: shown after one click for the server, and whatever
 // it wants of the page or the shop is asked about here, outside of its frame.
 import {AppHost, refusal} from "./app-host.js";
-import {callApp, failureOf, findTool, isUnknown, messageOf, readContents, shopServer, status} from "./backend.js";
+import {
+	callApp,
+	failureOf,
+	findTool,
+	isUnknown,
+	messageOf,
+	readContents,
+	shopServer,
+	status,
+} from "./backend.js";
 import {attr, button, h, iconButton} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {t} from "./i18n.js";
@@ -67,13 +76,25 @@ function loadStyle() {
 
 /** @param {string} server @param {string} uri @returns {Promise<App>} */
 async function readApp(server, uri) {
-	const [content] = (await readContents(server, uri)).filter(({mimeType = ""}) => mimeType.replace(/\s/g, "") === KIND);
-	const html = content?.text ?? (content?.blob ? new TextDecoder().decode(Uint8Array.from(atob(content.blob), byte => byte.charCodeAt(0))) : "");
+	const [content] = (await readContents(server, uri)).filter(
+		({mimeType = ""}) => mimeType.replace(/\s/g, "") === KIND,
+	);
+	const html =
+		content?.text ??
+		(content?.blob
+			? new TextDecoder().decode(Uint8Array.from(atob(content.blob), byte => byte.charCodeAt(0)))
+			: "");
 	if (!html || html.length > MAX_HTML) throw new Error(t("appWrong"));
 	const {csp, prefersBorder} = Object(content?.ui);
 	/** @param {unknown} list */
-	const usable = list => [list].flat().filter(source => typeof source === "string" && SOURCE.test(source)).slice(0, MAX_SOURCES);
-	const lists = Object.fromEntries(LISTS.map(name => [name, usable(Object(csp)[`${name === "base" ? "baseUri" : name}Domains`])]));
+	const usable = list =>
+		[list]
+			.flat()
+			.filter(source => typeof source === "string" && SOURCE.test(source))
+			.slice(0, MAX_SOURCES);
+	const lists = Object.fromEntries(
+		LISTS.map(name => [name, usable(Object(csp)[`${name === "base" ? "baseUri" : name}Domains`])]),
+	);
 	return {html, lists, border: prefersBorder !== false};
 }
 
@@ -86,7 +107,9 @@ const displayed = () => ({theme: theme(), locale: root.lang});
 /** What an app is told of its surroundings. */
 function surroundings() {
 	const style = getComputedStyle(root);
-	const variables = Object.fromEntries(Object.entries(VARIABLES).map(([name, own]) => [name, style.getPropertyValue(own).trim()]));
+	const variables = Object.fromEntries(
+		Object.entries(VARIABLES).map(([name, own]) => [name, style.getPropertyValue(own).trim()]),
+	);
 	return {
 		...displayed(),
 		styles: {variables: {...variables, "--font-sans": "system-ui, sans-serif"}},
@@ -123,7 +146,7 @@ class AppView {
 	#height = 0;
 	#view = h(".app-view");
 	#ask = h(".slot.waiting", attr({role: "group"}));
-	root = h(".app", attr({role: "group"}));
+	root = h(".app-box", attr({role: "group"}));
 
 	/** @param {CallCard} card @param {string} uri */
 	constructor(card, uri) {
@@ -132,7 +155,11 @@ class AppView {
 		this.server = card.call.server;
 		this.root.ariaLabel = t("appOf", {server: visible(this.server)});
 		this.root.addEventListener("keydown", ({key}) => key === "Escape" && this.#show("inline"));
-		this.#ask.addEventListener("click", event => Date.now() - this.#askedAt < DEAF_MS && (event.stopPropagation(), event.preventDefault()), true);
+		this.#ask.addEventListener(
+			"click",
+			event => Date.now() - this.#askedAt < DEAF_MS && (event.stopPropagation(), event.preventDefault()),
+			true,
+		);
 	}
 
 	#askedAt = 0;
@@ -167,19 +194,32 @@ class AppView {
 
 	/** @param {string} text */
 	#say(text) {
-		this.root.replaceChildren(h("p.row", h("span.quiet", text), button(t("appShow"), () => this.offer())));
+		this.root.replaceChildren(
+			h(
+				"p.row",
+				h("span.quiet", text),
+				button(t("appShow"), () => this.offer()),
+			),
+		);
 	}
 
 	/** @param {App} app */
 	#begin(app) {
-		const query = new URLSearchParams(Object.entries(app.lists).flatMap(([name, list]) => list.map(source => [name, source])));
+		const query = new URLSearchParams(
+			Object.entries(app.lists).flatMap(([name, list]) => list.map(source => [name, source])),
+		);
 		const frame = document.createElement("iframe");
 		frame.setAttribute("sandbox", "allow-scripts allow-same-origin");
 		frame.setAttribute("credentialless", "");
 		frame.title = this.root.ariaLabel ?? "";
 		frame.src = `${appsOrigin()}/app-frame?${query}`;
 		const whole = button(t("appWhole"), () => this.#show(this.mode === "inline" ? "fullscreen" : "inline"));
-		const bar = h("header", h("span.quiet", this.root.ariaLabel), whole, iconButton("x", () => this.#host?.end("closed"), t("appClose")));
+		const bar = h(
+			"header",
+			h("span.quiet", this.root.ariaLabel),
+			whole,
+			iconButton("x", () => this.#host?.end("closed"), t("appClose")),
+		);
 		this.#view.replaceChildren(frame);
 		this.#view.toggleAttribute("data-border", app.border);
 		this.#ask.replaceChildren();
@@ -188,7 +228,18 @@ class AppView {
 			requests: this.#requests,
 			hello: () => ({
 				hostInfo: {name: "product-mcp", version: "1"},
-				hostCapabilities: {openLinks: {}, serverTools: {}, serverResources: {}, message: {text: {}}, sandbox: {permissions: {}, csp: Object.fromEntries(LISTS.map(name => [`${name === "base" ? "baseUri" : name}Domains`, app.lists[name]]))}},
+				hostCapabilities: {
+					openLinks: {},
+					serverTools: {},
+					serverResources: {},
+					message: {text: {}},
+					sandbox: {
+						permissions: {},
+						csp: Object.fromEntries(
+							LISTS.map(name => [`${name === "base" ? "baseUri" : name}Domains`, app.lists[name]]),
+						),
+					},
+				},
 				hostContext: this.#context(),
 			}),
 			begin: tell => {
@@ -202,7 +253,11 @@ class AppView {
 			},
 			over: reason => {
 				this.#show("inline");
-				this.#say(t(`appEnd_${["closed", "many", "silent", "flood", "large", "left"].includes(reason) ? reason : "closed"}`));
+				this.#say(
+					t(
+						`appEnd_${["closed", "many", "silent", "flood", "large", "left", "focus"].includes(reason) ? reason : "closed"}`,
+					),
+				);
 			},
 		});
 	}
@@ -214,8 +269,16 @@ class AppView {
 	#context() {
 		const {tool} = this.card.call;
 		const schema = findTool(tool, this.server)?.input_schema ?? {type: "object"};
-		const size = {width: this.#view.clientWidth, ...(this.mode === "inline" ? {maxHeight: this.#max()} : {height: this.#view.clientHeight})};
-		return {...surroundings(), displayMode: this.mode, containerDimensions: size, toolInfo: {tool: {name: tool, inputSchema: schema}}};
+		const size = {
+			width: this.#view.clientWidth,
+			...(this.mode === "inline" ? {maxHeight: this.#max()} : {height: this.#view.clientHeight}),
+		};
+		return {
+			...surroundings(),
+			displayMode: this.mode,
+			containerDimensions: size,
+			toolInfo: {tool: {name: tool, inputSchema: schema}},
+		};
 	}
 
 	#max = () => Math.round(innerHeight * 0.8);
@@ -260,7 +323,15 @@ class AppView {
 	#askAbout(title, text, label, more) {
 		return this.#asked(title, (box, choose) => {
 			const no = button(t("cancel"), () => choose(null));
-			box.append(drawExact(text), more ?? "", h(".row", button(label, () => choose(true), ".primary"), no));
+			box.append(
+				drawExact(text),
+				more ?? "",
+				h(
+					".row",
+					button(label, () => choose(true), ".primary"),
+					no,
+				),
+			);
 		});
 	}
 
@@ -282,19 +353,28 @@ class AppView {
 		"ui/message": async ({content}) => {
 			const texts = [content].flat().map(block => (block?.type === "text" ? block.text : null));
 			const text = texts.join("\n");
-			if (!texts.length || !texts.every(each => typeof each === "string") || !text.trim() || text.length > MAX_TEXT) throw refusal("Invalid message format", -32_602);
+			if (
+				!texts.length ||
+				!texts.every(each => typeof each === "string") ||
+				!text.trim() ||
+				text.length > MAX_TEXT
+			)
+				throw refusal("Invalid message format", -32_602);
 			await this.#askAbout(t("appMessage"), text, t("send"));
 			this.#show("inline");
 			this.card.controller.say(text);
 			return {};
 		},
-		"ui/request-display-mode": ({mode}) => ({mode: ["inline", "fullscreen"].includes(mode) ? this.#show(mode) : this.mode}),
+		"ui/request-display-mode": ({mode}) => ({
+			mode: ["inline", "fullscreen"].includes(mode) ? this.#show(mode) : this.mode,
+		}),
 	};
 
 	/** A call of the app is asked about as one of the model's is. @param {any} params any: an app's */
 	async #call({name, arguments: args = {}, _meta: meta}) {
 		const {server} = this;
-		const tool = findTool(name, server) ?? status.appTools?.find(each => each.name === name && each.server === server);
+		const tool =
+			findTool(name, server) ?? status.appTools?.find(each => each.name === name && each.server === server);
 		if (!tool || tool.appsMay === false || !isObject(args)) throw refusal("No such tool", -32_602);
 		const listed = {server, tool: tool.name, fingerprint: tool.fingerprint};
 		const off = listedTools("off");
@@ -309,7 +389,14 @@ class AppView {
 		} catch (error) {
 			const failure = failureOf(error);
 			const [code, unknown] = [failure?.code ?? "", isUnknown(error) && !tool.readOnly];
-			return resultOf({server, tool: name, result: messageOf(error), isError: true, code: unknown ? "outcome_unknown" : code, params: failure?.params ?? {}});
+			return resultOf({
+				server,
+				tool: name,
+				result: messageOf(error),
+				isError: true,
+				code: unknown ? "outcome_unknown" : code,
+				params: failure?.params ?? {},
+			});
 		}
 	}
 
@@ -319,8 +406,10 @@ class AppView {
 		const always = h("input", attr({type: "checkbox"}));
 		const more = h("label.check", always, t("always"));
 		const raw = JSON.stringify(args);
-		const purchase = purchaseOf({server, tool: tool.name, honoursKey: tool.honoursKey, raw}, shopServer()?.name);
-		const {askPurchase} = await import("./bill.js");
+		const purchase = purchaseOf(
+			{server, tool: tool.name, honoursKey: tool.honoursKey, raw},
+			shopServer()?.name,
+		);
 		const agreed = purchase
 			? await this.#asked(t("confirmBuy"), (box, choose, isAsking) => {
 					const change = (/** @type {Purchase} */ changed) => {
@@ -328,21 +417,34 @@ class AppView {
 						ask(changed);
 					};
 					const ask = (/** @type {Purchase} */ wanted) =>
-						askPurchase(box, {
+						askAboutPurchase(box, {
 							server,
 							purchase: wanted,
 							isAsking,
 							change,
 							more,
-							decide: (yes, total) => choose(yes ? {args: {...args, input_data: wanted}, confirmed: total === null ? null : {total}} : null),
+							decide: (yes, total) =>
+								choose(
+									yes
+										? {args: {...args, input_data: wanted}, confirmed: total === null ? null : {total}}
+										: null,
+								),
 						});
 					ask(purchase);
 				})
-			: await this.#askAbout(t("appCalls", {server: visible(server), tool: visible(tool.name)}), raw, t("confirmTool"), more).then(() => ({args, confirmed: {}}));
+			: await this.#askAbout(
+					t("appCalls", {server: visible(server), tool: visible(tool.name)}),
+					raw,
+					t("confirmTool"),
+					more,
+				).then(() => ({args, confirmed: {}}));
 		if (always.checked) allowForEver({server, tool: tool.name, fingerprint: tool.fingerprint});
 		return agreed;
 	}
 }
+
+/** @type {typeof import("./bill.js").askPurchase} */
+const askAboutPurchase = async (box, about) => (await import("./bill.js")).askPurchase(box, about);
 
 /** @type {WeakMap<CallCard, AppView>} */
 const views = new WeakMap();
@@ -368,22 +470,28 @@ export async function showApp(card, uri) {
 	seen.observe(view.root);
 }
 
-/** What is typed into the page is not taken by an app: the focus comes to one by a pointer or Tab only. */
+/** What is typed into the page goes to no app: the focus comes to one by a pointer or by Tab, and one that takes it is over. */
+const MAX_THEFTS = 3;
 let [lastKey, typedAt] = ["", 0];
-/** @type {EventTarget | null} */
-let focused = null;
-addEventListener("keydown", ({key}) => {
-	[lastKey, typedAt] = [key, Date.now()];
-}, true);
-addEventListener("pointerdown", () => {
-	lastKey = "";
-}, true);
-addEventListener("focusin", ({target}) => {
-	if (!(target instanceof HTMLIFrameElement)) focused = target;
-});
-addEventListener("blur", () => {
-	const frame = document.activeElement;
-	if (!frame?.matches(".app-view iframe") || lastKey === "Tab") return;
-	const isMeant = (frame.matches(":hover") || matchMedia("(hover: none)").matches) && Date.now() - typedAt > DEAF_MS;
-	if (!isMeant && focused instanceof HTMLElement) focused.focus({preventScroll: true});
+/** @type {WeakMap<Element, number>} by their frames */
+const thefts = new WeakMap();
+/** @param {Event} event */
+const noteKey = event => {
+	lastKey = event instanceof KeyboardEvent ? event.key : "";
+	typedAt = lastKey ? Date.now() : 0;
+};
+addEventListener("keydown", noteKey, true);
+addEventListener("pointerdown", noteKey, true);
+addEventListener("focusout", ({target}) => {
+	setTimeout(() => {
+		const frame = document.activeElement;
+		const host = AppHost.live.find(each => each.frame === frame);
+		if (!frame || !host || lastKey === "Tab") return;
+		const isPointed = frame.matches(":hover") || matchMedia("(hover: none)").matches;
+		if (isPointed && Date.now() - typedAt > DEAF_MS) return;
+		const count = (thefts.get(frame) ?? 0) + 1;
+		thefts.set(frame, count);
+		if (count > MAX_THEFTS) host.end("focus");
+		if (target instanceof HTMLElement) target.focus({preventScroll: true});
+	});
 });

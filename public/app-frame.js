@@ -53,7 +53,8 @@ function passOn(data) {
 		text = JSON.stringify(data) ?? "";
 	} catch {}
 	if (text.length > MAX_CHARS) return end("large");
-	if (text && !data?.method?.startsWith?.("ui/notifications/sandbox-")) parent.postMessage(JSON.parse(text), host);
+	if (text && !data?.method?.startsWith?.("ui/notifications/sandbox-"))
+		parent.postMessage(JSON.parse(text), host);
 }
 
 addEventListener("message", ({source, origin, data}) => {

@@ -27,7 +27,7 @@ POLICY = (
     "default-src 'none'; script-src 'unsafe-inline' {resource}; style-src 'unsafe-inline' {resource}; "
     "img-src data: blob: {resource}; media-src data: blob: {resource}; font-src data: {resource}; "
     "connect-src {connect}; frame-src {frame}; base-uri {base}; object-src 'none'; form-action 'none'; "
-    "frame-ancestors {page}; webrtc 'block'"
+    "frame-ancestors {page}"
 )
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
