@@ -3,7 +3,7 @@
 import {isObject} from "./tool-result.js";
 
 /** @typedef {(params: any) => unknown} Answerer any: whatever an app wrote */
-/** @typedef {{requests: Record<string, Answerer>, hello: () => object, begin: (tell: (method: string, params: object) => void) => void, resize: (height: number) => void, over: (reason: string) => void}} Card */
+/** @typedef {{requests: Record<string, Answerer>, hello: (params: any) => object, begin: (tell: (method: string, params: object) => void) => void, resize: (height: number) => void, over: (reason: string) => void}} Card */
 
 const PROTOCOL = "2026-01-26";
 const START_MS = 30_000; // until an app has to have begun
@@ -12,6 +12,9 @@ const MAX_OPEN = 16; // requests of one app
 const MAX_LIVE = 6; // apps; the one that was begun first ends
 const MAX_ASTRAY = 20; // messages to the page itself
 const SIZE_MS = 100; // between two changes of its height
+const ENDS = ["flood", "large", "left"]; // by the frame's own judgement, see app-frame.js
+const MAX_THEFTS = 3; // of the keyboard
+const TYPING_MS = 600; // after a key
 
 /** What an app is refused with. @param {string} message @param {number} [code] */
 export const refusal = (message, code = -32_000) => Object.assign(new Error(message), {code});
@@ -34,7 +37,8 @@ export class AppHost {
 		this.card = card;
 		this.origin = new URL(frame.src).origin;
 		AppHost.live.push(this);
-		if (AppHost.live.length > MAX_LIVE) AppHost.live[0].end("many");
+		const {live} = AppHost;
+		if (live.length > MAX_LIVE) (live.find(other => !other.frame.isConnected) ?? live[0]).end("many");
 		this.#watchStart();
 	}
 
@@ -79,7 +83,7 @@ export class AppHost {
 			this.#watchStart();
 			return this.#post({method: "ui/notifications/sandbox-resource-ready", params: {html: this.html}});
 		}
-		if (method === "ui/notifications/sandbox-ended") return this.end(`${params?.reason}`);
+		if (method === "ui/notifications/sandbox-ended") return this.end(ENDS.includes(params?.reason) ? params.reason : "closed");
 		if (id === "farewell" && !method) return this.#farewell();
 		if (!this.isLive || typeof method !== "string") return;
 		if (typeof id === "string" || typeof id === "number") this.#answer(id, method, params);
@@ -116,7 +120,7 @@ export class AppHost {
 	/** @param {string} method @param {Params} params */
 	async #result(method, params) {
 		if (method === "ping") return {};
-		if (method === "ui/initialize") return {protocolVersion: PROTOCOL, ...this.card.hello()};
+		if (method === "ui/initialize") return {protocolVersion: PROTOCOL, ...this.card.hello(params)};
 		const known = Object.hasOwn(this.card.requests, method) && this.card.requests[method];
 		if (!known) throw refusal("Method not found", -32_601);
 		if (!this.#isReady) throw refusal("Not initialized");
@@ -143,4 +147,29 @@ addEventListener("message", ({source, origin, data}) => {
 	if (!host) return;
 	if (source === host.frame.contentWindow && origin === host.origin) host.hear(data);
 	else host.strays();
+});
+
+/** What is typed into the page goes to no app: the focus comes to one by a pointer or by Tab, and one that takes it is over. */
+let [lastKey, typedAt] = ["", 0];
+/** @type {WeakMap<AppHost, number>} */
+const thefts = new WeakMap();
+/** @param {Event} event */
+const noteKey = event => {
+	lastKey = event instanceof KeyboardEvent ? event.key : "";
+	typedAt = lastKey ? Date.now() : 0;
+};
+addEventListener("keydown", noteKey, true);
+addEventListener("pointerdown", noteKey, true);
+addEventListener("focusout", ({target}) => {
+	setTimeout(() => {
+		const frame = document.activeElement;
+		const host = AppHost.live.find(each => each.frame === frame);
+		if (!host || lastKey === "Tab") return;
+		const isPointed = host.frame.matches(":hover") || matchMedia("(hover: none)").matches;
+		if (isPointed && Date.now() - typedAt > TYPING_MS) return;
+		const count = (thefts.get(host) ?? 0) + 1;
+		thefts.set(host, count);
+		if (count > MAX_THEFTS) host.end("focus");
+		if (target instanceof HTMLElement) target.focus({preventScroll: true});
+	});
 });

@@ -83,12 +83,6 @@ export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-")
 export const callTool = async (server, name, args, key = newKey(), confirmed = null) =>
 	(await send("api/call-tool", {server, name, args, confirmed}, undefined, key)).json();
 
-/** For an app, whose answer says more; the tool is called only while it is the one that was listed. @type {(tool: Tool, args: Params, confirmed: object | null, key?: string) => Promise<Call>} */
-export const callApp = async ({server, name, fingerprint}, args, confirmed, key = newKey()) =>
-	(
-		await send("api/call-tool", {server, name, args, confirmed, fingerprint, app: true}, undefined, key)
-	).json();
-
 /** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
 export const promptText = async ({server, name}, args) =>
 	(await (await send("api/get-prompt", {server, name, args})).json()).text;

@@ -107,7 +107,8 @@ export class CallCard {
 		if (state === "asking") this.#showQuestions(call);
 		else this.#fillSlot(call, state);
 		this.#showRunning(call);
-		if (call.app && !call.imported) import("./app-card.js").then(({showApp}) => showApp(this, call.app.uri));
+		if (call.app && !call.imported)
+			import("./app-card.js").then(({showApp}) => showApp(this, call.app.uri)).catch(() => {}); // the result is there
 	}
 
 	/** Only once it is open: a long conversation has hundreds of folded cards. */

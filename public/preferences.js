@@ -78,17 +78,19 @@ export function toolsThatAsk() {
 }
 
 function drawAllowed() {
-	/** @param {ListedTool} tool */
-	const row = tool => {
-		const takeBack = () => {
-			listTool("always", tool, false);
-			drawAllowed();
-		};
-		return h("li", h("code", visible(`${tool.server} · ${tool.tool}`)), button(t("takeBack"), takeBack));
-	};
-	const tools = listedTools("always");
-	$("allowed").replaceChildren(...tools.map(row));
-	$("none-allowed").hidden = tools.length > 0;
+	/** @param {ToolList} list @param {string} [what] it is, where it is no tool */
+	const rows = (list, what) =>
+		listedTools(list).map(tool => {
+			const takeBack = () => {
+				listTool(list, tool, false);
+				drawAllowed();
+			};
+			const name = what ? `${what} ${tool.tool}` : tool.tool;
+			return h("li", h("code", visible(`${tool.server} · ${name}`)), button(t("takeBack"), takeBack));
+		});
+	const all = [...rows("always"), ...rows("apps", t("appsShown"))];
+	$("allowed").replaceChildren(...all);
+	$("none-allowed").hidden = all.length > 0;
 }
 
 /** @param {() => void} redraw in another language */
