@@ -23,7 +23,6 @@ const INVALID = -32_602;
 export class Asks {
 	isOpen = false;
 	#refused = 0;
-	#shownAt = 0;
 	#cancel = () => {};
 	box = h(".slot.waiting", attr({role: "group"}));
 
@@ -31,8 +30,6 @@ export class Asks {
 	constructor(server, onclosed) {
 		this.server = server;
 		this.onclosed = onclosed;
-		const isEarly = () => Date.now() - this.#shownAt < DEAF_MS;
-		this.box.addEventListener("click", event => isEarly() && event.stopPropagation(), true);
 		this.box.addEventListener("keydown", event => {
 			if (event.key !== "Escape") return;
 			event.stopPropagation(); // it closes no more than the question
@@ -50,8 +47,10 @@ export class Asks {
 	async ask(title, fill) {
 		if (this.isOpen || this.#refused >= MAX_REFUSED) throw refusal("Denied");
 		this.isOpen = true;
-		this.#shownAt = Date.now();
-		const content = h(".content");
+		const content = Object.assign(h(".content"), {inert: true});
+		setTimeout(() => {
+			content.inert = false;
+		}, DEAF_MS);
 		this.box.replaceChildren(h("header", h("strong", attr({role: "alert"}), title)), content);
 		const chosen = await new Promise(resolve => {
 			this.#cancel = () => resolve(null);

@@ -76,9 +76,9 @@ async def resources(link: NamedLink) -> dict[str, Any]:
 
 @router.post("/api/read-resource", responses=FAILURE_RESPONSES)
 async def read(request: ReadResourceRequest, services: AppServices) -> dict[str, Any]:
-    """Return a resource: `{"uri", "contents": [{"uri", "mimeType", "text" or "blob", "html"}]}`.
+    """Return a resource: `{"uri", "contents": [{"uri", "mimeType", "text" or "blob", "html", "ui"}]}`.
 
-    `html` is that of markdown, and safe to show.
+    `html` is that of markdown, and safe to show; `ui` is what an MCP App asks of its host.
     """
     uri = request.uri if request.args is None else filled(request.uri, request.args)
     contents = await read_resource(services.toolbox.link(request.server), uri)
