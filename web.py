@@ -104,10 +104,8 @@ class Settings(ModelSettings):
 
     @model_validator(mode="after")
     def _keeps_apps_apart(self) -> Self:
-        if self.web_apps_origin and not self.web_public_url:
-            raise ValueError("WEB_APPS_ORIGIN 需要 WEB_PUBLIC_URL：只有那里的页面可以显示 MCP Apps")
-        if self.web_apps_origin and f"{self.web_public_url}/".startswith(f"{self.web_apps_origin}/"):
-            raise ValueError("WEB_APPS_ORIGIN 不能是页面自己的来源")
+        if (apps := self.web_apps_origin) and f"{self.web_public_url or apps}/".startswith(f"{apps}/"):
+            raise ValueError("WEB_APPS_ORIGIN 要和 WEB_PUBLIC_URL 一起设置，而且不能是同一个来源")
         return self
 
     @model_validator(mode="after")
@@ -161,12 +159,10 @@ async def call_tool(
     """
     key = idempotency_key or secrets.token_urlsafe(16)
     result = await services.toolbox.call(
-        request.server,
-        request.name,
-        request.args,
-        fingerprint=request.fingerprint,
+        *(request.server, request.name, request.args),
         key=key,
         confirmed=request.confirmed,
+        fingerprint=request.fingerprint,
     )
     link = services.toolbox.links.get(request.server)
     result = under_key(result, link.tool(request.name) if link else None, request.args, key)
@@ -178,8 +174,7 @@ async def call_tool(
         answer["media"] = [asdict(medium) for medium in result.media]
     if result.replayed:
         answer["replayed"] = True
-    if request.app:
-        answer["app"] = result.app
+    answer |= {"app": result.app} if request.app else {}
     return answer | {"code": result.code, "params": result.params} if result.is_error else answer
 
 
@@ -299,8 +294,7 @@ async def _lifespan(
     is_local = is_loopback(settings.web_host) and not (settings.root_path or settings.trusted_proxies)
     config = _config(settings)
     async with aclosing(_models(settings, stand_in)) as models, _toolbox(settings, limits) as toolbox:
-        overview = Overview(models, toolbox, settings.web_apps_origin)
-        chat = Chat(None, toolbox, secret)
+        overview, chat = Overview(models, toolbox, settings.web_apps_origin), Chat(None, toolbox, secret)
         app.state.services = services = Services(
             toolbox,
             chat,

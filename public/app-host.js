@@ -27,6 +27,8 @@ export class AppHost {
 	#astray = 0;
 	#height = 0;
 	#sizing = 0;
+	#starting = 0;
+	#isOver = false;
 	/** @type {() => void} */
 	#farewell = () => {};
 
@@ -37,13 +39,9 @@ export class AppHost {
 		this.card = card;
 		this.origin = new URL(frame.src).origin;
 		AppHost.live.push(this);
-		const {live} = AppHost;
+		const live = AppHost.live.filter(other => !other.#isOver);
 		if (live.length > MAX_LIVE) (live.find(other => !other.frame.isConnected) ?? live[0]).end("many");
 		this.#watchStart();
-	}
-
-	get isLive() {
-		return AppHost.live.includes(this);
 	}
 
 	/** @param {object} message */
@@ -58,13 +56,14 @@ export class AppHost {
 
 	#watchStart() {
 		this.#isReady = false;
-		setTimeout(() => this.isLive && this.frame.isConnected && !this.#isReady && this.end("silent"), START_MS);
+		clearTimeout(this.#starting);
+		this.#starting = setTimeout(() => this.frame.isConnected && !this.#isReady && this.end("silent"), START_MS);
 	}
 
 	/** @param {string} reason */
 	async end(reason) {
-		if (!this.isLive) return;
-		AppHost.live = AppHost.live.filter(other => other !== this);
+		if (this.#isOver) return;
+		this.#isOver = true;
 		if (this.#isReady && ["closed", "many"].includes(reason)) {
 			const said = new Promise(resolve => {
 				this.#farewell = () => resolve(null);
@@ -72,6 +71,7 @@ export class AppHost {
 			this.#post({id: "farewell", method: "ui/resource-teardown", params: {reason}});
 			await Promise.race([said, new Promise(resolve => setTimeout(resolve, FAREWELL_MS))]);
 		}
+		AppHost.live = AppHost.live.filter(other => other !== this);
 		this.frame.remove();
 		this.card.over(reason);
 	}
@@ -79,13 +79,14 @@ export class AppHost {
 	/** @param {any} message */
 	hear(message) {
 		const {id, method, params} = Object(message);
+		if (id === "farewell" && !method) return this.#farewell();
+		if (this.#isOver) return;
 		if (method === "ui/notifications/sandbox-proxy-ready") {
 			this.#watchStart();
 			return this.#post({method: "ui/notifications/sandbox-resource-ready", params: {html: this.html}});
 		}
 		if (method === "ui/notifications/sandbox-ended") return this.end(ENDS.includes(params?.reason) ? params.reason : "closed");
-		if (id === "farewell" && !method) return this.#farewell();
-		if (!this.isLive || typeof method !== "string") return;
+		if (typeof method !== "string") return;
 		if (typeof id === "string" || typeof id === "number") this.#answer(id, method, params);
 		else if (method === "ui/notifications/initialized" && !this.#isReady) {
 			this.#isReady = true;

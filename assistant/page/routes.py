@@ -182,7 +182,7 @@ ANSWERS = ErrorAnswers(
     | dict.fromkeys(("entry_changed", "server_exists", "too_many_servers", "command_changed"), 409)
     | dict.fromkeys(("sign_in_unwanted", "public_url_needed", "key_needed", "model_gone"), 409)
     | dict.fromkeys(("file_unreadable", "config_unwritable", "state_unwritable"), 503)
-    | {"too_busy": 429},
+    | {"too_busy": 429, "tool_changed": 409},
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: {"model": Problem, "description": "No such server"},
