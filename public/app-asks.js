@@ -2,7 +2,7 @@
 // below its frame, where it can cover nothing.
 import {resultOf} from "./app-about.js";
 import {refusal} from "./app-host.js";
-import {failureOf, findTool, isUnknown, messageOf, newKey, readContents, send, shopServer, status} from "./backend.js";
+import {failureOf, isUnknown, messageOf, newKey, readContents, send, shopServer, sleep, status} from "./backend.js";
 import {attr, button, h} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {t} from "./i18n.js";
@@ -16,6 +16,8 @@ import {isObject} from "./tool-result.js";
 
 const MAX_TEXT = 4000; // characters of a message, or of an address
 const MAX_REFUSED = 3; // times one after the other; then the app is not heard any more
+const AT_ONCE = 10;
+const PACE_MS = 100; // between two requests that go to the server
 const DEAF_MS = 600; // for a click that was meant for the app
 const KEY = /^[!-~]{1,200}$/;
 const INVALID = -32_602;
@@ -23,6 +25,7 @@ const INVALID = -32_602;
 export class Asks {
 	isOpen = false;
 	#refused = 0;
+	#due = 0;
 	#cancel = () => {};
 	box = h(".slot.waiting", attr({role: "group"}));
 
@@ -92,9 +95,17 @@ export class Asks {
 		return text;
 	}
 
+	/** Some come at once, many one after the other. */
+	#pace() {
+		const now = Date.now();
+		this.#due = Math.max(this.#due + PACE_MS, now - PACE_MS * AT_ONCE);
+		return sleep(Math.max(0, this.#due - now));
+	}
+
 	/** @param {any} params any: an app's */
 	async read({uri}) {
 		if (typeof uri !== "string") throw refusal("Invalid params", INVALID);
+		await this.#pace();
 		const contents = await readContents(this.server, uri);
 		return {contents: contents.map(({html: _, ui, ...content}) => ({...content, ...(ui ? {_meta: {ui}} : {})}))};
 	}
@@ -122,6 +133,7 @@ export class Asks {
 		const given = meta?.["idempotency-key"];
 		const key = typeof given === "string" && KEY.test(given) ? given : newKey();
 		const body = {server, name, fingerprint, app: true, ...agreed};
+		await this.#pace();
 		try {
 			return resultOf(await (await send("api/call-tool", body, undefined, key)).json());
 		} catch (error) {

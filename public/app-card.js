@@ -39,6 +39,8 @@ class AppView {
 	#height = 0;
 	#view = h(".app-view");
 	#whole = button(t("appWhole"), () => this.#show(this.mode === "inline" ? "fullscreen" : "inline"));
+	/** @type {Asks | null} anew each time it is shown */
+	#asks = null;
 	root = h(".app-box", attr({role: "group"}));
 
 	/** @param {CallCard} card @param {string} uri */
@@ -46,7 +48,6 @@ class AppView {
 		this.card = card;
 		this.uri = uri;
 		this.server = card.call.server;
-		this.asks = new Asks(this.server, () => this.#fit());
 		this.root.ariaLabel = t("appOf", {server: visible(this.server)});
 		this.root.addEventListener("keydown", ({key}) => key === "Escape" && this.#show("inline"));
 	}
@@ -89,6 +90,8 @@ class AppView {
 
 	/** @param {App} app */
 	#begin(app) {
+		const asks = new Asks(this.server, () => this.#fit());
+		this.#asks = asks;
 		const frame = document.createElement("iframe");
 		frame.setAttribute("sandbox", "allow-scripts allow-same-origin"); // its own, which is not the page's
 		frame.setAttribute("credentialless", "");
@@ -97,9 +100,9 @@ class AppView {
 		const cross = iconButton("x", () => this.#host?.end("closed"), t("appClose"));
 		this.#view.replaceChildren(frame);
 		this.#view.toggleAttribute("data-border", app.hasBorder);
-		this.root.replaceChildren(h("header", h("span.quiet", this.root.ariaLabel), this.#whole, cross), this.#view, this.asks.box);
+		this.root.replaceChildren(h("header", h("span.quiet", this.root.ariaLabel), this.#whole, cross), this.#view, asks.box);
 		this.#host = new AppHost(frame, app.html, {
-			requests: this.#requests(frame),
+			requests: this.#requests(frame, asks),
 			hello: params => this.#hello(app, params),
 			begin: tell => {
 				const {call} = this.card;
@@ -111,7 +114,7 @@ class AppView {
 				this.#fit();
 			},
 			over: reason => {
-				this.asks.close();
+				asks.close();
 				this.#show("inline");
 				this.#say(t(`appEnd_${reason}`));
 			},
@@ -147,22 +150,21 @@ class AppView {
 
 	/** Nothing moves below a finger that is to confirm. */
 	#fit() {
-		if (this.asks.isOpen || !this.#height) return;
+		if (this.#asks?.isOpen || !this.#height) return;
 		this.#view.style.setProperty("--app-height", `${Math.min(Math.max(this.#height, MIN_PX), this.#max)}px`);
 	}
 
 	/** @param {string} mode */
 	#show(mode) {
-		if (mode === this.mode || this.asks.isOpen) return;
+		if (mode === this.mode || this.#asks?.isOpen) return;
 		this.root.popover = mode === "fullscreen" ? "manual" : null;
 		if (mode === "fullscreen") this.root.showPopover();
 		this.#whole.textContent = t(mode === "fullscreen" ? "appPart" : "appWhole");
 		this.#host?.tell("host-context-changed", this.#place());
 	}
 
-	/** @param {HTMLIFrameElement} frame @returns {Record<string, import("./app-host.js").Answerer>} */
-	#requests(frame) {
-		const {asks} = this;
+	/** @param {HTMLIFrameElement} frame @param {Asks} asks @returns {Record<string, import("./app-host.js").Answerer>} */
+	#requests(frame, asks) {
 		return {
 			"tools/call": params => asks.call(params),
 			"resources/read": params => asks.read(params),

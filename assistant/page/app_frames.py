@@ -94,10 +94,13 @@ def _sources(query: str) -> dict[str, list[str]] | None:
 
 
 @cache
+def _script() -> str:
+    return SCRIPT.read_text(encoding="utf-8")
+
+
 def _document(page: str) -> str:
-    script = SCRIPT.read_text(encoding="utf-8")
     return (
         '<!doctype html><meta charset="utf-8"><style>*{margin:0;border:0}iframe{display:block;width:100%;'
         f'height:100vh}}</style><body><script type="module" data-page="{html.escape(page)}" id="page">'
-        f"{script}</script>"
+        f"{_script()}</script>"
     )

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import Media, ToolResult
 from assistant.toolbox.raw_results import Large, is_deep, text_of
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
@@ -40,7 +41,7 @@ def _app_part(raw: dict[str, Any], text: str) -> dict[str, Any] | None:
                 part["structuredContent"] = True
         case content:
             part["content"] = content
-    if is_deep(part):
+    if not is_writable_json(part):
         return None
     written = json.dumps(part, ensure_ascii=False)
     return part if redacted(written) == written else None
@@ -89,7 +90,7 @@ def _content(given: dict[str, Any], uri: str) -> dict[str, Any]:
         text = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
         content["text"] = redacted(text.lstrip("\ufeff"))
     match given:
-        case {"_meta": {"ui": dict(ui)}} if not is_deep(ui):
+        case {"_meta": {"ui": dict(ui)}} if is_writable_json(ui):
             content["ui"] = ui
     return content
 

@@ -21,7 +21,8 @@ def ui(**said: Any) -> dict[str, Any]:
 async def listed(shared: world.Started, *tools: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     await shared.connect({"tools/list": listing(*tools)})
     state = (await shared.web.http.get("/api/tools")).json()
-    return tuple({each["name"]: each for each in state[kind]} for kind in ("tools", "appTools"))  # type: ignore[return-value]
+    of_apps = {each["name"]: each for each in state["appTools"]}
+    return {each["name"]: each for each in state["tools"]}, of_apps
 
 
 async def test_tools_of_apps_alone_are_listed_apart_and_called_by_them(shared: world.Started) -> None:
