@@ -11,7 +11,12 @@ const KIND = "text/html;profile=mcp-app";
 const MAX_HTML = 8 * 2 ** 20; // characters
 const MAX_SOURCES = 20; // of one list
 /** @type {Record<string, string>} of `_meta.ui.csp`, as app_frames.py takes them */
-const LISTS = {connectDomains: "connect", resourceDomains: "resource", frameDomains: "frame", baseUriDomains: "base"};
+const LISTS = {
+	connectDomains: "connect",
+	resourceDomains: "resource",
+	frameDomains: "frame",
+	baseUriDomains: "base",
+};
 const SOURCE = /^(https|wss):\/\/(\*\.)?([a-z0-9-]+\.)+[a-z][a-z0-9-]*(:\d{1,5})?$/i; // as there
 /** @type {Record<string, string>} */
 const OTHER_NAME = {localhost: "127.0.0.1", "127.0.0.1": "localhost"};
@@ -84,7 +89,10 @@ export function onDisplay(tell) {
 /** What an app is told of its surroundings. */
 export function surroundings() {
 	const style = getComputedStyle(root);
-	const variables = Object.entries(VARIABLES).map(([name, own]) => [`--${name}`, style.getPropertyValue(`--${own}`)]);
+	const variables = Object.entries(VARIABLES).map(([name, own]) => [
+		`--${name}`,
+		style.getPropertyValue(`--${own}`),
+	]);
 	return {
 		...displayed(),
 		styles: {variables: {...Object.fromEntries(variables), "--font-sans": "system-ui, sans-serif"}},

@@ -2,7 +2,17 @@
 // below its frame, where it can cover nothing.
 import {resultOf} from "./app-about.js";
 import {refusal} from "./app-host.js";
-import {failureOf, isUnknown, messageOf, newKey, readContents, send, shopServer, sleep, status} from "./backend.js";
+import {
+	failureOf,
+	isUnknown,
+	messageOf,
+	newKey,
+	readContents,
+	send,
+	shopServer,
+	sleep,
+	status,
+} from "./backend.js";
 import {attr, button, h} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {t} from "./i18n.js";
@@ -107,7 +117,9 @@ export class Asks {
 		if (typeof uri !== "string") throw refusal("Invalid params", INVALID);
 		await this.#pace();
 		const contents = await readContents(this.server, uri);
-		return {contents: contents.map(({html: _, ui, ...content}) => ({...content, ...(ui ? {_meta: {ui}} : {})}))};
+		return {
+			contents: contents.map(({html: _, ui, ...content}) => ({...content, ...(ui ? {_meta: {ui}} : {})})),
+		};
 	}
 
 	/** A tool that apps may call, and nobody has switched off. @param {unknown} name */

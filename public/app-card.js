@@ -1,5 +1,13 @@
 // The face that a server gives its call (MCP Apps), in the call's card, after one click for the server.
-import {displayed, frameAddress, onDisplay, readApp, resultOf, surroundings, appsOrigin} from "./app-about.js";
+import {
+	appsOrigin,
+	displayed,
+	frameAddress,
+	onDisplay,
+	readApp,
+	resultOf,
+	surroundings,
+} from "./app-about.js";
 import {Asks} from "./app-asks.js";
 import {AppHost} from "./app-host.js";
 import {findTool, messageOf, status} from "./backend.js";
@@ -100,7 +108,11 @@ class AppView {
 		const cross = iconButton("x", () => this.#host?.end("closed"), t("appClose"));
 		this.#view.replaceChildren(frame);
 		this.#view.toggleAttribute("data-border", app.hasBorder);
-		this.root.replaceChildren(h("header", h("span.quiet", this.root.ariaLabel), this.#whole, cross), this.#view, asks.box);
+		this.root.replaceChildren(
+			h("header", h("span.quiet", this.root.ariaLabel), this.#whole, cross),
+			this.#view,
+			asks.box,
+		);
 		this.#host = new AppHost(frame, app.html, {
 			requests: this.#requests(frame, asks),
 			hello: params => this.#hello(app, params),
@@ -141,7 +153,10 @@ class AppView {
 	#place() {
 		const {clientWidth: width, clientHeight: height} = this.#view;
 		const isInline = this.mode === "inline";
-		return {displayMode: this.mode, containerDimensions: isInline ? {width, maxHeight: this.#max} : {width, height}};
+		return {
+			displayMode: this.mode,
+			containerDimensions: isInline ? {width, maxHeight: this.#max} : {width, height},
+		};
 	}
 
 	get #max() {

@@ -57,7 +57,10 @@ export class AppHost {
 	#watchStart() {
 		this.#isReady = false;
 		clearTimeout(this.#starting);
-		this.#starting = setTimeout(() => this.frame.isConnected && !this.#isReady && this.end("silent"), START_MS);
+		this.#starting = setTimeout(
+			() => this.frame.isConnected && !this.#isReady && this.end("silent"),
+			START_MS,
+		);
 	}
 
 	/** @param {string} reason */
@@ -85,7 +88,8 @@ export class AppHost {
 			this.#watchStart();
 			return this.#post({method: "ui/notifications/sandbox-resource-ready", params: {html: this.html}});
 		}
-		if (method === "ui/notifications/sandbox-ended") return this.end(ENDS.includes(params?.reason) ? params.reason : "closed");
+		if (method === "ui/notifications/sandbox-ended")
+			return this.end(ENDS.includes(params?.reason) ? params.reason : "closed");
 		if (typeof method !== "string") return;
 		if (typeof id === "string" || typeof id === "number") this.#answer(id, method, params);
 		else if (method === "ui/notifications/initialized" && !this.#isReady) {

@@ -58,14 +58,21 @@ async def test_an_app_is_shown_all_that_its_server_answered(
 async def test_an_app_calls_only_the_tool_that_was_listed(shared: world.Started) -> None:
     tools, _ = await listed(shared, tool("t", _meta=APP))
     call = {"server": "s", "name": "t", "args": {}, "app": True}
-    same = await shared.web.http.post("/api/call-tool", json=call | {"fingerprint": tools["t"]["fingerprint"]})
+    same = await shared.web.http.post(
+        "/api/call-tool", json=call | {"fingerprint": tools["t"]["fingerprint"]}
+    )
     other = await shared.web.http.post("/api/call-tool", json=call | {"fingerprint": "another"})
     assert (same.status_code, other.json()["code"]) == (200, "tool_changed")
 
 
 async def test_what_an_app_asks_of_its_host_comes_with_its_document(shared: world.Started) -> None:
     said = {"csp": {"connectDomains": ["https://a.example.com"]}, "prefersBorder": False}
-    content = {"uri": "ui://s/a", "mimeType": "text/html;profile=mcp-app", "text": "<p>", "_meta": {"ui": said}}
+    content = {
+        "uri": "ui://s/a",
+        "mimeType": "text/html;profile=mcp-app",
+        "text": "<p>",
+        "_meta": {"ui": said},
+    }
     await shared.connect({"resources/read": {"contents": [content]}})
     read = await shared.web.http.post("/api/read-resource", json={"server": "s", "uri": "ui://s/a"})
     assert read.json()["contents"][0]["ui"] == said
