@@ -14,19 +14,24 @@ HELPERS = """
 const tell = (method, params = {}) => parent.postMessage({jsonrpc: "2.0", method, params}, "*");
 const ask = (method, params = {}) => new Promise((resolve, reject) => {
   const id = Math.random();
-  addEventListener("message", ({data}) => data.id === id && (data.error ? reject(data.error) : resolve(data.result)));
+  addEventListener("message", ({data}) => {
+    if (data.id === id) data.error ? reject(data.error) : resolve(data.result);
+  });
   parent.postMessage({jsonrpc: "2.0", id, method, params}, "*");
 });
 const say = text => document.body.append(text, " ");
 const attempt = async (name, work) => {
-  try { say(`${name}:${await work()}`); } catch (error) { say(`${name}:${error.message ? "refused" : error}`); }
+  try { say(`${name}:${await work()}`); }
+  catch (error) { say(`${name}:${error.message ? "refused" : error}`); }
 };
 const loaded = (element, address) => new Promise((resolve, reject) => {
-  Object.assign(element, {onload: () => resolve("REACHED"), onerror: () => reject(new Error("blocked"))}, address);
+  const heard = {onload: () => resolve("REACHED"), onerror: () => reject(new Error("blocked"))};
+  Object.assign(element, heard, address);
   document.body.append(element);
 });
 const begin = async () => {
-  await ask("ui/initialize", {protocolVersion: "2026-01-26", appInfo: {name: "x", version: "1"}, appCapabilities: {}});
+  const appInfo = {name: "x", version: "1"};
+  await ask("ui/initialize", {protocolVersion: "2026-01-26", appInfo, appCapabilities: {}});
   tell("ui/notifications/initialized");
 };
 """
@@ -34,8 +39,9 @@ REACHING = """
 await attempt("fetch", () => fetch(`${AT}/api/status`));
 await attempt("own", () => fetch("/app-frame"));
 await attempt("image", () => loaded(new Image(), {src: `${AT}/static/icon.svg`}));
-await attempt("style", () => loaded(document.createElement("link"), {rel: "stylesheet", href: `${AT}/static/base.css`}));
-await attempt("script", () => loaded(document.createElement("script"), {src: `${AT}/static/app.js`}));
+const make = name => document.createElement(name);
+await attempt("style", () => loaded(make("link"), {rel: "stylesheet", href: `${AT}/static/base.css`}));
+await attempt("script", () => loaded(make("script"), {src: `${AT}/static/app.js`}));
 await attempt("eval", () => eval("1"));
 await attempt("worker", () => new Promise((resolve, reject) => {
   const worker = new Worker(URL.createObjectURL(new Blob(["postMessage(1)"])));
@@ -53,14 +59,18 @@ await attempt("topleave", () => { top.location = `${AT}/healthz?told`; return "W
 await attempt("parentleave", () => { parent.location = `${AT}/healthz?told`; return "WENT"; });
 await attempt("window", () => { if (!open(`${AT}/healthz?told`)) throw new Error("none"); return "OPENED"; });
 await attempt("confirm", () => { if (!confirm("x")) throw new Error("none"); return "ASKED"; });
-await attempt("place", () => new Promise((resolve, reject) => navigator.geolocation.getCurrentPosition(resolve, reject)));
+const place = (resolve, reject) => navigator.geolocation.getCurrentPosition(resolve, reject);
+await attempt("place", () => new Promise(place));
 await attempt("microphone", () => navigator.mediaDevices.getUserMedia({audio: true}));
 await attempt("clipboard", () => navigator.clipboard.readText());
 await attempt("whole", () => document.documentElement.requestFullscreen());
 await attempt("inner", () => new Promise((resolve, reject) => {
   const frame = document.createElement("iframe");
-  addEventListener("message", ({source, data}) => source !== parent && (data ? resolve("REACHED") : reject(new Error("no"))));
-  frame.srcdoc = `<script>fetch("${AT}/healthz").then(() => 1, () => 0).then(is => parent.postMessage(is, "*"))</` + `script>`;
+  addEventListener("message", ({source, data}) => {
+    if (source !== parent) data ? resolve("REACHED") : reject(new Error("no"));
+  });
+  const fetching = `fetch("${AT}/healthz").then(() => 1, () => 0).then(is => parent.postMessage(is, "*"))`;
+  frame.srcdoc = `<script>${fetching}</` + `script>`;
   document.body.append(frame);
 }));
 await attempt("notool", () => ask("tools/call", {name: "nothing", arguments: {}}));
@@ -198,7 +208,8 @@ def test_nothing_that_an_app_asks_for_happens_before_a_person_agrees(shop: Suite
         f"const buys = () => attempt('buy', () => ask('tools/call', {buy}));"
         "for (let i = 0; i < 3; i++) await buys();"
         "await attempt('link', () => ask('ui/open-link', {url: 'https://evil.example/?told'}));"
-        "await attempt('message', () => ask('ui/message', {role: 'user', content: {type: 'text', text: 'x'}}));"
+        "const content = {type: 'text', text: 'x'};"
+        "await attempt('message', () => ask('ui/message', {role: 'user', content}));"
         "await buys(); say('END')"
     )
     offered(shown)

@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from tests.support import world
-from tests.support.raw_server import listing, tool
+from tests.support.raw_server import listing, says, tool
 
 pytestmark = pytest.mark.anyio
 ITEMS = {"result": [{"id": 1}]}
+OTHER = {"a": 1}
 TEXT = {"type": "text", "text": json.dumps(ITEMS)}
 APP = {"ui": {"resourceUri": "ui://s/app.html"}}
 
@@ -19,7 +20,7 @@ def ui(**said: Any) -> dict[str, Any]:
 
 
 async def listed(shared: world.Started, *tools: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    await shared.connect({"tools/list": listing(*tools)})
+    await shared.connect({"tools/list": listing(*tools), "tools/call": says("done")})
     state = (await shared.web.http.get("/api/tools")).json()
     of_apps = {each["name"]: each for each in state["appTools"]}
     return {each["name"]: each for each in state["tools"]}, of_apps
@@ -42,7 +43,7 @@ async def test_tools_of_apps_alone_are_listed_apart_and_called_by_them(shared: w
     ("given", "shown"),
     [
         ({"content": [TEXT], "structuredContent": ITEMS}, {"structuredContent": True}),
-        ({"content": [TEXT], "structuredContent": {"a": 1}}, {"structuredContent": {"a": 1}, "content": [TEXT]}),
+        ({"content": [TEXT], "structuredContent": OTHER}, {"structuredContent": OTHER, "content": [TEXT]}),
         ({"content": [TEXT], "_meta": {"x": 1}}, {"_meta": {"x": 1}}),
         ({"content": [TEXT, TEXT]}, {"content": [TEXT, TEXT]}),
     ],
