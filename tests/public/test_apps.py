@@ -166,7 +166,8 @@ def test_an_app_reaches_nothing(shop: Suite, shown: Shown) -> None:
 def test_an_app_that_misbehaves_costs_its_own_card(shop: Suite, shown: Shown) -> None:
     scripts = replace_app(shown, shop)
     scripts.append(
-        "for (const height of [1e9, -5, NaN, '9', 1e308, 1e9]) tell('ui/notifications/size-changed', {height})"
+        "for (const height of [1e9, -5, NaN, '9', 1e308, 1e9])"
+        " tell('ui/notifications/size-changed', {height})"
     )
     offered(shown)
     shown.button("显示界面").click()

@@ -11,7 +11,10 @@ from pydantic import ValidationError
 from tests.support.chat_service import client, settings
 
 pytestmark = pytest.mark.anyio
-OURS = {"web_public_url": "https://shop.example/chat", "web_apps_origin": "https://apps.example"}
+OURS: dict[str, Any] = {
+    "web_public_url": "https://shop.example/chat",
+    "web_apps_origin": "https://apps.example",
+}
 DECLARED = {
     "connect": ["https://api.example.com", "wss://live.example.com:8443"],
     "resource": ["https://*.cdn.example.com"],
