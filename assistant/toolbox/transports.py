@@ -49,8 +49,7 @@ async def open_client(
         else:
             # Taken out of the URL, since aiohttp refuses a user there beside an Authorization header.
             address = httpx2.URL(server.url)
-            if address.userinfo:
-                auth = httpx2.BasicAuth(address.username, address.password)
+            auth = httpx2.BasicAuth(address.username, address.password) if address.userinfo else auth
             made = http_client(
                 server.url,
                 limits,
