@@ -65,21 +65,20 @@ async def test_what_a_server_declares_may_be_reached_and_no_more(tmp_path: Path)
     assert (told["frame-src"], told["base-uri"]) == ("https://video.example.com", "https://base.example.com")
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
+async def test_what_is_no_plain_address_of_the_open_web_is_refused(tmp_path: Path) -> None:
+    sources = [
         "'self'", "'unsafe-eval'", "*", "https:", "https://*", "https://*.com", "data:", "http://a.example",
         "https://localhost", "https://127.0.0.1", "https://[::1]", "https://a.example; script-src *",
         "https://a.example https://b.example", "https://a.example,https://b.example", "https://a.example/x",
         "https://u@a.example", "https://a.example:*", "https://a.example\n",
-    ],
-)  # fmt: skip
-async def test_what_is_no_plain_address_of_the_open_web_is_refused(tmp_path: Path, source: str) -> None:
+    ]  # fmt: skip
     async with client(tmp_path) as http:
-        for name in DECLARED:
-            assert (await frame(http, "localhost", urlencode({name: source}))).status_code == 400
-        assert (await frame(http, "localhost", "other=https://a.example.com")).status_code == 400
-        assert (await frame(http, "localhost", "connect=https://a.example.com&" * 200)).status_code == 400
+        for query in (
+            *(urlencode({name: source}) for source in sources for name in DECLARED),
+            "other=https://a.example.com",
+            "connect=https://a.example.com&" * 200,
+        ):
+            assert (await frame(http, "localhost", query)).status_code == 400, query
 
 
 async def test_an_origin_of_their_own_serves_frames_alone_and_asks_for_no_password(tmp_path: Path) -> None:
