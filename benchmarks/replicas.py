@@ -49,7 +49,7 @@ def database_cpu(folder: str) -> float:
 async def started(stage: Stage, count: int, database: str) -> dict[str, list[Service]]:
     """Start so many of each service, one behind another, on one database."""
     services: dict[str, list[Service]] = {"api": [], "main": [], "web": []}
-    shared = {"MCP_SECRET": "m" * 32, "CATALOG": stage.catalogue(1000)}
+    shared = {"CATALOG": stage.catalogue(1000)}
     for _ in range(count):
         env = {"DATABASE_URL": database}
         for name, found in services.items():

@@ -2,10 +2,8 @@
 
 import asyncio
 import itertools
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,97 +15,15 @@ from mcp.client.sse import sse_client
 from mcp.client.streamable_http import streamable_http_client
 
 from tests.mcp_server.stand_ins import NAMES
-from tests.support.balancer import Replicas
-from tests.support.buyers import STOCK, by_hand, by_mcp, by_rest
-from tests.support.processes import Spawn, free_port
-from tests.support.proxies import as_shipped, certificate, haproxy, nginx, up_in_haproxy
-from tests.support.suite import Suite
+from tests.support.buyers import by_hand, by_mcp, by_rest
+from tests.support.engines import ask, audit, postgres
+from tests.support.pooler import pooled
+from tests.support.processes import Spawn
+from tests.support.site import site
 
-pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
+pytestmark = [pytest.mark.anyio, pytest.mark.heavy, pytest.mark.timeout(600)]
 BUYERS: dict[str, Any] = {"api": by_rest, "main": by_mcp, "web": by_hand}
 each_proxy = pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
-
-
-@dataclass
-class Site:
-    """Two of each service behind a proxy."""
-
-    replicas: dict[str, Replicas]
-    public: str
-    internal: dict[str, str]
-    trusted: ssl.SSLContext
-    statistics: str
-
-    async def restart(self, name: str, number: int) -> None:
-        """Restart one replica, and wait until it is back, for the proxy too."""
-        replicas, port = self.replicas[name], self.replicas[name].ports[number]
-        replicas.terminate(port)
-        await replicas.ended(port)
-        replicas.start(port)
-        await asyncio.to_thread(replicas.processes[port].wait_until_up, f"http://127.0.0.1:{port}/healthz")
-        if self.statistics:
-            await up_in_haproxy(self.statistics, f"{name}{number + 1}")
-
-
-def shipped_nginx(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, ...]]) -> str:
-    names = {"api": 8000, "main": 8083, "web": 8002}
-    servers = {f"{name}{n + 1}:{names[name]}": f"127.0.0.1:{at[name][n]}" for name in names for n in (0, 1)}
-    listens = {f"listen {old};": f"listen 127.0.0.1:{ports[name]};" for name, old in LISTENS.items()}
-    tls = {"listen 443 ssl;": f"listen 127.0.0.1:{ports['public']} ssl;", " tls/": f" {spawn.folder}/"}
-    text = as_shipped("nginx.conf", servers | listens | tls)
-    nginx(spawn, text.split("http {", 1)[1].rstrip().removesuffix("}"))
-    return ""
-
-
-def shipped_haproxy(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, ...]]) -> str:
-    first = {"api": "8{}00", "main": "8{}83", "web": "8{}02"}
-    servers = {
-        f"server {name}{n} 127.0.0.1:{first[name].format(n)}": f"server {name}{n} 127.0.0.1:{at[name][n - 1]}"
-        for name in first
-        for n in (1, 2)
-    }
-    listens = {f"127.0.0.1:{LISTENS[name]}\n": f"127.0.0.1:{ports[name]}\n" for name in ("api", "main")}
-    tls = {"bind :443": f"bind 127.0.0.1:{ports['public']}", "/etc/haproxy/tls": str(spawn.folder)}
-    shown = f"\nlisten seen\n bind 127.0.0.1:{ports['seen']}\n stats enable\n stats uri /seen\n"
-    haproxy(spawn, as_shipped("haproxy.cfg", servers | listens | tls) + shown)
-    return f"http://127.0.0.1:{ports['seen']}/seen;csv"
-
-
-LISTENS = {"plain": 80, "main": 8083, "api": 8000}
-PROXIES: dict[str, Callable[..., str]] = {"nginx": shipped_nginx, "haproxy": shipped_haproxy}
-
-
-@asynccontextmanager
-async def site(folder: Path, proxy: str, drain: str = "3") -> AsyncIterator[Site]:
-    (folder / "catalogue.json").write_text(STOCK)
-    trusted = ssl.create_default_context(cafile=await asyncio.to_thread(certificate, folder))
-    ports = {name: free_port() for name in ("plain", "public", "main", "api", "seen")}
-    suite = Suite(folder, mcp=ports["main"])  # whose mcp.json names the proxy
-    settings = {
-        "DRAIN_SECONDS": drain,
-        "API_URL": f"http://127.0.0.1:{ports['api']}/api",
-        "MCP_CONFIRM": "never",
-        "CATALOG": "catalogue.json",
-    }
-    with suite, Spawn(folder) as spawn:
-        replicas = {name: Replicas(spawn, name, **settings) for name in ("api", "main", "web")}
-        statistics = PROXIES[proxy](spawn, ports, {name: each.ports for name, each in replicas.items()})
-        for each in replicas.values():
-            for port, process in each.processes.items():
-                await asyncio.to_thread(process.wait_until_up, f"http://127.0.0.1:{port}/healthz")
-        if statistics:
-            for name, number in itertools.product(replicas, (1, 2)):
-                await up_in_haproxy(statistics, f"{name}{number}")
-        public = f"https://localhost:{ports['public']}"
-        internal = {name: f"http://localhost:{ports[name]}" for name in ("api", "main")} | {"web": public}
-        made = Site(replicas, public, internal, trusted, statistics)
-        async with (
-            httpx.AsyncClient(base_url=public, verify=trusted, timeout=30) as http,
-            asyncio.timeout(60),
-        ):
-            while (await http.get("/api/status")).json()["servers"][0]["status"] != "ready":  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        yield made
 
 
 @each_proxy
@@ -174,3 +90,35 @@ async def test_restarts_one_after_another_fail_no_request_and_lose_no_order(
             orders = await http.get("/api/orders?limit=1")
     assert failed == []
     assert int(orders.headers["X-Total-Count"]) == len(bought) > 4
+
+
+async def test_behind_pgbouncer_replicas_that_are_killed_lose_and_double_no_order(
+    tmp_path: Path, spawn: Spawn
+) -> None:
+    direct, bought = postgres().whole_database(), Counter[str]()
+    is_over = asyncio.Event()
+    url = pooled(direct, spawn, connections=4)
+    async with site(tmp_path, "haproxy", DATABASE_URL=url, DATABASE_LISTEN_URL=direct) as made:
+
+        async def buyer(name: str, who: int) -> None:
+            for key in (f"{name}-{who}-{number}" for number in itertools.count()):
+                while not bought[key]:  # a purchase that was not acknowledged is sent again with its key
+                    with suppress(httpx.TransportError):
+                        async with made.client(name) as http:
+                            bought[key] = int(await BUYERS[name](http, key))
+                    await asyncio.sleep(0.05)
+                if is_over.is_set():
+                    return
+
+        async with asyncio.TaskGroup() as tasks:
+            for name, who in itertools.product(BUYERS, range(3)):
+                tasks.create_task(buyer(name, who))
+            for _, name, number in itertools.product(range(2), BUYERS, (0, 1)):
+                so_far = bought.total()
+                while bought.total() < so_far + 20:  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+                await made.kill(name, number)
+            is_over.set()
+    found = dict(ask(direct, "SELECT customer, count(*) FROM orders GROUP BY customer"))
+    assert found == dict(bought)
+    audit(direct, {1: 1_000_000})

@@ -10,8 +10,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.buyers import by_hand, by_mcp, by_rest
-from tests.support.processes import ROOT, Service, Spawn, free_port
+from tests.support.buyers import by_hand, by_mcp, by_rest, order
+from tests.support.engines import postgres
+from tests.support.processes import ROOT, Service, Spawn, free_port, require
 
 pytestmark = [pytest.mark.anyio, pytest.mark.heavy]
 EARLIER = "10d485c8942d7a217b1d929483089629eea15905"  # tables of another version, same dependencies
@@ -60,6 +61,13 @@ def go_back(folder: Path) -> None:
     (folder / "kept").rename(folder / "shop.db")
 
 
+def restored(file: Path) -> str:
+    """Fill an empty database of PostgreSQL by its own means."""
+    empty = postgres().whole_database()
+    subprocess.run([require("pg_restore"), "--dbname", empty, str(file)], check=True)
+    return empty
+
+
 @pytest.fixture
 def env(tmp_path: Path) -> dict[str, str]:
     ports = {name: str(free_port()) for name in PORTS.values()}
@@ -86,6 +94,33 @@ async def test_todays_shop_opens_an_earlier_ones_and_the_way_back_is_the_backup(
     go_back(tmp_path)
     started(spawn, earlier, "api", env)
     assert await orders_at(env) == ["before"]
+
+
+async def test_on_one_postgresql_an_earlier_shop_beside_todays_loses_nothing_and_the_backup_leads_back(
+    earlier: Path, spawn: Spawn, env: dict[str, str], tmp_path: Path
+) -> None:
+    url = postgres().whole_database()
+    env |= {"DATABASE_URL": url}
+    beside = env | {"API_PORT": str(free_port())}
+    old = started(spawn, earlier, "api", beside)
+    await buy(beside, "api", "before")
+    assert command(ROOT, tmp_path, "backup", "kept", "--database-url", url).returncode == 0
+    started(spawn, ROOT, "api", env)
+    await buy(env, "api", "after")
+    async with httpx.AsyncClient(base_url=f"http://localhost:{beside['API_PORT']}", timeout=30) as http:
+        for key in ("before", "after", "beside"):
+            answer = await http.post("/api/purchase", json=order(key), headers={"Idempotency-Key": key})
+            assert answer.status_code == 200 or (answer.status_code, key) == (503, "beside"), answer.text
+    assert [key for key in await orders_at(env) if key != "beside"] == ["after", "before"]
+    assert command(ROOT, tmp_path, "check", "--database-url", url).returncode == 0
+    old.stop()
+    refused = spawn.program(sys.executable, str(earlier / "api.py"), env=beside)
+    assert refused.process.wait(60) == 1
+    assert "请升级程序" in refused.log.read_text()
+    started(spawn, earlier, "api", beside | {"DATABASE_URL": restored(tmp_path / "kept")})
+    here = beside | {"API_URL": f"http://127.0.0.1:{beside['API_PORT']}/api"}
+    await buy(here, "api", "again")
+    assert await orders_at(here) == ["again", "before"]
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,6 @@
 """PostgreSQL behind PgBouncer, and news by LISTEN on a connection beside it."""
 
 import asyncio
-import os
-import socket
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import date
@@ -20,7 +17,8 @@ from shop.filters import OrderQuery, ProductQuery
 from shop.news import CHANNEL, News
 from shop.postgres import DRIVER_ERRORS
 from tests.support.engines import ask, audit, new_url, postgres
-from tests.support.processes import Spawn, free_port, require
+from tests.support.pooler import pooled
+from tests.support.processes import Spawn
 
 pytestmark = pytest.mark.anyio
 ONE = PurchaseRequest(customerName="A", items=[OrderItem(productId=1, quantity=1)])
@@ -98,35 +96,9 @@ async def test_a_purchase_is_told_to_who_listens(url: str) -> None:
     await shop.close()
 
 
-def is_open(port: int) -> bool:
-    with socket.socket() as client:
-        return client.connect_ex(("127.0.0.1", port)) == 0
-
-
 @pytest.fixture
 def bouncer(spawn: Spawn, tmp_path: Path) -> str:
-    """Give the URL of a database behind PgBouncer: two connections of the server for all transactions."""
-    program, port, server = require("pgbouncer"), free_port(), postgres()
-    ask(f"postgresql://shop@127.0.0.1:{server.port}/postgres", f"CREATE DATABASE bounced{port}")
-    settings = f"""
-        [databases]
-        * = host=127.0.0.1 port={server.port} user=shop
-        [pgbouncer]
-        listen_addr = 127.0.0.1
-        listen_port = {port}
-        unix_socket_dir =
-        auth_type = any
-        pool_mode = transaction
-        default_pool_size = 2
-    """
-    file = tmp_path / "pgbouncer.ini"
-    file.write_text("\n".join(line.strip() for line in settings.splitlines()))
-    is_root = sys.platform != "win32" and os.geteuid() == 0  # as whom it does not run
-    as_user = ["-u", "postgres"] if is_root else []
-    process = spawn.program(program, str(file), "-q", *as_user).process
-    while not is_open(port):
-        assert process.poll() is None, "PgBouncer has ended"
-    return f"postgresql://shop@127.0.0.1:{port}/bounced{port}"
+    return pooled(postgres().whole_database(), spawn)
 
 
 @pytest.mark.heavy
