@@ -36,11 +36,7 @@ def queries(words: str, more: str = "") -> list[dict[str, Any]]:
 
 @dataclass
 class Desk:
-    """Makes one decision, from the message, what is known by now, and the tools that are offered.
-
-    `scene` is what it has come to. A call that writes is not made if the message is `taken_back` in the same
-    sentence: the decision is no calls then.
-    """
+    """Makes one decision, from the message, what is known by now, and the tools that are offered."""
 
     message: str
     calls: list[PastCall]
@@ -48,24 +44,22 @@ class Desk:
     tools: ShopTools
     now: datetime
     corrects: bool
-    taken_back: bool
+    taken_back: bool  # in the same sentence: a call that writes is not made, the decision is no calls then
 
     def __post_init__(self) -> None:
         # a name that was asked for does not change the language
         spoken = (self.before.asked and self.before.tongue) or tongue(self.message, self.before.tongue)
-        self.say, self.nearly = Voice(spoken), ""
-        self.shelf = self.before.shelf
+        self.say, self.nearly, self.shelf = Voice(spoken), "", self.before.shelf
         self._read()
         self.said = understand(self.message, self.before, self.corrects)
-        self.text = self.said.text
+        self.text, self.like = self.said.text, self.said.like
         self.scene = replace(self.before, tongue=spoken, asked="", meaning=self.said)
 
     def decide(self) -> Decision:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
         goal = "buy" if self.said.act else self.said.goal
-        known = getattr(self, f"_{goal}", None)
         try:
-            said = known() if known else self.say(goal)
+            said: str = getattr(self, f"_{goal}", lambda: self.say(goal))()
         except Decided as decided:
             decision: Decision = decided.args[0]
             return decision
@@ -99,19 +93,19 @@ class Desk:
         if missing := [request for request, given in wanted if (kind, given) not in made]:
             raise Decided(list(dict.fromkeys(missing)))
         found = [self.calls[made.index((kind, given))] for _, given in wanted]
-        if failed := [call for call in found if call.code and not anyway]:
-            raise Decided(self.say("failed", reason=failed[0].reason or None))
+        if reasons := [call.reason for call in found if call.code and not anyway]:
+            raise Decided(self.say("failed", reason=reasons[0] or None))
         return found
 
     def _catalogue(self, **filters: Any) -> list[Product]:
         return self._known(row.id for row in self._ask("get_products", filters)[0].rows(Product))
 
     def _look_up(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
-        if products is None or products:
-            ids = None if products is None else sorted({one.id for one in products[:DEFAULT_LIMIT]})
-            calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
-            found = self._known(row.productId for call in calls for row in call.rows(InventoryItem))
-        return found if products is None else self._known(one.id for one in products)
+        if products == []:
+            return products
+        ids = sorted({one.id for one in products[:DEFAULT_LIMIT]}) if products else None
+        calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
+        return products or self._known(row.productId for call in calls for row in call.rows(InventoryItem))
 
     def _matches(self, words: str, more: str = "") -> tuple[list[Product], bool]:
         """Return what the shop finds for words, and whether that is meant for sure.
@@ -144,13 +138,16 @@ class Desk:
             return []
         found = self._find(self.text) if found is None and self.text.words() else found
         if found is None:
-            shown = self.before.shown if self.text.says("among") else ()
-            found = self._known(shown) if len(shown) > 1 else self._catalogue()
+            found = self._listed() if self.text.says("among") else self._catalogue()
         found = sorted(found, key=lambda one: (one.price if which == "cheapest" else -one.price, one.id))
         if all(map(self.text.says, RANKS)):
             return [*found[:1], *found[1:][-1:]]
         start = max(self.text.place() - 1, 0)
         return found[start : start + (pieces(self.text.says("top")) or 1)]
+
+    def _listed(self) -> list[Product]:
+        """Return what the last answer listed, or else all."""
+        return self._known(self.before.shown) if len(self.before.shown) > 1 else self._catalogue()
 
     def _of(self, key: str, row: BaseModel, **more: object) -> str:
         known: dict[str, Any] = row.model_dump()
@@ -168,9 +165,8 @@ class Desk:
         lines = (self._of(f"{kind}_row", row) for row in rows[:MAX_ROWS])
         return "\n".join([self.say(f"{kind}_head", **parts), *lines])
 
-    def _show(self, products: Sequence[Product], focus: Sequence[Product] = ()) -> None:
-        self.scene.shown = tuple(one.id for one in products)
-        self.scene.focus = tuple(one.id for one in focus or products)
+    def _show(self, products: Iterable[Product]) -> None:
+        self.scene.shown = self.scene.focus = tuple(one.id for one in products)
 
     def _several(self, key: str, found: Sequence[Product], more: str = "", **parts: object) -> str:
         """Return a sentence and the products below it, with their stock where it is known."""
@@ -205,7 +201,7 @@ class Desk:
         return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
-        asked, told = self.said.like.fact() or (pattern("$"), pattern("$"))
+        asked, told = self.like.fact() or (pattern("$"), pattern("$"))
         rest = Sentence(asked.sub(" ", self.text))
         found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
         found = found or self._find(self.text) or []
@@ -217,12 +213,11 @@ class Desk:
         firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or ids(part)]
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
         if len(found) < 2:
-            found = self._known(self.before.shown) if len(self.before.shown) > 1 else self._catalogue()
+            found = self._listed()
         if len(found) < 2:
             return self._products()
         low, *_, high = sorted(self._look_up(found), key=attrgetter("price"))
-        gap = high.price - low.price
-        key = "compared" if gap else "same_price"
+        key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
     def _stock(self) -> str:
@@ -246,15 +241,16 @@ class Desk:
             beyond = max((low or 0) - one.price, one.price - (high or float("inf")), 0)
             return self.left.get(one.id) == 0, beyond
 
-        found = self._look_up(self._catalogue(minPrice=low, maxPrice=high) if named is None else named)
+        there = self._catalogue(minPrice=low, maxPrice=high) or self._catalogue() if named is None else named
+        found = sorted(self._look_up(there), key=lacks)
         if not (fits := [one for one in found if not any(lacks(one))]):
-            best = sorted(self._look_up(self._catalogue() if named is None else named), key=lacks)[:1]
-            return self._answer("sold_out" if any(lacks(one)[0] for one in best) else "nearest", best)
+            return self._answer("sold_out" if found and lacks(found[0])[0] else "nearest", found[:1])
         if named is None and len(fits) > 1:
             return self._several("choice", fits)
         text = self._of("recommend", fits[0])
         text += self._several("also", fits[1 : 1 + MAX_NEAR]) if len(fits) > 1 else ""
-        self._show(fits, fits[:1])
+        self._show(fits)
+        self.scene.focus = self.scene.focus[:1]
         return text + self.say("to_order")
 
     def _booked(self, model: type[M], limit: int = MAX_LIMIT, **filters: Any) -> tuple[list[M], bool]:
@@ -276,14 +272,13 @@ class Desk:
         return self._told("one_order", [one for one in found if one.id == wanted])
 
     def _orders(self) -> str:
-        text, like, name = self.text, self.said.like, self.said.lines[0].customer
+        text, like, name = self.text, self.like, self.said.lines[0].customer
         since, until = text.period(self.now.date()) or like.period(self.now.date()) or (None, None)
         if name and name.islower():
             known = [row.label for row in self._booked(SalesSummary, groupBy="customer")[0]]
             name = next((one for one in known if one.lower() == name), name)
         low, high = like.budget()
-        filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
-        filters["customerName"] = name
+        filters = {"since": since, "until": until, "minAmount": low, "maxAmount": high, "customerName": name}
         if way := like.first_of(("largest", "smallest")):
             found, more = self._booked(Order, **filters)
             placed = [order for order in found if order.status == "placed"]
@@ -311,7 +306,7 @@ class Desk:
         found = [row for row in found if row.orders and (not only or row.key in only)]
         if not found:
             return self.say("no_orders")
-        like, who = self.said.like, filters["customerName"]
+        like, who = self.like, filters["customerName"]
         if group == "total":
             who = self.say("who", name=who) if who else ""
             return self._of("mean" if like.says("average") else "sum", found[0], who=who)

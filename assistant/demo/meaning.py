@@ -17,16 +17,13 @@ NOTHING = Sentence()
 
 @dataclass(frozen=True)
 class Line:
-    """One product of an order, by id or in words, for a customer; `quantity` 0 cannot be ordered.
-
-    `pair`: the quantity counts pairs.
-    """
+    """One product of an order, by id or in words, for a customer."""
 
     customer: str | None = None
-    quantity: int | None = None
+    quantity: int | None = None  # 0 cannot be ordered
     product_id: int | None = None
     words: str = ""
-    pair: bool = False
+    pair: bool = False  # the quantity counts pairs
 
     @property
     def bare(self) -> bool:
@@ -35,25 +32,20 @@ class Line:
 
     def changed(self, given: "Line") -> "Line":
         """Return this line with all that another one gives."""
-        goods = self if given.bare else given
-        amount = self if given.quantity is None else given
+        goods, amount = self if given.bare else given, self if given.quantity is None else given
         customer = given.customer or self.customer
         return Line(customer, amount.quantity, goods.product_id, goods.words, amount.pair)
 
 
 @dataclass(frozen=True)
 class Meaning:
-    """What a message asks for: `text` is the sentence with marks for the customers.
-
-    `act` is what it does to the order before it, if anything; "and the watch?" asks the same as the sentence
-    that it is `like`, which else is itself.
-    """
+    """What a message asks for."""
 
     goal: str
-    text: Sentence
+    text: Sentence  # with marks for the customers
     lines: tuple[Line, ...] = (Line(),)
-    act: str = ""
-    like: Sentence = NOTHING
+    act: str = ""  # what it does to the order before it
+    like: Sentence = NOTHING  # that asks the same: of "and the watch?" the one before, else itself
 
 
 @dataclass
@@ -75,8 +67,7 @@ class Scene:
 
         def pointed(found: re.Match[str]) -> str:
             at = Sentence(found[0]).place()
-            known = 0 < abs(at) <= len(self.shown)
-            return PRODUCT.format(self.shown[at - (at > 0)]) if known else found[0]
+            return PRODUCT.format(self.shown[at - (at > 0)]) if 0 < abs(at) <= len(self.shown) else found[0]
 
         if not text.first_of(RANKS):
             text = Sentence(pattern(SIGNS["ordinal"]).sub(pointed, text))
@@ -98,36 +89,33 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text = Sentence(fold(message))
     as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
+    lines = _lines(text.without("cancel").without("remove") if scene.draft else text, scene)
     known: dict[str, Any] = {
         "limited": text.budget() != (None, None),
         "ordering": text.counted().says("buy"),
-        "numbered": text.says("order_number"),
         "counting": text.has("<N>"),
+        "counted": lines[0].quantity is not None,
+        "customer": lines[0].customer,
         "fact": text.fact() is not None and scene.asked != "product_id",
         "use": text.uses(),
     }
-    goal = _first("goals", text, known) or "unknown"
-    lines = _lines(text.without("cancel").without("remove") if scene.draft else text, scene)
-    given = lines[0]
-    if goal == "unknown" and given.customer and given.quantity is not None:
-        goal = "buy"
+    goal, before = _first("goals", text, known), scene.meaning
     rest = Sentence(customers(text)[1]) if goal in ("buy", "unknown", "orders") else text
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
         lines = [Line(product_id=int(alone[1]))]
-    elif scene.asked == "customer" and goal == "unknown" and not given.customer and given.quantity is None:
+    elif scene.asked == "customer" and goal == "unknown" and not (known["customer"] or known["counted"]):
         name = pattern(DATA["customers"]["introduction"]).sub("", text)
         lines = [Line(name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME] or None)]
     elif corrects and scene.draft and (alone := pattern(DATA["customers"]["alone"]).fullmatch(text)):
         lines = [Line(alone["name"])]
     lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
-    before, given = scene.meaning, lines[0]
+    given = lines[0]
     if goal in ("unknown", before.goal) and text.says("follow") and before.goal in DATA["kinds"]["followed"]:
         return replace(before, text=rest, lines=tuple(lines) if given.customer else before.lines)
-    known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
-    known |= {f"is_{goal}": True, "asked": scene.asked, f"asked_{scene.asked}": True, "asks": "?" in message}
-    known |= {"waits": scene.draft, "one_waits": len(scene.draft) == 1, "placed": scene.placed}
-    known |= {"corrects": corrects, "counted": given.quantity is not None, "customer": given.customer}
-    known |= {"goods": not all(line.bare for line in lines), "words": rest.words()}
+    known |= vars(scene) | {kind: goal in goals for kind, goals in DATA["kinds"].items()}
+    known |= {f"is_{goal}": True, f"asked_{scene.asked}": True, "asks": "?" in message, "corrects": corrects}
+    known |= {"one_waits": len(scene.draft) == 1, "customer": given.customer, "words": rest.words()}
+    known |= {"counted": given.quantity is not None, "goods": not all(line.bare for line in lines)}
     return Meaning(goal, rest, tuple(lines), _first("acts", text, known), rest)
 
 
@@ -169,8 +157,8 @@ def _lines(text: Sentence, scene: Scene) -> list[Line]:
     names, said = customers(scene.marked(text.without("new_order", " 买 ").counted()))
     head, shared = Sentence(said.split(chr(MARK))[0]), None
     begins = names and not (head.words() or head.has("<N>"))
-    if each := pattern(DATA["lines"]["each"]).search(said):
-        said, shared = _cut(said, each), pieces(each[each.lastindex or 0])
+    if each := Sentence(said).says("each"):
+        said, shared = Sentence(said).without("each", count=1), pieces(each)
     first = pattern(r"<N>\s*<M>").search(said)
     sides = "unparted" if first and not Sentence(said[: first.start()]).words() else "unjoined"
     said = pattern(DATA["lines"][sides]).sub(",", said)  # 两个充电宝一个手表, 充电宝两个手表一个
@@ -200,21 +188,17 @@ def _lines(text: Sentence, scene: Scene) -> list[Line]:
 
 
 def _line(part: Sentence, shared: int | None) -> Line:
-    product_id = None
-    if found := pattern(DATA["lines"]["id"]).search(part):
-        product_id, part = int(found[found.lastindex or 0]), _cut(part, found)
+    named, part = part.says("id"), part.without("id", count=1)
+    product_id = int(named) if named else None
     for one in DATA["lines"]["counts"]:
         if count := pattern(one).search(part):
             quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
-            pair = pattern("对|双|pair").search(count[0]) is not None
-            return Line(None, quantity, product_id, _cut(part, count).words(), pair)
+            rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
+            pair = Sentence(count[0]).has("对|双|pair")
+            return Line(None, quantity, product_id, rest.words(), pair)
     return Line(None, shared, product_id, part.words())
-
-
-def _cut(text: str, found: re.Match[str]) -> Sentence:
-    return Sentence(f"{text[: found.start()]} {text[found.end() :]}")
 
 
 def ids(text: str) -> list[int]:
     """Return the ids of products that are named by id: 商品 3, product 3, #3, and tokens."""
-    return [int(found[found.lastindex or 0]) for found in pattern(DATA["lines"]["id"]).finditer(text)]
+    return [int(found[found.lastindex or 0]) for found in pattern(SIGNS["id"]).finditer(text)]

@@ -8,7 +8,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,7 +24,11 @@ MAX_CELL = 60  # characters of a text in a table
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 NUMBERS: dict[str, int] = DATA["numbers"]
-PARTS: dict[str, str] = DATA["parts"] | {"W": "|".join(sorted(filter(str.isascii, NUMBERS), key=len)[::-1])}
+PARTS: dict[str, str] = DATA["parts"] | {
+    "W": "|".join(sorted(filter(str.isascii, NUMBERS), key=len)[::-1]),
+    "SPANS": "|".join(span[0] for span in DATA["periods"]["spans"]),
+    "MONEY": "|".join(bound[2] for bound in DATA["money"]["bounds"]),
+}
 SIGNS = {
     name: one if isinstance(one, str) else f"{one[0]}|(?<![a-z])(?:{one[1]})(?![a-z])"
     for name, one in DATA["signs"].items()
@@ -75,13 +79,12 @@ def number(text: str) -> float | None:
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] // 10)  # 一千五 is 1500
 
-    def read(values: list[int]) -> int:
-        if len(values) < 2:
-            return sum(values)
-        at = values.index(max(values))
-        return (read(values[:at]) or 1) * values[at] + read(values[at + 1 :])
+    return float(_together(values))
 
-    return float(read(values))
+
+def _together(values: list[int]) -> int:
+    at = values.index(max(values)) if values else 0
+    return (_together(values[:at]) or 1) * values[at] + _together(values[at + 1 :]) if values else 0
 
 
 def pieces(text: str) -> int:
@@ -92,8 +95,6 @@ def pieces(text: str) -> int:
 
 class Sentence(str):
     """A part of a message, folded, and what the data file finds in it."""
-
-    __slots__ = ()
 
     def says(self, sign: str) -> str:
         """Return what it says of something: what one of the expressions for that names, or the expression."""
@@ -108,23 +109,20 @@ class Sentence(str):
         """Whether a pattern is found in it."""
         return pattern(part).search(self) is not None
 
-    def without(self, name: str, instead: str = " ") -> "Sentence":
-        """Return it with something else for each of the expressions for this."""
-        return Sentence(pattern(SIGNS[name]).sub(instead, self))
+    def without(self, name: str, instead: str = " ", count: int = 0) -> "Sentence":
+        """Return it with something else for each of the expressions for this, or the first `count`."""
+        return Sentence(pattern(SIGNS[name]).sub(instead, self, count))
 
     def counted(self) -> "Sentence":
         """Write dozens, a pair and single pieces with numbers: 一打 is 12个, 买个 is 买1个."""
-        text = str(self)
-        for written, meant in DATA["counted"]:
-            text = pattern(written).sub(meant, text)
+        text = reduce(lambda text, one: pattern(one[0]).sub(one[1], text), DATA["counted"], str(self))
         return Sentence(pattern("(<N>)打(?!折)").sub(lambda found: f"{pieces(found[1]) * 12}个", text))
 
     def budget(self) -> tuple[float | None, float | None]:
         """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
         known = DATA["money"]
-        if self.has(known["counting"]) and not self.has(known["money"]):
-            return None, None  # "less than 20 left" is no price
-        for low, high, prices in known["bounds"]:
+        no_price = self.has(known["counting"]) and not self.has(known["money"])  # less than 20 left
+        for low, high, prices in () if no_price else known["bounds"]:
             found = pattern(prices).search(ISO_DATE.sub(" ", self))
             values = [number(one) or 0 for one in found.groups() if one] if found else [-1]
             if min(values) >= 0:
@@ -158,14 +156,9 @@ class Sentence(str):
 
     def words(self) -> str:
         """Return the words that may describe a product: no words of asking, no numbers."""
-        idle, stop, text = DATA["idle"], DATA["idle"]["english"].split(), str(self)
-        spans = "|".join(span[0] for span in DATA["periods"]["spans"])
-        money = (bound[2] for bound in DATA["money"]["bounds"])
-        for one in (*idle["patterns"], SIGNS["days"], spans, *money, *idle["numbers"]):
+        text = str(self)
+        for one in DATA["idle"]:
             text = " ".join(pattern(one).sub(" ", text).split())  # a row of blanks is searched from each on
-        text = re.sub(r"[a-zA-Z']+", lambda found: " " if found[0].lower() in stop else found[0], text)
-        for one in (idle["han"], idle["han"], r"(?<!\w)<N>(?!\w)"):
-            text = pattern(one).sub(" ", text)
         kept = (word.strip(".'-") for word in re.findall(r"[\w'.%-]*[^\W_][\w'.%-]*", text))
         return " ".join(word for word in kept if not re.fullmatch(r"[-0-9.]*[k百千万]?", word))
 
