@@ -2,9 +2,10 @@
 
 import re
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Any
 
-from assistant.demo.words import DATA, SIGNS, Sentence, Tongue, clean, fold, pattern, pieces
+from assistant.demo.words import DATA, MAX_KEPT, SIGNS, Sentence, Tongue, clean, fold, pattern, pieces
 from models import MAX_NAME, Product
 
 MAX_PARTS = 50  # of a sentence that may be lines of an order
@@ -89,7 +90,8 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text = Sentence(fold(message))
     as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
-    lines = _lines(text.without("cancel").without("remove") if scene.draft else text, scene)
+    ordered = text.without("cancel").without("remove") if scene.draft else text
+    lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
     known: dict[str, Any] = {
         "limited": text.budget() != (None, None),
         "ordering": text.counted().says("buy"),
@@ -130,6 +132,7 @@ def _first(table: str, text: Sentence, known: dict[str, Any]) -> str:
     return next((name for name, signs in DATA[table] if all(map(holds, signs.split()))), "")
 
 
+@lru_cache(MAX_KEPT)
 def customers(text: str) -> tuple[list[str], str]:
     """Return the customers' names, and the sentence with a mark in the place of each."""
     known, names = DATA["customers"], list[str]()
@@ -148,13 +151,14 @@ def customers(text: str) -> tuple[list[str], str]:
     return names, text
 
 
-def _lines(text: Sentence, scene: Scene) -> list[Line]:
+@lru_cache(MAX_KEPT)
+def _lines(text: Sentence) -> list[Line]:
     """Return what each customer orders, at least one line.
 
     A clause begins another customer's goods where those before have both. Who has no goods of his own orders
     the same, goods without a customer are for the one before, a count alone is that of the line before.
     """
-    names, said = customers(scene.marked(text.without("new_order", " 买 ").counted()))
+    names, said = customers(text)
     head, shared = Sentence(said.split(chr(MARK))[0]), None
     begins = names and not (head.words() or head.has("<N>"))
     if each := Sentence(said).says("each"):

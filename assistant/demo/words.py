@@ -19,6 +19,7 @@ from models import MAX_QUANTITY
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
 
 MAX_TEXT = 500  # characters of a sentence that are read
+MAX_KEPT = 20_000  # searches and readings that are kept
 MAX_DAYS = 3650  # that are looked back
 MAX_CELL = 60  # characters of a text in a table
 ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -33,7 +34,7 @@ SIGNS = {
     name: one if isinstance(one, str) else f"{one[0]}|(?<![a-z])(?:{one[1]})(?![a-z])"
     for name, one in DATA["signs"].items()
 }
-TO_TRADITIONAL, TO_SIMPLIFIED = OpenCC("s2t").convert, lru_cache(10_000)(OpenCC("t2s").convert)
+TO_TRADITIONAL, TO_SIMPLIFIED = OpenCC("s2t").convert, lru_cache(MAX_KEPT)(OpenCC("t2s").convert)
 
 
 @cache
@@ -44,6 +45,12 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile(text, re.IGNORECASE)
 
 
+@lru_cache(MAX_KEPT)
+def found(part: str, text: str) -> re.Match[str] | None:
+    """Search for a pattern of the data file; a sentence is gone through again in each turn and round."""
+    return pattern(part).search(text)
+
+
 def clean(text: str) -> str:
     """Normalise to NFKC; remove NUL, surrogates, what marks are made of, and repeated punctuation."""
     text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
@@ -51,6 +58,7 @@ def clean(text: str) -> str:
     return re.sub(r"([^\w\s.])(?:\s*\1)+", r"\1", text).strip()
 
 
+@lru_cache(MAX_KEPT)
 def fold(text: str) -> str:
     """Return a sentence cleaned and in simplified characters, one for one."""
     return "".join(map(TO_SIMPLIFIED, clean(text))).replace("’", "'")
@@ -98,8 +106,8 @@ class Sentence(str):
 
     def says(self, sign: str) -> str:
         """Return what it says of something: what one of the expressions for that names, or the expression."""
-        found = pattern(SIGNS[sign]).search(self)
-        return found[found.lastindex or 0] if found else ""
+        said = found(SIGNS[sign], self)
+        return said[said.lastindex or 0] if said else ""
 
     def first_of(self, names: Iterable[str], prefix: str = "") -> str:
         """Return the first of the signs that it says; empty for none."""
@@ -107,7 +115,7 @@ class Sentence(str):
 
     def has(self, part: str) -> bool:
         """Whether a pattern is found in it."""
-        return pattern(part).search(self) is not None
+        return found(part, self) is not None
 
     def without(self, name: str, instead: str = " ", count: int = 0) -> "Sentence":
         """Return it with something else for each of the expressions for this, or the first `count`."""
@@ -123,8 +131,8 @@ class Sentence(str):
         known = DATA["money"]
         no_price = self.has(known["counting"]) and not self.has(known["money"])  # less than 20 left
         for low, high, prices in () if no_price else known["bounds"]:
-            found = pattern(prices).search(ISO_DATE.sub(" ", self))
-            values = [number(one) or 0 for one in found.groups() if one] if found else [-1]
+            named = found(prices, ISO_DATE.sub(" ", self))
+            values = [number(one) or 0 for one in named.groups() if one] if named else [-1]
             if min(values) >= 0:
                 return min(values) * low if low else None, max(values) * high if high else None
         return None, None
