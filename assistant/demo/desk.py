@@ -1,5 +1,6 @@
 """Looks things up with the shop's tools, and answers about products and about what was sold."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -11,12 +12,13 @@ from pydantic import BaseModel
 
 from assistant.chat.interfaces import ToolRequest
 from assistant.demo.meaning import RANKS, Scene, ids, squeezed, understand
-from assistant.demo.past import M, PastCall, ShopTools
+from assistant.demo.past import M, PastCall, ShopTools, valid
 from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
 from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
+MAX_FEW = 3  # products that are "something cheap"
 MAX_NEAR = 5  # products that are shown beside what was asked for, or instead
 
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
@@ -67,9 +69,9 @@ class Desk:
 
     def _read(self) -> None:
         """Take over what the results name, and how much is left now."""
-        stocked = [row for call in self.calls for row in call.rows(InventoryItem)]
-        self.left = {row.productId: row.quantity for row in stocked}
-        found = [one for call in self.calls for one in call.rows(Product)]
+        stocked = [row for call in self.calls for row in valid(InventoryItem, call.objects)]
+        self.left = Counter({row.productId: row.quantity for row in stocked})
+        found = [one for call in self.calls for one in valid(Product, call.objects)]
         self.shelf |= {one.id: one for one in (*(row.product for row in stocked), *found) if one}
 
     def _item(self, product_id: int | None) -> Product:
@@ -80,9 +82,9 @@ class Desk:
         return [self._item(one) for one in ids]
 
     def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
-        """Return what a tool answered in this turn to each of these arguments.
+        """Return what a tool answered in this turn to each of these arguments; Decided to call it first.
 
-        Raises Decided: it has to be called first; it is not offered, or has failed, and not asked `anyway`.
+        Decided, too, that it is not offered, or has failed, if it is not asked `anyway`.
         """
         if not self.tools.has(kind):
             if anyway:
@@ -98,22 +100,21 @@ class Desk:
         return found
 
     def _catalogue(self, **filters: Any) -> list[Product]:
-        return self._known(row.id for row in self._ask("get_products", filters)[0].rows(Product))
+        return self._known(row.id for row in valid(Product, self._ask("get_products", filters)[0].objects))
 
     def _look_up(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
         if products == []:
             return products
         ids = sorted({one.id for one in products[:DEFAULT_LIMIT]}) if products else None
         calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
-        return products or self._known(row.productId for call in calls for row in call.rows(InventoryItem))
+        return products or self._known(
+            row.productId for call in calls for row in valid(InventoryItem, call.objects)
+        )
 
     def _matches(self, words: str, more: str = "") -> tuple[list[Product], bool]:
-        """Return what the shop finds for words, and whether that is meant for sure.
-
-        It is if the words stand in its name, or if the search finds it by the first and the last word, too.
-        """
+        """Return what the shop finds for words; if it is sure: by its name, or by the first and last word."""
         calls = self._ask("get_products", *queries(words, more))
-        found, *others = (self._known(row.id for row in call.rows(Product)) for call in calls)
+        found, *others = (self._known(row.id for row in valid(Product, call.objects)) for call in calls)
         named = [one for one in found if squeezed(words) in squeezed(one.name)]
         sure = named or [one for one in found if all(one in other for other in others)]
         return sure or found, bool(sure)
@@ -128,7 +129,7 @@ class Desk:
         if not words and not uses:
             return self._known(self.before.focus) or None if text.says("it") else None
         found, sure = self._matches(words, uses)
-        if found and not uses and pattern("[<CJK>]{4}").fullmatch(words):
+        if found and not uses and (text.says("colour") or pattern("[<CJK>]{4}").fullmatch(words)):
             self.nearly = "" if sure else self.say("nearly", words=words)
         return found or ([] if words else None)
 
@@ -143,10 +144,10 @@ class Desk:
         if all(map(self.text.says, RANKS)):
             return [*found[:1], *found[1:][-1:]]
         start = max(self.text.place() - 1, 0)
-        return found[start : start + (pieces(self.text.says("top")) or 1)]
+        few = MAX_FEW if self.text.says("some_cheap") else 1
+        return found[start : start + (pieces(self.text.says("top")) or few)]
 
     def _listed(self) -> list[Product]:
-        """Return what the last answer listed, or else all."""
         return self._known(self.before.shown) if len(self.before.shown) > 1 else self._catalogue()
 
     def _of(self, key: str, row: BaseModel, **more: object) -> str:
@@ -194,15 +195,17 @@ class Desk:
     def _products(self) -> str:
         found, nth = self._ranked() or self._find(self.text), self.text.place()
         if found is None or not (found or not self.text.says("open") or not self.text.says("catalogue")):
-            there = self._catalogue()
-            more = "+" if self._ask("get_products", {})[0].is_partial(DEFAULT_LIMIT) else ""
+            there, (call,) = self._catalogue(), self._ask("get_products", {})
+            more = "+" if len(there) >= DEFAULT_LIMIT or not call.whole else ""
             return self._several("count", there, more) if there else self.say("empty")
-        which = self.text.first_of(RANKS) or "one_price"
-        return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
+        which = [one for one in RANKS if self.text.says(one)]
+        return self._answer(
+            which[0] if len(which) == 1 else "one_price", found, nth=self.say("nth", n=nth) if nth > 1 else ""
+        )
 
     def _fact(self) -> str:
         asked, told = self.like.fact() or (pattern("$"), pattern("$"))
-        rest = Sentence(asked.sub(" ", self.text))
+        rest = Sentence(asked.sub(" ", self.text)).counted()
         found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
         found = found or self._find(self.text) or []
         known = any(told.search(one.description) for one in found)
@@ -220,19 +223,19 @@ class Desk:
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
-    def _stock(self) -> str:
-        def left(one: Product) -> int:
-            return self.left.get(one.id, 0)
+    def _left(self, product: Product) -> int:
+        return self.left[product.id]
 
+    def _stock(self) -> str:
         if not self.text.says("low"):
             found, way = self._look_up(self._find(self.text)), self.text.first_of(("most", "least"))
-            found = sorted(found, key=left, reverse=way == "most") if way else found
-            return self._answer("in_stock" if any(map(left, found)) else "no_stock", found)
+            found = sorted(found, key=self._left, reverse=way == "most") if way else found
+            return self._answer("in_stock" if any(map(self._left, found)) else "no_stock", found)
         few = pieces(self.text.says("few"))
         limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
-        if found := [one for one in self._look_up(None, maxQuantity=limit) if left(one) <= limit]:
-            return self._several("low", sorted(found, key=left), limit=limit)
-        return self._several("none_low", sorted(self._look_up(None), key=left)[:MAX_NEAR], limit=limit)
+        if found := [one for one in self._look_up(None, maxQuantity=limit) if self._left(one) <= limit]:
+            return self._several("low", sorted(found, key=self._left), limit=limit)
+        return self._several("none_low", sorted(self._look_up(None), key=self._left)[:MAX_NEAR], limit=limit)
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
@@ -256,7 +259,7 @@ class Desk:
     def _booked(self, model: type[M], limit: int = MAX_LIMIT, **filters: Any) -> tuple[list[M], bool]:
         """Return orders, or the shop's sums of them, and whether there are more."""
         (call,) = self._ask("get_orders", {"limit": limit, **filters})
-        return call.rows(model), call.is_partial(limit)
+        return valid(model, call.objects), len(call.objects) >= limit or not call.whole
 
     def _told(self, key: str, orders: Sequence[Order]) -> str:
         if not orders:
@@ -265,11 +268,12 @@ class Desk:
         return self._of(key, orders[0], count=len(orders)) + self._table("orders", orders)
 
     def _order(self) -> str:
-        wanted = int(self.text.says("order_number"))
+        wanted = self.text.numbers("order_number")
         found, more = self._booked(Order)
-        if more and found and wanted < found[-1].id:
-            found, _ = self._booked(Order, offset=max(found[0].id - wanted - MAX_LIMIT // 2, 0))
-        return self._told("one_order", [one for one in found if one.id == wanted])
+        if more and found and min(wanted) < found[-1].id:
+            found += self._booked(Order, offset=max(found[0].id - min(wanted) - MAX_LIMIT // 2, MAX_LIMIT))[0]
+        told = list({one.id: one for one in found if one.id in wanted}.values())
+        return self._told("one_order" if len(wanted) == 1 else "orders_all", told)
 
     def _orders(self) -> str:
         text, like, name = self.text, self.like, self.said.lines[0].customer
@@ -278,7 +282,8 @@ class Desk:
             known = [row.label for row in self._booked(SalesSummary, groupBy="customer")[0]]
             name = next((one for one in known if one.lower() == name), name)
         low, high = like.budget()
-        filters = {"since": since, "until": until, "minAmount": low, "maxAmount": high, "customerName": name}
+        filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
+        filters["customerName"] = name
         if way := like.first_of(("largest", "smallest")):
             found, more = self._booked(Order, **filters)
             placed = [order for order in found if order.status == "placed"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
-from assistant.demo.words import DATA, MAX_KEPT, SIGNS, Sentence, Tongue, clean, fold, pattern, pieces
+from assistant.demo.words import DATA, MAX_KEPT, SIGNS, Sentence, Tongue, clean, fold, found, pattern, pieces
 from models import MAX_NAME, Product
 
 MAX_PARTS = 50  # of a sentence that may be lines of an order
@@ -66,9 +66,9 @@ class Scene:
     def marked(self, text: Sentence) -> Sentence:
         """Put a mark for each product that a sentence names in full, or as "the second one" shown."""
 
-        def pointed(found: re.Match[str]) -> str:
-            at = Sentence(found[0]).place()
-            return PRODUCT.format(self.shown[at - (at > 0)]) if 0 < abs(at) <= len(self.shown) else found[0]
+        def pointed(one: re.Match[str]) -> str:
+            at = Sentence(one[0]).place()
+            return PRODUCT.format(self.shown[at - (at > 0)]) if 0 < abs(at) <= len(self.shown) else one[0]
 
         if not text.first_of(RANKS):
             text = Sentence(pattern(SIGNS["ordinal"]).sub(pointed, text))
@@ -95,7 +95,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
     known: dict[str, Any] = {
         "limited": text.budget() != (None, None),
         "ordering": text.counted().says("buy"),
-        "counting": text.has("<N>"),
+        "counting": found("<N>", text),
         "counted": lines[0].quantity is not None,
         "customer": lines[0].customer,
         "fact": text.fact() is not None and scene.asked != "product_id",
@@ -137,15 +137,15 @@ def customers(text: str) -> tuple[list[str], str]:
     """Return the customers' names, and the sentence with a mark in the place of each."""
     known, names = DATA["customers"], list[str]()
     for _ in range(MAX_CUSTOMERS):
-        for found in (found for one in known["patterns"] for found in pattern(one).finditer(text)):
-            parts = found.groupdict()
+        for named in (named for one in known["patterns"] for named in pattern(one).finditer(text)):
+            parts = named.groupdict()
             name, who = parts["name"].strip(" .'").removesuffix("'s"), parts.get("who")
             if who and re.fullmatch(known["label"], name):
                 name = f"{who.lower()}{' ' if who.isascii() else ''}{name}"
             elif not name or pattern(known["nobody"]).fullmatch(name) or pieces(name):
                 continue
             if name not in names:
-                text = f"{text[: found.start()]} {chr(MARK + len(names))}{text[found.end() :]}"
+                text = f"{text[: named.start()]} {chr(MARK + len(names))}{text[named.end() :]}"
                 names.append(name)
             break
     return names, text
@@ -153,14 +153,13 @@ def customers(text: str) -> tuple[list[str], str]:
 
 @lru_cache(MAX_KEPT)
 def _lines(text: Sentence) -> list[Line]:
-    """Return what each customer orders, at least one line.
+    """Return what each customer orders; who has no goods of his own orders the same as the one before.
 
-    A clause begins another customer's goods where those before have both. Who has no goods of his own orders
-    the same, goods without a customer are for the one before, a count alone is that of the line before.
+    A clause begins another customer's goods where those before have both; a mere count is of the line before.
     """
     names, said = customers(text)
     head, shared = Sentence(said.split(chr(MARK))[0]), None
-    begins = names and not (head.words() or head.has("<N>"))
+    begins = names and not (head.words() or found("<N>", head))
     if each := Sentence(said).says("each"):
         said, shared = Sentence(said).without("each", count=1), pieces(each)
     first = pattern(r"<N>\s*<M>").search(said)
@@ -198,11 +197,11 @@ def _line(part: Sentence, shared: int | None) -> Line:
         if count := pattern(one).search(part):
             quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
             rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
-            pair = Sentence(count[0]).has("对|双|pair")
+            pair = found("对|双|pair", count[0]) is not None
             return Line(None, quantity, product_id, rest.words(), pair)
     return Line(None, shared, product_id, part.words())
 
 
 def ids(text: str) -> list[int]:
     """Return the ids of products that are named by id: 商品 3, product 3, #3, and tokens."""
-    return [int(found[found.lastindex or 0]) for found in pattern(SIGNS["id"]).finditer(text)]
+    return [int(one[one.lastindex or 0]) for one in pattern(SIGNS["id"]).finditer(text)]

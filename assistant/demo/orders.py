@@ -3,15 +3,13 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NoReturn
 
 from assistant.demo.desk import MAX_ROWS, Decided, Desk, queries
 from assistant.demo.meaning import Line
-from assistant.demo.past import PastCall
-from assistant.demo.words import DATA, pattern
+from assistant.demo.past import PastCall, valid
+from assistant.demo.words import DATA, found, pattern
 from models import Order, Product
-
-COUNT_AND_NAME = f"^{DATA['lines']['count_and_name']}$"  # 4 Tom
 
 
 class Orders(Desk):
@@ -21,7 +19,7 @@ class Orders(Desk):
         lines, found = self.said.lines, self._find(self.text)
         meant = len(self.before.focus) == 1 if all(line.bare for line in lines) else found
         counts = all(line.quantity for line in lines) or (lines[0].customer and self.text.says("single"))
-        named = not found and self.text.has(COUNT_AND_NAME)
+        named = not found and self.text.says("count_and_name")
         if named or (meant and counts and not self.text.says("question")):
             return self._take(lines)
         if found:
@@ -35,6 +33,8 @@ class Orders(Desk):
         match self.said.act:
             case "closed":
                 return self.say("closed", id=self.before.placed_id)
+            case "cheaper":
+                return self._cheaper(draft)
             case "quote":
                 return self._basket("quote", draft)
             case "remove":
@@ -112,26 +112,40 @@ class Orders(Desk):
         """Return a line with its product and in pieces, none for a remark; or ask which product it is."""
         line, others = lines[at], [*lines[:at], *lines[at + 1 :]]
         found = self._named(line) or ([] if line.words else self._known(self.before.focus))
-        if not found and self.text.has(COUNT_AND_NAME):
+        if not found and self.text.says("count_and_name"):
             line, found = Line(line.words, line.quantity), self._known(self.before.focus)
         if len(found) == 1:
             return [self._sized(line, found[0])]
         if line.quantity is None and not found and any(one.quantity or one.product_id for one in others):
             return []
         near = found or (self._matches(line.words)[0] if line.words else [])
-        self.scene.asked = "product_id"
-        self.scene.draft = (*lines[:at], replace(line, words=""), *lines[at + 1 :])
         key = ("could_be" if near else "no_product") if line.words else "any_product"
         said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
+        return self._choose(lines, at, replace(line, words=""), said)
+
+    def _choose(self, lines: Sequence[Line], at: int, line: Line, said: str) -> NoReturn:
+        """Ask which product a line means."""
+        self.scene.asked, self.scene.draft = "product_id", (*lines[:at], line, *lines[at + 1 :])
         raise Decided((said + self.say("ask_product")).strip())
+
+    def _cheaper(self, draft: list[Line]) -> str:
+        """Ask which one to take instead of the dearest that waits: of its kind, or any that costs less."""
+        at = max(range(len(draft)), key=lambda n: self._item(draft[n].product_id).price)
+        dear = self._item(draft[at].product_id)
+        kind, every = self._matches(dear.name)[0], self._catalogue(maxPrice=dear.price)
+        less = [[one for one in there if one.price < dear.price] for there in (kind, every)]
+        if not any(less):
+            return self._of("no_cheaper", dear)
+        said = self._several("cheaper", less[0] or less[1], name=dear.name, price=dear.price)
+        return self._choose(draft, at, replace(draft[at], product_id=None), said)
 
     def _sized(self, line: Line, product: Product) -> Line:
         """Return a line in pieces: one of "it" or "the cheapest", and of what is sold in pairs one a pair."""
         quantity = line.quantity
         if quantity is None and not line.words and self.text.says("single"):
             quantity = 1
-        if line.pair and not pattern(DATA["in_pairs"]).search(f"{line.words} {product.name}"):
-            unclear = pattern(DATA["perhaps_pairs"]).search(f"{product.name} {product.description}")
+        if line.pair and not found(DATA["in_pairs"], f"{line.words} {product.name}"):
+            unclear = found(DATA["perhaps_pairs"], f"{product.name} {product.description}")
             quantity = None if unclear else (quantity or 0) * 2
         return Line(line.customer, quantity, product.id)
 
@@ -144,11 +158,12 @@ class Orders(Desk):
         return self.say(key, items=items, total=cost) + self.say(verdict, limit=most, gap=cost - (most or 0))
 
     def _quote(self) -> str:
-        lines = [line for line in self.said.lines if line.quantity and not line.bare]
-        found = [self._named(line) for line in lines]
-        if not lines or any(len(one) != 1 for one in found):
+        one = 1 if self.text.says("together") else 0
+        lines = [replace(line, quantity=line.quantity or one) for line in self.said.lines if not line.bare]
+        named = [(line, self._named(line)) for line in lines if line.quantity]
+        if not named or any(len(products) != 1 for _, products in named):
             return self._products()
-        lines = [self._sized(line, one[0]) for line, one in zip(lines, found, strict=True)]
+        lines = [self._sized(line, products[0]) for line, products in named]
         self._show(self._known(line.product_id for line in lines))
         self.scene.draft = tuple(lines)
         return self._basket("quote", lines, self.text.budget()[1])
@@ -199,7 +214,7 @@ class Orders(Desk):
 
     def _outcome(self, customer: str | None, call: PastCall) -> str:
         """Say how a purchase ended: with an order and what is left, with a refusal, or nobody knows."""
-        orders = call.rows(Order)
+        orders = valid(Order, call.objects)
         call.code = call.code or ("" if orders else "unreadable")
         lines = tuple(line for line in self.scene.draft if line.customer == customer)
         if DATA["outcomes"].get(call.code, "failed" if call.code else "") not in DATA["kinds"]["waiting"]:
@@ -215,8 +230,9 @@ class Orders(Desk):
         return told
 
     def _cancel(self) -> str:
-        order = int(self.text.says("order_number") or self.before.placed_id)
-        if not order or not self.tools.has("cancel_order"):
-            return self.say("no_cancel_order" if order else "nothing_waits", orderId=order)
-        (call,) = self._perform("cancel_order", {"orderId": order})
-        return self._refusal(call) or self.say("cancel_order", orderId=order)
+        orders = self.text.numbers("order_number") or [self.before.placed_id]
+        if not any(orders) or not self.tools.has("cancel_order"):
+            return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
+        calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
+        told = zip(orders, calls, strict=False)
+        return "\n\n".join(self._refusal(call) or self.say("cancel_order", orderId=one) for one, call in told)

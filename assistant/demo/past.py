@@ -56,17 +56,8 @@ class PastCall:
         if not (error or self.objects or re.search(r"\[\s*\]", text)):
             error = HistoryError(code="unreadable")
         self.code, self.params = (error.code, error.params) if error else ("", {})
-        reason = re.sub(r"</?tool_result[^>]*>", "", text).strip()
         marked = len(ERROR.format("")) if result and result.error else 0
-        self.reason = reason[marked:][:MAX_REASON]
-
-    def rows(self, model: type[M]) -> list[M]:
-        """Return the objects that have the wire type's shape; others are left out."""
-        return valid(model, self.objects)
-
-    def is_partial(self, limit: int) -> bool:
-        """Whether the list is only the first page, or was cut."""
-        return len(self.objects) >= limit or not self.whole
+        self.reason = re.sub(r"</?tool_result[^>]*>", "", text).strip()[marked:][:MAX_REASON]
 
 
 def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:

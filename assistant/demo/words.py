@@ -109,13 +109,13 @@ class Sentence(str):
         said = found(SIGNS[sign], self)
         return said[said.lastindex or 0] if said else ""
 
+    def numbers(self, sign: str) -> list[int]:
+        """Return the numbers in what one of the expressions for something names."""
+        return [int(one) for one in re.findall("[0-9]+", self.says(sign))]
+
     def first_of(self, names: Iterable[str], prefix: str = "") -> str:
         """Return the first of the signs that it says; empty for none."""
         return next((name for name in names if self.says(prefix + name)), "")
-
-    def has(self, part: str) -> bool:
-        """Whether a pattern is found in it."""
-        return found(part, self) is not None
 
     def without(self, name: str, instead: str = " ", count: int = 0) -> "Sentence":
         """Return it with something else for each of the expressions for this, or the first `count`."""
@@ -129,7 +129,7 @@ class Sentence(str):
     def budget(self) -> tuple[float | None, float | None]:
         """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
         known = DATA["money"]
-        no_price = self.has(known["counting"]) and not self.has(known["money"])  # less than 20 left
+        no_price = found(known["counting"], self) and not found(known["money"], self)  # less than 20 left
         for low, high, prices in () if no_price else known["bounds"]:
             named = found(prices, ISO_DATE.sub(" ", self))
             values = [number(one) or 0 for one in named.groups() if one] if named else [-1]
@@ -146,7 +146,7 @@ class Sentence(str):
         """Return the first and the last day that are meant, as ISO dates, or None; no last one: until now."""
         known = DATA["periods"]
         if dates := ISO_DATE.findall(self):
-            return min(dates), None if len(dates) == 1 and self.has(known["open_end"]) else max(dates)
+            return min(dates), None if len(dates) == 1 and found(known["open_end"], self) else max(dates)
         if days := self.says("days"):
             return (today - timedelta(min(pieces(days), MAX_DAYS))).isoformat(), None
 
@@ -156,7 +156,7 @@ class Sentence(str):
             months = today.year * 12 + (today.month - 1 - back if unit == "month" else -12 * back)
             return date(months // 12, months % 12 + 1, 1)
 
-        for _, unit, back in (span for span in known["spans"] if self.has(span[0])):
+        for _, unit, back in (span for span in known["spans"] if found(span[0], self)):
             ago = back if back >= 0 else (today.month + back) % 12  # -11 is November
             until = start(unit, ago - 1) - timedelta(1) if ago else None
             return start(unit, ago).isoformat(), until.isoformat() if until else None
@@ -172,7 +172,7 @@ class Sentence(str):
 
     def uses(self) -> str:
         """Return what may be wanted for the uses that it names."""
-        return " ".join(wanted for asked, wanted in DATA["uses"].items() if self.has(asked))
+        return " ".join(wanted for asked, wanted in DATA["uses"].items() if found(asked, self))
 
     def fact(self) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
         """Return how the fact that is asked for is named, and how a description tells it."""

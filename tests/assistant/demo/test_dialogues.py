@@ -84,6 +84,13 @@ CHANGES = [
     ("Please get Maria two laptops and a watch", "Maria 1x1 4x2"),
     ("两个手表和一个耳机多少钱|那就买吧|小乔", "小乔 1x2 2x1"),
     ("is this a good laptop?", ""),
+    ("耳机和手表哪个便宜|便宜的那个来两个，给小何", "小何 2x2"),
+    ("有什么卖的|最后一个来一台|给徐静", "徐静 4x1"),
+    ("所有东西各来两个，客户是吴刚", "吴刚 1x2 2x2 3x2 4x2"),
+    ("buy 2 watches for Tess|and throw in a power bank", "Tess 1x2 3x1"),
+    ("给小林买两个手表|<ok>|再来一份，给小郑", "小郑 1x2"),
+    ("buy 2 laptops for Max|too expensive, something cheaper|the headphones", "Max 2x2"),
+    ("买三个手表给孙权|太贵了，换便宜的|第二个", "孙权 3x3"),
     ("how much is the watch|and the laptop?", ""),
 ]
 
@@ -159,6 +166,20 @@ FURTHER = [
     ("second best selling product", "no. MateBook"),
     ("哪个库存最少", "目前的库存"),
     ("what can I buy with 1500", "1299 -1599"),
+    ("I'm after something cheap", "lowest 299 899 1299 -1599"),
+    ("有没有便宜一点的东西", "价格最低 299 899 1299 -1599"),
+    ("最便宜的兩個是什麼", "299 899 -1299"),
+    ("red headphones?", "red 899"),
+    ("红色的手表有吗", "没有标明 红色 1299"),
+    ("谁没买过东西", "不知道谁没买过"),
+    ("who hasn't ordered anything?", "not -best"),
+    ("show me orders 1 and 2", "Alice Bob -Carol"),
+    ("订单1和订单3", "Alice Carol -Bob"),
+    ("what do the watch and the laptop cost together?", "2898"),
+    ("is the watch good for swimming?", "mention -recommend"),
+    ("筆電螢幕多大", "14.2 -1299"),
+    ("buy a power bank for Al|too expensive, something cheaper", "Nothing 299"),
+    ("买三个手表给孙权|太贵了，换便宜的", "899 299 -1599"),
 ]
 
 

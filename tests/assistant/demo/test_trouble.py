@@ -317,7 +317,7 @@ def steps(sentence: str) -> int:
         count += 1
 
     shop = FakeShop()
-    shop.ask(sentence)  # compiles the patterns
+    shop.ask(sentence[1:])  # compiles the patterns
     asked: list[Message] = [{"role": "user", "content": sentence}]
     sys.setprofile(counted)
     try:
