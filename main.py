@@ -19,7 +19,7 @@ from mcp_server.clock import ShopClock
 from mcp_server.owner import owner_tools
 from mcp_server.requests import Requests
 from mcp_server.rest_client import RestAnswer, RestClient
-from mcp_server.results import HONOURS_KEY, Inventory, Orders, Products, list_result, once_result, order_step
+from mcp_server.results import HONOURS_KEY, Inventory, Orders, Products, found_order, list_result, once_result
 from mcp_server.server import MAX_MESSAGE_BYTES, Refusals, ShopServer, http_app, restarting
 from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest
@@ -253,8 +253,8 @@ async def create_purchase(
     answer = await asking.rest_of(ctx).write("purchase", ("POST", "/purchase", order), key)
     zone = ctx.request_context.lifespan_context.clock.zone
     with anyio.move_on_after(LAST_STEP_SECONDS, shield=True):  # it is placed: nothing keeps its answer back
-        await ctx.report_progress(3, 3, order_step(answer, zone))
-    return once_result(answer, order_step(answer, zone))
+        await ctx.report_progress(3, 3, sentences.ORDERED_BEFORE if answer.replayed else sentences.ORDERED)
+    return once_result(answer, found_order(answer.data, zone))
 
 
 READS = hints(reads=True, destroys=False, repeatable=True)

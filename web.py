@@ -227,7 +227,7 @@ async def stream(request: StreamRequest, services: AppServices, place: Place) ->
     | `html` | `{html, keep}`: of the message's HTML so far, `keep` UTF-16 units stay and `html` follows |
     | `tool_call` | `{id, server, tool, title, args, raw, mended, readOnly, fingerprint, honoursKey}` |
     | `approval` | `{id, code, params}`: the call waits; send the history again with `approvals: {id: true}` |
-    | `question` | `{id, call, server, message, schema, url, state, code, params}`: a server asks, see below |
+    | `question` | `{id, call, server, message, schema, url, state, code, params, wording}`: a server asks |
     | `tool_progress` | `{id, progress, total, message}` |
     | `tool_result` | `{id, result, isError, ms, unknown, media, code, params, replayed, app}` |
     | `message` | `{message}`: append this to the history; `error` in it says why it is a part of an answer |

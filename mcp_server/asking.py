@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import anyio
+from mcp import types
 from mcp.server import mcpserver
+from mcp.shared.message import ServerMessageMetadata
 from mcp.types.version import is_version_at_least
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_core import from_json, to_json
@@ -21,6 +23,7 @@ from mcp_server.arguments import none_if_blank, optional
 from mcp_server.clock import ShopClock
 from mcp_server.failures import shown_name
 from mcp_server.rest_client import Operation, RestClient
+from mcp_server.wording import TEXT_KEY, Wording, said, wording
 from models import MAX_LIMIT, OrderItem, PurchaseRequest, StorableText, Strict
 from serving.errors import CodedError
 
@@ -57,12 +60,17 @@ KeyOfModel = Annotated[
     BeforeValidator(none_if_blank),
 ]
 
-_question: ContextVar[str | None] = ContextVar("question", default=None)  # that this call asks
-_answered: ContextVar[tuple[str, str | None] | None] = ContextVar("answered", default=None)  # state, question
+_question: ContextVar[Wording | None] = ContextVar("question", default=None)  # that this call asks
+_answered: ContextVar[tuple[str, Wording | None] | None] = ContextVar(
+    "answered", default=None
+)  # state, question
 
 
 class Agreement(BaseModel):
     """An empty form: accepting it is the answer."""
+
+
+NO_FIELDS = {"type": "object", "properties": dict[str, Any]()}
 
 
 class Confirmation(Strict):
@@ -75,7 +83,7 @@ class Confirmation(Strict):
 class Quote:
     """What a purchase is placed at: the question to ask before it, and the total that is agreed on by it."""
 
-    question: str | None = None
+    question: Wording | None = None
     total: float | None = None  # yuan; None where nobody was told any
 
 
@@ -154,7 +162,7 @@ BuyersAnswer = Annotated[mcpserver.ElicitationResult[Agreement], mcpserver.Resol
 
 
 async def ask_owner(
-    ctx: ToolCall, question: Callable[[], Awaitable[str | None]]
+    ctx: ToolCall, question: Callable[[], Awaitable[Wording | None]]
 ) -> mcpserver.Elicit[Agreement] | None:
     """Ask the owner, where the client can be asked and nobody has confirmed the call already.
 
@@ -164,29 +172,39 @@ async def ask_owner(
     if isinstance(_meta(ctx).get(CONFIRMED), dict) or not _is_to_be_asked(ctx):
         return None
     answered = _answered.get() if ctx.request_state is not None else None
-    text = (answered and answered[1]) or await question()
-    _question.set(text)
-    return await _asked(ctx, text)
+    return await _asked(ctx, (answered and answered[1]) or await question())
 
 
-async def _asked(ctx: ToolCall, question: str | None) -> mcpserver.Elicit[Agreement] | None:
+async def _asked(ctx: ToolCall, question: Wording | None) -> mcpserver.Elicit[Agreement] | None:
+    _question.set(question)
     if question is None:
         return None
     if _is_modern(ctx):
-        return mcpserver.Elicit(question, Agreement)
+        return mcpserver.Elicit(said(question), Agreement)
     seconds = ctx.request_context.lifespan_context.answer_seconds
+    asks = types.ElicitRequestFormParams(
+        message=said(question), requested_schema=NO_FIELDS, meta={TEXT_KEY: question}
+    )
+    within = ServerMessageMetadata(related_request_id=ctx.request_id)
     with anyio.move_on_after(seconds):
         try:
-            check_agreed(await ctx.elicit(question, Agreement))
+            request = types.ElicitRequest(params=asks)
+            check_agreed(await ctx.session.send_request(request, types.ElicitResult, metadata=within))
         except ValueError as error:  # what the client says is no answer
             raise CodedError("question_failed", reason=shown_name(error)) from error
         return None
     raise CodedError("not_answered", seconds=round(seconds))
 
 
-def check_agreed(answer: mcpserver.ElicitationResult[Agreement]) -> None:
+def worded(result: types.CallToolResult | types.InputRequiredResult) -> None:
+    """Let what stands in the place of a result carry the wording of its question, which has no `_meta`."""
+    if isinstance(result, types.InputRequiredResult):
+        result.meta = {TEXT_KEY: _question.get()}
+
+
+def check_agreed(answer: types.ElicitResult | mcpserver.ElicitationResult[Agreement]) -> None:
     """Raise CodedError when the person did not agree."""
-    if not isinstance(answer, mcpserver.AcceptedElicitation):
+    if answer.action != "accept":
         raise CodedError("declined" if answer.action == "decline" else "cancelled")
 
 
@@ -263,20 +281,21 @@ async def _quoted(rest: RestClient, purchase: PurchaseRequest) -> Quote:
     if any(id_ not in known or known[id_]["quantity"] < count for id_, count in wanted.items()):
         return Quote(total=NO_TOTAL)
     cents = sum(round(known[id_]["product"]["price"] * 100) * count for id_, count in wanted.items())
-    return Quote(sentences.QUESTION.format(lines=lines, yuan=cents // 100, cents=cents % 100), cents / 100)
+    return Quote(wording("buy", lines=lines, yuan=cents / 100), cents / 100)
 
 
 async def looked_up(
     rest: RestClient, operation: Operation, lines: Iterable[OrderItem]
-) -> tuple[Counter[int], dict[int, dict[str, Any]], str]:
-    """Return how many there are of each product, the shop's inventory items, and both as text."""
+) -> tuple[Counter[int], dict[int, dict[str, Any]], list[Wording]]:
+    """Return how many there are of each product, the shop's inventory items, and both in words."""
     wanted: Counter[int] = Counter()
     for line in lines:  # those of the same product are added up
         wanted[line.productId] += line.quantity
     items = await rest.look(operation, "/inventory", productId=list(wanted), limit=MAX_LIMIT)
     known = {item["productId"]: item for item in items if item.get("product")}
-    shown = (f"{count} × {known[id_]['product']['name']}" for id_, count in wanted.items() if id_ in known)
-    return wanted, known, "、".join(shown)
+    names = {id_: item["product"]["name"] for id_, item in known.items()}
+    shown = [wording("line", quantity=wanted[id_], name=names[id_]) for id_ in wanted if id_ in names]
+    return wanted, known, shown
 
 
 def _digest(text: str) -> str:

@@ -14,6 +14,7 @@ from mcp_server import asking, rest_client, sentences
 from mcp_server.arguments import StrictTool, hints, optional, strict_tool
 from mcp_server.asking import Agreement, KeyOfModel, ToolCall, rest_of
 from mcp_server.results import HONOURS_KEY, once_result
+from mcp_server.wording import Wording, wording
 from models import InventoryItem, Order, Product
 from serving.errors import CodedError
 
@@ -46,14 +47,14 @@ Stock = Annotated[int, Field(ge=0, le=models.MAX_STOCK)]
 Opening = Annotated[Stock | None, optional("新商品的初始库存，件；已有商品的库存用 restock 改变")]
 
 
-def _quoted(text: str) -> str:
-    """Return others' words so that they cannot pass for the question's own."""
+def _quotable(text: str) -> str:
+    """Return others' words so that, within quotation marks, they cannot pass for the question's own."""
     seen = "".join(char if char.isprintable() else "�" for char in " ".join(text.split()))
-    return f"“{seen.translate({ord('“'): chr(34), ord('”'): chr(34)})}”"
+    return seen.translate({ord("“"): '"', ord("”"): '"'})
 
 
-def _why(reason: str | None) -> str:
-    return sentences.WHY.format(reason=_quoted(reason)) if reason else ""
+def _why(reason: str | None) -> Wording | str:
+    return wording("why", reason=_quotable(reason)) if reason else ""
 
 
 def _refused(status: int, sentence: str, code: str, **params: Any) -> rest_client.ShopRefusedError:
@@ -74,7 +75,7 @@ async def ask_restock(
 ) -> Elicit[Agreement] | None:
     """Ask before a stock changes, from what to what."""
 
-    async def question() -> str | None:
+    async def question() -> Wording | None:
         item = await _item(rest_of(ctx), productId)
         now, name = item["quantity"], item["product"]["name"]
         if now + change < 0:
@@ -82,9 +83,9 @@ async def ask_restock(
                 return None  # it may be done already: the shop knows
             known = {"productId": productId, "name": name, "available": now}
             raise _refused(400, sentences.OUT_OF_STOCK, "out_of_stock", **known)
-        text = sentences.DELIVERY_QUESTION if change > 0 else sentences.CORRECTION_QUESTION
-        numbers = {"change": change, "now": now, "after": now + change}
-        return text.format(name=name, id=productId, why=_why(reason), **numbers)
+        numbers = {"change": change, "before": now, "after": now + change}
+        kind = "deliver" if change > 0 else "correct"
+        return wording(kind, name=name, id=productId, why=_why(reason), **numbers)
 
     return await asking.ask_owner(ctx, question)
 
@@ -149,32 +150,43 @@ def given_fields(
 Given = Annotated[dict[str, Any], Resolve(given_fields)]
 
 
-def _told(given: dict[str, Any], words: dict[str, str], known: dict[str, Any]) -> str:
-    """Say what a product becomes: the fields of `words` that are given, and not so already."""
+NEW = {field: f"new_{field}" for field in ("name", "price", "quantity", "description", "keywords")}
+CHANGES = {field: field for field in ("name", "price", "description", "keywords")}
+
+
+def _told(given: dict[str, Any], codes: dict[str, str], known: dict[str, Any]) -> list[Wording]:
+    """Say what a product becomes: the fields of `codes` that are given, and not so already."""
     changes = {field: value for field, value in given.items() if value != known.get(field)}
 
     def shown(value: Any) -> Any:
         if isinstance(value, list):
-            return "、".join(map(_quoted, value)) or "-"
-        return _quoted(value) if isinstance(value, str) else value
+            return [wording("word", word=_quotable(word)) for word in value] or "-"
+        return _quotable(value) if isinstance(value, str) else value
 
-    return "，".join(
-        text.format(old=shown(known.get(field)), new=shown(changes[field]))
-        for field, text in words.items()
+    unit = {"price": "Yuan"}
+    return [
+        wording(
+            code,
+            **{
+                f"{when}{unit.get(field, '')}": shown(of.get(field))
+                for when, of in (("old", known), ("new", changes))
+            },
+        )
+        for field, code in codes.items()
         if field in changes
-    )
+    ]
 
 
 async def ask_change(ctx: ToolCall, productId: int | None, given: Given) -> Elicit[Agreement] | None:
     """Ask before a product is created, or changed from what to what."""
 
-    async def question() -> str | None:
+    async def question() -> Wording | None:
         if productId is None:
-            return sentences.CREATE_QUESTION.format(told=_told({"quantity": 0} | given, sentences.NEW, {}))
+            return wording("create", told=_told({"quantity": 0} | given, NEW, {}))
         path = f"/products/{productId}"
         known = await rest_of(ctx).look("change_product", path, rest_client.A_PRODUCT)
-        told = _told(given, sentences.CHANGES, known)
-        return sentences.CHANGE_QUESTION.format(name=known["name"], id=productId, told=told) if told else None
+        told = _told(given, CHANGES, known)
+        return wording("change", name=known["name"], id=productId, told=told) if told else None
 
     return await asking.ask_owner(ctx, question)
 
@@ -209,14 +221,14 @@ async def change_product(
 async def ask_cancel(orderId: int, reason: str | None, ctx: ToolCall) -> Elicit[Agreement] | None:
     """Ask before an order is cancelled, unless it is already."""
 
-    async def question() -> str | None:
+    async def question() -> Wording | None:
         rest, path = rest_of(ctx), f"/orders/{orderId}"
         order = Order.model_validate(await rest.look("cancel_order", path, rest_client.AN_ORDER))
         if order.status == "cancelled":
             return None
         lines = (await asking.looked_up(rest, "cancel_order", order.items))[2]
-        about = {"customer": _quoted(order.customerName), "lines": lines, "total": order.totalAmount}
-        return sentences.CANCEL_QUESTION.format(id=orderId, why=_why(reason), **about)
+        about = {"customer": _quotable(order.customerName), "lines": lines, "yuan": order.totalAmount}
+        return wording("cancel", id=orderId, why=_why(reason), **about)
 
     return await asking.ask_owner(ctx, question)
 

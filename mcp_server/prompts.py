@@ -11,11 +11,12 @@ from mcp_server.failures import protocol_failure
 from mcp_server.resources import Resources
 from mcp_server.rest_client import Operation, QueryParams, RestClient, RestError
 from mcp_server.results import list_result
+from mcp_server.wording import TEXT_KEY, Wording, said, wording
 from models import MAX_LIMIT, MAX_NAME, StorableText
 from serving.errors import CodedError
 
 MAX_COMPLETIONS = 100  # what one completion may carry (MCP specification, Completion)
-GROUPS = {"product": "商品", "customer": "客户", "day": "日期（商店所在时区）"}
+GROUPS = ("product", "customer", "day")
 THRESHOLDS = ("10", "20", "50", "100")
 
 Preference = Annotated[str, Field(description="喜好或用途，例如：主动降噪、长续航、送给跑步的朋友")]
@@ -40,16 +41,14 @@ class Prompts:
         server.prompt("restock_check", "补货检查", "列出快卖完的商品，建议补货数量。")(self.restock_check)
         server.completion()(self.complete)  # type: ignore[no-untyped-call]  # the SDK's decorator is untyped
 
-    async def recommend(self, preference: Preference, budget: Budget = "") -> str:
+    async def recommend(self, preference: Preference, budget: Budget = "") -> types.TextContent:
         """Ask for a recommendation."""
-        limit = f"预算不超过 {budget} 元。" if budget else "预算不限。"
-        return (
-            f"请为我推荐商品。我的喜好：{preference}。{limit}\n"
-            "先用 get_products 查商品和价格，再用 get_inventory 确认有货，最多推荐三件，"
-            "按合适的程度排列，各说明理由、单价和库存。没有合适的就直说。"
-        )
+        limit = wording("budget", budget=budget) if budget else wording("any_budget")
+        return _asks(wording("recommend", preference=preference, budget=limit))
 
-    async def analyse_orders(self, groupBy: Group = "product", customerName: Customer = "") -> str:
+    async def analyse_orders(
+        self, groupBy: Group = "product", customerName: Customer = ""
+    ) -> types.TextContent:
         """Ask for an analysis of the orders, with the summary in it."""
         if groupBy not in GROUPS:
             raise protocol_failure(CodedError("invalid_group"))
@@ -59,25 +58,16 @@ class Prompts:
             raise protocol_failure(CodedError("invalid_customer", max=MAX_NAME)) from error
         query = {"groupBy": groupBy, "customerName": customerName or None, "limit": MAX_LIMIT}
         summary = await self._listed("orders", "/orders/summary", query)
-        whose = f"客户 {customerName} 的" if customerName else "全部"
-        return (
-            f"下面是{whose}订单按{GROUPS[groupBy]}的汇总"
-            "（orders 为订单数，quantity 为件数，amount 为人民币元，已取消的订单不计）：\n"
-            f"```json\n{summary}\n```\n"
-            "请分析：总额和总件数、占比最大的是哪些、有什么趋势或异常，并给出一条建议。只根据这些数据。"
-        )
+        whose = wording("customers", customerName=customerName) if customerName else wording("everybodys")
+        return _asks(wording("analyse", whose=whose, group=wording(f"by_{groupBy}"), data=summary))
 
-    async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> str:
+    async def restock_check(self, threshold: Threshold = THRESHOLDS[1]) -> types.TextContent:
         """Ask what to restock, with the stock in it."""
         if not (threshold.isascii() and threshold.isdigit() and len(threshold) < 10):
             raise protocol_failure(CodedError("invalid_threshold"))
         query = {"maxQuantity": threshold, "limit": MAX_LIMIT}
         stock = await self._listed("inventory", "/inventory", query)
-        return (
-            f"下面是库存不超过 {threshold} 件的商品：\n```json\n{stock}\n```\n"
-            "请列表说明哪些需要补货、各剩多少件；再用 get_orders（groupBy=product）看销量，建议各补多少件。"
-            "列表为空就说明现在不需要补货。"
-        )
+        return _asks(wording("restock", threshold=threshold, data=stock))
 
     async def _listed(self, operation: Operation, path: str, query: QueryParams) -> str:
         try:
@@ -120,10 +110,14 @@ class Prompts:
                 products = await look("products", "/products", limit=MAX_LIMIT)
                 return [f"{price:g}" for price in sorted({product["price"] for product in products})]
             case "analyse_orders", "groupBy":
-                return list(GROUPS)
+                return GROUPS
             case "analyse_orders", "customerName":
                 rows = await look("orders", "/orders/summary", groupBy="customer", limit=MAX_LIMIT)
                 return [row["label"] for row in rows]
             case "restock_check", "threshold":
                 return THRESHOLDS
         return ()
+
+
+def _asks(text: Wording) -> types.TextContent:
+    return types.TextContent(type="text", text=said(text), meta={TEXT_KEY: text})

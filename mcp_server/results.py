@@ -61,11 +61,8 @@ def once_result(answer: RestAnswer, found: str) -> CallToolResult:
     return CallToolResult(content=[*content], structured_content=answer.data, meta={REPLAYED_KEY: True})
 
 
-def order_step(answer: RestAnswer, zone: tzinfo | None) -> str:
-    """Return the sentence that an order was placed, or was found and placed when."""
-    order = answer.data
-    if not answer.replayed:
-        return sentences.ORDERED.format(id=order["id"])
+def found_order(order: dict[str, Any], zone: tzinfo | None) -> str:
+    """Return the sentence that an order was found, and placed when."""
     found = sentences.FOUND_CANCELLED if order.get("status") == "cancelled" else sentences.FOUND
     return found.format(id=order["id"], at=_local_time(order["orderDate"], zone))
 

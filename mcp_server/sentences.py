@@ -32,29 +32,9 @@ WHAT_NOW = {  # after the shop's own refusal
 
 CHECKING = "核对商品和价格"
 ORDERING = "提交订单"
-ORDERED = "订单 {id} 已创建"
+ORDERED, ORDERED_BEFORE = "订单已创建", "订单以前已经创建"
 FOUND = "这是 {at} 的订单 {id}，没有新下单"
 FOUND_CANCELLED = "这是 {at} 的订单 {id}，后来已经取消，没有新下单"
-QUESTION = "确认购买 {lines}，合计 ¥{yuan}.{cents:02}？"
-DELIVERY_QUESTION = "确认到货 {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
-CORRECTION_QUESTION = "确认更正 {name}（商品 {id}）{change:+} 件，库存从 {now} 变为 {after}{why}？"
-WHY = "，原因{reason}"
-CREATE_QUESTION = "确认新增商品：{told}？"
-NEW = {
-    "name": "{new}",
-    "price": "价格 ¥{new:.2f}",
-    "quantity": "库存 {new} 件",
-    "description": "描述{new}",
-    "keywords": "搜索词{new}",
-}
-CHANGE_QUESTION = "确认修改 {name}（商品 {id}）：{told}？"
-CHANGES = {
-    "name": "名称改为{new}",
-    "price": "价格从 ¥{old:.2f} 改为 ¥{new:.2f}",
-    "description": "描述从{old}改为{new}",
-    "keywords": "搜索词改为{new}",
-}
-CANCEL_QUESTION = "确认取消订单 {id}（客户{customer}：{lines}，合计 ¥{total:.2f}）？库存会退回{why}"
 MOVED_BEFORE = "这次库存变化以前已经记过，没有再记；上面是现在的库存"
 CHANGED_BEFORE = "这次修改以前已经做过，没有再做；上面是商品现在的样子"
 CANCELLED_BEFORE = "这笔订单以前已经取消，库存没有再退"
@@ -67,6 +47,51 @@ CLEARED_OR_GIVEN = "描述要么清空，要么填写"
 NOT_FOUND = "没有找到。要看全部商品，请不填 query 再调用一次 get_products"
 TODAY = "商店的时区是 {timezone}，那里今天是 {today}；没有写时区的日期和时间都是那里的。"
 CUT = "结果太大，只返回了第 {start} 到 {end} 条，其余的请用 offset={end} 再取"
+
+# What people are asked, and the prompts: known to the page by these codes and parameters, in its languages.
+TEXTS = {
+    "buy": "确认购买 {lines}，合计 ¥{yuan:.2f}？",
+    "line": "{quantity} × {name}",
+    "deliver": "确认到货 {name}（商品 {id}）{change:+} 件，库存从 {before} 变为 {after}{why}？",
+    "correct": "确认更正 {name}（商品 {id}）{change:+} 件，库存从 {before} 变为 {after}{why}？",
+    "why": "，原因“{reason}”",
+    "create": "确认新增商品：{told}？",
+    "change": "确认修改 {name}（商品 {id}）：{told}？",
+    "new_name": "“{new}”",
+    "new_price": "价格 ¥{newYuan:.2f}",
+    "new_quantity": "库存 {new} 件",
+    "new_description": "描述“{new}”",
+    "new_keywords": "搜索词{new}",
+    "name": "名称改为“{new}”",
+    "price": "价格从 ¥{oldYuan:.2f} 改为 ¥{newYuan:.2f}",
+    "description": "描述从“{old}”改为“{new}”",
+    "keywords": "搜索词改为{new}",
+    "word": "“{word}”",
+    "cancel": "确认取消订单 {id}（客户“{customer}”：{lines}，合计 ¥{yuan:.2f}）？库存会退回{why}",
+    "recommend": (
+        "请为我推荐商品。我的喜好：{preference}。{budget}\n"
+        "先用 get_products 查商品和价格，再用 get_inventory 确认有货，最多推荐三件，"
+        "按合适的程度排列，各说明理由、单价和库存。没有合适的就直说。"
+    ),
+    "budget": "预算不超过 {budget} 元。",
+    "any_budget": "预算不限。",
+    "analyse": (
+        "下面是{whose}订单按{group}的汇总"
+        "（orders 为订单数，quantity 为件数，amount 为人民币元，已取消的订单不计）：\n"
+        "```json\n{data}\n```\n"
+        "请分析：总额和总件数、占比最大的是哪些、有什么趋势或异常，并给出一条建议。只根据这些数据。"
+    ),
+    "customers": "客户 {customerName} 的",
+    "everybodys": "全部",
+    "by_product": "商品",
+    "by_customer": "客户",
+    "by_day": "日期（商店所在时区）",
+    "restock": (
+        "下面是库存不超过 {threshold} 件的商品：\n```json\n{data}\n```\n"
+        "请列表说明哪些需要补货、各剩多少件；再用 get_orders（groupBy=product）看销量，建议各补多少件。"
+        "列表为空就说明现在不需要补货。"
+    ),
+}
 
 SENTENCES = {
     # the shop gave no usable answer

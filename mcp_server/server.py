@@ -23,7 +23,7 @@ from starlette.types import Scope
 
 from mcp_server import apps, sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
-from mcp_server.asking import ToolContext, question_security
+from mcp_server.asking import ToolContext, question_security, worded
 from mcp_server.failures import protocol_failure, shown_name, tool_failure
 from mcp_server.prompts import Prompts
 from mcp_server.requests import LISTEN, Requests
@@ -124,6 +124,7 @@ class ShopServer(MCPServer[ToolContext]):
         """Call a tool. A failure is a result with its code; a crash is the SDK's UnexpectedToolError."""
         begun = perf_counter()
         result = await self._called(name, arguments, context)
+        worded(result)
         is_error = isinstance(result, types.CallToolResult) and result.is_error
         tool = name if name in self._strict else OTHER
         CALLS.observe(perf_counter() - begun, tool, "true" if is_error else "false")

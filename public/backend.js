@@ -84,8 +84,10 @@ export const callTool = async (server, name, args, key = newKey(), confirmed = n
 	(await send("api/call-tool", {server, name, args, confirmed}, undefined, key)).json();
 
 /** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
-export const promptText = async ({server, name}, args) =>
-	(await (await send("api/get-prompt", {server, name, args})).json()).text;
+export async function promptText({server, name}, args) {
+	const {text, wording} = await (await send("api/get-prompt", {server, name, args})).json();
+	return wording ? (await import("./wording.js")).worded(wording, text) : text;
+}
 
 /** @param {string} server @param {string} uri @returns {Promise<Content[]>} */
 export const readContents = async (server, uri) =>

@@ -58,7 +58,7 @@ function translate(code, params, depth) {
 	const text = sentence(`error.${code}.${textOf(params.status)}`) ?? sentence(`error.${code}`);
 	const named = Object.entries(params).map(([name, value]) => [
 		name,
-		isFailure(value) && depth < MAX_REASONS ? failureText(value, depth + 1) : amountText(name, value),
+		isFailure(value) && depth < MAX_REASONS ? failureText(value, depth + 1) : partText(name, value),
 	]);
 	const filled = Object.fromEntries(named);
 	const names = [...(text?.matchAll(PLACEHOLDER) ?? [])].map(([, name]) => name);
@@ -66,9 +66,12 @@ function translate(code, params, depth) {
 	return isWhole ? fill(text, filled) + (params.place ? t("inFile", filled) : "") : undefined;
 }
 
-/** An amount is written as everywhere. @param {string} name @param {unknown} value */
-const amountText = (name, value) =>
-	AMOUNTS.includes(name) && typeof value === "number" ? formatMoney(value) : value;
+/** An amount is written as everywhere; what is wrong with arguments, with their names. @param {string} name @param {any} value any: anybody's */
+function partText(name, value) {
+	if (name === "problems" && Array.isArray(value))
+		return value.map(each => `${textOf(each?.field)}: ${localised(textOf(each?.message))}`).join("; ");
+	return AMOUNTS.includes(name) && typeof value === "number" ? formatMoney(value) : value;
+}
 
 /** How long something took. @param {number} ms */
 export function formatMs(ms) {

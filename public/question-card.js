@@ -4,6 +4,7 @@ import {visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {schemaForm} from "./schema-form.js";
 import {isObject} from "./tool-result.js";
+import {worded} from "./wording.js";
 
 const DEAF_MS = 400; // so that an Enter meant for something else does not answer
 const SECRET =
@@ -68,7 +69,7 @@ export function questionForm(question, respond) {
 	});
 	if (!hasFields) form.querySelector("fieldset")?.remove();
 	form.prepend(
-		h("p.asked", visible(message)),
+		h("p.asked", visible(worded(question.wording, message))),
 		...(url ? addressOf(url) : []),
 		isSecret ? h("p.warned", t("asksSecret")) : "",
 		question.code ? h("p.warned", attr({role: "alert"}), failureText(question)) : "",

@@ -2,7 +2,7 @@
 import {messageOf} from "./backend.js";
 import {attr, button, h, toast} from "./elements.js";
 import {layOut, visible} from "./exact-text.js";
-import {failureText, formatNumber, t, textOf} from "./i18n.js";
+import {failureText, formatNumber, localised, t, textOf} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
 
 const PLAYABLE = /^(image|audio)\/[\w.+-]+$/;
@@ -45,9 +45,9 @@ export function drawResult(text) {
 	const rows = rowsOf(text);
 	const raw = drawExact(text);
 	if (!rows) return raw;
-	const [, ...note] = parseJson(text) ? [] : text.split("\n");
+	const [, ...notes] = parseJson(text) ? [] : text.split("\n");
 	const more = h("details.raw", h("summary", t("raw")), raw);
-	return h("", drawTable(rows), h("p.quiet", visible(note.join("\n"))), more);
+	return h("", drawTable(rows), h("p.quiet", visible(notes.map(localised).join("\n"))), more);
 }
 
 /** @param {Media} media */

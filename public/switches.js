@@ -46,11 +46,11 @@ export function switchRow(content, name, what) {
 }
 
 /** @param {Prompt} prompt */
-export const promptRow = ({server, name, title}) =>
-	switchRow(h(".row", h("bdi", visible(localised(title))), h("span.tag", t("prompt"))), title, {
-		server,
-		prompt: name,
-	});
+export function promptRow({server, name, title}) {
+	const said = localised(title);
+	const row = h(".row", h("bdi", visible(said)), h("span.tag", t("prompt")));
+	return switchRow(row, said, {server, prompt: name});
+}
 
 /** How much of what the model can read its tools take. @param {Status} status */
 export function tokensText({tools, toolTokens, model}) {

@@ -1,5 +1,5 @@
 // Tool results as rows and cells for people. Only data: result-view.js draws it.
-import {formatMoney, formatNumber, formatTime, t, textOf, words} from "./i18n.js";
+import {formatMoney, formatNumber, formatTime, localised, t, textOf, words} from "./i18n.js";
 
 /** @typedef {{key: string, label: string, isNumeric: boolean}} Column */
 
@@ -58,6 +58,7 @@ function numberText(key, value) {
 /** @param {string} key @param {string} value */
 function wordOf(key, value) {
 	if (key === "status" && ["placed", "cancelled"].includes(value)) return t(`status_${value}`);
+	if (key === "label") return localised(value); // of a sum of everything
 	return key === "orderDate" ? formatTime(value) : value;
 }
 

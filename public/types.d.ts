@@ -122,7 +122,7 @@ type Media = {mime_type: string; data: string; uri?: string | null; name?: strin
 type Answer = {action: "accept" | "decline" | "cancel"; content?: Params | null};
 
 /** What a server asks in the middle of a call; a failure says why an answer was not taken, of which `content` is what was filled in. */
-type Question = Failure & {id: string; server: string; message: string; schema: Schema; url: string; state: string} & Given;
+type Question = Failure & {id: string; server: string; message: string; schema: Schema; url: string; state: string; wording?: unknown} & Given;
 type Given = {answer?: Answer | null; content?: Params | null};
 
 /** What is known of a tool call: what was asked, what came of it, and what was decided. */

@@ -106,7 +106,11 @@ GROUPS: dict[models.GroupBy, str] = {
     "day": "o.day",
     "total": "CAST('total' AS TEXT)",
 }
-LABELS = {"product": "(SELECT name FROM products WHERE id = i.product_id)", "total": "CAST('合计' AS TEXT)"}
+IN_TOTAL = "合计"
+LABELS = {
+    "product": "(SELECT name FROM products WHERE id = i.product_id)",
+    "total": f"CAST('{IN_TOTAL}' AS TEXT)",
+}
 PRODUCT = "id, name, price_cents, description, image IS NOT NULL"
 _ORDER_LINES = """
 SELECT o.id, o.customer, o.total_cents, o.ordered_at, o.status, i.product_id, i.quantity

@@ -76,6 +76,7 @@ class QuestionEvent(Event):
     state: str
     code: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
+    wording: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -83,12 +83,16 @@ class ToolResult:
 
 @dataclass(frozen=True)
 class Question:
-    """What a server asks a person: to fill in a form of this `schema`, or to go to this `url`."""
+    """What a server asks a person: to fill in a form of this `schema`, or to go to this `url`.
+
+    `wording` is a code with parameters, by which the page may know the message.
+    """
 
     key: str
     message: str
     schema: Mapping[str, Any] = field(default_factory=dict)
     url: str = ""
+    wording: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ class Questions:
         self, call: str, server: str, asked: Asked, wrong: Mapping[str, CodedError] | None = None
     ) -> list[QuestionEvent]:
         """Return the questions of a call as the page is told them; of some, why an answer was not taken."""
-        forms = [[each.key, each.message, each.schema, each.url] for each in asked.questions]
+        forms = [[each.key, each.message, each.schema, each.url, each.wording] for each in asked.questions]
         sealed = json.dumps([call, server, asked.state, forms])
         mark = self._mark(sealed)
         made: list[QuestionEvent] = []
@@ -69,6 +69,7 @@ class Questions:
                     f"{mark}{sealed}",
                     why.code if why else None,
                     why.params if why else {},
+                    question.wording,
                 )
             )
         return made

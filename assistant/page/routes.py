@@ -219,9 +219,10 @@ async def watch(services: AppServices) -> EventStream:
 
 
 @router.post("/api/get-prompt", tags=["page"], responses=FAILURE_RESPONSES)
-async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, str]:
-    """Return a prompt's text, filled in by its server."""
-    return {"text": await services.toolbox.prompt(request.server, request.name, request.args)}
+async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, Any]:
+    """Return a prompt's text, filled in by its server; a `wording`, `{code, params}`, says the same."""
+    text, wording = await services.toolbox.prompt(request.server, request.name, request.args)
+    return {"text": text, "wording": wording}
 
 
 @router.post(

@@ -25,7 +25,7 @@ from assistant.toolbox.questions import (
     state_only,
 )
 from assistant.toolbox.raw_results import raw_of
-from assistant.toolbox.results import read_blocks, read_result
+from assistant.toolbox.results import read_blocks, read_result, wording_of
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
 from serving.errors import CodedError
@@ -150,13 +150,14 @@ async def _in_time(
         call.clock = None
 
 
-async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> str:
-    """Return a prompt's text. Raises CodedError: the server is down, does not answer, or refuses."""
+async def fill_prompt(link: Link, name: str, args: dict[str, str]) -> tuple[str, dict[str, Any] | None]:
+    """Return a prompt's text, and what it is known by. Raises CodedError: the server is down, or refuses."""
     raw = await fetch(link, lambda client: client.get_prompt(name, args))
     messages = raw.get("messages") or []
     contents = [each.get("content") for each in messages if isinstance(each, dict)]
     texts = [text for content in contents for text in read_blocks(content)[0]]
-    return redacted("\n\n".join(filter(None, texts)))
+    known = [wording_of(each.get("_meta")) for each in contents if isinstance(each, dict)]
+    return redacted("\n\n".join(filter(None, texts))), known[0] if len(known) == 1 else None
 
 
 async def fetch(link: Link, request: Callable[[Client], Awaitable[Result]]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from mcp_types import (
 
 from assistant.chat.interfaces import Answer, Answers, Asked, Progress, Question, ToolResult
 from assistant.toolbox.raw_results import carried, is_deep, raw_of, text_of
+from assistant.toolbox.results import wording_of
 from serving.errors import CodedError
 from serving.redaction import redacted
 
@@ -251,7 +252,7 @@ def question_of(key: str, params: Any) -> Question:
     form = schema if isinstance(schema, dict) and not url else {}
     if is_deep(form) or len(json.dumps(given)) > MAX_QUESTION:
         raise CodedError("asks_too_much")
-    return Question(key, redacted(text_of(given, "message")), form, url)
+    return Question(key, redacted(text_of(given, "message")), form, url, wording_of(given.get("_meta")))
 
 
 def state_only(raw: Mapping[str, Any]) -> str | None:
@@ -276,6 +277,8 @@ def asked_of(raw: Mapping[str, Any], call: CallUnderWay, answers: Answers | None
         if method != "elicitation/create":
             raise CodedError("asks_unsupported", method=method[:100])
         questions.append(question_of(key, request.get("params")))
+    if len(questions) == 1 and questions[0].wording is None:  # that of the answer, since 2026-07-28
+        questions = [replace(questions[0], wording=wording_of(raw.get("_meta")))]
     kept = {
         "rounds": rounds,
         "again": raw.get(AGAIN) is True,

@@ -17,7 +17,9 @@ from serving.redaction import redacted
 
 # In a result's `_meta`: {"code": text, "params": object}; True for a call that had run before under its key.
 ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
+TEXT_KEY = "product-mcp/text"  # in that of a question or a block: the same form says what its text says
 
+MAX_WORDING = 8  # levels of the parameters of a text
 KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
 
 _STANDARD = str.maketrans("-_", "+/", " \r\n")  # base64
@@ -65,6 +67,22 @@ def _read(raw: dict[str, Any]) -> ToolResult:
             code, params = "tool_failed", {}
     unknown = code == "outcome_unknown"
     return ToolResult(text or FAILED_WITHOUT_TEXT, True, unknown, media=media, code=code, params=params)
+
+
+def wording_of(meta: Any) -> dict[str, Any] | None:
+    """Return the code and parameters by which a text may be known, out of its `_meta`."""
+    match meta.get(TEXT_KEY) if isinstance(meta, dict) else None:
+        case {"code": str(code), "params": dict(params)} if not is_deep(params, MAX_WORDING):
+            return {"code": code, "params": _redacted(params)}
+    return None
+
+
+def _redacted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _redacted(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [*map(_redacted, value)]
+    return redacted(value) if isinstance(value, str) else value
 
 
 async def read_contents(raw: dict[str, Any], uri: str) -> list[dict[str, Any]]:
@@ -140,13 +158,16 @@ def _medium(data: str, mime: str) -> Media | None:
 
 
 def _is_said(structured: Any, texts: Sequence[str]) -> bool:
-    """Whether the text blocks say the structured content: one of them does, or each a part of a list."""
-    same = [
-        structured,
-        *(structured.values() if isinstance(structured, dict) and len(structured) == 1 else ()),
-    ]
+    """Whether the text blocks say the structured content: one of them does, or each a part of a list.
+
+    What is wrapped is said without its wrapping: alone, or as a `result` with its note.
+    """
     parts = [*map(_parsed, texts)]
-    return parts in same or any(part in same for part in (*parts, *texts))
+    said = [parts, *parts, *texts]
+    is_wrapped = isinstance(structured, dict) and (
+        len(structured) == 1 or {*structured} == {"result", "note"}
+    )
+    return structured in said or (is_wrapped and all(part in said for part in structured.values()))
 
 
 def _parsed(text: str) -> Any:

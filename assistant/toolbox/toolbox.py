@@ -179,8 +179,11 @@ class Toolbox:
         """End the call of this key if it is held for a person's answer, and say whether it was."""
         return any(link.questions.release(key) for link in self.links.values())
 
-    async def prompt(self, server: str, name: str, args: dict[str, str]) -> str:
-        """Return a prompt's text, filled in by its server. Raises UnknownServerError, CodedError."""
+    async def prompt(self, server: str, name: str, args: dict[str, str]) -> tuple[str, dict[str, Any] | None]:
+        """Return a prompt as its server fills it in: its text, and the code and parameters that say it.
+
+        Raises UnknownServerError, CodedError.
+        """
         return await fill_prompt(self.link(server), name, args)
 
     async def finish_sign_in(self, browser: str, answer: Mapping[str, str]) -> str:

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 import api
 import main
 from mcp_server.rest_client import RestClient, RestLimits
+from mcp_server.wording import TEXT_KEY
 from serving.streams import Streams
 from tests.support.asgi import serve
 
@@ -179,10 +180,12 @@ class Person:
     def __init__(self, action: str) -> None:
         self.action = action
         self.asked: list[str] = []
+        self.wordings: list[Any] = []  # of what was asked
 
     async def __call__(self, context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         assert isinstance(params, ElicitRequestFormParams)
         self.asked.append(params.message)
+        self.wordings.append(dict(params.meta or {}).get(TEXT_KEY))
         content: dict[str, Any] | None = {} if self.action == "accept" else None
         return ElicitResult.model_validate({"action": self.action, "content": content})
 

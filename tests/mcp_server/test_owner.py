@@ -13,6 +13,7 @@ from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, InputRe
 
 import main
 from mcp_server.rest_client import RestClient
+from mcp_server.wording import said
 from tests.mcp_server.stand_ins import (
     BOTH,
     BUDS,
@@ -170,10 +171,22 @@ async def test_the_owner_is_asked_with_names_and_numbers_and_a_no_does_nothing(
         person.asked, person.action = [], "decline"
         refused = await client.call_tool(tool, arguments)
         assert person.asked == [question]
+        assert era == "auto" or said(person.wordings[-1]) == question
         assert error_of(refused) == {"code": "declined", "params": {}}
         person.action = "accept"
         assert not is_replayed(await client.call_tool(tool, arguments))
     assert person.asked == [question] * 2
+
+
+@pytest.mark.parametrize(("tool", "arguments", "question"), QUESTIONS[:6])
+async def test_since_2026_a_question_comes_with_the_code_that_says_it(
+    tmp_path: Path, tool: str, arguments: dict[str, Any], question: str
+) -> None:
+    async with owning(tmp_path, person=Person("accept")) as client:
+        await client.call_tool("create_purchase", TWO_BUDS)
+        asks = await client.session.call_tool(tool, arguments, allow_input_required=True)
+    assert isinstance(asks, InputRequiredResult)
+    assert said((asks.meta or {})["product-mcp/text"]) == question
 
 
 REFUSED: list[tuple[str, dict[str, Any], str, dict[str, Any]]] = [

@@ -7,6 +7,7 @@ import pytest
 from mcp import MCPError
 from mcp.types import PromptReference, TextContent
 
+from mcp_server.wording import TEXT_KEY, said
 from tests.mcp_server.stand_ins import SUMMARY, RestService, connect
 
 pytestmark = pytest.mark.anyio
@@ -34,6 +35,7 @@ async def prompt_text(api: RestService, name: str, arguments: dict[str, str]) ->
     async with connect(api) as client:
         (message,) = (await client.get_prompt(name, arguments)).messages
     assert isinstance(message.content, TextContent)
+    assert said((message.content.meta or {})[TEXT_KEY]) == message.content.text
     return message.content.text
 
 

@@ -57,6 +57,17 @@ def test_a_form_is_filled_in_and_its_answer_goes_on_with_the_call(backend: Backe
     assert backend.asked[-1]["messages"][-1]["tool_calls"][0]["id"] == "c1"
 
 
+def test_what_is_known_by_its_code_is_asked_in_the_readers_language(
+    backend: Backend, open_page: Open
+) -> None:
+    line = {"code": "line", "params": {"quantity": 2, "name": "<b>茶</b>"}}
+    wording = {"code": "buy", "params": {"lines": [line], "yuan": 30}}
+    strange = question("q2", message="确认？", schema={}, wording={"code": "errorTitle", "params": {}})
+    known = question(message="确认购买？", schema={}, wording=wording)
+    shown = asked(backend, open_page, known, strange, locale="en-GB")
+    expect(form(shown).locator(".asked")).to_have_text(["Buy 2 × <b>茶</b> for ¥30.00 in total?", "确认？"])
+
+
 @pytest.mark.parametrize(("name", "action"), [("拒绝", "decline"), ("取消", "cancel")])
 def test_a_question_can_be_refused(backend: Backend, open_page: Open, name: str, action: str) -> None:
     shown = asked(backend, open_page, question())

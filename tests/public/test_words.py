@@ -18,11 +18,13 @@ from main import Settings, create_server
 from mcp_server import sentences as mcp_server
 from serving.settings import load
 from shop import sentences as shop
+from shop.queries import IN_TOTAL
 from tests.support.processes import ROOT
 
 TABLES = [
     *(chat.SENTENCES, llm.SENTENCES, toolbox.SENTENCES, page.OWN, shop.REFUSALS),
     *(mcp_server.SENTENCES, mcp_server.HTTP),
+    {"invalid_arguments": "{problems}"},
 ]
 CODES = sorted({code for table in TABLES for code in table})
 ADDED = {"advice"}  # parameters that only a sentence of the back end has
@@ -71,7 +73,10 @@ def test_what_the_shops_server_says_of_its_tools_is_known_word_for_word(language
     with start_blocking_portal() as portal:  # a browser may hold this thread's loop
         parts: list[Any] = portal.call(listed, server)
     texts = {text for part in parts for text in texts_of(part.model_dump(by_alias=True))}
-    texts |= {mcp_server.CHECKING, mcp_server.ORDERING, NO_DESCRIPTION}
+    steps = {mcp_server.CHECKING, mcp_server.ORDERING, mcp_server.ORDERED, mcp_server.ORDERED_BEFORE}
+    notes = {mcp_server.NOT_FOUND, NO_DESCRIPTION, IN_TOTAL}
+    problems = {mcp_server.NEEDS_NAME_AND_PRICE, mcp_server.ONLY_BY_RESTOCK, mcp_server.NOTHING_GIVEN}
+    texts |= steps | notes | problems | {mcp_server.CLEARED_OR_GIVEN}
     assert set(words_of(language)["said"]) == texts
 
 
@@ -87,6 +92,15 @@ def texts_of(value: Any) -> Iterator[str]:
         yield from (text for part in kept.values() for text in texts_of(part))
     elif isinstance(value, list):
         yield from (text for part in value for text in texts_of(part))
+
+
+def test_what_it_asks_and_its_prompts_are_known_by_their_codes(words: dict[str, Any]) -> None:
+    said = {code: set(re.findall(r"\{(\w+)\}", text)) for code, text in words["texts"].items()}
+    meant = {
+        code: {name for _, name, *_ in Formatter().parse(text) if name}
+        for code, text in mcp_server.TEXTS.items()
+    }
+    assert said == meant
 
 
 @pytest.mark.parametrize("language", ["zh-TW", "en"])

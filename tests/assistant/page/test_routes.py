@@ -120,7 +120,10 @@ async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
             {"server": "shop", "name": "greet", "title": "Greet", "description": "greets"},
         ]
         wanted = {"server": "shop", "name": "greet", "args": {"name": "me"}}
-        assert (await http.post("/api/get-prompt", json=wanted)).json() == {"text": "greet me"}
+        assert (await http.post("/api/get-prompt", json=wanted)).json() == {
+            "text": "greet me",
+            "wording": None,
+        }
         for wrong, status in (({"server": "x"}, 404), ({"name": "x"}, 502)):
             assert (await http.post("/api/get-prompt", json=wanted | wrong)).status_code == status
 

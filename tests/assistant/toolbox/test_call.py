@@ -76,7 +76,7 @@ async def test_a_prompt_is_filled_in_after_a_restart_of_the_server(
     async with Toolbox([at(f"http://127.0.0.1:{port}")]) as box:
         for _ in range(2):
             async with serve(wrap(server), port):
-                assert await box.prompt("s", "greet", {"name": "me"}) == "greet me"
+                assert await box.prompt("s", "greet", {"name": "me"}) == ("greet me", None)
 
 
 class TornServer:

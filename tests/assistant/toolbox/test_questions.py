@@ -13,6 +13,7 @@ from pydantic import BaseModel
 from assistant.chat.interfaces import Answer, Answers, Asked, ToolResult
 from assistant.toolbox import Toolbox
 from assistant.toolbox.limits import Limits
+from serving.redaction import remember
 from tests.support.asgi import serve
 from tests.support.mcp_servers import READ_ONLY, HandshakeOnly, at, both, boxed
 from tests.support.raw_server import RawServer, error, says, tool
@@ -252,6 +253,22 @@ async def test_any_process_goes_on_with_the_answers_to_all_questions() -> None:
     }
     assert params["requestState"] == "s1"
     assert params["_meta"]["idempotency-key"] == "k"
+
+
+async def test_a_code_that_says_a_question_comes_along_without_secrets() -> None:
+    remember("s3cr3t-key")
+    wording = {"code": "buy", "params": {"lines": [{"code": "line", "params": {"name": "s3cr3t-key"}}]}}
+    metas = [{"product-mcp/text": wording}, {"product-mcp/text": {"code": 1, "params": {}}}, None]
+    requests = {str(n): form() for n in range(len(metas))}
+    for request, meta in zip(requests.values(), metas, strict=True):
+        request["params"]["_meta"] = meta
+    async with serve(modern(asking(requests)).app) as url, boxed(at(url)) as box:
+        asked = await asks(box)
+    known = {"code": "buy", "params": {"lines": [{"code": "line", "params": {"name": "***"}}]}}
+    assert [question.wording for question in asked.questions] == [known, None, None]
+    only = asking({"a": form()}) | {"_meta": metas[0]}
+    async with serve(modern(only).app) as url, boxed(at(url)) as box:
+        assert (await asks(box)).questions[0].wording == known
 
 
 async def test_only_where_a_person_can_be_asked_the_server_is_told_so() -> None:
