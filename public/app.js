@@ -1,6 +1,6 @@
 // The page's controller: which conversation is open, the question's input, scrolling and focus.
 import {attach, filesAttached, followAttached, takeAttached} from "./attached.js";
-import {messageOf, promptText, status, watchStatus} from "./backend.js";
+import {messageOf, status, watchStatus} from "./backend.js";
 import {ConversationController} from "./conversation-controller.js";
 import {ConversationView} from "./conversation-view.js";
 import {Conversations, newConversation, titleOf} from "./conversations.js";
@@ -279,7 +279,7 @@ async function beginWith(prompt) {
 	try {
 		if (Object.keys(prompt.input_schema.properties ?? {}).length)
 			return (await import("./tool-details.js")).fillPrompt(prompt, write);
-		current.ask(await promptText(prompt));
+		current.ask(await (await import("./wording.js")).promptText(prompt));
 	} catch (error) {
 		current.view.note(messageOf(error));
 	}

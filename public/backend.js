@@ -53,17 +53,6 @@ export const failureOf = error =>
 /** @param {string} server */
 export const reconnect = server => send(`api/servers/${encodeURIComponent(server)}/reconnect`, {});
 
-/** Where a person signs in to a server. @param {string} server @returns {Promise<string>} */
-export const signIn = async server =>
-	(await (await send(`api/servers/${encodeURIComponent(server)}/sign-in`, {})).json()).url;
-
-/** @param {string} server */
-export const signOut = server => send(`api/servers/${encodeURIComponent(server)}/sign-out`, {});
-
-/** Let a command of `mcp.json` run on this machine, as it is shown. @param {string} server @param {string} fingerprint */
-export const trust = (server, fingerprint) =>
-	send(`api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});
-
 /** Whether what failed here may have been done all the same. @param {any} error any: of a catch clause */
 export const isUnknown = error => !(error instanceof Refusal) || error.unknown;
 
@@ -82,12 +71,6 @@ export const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-")
  */
 export const callTool = async (server, name, args, key = newKey(), confirmed = null) =>
 	(await send("api/call-tool", {server, name, args, confirmed}, undefined, key)).json();
-
-/** @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
-export async function promptText({server, name}, args) {
-	const {text, wording} = await (await send("api/get-prompt", {server, name, args})).json();
-	return wording ? (await import("./wording.js")).worded(wording, text) : text;
-}
 
 /** @param {string} server @param {string} uri @returns {Promise<Content[]>} */
 export const readContents = async (server, uri) =>

@@ -68,8 +68,8 @@ function translate(code, params, depth) {
 
 /** An amount is written as everywhere; what is wrong with arguments, with their names. @param {string} name @param {any} value any: anybody's */
 function partText(name, value) {
-	if (name === "problems" && Array.isArray(value))
-		return value.map(each => `${textOf(each?.field)}: ${localised(textOf(each?.message))}`).join("; ");
+	if (name === "problems")
+		return [value].flat().map(each => `${textOf(each?.field)}: ${localised(textOf(each?.message))}`);
 	return AMOUNTS.includes(name) && typeof value === "number" ? formatMoney(value) : value;
 }
 

@@ -1,5 +1,5 @@
 // The panel's second tab: the servers with their state, tools and prompts.
-import {messageOf, reconnect, signIn, signOut, status, trust} from "./backend.js";
+import {messageOf, reconnect, send, status} from "./backend.js";
 import {attr, button, h, iconButton, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {drawHealth} from "./health.js";
@@ -11,6 +11,16 @@ import {makeSwitch, promptRow, switchRow, tokensText} from "./switches.js";
 /** @template T @typedef {{facts: string, box: T}} Drawn what a box says */
 /** @type {Map<string, Drawn<HTMLElement>>} so that what is written, open or in focus stays while others change */
 const drawn = new Map();
+
+/** Where a person signs in to a server. @param {string} server @returns {Promise<string>} */
+const signIn = async server =>
+	(await (await send(`api/servers/${encodeURIComponent(server)}/sign-in`, {})).json()).url;
+
+/** @param {string} server */
+const signOut = server => send(`api/servers/${encodeURIComponent(server)}/sign-out`, {});
+
+/** Let a command of `mcp.json` run on this machine, as it is shown. @param {string} server @param {string} fingerprint */
+const trust = (server, fingerprint) => send(`api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});
 
 /** The box of before, as long as it would say the same. @param {string} id @param {unknown[]} facts @param {() => HTMLElement} make */
 function unchanged(id, facts, make) {

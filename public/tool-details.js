@@ -1,5 +1,5 @@
 // What is seen of a tool once it is opened, to run it by hand; and the dialog for a prompt's arguments.
-import {isUnknown, messageOf, promptText} from "./backend.js";
+import {isUnknown, messageOf} from "./backend.js";
 import {failureSentence} from "./call-card.js";
 import {attr, button, h, openDialog} from "./elements.js";
 import {localised, t} from "./i18n.js";
@@ -8,6 +8,7 @@ import {orderOf, PURCHASE, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
+import {promptText} from "./wording.js";
 
 /** @param {Tool} tool */
 function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {

@@ -58,8 +58,7 @@ function numberText(key, value) {
 /** @param {string} key @param {string} value */
 function wordOf(key, value) {
 	if (key === "status" && ["placed", "cancelled"].includes(value)) return t(`status_${value}`);
-	if (key === "label") return localised(value); // of a sum of everything
-	return key === "orderDate" ? formatTime(value) : value;
+	return key === "orderDate" ? formatTime(value) : key === "label" ? localised(value) : value;
 }
 
 /** @param {string} key @param {unknown} value */

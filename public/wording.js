@@ -1,4 +1,5 @@
 // Questions and prompts that are known here by a code, in the reader's language; loaded with the first.
+import {send} from "./backend.js";
 import {formatMoney, words} from "./i18n.js";
 import {isObject} from "./tool-result.js";
 
@@ -10,6 +11,12 @@ const PLACE = /([“「]?)\{(\w+)\}/g;
  * @param {unknown} wording its code and parameters @param {string} text as it was sent: said where that is not known
  */
 export const worded = (wording, text) => said(wording, 0) ?? text;
+
+/** A prompt as its server fills it in. @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
+export async function promptText({server, name}, args) {
+	const {text, wording} = await (await send("api/get-prompt", {server, name, args})).json();
+	return worded(wording, text);
+}
 
 /** @param {unknown} wording @param {number} depth @returns {string | undefined} */
 function said(wording, depth) {
