@@ -34,6 +34,7 @@ from serving.streams import LOOK_SECONDS, Streams, restarting
 
 log = logging.getLogger(__name__)
 uvicorn_log = logging.getLogger("uvicorn.error")
+uvicorn_log.addFilter(lambda record: not isinstance(record.msg, OSError))  # of a port in use `run` tells
 
 SHUTDOWN_SECONDS = 1  # after which uvicorn gives up what then is still open; nothing should be
 # Why a service cannot listen, and the setting that is to be changed.
@@ -98,7 +99,7 @@ class Service(uvicorn.Server):
         self._shared = shared
         self._greeting = greeting
         self._greeter: asyncio.Task[None] | None = None
-        self._lifespan: asyncio.Task[None] | None = None
+        self._lifespan: asyncio.Task[None] | None = None  # while it starts
         self._ending = ending or Ending()
         self._streams = Streams(app, self._ending.given_up)
         super().__init__(
@@ -127,6 +128,8 @@ class Service(uvicorn.Server):
         try:
             await super().startup(sockets)
         except SystemExit as ended:
+            if self.failure is None and self.should_exit:
+                return  # uvicorn ends as at any signal
             if self.failure is None and not self.lifespan.should_exit:  # the lifespan has started
                 self.failure = self._cannot_listen(ended.__context__)
             raise
@@ -147,7 +150,7 @@ class Service(uvicorn.Server):
         """Begin to stop at the first signal; uvicorn would drop what is under way at the second."""
         if not self.should_exit:
             super().handle_exit(sig, frame)
-            if self._lifespan is not None and not self.started:  # it may wait long, for a database
+            if self._lifespan is not None:  # its start may wait long, for a database
                 self._lifespan.cancel()
 
     async def on_tick(self, counter: int) -> bool:
@@ -218,10 +221,11 @@ class Service(uvicorn.Server):
         failed: list[Message] = []
 
         async def hold_back(message: Message) -> None:
-            if message["type"] == "lifespan.startup.failed":
+            if message["type"].endswith(".failed"):
                 failed.append(message)
-            else:
-                await send(message)
+                return
+            self._lifespan = None  # it has started
+            await send(message)
 
         try:
             await self._app(scope, receive, hold_back)
@@ -230,11 +234,12 @@ class Service(uvicorn.Server):
             uvicorn_log.disabled = True  # "Application startup failed": `run` says why
             await send({"type": "lifespan.startup.failed", "message": ""})
         except asyncio.CancelledError:
-            if not self.should_exit or self.started:
+            if not self.should_exit:
                 raise
-            uvicorn_log.disabled = True
             failed.clear()
-            await send({"type": "lifespan.startup.failed", "message": ""})
+            if self._lifespan is not None:
+                uvicorn_log.disabled = True
+                await send({"type": "lifespan.startup.failed", "message": ""})
         finally:
             if self.failure is None:
                 for message in failed:
@@ -271,5 +276,5 @@ def run(service: Service) -> None:
                 raise
     if service.failure is not None:
         sys.exit(printable_lines(f"无法启动：{service.failure}"))
-    if not service.started:
+    if not service.started and not service.should_exit:
         sys.exit(3)  # as uvicorn.run does

@@ -70,24 +70,30 @@ async def traced(folder: Path, **more: str) -> AsyncIterator[tuple[Suite, Collec
             await anyio.to_thread.run_sync(suite.stop)
 
 
-async def ask(suite: Suite, trace: str) -> None:
+async def ask(suite: Suite, trace: str, **front: str) -> None:
     async with httpx.AsyncClient(base_url=suite.url, timeout=60) as http:
         while (await http.get("/api/tools")).json()["tools"] == []:  # noqa: ASYNC110  as a page polls
             await anyio.sleep(0.05)
         body = {"message": "给小明买两个充电宝", "history": []}
-        parent = {"traceparent": f"00-{trace}-{'1' * 16}-01"}
-        answered = await http.post("/api/chat", json=body, headers=parent)
+        headers = {"traceparent": f"00-{trace}-{'1' * 16}-01"} | front
+        path = f"{front.get('X-Forwarded-Prefix', '')}/api/chat"
+        answered = await http.post(path, json=body, headers=headers)
     assert "create_purchase" in {call["name"] for call in answered.json()["toolCalls"]}
 
 
 async def test_a_question_is_one_trace_from_the_page_to_the_database(tmp_path: Path) -> None:
-    trace = "ab" * 16
-    async with traced(tmp_path) as (suite, collector):
+    trace, behind = "ab" * 16, "ef" * 16
+    async with traced(tmp_path, TRUSTED_PROXIES="127.0.0.1") as (suite, collector):
         await ask(suite, trace)
+        front = {"X-Forwarded-Prefix": "/shop", "X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https"}
+        await ask(suite, behind, **front)
         with anyio.fail_after(60):
             # Each service sends its spans now and then: the last of the way may come first.
             while not (way := collector.way(trace, "shop purchase")) or way[-1][1] != "POST /api/chat":  # noqa: ASYNC110
                 await anyio.sleep(0.05)
+            while not (prefixed := collector.way(behind, "shop purchase")) or len(prefixed) < len(way):  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+        assert prefixed == way, "a proxy with a path prefix changes nothing of it"
         spans = collector.of(trace)
         logged = (suite.running["api"].log).read_text()
     services = [service for service, _ in way]
@@ -97,8 +103,8 @@ async def test_a_question_is_one_trace_from_the_page_to_the_database(tmp_path: P
     assert way[-1] == ("web", "POST /api/chat")
     assert not [span for _, span in spans.values() if "小明" in str(span)]
     lines = [json.loads(line) for line in logged.splitlines() if line.startswith("{")]
-    (line,) = (line for line in lines if "订单" in line["message"])
-    assert line["trace_id"] == trace
+    line, prefixed_line = (line for line in lines if "订单" in line["message"])
+    assert (line["trace_id"], prefixed_line["trace_id"]) == (trace, behind)
     assert re.fullmatch(r"订单 1：客户 [0-9a-f]{12}，合计 598.0 元，键 \S+", line["message"])
 
 

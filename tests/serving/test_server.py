@@ -1,11 +1,14 @@
 """How a service starts and ends, on a small one, as processes."""
 
+import json
+import re
 import signal
 import socket
 import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -84,9 +87,8 @@ def test_a_port_in_use_is_named(start: Start) -> None:
     greeted(start(port))
     status, log = ended(start(port))
     assert status == 1
-    assert f"无法启动：127.0.0.1:{port} 不能监听" in log.splitlines()[-1]
-    assert "已启动" not in log
-    assert "Traceback" not in log
+    assert log.startswith(f"无法启动：127.0.0.1:{port} 不能监听")
+    assert log.count("\n") == 1
 
 
 def test_the_greeting_comes_when_the_service_listens(start: Start) -> None:
@@ -125,3 +127,22 @@ def test_a_second_signal_changes_nothing(start: Start) -> None:
         service.process.send_signal(signal.SIGINT)
         assert list(words) == ["last"]
     assert ended(service) == (-15, "已启动\n")
+
+
+@pytest.mark.parametrize(
+    ("door", "how", "status"),
+    [("api", signal.SIGINT, 0), ("api", signal.SIGTERM, -15), ("web", signal.SIGINT, 0)],
+)
+def test_a_signal_while_it_waits_for_another_service_ends_it_cleanly(
+    spawn: Spawn, tmp_path: Path, door: str, how: signal.Signals, status: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        there = f"127.0.0.1:{silent.getsockname()[1]}"
+        (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"s": {"url": f"http://{there}/mcp"}}}))
+        env = {"DATABASE_URL": f"postgresql://a:b@{there}/c", "DATABASE_WAIT": "3600"}
+        service = spawn(f"{door}.py", "--port", str(free_port()), env=env)
+        silent.settimeout(60)
+        with silent.accept()[0]:  # it waits for the answer
+            service.process.send_signal(how)
+            assert ended(service)[0] == status
+    assert not re.search("Traceback|ERROR", ended(service)[1])
