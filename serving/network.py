@@ -7,6 +7,7 @@ import os
 import ssl
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,19 +49,20 @@ class Proxy:
 
 
 def proxies(urls: Iterable[str]) -> list[Proxy | CodedError]:
-    """Return each proxy that leads to some of the addresses, or what is wrong with its variable."""
+    """Return each proxy that leads to some of the addresses, and what is wrong with any variable."""
     found: dict[str, Proxy] = {}
-    wrong: list[CodedError] = []
-    for url in urls:
+    wrong: dict[str, CodedError] = {}
+    for scheme in ("http", "https"):
         try:
-            proxy = proxy_for(url)
+            _named_for(scheme)
         except CodedError as error:
-            wrong += [error] if error not in wrong else []
-            continue
-        if proxy:
-            hosts = (*found.get(proxy.variable, proxy).hosts, urlsplit(url).hostname or "")
-            found[proxy.variable] = replace(proxy, hosts=hosts)
-    return [*wrong, *found.values()]
+            wrong[error.params["variable"]] = error
+    for url in urls:
+        with suppress(CodedError):  # it is told above
+            if proxy := proxy_for(url):
+                hosts = (*found.get(proxy.variable, proxy).hosts, urlsplit(url).hostname or "")
+                found[proxy.variable] = replace(proxy, hosts=hosts)
+    return [*wrong.values(), *found.values()]
 
 
 def certificates_missing() -> CodedError | None:
@@ -85,14 +87,18 @@ def proxy_for(url: str) -> Proxy | None:
     host = address.hostname or ""
     if is_loopback(host) or proxy_bypass(address.netloc.rpartition("@")[2]):
         return None
-    names = [f"{address.scheme}_proxy", "all_proxy"]
+    return _named_for(address.scheme)
+
+
+def _named_for(scheme: str) -> Proxy | None:
+    names = [f"{scheme}_proxy", "all_proxy"]
     for variable in (spelt for name in names for spelt in (name, name.upper())):
         value = os.environ.get(variable, "").strip().strip("\"'")
         if not value:
             continue
-        scheme, mark, rest = value.rpartition("://")
+        how, mark, rest = value.rpartition("://")
         try:
-            proxy = Proxy(variable, f"{SCHEMES[scheme.lower() if mark else 'http']}://{rest}")
+            proxy = Proxy(variable, f"{SCHEMES[how.lower() if mark else 'http']}://{rest}")
             is_usable = bool(urlsplit(proxy.url).hostname) and urlsplit(proxy.url).port != 0
         except (KeyError, ValueError):
             is_usable = False

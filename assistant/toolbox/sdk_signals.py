@@ -147,7 +147,8 @@ def _transport_failure(error: BaseException, server: Server) -> CodedError | Non
     is_http = isinstance(error, httpx2.TransportError)
     match cause:
         case ssl.SSLError():
-            return CodedError("tls_failed", address=server.address, reason=cause.reason)
+            reason = getattr(cause, "verify_message", "") or cause.reason
+            return CodedError("tls_failed", address=server.address, reason=reason)
         case TimeoutError():
             return CodedError("timeout", address=server.address)
         case FileNotFoundError() | NotADirectoryError() if server.cwd and not os.path.isdir(server.cwd):

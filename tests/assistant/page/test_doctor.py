@@ -4,13 +4,25 @@ import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from mcp.server.mcpserver import MCPServer
+from starlette.applications import Starlette
+from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp
 
+import main
 from assistant.chat.interfaces import Model, ModelError
 from assistant.demo.model import DemoModel
 from assistant.page.doctor import Finding, examine, report
@@ -19,7 +31,7 @@ from assistant.toolbox.server import ConfigError, Server
 from serving import VERSION
 from tests.mcp_server.stand_ins import TODAY, RestService, app_for
 from tests.support.asgi import serve
-from tests.support.mcp_servers import trusting
+from tests.support.mcp_servers import HandshakeOnly, trusting
 from tests.support.processes import Spawn, free_port
 from tests.support.scripted import ScriptedModel, calls, says
 
@@ -115,6 +127,55 @@ async def test_the_shop_answers_and_the_three_versions_stand_beside_each_other(
         shown = table(await look(server))
     assert "✅ 商店：经 s 有回答" in shown
     assert [each for each in said if each not in shown] == []
+
+
+def own_certificate(folder: Path) -> dict[str, Any]:
+    """A key and its certificate of yesterday, as uvicorn takes them."""
+    key, name = ec.generate_private_key(ec.SECP256R1()), x509.Name([])
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    here = x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))])
+    made = x509.CertificateBuilder(name, name, key.public_key(), 1, yesterday - timedelta(days=1), yesterday)
+    cert = made.add_extension(here, critical=True).sign(key, hashes.SHA256())
+    (folder / "cert.pem").write_bytes(cert.public_bytes(Encoding.PEM))
+    (folder / "key.pem").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return {"ssl_certfile": f"{folder}/cert.pem", "ssl_keyfile": f"{folder}/key.pem"}
+
+
+async def newer(request: Request) -> JSONResponse:
+    """A server of a protocol that does not exist yet."""
+    body = await request.json()
+    about = {"protocolVersion": "2099-01-01", "capabilities": {}, "serverInfo": {"name": "s", "version": "1"}}
+    if body["method"] == "initialize":
+        return JSONResponse({"jsonrpc": "2.0", "id": body["id"], "result": about})
+    return JSONResponse(
+        {"jsonrpc": "2.0", "id": body.get("id"), "error": {"code": -32601, "message": ""}}, 400
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("older", ["✅ 服务器 s", "协议 2025-11-25"]),
+        ("newer", ["✅ 服务器 s", "· 它说的协议版本 2099-01-01 这里不认识"]),
+        ("its own certificate", ["❌ 服务器 s", "TLS 连接失败（self-signed certificate），请检查证书"]),
+        ("no shop", ["✅ 服务器 s", "❌ 商店：", "→ 请启动 api.py"]),
+    ],
+)
+async def test_each_fault_behind_the_page_has_its_sentence(
+    kind: str, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = main.Settings(api_url=f"http://127.0.0.1:{free_port()}/api")
+    apps: dict[str, ASGIApp] = {
+        "older": HandshakeOnly(MCPServer("s").streamable_http_app()),
+        "newer": Starlette(routes=[Route("/mcp", newer, methods=["POST"])]),
+        "its own certificate": JSONResponse({}),
+        "no shop": main.create_app(away),
+    }
+    tls = own_certificate(tmp_path) if kind == "its own certificate" else {}
+    monkeypatch.setenv("HTTPS_PROXY", "htp://x:1")
+    async with serve(apps[kind], **tls) as url:
+        shown = table(await look(Server("s", url=f"{url.replace('http:', 'https:') if tls else url}/mcp")))
+    assert [each for each in [*said, "❌ 网络：环境变量 HTTPS_PROXY"] if each not in shown] == []
 
 
 async def test_a_shop_that_does_not_answer_comes_with_what_to_do() -> None:
