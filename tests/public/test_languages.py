@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.public.test_words import in_big5
+from tests.support.big5 import in_big5
 from tests.support.page_browser import Open, Shown
 from tests.support.suite import Suite
 

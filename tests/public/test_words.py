@@ -19,6 +19,7 @@ from mcp_server import sentences as mcp_server
 from serving.settings import load
 from shop import sentences as shop
 from shop.queries import IN_TOTAL
+from tests.support.big5 import in_big5
 from tests.support.processes import ROOT
 
 TABLES = [
@@ -125,11 +126,3 @@ def test_taiwans_words_are_taiwans() -> None:
     strange = [char for char in text if "\u4e00" <= char <= "\u9fff" and not in_big5(char)]
     assert strange == []
     assert [word for word in MAINLAND.split() if word in text] == []
-
-
-def in_big5(char: str) -> bool:
-    """Whether the charset of Taiwan has it: most characters that only the mainland writes are not in it."""
-    try:
-        return bool(char.encode("big5"))
-    except UnicodeEncodeError:
-        return False
