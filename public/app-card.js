@@ -66,6 +66,7 @@ class AppView {
 
 	/** Show it, or ask whether to: again where the server, or what its app reaches, is another. */
 	async offer() {
+		this.root.replaceChildren(); // nobody presses twice
 		try {
 			const app = await readApp(this.server, this.uri);
 			const addresses = [...new Set(Object.values(app.csp).flat())].sort().join(" ");
