@@ -62,10 +62,10 @@ class Desk:
         goal = "buy" if self.said.act else self.said.goal
         try:
             said: str = getattr(self, f"_{goal}", lambda: self.say(goal))()
+            return self.nearly + said
         except Decided as decided:
             decision: Decision = decided.args[0]
             return decision
-        return self.nearly + said
 
     def _read(self) -> None:
         """Take over what the results name, and how much is left now."""
@@ -107,9 +107,8 @@ class Desk:
             return products
         ids = sorted({one.id for one in products[:DEFAULT_LIMIT]}) if products else None
         calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
-        return products or self._known(
-            row.productId for call in calls for row in valid(InventoryItem, call.objects)
-        )
+        rows = (row for call in calls for row in valid(InventoryItem, call.objects))
+        return products or self._known(row.productId for row in rows)
 
     def _matches(self, words: str, more: str = "") -> tuple[list[Product], bool]:
         """Return what the shop finds for words; if it is sure: by its name, or by the first and last word."""
@@ -198,10 +197,8 @@ class Desk:
             there, (call,) = self._catalogue(), self._ask("get_products", {})
             more = "+" if len(there) >= DEFAULT_LIMIT or not call.whole else ""
             return self._several("count", there, more) if there else self.say("empty")
-        which = [one for one in RANKS if self.text.says(one)]
-        return self._answer(
-            which[0] if len(which) == 1 else "one_price", found, nth=self.say("nth", n=nth) if nth > 1 else ""
-        )
+        which = "one_price" if all(map(self.text.says, RANKS)) else self.text.first_of(RANKS) or "one_price"
+        return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
         asked, told = self.like.fact() or (pattern("$"), pattern("$"))
@@ -215,9 +212,7 @@ class Desk:
         parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
         firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or ids(part)]
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
-        if len(found) < 2:
-            found = self._listed()
-        if len(found) < 2:
+        if len(found) < 2 and len(found := self._listed()) < 2:
             return self._products()
         low, *_, high = sorted(self._look_up(found), key=attrgetter("price"))
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price

@@ -162,6 +162,7 @@ class Sentence(str):
             return start(unit, ago).isoformat(), until.isoformat() if until else None
         return None
 
+    @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
     def words(self) -> str:
         """Return the words that may describe a product: no words of asking, no numbers."""
         text = str(self)

@@ -91,6 +91,9 @@ CHANGES = [
     ("给小林买两个手表|<ok>|再来一份，给小郑", "小郑 1x2"),
     ("buy 2 laptops for Max|too expensive, something cheaper|the headphones", "Max 2x2"),
     ("买三个手表给孙权|太贵了，换便宜的|第二个", "孙权 3x3"),
+    ("给小明买2个耳机|<ok>|再下一单", "小明 2x2"),
+    ("给所有客户各买两个耳机", ""),
+    ("给Tom各来两个", ""),
     ("how much is the watch|and the laptop?", ""),
 ]
 
