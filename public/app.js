@@ -48,6 +48,7 @@ function announce(text) {
 /** @type {import("./conversation-controller.js").Page} */
 const page = {
 	save: conversation => conversation.removed || conversations.save(conversation),
+	takeOver: conversation => conversations.takeOver(conversation),
 	notify: toast,
 	begun(controller) {
 		if (controller !== current) return;

@@ -1,14 +1,17 @@
 // A purchase on the screen: its bill, what stands in its way, its fields to be changed, its receipt; loaded when there is one.
-import {sleep, status} from "./backend.js";
+import {shopServer, sleep, status} from "./backend.js";
 import {attr, button, focusIn, h, icon} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {formatMoney, formatNumber, t, textOf} from "./i18n.js";
+import {refill} from "./in-place.js";
+import {purchaseOf} from "./purchase.js";
 import {readRows, takes} from "./tool-client.js";
 import {cellText, flattenProducts, productName} from "./tool-result.js";
 
 /** @typedef {{productId: number, name: string, price?: number, quantity: number, amount?: number, left?: number, available?: number, isMissing: boolean}} Line */
 /** @typedef {{stock: Stock, isWhole?: boolean, failure?: string}} StockRead `isWhole`: what is not in it does not exist; a failure of the shop */
 /** @typedef {(args: Purchase) => void} Change */
+/** @typedef {{label: string, of?: unknown, act: () => void}} Choice what is pressed first, and what that is about */
 
 const PATIENCE_MS = 1000; // with a shop that does not say its prices: the card can be decided all the same
 const DEAF_MS = 400; // so that an Enter meant for the question does not buy
@@ -191,8 +194,15 @@ class AskedPurchase {
 	/** @type {StockRead} */
 	#read = {stock: {}};
 	#shown = "";
-	#shownAt = 0;
+	#shownAt = 0; // what is pressed first
 	#isEditing = false;
+	// Buttons stay as long as they do the same: one may just be pressed.
+	#cancel = this.#button(t("cancel"), () => this.about.decide(false, null));
+	#change = button(t("change"), () => this.#edit(), ".change");
+	#row = h(".row");
+	/** @type {HTMLElement | null} */
+	#first = null;
+	#firstFacts = "";
 
 	/** @param {About} about */
 	constructor(about) {
@@ -221,15 +231,22 @@ class AskedPurchase {
 		const problems = problemsOf(server, purchase, this.#read, lines);
 		const now = JSON.stringify([problems, lines, sum]);
 		if (now === this.#shown) return;
-		[this.#shown, this.#shownAt] = [now, Date.now()];
+		this.#shown = now;
 		const hadFocus = this.acts.contains(document.activeElement);
 		const why = problems.map(text => h("p.problem", icon("unknown"), h("span", text)));
-		const cancel = this.#button(t("cancel"), () => this.about.decide(false, null));
-		const change = button(t("change"), () => this.#edit(), ".change");
 		const more = (!problems.length && this.about.more) || [];
-		const first = problems.length ? this.#instead(problems, lines) : this.#buy(sum);
-		this.acts.replaceChildren(...why, ...[more].flat(), h(".row", first, change, cancel));
-		if (hadFocus) focusIn(this.acts, ".primary, .btn");
+		this.#drawFirst(this.#choice(problems, lines, sum));
+		refill(this.#row, [this.#first ?? [], this.#change, this.#cancel].flat());
+		refill(this.acts, [...why, ...[more].flat(), this.#row]);
+		if (hadFocus && !this.acts.contains(document.activeElement)) focusIn(this.acts, ".primary, .btn");
+	}
+
+	/** @param {Choice | null} choice */
+	#drawFirst(choice) {
+		const facts = JSON.stringify(choice);
+		if (facts === this.#firstFacts) return;
+		[this.#firstFacts, this.#shownAt] = [facts, Date.now()];
+		this.#first = choice && this.#button(choice.label, choice.act, ".primary");
 	}
 
 	/** A button that is deaf at first. @param {string} label @param {() => void} act */
@@ -241,20 +258,16 @@ class AskedPurchase {
 		return button(label, meant, kind);
 	}
 
-	/** @param {number | null} sum */
-	#buy(sum) {
-		return this.#button(t("confirmBuy"), () => this.about.decide(true, sum), ".primary");
-	}
-
-	/** What can be done in the place of what would fail. @param {string[]} problems @param {Line[]} lines */
-	#instead([problem], lines) {
-		if (problem === t("shopDown")) return button(t("tryAgain"), () => this.look(), ".primary");
+	/** To buy, or what can be done in the place of what would fail. @param {string[]} problems @param {Line[]} lines @param {number | null} sum @returns {Choice | null} */
+	#choice([problem], lines, sum) {
+		const {purchase, change, decide} = this.about;
+		if (!problem) return {label: t("confirmBuy"), of: sum, act: () => decide(true, sum)};
+		if (problem === t("shopDown")) return {label: t("tryAgain"), act: () => this.look()};
 		const items = restOf(lines);
-		if (!items) return "";
+		if (!items) return null;
 		const isOne = lines.length === 1;
 		const label = isOne ? t("buyLeft", {n: formatNumber(items[0].quantity)}) : t("buyRest");
-		const {purchase, change} = this.about;
-		return this.#button(label, () => change({...purchase, items}), ".primary");
+		return {label, of: items, act: () => change({...purchase, items})};
 	}
 
 	#edit() {
@@ -279,6 +292,18 @@ export async function askPurchase(box, about) {
 	if (!about.isAsking()) return;
 	asked.draw();
 	box.append(asked.bill, asked.acts);
+}
+
+/** A call may turn out to be a purchase once the shop is known; what is being written stays. @type {(call: Call, box: HTMLElement, isAsking: () => boolean, redraw: () => void) => void} */
+export function onceShop(call, box, isAsking, redraw) {
+	const onnews = () => {
+		const isPurchase = purchaseOf(call, shopServer()?.name) && !box.querySelector("textarea");
+		if (isAsking() && !isPurchase) return;
+		document.removeEventListener("news", onnews);
+		if (isAsking()) redraw();
+	};
+	document.addEventListener("news", onnews);
+	onnews();
 }
 
 /** What is kept of it once something was chosen, or while it is made. @type {(server: string, purchase: Purchase) => HTMLElement} */

@@ -181,7 +181,14 @@ export class CallCard {
 			const others = () => this.#others();
 			const {askPurchase} = await bills();
 			await askPurchase(box, {server, purchase, isAsking, decide, change, others, more});
-		} else this.#askCall(box, call, decide, more);
+		} else {
+			this.#askCall(box, call, decide, more);
+			const redraw = () => this.#fillSlot(call, "waiting");
+			bills().then(
+				({onceShop}) => onceShop(call, box, isAsking, redraw),
+				() => {},
+			);
+		}
 		if (!isAsking()) return;
 		isShown = true;
 		this.#fill(t(purchase ? "confirmBuy" : "confirmAsk"), "", t(purchase ? "notYet" : "notYetTool"), [

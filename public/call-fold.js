@@ -2,6 +2,7 @@
 import {titleOf} from "./call-card.js";
 import {h, icon} from "./elements.js";
 import {t} from "./i18n.js";
+import {arrange} from "./in-place.js";
 import {isPlayable} from "./result-view.js";
 
 /** @import {CallCard} from "./call-card.js" */
@@ -11,20 +12,6 @@ const folds = new WeakMap();
 /** @param {CallCard} card */
 const isQuiet = ({state, call}) =>
 	state === "done" && call.readOnly === true && !call.replayed && !call.media?.some(isPlayable);
-
-/** Put an element before another, or last; what moves keeps its focus where the browser can. @type {(parent: Element, element: Element, next: Element | null) => void} */
-function put(parent, element, next) {
-	const isMove = "moveBefore" in parent && element.isConnected && parent.isConnected;
-	parent[isMove ? "moveBefore" : "insertBefore"](element, next);
-}
-
-/** @param {Element} parent @param {Element[]} wanted its children from now on, the first `kept` apart */
-function arrange(parent, wanted, kept = 0) {
-	for (const [i, element] of wanted.entries()) {
-		const there = parent.children[i + kept] ?? null;
-		if (there !== element) put(parent, element, there);
-	}
-}
 
 /** @param {CallCard[]} run */
 function lineOf(run) {

@@ -4,7 +4,7 @@ import {callState, entriesBefore, entriesToKeep, openCalls, standing} from "./ca
 import {t} from "./i18n.js";
 import {kept} from "./kept.js";
 import {allowForEver, listedTools, toolsThatAsk} from "./preferences.js";
-import {followThrough, resume} from "./resume.js";
+import {followThrough} from "./resume.js";
 import {switchedOff} from "./switches.js";
 import {followTurn} from "./turn.js";
 
@@ -13,7 +13,7 @@ import {followTurn} from "./turn.js";
 /** @import {CallCard} from "./call-card.js" */
 /** @typedef {{save: (conversation: Conversation) => void, notify: (text: string) => void}} Store */
 /** @template T @typedef {(controller: ConversationController, about: T) => void} Told */
-/** @typedef {Store & {begun: Told<void>, ended: Told<string>, asked: Told<CallCard>, queued: Told<void>}} Page what it does about a conversation */
+/** @typedef {Store & {takeOver: (of: Conversation) => Promise<void>, begun: Told<void>, ended: Told<string>, asked: Told<CallCard>, queued: Told<void>}} Page what it does about a conversation */
 
 const MAX_TITLE_CHARS = 80;
 export const ERROR = "错误: "; // begins the result of a failed call, as the back end writes it for the model
@@ -61,7 +61,7 @@ export class ConversationController {
 
 	/** Go on with calls that ran when the page was left. */
 	resume() {
-		if (!this.answering) resume(this.conversation, this.answer);
+		import("./take-over.js").then(({resume}) => resume(this)).catch(() => {});
 	}
 
 	/** Whether a question waits for its turn: an answer is coming, or a server's question is to be answered. */

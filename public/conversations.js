@@ -45,7 +45,7 @@ export const newConversation = () => ({
 export class Conversations {
 	/** @type {Map<string, Conversation>} */
 	byId = new Map();
-	/** @type {IDBDatabase | undefined} */
+	/** @type {IDBDatabase | null | undefined} null: there is none */
 	#db;
 	#tabs = new BroadcastChannel("conversations");
 	#tab = uniqueId();
@@ -60,6 +60,7 @@ export class Conversations {
 	}
 
 	async open() {
+		addEventListener("pagehide", () => this.#leave());
 		try {
 			const request = indexedDB.open("product-mcp", 1);
 			request.onupgradeneeded = () => request.result.createObjectStore("conversations", {keyPath: "id"});
@@ -67,9 +68,11 @@ export class Conversations {
 			const all = await settled(this.#table(this.#db, "readonly").getAll());
 			for (const stored of all.filter(isUsable)) this.#take(stored);
 			for (const id of idsOf("unstored")) this.#takeUnstored(id);
-			addEventListener("pagehide", () => this.#leave());
+			for (const one of [...this.#unstored.keys()]) one.removed ? this.remove(one) : this.save(one);
 			this.#tabs.onmessage = ({data}) => this.#adopt(data);
 		} catch {
+			this.#db ??= null;
+			if (!this.#db) this.#unstored.clear();
 			this.hooks.onproblem("notKept");
 		}
 	}
@@ -121,13 +124,18 @@ export class Conversations {
 		return taken;
 	}
 
+	/** @param {Conversation} conversation */
+	async takeOver(conversation) {
+		if (!this.#unstored.has(conversation)) await this.#adopt(conversation.id);
+	}
+
 	/** Take over what another tab has written. @param {string} id */
 	async #adopt(id) {
 		const {isBusy, onchange} = this.hooks;
 		const conversation = this.byId.get(id);
 		if (!this.#db || isBusy(conversation)) return; // what this tab holds is newer
 		const stored = await settled(this.#table(this.#db, "readonly").get(id));
-		if (isBusy(conversation)) return;
+		if (isBusy(conversation) || (stored && stored.version === conversation?.version)) return;
 		if (!stored) this.byId.delete(id);
 		else if (isUsable(stored)) this.#take(stored);
 		onchange(conversation);
@@ -157,9 +165,10 @@ export class Conversations {
 
 	/** @param {Conversation} conversation @param {(table: IDBObjectStore) => Promise<unknown>} change */
 	async #write(conversation, change) {
-		if (!this.#db) return;
+		if (this.#db === null) return;
 		const write = ++this.#writes;
 		this.#unstored.set(conversation, write);
+		if (!this.#db) return; // until there is one
 		try {
 			const {id} = conversation;
 			await change(this.#table(this.#db, "readwrite"));

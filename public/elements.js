@@ -103,13 +103,6 @@ export async function copyText(text) {
 /** What lies behind a dialog is neither seen nor heard. */
 const topmost = () => [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
 
-/** A row of a bar chart. @type {(label: HTMLElement, amount: string, value: number, max: number) => HTMLElement[]} */
-export const bar = (label, amount, value, max) => [
-	label,
-	h("b.num", amount),
-	h("progress", attr({max, value, "aria-hidden": "true"})),
-];
-
 /** @param {string} name @param {string} value @param {(value: string) => void} onpick */
 export function bindRadios(name, value, onpick) {
 	for (const element of document.getElementsByName(name)) {

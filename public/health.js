@@ -30,6 +30,8 @@ function wantedServers({servers, tools} = status) {
 	});
 }
 
+let said = ""; // by the banner, which stays as long as it would say the same: its button may just be pressed
+
 export function drawHealth() {
 	const {model, servers, config} = status;
 	const {length: wanted} = wantedServers();
@@ -44,6 +46,9 @@ export function drawHealth() {
 		config && t("configBroken", {error: failureText(config)}),
 		...waiting.map(({name, status}) => t(status === "sign_in" ? "signInWaits" : "commandWaits", {name})),
 	].filter(Boolean);
+	const now = JSON.stringify([problems, toLookAt]);
+	if (now === said) return;
+	said = now;
 	$("banner").replaceChildren(
 		...problems.map(text => h("p", icon("unknown"), text)),
 		...toLookAt.map(text => h("p.warn", icon("unknown"), text, button(t("look"), showServers))),

@@ -1,10 +1,10 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
 import {findTool, readResource, shopServer, sleep} from "./backend.js";
-import {$, bar, bindRadios, button, h} from "./elements.js";
+import {$, bindRadios, button, h} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
-import {OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
+import {bar, OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
 import {pagesOf, readInventory, readPages, readProducts, readRows, takes} from "./tool-client.js";
 import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 

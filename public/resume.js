@@ -6,12 +6,11 @@ import {openCalls} from "./call-states.js";
 /** @import {TurnEnd} from "./turn.js" */
 
 const RESUME_MS = 3_600_000; // as long as a call may take
-const TAB_MS = 2000; // until the tab that answered before is gone ...
-const TOLD_MS = 1000; // ... or the others have heard how its answer ended
+const TOLD_MS = 1000; // until an answer that has ended is stored
 const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [500, 8000];
 
 /** @param {Conversation} conversation */
-const lockOf = ({id}) => `answer ${id}`;
+export const lockOf = ({id}) => `answer ${id}`;
 
 /** Whether it ends with calls that the back end has begun, and nobody has stopped. @param {Conversation} conversation */
 export function isMidCall(conversation) {
@@ -35,15 +34,4 @@ export function followThrough(conversation, follow, signal) {
 	const hold = () => following.then(() => sleep(TOLD_MS));
 	globalThis.navigator?.locks?.request(lockOf(conversation), {mode: "shared"}, hold);
 	return following;
-}
-
-/** Go on with a conversation that was left in the middle of a call, unless another tab does. @param {Conversation} conversation @param {() => void} goOn */
-export async function resume(conversation, goOn) {
-	if (!isMidCall(conversation)) return;
-	const patience = {signal: AbortSignal.timeout(TAB_MS)};
-	try {
-		await globalThis.navigator?.locks?.request(lockOf(conversation), patience, () => {
-			if (isMidCall(conversation)) goOn();
-		});
-	} catch {} // another tab answers in it
 }

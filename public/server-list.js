@@ -4,6 +4,7 @@ import {attr, button, h, iconButton, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {drawHealth} from "./health.js";
 import {failureText, localised, t, textOf} from "./i18n.js";
+import {refill} from "./in-place.js";
 import {allowForEver, listedTools} from "./preferences.js";
 import {drawExact} from "./result-view.js";
 import {makeSwitch, promptRow, switchRow, tokensText} from "./switches.js";
@@ -152,9 +153,7 @@ export function drawServers(box, onswitch) {
 	const fault = status.config ? [faultBox(status.config)] : [];
 	/** @type {Element[]} */
 	const shown = [...fault, tokens, h(".row", add), ...servers, ...(none ? [none] : [])];
-	for (const child of [...box.children].filter(child => !shown.includes(child))) child.remove();
-	for (const [i, child] of shown.entries())
-		if (box.children[i] !== child) box.insertBefore(child, box.children[i] ?? null);
+	refill(box, shown);
 	box.onchange = ({target}) => {
 		if (!(target instanceof HTMLInputElement) || target.role !== "switch") return;
 		tokens.textContent = tokensText(status);

@@ -1,6 +1,6 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
 import {messageOf, shopServer} from "./backend.js";
-import {$, attr, bar, h, toast} from "./elements.js";
+import {$, attr, h, toast} from "./elements.js";
 import {fieldsOf, followFilters} from "./fields.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
@@ -13,6 +13,13 @@ import {cellText, productName} from "./tool-result.js";
 const LOW_STOCK_PIECES = 20;
 const READ_ROWS = 500; // by which most shops are told how many products there are in all
 const MAX_LINES = 2; // of an order that is folded
+
+/** A row of a bar chart. @type {(label: HTMLElement, amount: string, value: number, max: number) => HTMLElement[]} */
+export const bar = (label, amount, value, max) => [
+	label,
+	h("b.num", amount),
+	h("progress", attr({max, value, "aria-hidden": "true"})),
+];
 
 /** Whether it has the focus, or something is typed in below it or being done. @param {FoldedRow<any>} row */
 const isInUse = ({root, body}) =>

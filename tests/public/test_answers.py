@@ -168,6 +168,17 @@ def test_a_server_that_is_down_can_be_reconnected(backend: Backend, open_page: O
     expect(shown.page.locator("#banner")).to_be_empty()
 
 
+def test_a_press_that_began_before_the_banner_said_more_counts(backend: Backend, open_page: Open) -> None:
+    backend.servers.append(server("files", "untrusted"))
+    shown = open_page(backend.url)
+    shown.page.locator("#banner").get_by_role("button", name="查看").hover()
+    shown.page.mouse.down()
+    backend.servers.append(server("weather"))
+    expect(shown.page.locator("#health")).to_contain_text("2/3")
+    shown.page.mouse.up()
+    expect(shown.page.locator("#tools")).to_be_visible()
+
+
 def test_without_indexeddb_and_with_broken_settings_the_page_still_answers(
     backend: Backend, open_page: Open
 ) -> None:

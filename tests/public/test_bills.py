@@ -173,6 +173,27 @@ def test_stock_that_others_buy_meanwhile_is_said_at_once(backend: Backend, open_
     expect(shown.button("买剩下的 1 件")).to_be_visible()
 
 
+@pytest.mark.parametrize(("price", "quantity", "buys_it"), [(899.0, 40, True), (999.0, 50, False)])
+def test_a_press_that_began_before_the_news_counts_unless_it_would_be_dearer(
+    backend: Backend, open_page: Open, price: float, quantity: int, buys_it: bool
+) -> None:
+    shown = asked(backend, open_page, buys())
+    shown.button("确认购买").hover()
+    shown.page.mouse.down()
+    news = {"productId": 2, "quantity": quantity, "product": PRODUCTS[1] | {"price": price}}
+    backend.run["get_inventory"] = lambda _: [news]
+    backend.changes += 1
+    bill = shown.page.locator(".slot.waiting .bill")
+    expect(bill).to_contain_text(f"{price:.2f}")
+    expect(bill).to_contain_text(f"剩余 {quantity - 2}")
+    backend.say(result("c1", ORDER), done())
+    shown.page.mouse.up()
+    if not buys_it:
+        shown.button("取消").click()
+    shown.settle()
+    assert backend.asked[1]["approvals"] == {"c1": buys_it}
+
+
 def test_quantity_and_customer_are_changed_in_the_card_and_confirmed_anew(
     backend: Backend, open_page: Open
 ) -> None:

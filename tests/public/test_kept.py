@@ -4,6 +4,7 @@ import re
 import secrets
 import threading
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.support.page_backend import Backend, done, says
@@ -55,6 +56,39 @@ def test_what_the_browser_has_not_stored_when_the_page_is_left_is_there_again(
     expect(shown.page.locator("#chats .open")).to_have_count(0)
 
 
+OPENED_LATE = """if (sessionStorage.late) {
+    const {open} = IDBFactory.prototype;
+    IDBFactory.prototype.open = function(...args) {
+        const real = open.apply(this, args);
+        IDBFactory.prototype.open = open;
+        return {
+            set onsuccess(listener) { window.openNow = () => listener(); },
+            get result() { return real.result; },
+        };
+    };
+}"""
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_what_is_asked_before_the_browsers_store_has_opened_is_stored_then_or_when_the_page_is_left(
+    backend: Backend, open_page: Open, leaves: bool
+) -> None:
+    shown = open_page(backend.url, script=OPENED_LATE)
+    shown.page.evaluate("sessionStorage.late = 1")
+    shown.page.reload()
+    backend.say(says("一答"), done())
+    shown.input.fill("一")
+    shown.input.press("Enter")
+    expect(shown.answer.get_by_role("button", name="复制")).to_be_visible()  # it has ended
+    if leaves:
+        shown.page.evaluate("sessionStorage.clear()")
+        shown.reload()
+        expect(shown.answer).to_contain_text("一答")
+    else:
+        shown.page.evaluate("openNow()")
+        shown.wait_until(f"async () => (await ({STORED})()).includes(2)")
+
+
 STORED = """() => new Promise(resolve => {
     indexedDB.open("product-mcp").onsuccess = ({target}) => {
         const all = target.result.transaction("conversations").objectStore("conversations").getAll();
@@ -98,7 +132,7 @@ def test_what_another_tab_has_written_since_is_not_taken_back(backend: Backend, 
     shown.page.goto("about:blank")
     backend.say(says("三答"), done())
     other.ask("三")
-    other.page.wait_for_function(
+    other.wait_until(
         """() => new Promise(resolve => {
             indexedDB.open("product-mcp").onsuccess = ({target}) => {
                 const all = target.result.transaction("conversations").objectStore("conversations").getAll();

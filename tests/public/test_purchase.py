@@ -3,7 +3,7 @@
 import json
 import threading
 
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.support.page_backend import (
     ORDER,
@@ -138,6 +138,21 @@ def test_a_purchase_cut_off_by_a_reload_is_unknown_and_repeats_under_the_same_id
     shown.button("再试一次（同一笔，只会执行一次）").click()
     expect(shown.page.locator(RECEIPT)).to_be_visible()
     assert backend.asked[-1]["approvals"] == {"c1": True}
+
+
+def test_a_purchase_that_waits_is_asked_about_as_one_however_late_the_shop_is_known(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    held: list[Route] = []
+    shown.page.route("**/api/watch", lambda route: held.insert(0, route))
+    shown.page.reload()
+    expect(shown.button("确认执行")).to_be_visible()
+    held[0].continue_()
+    expect(shown.button("确认购买")).to_be_visible()
+    expect(shown.page.locator(".slot.waiting .total")).to_have_text("¥1798.00")
 
 
 def test_a_new_question_leaves_the_waiting_purchase_undone(backend: Backend, open_page: Open) -> None:

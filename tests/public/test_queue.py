@@ -69,6 +69,22 @@ def test_one_that_waits_is_taken_back_and_edited(
     assert asked(backend) == ["a", "better"]
 
 
+def test_a_press_that_began_before_another_one_waits_counts(
+    backend: Backend, held: threading.Event, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    shown.begin("a")
+    expect(shown.answer).to_contain_text("one")  # by then it has been asked
+    type_in(shown, "b", "c")
+    chips(shown).first.get_by_role("button", name="取回修改").hover()
+    shown.page.mouse.down()
+    type_in(shown, "d")
+    shown.page.mouse.up()
+    expect(shown.input).to_have_value("b")
+    expect(chips(shown).locator("bdi")).to_have_text(["c", "d"])
+    held.set()
+
+
 def test_the_button_stops_where_nothing_is_typed_and_what_waits_stays(
     backend: Backend, held: threading.Event, open_page: Open
 ) -> None:

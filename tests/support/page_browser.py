@@ -111,6 +111,11 @@ class Shown:
         """Wait until nothing is being answered."""
         expect(self.page.locator("#send.stop")).to_have_count(0)
 
+    def wait_until(self, promise: str) -> None:
+        """Wait until what this function promises is true; to `wait_for_function` the promise itself is."""
+        again = "await new Promise(done => setTimeout(done, 20))"
+        self.page.evaluate(f"async () => {{ while (!await ({promise})()) {again}; }}")
+
     def stock(self, product: str) -> int:
         """Read a product's stock in the panel."""
         row = self.page.locator(".bar-row").filter(has_text=product).first
