@@ -165,6 +165,7 @@ def _lines(text: Sentence) -> list[Line]:
     first = pattern(r"<N>\s*<M>").search(said)
     sides = "unparted" if first and not Sentence(said[: first.start()]).words() else "unjoined"
     said = pattern(DATA["lines"][sides]).sub(",", said)  # 两个充电宝一个手表, 充电宝两个手表一个
+    said = _ids_apart(said)
     groups: list[tuple[list[str], list[Line]]] = [([], [])]
     for part in pattern(DATA["lines"]["parted"]).split(said)[:MAX_PARTS]:
         who = [names[ord(mark) - MARK] for mark in re.findall("[\ue100-\ue1ff]", part)]
@@ -188,6 +189,22 @@ def _lines(text: Sentence) -> list[Line]:
         everybody = people or everybody
         lines += [replace(line, customer=name) for name in everybody for line in last]
     return lines
+
+
+def _ids_apart(text: str) -> str:
+    """Put a comma between products that follow one another by id: 商品1商品2, #1 x2 #2 x3, 2 #1 3 #2."""
+    lines = DATA["lines"]
+    count, apart, end = pattern(rf"(?:{lines['counts'][1]}|<N>)\s*$"), "", 0
+    is_before = False  # a count stands before the first id: before the others, too
+    for one in pattern(SIGNS["id"]).finditer(text):
+        between = text[end : one.start()]
+        counted = count.search(between)
+        is_before = counted is not None if not end else is_before
+        at = counted.start() if counted and is_before else len(between)
+        comma = "," if end and not pattern(lines["parted"]).search(between) else ""
+        apart += f"{between[:at]}{comma}{between[at:]}{one[0]}"
+        end = one.end()
+    return apart + text[end:]
 
 
 def _line(part: Sentence, shared: int | None) -> Line:

@@ -70,6 +70,11 @@ ORDERS = [
 ]
 
 CHANGES = [
+    ("buy 2 product 1 3 product 2 for Tom", "Tom 1x2 2x3"),
+    ("buy #1 x2 #2 x3 for Tom", "Tom 1x2 2x3"),
+    ("给小明买商品2两个商品1一个", "小明 1x1 2x2"),
+    ("buy product 1 product 2 for Tom", ""),
+    ("给小明买商品2两个商品1", ""),
     ("buy two and a half watches for Tom", ""),
     ("给小明买两个半手表", ""),
     ("buy 2½ watches for Tom", ""),
