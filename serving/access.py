@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from starlette._utils import get_route_path  # the router's own reading: the guard's must not differ
@@ -213,8 +214,13 @@ class Access:
 
 def _is_reached_from_elsewhere(scope: Scope) -> bool:
     """Whether a request came in at an address of the network, as under `uvicorn web:app --host 0.0.0.0`."""
+    return _is_elsewhere((scope.get("server") or ("",))[0])
+
+
+@lru_cache  # a service has few addresses, and looks at one with each request
+def _is_elsewhere(host: str) -> bool:
     try:
-        address = ipaddress.ip_address((scope.get("server") or ("",))[0])
+        address = ipaddress.ip_address(host)
     except ValueError:  # a name, or the path of a socket
         return False
     return not is_loopback(str(getattr(address, "ipv4_mapped", None) or address))
