@@ -89,7 +89,12 @@ WAYS: dict[str, Way] = {
     ),
     "a server's name": lambda backend: serves(backend, name=BAD),
     "a server's failure": lambda backend: serves(backend, status="down", error=BAD),
-    "a command": lambda backend: serves(backend, status="untrusted", params={"command": BAD, "args": [BAD]}),
+    "a command": lambda backend: serves(
+        backend, status="untrusted", transport="stdio", params={"command": BAD, "args": [BAD]}
+    ),
+    "what is sent elsewhere": lambda backend: serves(
+        backend, status="untrusted", params={"names": BAD, "host": BAD}
+    ),
     "a prompt": prompts,
 }
 

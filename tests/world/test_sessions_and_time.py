@@ -201,7 +201,7 @@ async def test_an_entrys_timeout_ends_a_call_and_a_late_reading_is_not_perhaps_e
         return StreamingResponse(silent(), media_type="text/event-stream")
 
     server = RawServer({"tools/call": wait})
-    async with world.raw(tmp_path, server, timeout=0.2) as web:
+    async with world.raw(tmp_path, server, timeout=1) as web:
         told = await web.call(name)
     assert (told["code"], told.get("unknown", False)) == ("late", unknown)
     assert ("可能已经执行" in json.dumps(told, ensure_ascii=False)) == unknown
