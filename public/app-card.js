@@ -67,6 +67,7 @@ class AppView {
 	/** Show it, or ask whether to: again where the server, or what its app reaches, is another. */
 	async offer() {
 		this.root.replaceChildren(); // nobody presses twice
+		delete this.root.dataset.offer;
 		try {
 			const app = await readApp(this.server, this.uri);
 			const addresses = [...new Set(Object.values(app.csp).flat())].sort().join(" ");
@@ -76,16 +77,21 @@ class AppView {
 				const isAllowed = isListed(listedTools("apps"), consent);
 				if (!isAllowed || !this.root.isConnected) return isAllowed;
 				document.removeEventListener("apps", begin);
+				delete this.root.dataset.offer;
 				this.#begin(app);
 				return true;
 			};
 			if (begin()) return;
 			document.addEventListener("apps", begin); // the server's others need no click of their own
+			const asked = `${this.server} ${addresses}`;
+			if ([...document.querySelectorAll(".app-box")].some(box => box.getAttribute("data-offer") === asked))
+				return; // once is enough
 			const show = () => {
 				listTool("apps", consent, true);
 				document.dispatchEvent(new Event("apps"));
 			};
 			this.#say(t("appOffer", {server: visible(this.server)}), show);
+			this.root.dataset.offer = asked;
 			if (addresses) this.root.append(h("p.quiet", t("appReaches", {addresses})));
 		} catch (error) {
 			this.#say(messageOf(error));

@@ -132,19 +132,19 @@ def test_the_shops_apps_are_shown_after_one_click_and_buy_once_the_page_has_aske
 ) -> None:
     before = len(shop.orders())
     offered(shown)
-    shown.button("显示界面").click()
+    shown.ask("库存怎么样？")
+    shown.page.locator(".app-box").nth(1).scroll_into_view_if_needed()
+    shown.button("显示界面").click()  # which stands once, and is meant for the server
+    expect(app(shown, 1).locator("#bars")).to_contain_text("智能手表Galaxy")
     app(shown).get_by_label("智能手表Galaxy：多一件").click()
     app(shown).get_by_label("客户名称").fill("客户A")
     app(shown).locator("#buy").click()
-    bill = shown.page.locator(".app-box .slot")
+    bill = shown.page.locator(".app-box .slot").first
     expect(bill).to_contain_text("¥1299.00")
     assert len(shop.orders()) == before
     bill.get_by_role("button", name="确认购买").click()  # which waits until it is not deaf any more
     expect(app(shown).locator("#outcome")).to_contain_text("¥1299.00")
     assert len(shop.orders()) == before + 1
-    shown.ask("库存怎么样？")  # of the same server: no click is needed
-    shown.page.locator(".app-box").nth(1).scroll_into_view_if_needed()
-    expect(app(shown, 1).locator("#bars")).to_contain_text("智能手表Galaxy")
 
 
 def test_an_app_reaches_nothing(shop: Suite, shown: Shown) -> None:
