@@ -84,8 +84,9 @@ class AppView {
 			if (begin()) return;
 			document.addEventListener("apps", begin); // the server's others need no click of their own
 			const asked = `${this.server} ${addresses}`;
-			if ([...document.querySelectorAll(".app-box")].some(box => box.getAttribute("data-offer") === asked))
-				return; // once is enough
+			const isAsked = (/** @type {Element} */ box) => box.getAttribute("data-offer") === asked;
+			const seen = [...document.querySelectorAll(".app-box")].filter(box => box.checkVisibility());
+			if (seen.some(isAsked)) return; // once is enough
 			const show = () => {
 				listTool("apps", consent, true);
 				document.dispatchEvent(new Event("apps"));
