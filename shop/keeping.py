@@ -70,9 +70,17 @@ class Keeping(ABC):
                 return not (await fetch(self.tables_in))[0][0]
         return True
 
+    @asynccontextmanager
+    async def _shop(self) -> AsyncIterator[Fetch]:
+        """Open what has to be a shop. Raises `KeepingError`: there is nothing yet."""
+        async with self.opened() as fetch:
+            if not (await fetch(self.tables_in))[0][0]:
+                raise KeepingError("no_tables")
+            yield fetch
+
     async def check(self) -> list[Checked]:
         """Look at every rule. Raises `KeepingError`: the tables are of another version, or damaged."""
-        async with self.opened() as fetch:
+        async with self._shop() as fetch:
             if (version := await self._look(fetch)) != self.known:
                 raise KeepingError("schema_differs", version=version, known=self.known)
             return await check(fetch)
@@ -86,7 +94,7 @@ class Keeping(ABC):
 
     async def counts(self) -> tuple[int, int]:
         """Return how many products and orders there are."""
-        async with self.opened() as fetch:
+        async with self._shop() as fetch:
             products, orders = (await fetch(COUNTS))[0]
         return products, orders
 

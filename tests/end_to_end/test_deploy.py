@@ -36,6 +36,8 @@ async def test_the_page_and_every_client_work_over_tls(tmp_path: Path, proxy: st
             assert '"reason": "stop"' in own.text
             foreign = {"Origin": "https://evil.example", "Sec-Fetch-Site": "cross-site"}
             assert (await http.post("/api/chat/stream", json=asked, headers=foreign)).status_code == 403
+            described = await http.get("/.well-known/oauth-protected-resource/mcp")
+            assert (described.status_code, described.text[:1]) == (404, "N")  # main.py's: there is no issuer
             made_up = {"Forwarded": "for=1.2.3.4", "X-Forwarded-Host": "evil.example"}
             assert (await http.get("/api/tools", headers=made_up)).is_success
             async with http.stream("GET", "/api/watch") as watching:

@@ -225,6 +225,15 @@ async def test_a_backup_of_a_newer_program_is_refused(tmp_path: Path) -> None:
         await kept(url).restore(tmp_path / "backup", replace=True)
 
 
+async def test_a_database_without_a_shop_is_told_as_one(url: str, tmp_path: Path) -> None:
+    if url.startswith("sqlite"):
+        Path(url.removeprefix("sqlite:///")).touch()
+    with pytest.raises(KeepingError, match="no_tables"):
+        await kept(url).check()
+    with pytest.raises(KeepingError, match="no_tables"):
+        await kept(url).backup(tmp_path / "backup")
+
+
 async def test_where_there_is_no_shop_nothing_is_made(tmp_path: Path) -> None:
     shop = kept(new_url("sqlite", tmp_path))
     with pytest.raises(KeepingError, match="no_shop"):

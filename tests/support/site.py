@@ -53,31 +53,39 @@ class Site:
             await up_in_haproxy(self.statistics, f"{name}{number + 1}")
 
 
+FIRST = {"api": "8{}00", "main": "8{}83", "web": "8{}02"}
+LISTENS = {"api": 8000, "main": 8083}
+
+
+def shipped(name: str, at: dict[str, tuple[int, ...]], changes: dict[str, str]) -> str:
+    """Return a file of `deploy/` with a test's replicas."""
+    servers = {
+        f"127.0.0.1:{port.format(n)}": f"127.0.0.1:{at[service][n - 1]}"
+        for service, port in FIRST.items()
+        for n in (1, 2)
+    }
+    return as_shipped(name, servers | changes)
+
+
 def shipped_nginx(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, ...]]) -> str:
-    names = {"api": 8000, "main": 8083, "web": 8002}
-    servers = {f"{name}{n + 1}:{names[name]}": f"127.0.0.1:{at[name][n]}" for name in names for n in (0, 1)}
-    listens = {f"listen {old};": f"listen 127.0.0.1:{ports[name]};" for name, old in LISTENS.items()}
+    listens = {f"listen 127.0.0.1:{old};": f"listen 127.0.0.1:{ports[name]};" for name, old in LISTENS.items()}
     tls = {"listen 443 ssl;": f"listen 127.0.0.1:{ports['public']} ssl;", " tls/": f" {spawn.folder}/"}
-    text = as_shipped("nginx.conf", servers | listens | tls)
+    plain = {"listen 80;": f"listen 127.0.0.1:{ports['plain']};"}
+    text = shipped("nginx.conf", at, listens | tls | plain)
     nginx(spawn, text.split("http {", 1)[1].rstrip().removesuffix("}"))
     return ""
 
 
 def shipped_haproxy(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, ...]]) -> str:
-    first = {"api": "8{}00", "main": "8{}83", "web": "8{}02"}
-    servers = {
-        f"server {name}{n} 127.0.0.1:{first[name].format(n)}": f"server {name}{n} 127.0.0.1:{at[name][n - 1]}"
-        for name in first
-        for n in (1, 2)
-    }
-    listens = {f"127.0.0.1:{LISTENS[name]}\n": f"127.0.0.1:{ports[name]}\n" for name in ("api", "main")}
+    listens = {f"bind 127.0.0.1:{old}\n": f"bind 127.0.0.1:{ports[name]}\n" for name, old in LISTENS.items()}
     tls = {"bind :443": f"bind 127.0.0.1:{ports['public']}", "/etc/haproxy/tls": str(spawn.folder)}
+    plain = {"bind :80\n": f"bind 127.0.0.1:{ports['plain']}\n"}
+    user = {"    user haproxy\n    group haproxy\n": ""}  # the tests' own
     shown = f"\nlisten seen\n bind 127.0.0.1:{ports['seen']}\n stats enable\n stats uri /seen\n"
-    haproxy(spawn, as_shipped("haproxy.cfg", servers | listens | tls) + shown)
+    haproxy(spawn, shipped("haproxy.cfg", at, listens | tls | plain | user) + shown)
     return f"http://127.0.0.1:{ports['seen']}/seen;csv"
 
 
-LISTENS = {"plain": 80, "main": 8083, "api": 8000}
 PROXIES: dict[str, Callable[..., str]] = {"nginx": shipped_nginx, "haproxy": shipped_haproxy}
 
 
