@@ -54,7 +54,7 @@ class Site:
 
 
 FIRST = {"api": "8{}00", "main": "8{}83", "web": "8{}02"}
-LISTENS = {"api": 8000, "main": 8083}
+INNER = {"api": 8000, "main": 8083}
 
 
 def shipped(name: str, at: dict[str, tuple[int, ...]], changes: dict[str, str]) -> str:
@@ -68,7 +68,7 @@ def shipped(name: str, at: dict[str, tuple[int, ...]], changes: dict[str, str]) 
 
 
 def shipped_nginx(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, ...]]) -> str:
-    listens = {f"listen 127.0.0.1:{old};": f"listen 127.0.0.1:{ports[name]};" for name, old in LISTENS.items()}
+    listens = {f"listen 127.0.0.1:{old};": f"listen 127.0.0.1:{ports[name]};" for name, old in INNER.items()}
     tls = {"listen 443 ssl;": f"listen 127.0.0.1:{ports['public']} ssl;", " tls/": f" {spawn.folder}/"}
     plain = {"listen 80;": f"listen 127.0.0.1:{ports['plain']};"}
     text = shipped("nginx.conf", at, listens | tls | plain)
@@ -77,7 +77,7 @@ def shipped_nginx(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, 
 
 
 def shipped_haproxy(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, ...]]) -> str:
-    listens = {f"bind 127.0.0.1:{old}\n": f"bind 127.0.0.1:{ports[name]}\n" for name, old in LISTENS.items()}
+    listens = {f"bind 127.0.0.1:{old}\n": f"bind 127.0.0.1:{ports[name]}\n" for name, old in INNER.items()}
     tls = {"bind :443": f"bind 127.0.0.1:{ports['public']}", "/etc/haproxy/tls": str(spawn.folder)}
     plain = {"bind :80\n": f"bind 127.0.0.1:{ports['plain']}\n"}
     user = {"    user haproxy\n    group haproxy\n": ""}  # the tests' own
