@@ -10,7 +10,10 @@ REFUSALS = {
     "no_picture": "商品ID {productId} 没有图片",
     "unknown_order": "订单 {orderId} 不存在",
     "archived": "订单 {orderId} 已归档，不能再查看、取消或重复",
-    "owner_only": "只有店主可以这样做：请带上 OWNER_TOKEN，没有设置它时请直接从本机访问，而且服务没有设置 TRUSTED_PROXIES、ROOT_PATH、API_ALLOWED_HOSTS",
+    "owner_only": (
+        "只有店主可以这样做：请带上 OWNER_TOKEN，没有设置它时请直接从本机访问，"
+        "而且服务没有设置 TRUSTED_PROXIES、ROOT_PATH、API_ALLOWED_HOSTS"
+    ),
     "out_of_stock": "商品 {name} 库存不足. 可用: {available}",
     "price_changed": "价格有变：现在合计 {now:.2f} 元，不是确认过的 {expected:.2f} 元，没有下单",
     "key_reused": "Idempotency-Key 已用于另一笔不同的订单",
