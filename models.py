@@ -45,6 +45,7 @@ _UNSEEN = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f]")  # Cc, but for blanks
 _BLANK_BRAILLE = "\u2800"
 
 
@@ -53,8 +54,7 @@ def person_name(text: str) -> str:
 
     A name of which nothing can be seen is "".
     """
-    name = "".join(char for char in _UNSEEN.sub("", text) if char.isspace() or category(char) != "Cc")
-    name = normalize("NFC", name).strip()
+    name = normalize("NFC", _CONTROL.sub("", _UNSEEN.sub("", text))).strip()
     return name if _is_seen(name) else ""
 
 

@@ -4,7 +4,7 @@ import base64
 import hmac
 import ipaddress
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -159,12 +159,13 @@ class Access:
     def __post_init__(self) -> None:
         self._pages = _Cors(self._authorized)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request, or refuse it."""
         if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
+            return self.app(scope, receive, send)
+        return self._answer(scope)(scope, receive, self._with_headers(send) if self.headers else send)
 
+    def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = MutableHeaders(scope=message)
@@ -172,8 +173,7 @@ class Access:
                     given.setdefault(name, value)
             await send(message)
 
-        answer = self._answer(scope)
-        await answer(scope, receive, send_with_headers if self.headers else send)
+        return send_with_headers
 
     def _answer(self, scope: Scope) -> ASGIApp:
         if get_route_path(scope) in (OPEN_PATH, CLIENT_PATH):
@@ -182,12 +182,13 @@ class Access:
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:  # one that stands twice is the list of both, and no allowed one
             headers[name] = headers[name] + b", " + value if name in headers else value
-        host = headers.get(b"host", b"").decode("latin-1")
-        hosts = [host, *filter(None, [scope.get(FORWARDED_HOST)])]
-        if wrong := [each for each in hosts if not (self.any_host or self.allowed.host(each))]:
-            name = without_port(wrong[0])
-            code = "host_not_allowed" if HOST.fullmatch(name) else "host_odd"
-            return self.refuse(Refusal(421, code, {"host": printable(name)}))
+        host, forwarded = headers.get(b"host", b"").decode("latin-1"), scope.get(FORWARDED_HOST)
+        hosts = [host, forwarded] if forwarded else [host]
+        for each in () if self.any_host else hosts:
+            if not self.allowed.host(each):
+                name = without_port(each)
+                code = "host_not_allowed" if HOST.fullmatch(name) else "host_odd"
+                return self.refuse(Refusal(421, code, {"host": printable(name)}))
         if self.secret is None and not self.admits and _is_reached_from_elsewhere(scope):
             return self.refuse(Refusal(403, "no_secret"))
         if self.only_direct and is_forwarded(scope):
@@ -202,14 +203,14 @@ class Access:
             return self.refuse(Refusal(403, "origin_not_allowed", {"origin": printable(origin)}))
         return self._pages
 
-    async def _authorized(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def _authorized(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         app = self.app
         if self.secret and get_route_path(scope).startswith(self.guarded):
             given = Headers(scope=scope).get("authorization", "")
             if not self.secret.is_given(given):
                 challenge = {"WWW-Authenticate": self.secret.challenge}
                 app = self.refuse(Refusal(401, "unauthorized", headers=challenge))
-        await app(scope, receive, send)
+        return app(scope, receive, send)
 
 
 def _is_reached_from_elsewhere(scope: Scope) -> bool:

@@ -49,6 +49,7 @@ class Gathering:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._gathered: list[bytes] = []
+        self.is_closing = transport.is_closing  # asked for with each request
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)

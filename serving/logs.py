@@ -116,6 +116,8 @@ def configure(level: str, form: str = "text") -> None:
             # honcho reads its pipes as UTF-8; Python on Windows would write the system's own encoding.
             is_chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
             stream.reconfigure(encoding=None if is_chosen else "utf-8", errors="replace")
+    # What no format of ours tells is not looked up for each record (logging HOWTO, Optimization).
+    logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else OneLineFormatter(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler])

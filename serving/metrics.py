@@ -6,7 +6,7 @@ numbers. One process is one target: each counts for itself, and Prometheus adds 
 
 import math
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from time import perf_counter
 from typing import ClassVar
@@ -159,10 +159,10 @@ class Counted:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
         if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+            return self._app(scope, receive, send)
         begun = perf_counter()
 
         async def counted(message: Message) -> None:
@@ -173,4 +173,4 @@ class Counted:
                 DURATIONS.observe(perf_counter() - begun, route)
             await send(message)
 
-        await self._app(scope, receive, counted)
+        return self._app(scope, receive, counted)

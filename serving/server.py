@@ -212,11 +212,12 @@ class Service(uvicorn.Server):
         if self._shared:
             log.info("%s", self._shared)
 
-    async def _explained(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Call the application. A `StartError` of its lifespan is kept; uvicorn logs no traceback of it."""
-        if scope["type"] != "lifespan":
-            await self._streams(scope, receive, send)
-            return
+    def _explained(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Call the application."""
+        return (self._live if scope["type"] == "lifespan" else self._streams)(scope, receive, send)
+
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call its lifespan. A `StartError` of it is kept; uvicorn logs no traceback of it."""
         self._lifespan = asyncio.current_task()
         failed: list[Message] = []
 

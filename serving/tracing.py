@@ -6,8 +6,8 @@ an address only the route is told: its parameters name customers. Without a coll
 
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 from opentelemetry import propagate, trace
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -50,14 +50,15 @@ def trace_id() -> str:
     return trace.format_trace_id(context.trace_id) if context and context.is_valid else ""
 
 
-@contextmanager
-def span(name: str, kind: SpanKind = SpanKind.INTERNAL) -> Iterator[dict[str, str]]:
+def span(name: str, kind: SpanKind = SpanKind.INTERNAL) -> AbstractContextManager[dict[str, str]]:
     """Make a span of what happens in the context, and give the headers that carry the trace on."""
+    return _span(_tracer, name, kind) if _tracer else nullcontext({})
+
+
+@contextmanager
+def _span(tracer: trace.Tracer, name: str, kind: SpanKind) -> Iterator[dict[str, str]]:
     carried: dict[str, str] = {}
-    if _tracer is None:
-        yield carried
-        return
-    with _tracer.start_as_current_span(name, kind=kind):
+    with tracer.start_as_current_span(name, kind=kind):
         if kind is SpanKind.CLIENT:
             propagate.inject(carried)
         yield carried
@@ -82,12 +83,15 @@ class Traced:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
         if _tracer is None or scope["type"] != "http" or get_route_path(scope).startswith(UNTRACED):
-            return await self._app(scope, receive, send)
+            return self._app(scope, receive, send)
+        return self._traced(_tracer, scope, receive, send)
+
+    async def _traced(self, tracer: trace.Tracer, scope: Scope, receive: Receive, send: Send) -> None:
         within = propagate.extract(Headers(scope=scope))
-        with _tracer.start_as_current_span(scope["method"], within, SpanKind.SERVER) as own:
+        with tracer.start_as_current_span(scope["method"], within, SpanKind.SERVER) as own:
 
             async def told(message: Message) -> None:
                 if message["type"] == "http.response.start":

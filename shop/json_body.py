@@ -53,9 +53,9 @@ class JsonRoute(APIRoute):
         """Match HEAD as GET."""
         return super().matches(_head_as_get(scope))
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def handle(self, scope: Scope, receive: Receive, send: Send) -> Coroutine[Any, Any, None]:
         """Answer HEAD as GET."""
-        await super().handle(_head_as_get(scope), receive, send)
+        return super().handle(_head_as_get(scope), receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Read the body before FastAPI validates it."""

@@ -57,6 +57,7 @@ class SqliteStore(Store):
         self._threaded = Connections(path, busy_seconds, self._files.check)
         self._readers = ThreadPoolExecutor(MAX_READERS, "shop-reader")
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._gathered: list[_Job] = []  # in this iteration of the event loop
         self._closed = False
         self._writer = threading.Thread(target=self._write_until_closed, name="shop-writer", daemon=True)
         self._writer.start()
@@ -92,9 +93,18 @@ class SqliteStore(Store):
     async def write(self, make: Callable[[], Script[T]], *, once: bool = False, much: bool = False) -> T:  # noqa: ARG002  nothing is repeated or cut off
         """Wait for the writer's next transaction."""
         self._check_open()
-        result: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._jobs.put(_Job(make, result))
+        loop = asyncio.get_running_loop()
+        result: asyncio.Future[T] = loop.create_future()
+        if not self._gathered:
+            loop.call_soon(self._hand_over)
+        self._gathered.append(_Job(make, result))
         return await result
+
+    def _hand_over(self) -> None:
+        """Let the writer wake up once for all that has come, or it would take the first one by itself."""
+        for job in self._gathered:
+            self._jobs.put(job)
+        self._gathered.clear()
 
     def waiting(self) -> dict[tuple[str, ...], float]:
         """Return how many writes wait for the writer."""
@@ -108,6 +118,7 @@ class SqliteStore(Store):
     async def close(self) -> None:
         """Write what waits, then close every connection; another process's lock is not waited for long."""
         self._closed = True
+        self._hand_over()
         self._jobs.put(None)
         await asyncio.to_thread(self._writer.join, CLOSE_SECONDS)
         self._readers.shutdown()
