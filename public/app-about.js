@@ -10,6 +10,7 @@ import {isObject, parseJson} from "./tool-result.js";
 const KIND = "text/html;profile=mcp-app";
 const MAX_HTML = 8 * 2 ** 20; // characters
 const MAX_SOURCES = 20; // of one list
+const MAX_SOURCE = 300; // characters: a name has 253 at most
 /** @type {Record<string, string>} of `_meta.ui.csp`, as app_frames.py takes them */
 const LISTS = {
 	connectDomains: "connect",
@@ -61,7 +62,7 @@ const decoded = blob => new TextDecoder().decode(Uint8Array.from(atob(blob), byt
 const usable = list =>
 	[list]
 		.flat()
-		.filter(source => typeof source === "string" && SOURCE.test(source))
+		.filter(source => typeof source === "string" && source.length <= MAX_SOURCE && SOURCE.test(source))
 		.slice(0, MAX_SOURCES);
 
 /** @param {string} server @param {string} uri @returns {Promise<App>} */

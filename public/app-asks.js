@@ -25,12 +25,20 @@ import {isObject} from "./tool-result.js";
 /** @typedef {(box: HTMLElement, choose: (chosen: any) => void) => unknown} Fill any: what was chosen; null is no */
 
 const MAX_TEXT = 4000; // characters of a message, or of an address
+const MAX_CONTEXT = 20_000; // characters that a question takes along: as of a result
 const MAX_REFUSED = 3; // times one after the other; then the app is not heard any more
 const AT_ONCE = 10;
 const PACE_MS = 100; // between two requests that go to the server
 const DEAF_MS = 600; // for a click that was meant for the app
 const KEY = /^[!-~]{1,200}$/;
 const INVALID = -32_602;
+
+/** The text of an app's content. @param {any} content any: an app's */
+function textOf(content) {
+	const texts = [content ?? []].flat().map(block => (block?.type === "text" ? block.text : null));
+	if (!texts.every(text => typeof text === "string")) throw refusal("Invalid content format", INVALID);
+	return texts.join("\n");
+}
 
 export class Asks {
 	isOpen = false;
@@ -97,11 +105,17 @@ export class Asks {
 
 	/** What a person let go into the conversation. @param {any} params any: an app's @returns {Promise<string>} */
 	async message({content}) {
-		const texts = [content].flat().map(block => (block?.type === "text" ? block.text : null));
-		const text = texts.join("\n");
-		const isText = texts.every(each => typeof each === "string") && text.trim() && text.length <= MAX_TEXT;
-		if (!isText) throw refusal("Invalid message format", INVALID);
+		const text = textOf(content);
+		if (!text.trim() || text.length > MAX_TEXT) throw refusal("Invalid message format", INVALID);
 		await this.askAbout(t("appMessage"), text, t("send"));
+		return text;
+	}
+
+	/** What the model is to know with the next question; nothing takes it back. @param {any} params any: an app's */
+	context({content, structuredContent: data = {}}) {
+		if (!isObject(data)) throw refusal("Invalid content format", INVALID);
+		const text = [textOf(content), Object.keys(data).length ? JSON.stringify(data) : ""].join("\n").trim();
+		if (text.length > MAX_CONTEXT) throw refusal("Too long", INVALID);
 		return text;
 	}
 

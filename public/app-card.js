@@ -45,6 +45,8 @@ class AppView {
 	/** @type {AppHost | null} */
 	#host = null;
 	#height = 0;
+	#said = ""; // for the model
+	#told = ""; // how far the call had come
 	#view = h(".app-view");
 	#whole = button(t("appWhole"), () => this.#show(this.mode === "inline" ? "fullscreen" : "inline"));
 	/** @type {Asks | null} anew each time it is shown */
@@ -78,7 +80,7 @@ class AppView {
 				if (!isAllowed || !this.root.isConnected) return isAllowed;
 				document.removeEventListener("apps", begin);
 				delete this.root.dataset.offer;
-				this.#begin(app);
+				this.#begin(app, consent);
 				return true;
 			};
 			if (begin()) return;
@@ -104,8 +106,8 @@ class AppView {
 		this.root.replaceChildren(h("p.row", h("span.quiet", text), button(t("appShow"), show)));
 	}
 
-	/** @param {App} app */
-	#begin(app) {
+	/** @param {App} app @param {ListedTool} consent */
+	#begin(app, consent) {
 		const asks = new Asks(this.server, () => this.#fit());
 		this.#asks = asks;
 		const frame = document.createElement("iframe");
@@ -121,24 +123,55 @@ class AppView {
 			this.#view,
 			asks.box,
 		);
-		this.#host = new AppHost(frame, app.html, {
+		const running = new AbortController();
+		const host = new AppHost(frame, app.html, {
 			requests: this.#requests(frame, asks),
 			hello: params => this.#hello(app, params),
 			begin: tell => {
-				const {call} = this.card;
-				tell("tool-input", {arguments: isObject(call.args) ? call.args : {}});
-				tell("tool-result", resultOf(call));
+				const {args} = this.card.call;
+				tell("tool-input", {arguments: isObject(args) ? args : {}});
+				this.#told = "";
+				this.tellOutcome();
 			},
 			resize: height => {
 				this.#height = height;
 				this.#fit();
 			},
 			over: reason => {
+				running.abort();
+				this.#inform("");
 				asks.close();
 				this.#show("inline");
 				this.#say(t(`appEnd_${reason}`));
 			},
 		});
+		this.#host = host;
+		// Taken back, here or in another tab, it ends.
+		const {signal} = running;
+		const recheck = () => isListed(listedTools("apps"), consent) || host.end("closed");
+		document.getElementById("allowed")?.addEventListener("click", recheck, {signal});
+		addEventListener("storage", recheck, {signal});
+	}
+
+	/** What came of the call, once something has; one that was repeated has another outcome. */
+	tellOutcome() {
+		const {call, state} = this.card;
+		if (!this.#host?.isReady || state === this.#told) return;
+		this.#told = state;
+		if (["done", "failed"].includes(state)) this.#host.tell("tool-result", resultOf(call));
+		if (state === "unknown")
+			this.#host.tell("tool-result", resultOf({code: "outcome_unknown", ...call, isError: true}));
+		if (["halted", "refused"].includes(state)) this.#host.tell("tool-cancelled", {reason: state});
+	}
+
+	/** The model gets it with the next question, as the app's word; an app that is over has none. @param {string} text */
+	#inform(text) {
+		if (text === this.#said) return;
+		this.#said = text;
+		const {id, controller} = this.card;
+		const {size} = new Blob([text]);
+		if (text) controller.said.set(id, {name: this.root.ariaLabel ?? "", size, text});
+		else controller.said.delete(id);
 	}
 
 	/** @param {App} app @param {any} params any: the app's */
@@ -146,9 +179,17 @@ class AppView {
 		const modes = params.appCapabilities?.availableDisplayModes;
 		this.#whole.hidden = Array.isArray(modes) && !modes.includes("fullscreen");
 		const sandbox = {permissions: {}, csp};
+		const updateModelContext = {text: {}, structuredContent: {}};
 		return {
 			hostInfo: {name: "product-mcp", version: "1"},
-			hostCapabilities: {openLinks: {}, serverTools: {}, serverResources: {}, message: {text: {}}, sandbox},
+			hostCapabilities: {
+				openLinks: {},
+				serverTools: {},
+				serverResources: {},
+				message: {text: {}},
+				updateModelContext,
+				sandbox,
+			},
 			hostContext: {...surroundings(), ...this.#place(), toolInfo: {tool: this.#tool()}},
 		};
 	}
@@ -192,6 +233,10 @@ class AppView {
 			"tools/call": params => asks.call(params),
 			"resources/read": params => asks.read(params),
 			"ui/open-link": params => asks.openLink(params),
+			"ui/update-model-context": params => {
+				this.#inform(asks.context(params));
+				return {};
+			},
 			"ui/message": async params => {
 				const text = await asks.message(params);
 				this.#show("inline");
@@ -221,7 +266,8 @@ const sight = new IntersectionObserver(entries => {
 
 /** Once the card is seen. @param {CallCard} card @param {string} uri */
 export async function showApp(card, uri) {
-	if (views.has(card) || !appsOrigin()) return;
+	if (views.has(card)) return views.get(card)?.tellOutcome();
+	if (!appsOrigin()) return;
 	const view = new AppView(card, uri);
 	views.set(card, view);
 	unseen.set(view.root, view);

@@ -12,6 +12,8 @@ const MAX_OPEN = 16; // requests of one app
 const MAX_LIVE = 6; // apps; the one that was begun first ends
 const MAX_ASTRAY = 20; // messages to the page itself
 const SIZE_MS = 100; // between two changes of its height
+const BEAT_MS = 10_000; // between two questions whether it still answers
+const MAX_MISSED = 3; // of them, one after the other, by an app that did answer
 const ENDS = ["flood", "large", "left"]; // by the frame's own judgement, see app-frame.js
 const MAX_THEFTS = 3; // of the keyboard
 const TYPING_MS = 600; // after a key
@@ -22,12 +24,14 @@ export const refusal = (message, code = -32_000) => Object.assign(new Error(mess
 export class AppHost {
 	/** @type {AppHost[]} */
 	static live = [];
-	#isReady = false;
+	isReady = false;
 	#open = 0;
 	#astray = 0;
 	#height = 0;
 	#sizing = 0;
 	#starting = 0;
+	#beating = 0;
+	#missed = -1; // until it has answered once
 	#isOver = false;
 	/** @type {() => void} */
 	#farewell = () => {};
@@ -42,6 +46,15 @@ export class AppHost {
 		const live = AppHost.live.filter(other => !other.#isOver);
 		if (live.length > MAX_LIVE) (live.find(other => !other.frame.isConnected) ?? live[0]).end("many");
 		this.#watchStart();
+		this.#beating = setInterval(() => this.#beat(), BEAT_MS);
+	}
+
+	/** One whose process has ended, or which runs on without end, answers no more; some apps never do. */
+	#beat() {
+		if (!this.isReady || !this.frame.isConnected) return;
+		if (this.#missed >= MAX_MISSED) return this.end("silent");
+		if (this.#missed >= 0) this.#missed += 1;
+		this.#post({id: "beat", method: "ping"});
 	}
 
 	/** @param {object} message */
@@ -51,14 +64,15 @@ export class AppHost {
 
 	/** Before an app has begun it is told nothing. @param {string} method @param {object} params */
 	tell(method, params) {
-		if (this.#isReady) this.#post({method: `ui/notifications/${method}`, params});
+		if (this.isReady) this.#post({method: `ui/notifications/${method}`, params});
 	}
 
 	#watchStart() {
-		this.#isReady = false;
+		this.isReady = false;
+		this.#missed = -1;
 		clearTimeout(this.#starting);
 		this.#starting = setTimeout(
-			() => this.frame.isConnected && !this.#isReady && this.end("silent"),
+			() => this.frame.isConnected && !this.isReady && this.end("silent"),
 			START_MS,
 		);
 	}
@@ -67,7 +81,8 @@ export class AppHost {
 	async end(reason) {
 		if (this.#isOver) return;
 		this.#isOver = true;
-		if (this.#isReady && ["closed", "many"].includes(reason)) {
+		clearInterval(this.#beating);
+		if (this.isReady && ["closed", "many"].includes(reason)) {
 			const said = new Promise(resolve => {
 				this.#farewell = () => resolve(null);
 			});
@@ -83,6 +98,7 @@ export class AppHost {
 	hear(message) {
 		const {id, method, params} = Object(message);
 		if (id === "farewell" && !method) return this.#farewell();
+		if (id === "beat" && !method) this.#missed = 0;
 		if (this.#isOver) return;
 		if (method === "ui/notifications/sandbox-proxy-ready") {
 			this.#watchStart();
@@ -92,8 +108,8 @@ export class AppHost {
 			return this.end(ENDS.includes(params?.reason) ? params.reason : "closed");
 		if (typeof method !== "string") return;
 		if (typeof id === "string" || typeof id === "number") this.#answer(id, method, params);
-		else if (method === "ui/notifications/initialized" && !this.#isReady) {
-			this.#isReady = true;
+		else if (method === "ui/notifications/initialized" && !this.isReady) {
+			this.isReady = true;
 			this.card.begin((about, what) => this.tell(about, what));
 		} else if (method === "ui/notifications/size-changed") this.#resize(params?.height);
 	}
@@ -128,7 +144,7 @@ export class AppHost {
 		if (method === "ui/initialize") return {protocolVersion: PROTOCOL, ...this.card.hello(params)};
 		const known = Object.hasOwn(this.card.requests, method) && this.card.requests[method];
 		if (!known) throw refusal("Method not found", -32_601);
-		if (!this.#isReady) throw refusal("Not initialized");
+		if (!this.isReady) throw refusal("Not initialized");
 		return known(params);
 	}
 

@@ -8,7 +8,7 @@ import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
 import {orderOf, purchaseOf} from "./purchase.js";
 import {drawAnswer, drawExact, isPlayable} from "./result-view.js";
 import {progressBar, showRunning} from "./running-call.js";
-import {isObject, parseJson} from "./tool-result.js";
+import {parseJson} from "./tool-result.js";
 
 /** @import {CallState} from "./call-states.js" */
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -60,6 +60,8 @@ export class CallCard {
 	state = "";
 	#canRepeat = false;
 	#asked = "";
+	/** @type {any} any: the address of the one that shows it */
+	#app;
 	#body = h(".card-body");
 	#summary = h("summary");
 	#slot = h(".slot", attr({role: "group"}));
@@ -106,9 +108,15 @@ export class CallCard {
 		this.#fillBody();
 		if (state === "asking") this.#showQuestions(call);
 		else this.#fillSlot(call, state);
-		this.#showRunning(call);
-		if (call.app && !call.imported)
-			import("./app-card.js").then(({showApp}) => showApp(this, call.app.uri)).catch(() => {}); // the result is there
+		if (this.#isDue) showRunning(this.#slot, this.id, () => this.call);
+		this.#showApp(call);
+	}
+
+	/** As soon as it runs. @param {Call} call */
+	#showApp({app, tool, server, imported}) {
+		this.#app ||= app?.uri ?? (this.#isDue ? findTool(tool, server)?.app : "");
+		if (this.#app && !imported)
+			import("./app-card.js").then(({showApp}) => showApp(this, this.#app)).catch(() => {}); // the result is there
 	}
 
 	/** Only once it is open: a long conversation has hundreds of folded cards. */
@@ -146,10 +154,11 @@ export class CallCard {
 		);
 	}
 
-	/** One that may yet have to be asked about does not run. @param {Call} call */
-	#showRunning({readOnly, auto}) {
-		const isDue = readOnly || auto || this.controller.conversation.approvals[this.id];
-		if (this.state === "running" && isDue) showRunning(this.#slot, this.id, () => this.call);
+	/** Whether it runs: one that may yet have to be asked about does not. */
+	get #isDue() {
+		const {readOnly, auto} = this.call;
+		const mayRun = readOnly || auto || this.controller.conversation.approvals[this.id];
+		return this.state === "running" && mayRun;
 	}
 
 	/** @param {boolean} yes @param {Decision} [how] */
@@ -204,21 +213,10 @@ export class CallCard {
 		const shownAt = Date.now();
 		const choose = (/** @type {boolean} */ yes) => (/** @type {MouseEvent} */ event) =>
 			(event.detail > 0 || Date.now() - shownAt > DEAF_MS) && decide(yes, null);
-		const edit = () => {
-			const field = h("textarea.args", attr({"aria-label": t("args")}), call.raw);
-			const wrong = h("p.bad", attr({role: "alert"}));
-			const update = () => {
-				const args = parseJson(field.value);
-				if (isObject(args)) this.controller.change(this.id, args);
-				else wrong.textContent = t("needJson");
-			};
-			const back = () => box.replaceChildren(...asked);
-			box.replaceChildren(
-				field,
-				wrong,
-				h(".row", button(t("update"), update, ".primary"), button(t("keepAsIs"), back)),
-			);
-			field.focus();
+		const edit = async () => {
+			const {editArguments} = await import("./call-edit.js");
+			const change = (/** @type {Params} */ args) => this.controller.change(this.id, args);
+			editArguments(box, call.raw ?? "", change, () => box.replaceChildren(...asked));
 		};
 		const yes = button(t("confirmTool"), choose(true), ".primary");
 		const row = h(".row", yes, button(t("change"), edit), button(t("cancel"), choose(false)));

@@ -24,7 +24,9 @@ LISTS = ("connect", "resource", "frame", "base")  # of `_meta.ui.csp`, each with
 MAX_SOURCES = 100
 SOURCE = re.compile(r"(https|wss)://(\*\.)?([a-z0-9-]+\.)+[a-z][a-z0-9-]*(:\d{1,5})?", re.IGNORECASE)
 POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline' {resource}; style-src 'unsafe-inline' {resource}; "
+    # What an app runs is its own text wherever that stands: inline, data: or blob:, as PDF.js has its worker.
+    "default-src 'none'; script-src 'unsafe-inline' data: blob: {resource}; worker-src blob:; "
+    "style-src 'unsafe-inline' {resource}; "
     "img-src data: blob: {resource}; media-src data: blob: {resource}; font-src data: {resource}; "
     "connect-src {connect}; frame-src {frame}; base-uri {base}; object-src 'none'; form-action 'none'; "
     "frame-ancestors {page}"

@@ -1,40 +1,15 @@
 """MCP Apps in the page: the shop's own, and hostile ones in the place of them."""
 
 import json
-from typing import Any
+import re
 
 import pytest
-from playwright.sync_api import FrameLocator, Route, expect
+from playwright.sync_api import expect
 
+from tests.support.page_apps import app, offered, replace_app
 from tests.support.page_browser import Open, Shown
 from tests.support.suite import Suite
 
-KIND = "text/html;profile=mcp-app"
-HELPERS = """
-const tell = (method, params = {}) => parent.postMessage({jsonrpc: "2.0", method, params}, "*");
-const ask = (method, params = {}) => new Promise((resolve, reject) => {
-  const id = Math.random();
-  addEventListener("message", ({data}) => {
-    if (data.id === id) data.error ? reject(data.error) : resolve(data.result);
-  });
-  parent.postMessage({jsonrpc: "2.0", id, method, params}, "*");
-});
-const say = text => document.body.append(text, " ");
-const attempt = async (name, work) => {
-  try { say(`${name}:${await work()}`); }
-  catch (error) { say(`${name}:${error.message ? "refused" : error}`); }
-};
-const loaded = (element, address) => new Promise((resolve, reject) => {
-  const heard = {onload: () => resolve("REACHED"), onerror: () => reject(new Error("blocked"))};
-  Object.assign(element, heard, address);
-  document.body.append(element);
-});
-const begin = async () => {
-  const appInfo = {name: "x", version: "1"};
-  await ask("ui/initialize", {protocolVersion: "2026-01-26", appInfo, appCapabilities: {}});
-  tell("ui/notifications/initialized");
-};
-"""
 REACHING = """
 await attempt("fetch", () => fetch(`${AT}/api/status`));
 await attempt("own", () => fetch("/app-frame"));
@@ -43,10 +18,26 @@ const make = name => document.createElement(name);
 await attempt("style", () => loaded(make("link"), {rel: "stylesheet", href: `${AT}/static/base.css`}));
 await attempt("script", () => loaded(make("script"), {src: `${AT}/static/app.js`}));
 await attempt("eval", () => eval("1"));
-await attempt("worker", () => new Promise((resolve, reject) => {
-  const worker = new Worker(URL.createObjectURL(new Blob(["postMessage(1)"])));
-  Object.assign(worker, {onmessage: () => resolve("RAN"), onerror: () => reject(new Error("blocked"))});
-}));
+// A worker is the app's own text, and is held by what holds the app.
+const fetching = `fetch("${AT}/healthz?told").then(() => 1, () => 0)`;
+const others = `import("${AT}/static/app.js").then(() => 1, () => 0)`;
+const load = `try { importScripts("${AT}/static/app.js"); done(1) } catch { done(0) }`;
+const scripts = `new Promise(done => { ${load} })`;
+const all = list => `Promise.all([${list}]).then(all => all.some(Boolean))`;
+const blob = (text, type) => URL.createObjectURL(new Blob([text], {type}));
+const heard = (port, work) => new Promise((resolve, reject) => {
+  Object.assign(port, {onmessage: ({data}) => data ? resolve("REACHED") : reject(new Error("no"))});
+  port.onerror = port.onerror ?? (() => reject(new Error("no")));
+});
+const reaching = all([fetching, others, scripts]);
+await attempt("worker", () => heard(new Worker(blob(`${reaching}.then(postMessage)`))));
+await attempt("shared", () => {
+  const answer = `${fetching}.then(is => ports[0].postMessage(is))`;
+  const worker = new SharedWorker(blob(`onconnect = ({ports}) => ${answer}`));
+  return Promise.race([heard(worker.port), heard(worker)]);
+});
+await attempt("service", () => navigator.serviceWorker.register(blob("", "text/javascript")));
+await attempt("module", () => import(`${AT}/static/app.js`));
 await attempt("storage", () => localStorage.length);
 await attempt("session", () => sessionStorage.length);
 await attempt("database", () => indexedDB.open("x"));
@@ -64,15 +55,34 @@ await attempt("place", () => new Promise(place));
 await attempt("microphone", () => navigator.mediaDevices.getUserMedia({audio: true}));
 await attempt("clipboard", () => navigator.clipboard.readText());
 await attempt("whole", () => document.documentElement.requestFullscreen());
-await attempt("inner", () => new Promise((resolve, reject) => {
+await attempt("copy", () => navigator.clipboard.writeText("x"));
+await attempt("copied", () => { if (!document.execCommand("copy")) throw new Error("no"); return "COPIED"; });
+await attempt("notice", async () => {
+  if (await Notification.requestPermission() === "denied") throw new Error("no");
+});
+await attempt("pointer", () => document.documentElement.requestPointerLock());
+await attempt("unsandboxed", () => document.requestStorageAccess());
+const telling = work => `<script>${work}.then(is => parent.postMessage(is, "*"))</` + `script>`;
+const inner = given => new Promise((resolve, reject) => {
   const frame = document.createElement("iframe");
   addEventListener("message", ({source, data}) => {
     if (source !== parent) data ? resolve("REACHED") : reject(new Error("no"));
   });
-  const fetching = `fetch("${AT}/healthz").then(() => 1, () => 0).then(is => parent.postMessage(is, "*"))`;
-  frame.srcdoc = `<script>${fetching}</` + `script>`;
-  document.body.append(frame);
-}));
+  document.body.append(Object.assign(frame, given)); // what is refused is loaded as a page of the browser's
+  if (given.src) frame.onload = () => reject(new Error("no"));
+});
+await attempt("inner", () => inner({srcdoc: telling(all([fetching, others]))}));
+await attempt("innerblob", () => inner({src: blob(telling("Promise.resolve(1)"), "text/html")}));
+await attempt("innerdata", () => inner({src: `data:text/html,${telling("Promise.resolve(1)")}`}));
+const click = given => Object.assign(document.createElement("a"), given).click();
+click({href: blob("x", "text/plain"), download: "told.txt"});
+click({href: blob("told", "text/html"), target: "_top"});
+click({href: `${AT}/healthz?told`, target: "_blank"});
+for (const name of ["proxy-ready", "resource-ready"]) { // as if it were the frame around it, or the page
+  const method = `ui/notifications/sandbox-${name}`;
+  for (const to of [parent, top]) to.postMessage({jsonrpc: "2.0", method, params: {html: "HTML"}}, "*");
+}
+history.go(-1);
 await attempt("notool", () => ask("tools/call", {name: "nothing", arguments: {}}));
 await attempt("nomethod", () => ask("tools/list"));
 await attempt("nolink", () => ask("ui/open-link", {url: "javascript:alert(1)"}));
@@ -83,10 +93,23 @@ document.body.append(form);
 form.submit();
 say("END");
 """
+OTHERS = """
+new BroadcastChannel("x").postMessage(1);
+const first = top.frames[0];
+const ready = {jsonrpc: "2.0", method: "ui/notifications/sandbox-resource-ready", params: {html: "HTML"}};
+first.postMessage(ready, "*");
+await attempt("leave", () => { first.location = "about:blank"; return "WENT"; });
+await attempt("innerleave", () => { first.frames[0].location = "about:blank"; return "WENT"; });
+await attempt("read", () => first.frames[0].document.body.textContent);
+await attempt("close", () => { first.frames[0].frameElement.remove(); return "REMOVED"; });
+say("END");
+"""
 # What the app does once it has begun, and what the page says of it.
 MISBEHAVING = [
     ("location = `${AT}/healthz?told`", "想去别的网页"),
     ("location = 'about:blank'", "想去别的网页"),
+    ("location = 'data:text/html,x'", "想去别的网页"),
+    ("location = URL.createObjectURL(new Blob(['x'], {type: 'text/html'}))", "想去别的网页"),
     ("tell('x', {a: 'y'.repeat(2e6)})", "消息太大"),
     ("setInterval(() => { for (let i = 0; i < 500; i++) tell('x'); }, 5)", "不停地发消息"),
     ("setInterval(() => { for (let i = 0; i < 500; i++) top.postMessage('x', '*'); }, 5)", "不停地发消息"),
@@ -97,34 +120,6 @@ MISBEHAVING = [
 def shown(shop: Suite, open_page: Open) -> Shown:
     # What the policy stops is told in the console.
     return open_page(shop.url, strict=False)
-
-
-def app(shown: Shown, number: int = 0) -> FrameLocator:
-    return shown.page.locator(".app-view iframe").nth(number).content_frame.frame_locator("iframe")
-
-
-def replace_app(shown: Shown, shop: Suite) -> list[str]:
-    """Have the page read this document in the place of the shop's app: its script is the last of the list."""
-    scripts: list[str] = []
-
-    def answer(route: Route) -> None:
-        asked = json.loads(route.request.post_data or "{}")
-        if not asked["uri"].startswith("ui://"):
-            route.continue_()
-            return
-        script = f"const AT = '{shop.url}'; {HELPERS} await begin(); {scripts[-1]}"
-        # In the head: a test reads the text of the body.
-        html = f'<!doctype html><meta charset="utf-8"><script type="module">{script}</script><body></body>'
-        content: dict[str, Any] = {"uri": asked["uri"], "mimeType": KIND, "text": html, "ui": {}}
-        route.fulfill(json={"uri": asked["uri"], "contents": [content]})
-
-    shown.page.route("**/api/read-resource", answer)
-    return scripts
-
-
-def offered(shown: Shown) -> None:
-    shown.ask("有哪些商品？")
-    shown.page.locator(".app-box").scroll_into_view_if_needed()
 
 
 def test_the_shops_apps_are_shown_after_one_click_and_buy_once_the_page_has_asked(
@@ -150,7 +145,9 @@ def test_the_shops_apps_are_shown_after_one_click_and_buy_once_the_page_has_aske
 def test_an_app_reaches_nothing(shop: Suite, shown: Shown) -> None:
     asked: list[str] = []
     shown.page.context.on("request", lambda request: asked.append(request.url))
-    scripts = replace_app(shown, shop)
+    shown.page.on("download", lambda file: asked.append(f"told {file.url}"))
+    at = shown.page.url
+    scripts = replace_app(shown, shop.url)
     scripts.append(REACHING)
     offered(shown)
     shown.button("显示界面").click()
@@ -161,10 +158,24 @@ def test_an_app_reaches_nothing(shop: Suite, shown: Shown) -> None:
     assert {name: text for name, text in said.items() if text != "refused"} == {}
     assert [url for url in asked if "told" in url] == []
     assert len(shown.page.context.pages) == 1
+    assert shown.page.url.partition("#")[0] == at.partition("#")[0]
+
+
+def test_apps_do_not_reach_each_other(shop: Suite, shown: Shown) -> None:
+    scripts = replace_app(shown, shop.url)
+    scripts.append("new BroadcastChannel('x').onmessage = () => say('HEARD'); say('first')")
+    offered(shown)
+    shown.button("显示界面").click()
+    expect(app(shown).locator("body")).to_contain_text("first")
+    scripts.append(OTHERS)
+    shown.ask("库存怎么样？")
+    shown.page.locator(".app-box").nth(1).scroll_into_view_if_needed()
+    expect(app(shown, 1).locator("body")).to_have_text(re.compile(r"^(\w+:refused )+END $"))
+    expect(app(shown).locator("body")).to_have_text("first ")
 
 
 def test_an_app_that_misbehaves_costs_its_own_card(shop: Suite, shown: Shown) -> None:
-    scripts = replace_app(shown, shop)
+    scripts = replace_app(shown, shop.url)
     scripts.append(
         "for (const height of [1e9, -5, NaN, '9', 1e308, 1e9])"
         " tell('ui/notifications/size-changed', {height})"
@@ -186,7 +197,7 @@ def test_an_app_that_misbehaves_costs_its_own_card(shop: Suite, shown: Shown) ->
 
 
 def test_an_app_that_takes_the_keyboard_or_hangs_does_not_hold_the_page(shop: Suite, shown: Shown) -> None:
-    scripts = replace_app(shown, shop)
+    scripts = replace_app(shown, shop.url)
     steal = "const field = document.createElement('input'); document.body.append(field); say('READY');"
     scripts.append(f"{steal} setInterval(() => {{ window.focus(); field.focus(); }}, 20)")
     offered(shown)
@@ -202,7 +213,7 @@ def test_an_app_that_takes_the_keyboard_or_hangs_does_not_hold_the_page(shop: Su
 
 def test_nothing_that_an_app_asks_for_happens_before_a_person_agrees(shop: Suite, shown: Shown) -> None:
     before = len(shop.orders())
-    scripts = replace_app(shown, shop)
+    scripts = replace_app(shown, shop.url)
     order = {"input_data": {"customerName": "E", "items": [{"productId": 1, "quantity": 1}]}}
     buy = json.dumps({"name": "create_purchase", "arguments": order})
     scripts.append(

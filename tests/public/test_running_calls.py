@@ -13,6 +13,7 @@ from playwright.sync_api import expect
 from tests.support.asgi import in_a_thread
 from tests.support.chat_service import settings
 from tests.support.mill import Mill
+from tests.support.page_apps import app, replace_app
 from tests.support.page_backend import Backend, call, done, result, says
 from tests.support.page_browser import Open, Shown
 from tests.support.scripted import ScriptedModel, calls
@@ -77,6 +78,29 @@ def test_a_running_call_is_stopped_on_its_card(
     shown.button("停止这次调用").click()
     expect(shown.answer).to_contain_text("好了")
     expect(shown.card).to_have_attribute("data-state", state)
+
+
+@pytest.mark.parametrize(
+    ("end", "told"),
+    [
+        (lambda mill, shown: mill.end(), 'tool-result {"content":[{"type":"text","text":"ground"}]'),
+        (lambda mill, shown: shown.button("停止这次调用").click(), 'tool-cancelled {"reason":"halted"}'),
+    ],
+)
+def test_an_app_is_shown_while_its_call_runs_and_told_how_it_ended(
+    mill: Mill, page_of: Callable[[str], Shown], end: Callable[[Mill, Shown], None], told: str
+) -> None:
+    shown = page_of("show")
+    replace_app(shown, "").append(
+        "addEventListener('message', ({data: {method = '', params}}) =>"
+        " method.includes('/tool-') && say(method.split('/').at(-1), JSON.stringify(params)))"
+    )
+    shown.begin("磨")
+    shown.button("显示界面").click()
+    expect(app(shown).locator("body")).to_have_text('tool-input {"arguments":{}} ')
+    end(mill, shown)
+    expect(app(shown).locator("body")).to_contain_text(told)
+    assert app(shown).locator("body").inner_text().count("tool-") == 2
 
 
 def test_an_answer_that_is_cut_off_in_the_middle_of_a_call_is_asked_for_again(

@@ -16,10 +16,13 @@ class Mill:
         self.runs: list[str] = []
         self.cancelled = asyncio.Semaphore(0)
         self.server: MCPServer = MCPServer("mill")
-        self.server.tool(name="read", annotations=ToolAnnotations(read_only_hint=True))(self._grind)
+        only_reads = ToolAnnotations(read_only_hint=True)
+        self.server.tool(name="read", annotations=only_reads)(self._grind)
         self.server.tool(name="write")(self._grind)
+        shown: dict[str, Any] = {"ui": {"resourceUri": "ui://mill/app"}}
+        self.server.tool(name="show", annotations=only_reads, meta=shown)(self._grind)
         self.server.tool(name="sell", meta={"product-mcp/honours-key": True})(self._grind)
-        self.server.tool(name="flood", annotations=ToolAnnotations(read_only_hint=True))(self._flood)
+        self.server.tool(name="flood", annotations=only_reads)(self._flood)
 
     def end(self) -> None:
         """Let the calls end; from any thread."""

@@ -45,7 +45,8 @@ async def test_on_this_machine_a_frame_is_at_the_other_name_and_reaches_nothing(
     assert policy(shown)["frame-src"] == f"http://{host}"
     assert policy(answer) == {
         "default-src": "'none'",
-        "script-src": "'unsafe-inline'",
+        "script-src": "'unsafe-inline' data: blob:",
+        "worker-src": "blob:",
         "style-src": "'unsafe-inline'",
         "img-src": "data: blob:",
         "media-src": "data: blob:",
@@ -60,7 +61,7 @@ async def test_what_a_server_declares_may_be_reached_and_no_more(tmp_path: Path)
     async with client(tmp_path) as http:
         told = policy(await frame(http, "localhost", urlencode(DECLARED, doseq=True)))
     assert told["connect-src"] == "https://api.example.com wss://live.example.com:8443"
-    assert told["script-src"] == "'unsafe-inline' https://*.cdn.example.com"
+    assert told["script-src"] == "'unsafe-inline' data: blob: https://*.cdn.example.com"
     assert told["img-src"] == "data: blob: https://*.cdn.example.com"
     assert (told["frame-src"], told["base-uri"]) == ("https://video.example.com", "https://base.example.com")
 

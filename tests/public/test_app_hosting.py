@@ -1,0 +1,112 @@
+"""What an MCP App may have of the page: its looks, a link, a message, a word to the model; what ends it."""
+
+import json
+from typing import Any
+
+import pytest
+from playwright.sync_api import Locator, expect
+
+from tests.support.page_apps import app, offered, replace_app
+from tests.support.page_browser import Open, Shown
+from tests.support.suite import Suite
+
+CHANGES = """
+addEventListener("message", ({data: {method, params}}) => {
+  if (method === "ui/notifications/host-context-changed") say(JSON.stringify(params));
+});
+say("READY");
+"""
+SAYS = """
+const text = text => ({content: [{type: "text", text}]});
+const says = what => ask("ui/update-model-context", what);
+await says(text("the old word"));
+await says({...text("page 7 is in view"), structuredContent: {page: 7}});
+await attempt("long", () => says(text("x".repeat(1e5))));
+await attempt("picture", () => says({content: [{type: "image", data: "", mimeType: "image/png"}]}));
+await attempt("list", () => says({structuredContent: [1]}));
+say("END");
+"""
+
+
+@pytest.fixture
+def shown(shop: Suite, open_page: Open) -> Shown:
+    return open_page(shop.url)
+
+
+def begun(shown: Shown, at: str, script: str) -> Locator:
+    """Show an app with this script; return the body of its document."""
+    scripts = replace_app(shown, at)
+    scripts.append(script)
+    offered(shown)
+    shown.button("显示界面").click()
+    scripts.append("")  # of those that follow
+    return app(shown).locator("body")
+
+
+def test_an_app_is_told_of_another_theme_and_of_the_whole_window(shop: Suite, shown: Shown) -> None:
+    body = begun(shown, shop.url, CHANGES)
+    expect(body).to_contain_text("READY")
+    shown.page.emulate_media(color_scheme="dark")
+    expect(body).to_contain_text('"theme":"dark"')
+    shown.button("全屏").click()
+    expect(body).to_contain_text('"displayMode":"fullscreen"')
+    box = shown.page.locator(".app-box")
+    assert box.bounding_box() == {"x": 0, "y": 0, "width": 1440, "height": 900}
+    shown.button("退出全屏").click()
+    expect(body).to_contain_text('"displayMode":"inline"')
+    expect(box.locator(".app-view")).not_to_have_css("height", "900px")
+
+
+def test_a_link_is_opened_and_a_message_sent_once_a_person_has_agreed(shop: Suite, shown: Shown) -> None:
+    link, said = f"{shop.url}/healthz?opened", {"type": "text", "text": "库存怎么样？"}
+    body = begun(
+        shown,
+        shop.url,
+        f"await ask('ui/open-link', {{url: {link!r}}}); say('OPENED');"
+        f"await ask('ui/message', {{role: 'user', content: {json.dumps(said)}}}); say('SENT')",
+    )
+    box = shown.page.locator(".app-box .slot")
+    expect(box).to_contain_text(link)
+    with shown.page.context.expect_page() as opened:
+        box.get_by_role("button", name="打开").click()
+    expect(body).to_contain_text("OPENED")
+    assert (opened.value.url, opened.value.evaluate("opener")) == (link, None)
+    expect(box).to_contain_text(said["text"])
+    box.get_by_role("button", name="发送").click()
+    expect(body).to_contain_text("SENT")
+    expect(shown.page.locator(".mine").last).to_contain_text(said["text"])
+    expect(shown.answer).to_contain_text("智能手表")
+
+
+def test_what_an_app_tells_the_model_goes_with_the_next_question_as_its_word(
+    shop: Suite, shown: Shown
+) -> None:
+    sent: list[dict[str, Any]] = []
+    shown.page.on(
+        "request", lambda request: sent.append(request.post_data_json) if "stream" in request.url else None
+    )
+    expect(begun(shown, shop.url, SAYS)).to_have_text("long:refused picture:refused list:refused END ")
+    for question in ("库存怎么样？", "有哪些商品？"):
+        shown.ask(question)
+    first, second = (
+        [message["content"] for message in body["messages"] if message["role"] == "user"]
+        for body in sent[-2:]
+    )
+    word = {"type": "text", "text": 'page 7 is in view\n{"page":7}', "name": "product-mcp 的界面"}
+    assert first[-1] == [{"type": "text", "text": "库存怎么样？"}, word]
+    assert second[-1] == "有哪些商品？"
+    expect(shown.page.locator(".mine").nth(1)).to_contain_text("product-mcp 的界面")
+
+
+def test_an_app_ends_once_its_server_is_taken_back(shop: Suite, shown: Shown) -> None:
+    body = begun(shown, shop.url, SAYS)
+    expect(body).to_contain_text("END")
+    shown.page.locator("[popovertarget=settings]").click()
+    shown.button("恢复询问").click()
+    expect(shown.page.locator(".app-box")).to_contain_text("界面已关闭")
+    expect(shown.page.locator(".app-view")).to_have_count(0)
+    shown.page.keyboard.press("Escape")
+    shown.button("显示界面").click()
+    expect(shown.page.locator(".app-box")).to_contain_text("带来了自己的界面")  # it is asked about anew
+    shown.ask("库存怎么样？")
+    expect(shown.page.locator(".mine").last).not_to_contain_text("的界面")  # nor has it said anything
