@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Request, expect
 
 from tests.support.page_apps import app, offered, replace_app
 from tests.support.page_browser import Open, Shown
@@ -81,10 +81,13 @@ def test_a_link_is_opened_and_a_message_sent_once_a_person_has_agreed(shop: Suit
 def test_what_an_app_tells_the_model_goes_with_the_next_question_as_its_word(
     shop: Suite, shown: Shown
 ) -> None:
-    sent: list[dict[str, Any]] = []
-    shown.page.on(
-        "request", lambda request: sent.append(request.post_data_json) if "stream" in request.url else None
-    )
+    sent: list[Any] = []
+
+    def note(request: Request) -> None:
+        if "stream" in request.url:
+            sent.append(request.post_data_json)
+
+    shown.page.on("request", note)
     expect(begun(shown, shop.url, SAYS)).to_have_text("long:refused picture:refused list:refused END ")
     for question in ("库存怎么样？", "有哪些商品？"):
         shown.ask(question)
