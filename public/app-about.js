@@ -107,7 +107,8 @@ export function surroundings() {
 /** A call's result as its server sent it, as far as it is known. @param {Partial<Call>} call */
 export function resultOf({app, result = "", isError = false, code, params}) {
 	const {structuredContent: data, content, _meta: meta} = Object(app);
-	const structuredContent = data === true ? parseJson(result) : data;
+	const said = data === true ? parseJson(result) : data;
+	const structuredContent = data === true && Array.isArray(said) ? {result: said} : said;
 	const why = isError && code ? {"product-mcp/error": {code, params}} : undefined;
 	return {
 		content: content ?? [{type: "text", text: result}],

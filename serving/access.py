@@ -10,7 +10,7 @@ from functools import lru_cache
 from typing import Any
 
 from starlette._utils import get_route_path  # the router's own reading: the guard's must not differ
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -158,6 +158,7 @@ class Access:
 
     def __post_init__(self) -> None:
         self._pages = _Cors(self._authorized)
+        self._headers = Headers(self.headers).raw
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request, or refuse it."""
@@ -168,9 +169,8 @@ class Access:
     def _with_headers(self, send: Send) -> Send:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                given = MutableHeaders(scope=message)
-                for name, value in self.headers.items():
-                    given.setdefault(name, value)
+                given = {name for name, _ in message["headers"]}
+                message["headers"].extend(header for header in self._headers if header[0] not in given)
             await send(message)
 
         return send_with_headers

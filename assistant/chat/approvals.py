@@ -56,8 +56,9 @@ class Approvals:
 
     def is_off(self, tool: Tool) -> bool:
         """Whether the user has switched a tool off."""
-        names = SwitchedOff(tool.server), SwitchedOff(tool.server, tool.name)
-        return bool(self.off) and any(name in self.off for name in names)
+        if not self.off:
+            return False
+        return SwitchedOff(tool.server) in self.off or SwitchedOff(tool.server, tool.name) in self.off
 
     def are_needed(self, tool: Tool, call: Call) -> bool:
         """Whether this call of a tool needs an approval; the server's hint alone never avoids one."""

@@ -70,7 +70,7 @@ class Calls:
             unwrapped(request) if find_tool(request.name, known) is CALL else request
             for request in _said_once(requests)
         ]
-        return [self._issue(request) for request in _said_once(meant)]
+        return [self._issue(request, find_tool(request.name, known)) for request in _said_once(meant)]
 
     def offered(self) -> list[Tool]:
         """Return the tools that the user has not switched off."""
@@ -197,8 +197,8 @@ class Calls:
             raise ModelError("edit_too_late")
         return result
 
-    def _issue(self, request: ToolRequest) -> Call:
-        tool, kind = find_tool(request.name, self._known()), "call_"
+    def _issue(self, request: ToolRequest, tool: Tool | CodedError) -> Call:
+        kind = "call_"
         if isinstance(tool, Tool):
             request = replace(request, name=tool.offered)
             with suppress(ArgumentsError):  # rejected when it is decided on

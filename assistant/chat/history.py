@@ -186,13 +186,15 @@ def sendable(history: Sequence[Message]) -> list[Message]:
     ]
 
 
-def _fit(history: Sequence[Message]) -> list[Message]:
+def _fit(history: Sequence[Message]) -> Sequence[Message]:
     """Cut a very long history to `MAX_SENT` characters: old results and files, then the oldest questions.
 
     The last question is kept whole, with all that came after it.
     """
-    questions = [i for i, message in enumerate(history) if message["role"] == "user"] or [0]
     excess = sum(map(length_of, history)) - MAX_SENT
+    if excess <= 0:
+        return history
+    questions = [i for i, message in enumerate(history) if message["role"] == "user"] or [0]
     fitted: list[Message] = []
     for i, message in enumerate(history):
         can_go = i < questions[-1]
@@ -208,9 +210,9 @@ def _fit(history: Sequence[Message]) -> list[Message]:
 def length_of(message: Message) -> int:
     """Return how many characters a message is."""
     written = sum(len(call["function"]["arguments"]) for call in message.get("tool_calls") or ())
-    pictures = sum(PICTURE_LENGTH for part in attached(message) if part.get("type") != "text")
-    files = sum(len(part["text"]) for part in attached(message) if part.get("type") == "text")
-    return len(text_of(message)) + files + pictures + written
+    parts = attached(message)
+    beside = sum(len(part["text"]) if part.get("type") == "text" else PICTURE_LENGTH for part in parts)
+    return len(text_of(message)) + beside + written
 
 
 def _with_valid_arguments(call: Call) -> Call:
@@ -234,7 +236,7 @@ def repeated_calls(history: Sequence[Message], ids: Collection[str]) -> set[str]
     repeated: set[str] = set()
     for calls in map(calls_of, history):
         seen: set[tuple[str, str]] = set()
-        for call in calls if any(call.id in ids for call in calls) else ():
+        for call in calls if len(calls) > 1 and any(call.id in ids for call in calls) else ():
             if call.args() is None:
                 continue
             same = call.name, canonical(call.arguments)

@@ -14,7 +14,7 @@ from math import log
 from typing import Any
 
 from assistant.chat.arguments import ArgumentsError, read
-from assistant.chat.history import MAX_RESULT, Message, calls_of, truncated
+from assistant.chat.history import MAX_RESULT, Message, truncated
 from assistant.chat.interfaces import Tool, ToolRequest, ToolResult
 from assistant.chat.schemas import plain
 from assistant.chat.sentences import NO_NAME, NOTHING_FOUND
@@ -82,9 +82,9 @@ class Offer:
 
     def own(self, tools: Sequence[Tool], history: Sequence[Message]) -> Sequence[Tool]:
         """Return the two, if the model has them."""
-        calls = (call for message in history for call in calls_of(message))
-        is_searched = self.is_over_budget(tools) or any(call.name == SEARCH_TOOLS for call in calls)
-        return OWN if is_searched else ()
+        calls = (call for message in history for call in message.get("tool_calls") or ())
+        has_searched = any(call["function"]["name"] == SEARCH_TOOLS for call in calls)
+        return OWN if has_searched or self.is_over_budget(tools) else ()
 
     def is_over_budget(self, tools: Sequence[Tool]) -> bool:
         """Whether the tools are too many to be offered one by one."""

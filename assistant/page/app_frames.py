@@ -66,6 +66,8 @@ class AppFrames:
         await (app or self._app)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response | None:
+        if scope["path"] != PATH and not self._origin:
+            return None
         headers = Headers(scope=scope)
         hosts = {headers.get("host", ""), headers.get("x-forwarded-host", "")}
         own = self._origin.partition("://")[2]

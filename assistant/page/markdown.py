@@ -6,7 +6,6 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import asdict
 from html import escape
 from itertools import pairwise
 from typing import Any, TypeVar
@@ -191,7 +190,9 @@ def _change(kept: str, html: str) -> dict[str, Any]:
 
 
 def _data(event: events.Event) -> dict[str, Any]:
-    data = asdict(event)
+    data = {**vars(event)}  # not by `asdict`, which copies every dict and text within
+    if isinstance(event, events.ToolResultEvent):
+        data["media"] = [*map(vars, event.media)]
     if isinstance(event, events.ErrorEvent):
         data["detail"] = explain(event.code, event.params)
     return data

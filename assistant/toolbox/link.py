@@ -170,11 +170,12 @@ class Link:
 
         Raises ServerDownError: there is none in time.
         """
+        if self._client is not None and not self._stopping:
+            return self._client
         if self.status == "sign_in" and self.error and self.auth and not self.auth.record().tokens:
             raise ServerDownError(self.error.code, **self.error.params)
         if self.status not in ("disabled", "untrusted") and not self._stopping:
-            if self._client is None:
-                self._wake.set()
+            self._wake.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.limits.ready_seconds):
                     return await self.until_ready()

@@ -4,6 +4,7 @@ import math
 import time
 import warnings
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
@@ -83,14 +84,9 @@ class Challenge(NamedTuple):
     @classmethod
     def of(cls, response: httpx2.Response) -> "Challenge | None":
         """Return what an answer asks for: 401, or 403 for a scope that the token lacks."""
-        found = {
-            name: extract_field_from_www_auth(response, name)
-            for name in ("error", "resource_metadata", "scope")
-        }
-        if response.status_code == 401 or (
-            response.status_code == 403 and found["error"] == "insufficient_scope"
-        ):
-            return cls(response.status_code, found["resource_metadata"] or "", found["scope"] or "")
+        status, said = response.status_code, partial(extract_field_from_www_auth, response)
+        if status == 401 or (status == 403 and said("error") == "insufficient_scope"):
+            return cls(status, said("resource_metadata") or "", said("scope") or "")
         return None
 
     def answer(self, request: httpx2.Request, scope: str) -> httpx2.Response:

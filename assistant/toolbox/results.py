@@ -30,16 +30,19 @@ async def read_result(raw: dict[str, Any], *, for_app: bool = False) -> ToolResu
     """Return a call's outcome; `for_app` with what an app is shown of it, which is never much."""
     if isinstance(raw, Large):
         return await asyncio.to_thread(_read, raw)
-    result = _read(raw)
-    return replace(result, app=_app_part(raw, result.text)) if for_app else result
+    return _read(raw, for_app=for_app)
 
 
-def _app_part(raw: dict[str, Any], text: str) -> dict[str, Any] | None:
-    """Return what a result's text does not say; `structuredContent` is True where the text is its JSON."""
+def _app_part(raw: dict[str, Any], text: str, parsed: Any) -> dict[str, Any] | None:
+    """Return what a result's text does not say.
+
+    `structuredContent` is True where the text is its JSON, or that of the list which its `result` is.
+    """
     part: dict[str, Any] = {key: raw[key] for key in ("structuredContent", "_meta") if key in raw}
     match raw.get("content"):
         case [{"type": "text", "text": str(said)}] if said == text:
-            if "structuredContent" in part and _parsed(said) == part["structuredContent"]:
+            whole = {"result": parsed} if isinstance(parsed, list) else parsed
+            if whole is not None and part.get("structuredContent") == whole:
                 part["structuredContent"] = True
         case content:
             part["content"] = content
@@ -49,24 +52,28 @@ def _app_part(raw: dict[str, Any], text: str) -> dict[str, Any] | None:
     return part if redacted(written) == written else None
 
 
-def _read(raw: dict[str, Any]) -> ToolResult:
+def _read(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
     texts, media = read_blocks(raw.get("content"))
-    if (structured := raw.get("structuredContent")) is not None and not _is_said(structured, texts):
+    structured = raw.get("structuredContent")
+    parsed = [] if structured is None else [*map(_parsed, texts)]
+    if structured is not None and not _is_said(structured, parsed, texts):
         texts.append(json.dumps(structured, ensure_ascii=False))
     if not any(texts) and (rest := {key: value for key, value in raw.items() if key not in KNOWN}):
         texts.append(json.dumps(rest, ensure_ascii=False))
     text = redacted("\n".join(filter(None, texts)))
+    app = _app_part(raw, text, parsed[0] if parsed else None) if for_app else None
     meta = raw.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
     if raw.get("isError") not in (True, "true"):
-        return ToolResult(text or NO_TEXT, replayed=meta.get(REPLAYED_KEY) is True, media=media)
+        return ToolResult(text or NO_TEXT, replayed=meta.get(REPLAYED_KEY) is True, media=media, app=app)
     match meta.get(ERROR_KEY):
         case {"code": str(code), "params": dict(params)} if not is_deep(params):
             pass
         case _:
             code, params = "tool_failed", {}
     unknown = code == "outcome_unknown"
-    return ToolResult(text or FAILED_WITHOUT_TEXT, True, unknown, media=media, code=code, params=params)
+    said = text or FAILED_WITHOUT_TEXT
+    return ToolResult(said, True, unknown, media=media, code=code, params=params, app=app)
 
 
 def wording_of(meta: Any) -> dict[str, Any] | None:
@@ -157,12 +164,11 @@ def _medium(data: str, mime: str) -> Media | None:
     return Media(mime, base64_data.translate(_STANDARD)) if _MIME.fullmatch(mime) else None
 
 
-def _is_said(structured: Any, texts: Sequence[str]) -> bool:
-    """Whether the text blocks say the structured content: one of them does, or each a part of a list.
+def _is_said(structured: Any, parts: list[Any], texts: Sequence[str]) -> bool:
+    """Whether text blocks, as they are and parsed, say the structured content: one, or each a part of a list.
 
     What is wrapped is said without its wrapping: alone, or as a `result` with its note.
     """
-    parts = [*map(_parsed, texts)]
     said = [parts, *parts, *texts]
     is_wrapped = isinstance(structured, dict) and (
         len(structured) == 1 or {*structured} == {"result", "note"}

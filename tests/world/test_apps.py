@@ -12,6 +12,7 @@ pytestmark = pytest.mark.anyio
 ITEMS = {"result": [{"id": 1}]}
 OTHER = {"a": 1}
 TEXT = {"type": "text", "text": json.dumps(ITEMS)}
+LIST = {"type": "text", "text": json.dumps(ITEMS["result"])}
 APP = {"ui": {"resourceUri": "ui://s/app.html"}}
 
 
@@ -43,6 +44,7 @@ async def test_tools_of_apps_alone_are_listed_apart_and_called_by_them(shared: w
     ("given", "shown"),
     [
         ({"content": [TEXT], "structuredContent": ITEMS}, {"structuredContent": True}),
+        ({"content": [LIST], "structuredContent": ITEMS}, {"structuredContent": True}),
         ({"content": [TEXT], "structuredContent": OTHER}, {"structuredContent": OTHER, "content": [TEXT]}),
         ({"content": [TEXT], "_meta": {"x": 1}}, {"_meta": {"x": 1}}),
         ({"content": [TEXT, TEXT]}, {"content": [TEXT, TEXT]}),
