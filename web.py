@@ -260,19 +260,18 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
 
     Its lifespan raises `StartError` if `mcp.json` or the secret cannot be read.
     """
+    # Not by `include_router`, which builds every route anew with the first request, and matches each twice.
+    rooms = (router, resources.router, sign_in.router, servers.router, routes.router)
     app = FastAPI(
         title="product-mcp",
         description=DESCRIPTION,
+        routes=[route for room in rooms for route in room.routes],
         lifespan=partial(_lifespan, settings, model, limits),
         max_body_size=MAX_BODY,
         telemetry=FASTAPIS_OWN,
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
     )
-    app.include_router(router)
-    app.include_router(resources.router)
-    app.include_router(sign_in.router)
-    app.include_router(servers.router)
     app.state.desk = model_routes.Desk(settings, guarded=bool(settings.web_password))
     routes.install(app)
     app.include_router(model_routes.router)

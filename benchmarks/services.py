@@ -103,7 +103,8 @@ class Stage:
     def environment(self) -> dict[str, str]:
         """Return this process' environment without any setting of the suite, which finds our modules."""
         kept = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
-        return kept | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+        compiled = {"PYTHONDONTWRITEBYTECODE": ""}  # kept, as for a person; or each start compiles all anew
+        return kept | compiled | {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
 
     def start(
         self,

@@ -5,6 +5,7 @@ before it works out again from the calls and results of each turn, never from it
 product: names, prices and stock come from tool results. Nothing in a result is taken for a request.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
@@ -18,7 +19,7 @@ from assistant.demo.desk import Decision
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
 from assistant.demo.past import ShopTools, past_calls, valid
-from assistant.demo.words import DATA, Voice, clean, pattern
+from assistant.demo.words import DATA, Voice, clean, pattern, to_traditional, tongue
 from serving.errors import CodedError
 
 MAX_ROUNDS = 6  # of calls for one question
@@ -41,13 +42,15 @@ class DemoModel:
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
+        question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
+        if tongue(text_of(question), None) == "tw":
+            await asyncio.to_thread(to_traditional)  # 65 ms at the first such question, beside what else runs
         decision = decide(messages, ShopTools(tools), self._now())
         if not isinstance(decision, str):
             yield Reply("", decision, "tool_calls")
             return
         for at in range(0, len(decision), MAX_DELTA):
             yield decision[at : at + MAX_DELTA]
-        question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
         yield Reply(decision, notes=[CodedError("demo_reads_no_files")] if attached(question) else ())
 
 

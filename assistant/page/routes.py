@@ -301,9 +301,12 @@ async def redoc(request: Request) -> Response:
     return _with_policy(page, f"{CDN}/redoc@2/")
 
 
-@lru_cache(maxsize=64)  # of each file its newest state, and no more than all the page's files
-def _packed(content: bytes) -> bytes:
-    return gzip.compress(content, mtime=0)
+@lru_cache(maxsize=192)  # of each file its newest states, and no more than all the page's files
+def _sent(content: bytes, *, bare: bool, packed: bool) -> tuple[bytes, str]:
+    """Return what is sent of a file's content, and the name that it has by its hash."""
+    sent = COMMENT.sub(b"", content) if bare else content
+    sent = gzip.compress(sent, mtime=0) if packed else sent
+    return sent, f'"{hashlib.sha256(sent).hexdigest()[:16]}"'
 
 
 class PageFiles(StaticFiles):
@@ -328,13 +331,12 @@ class PageFiles(StaticFiles):
         asked = Headers(scope=scope)
         content = Path(full_path).read_bytes()
         headers = {"Vary": "Accept-Encoding"}
-        if full_path.endswith((".js", ".css")):
-            content = COMMENT.sub(b"", content)
         is_text = full_path.endswith((".js", ".css", ".json", ".svg"))
-        if is_text and READS_GZIP.search(asked.get("accept-encoding", "")):
-            content = _packed(content)
+        packed = is_text and bool(READS_GZIP.search(asked.get("accept-encoding", "")))
+        if packed:
             headers["Content-Encoding"] = "gzip"
-        headers["ETag"] = f'"{hashlib.sha256(content).hexdigest()[:16]}"'
+        bare = full_path.endswith((".js", ".css"))
+        content, headers["ETag"] = _sent(content, bare=bare, packed=packed)
         response = Response(content, status_code, headers, kind)
         unchanged = self.is_not_modified(response.headers, asked)
         return NotModifiedResponse(response.headers) if unchanged else response
@@ -349,9 +351,8 @@ def _with_policy(page: HTMLResponse, package: str) -> HTMLResponse:
 
 
 def install(app: FastAPI) -> None:
-    """Add the page: its files, these routes, and what answers when a route fails."""
+    """Add the page's files, and what answers when a route fails."""
     mimetypes.add_type("text/javascript", ".js")  # on Windows the registry may name another
     app.state.static = PageFiles(directory=PUBLIC)
     app.mount("/static", app.state.static)
-    app.include_router(router)
     ANSWERS.install(app)

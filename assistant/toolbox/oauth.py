@@ -10,7 +10,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
-from mcp.client.auth.extensions.client_credentials import ClientCredentialsOAuthProvider
 from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes
 from mcp.shared.auth import (
     AuthorizationCodeResult,
@@ -151,10 +150,15 @@ class Flow:
         self._record, self._keep, self._oauth, self._redirect = record, keep, server.oauth, redirect
         address = str(httpx2.URL(server.url).copy_with(userinfo=b""))
         self._url = ""
+        self.client: OAuthClientProvider
         if self._oauth.is_machine:
+            from mcp.client.auth.extensions.client_credentials import (  # noqa: PLC0415  JWT and its cryptography, 45 ms
+                ClientCredentialsOAuthProvider,
+            )
+
             with warnings.catch_warnings():  # of an entry without `issuer`: it trusts its server
                 warnings.simplefilter("ignore", MCPDeprecationWarning)
-                self.client: _Person | ClientCredentialsOAuthProvider = ClientCredentialsOAuthProvider(
+                self.client = ClientCredentialsOAuthProvider(
                     address, self, self._oauth.id, self._oauth.secret, issuer=self._oauth.issuer or None
                 )
         else:

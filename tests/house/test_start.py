@@ -1,0 +1,22 @@
+"""What a service loads at its start: nothing that only some of them ever use."""
+
+import subprocess
+import sys
+
+# Each is loaded where it is first wanted; its time stands beside that import.
+LATER = {
+    *("asyncpg", "genai_prices", "jwt", "openai", "opentelemetry.sdk"),
+    *("assistant.demo", "mcp_server.admission", "shop.postgres"),
+}
+
+
+def test_what_only_some_services_use_is_not_loaded_at_the_start() -> None:
+    code = f"import sys, api, main, web; print(sorted({LATER} & set(sys.modules)))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "[]\n"
+
+
+def test_the_demo_model_reads_no_phrases_before_somebody_writes_in_traditional_characters() -> None:
+    code = "from assistant.demo import model, words; print(words.to_traditional.cache_info().currsize)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "0\n"
