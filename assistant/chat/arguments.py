@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import chain, repeat
 from math import isfinite
 from typing import Any
 
@@ -39,12 +40,11 @@ def is_writable_json(value: Any, depth: int = 0) -> bool:
     if depth > MAX_DEPTH:
         return False
     match value:
-        case dict():
-            return all(is_writable_json(k) and is_writable_json(v, depth + 1) for k, v in value.items())
-        case list():
-            return all(is_writable_json(item, depth + 1) for item in value)
+        case dict() | list():
+            inner = chain(value, value.values()) if isinstance(value, dict) else value
+            return all(map(is_writable_json, inner, repeat(depth + 1)))
         case str():
-            return _is_encodable(value)
+            return value.isascii() or _is_encodable(value)
         case float():
             return isfinite(value)
         case int():

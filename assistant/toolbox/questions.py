@@ -143,6 +143,7 @@ class Questions:
             raise QuestionGoneError("question_gone")
         if held is None:
             call.task = asyncio.create_task(self._sent(call, send))
+            call.task.add_done_callback(lambda _: call.news.set())
         else:
             held.asker, held.on_progress = call.asker, call.on_progress
             call = held
@@ -175,9 +176,7 @@ class Questions:
         try:
             while not call.task.done() and not call.waiting:
                 call.news.clear()
-                news = asyncio.ensure_future(call.news.wait())
-                await asyncio.wait({call.task, news}, return_when=asyncio.FIRST_COMPLETED)
-                news.cancel()
+                await call.news.wait()
         except asyncio.CancelledError:
             call.task.cancel()
             await asyncio.wait({call.task})
