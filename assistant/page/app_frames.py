@@ -7,6 +7,7 @@ no `'self'`, so that nothing of ours can be asked for, and addresses of the open
 
 import html
 import re
+from collections.abc import Awaitable
 from functools import cache
 from pathlib import Path
 from urllib.parse import parse_qs
@@ -60,10 +61,10 @@ class AppFrames:
         self._app = app
         self._origin, self._page = origin, page
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve a frame; all else goes on, but at the frames' own origin."""
         app = self._answer(scope) if scope["type"] == "http" else None
-        await (app or self._app)(scope, receive, send)
+        return (app or self._app)(scope, receive, send)
 
     def _answer(self, scope: Scope) -> Response | None:
         if scope["path"] != PATH and not self._origin:
