@@ -1,5 +1,6 @@
 """How a service starts and ends, on a small one, as processes."""
 
+import gc
 import json
 import re
 import signal
@@ -12,7 +13,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
+from serving import server
 from tests.support.processes import ROOT, Service, Spawn, free_port
 
 Start = Callable[..., Service]
@@ -70,6 +73,18 @@ def test_who_connects_while_it_stops_is_answered_or_refused(start: Start) -> Non
     for each in asking:
         each.join()
     assert set(answers) == {b"HTTP/1.1 404"}
+
+
+def test_what_was_loaded_is_not_looked_through_for_garbage_while_it_serves() -> None:
+    class Once(server.Service):
+        def run(self, sockets: list[socket.socket] | None = None) -> None:
+            self.started, self.frozen = True, gc.get_freeze_count()
+
+    service = Once(FastAPI(), host="127.0.0.1", port=0)
+    gc.unfreeze()
+    server.run(service)
+    gc.unfreeze()
+    assert service.frozen > 0
 
 
 def test_a_start_that_fails_says_why_in_one_line(start: Start) -> None:
