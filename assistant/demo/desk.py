@@ -11,8 +11,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from assistant.chat.interfaces import ToolRequest
-from assistant.demo.meaning import RANKS, Scene, ids, squeezed, understand
-from assistant.demo.past import M, PastCall, ShopTools, valid
+from assistant.demo.meaning import RANKS, Scene, squeezed, understand
+from assistant.demo.past import M, PastCall, Tool, valid
 from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
 from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
 
@@ -30,9 +30,9 @@ class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
 
 def queries(words: str, more: str = "") -> list[dict[str, Any]]:
     """Return what the shop is asked for words: all of them with some more, the first and the last."""
-    parts = pattern(r"(?<=[<CJK>]{2})(?=[<CJK>]{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
+    parts = pattern(r"(?<=<CJK><CJK>)(?=<CJK>{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
     asked = [f"{words} {more}".strip(), *([parts[0], parts[-1]] if len(parts) > 1 else [])]
-    spelt = (pattern("([<CJK>])子(?![<CJK>])").sub(r"\g<0> \1", one) for one in asked if one)  # 椅子 椅
+    spelt = (pattern("(<CJK>)子(?!<CJK>)").sub(r"\g<0> \1", one) for one in asked if one)  # 椅子 椅
     return [{"query": one} for one in spelt]
 
 
@@ -43,7 +43,7 @@ class Desk:
     message: str
     calls: list[PastCall]
     before: Scene
-    tools: ShopTools
+    tools: dict[str, Tool]
     now: datetime
     corrects: bool
     taken_back: bool  # in the same sentence: a call that writes is not made, the decision is no calls then
@@ -53,13 +53,12 @@ class Desk:
         spoken = (self.before.asked and self.before.tongue) or tongue(self.message, self.before.tongue)
         self.say, self.nearly, self.shelf = Voice(spoken), "", self.before.shelf
         self._read()
-        self.said = understand(self.message, self.before, self.corrects)
-        self.text, self.like = self.said.text, self.said.like
-        self.scene = replace(self.before, tongue=spoken, asked="", meaning=self.said)
+        self.scene = replace(understand(self.message, self.before, self.corrects), tongue=spoken, asked="")
+        self.text, self.like = self.scene.text, self.scene.like
 
     def decide(self) -> Decision:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
-        goal = "buy" if self.said.act else self.said.goal
+        goal = "buy" if self.scene.act else self.scene.goal
         try:
             said: str = getattr(self, f"_{goal}", lambda: self.say(goal))()
             return self.nearly + said
@@ -86,12 +85,10 @@ class Desk:
 
         Decided, too, that it is not offered, or has failed, if it is not asked `anyway`.
         """
-        if not self.tools.has(kind):
-            if anyway:
-                return []
+        if kind not in self.tools and not anyway:
             raise Decided(self.say("not_connected"))
         made = [(call.kind, call.arguments) for call in self.calls]
-        wanted = [self.tools.call(kind, arguments) for arguments in asked]
+        wanted = [self.tools[kind].call(arguments) for arguments in asked if kind in self.tools]
         if missing := [request for request, given in wanted if (kind, given) not in made]:
             raise Decided(list(dict.fromkeys(missing)))
         found = [self.calls[made.index((kind, given))] for _, given in wanted]
@@ -120,15 +117,15 @@ class Desk:
 
     def _find(self, text: Sentence) -> list[Product] | None:
         """Return the products that a sentence names (id, name, words, "it"); None if it names none."""
-        if named := ids(self.before.marked(text)):
+        if named := self.before.marked(text).numbers("id"):
             if not self.shelf.keys() >= set(named):
                 self._catalogue()
             return self._known(one for one in named if one in self.shelf)
-        words, uses = text.words(), text.uses()
+        words, uses = text.words(), " ".join(wanted for _, wanted in text.rows("uses"))
         if not words and not uses:
             return self._known(self.before.focus) or None if text.says("it") else None
         found, sure = self._matches(words, uses)
-        if found and not uses and (text.says("colour") or pattern("[<CJK>]{4}").fullmatch(words)):
+        if found and not uses and (text.says("colour") or pattern("<CJK>{4}").fullmatch(words)):
             self.nearly = "" if sure else self.say("nearly", words=words)
         return found or ([] if words else None)
 
@@ -188,9 +185,6 @@ class Desk:
         words = self.text.words()
         return self._several("unlike" if words else "unlike_any", there, words=words)
 
-    def _hello(self) -> str:
-        return self.say("hello") + "".join(f"\n- {one}" for one in self.say.examples())
-
     def _products(self) -> str:
         found, nth = self._ranked() or self._find(self.text), self.text.place()
         if found is None or not (found or not self.text.says("open") or not self.text.says("catalogue")):
@@ -201,16 +195,16 @@ class Desk:
         return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
-        asked, told = self.like.fact() or (pattern("$"), pattern("$"))
-        rest = Sentence(asked.sub(" ", self.text)).counted()
+        asked, told = (self.like.rows("facts") or [("$", "$")])[0]
+        rest = Sentence(pattern(asked).sub(" ", self.text)).counted()
         found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
         found = found or self._find(self.text) or []
-        known = any(told.search(one.description) for one in found)
+        known = any(pattern(told).search(one.description) for one in found)
         return self._answer("fact" if known else "no_fact", found)
 
     def _compare(self) -> str:
         parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
-        firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or ids(part)]
+        firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or part.says("id")]
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
         if len(found) < 2 and len(found := self._listed()) < 2:
             return self._products()
@@ -228,9 +222,9 @@ class Desk:
             return self._answer("in_stock" if any(map(self._left, found)) else "no_stock", found)
         few = pieces(self.text.says("few"))
         limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
-        if found := [one for one in self._look_up(None, maxQuantity=limit) if self._left(one) <= limit]:
-            return self._several("low", sorted(found, key=self._left), limit=limit)
-        return self._several("none_low", sorted(self._look_up(None), key=self._left)[:MAX_NEAR], limit=limit)
+        low = [one for one in self._look_up(None, maxQuantity=limit) if self._left(one) <= limit]
+        found = sorted(low or self._look_up(None), key=self._left)
+        return self._several("low" if low else "none_low", found if low else found[:MAX_NEAR], limit=limit)
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
@@ -271,8 +265,8 @@ class Desk:
         return self._told("one_order" if len(wanted) == 1 else "orders_all", told)
 
     def _orders(self) -> str:
-        text, like, name = self.text, self.like, self.said.lines[0].customer
-        since, until = text.period(self.now.date()) or like.period(self.now.date()) or (None, None)
+        text, like, name = self.text, self.like, self.scene.lines[0].customer
+        since, until = max((one.period(self.now.date()) for one in (text, like)), key=any)
         if name and name.islower():
             known = [row.label for row in self._booked(SalesSummary, groupBy="customer")[0]]
             name = next((one for one in known if one.lower() == name), name)
@@ -288,7 +282,8 @@ class Desk:
         group = like.first_of(("day", "customer", "product"), "by_")
         rest = text if text.words() else like
         rest = rest.without(f"by_{group}").without("orders") if group else rest
-        goods = self._find(rest) if group != "product" and (len(rest.words()) > 1 or ids(rest)) else None
+        names_one = group != "product" and (len(rest.words()) > 1 or rest.says("id"))
+        goods = self._find(rest) if names_one else None
         filters["productId"] = goods[0].id if goods and len(goods) == 1 else None
         if goods and not group and like.first_of(("sold", "by_quantity")):
             self._show(goods)

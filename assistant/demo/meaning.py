@@ -3,9 +3,10 @@
 import re
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import pairwise
 from typing import Any
 
-from assistant.demo.words import DATA, MAX_KEPT, SIGNS, Sentence, Tongue, clean, fold, found, pattern, pieces
+from assistant.demo.words import DATA, MAX_KEPT, Sentence, Tongue, clean, fold, found, pattern, pieces
 from models import MAX_NAME, Product
 
 MAX_PARTS = 50  # of a sentence that may be lines of an order
@@ -38,22 +39,15 @@ class Line:
         return Line(customer, amount.quantity, goods.product_id, goods.words, amount.pair)
 
 
-@dataclass(frozen=True)
-class Meaning:
-    """What a message asks for."""
-
-    goal: str
-    text: Sentence  # with marks for the customers
-    lines: tuple[Line, ...] = (Line(),)
-    act: str = ""  # what it does to the order before it
-    like: Sentence = NOTHING  # that asks the same: of "and the watch?" the one before, else itself
-
-
 @dataclass
 class Scene:
-    """What the turns so far have come to."""
+    """What the last message means, and what the turns so far have come to."""
 
-    meaning: Meaning = Meaning("hello", NOTHING)
+    goal: str = "hello"
+    text: Sentence = NOTHING  # with marks for the customers
+    like: Sentence = NOTHING  # that asks the same: of "and the watch?" the one before, else the text
+    lines: tuple[Line, ...] = (Line(),)
+    act: str = ""  # what it does to the order before it
     tongue: Tongue | None = None
     focus: tuple[int, ...] = ()  # the products that the last answer was about
     shown: tuple[int, ...] = ()  # those that it listed, in their order
@@ -71,7 +65,7 @@ class Scene:
             return PRODUCT.format(self.shown[at - (at > 0)]) if 0 < abs(at) <= len(self.shown) else one[0]
 
         if not text.first_of(RANKS):
-            text = Sentence(pattern(SIGNS["ordinal"]).sub(pointed, text))
+            text = text.without("ordinal", pointed)
         for product in sorted(self.shelf.values(), key=lambda product: -len(product.name)):
             name = squeezed(product.name)
             if len(name) > 1 and not name.isdigit() and name in squeezed(text):
@@ -86,43 +80,38 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s", "", fold(text)).lower()
 
 
-def understand(message: str, scene: Scene, corrects: bool = False) -> Meaning:
+def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text = Sentence(fold(message))
-    as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
     ordered = text.without("cancel").without("remove") if scene.draft else text
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
-    known: dict[str, Any] = {
-        "limited": text.budget() != (None, None),
-        "ordering": text.counted().says("buy"),
-        "counting": found("<N>", text),
-        "counted": lines[0].quantity is not None,
-        "customer": lines[0].customer,
-        "fact": text.fact() is not None and scene.asked != "product_id",
-        "use": text.uses(),
-    }
-    goal, before = _first("goals", text, known), scene.meaning
-    rest = Sentence(customers(text)[1]) if goal in ("buy", "unknown", "orders") else text
+    known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, "asks": "?" in message}
+    known |= {"corrects": corrects, "one_waits": len(scene.draft) == 1, "use": text.rows("uses")}
+    known |= {"limited": text.budget() != (None, None), "counting": found("<N>", text)}
+    known |= {"ordering": text.counted().says("buy")}
+    known["fact"] = text.rows("facts") if scene.asked != "product_id" else ()
+    goal = _first("goals", text, known, lines)
+    rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
         lines = [Line(product_id=int(alone[1]))]
-    elif scene.asked == "customer" and goal == "unknown" and not (known["customer"] or known["counted"]):
+    elif scene.asked == "customer" and goal == "unknown" and lines[0].customer is lines[0].quantity is None:
         name = pattern(DATA["customers"]["introduction"]).sub("", text)
         lines = [Line(name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME] or None)]
     elif corrects and scene.draft and (alone := pattern(DATA["customers"]["alone"]).fullmatch(text)):
         lines = [Line(alone["name"])]
+    as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
     lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
-    given = lines[0]
-    if goal in ("unknown", before.goal) and text.says("follow") and before.goal in DATA["kinds"]["followed"]:
-        return replace(before, text=rest, lines=tuple(lines) if given.customer else before.lines)
-    known |= vars(scene) | {kind: goal in goals for kind, goals in DATA["kinds"].items()}
-    known |= {f"is_{goal}": True, f"asked_{scene.asked}": True, "asks": "?" in message, "corrects": corrects}
-    known |= {"one_waits": len(scene.draft) == 1, "customer": given.customer, "words": rest.words()}
-    known |= {"counted": given.quantity is not None, "goods": not all(line.bare for line in lines)}
-    return Meaning(goal, rest, tuple(lines), _first("acts", text, known), rest)
+    if goal in ("unknown", scene.goal) and text.says("follow") and scene.goal in DATA["kinds"]["followed"]:
+        return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
+    known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
+    act = _first("acts", text, known | {f"is_{goal}": True, "words": rest.words()}, lines)
+    return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
-def _first(table: str, text: Sentence, known: dict[str, Any]) -> str:
+def _first(table: str, text: Sentence, known: dict[str, Any], lines: list[Line]) -> str:
     """Return the first name of a table of the data file all of whose signs hold; empty for none."""
+    known |= {"customer": lines[0].customer, "counted": lines[0].quantity is not None}
+    known["goods"] = not all(line.bare for line in lines)
 
     def holds(sign: str) -> bool:
         name = sign.removeprefix("-")
@@ -162,63 +151,51 @@ def _lines(text: Sentence) -> list[Line]:
     begins = names and not (head.words() or found("<N>", head))
     if each := Sentence(said).says("each"):
         said, shared = Sentence(said).without("each", count=1), pieces(each)
-    first = pattern(r"<N>\s*<M>").search(said)
-    sides = "unparted" if first and not Sentence(said[: first.start()]).words() else "unjoined"
-    said = pattern(DATA["lines"][sides]).sub(",", said)  # 两个充电宝一个手表, 充电宝两个手表一个
-    said = _ids_apart(said)
     groups: list[tuple[list[str], list[Line]]] = [([], [])]
-    for part in pattern(DATA["lines"]["parted"]).split(said)[:MAX_PARTS]:
+    for part in _parts(said)[:MAX_PARTS]:
         who = [names[ord(mark) - MARK] for mark in re.findall("[\ue100-\ue1ff]", part)]
         line, (people, goods) = _line(Sentence(part), shared), groups[-1]
-        if goods and goods[-1].quantity is None and line.quantity is not None and line.bare:
-            goods[-1] = replace(goods[-1], quantity=line.quantity, pair=line.pair)
-            people += who
-            continue
         own = [] if line in (Line(), Line(quantity=shared)) else [line]
-        if people and goods and (who or (own and not begins)):
-            groups.append((who, own))
-        else:
-            people += who
-            goods += own
-    lines: list[Line] = []
-    everybody: list[Any] = [None]
-    last = [Line(quantity=shared)]
+        if goods and goods[-1].quantity is None and line.quantity is not None and line.bare:
+            goods[-1], own = goods[-1].changed(line), []
+        elif people and goods and (who or (own and not begins)):
+            people, goods = [], []
+            groups.append((people, goods))
+        people += who
+        goods += own
+    lines, everybody, last = list[Line](), list[Any]([None]), [Line(quantity=shared)]
     for people, goods in groups:
         same = last[-1]  # of one umbrella for Sue and two for Ben
-        last = [replace(same, quantity=one.quantity) if one.bare else one for one in goods] or last
+        last = [same.changed(one) if one.bare else one for one in goods] or last
         everybody = people or everybody
         lines += [replace(line, customer=name) for name in everybody for line in last]
     return lines
 
 
-def _ids_apart(text: str) -> str:
-    """Put a comma between products that follow one another by id: 商品1商品2, #1 x2 #2 x3, 2 #1 3 #2."""
-    lines = DATA["lines"]
-    count, apart, end = pattern(rf"(?:{lines['counts'][1]}|<N>)\s*$"), "", 0
-    is_before = False  # a count stands before the first id: before the others, too
-    for one in pattern(SIGNS["id"]).finditer(text):
-        between = text[end : one.start()]
-        counted = count.search(between)
-        is_before = counted is not None if not end else is_before
-        at = counted.start() if counted and is_before else len(between)
-        comma = "," if end and not pattern(lines["parted"]).search(between) else ""
-        apart += f"{between[:at]}{comma}{between[at:]}{one[0]}"
-        end = one.end()
-    return apart + text[end:]
+def _parts(text: str) -> list[str]:
+    """Split a sentence into what may be a line each: at joints, and where the next product begins.
+
+    Where counts stand first it begins with its own, 两个充电宝一个手表, 2 #1 3 #2; else behind the last one.
+    """
+    parts: list[str] = []
+    for part in pattern(DATA["lines"]["parted"]).split(text)[:MAX_PARTS]:
+        atoms = list(pattern(DATA["lines"]["atoms"]).finditer(part))
+        counts_first = atoms and atoms[0]["count"] and not Sentence(part[: atoms[0].start()]).words()
+        one_line, cuts = ("count", "id") if counts_first else ("id", "count"), [0]
+        for one, other in pairwise(atoms):
+            kinds, between = (one.lastgroup, other.lastgroup), Sentence(part[one.end() : other.start()])
+            if kinds != one_line and ("id" in kinds or between.words()):
+                cuts.append(other.start() if counts_first else one.end())
+        parts += [part[start:end] for start, end in pairwise([*cuts, len(part)])]
+    return parts
 
 
 def _line(part: Sentence, shared: int | None) -> Line:
     named, part = part.says("id"), part.without("id", count=1)
     product_id = int(named) if named else None
-    for one in DATA["lines"]["counts"]:
-        if count := pattern(one).search(part):
-            quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
-            rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
-            pair = found("对|双|pair", count[0]) is not None
-            return Line(None, quantity, product_id, rest.words(), pair)
-    return Line(None, shared, product_id, part.words())
-
-
-def ids(text: str) -> list[int]:
-    """Return the ids of products that are named by id: 商品 3, product 3, #3, and tokens."""
-    return [int(one[one.lastindex or 0]) for one in pattern(SIGNS["id"]).finditer(text)]
+    count = next(filter(None, (found(one, part) for one in DATA["lines"]["counts"])), None)
+    if not count:
+        return Line(None, shared, product_id, part.words())
+    quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
+    rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
+    return Line(None, quantity, product_id, rest.words(), bool(found("对|双|pair", count[0])))

@@ -18,7 +18,7 @@ from assistant.chat.interfaces import Piece, Reply
 from assistant.demo.desk import Decision
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
-from assistant.demo.past import ShopTools, past_calls, valid
+from assistant.demo.past import Tool, past_calls, shop_tools, valid
 from assistant.demo.words import DATA, Voice, clean, pattern, to_traditional, tongue
 from serving.errors import CodedError
 
@@ -45,7 +45,7 @@ class DemoModel:
         question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
         if tongue(text_of(question), None) == "tw":
             await asyncio.to_thread(to_traditional)  # 65 ms at the first such question, beside what else runs
-        decision = decide(messages, ShopTools(tools), self._now())
+        decision = decide(messages, shop_tools(tools), self._now())
         if not isinstance(decision, str):
             yield Reply("", decision, "tool_calls")
             return
@@ -54,7 +54,7 @@ class DemoModel:
         yield Reply(decision, notes=[CodedError("demo_reads_no_files")] if attached(question) else ())
 
 
-def decide(messages: Sequence[Message], tools: ShopTools, now: datetime) -> Decision:
+def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -> Decision:
     """Return the next calls, or the answer: each turn is gone through again, and the last one answered.
 
     A sentence that corrects itself, "2 headphones, no wait, 3", is several, of which the last one counts.

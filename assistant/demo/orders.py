@@ -16,7 +16,7 @@ class Orders(Desk):
     """Makes one decision, about orders too."""
 
     def _unknown(self) -> str:
-        lines, found = self.said.lines, self._find(self.text)
+        lines, found = self.scene.lines, self._find(self.text)
         meant = len(self.before.focus) == 1 if all(line.bare for line in lines) else found
         counts = all(line.quantity for line in lines) or (lines[0].customer and self.text.says("single"))
         named = not found and self.text.says("count_and_name")
@@ -29,8 +29,8 @@ class Orders(Desk):
 
     def _buy(self) -> str:
         """Order what the message names, or do to the order before it what the message says."""
-        given, draft = self.said.lines, list(self.before.draft)
-        match self.said.act:
+        given, draft = self.scene.lines, list(self.before.draft)
+        match self.scene.act:
             case "closed":
                 return self.say("closed", id=self.before.placed_id)
             case "cheaper":
@@ -44,40 +44,47 @@ class Orders(Desk):
                     self.scene.draft = ()
                     return self.say("cancelled")
                 draft = kept
-            case "fill":
-                at = next(n for n, line in enumerate(draft) if not getattr(line, self.before.asked))
-                others = replace(given[0], product_id=None, words="")
-                draft = [(given[0] if n == at else others).changed(line) for n, line in enumerate(draft)]
             case "again":
                 new = [Line(line.customer, line.quantity) for line in given]
                 draft = [one.changed(line) for line in new for one in self.before.placed or draft]
-            case "change":
-                at = len(draft) - 1
-                for line in given:
+            case "fill" | "change":
+                names = [line.customer for line in given if line == Line(line.customer)]
+                if len(names) > 1:
+                    draft = [replace(line, customer=name) for name in names for line in draft]
+                open_ = [n for n, line in enumerate(draft) if not getattr(line, self.before.asked or "words")]
+                at = (*open_, len(draft) - 1)[0] if self.scene.act == "fill" else len(draft) - 1
+                for line in given if len(names) < 2 else ():
                     at = self._change(draft, line, at)
             case "":
                 draft = list(given)
         return self._take(draft)
 
     def _change(self, draft: list[Line], given: Line, at: int) -> int:
-        """Add a line to an order, or change the one of the same product, else that `at`; a name is for all.
+        """Add a line to an order, or change the one of the same product, else that `at`; return which it was.
 
-        Returns which one it was.
+        A mere name is for all, and any name for those without one.
         """
-        if self.text.says("add") and not given.bare:
+        asked = self.before.asked if self.scene.act == "fill" else ""
+        if self.text.says("add") and not (given.bare or asked):
             draft.append(Line(draft[-1].customer).changed(given))
             return len(draft) - 1
         if given.bare and given.quantity and (sign := self.text.first_of(("more", "fewer"))):
             more = given.quantity if sign == "more" else -given.quantity
             given = replace(given, quantity=max((draft[at].quantity or 0) + more, 0))
-        found = [product.id for product in self._named(given)]
-        if not found and pattern(DATA["customers"]["alone"]).fullmatch(given.words):
+        if asked == "product_id" and draft[at].quantity and not found("<N>", self.text.counted()):
+            given = replace(given, quantity=None)  # the article of "the headphones" does not count them
+        ids = [product.id for product in self._named(given)] if asked != "product_id" else []
+        if asked in ("quantity", "customer") and not ids:
+            given = replace(given, words="")
+        elif not asked and not ids and pattern(DATA["customers"]["alone"]).fullmatch(given.words):
             given = Line(given.words, given.quantity)
-        given = replace(given, product_id=found[0]) if len(found) == 1 else given
-        same = [n for n, line in enumerate(draft) if [line.product_id] == found] or [at]
-        for n in range(len(draft)) if given == Line(given.customer) else same[:1]:
-            draft[n] = draft[n].changed(given)
-        return same[0]
+        given = replace(given, product_id=ids[0]) if len(ids) == 1 else given
+        at = next((n for n, line in enumerate(draft) if [line.product_id] == ids), at)
+        for_all = given == Line(given.customer) and all(line.customer for line in draft)
+        for_all |= given.bare and bool(self.text.says("each"))
+        for n, line in enumerate(draft):
+            draft[n] = line.changed(given if n == at or for_all else Line(line.customer or given.customer))
+        return at
 
     def _named(self, line: Line) -> list[Product]:
         """Return the products that a line names for sure: by id, in words, or as the cheapest."""
@@ -97,12 +104,13 @@ class Orders(Desk):
         ready = [one for at in range(len(lines)) for one in self._goods(lines, at)]
         self._show(self._known(line.product_id for line in ready))
         self.scene.draft = tuple(ready)
+        if any(line.product_id not in self.shelf for line in ready):
+            self._look_up(self._known(line.product_id for line in ready), anyway=True)
         for line in ready:
             if not line.quantity:
                 self.scene.asked = "quantity"
-                self._show(self._known([line.product_id]))
                 wrong = self.say("bad_quantity") if line.quantity == 0 else ""
-                return wrong + self._of("ask_quantity", self._item(line.product_id))
+                return wrong + self._answer("ask_quantity", self._known([line.product_id]))
         if nameless := [line for line in ready if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
@@ -159,7 +167,7 @@ class Orders(Desk):
 
     def _quote(self) -> str:
         one = 1 if self.text.says("together") else 0
-        lines = [replace(line, quantity=line.quantity or one) for line in self.said.lines if not line.bare]
+        lines = [replace(line, quantity=line.quantity or one) for line in self.scene.lines if not line.bare]
         named = [(line, self._named(line)) for line in lines if line.quantity]
         if not named or any(len(products) != 1 for _, products in named):
             return self._products()
@@ -196,11 +204,11 @@ class Orders(Desk):
 
     def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
         """Return the calls of a tool that writes, made once in a turn; what was read before them is old."""
-        if not self.tools.has(kind):
+        if kind not in self.tools:
             raise Decided(self.say("not_connected"))
         done = [n for n, call in enumerate(self.calls) if call.kind == kind]
         if not done:
-            raise Decided([] if self.taken_back else [self.tools.call(kind, one)[0] for one in requests])
+            raise Decided([] if self.taken_back else [self.tools[kind].call(one)[0] for one in requests])
         made = [self.calls[n] for n in done[: len(requests)]]
         self.calls = self.calls[done[-1] :]
         self._read()
@@ -208,18 +216,17 @@ class Orders(Desk):
 
     def _refusal(self, call: PastCall) -> str:
         """Say why a call that writes did not do it, or that nobody knows; empty if it did."""
-        what = "purchase" if call.kind == "create_purchase" else "change"
-        key = f"{DATA['outcomes'].get(call.code, 'failed')}_{what}"
-        return self.say(key, **call.params | {"reason": call.reason or None}) if call.code else ""
+        key = f"{call.outcome}_{'purchase' if call.kind == 'create_purchase' else 'change'}"
+        return self.say(key, **call.params | {"reason": call.reason or None}) if call.outcome else ""
 
     def _outcome(self, customer: str | None, call: PastCall) -> str:
         """Say how a purchase ended: with an order and what is left, with a refusal, or nobody knows."""
         orders = valid(Order, call.objects)
-        call.code = call.code or ("" if orders else "unreadable")
+        call.outcome = call.outcome or ("" if orders else "unknown")
         lines = tuple(line for line in self.scene.draft if line.customer == customer)
-        if DATA["outcomes"].get(call.code, "failed" if call.code else "") not in DATA["kinds"]["waiting"]:
+        if call.outcome not in DATA["kinds"]["waiting"]:
             self.scene.draft = tuple(line for line in self.scene.draft if line not in lines)
-        if call.code:
+        if call.outcome:
             return self._refusal(call)
         self.scene.placed, self.scene.placed_id = lines, orders[0].id
         items = orders[0].items[:MAX_ROWS]
@@ -231,7 +238,7 @@ class Orders(Desk):
 
     def _cancel(self) -> str:
         orders = self.text.numbers("order_number") or [self.before.placed_id]
-        if not any(orders) or not self.tools.has("cancel_order"):
+        if not any(orders) or "cancel_order" not in self.tools:
             return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
         calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
         told = zip(orders, calls, strict=False)

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -17,8 +18,7 @@ M = TypeVar("M", bound=BaseModel)
 
 MAX_REASON = 300  # characters of a failure that are shown
 MAX_BROKEN = 50  # brackets in a result that begin no JSON
-TOOLS: dict[str, list[list[str]]] = DATA["tools"]
-OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(TOOLS)})(?:_[0-9a-f]{{8}})?$")
+OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
 
 
 def valid(model: type[M], values: Iterable[object]) -> list[M]:
@@ -50,12 +50,13 @@ class PastCall:
     def __init__(self, call: HistoryCall, result: HistoryMessage | None) -> None:
         offered, text = OFFERED.match(call.function.name), str(result.content) if result else ""
         error = result.error if result else HistoryError(code="interrupted")
-        self.id, self.kind = call.id, offered["kind"] if offered else ""
+        self.kind = offered["kind"] if offered else ""
         self.arguments = next(iter(objects_in(call.function.arguments)[0]), {})
         self.objects, self.whole = objects_in(text)
         if not (error or self.objects or re.search(r"\[\s*\]", text)):
             error = HistoryError(code="unreadable")
         self.code, self.params = (error.code, error.params) if error else ("", {})
+        self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
         marked = len(ERROR.format("")) if result and result.error else 0
         self.reason = re.sub(r"</?tool_result[^>]*>", "", text).strip()[marked:][:MAX_REASON]
 
@@ -72,32 +73,26 @@ def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:
     return made
 
 
-class _Tool(BaseModel):
+class Tool(BaseModel):
+    """A tool that is offered, with the arguments that it takes and needs."""
+
     name: str = Field(validation_alias=AliasPath("function", "name"))
     takes: dict[str, Any] = Field({}, validation_alias=AliasPath("function", "parameters", "properties"))
     needs: set[str] = Field(set(), validation_alias=AliasPath("function", "parameters", "required"))
 
-
-class ShopTools:
-    """The shop's tools among those that are offered: those of the one server that has most of them."""
-
-    def __init__(self, tools: Iterable[object]) -> None:
-        servers: dict[str, dict[str, _Tool]] = {}
-        for tool in valid(_Tool, tools):
-            known = OFFERED.match(tool.name)
-            for shape in map(set, TOOLS[known["kind"]] if known else ()):
-                if known and shape <= tool.takes.keys() and tool.needs <= shape:
-                    servers.setdefault(known["server"], {})[known["kind"]] = tool
-        self._tools = max(servers.values(), key=len, default={})
-
-    def has(self, kind: str) -> bool:
-        """Whether the tool is offered."""
-        return kind in self._tools
-
-    def call(self, kind: str, arguments: Mapping[str, Any]) -> tuple[ToolRequest, dict[str, Any]]:
+    def call(self, arguments: Mapping[str, Any]) -> tuple[ToolRequest, dict[str, Any]]:
         """Return a call of the tool and its arguments: those that the schema has and that are not None."""
-        tool = self._tools[kind]
-        given = {key: value for key, value in arguments.items() if value is not None}
-        given = {"input_data": given} if "input_data" in tool.takes else given
-        given = {key: value for key, value in given.items() if key in tool.takes}
-        return ToolRequest(tool.name, json.dumps(given, ensure_ascii=False)), given
+        known = {"input_data": arguments} if "input_data" in self.takes else arguments
+        given = {key: value for key, value in known.items() if key in self.takes and value is not None}
+        return ToolRequest(self.name, json.dumps(given, ensure_ascii=False)), given
+
+
+def shop_tools(offered: Iterable[object]) -> dict[str, Tool]:
+    """Return the shop's tools by kind: those of the one server that offers most of them."""
+    servers: dict[str, dict[str, Tool]] = defaultdict(dict)
+    for tool in valid(Tool, offered):
+        known = OFFERED.match(tool.name)
+        shapes = map(set, DATA["tools"][known["kind"]] if known else ())
+        if known and any(tool.needs <= shape <= tool.takes.keys() for shape in shapes):
+            servers[known["server"]][known["kind"]] = tool
+    return max(servers.values(), key=len, default={})

@@ -6,9 +6,10 @@ import string
 import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from functools import cache, lru_cache, reduce
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,17 +18,17 @@ from opencc import OpenCC
 from models import MAX_QUANTITY
 
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
+Instead = str | Callable[[re.Match[str]], str]
 
 MAX_TEXT = 500  # characters of a sentence that are read
 MAX_KEPT = 20_000  # searches and readings that are kept
 MAX_DAYS = 3650  # that are looked back
 MAX_CELL = 60  # characters of a text in a table
-ISO_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
 NUMBERS: dict[str, int] = DATA["numbers"]
 PARTS: dict[str, str] = DATA["parts"] | {
     "W": "|".join(sorted(filter(str.isascii, NUMBERS), key=len)[::-1]),
-    "SPANS": "|".join(span[0] for span in DATA["periods"]["spans"]),
+    "SPANS": "|".join(span[0] for span in DATA["spans"]),
     "MONEY": "|".join(bound[2] for bound in DATA["money"]["bounds"]),
 }
 SIGNS = {
@@ -74,36 +75,35 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
     """Return the language of a message; of a bare name or number that of the turn before."""
     text = clean(text)
     english = pattern(rf"\b(?:{DATA['english']})\b").findall(text)
-    if not pattern("[<CJK>]").search(text):
+    if not pattern("<CJK>").search(text):
         return "en" if english else before or ("en" if re.search("[a-zA-Z]", text) else "zh")
     if len(english) > 1 or text.startswith((*english[:1],)):
         return "en"
     return "zh" if fold(text) == text.replace("’", "'") else "tw"
 
 
-def number(text: str) -> float | None:
-    """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; None if it is no number."""
-    text = text.strip().lower().replace(",", "")
-    if digits := re.fullmatch(r"(-?[0-9]+(?:\.[0-9]+)?)\s?([k百千万]?)", text):
-        return float(digits[1]) * NUMBERS.get(digits[2], 1)
-    words = re.split(r"[\s-]+", text) if text.isascii() else list(text)
-    if not text or not all(word in NUMBERS for word in words):
-        return None
-    values = [NUMBERS[word] for word in words]
+def number(text: str) -> float:
+    """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
+    words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
+    known = NUMBERS | {word: float(word) for word in words if word[-1] in string.digits}
+    if not all(word in known for word in words):
+        return 0
+    values = [known[word] for word in words]
+    if any(0 < one < 10 and 0 < other < 10 for one, other in pairwise(values)):
+        return 0  # 两三 is two or three
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
-        values.append(values[-2] // 10)  # 一千五 is 1500
+        values.append(values[-2] / 10)  # 一千五 is 1500
+    return _together(values)
 
-    return float(_together(values))
 
-
-def _together(values: list[int]) -> int:
+def _together(values: list[float]) -> float:
     at = values.index(max(values)) if values else 0
     return (_together(values[:at]) or 1) * values[at] + _together(values[at + 1 :]) if values else 0
 
 
 def pieces(text: str) -> int:
     """Parse a number of pieces; 0 if it cannot be ordered."""
-    value = number(text) or 0
+    value = number(text)
     return int(value) if 1 <= value <= MAX_QUANTITY and value == int(value) else 0
 
 
@@ -116,14 +116,19 @@ class Sentence(str):
         return said[said.lastindex or 0] if said else ""
 
     def numbers(self, sign: str) -> list[int]:
-        """Return the numbers in what one of the expressions for something names."""
-        return [int(one) for one in re.findall("[0-9]+", self.says(sign))]
+        """Return the numbers in what the expressions for something name."""
+        named = [one[one.lastindex or 0] for one in pattern(SIGNS[sign]).finditer(self)]
+        return [int(one) for one in re.findall("[0-9]+", " ".join(named))]
+
+    def rows(self, table: str) -> list[list[Any]]:
+        """Return the rows of a table whose expression it says."""
+        return [row for row in DATA[table] if found(row[0], self)]
 
     def first_of(self, names: Iterable[str], prefix: str = "") -> str:
         """Return the first of the signs that it says; empty for none."""
         return next((name for name in names if self.says(prefix + name)), "")
 
-    def without(self, name: str, instead: str = " ", count: int = 0) -> "Sentence":
+    def without(self, name: str, instead: Instead = " ", count: int = 0) -> "Sentence":
         """Return it with something else for each of the expressions for this, or the first `count`."""
         return Sentence(pattern(SIGNS[name]).sub(instead, self, count))
 
@@ -137,8 +142,8 @@ class Sentence(str):
         known = DATA["money"]
         no_price = found(known["counting"], self) and not found(known["money"], self)  # less than 20 left
         for low, high, prices in () if no_price else known["bounds"]:
-            named = found(prices, ISO_DATE.sub(" ", self))
-            values = [number(one) or 0 for one in named.groups() if one] if named else [-1]
+            named = found(prices, pattern("<DATE>").sub(" ", self))
+            values = [number(one) for one in named.groups() if one] if named else [-1]
             if min(values) >= 0:
                 return min(values) * low if low else None, max(values) * high if high else None
         return None, None
@@ -148,11 +153,11 @@ class Sentence(str):
         group = self.says("ordinal").lower()
         return DATA["ordinals"].get(group) or pieces(group)
 
-    def period(self, today: date) -> tuple[str, str | None] | None:
-        """Return the first and the last day that are meant, as ISO dates, or None; no last one: until now."""
-        known = DATA["periods"]
-        if dates := ISO_DATE.findall(self):
-            return min(dates), None if len(dates) == 1 and found(known["open_end"], self) else max(dates)
+    def period(self, today: date) -> tuple[str | None, str | None]:
+        """Return the first and the last day that are meant, as ISO dates; None for no bound."""
+        if dates := pattern("<DATE>").findall(self):
+            is_open = len(dates) == 1 and found(DATA["lines"]["open_end"], self)
+            return min(dates), None if is_open else max(dates)
         if days := self.says("days"):
             return (today - timedelta(min(pieces(days), MAX_DAYS))).isoformat(), None
 
@@ -162,11 +167,11 @@ class Sentence(str):
             months = today.year * 12 + (today.month - 1 - back if unit == "month" else -12 * back)
             return date(months // 12, months % 12 + 1, 1)
 
-        for _, unit, back in (span for span in known["spans"] if found(span[0], self)):
+        for _, unit, back in self.rows("spans"):
             ago = back if back >= 0 else (today.month + back) % 12  # -11 is November
-            until = start(unit, ago - 1) - timedelta(1) if ago else None
-            return start(unit, ago).isoformat(), until.isoformat() if until else None
-        return None
+            last = (start(unit, ago - 1) - timedelta(1)).isoformat() if ago else None
+            return start(unit, ago).isoformat(), last
+        return None, None
 
     @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
     def words(self) -> str:
@@ -176,15 +181,6 @@ class Sentence(str):
             text = " ".join(pattern(one).sub(" ", text).split())  # a row of blanks is searched from each on
         kept = (word.strip(".'-") for word in re.findall(r"[\w'.%-]*[^\W_][\w'.%-]*", text))
         return " ".join(word for word in kept if not re.fullmatch(r"[-0-9.]*[k百千万]?", word))
-
-    def uses(self) -> str:
-        """Return what may be wanted for the uses that it names."""
-        return " ".join(wanted for asked, wanted in DATA["uses"].items() if found(asked, self))
-
-    def fact(self) -> tuple[re.Pattern[str], re.Pattern[str]] | None:
-        """Return how the fact that is asked for is named, and how a description tells it."""
-        facts = ((pattern(f"(?<![a-z])(?:{asked})(?![a-z])"), told) for asked, told in DATA["facts"].items())
-        return next(((named, pattern(told)) for named, told in facts if named.search(self)), None)
 
 
 class Voice(string.Formatter):
@@ -213,8 +209,8 @@ class Voice(string.Formatter):
             text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
         return f"\n\n{text}" if text and spec == "below" else text
 
-    def examples(self, said: str = "", count: int = 8) -> list[str]:
-        """Return what can be asked, first what is nearest to what was said."""
+    def examples(self, said: str, count: int) -> list[str]:
+        """Return what its greeting says that can be asked, first what is nearest to what was said."""
         pairs = {said[at : at + 2].lower() for at in range(len(said) - 1)}
-        known = self("can_ask").split(" | ")
+        known = self("hello").split("\n- ")[1:]
         return sorted(known, key=lambda one: -sum(pair in fold(one).lower() for pair in pairs))[:count]

@@ -10,7 +10,7 @@ import pytest
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Piece, ToolResult
 from assistant.demo.model import DemoModel, decide
-from assistant.demo.past import ShopTools
+from assistant.demo.past import shop_tools
 from tests.support.fake_shop import (
     ARGUMENTS,
     CATALOGUE,
@@ -321,7 +321,7 @@ def steps(sentence: str) -> int:
     asked: list[Message] = [{"role": "user", "content": sentence}]
     sys.setprofile(counted)
     try:
-        decide(asked, ShopTools(shop.tools), datetime(2026, 11, 21, tzinfo=UTC))
+        decide(asked, shop_tools(shop.tools), datetime(2026, 11, 21, tzinfo=UTC))
     finally:
         sys.setprofile(None)
     return count
