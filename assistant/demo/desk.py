@@ -195,7 +195,7 @@ class Desk:
         return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
-        asked, told = (self.like.rows("facts") or [("$", "$")])[0]
+        asked, told = (self.like.rows("facts") or [["$", "$"]])[0]
         rest = Sentence(pattern(asked).sub(" ", self.text)).counted()
         found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
         found = found or self._find(self.text) or []

@@ -94,7 +94,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
         lines = [Line(product_id=int(alone[1]))]
-    elif scene.asked == "customer" and goal == "unknown" and lines[0].customer is lines[0].quantity is None:
+    elif scene.asked == "customer" and goal == "unknown" and not (lines[0].customer or known["counted"]):
         name = pattern(DATA["customers"]["introduction"]).sub("", text)
         lines = [Line(name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME] or None)]
     elif corrects and scene.draft and (alone := pattern(DATA["customers"]["alone"]).fullmatch(text)):
