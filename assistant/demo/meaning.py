@@ -90,7 +90,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {"limited": text.budget() != (None, None), "counting": found("<N>", text)}
     known |= {"ordering": text.counted().says("buy")}
     known["fact"] = text.rows("facts") if scene.asked != "product_id" else ()
-    goal = _first("goals", text, known, lines)
+    goal = _first("goals", text, _true(known, lines))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
         lines = [Line(product_id=int(alone[1]))]
@@ -104,21 +104,26 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     if goal in ("unknown", scene.goal) and text.says("follow") and scene.goal in DATA["kinds"]["followed"]:
         return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
-    act = _first("acts", text, known | {f"is_{goal}": True, "words": rest.words()}, lines)
+    known |= {f"is_{goal}": True, "words": rest.words()}
+    act = _first("acts", text, _true(known, lines))
     return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
-def _first(table: str, text: Sentence, known: dict[str, Any], lines: list[Line]) -> str:
+@lru_cache(MAX_KEPT)
+def _first(table: str, text: Sentence, known: frozenset[str]) -> str:
     """Return the first name of a table of the data file all of whose signs hold; empty for none."""
-    known |= {"customer": lines[0].customer, "counted": lines[0].quantity is not None}
-    known["goods"] = not all(line.bare for line in lines)
 
     def holds(sign: str) -> bool:
         name = sign.removeprefix("-")
-        says = known[name] if name in known else name in DATA["signs"] and text.says(name)
-        return bool(says) == (name == sign)
+        return (name in known or bool(name in DATA["signs"] and text.says(name))) == (name == sign)
 
     return next((name for name, signs in DATA[table] if all(map(holds, signs.split()))), "")
+
+
+def _true(known: dict[str, Any], lines: list[Line]) -> frozenset[str]:
+    known |= {"customer": lines[0].customer, "counted": lines[0].quantity is not None}
+    known["goods"] = not all(line.bare for line in lines)
+    return frozenset(name for name, value in known.items() if value)
 
 
 @lru_cache(MAX_KEPT)

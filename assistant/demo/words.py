@@ -58,6 +58,7 @@ def found(part: str, text: str) -> re.Match[str] | None:
     return pattern(part).search(text)
 
 
+@lru_cache(MAX_KEPT)
 def clean(text: str) -> str:
     """Normalise to NFKC; remove NUL, surrogates, what marks are made of, and repeated punctuation."""
     text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
@@ -132,6 +133,7 @@ class Sentence(str):
         """Return it with something else for each of the expressions for this, or the first `count`."""
         return Sentence(pattern(SIGNS[name]).sub(instead, self, count))
 
+    @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
     def counted(self) -> "Sentence":
         """Write dozens, a pair and single pieces with numbers: 一打 is 12个, 买个 is 买1个."""
         text = reduce(lambda text, one: pattern(one[0]).sub(one[1], text), DATA["counted"], str(self))
@@ -173,7 +175,7 @@ class Sentence(str):
             return start(unit, ago).isoformat(), last
         return None, None
 
-    @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
+    @lru_cache(MAX_KEPT)  # noqa: B019
     def words(self) -> str:
         """Return the words that may describe a product: no words of asking, no numbers."""
         text = str(self)
