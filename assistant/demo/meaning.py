@@ -87,6 +87,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
     known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, "asks": "?" in message}
     known |= {"corrects": corrects, "one_waits": len(scene.draft) == 1, "use": text.rows("uses")}
+    known["elsewhere"] = scene.focus and not {line.product_id for line in scene.draft} & {*scene.focus}
     known |= {"limited": text.budget() != (None, None), "counting": found("<N>", text)}
     known |= {"ordering": text.counted().says("buy")}
     known["fact"] = text.rows("facts") if scene.asked != "product_id" else ()
@@ -203,4 +204,5 @@ def _line(part: Sentence, shared: int | None) -> Line:
         return Line(None, shared, product_id, part.words())
     quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
     rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
+    quantity = 0 if found(DATA["lines"]["shares"], rest) else quantity  # 3 watches: 2 for Tom
     return Line(None, quantity, product_id, rest.words(), bool(found("对|双|pair", count[0])))

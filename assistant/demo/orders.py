@@ -36,7 +36,12 @@ class Orders(Desk):
             case "cheaper":
                 return self._cheaper(draft)
             case "quote":
+                self.scene.asked = self.before.asked
                 return self._basket("quote", draft)
+            case "which":
+                return self._several(
+                    "any_product", self._known(line.product_id for line in draft)
+                ) + self.say("ask_product")
             case "remove":
                 gone = {product.id for line in given for product in self._named(line)}
                 kept = [line for line in draft if line.product_id not in gone]
@@ -71,8 +76,6 @@ class Orders(Desk):
         if given.bare and given.quantity and (sign := self.text.first_of(("more", "fewer"))):
             more = given.quantity if sign == "more" else -given.quantity
             given = replace(given, quantity=max((draft[at].quantity or 0) + more, 0))
-        if asked == "product_id" and draft[at].quantity and not found("<N>", self.text.counted()):
-            given = replace(given, quantity=None)  # the article of "the headphones" does not count them
         ids = [product.id for product in self._named(given)] if asked != "product_id" else []
         if asked in ("quantity", "customer") and not ids:
             given = replace(given, words="")
@@ -82,8 +85,10 @@ class Orders(Desk):
         at = next((n for n, line in enumerate(draft) if [line.product_id] == ids), at)
         for_all = given == Line(given.customer) and all(line.customer for line in draft)
         for_all |= given.bare and bool(self.text.says("each"))
+        meant = [n for n, line in enumerate(draft) if for_all and str(line.customer) in self.message]
         for n, line in enumerate(draft):
-            draft[n] = line.changed(given if n == at or for_all else Line(line.customer or given.customer))
+            is_meant = n in meant if meant else for_all or n == at
+            draft[n] = line.changed(given if is_meant else Line(line.customer or given.customer))
         return at
 
     def _named(self, line: Line) -> list[Product]:
