@@ -39,9 +39,7 @@ class Orders(Desk):
                 self.scene.asked = self.before.asked
                 return self._basket("quote", draft)
             case "which":
-                return self._several(
-                    "any_product", self._known(line.product_id for line in draft)
-                ) + self.say("ask_product")
+                return self._several("which", self._known(line.product_id for line in draft))
             case "remove":
                 gone = {product.id for line in given for product in self._named(line)}
                 kept = [line for line in draft if line.product_id not in gone]
@@ -52,24 +50,23 @@ class Orders(Desk):
             case "again":
                 new = [Line(line.customer, line.quantity) for line in given]
                 draft = [one.changed(line) for line in new for one in self.before.placed or draft]
-            case "fill" | "change":
-                names = [line.customer for line in given if line == Line(line.customer)]
-                if len(names) > 1:
-                    draft = [replace(line, customer=name) for name in names for line in draft]
-                open_ = [n for n, line in enumerate(draft) if not getattr(line, self.before.asked or "words")]
-                at = (*open_, len(draft) - 1)[0] if self.scene.act == "fill" else len(draft) - 1
-                for line in given if len(names) < 2 else ():
-                    at = self._change(draft, line, at)
+            case "fill" | "change" if len(given) > 1 and all(line == Line(line.customer) for line in given):
+                draft = [replace(line, customer=one.customer) for one in given for line in draft]
+            case "fill" | "change" as act:
+                asked = self.before.asked if act == "fill" else ""
+                lacking = (n for n, line in enumerate(draft) if asked and not getattr(line, asked))
+                at = next(lacking, len(draft) - 1)
+                for line in given:
+                    at = self._change(draft, line, at, asked)
             case "":
                 draft = list(given)
         return self._take(draft)
 
-    def _change(self, draft: list[Line], given: Line, at: int) -> int:
+    def _change(self, draft: list[Line], given: Line, at: int, asked: str) -> int:
         """Add a line to an order, or change the one of the same product, else that `at`; return which it was.
 
         A mere name is for all, and any name for those without one.
         """
-        asked = self.before.asked if self.scene.act == "fill" else ""
         if self.text.says("add") and not (given.bare or asked):
             draft.append(Line(draft[-1].customer).changed(given))
             return len(draft) - 1
@@ -107,10 +104,11 @@ class Orders(Desk):
             lines = [replace(lines[0], quantity=lines[0].quantity or 1, product_id=one) for one in there]
         self._ask("get_products", *(one for line in lines for one in queries(line.words)), anyway=True)
         ready = [one for at in range(len(lines)) for one in self._goods(lines, at)]
-        self._show(self._known(line.product_id for line in ready))
+        goods = self._known(line.product_id for line in ready)
+        self._show(goods)
         self.scene.draft = tuple(ready)
-        if any(line.product_id not in self.shelf for line in ready):
-            self._look_up(self._known(line.product_id for line in ready), anyway=True)
+        if any(one.id not in self.shelf for one in goods):
+            self._look_up(goods, anyway=True)  # for their names
         for line in ready:
             if not line.quantity:
                 self.scene.asked = "quantity"

@@ -6,7 +6,7 @@ import string
 import tomllib
 import unicodedata
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache, lru_cache, reduce
 from itertools import pairwise
@@ -18,7 +18,6 @@ from opencc import OpenCC
 from models import MAX_QUANTITY
 
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
-Instead = str | Callable[[re.Match[str]], str]
 
 MAX_TEXT = 500  # characters of a sentence that are read
 MAX_KEPT = 20_000  # searches and readings that are kept
@@ -129,7 +128,7 @@ class Sentence(str):
         """Return the first of the signs that it says; empty for none."""
         return next((name for name in names if self.says(prefix + name)), "")
 
-    def without(self, name: str, instead: Instead = " ", count: int = 0) -> "Sentence":
+    def without(self, name: str, instead: Any = " ", count: int = 0) -> "Sentence":
         """Return it with something else for each of the expressions for this, or the first `count`."""
         return Sentence(pattern(SIGNS[name]).sub(instead, self, count))
 
