@@ -17,9 +17,15 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.support.asgi import serve
+from tests.support.processes import Spawn, free_port
+from tests.support.proxies import nginx
 from tests.support.suite import Suite
 
 pytestmark = pytest.mark.anyio
+
+BELOW_A_PREFIX = """server {{ listen 127.0.0.1:{front}; location /shop/ {{ {pass_on}
+    proxy_set_header Host $http_host; proxy_set_header X-Forwarded-For $remote_addr;
+    proxy_set_header X-Forwarded-Prefix /shop; }} }}"""
 
 
 class Collector:
@@ -70,8 +76,8 @@ async def traced(folder: Path, **more: str) -> AsyncIterator[tuple[Suite, Collec
             await anyio.to_thread.run_sync(suite.stop)
 
 
-async def ask(suite: Suite, trace: str, **front: str) -> None:
-    async with httpx.AsyncClient(base_url=suite.url, timeout=60) as http:
+async def ask(suite: Suite, trace: str, at: str = "", **front: str) -> None:
+    async with httpx.AsyncClient(base_url=at or suite.url, timeout=60) as http:
         while (await http.get("/api/tools")).json()["tools"] == []:  # noqa: ASYNC110  as a page polls
             await anyio.sleep(0.05)
         body = {"message": "给小明买两个充电宝", "history": []}
@@ -106,6 +112,31 @@ async def test_a_question_is_one_trace_from_the_page_to_the_database(tmp_path: P
     line, prefixed_line = (line for line in lines if "订单" in line["message"])
     assert (line["trace_id"], prefixed_line["trace_id"]) == (trace, behind)
     assert re.fullmatch(r"订单 1：客户 [0-9a-f]{12}，合计 598.0 元，键 \S+", line["message"])
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("rest", ["/", ""], ids=["stripped", "kept"])
+async def test_a_trace_goes_through_nginx_and_a_path_prefix(tmp_path: Path, spawn: Spawn, rest: str) -> None:
+    trace, front = "ba" * 16, free_port()
+    async with traced(tmp_path, TRUSTED_PROXIES="127.0.0.1") as (suite, collector):
+        pass_on = f"proxy_pass http://127.0.0.1:{suite.web}{rest};"
+        proxy = nginx(spawn, BELOW_A_PREFIX.format(front=front, pass_on=pass_on))
+        shop = f"http://127.0.0.1:{front}/shop"
+        await anyio.to_thread.run_sync(proxy.wait_until_up, f"{shop}/healthz")
+        await ask(suite, "aa" * 16)
+        await ask(suite, trace, at=shop)
+        async with httpx.AsyncClient() as http:
+            odd = await http.get(f"{shop}/api/nothing", headers={"traceparent": f"00-{trace}-{'1' * 16}-01"})
+        with anyio.fail_after(60):
+            while not (way := collector.way("aa" * 16, "shop purchase")) or way[-1][0] != "web":  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+            while len(prefixed := collector.way(trace, "shop purchase")) < len(way):  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+        logged = suite.logs()
+    assert prefixed == way
+    assert (odd.status_code, odd.json()["traceId"]) == (404, trace)
+    lines = [json.loads(line) for line in logged.splitlines() if trace in line]
+    assert [line["message"] for line in lines if line["message"].startswith("订单 2：")]
 
 
 async def test_a_failure_names_its_trace(tmp_path: Path) -> None:

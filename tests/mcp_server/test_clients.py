@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import re
 import subprocess
 import sys
@@ -18,12 +17,10 @@ import pytest
 from tests.mcp_server.stand_ins import NAMES, TWO_BUDS
 from tests.support.processes import ROOT, require
 from tests.support.suite import Suite
+from tests.world.clients.installed import SYSTEM
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(400)]
 
-SYSTEM = (
-    f"{platform.system().lower()}-{ {'x86_64': 'x64', 'aarch64': 'arm64'}.get(platform.machine(), 'arm64') }"
-)
 PACKAGES = {
     f"node-{SYSTEM}": "22.23.3",  # Inspector wants 22.19 or newer, whatever the machine has
     "@modelcontextprotocol/inspector": "2.12.0",

@@ -24,16 +24,30 @@ def is_open(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+class Pooler:
+    """One PgBouncer, which has so many connections of a database for all transactions."""
+
+    def __init__(self, url: str, spawn: Spawn, connections: int = 2) -> None:
+        address, _, database = url.rpartition("/")
+        self._spawn, self._port = spawn, free_port()
+        server = address.rpartition(":")[2]
+        self._file = spawn.folder / "pgbouncer.ini"
+        self._file.write_text(CONFIGURATION.format(server=server, port=self._port, connections=connections))
+        self.url = f"postgresql://shop@127.0.0.1:{self._port}/{database}"
+        self.start()
+
+    def start(self) -> None:
+        is_root = sys.platform != "win32" and os.geteuid() == 0  # as whom it does not run
+        as_user = ["-u", "postgres"] if is_root else []
+        self._process = self._spawn.program(require("pgbouncer"), str(self._file), "-q", *as_user).process
+        while not is_open(self._port):
+            assert self._process.poll() is None, "PgBouncer has ended"
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.wait()
+
+
 def pooled(url: str, spawn: Spawn, connections: int = 2) -> str:
-    """Return where a database is behind PgBouncer, which has so many connections for all transactions."""
-    address, _, database = url.rpartition("/")
-    file, port = spawn.folder / "pgbouncer.ini", free_port()
-    file.write_text(
-        CONFIGURATION.format(server=address.rpartition(":")[2], port=port, connections=connections)
-    )
-    is_root = sys.platform != "win32" and os.geteuid() == 0  # as whom it does not run
-    as_user = ["-u", "postgres"] if is_root else []
-    process = spawn.program(require("pgbouncer"), str(file), "-q", *as_user).process
-    while not is_open(port):
-        assert process.poll() is None, "PgBouncer has ended"
-    return f"postgresql://shop@127.0.0.1:{port}/{database}"
+    """Return where a database is behind PgBouncer."""
+    return Pooler(url, spawn, connections).url

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,8 @@ PACKAGES: dict[str, Any] = tomllib.loads(
     Path(__file__).with_name("packages.toml").read_text(encoding="utf-8")
 )
 BIN = "Scripts" if sys.platform == "win32" else "bin"
+MACHINE = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), "arm64")
+SYSTEM = f"{platform.system().lower()}-{MACHINE}"  # as npm's packages of Node are named
 
 
 def python_environment(name: str) -> Path:
@@ -38,6 +41,11 @@ def npm_package(name: str) -> Path:
     package = f"{name}@{PACKAGES['npm'][name]}"
     options = ["--no-audit", "--no-fund", "--ignore-scripts", "--cache", ".npm"]
     return _made(name, [package], [require("npm"), "install", *options, package]) / "node_modules" / name
+
+
+def node() -> Path:
+    """Return a Node that is newer than many a machine's."""
+    return npm_package(f"node-{SYSTEM}") / "bin" / "node"
 
 
 def _made(name: str, packages: list[str], *commands: list[str]) -> Path:
