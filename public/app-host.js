@@ -111,6 +111,7 @@ export class AppHost {
 		else if (method === "ui/notifications/initialized" && !this.isReady) {
 			this.isReady = true;
 			this.card.begin((about, what) => this.tell(about, what));
+			this.#beat();
 		} else if (method === "ui/notifications/size-changed") this.#resize(params?.height);
 	}
 

@@ -82,6 +82,23 @@ function drawMessage(message) {
 	return box;
 }
 
+/** Links that add a server to other clients, without anything secret. @param {Server} server */
+function installLinks({name, url, transport}) {
+	if (!/^https?:/.test(url) || !URL.canParse(url)) return null;
+	const entry = {url: new URL(url).href}; // in ASCII
+	const type = transport === "sse" ? "sse" : "http";
+	/** @type {[string, string, string][]} */
+	const clients = [
+		["Cursor", "https://cursor.com/en/install-mcp", btoa(JSON.stringify(entry))],
+		["VS Code", "https://insiders.vscode.dev/redirect/mcp/install", JSON.stringify({type, ...entry})],
+	];
+	const links = clients.map(([client, address, config]) => {
+		const href = `${address}?${new URLSearchParams({name, config})}`;
+		return [h("a", attr({href, target: "_blank", rel: "noopener noreferrer"}), client), " "];
+	});
+	return h("span", links.flat());
+}
+
 class ServerPage {
 	#last = 0;
 	#seen = "";
@@ -190,6 +207,7 @@ class ServerPage {
 		const facts = {
 			way_state: [t(status), failureText(looked)].filter(Boolean).join(" · "),
 			transport: `${transport} · ${url}`,
+			addElsewhere: installLinks(looked),
 			era: era && `${protocolVersion} · ${era}`,
 			version,
 			capabilities:

@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
-from playwright.sync_api import Locator, Request, expect
+from playwright.sync_api import Locator, Request, Route, expect
 
-from tests.support.page_apps import app, offered, replace_app
+from tests.support.page_apps import KIND, app, offered, replace_app
 from tests.support.page_browser import Open, Shown
 from tests.support.suite import Suite
 
@@ -28,6 +28,20 @@ say("END");
 """
 
 
+# What a server may say instead of an app, and what its card says then.
+NAME = "https://a{}.example.com"
+DECLARED = [
+    ({"mimeType": "text/html"}, "这个界面无法显示"),
+    ({"text": ""}, "这个界面无法显示"),
+    ({"text": "x" * (8 * 2**20 + 1)}, "这个界面无法显示"),
+    ({"ui": {"csp": {"connectDomains": [NAME.format(n) for n in range(10_000)]}}}, NAME.format(19)),
+    ({"ui": {"csp": {"frameDomains": [NAME.format("x" * 300), NAME.format("; script-src *")]}}}, "界面"),
+    ({"ui": {"csp": {"connectDomains": ["*", f"{NAME.format(1)}\n", {}, "https://127.0.0.1"]}}}, "界面"),
+    ({"ui": {"csp": "*", "permissions": {"camera": {}}, "domain": "evil.example"}}, "界面"),
+    ({"ui": []}, "界面"),
+]
+
+
 @pytest.fixture
 def shown(shop: Suite, open_page: Open) -> Shown:
     return open_page(shop.url)
@@ -41,6 +55,28 @@ def begun(shown: Shown, at: str, script: str) -> Locator:
     shown.button("显示界面").click()
     scripts.append("")  # of those that follow
     return app(shown).locator("body")
+
+
+def test_what_a_server_declares_is_bounded_before_anybody_is_asked(shop: Suite, shown: Shown) -> None:
+    said: dict[str, Any] = {}
+
+    def answer(route: Route) -> None:
+        content = {"uri": "ui://x", "mimeType": KIND, "text": "<p>", **said}
+        route.fulfill(json={"uri": "ui://x", "contents": [content]})
+
+    shown.page.route("**/api/read-resource", answer)
+    said.update(DECLARED[0][0])
+    offered(shown)
+    for number, (given, shows) in enumerate(DECLARED):
+        said.clear()
+        said.update(given)
+        if number:
+            shown.reload()
+        box = shown.page.locator(".app-box")
+        expect(box).to_contain_text(shows)
+        reached = box.locator("p").nth(1).all_inner_texts()
+        assert len(reached) == (shows.startswith("https")), given
+        assert not reached or len(reached[0].split()) == 20
 
 
 def test_an_app_is_told_of_another_theme_and_of_the_whole_window(shop: Suite, shown: Shown) -> None:

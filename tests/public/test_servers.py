@@ -1,10 +1,12 @@
 """Servers added, edited and removed in the page, which writes them into `mcp.json`."""
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from anyio.from_thread import start_blocking_portal
 from playwright.sync_api import Page, expect
@@ -119,6 +121,13 @@ def test_a_servers_page_shows_the_calls_as_they_pass(open_page: Open, tmp_path: 
         page.get_by_role("button", name="管理 shop").click()
         dialog = page.get_by_role("dialog", name="shop 的细节")
         expect(dialog).to_contain_text("prompts, resources, tools")
+        links = {
+            name: parse_qs(urlsplit(dialog.get_by_role("link", name=name).get_attribute("href") or "").query)
+            for name in ("Cursor", "VS Code")
+        }
+        entry = {"url": entries(tmp_path)["shop"]["url"]}
+        assert json.loads(b64decode(links["Cursor"]["config"][0])) == entry
+        assert json.loads(links["VS Code"]["config"][0]) == {"type": "http", **entry}
         calls = dialog.locator(".wire", has_text="tools/call")
         dialog.get_by_role("searchbox").fill("tools/call")
         expect(dialog.locator(".wire").and_(page.locator(":not(:has-text('tools/call'))"))).to_have_count(0)
