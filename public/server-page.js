@@ -94,9 +94,9 @@ function installLinks({name, url, transport}) {
 	];
 	const links = clients.map(([client, address, config]) => {
 		const href = `${address}?${new URLSearchParams({name, config})}`;
-		return [h("a", attr({href, target: "_blank", rel: "noopener noreferrer"}), client), " "];
+		return [" · ", h("a", attr({href, target: "_blank", rel: "noopener noreferrer"}), client)];
 	});
-	return h("span", links.flat());
+	return h("span", links.flat().slice(1));
 }
 
 class ServerPage {

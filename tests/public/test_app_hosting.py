@@ -30,7 +30,7 @@ say("END");
 
 # What a server may say instead of an app, and what its card says then.
 NAME = "https://a{}.example.com"
-DECLARED = [
+DECLARED: list[tuple[dict[str, Any], str]] = [
     ({"mimeType": "text/html"}, "这个界面无法显示"),
     ({"text": ""}, "这个界面无法显示"),
     ({"text": "x" * (8 * 2**20 + 1)}, "这个界面无法显示"),
