@@ -15,6 +15,9 @@ from tests.support.engines import remove_postgres
 from tests.support.processes import LONG_RUNS, Spawn
 from tests.support.suite import Suite
 
+if sys.platform == "linux":
+    from tests.support import forked
+
 # Nothing that runs here remembers anything in the user's own folder.
 os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="product-mcp-state-")
 
@@ -34,7 +37,7 @@ settings.load_profile("product-mcp")
 
 def pytest_xdist_auto_num_workers() -> int:
     """Return more workers than cores: half of the time a test waits for a process or a browser."""
-    return (os.cpu_count() or 1) * 3 // 2
+    return (os.cpu_count() or 1) * 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -48,6 +51,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_sessionfinish() -> None:
     """Remove what the tests of this process share, while xdist still waits for it."""
     remove_postgres()
+    if sys.platform == "linux":
+        forked.end()
 
 
 @pytest.fixture(autouse=True)

@@ -71,7 +71,7 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
         serve(shop.app) as shop_url,
         httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=20) as http,
     ):
-        service = spawn("main.py", "--port", str(port), "--owner", env={"API_URL": f"{shop_url}/api"})
+        service = spawn.afresh("main.py", "--port", str(port), "--owner", env={"API_URL": f"{shop_url}/api"})
         await anyio.to_thread.run_sync(service.wait_until_up, f"{base}/healthz")
         session = (await http.post("/mcp", json=HELLO)).headers["mcp-session-id"]
         watch = {"jsonrpc": "2.0", "id": 2, "method": "resources/subscribe"}

@@ -40,7 +40,7 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     command = (sys.executable, "-m", "uvicorn", "web:app", "--port", str(port), "--app-dir", str(ROOT))
     service = spawn.program(*command)
     service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
-    assert httpx.get(f"http://127.0.0.1:{port}/api/status").json()["model"]["demo"]
+    assert httpx.get(f"http://127.0.0.1:{port}/api/status", timeout=30).json()["model"]["demo"]
     assert (state_of(tmp_path) / "web-secret").exists()
 
 
@@ -146,7 +146,7 @@ def test_the_secret_of_approvals_is_kept_between_starts(tmp_path: Path, spawn: S
     secrets = []
     for _ in range(2):
         port = free_port()
-        service = spawn("web.py", "--port", str(port))
+        service = spawn.afresh("web.py", "--port", str(port))
         service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
         service.stop()
         secrets.append((state_of(tmp_path) / "web-secret").read_bytes())

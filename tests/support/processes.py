@@ -4,6 +4,7 @@ import functools
 import itertools
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -18,7 +19,16 @@ from typing import Self
 import httpx
 import pytest
 
+if sys.platform == "linux":
+    from tests.support import forked
+
+    Process = subprocess.Popen[bytes] | forked.Forked
+else:
+    Process = subprocess.Popen[bytes]
+
 ROOT = Path(__file__).parents[2]
+SERVICES = {"api.py", "main.py", "web.py"}
+READ_AT_IMPORT = re.compile("PYTHON|OTEL|TZ|LANG|LC_")  # by the interpreter, or by a library
 OURS = ("API_", "SHOP_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_")
 LONG_RUNS = os.environ.get("LONG_RUNS") == "1"  # set by .ci/run --all: random tests try many times more
 STOP_SECONDS = 10
@@ -79,7 +89,7 @@ def state_of(folder: Path) -> Path:
 class Service:
     """A process, its output in a file, so that a full pipe never blocks it."""
 
-    process: subprocess.Popen[bytes]
+    process: Process
     log: Path
 
     def wait_until_up(self, url: str, seconds: float = 60) -> None:
@@ -114,24 +124,40 @@ class Spawn:
     started: list[Service] = field(default_factory=list)
 
     def __call__(self, file: str, *args: str, env: dict[str, str] | None = None) -> Service:
-        """Start one of our files."""
-        return self.program(sys.executable, str(ROOT / file), *args, env=env)
+        """Start one of our files, on Linux by a fork where it is a service."""
+        command = (str(ROOT / file), *args)
+        if sys.platform == "linux" and file in SERVICES and not any(map(READ_AT_IMPORT.match, env or {})):
+            log = self._log(command[0])
+            return self._kept(forked.start(command, self._environment(env), self.folder, log), log)
+        return self.program(sys.executable, *command, env=env)
 
     def program(self, *command: str, env: dict[str, str] | None = None, cwd: Path | None = None) -> Service:
         """Start any program, without this machine's settings of our services, in `cwd` or the folder."""
-        log = self.folder / f"{Path(command[1]).stem}-{time.monotonic_ns()}.log"
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+        log = self._log(command[1])
         with log.open("wb") as out:
             process = subprocess.Popen(
                 command,
-                env=inherited
-                | {"PYTHONUNBUFFERED": "1", "WEB_STATE_DIR": str(state_of(self.folder))}
-                | (env or {}),
+                env=self._environment(env),
                 cwd=cwd or self.folder,
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
             )
+        return self._kept(process, log)
+
+    def afresh(self, file: str, *args: str, env: dict[str, str] | None = None) -> Service:
+        """Start one of our files as a person does; for tests of the start itself."""
+        return self.program(sys.executable, str(ROOT / file), *args, env=env)
+
+    def _log(self, file: str) -> Path:
+        return self.folder / f"{Path(file).stem}-{time.monotonic_ns()}.log"
+
+    def _environment(self, more: dict[str, str] | None) -> dict[str, str]:
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(OURS)}
+        own = {"PYTHONUNBUFFERED": "1", "WEB_STATE_DIR": str(state_of(self.folder))}
+        return inherited | own | (more or {})
+
+    def _kept(self, process: Process, log: Path) -> Service:
         self.started.append(Service(process, log))
         return self.started[-1]
 

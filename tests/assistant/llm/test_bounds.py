@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from itertools import pairwise
 
 import pytest
@@ -36,7 +36,7 @@ def endless(beginning: str, then: str) -> Response:
     return StreamingResponse(body(), media_type="text/event-stream")
 
 
-ENDLESS = {
+ENDLESS: dict[str, tuple[Response | Callable[[], Response], str]] = {
     "a line": (endless("data: ", "x" * 100_000), "answer_too_large"),
     "an event": (endless("", "data: " + "x" * 100_000 + "\n"), "answer_too_large"),
     "text": (endless("", chunk(content="x" * 100_000)), "answer_too_long"),
@@ -51,9 +51,12 @@ ENDLESS = {
         ),
         "answer_too_long",
     ),
-    "a bomb in a stream": (packed(b"data: " + bytes(100 * MIB)), "answer_too_large"),
-    "a bomb in a document": (packed(b"{" + b" " * 100 * MIB, "application/json"), "answer_too_large"),
-    "a bomb in a refusal": (packed(bytes(100 * MIB), "application/json", 400), "answer_too_large"),
+    "a bomb in a stream": (lambda: packed(b"data: " + bytes(100 * MIB)), "answer_too_large"),
+    "a bomb in a document": (
+        lambda: packed(b"{" + b" " * 100 * MIB, "application/json"),
+        "answer_too_large",
+    ),
+    "a bomb in a refusal": (lambda: packed(bytes(100 * MIB), "application/json", 400), "answer_too_large"),
     "a long refusal": (Response(b" " * 2 * MIB, 401, media_type="application/json"), "answer_too_large"),
     "another encoding": (Response(b"x", headers={"Content-Encoding": "br"}), "answer_encoded"),
 }
@@ -62,7 +65,7 @@ ENDLESS = {
 @pytest.mark.parametrize("what", ENDLESS)
 async def test_an_answer_without_end_is_ended_and_told(what: str) -> None:
     step, code = ENDLESS[what]
-    error = await failure(step)
+    error = await failure(step if isinstance(step, Response) else step())
     assert error.code == code
     assert says(error)
 
@@ -76,12 +79,13 @@ async def test_one_large_chunk_is_read_whole() -> None:
 
 
 async def test_the_cost_of_an_answer_grows_with_its_length_only() -> None:
-    builder = ReplyBuilder("m")
-    for _ in range(200_000):  # a copy of all that came before at each would take minutes
-        list(builder.add({"choices": [{"delta": {"content": "ab ", "reasoning_content": "cd "}}]}))
+    builder = ReplyBuilder("m", max_characters=12_000_000)
+    delta = {"content": "ab " * 100, "reasoning_content": "cd " * 100}
+    for _ in range(20_000):  # a copy of all that came before at each would take minutes
+        list(builder.add({"choices": [{"delta": delta}]}))
     (*_, reply) = [*builder.add({"done": True}), *builder.end()]
     assert isinstance(reply, Reply)
-    assert len(reply.text) == 600_000
+    assert len(reply.text) == 6_000_000
 
 
 async def pieces_of(pieces: list[bytes]) -> AsyncIterator[bytes]:
