@@ -1,6 +1,7 @@
-"""Ten minutes of mixed load through the whole chain, by hand: `python -m benchmarks.soak [MINUTES]`.
+"""Half an hour of mixed load through the whole chain, by hand: `python -m benchmarks.soak [MINUTES]`.
 
-No error but the deliberate ones, memory that stays, and a shop whose books are true at the end.
+Two of each service behind nginx, of which one after another is stopped and started again. No error but the
+deliberate ones, memory that stays, and a shop whose books are true at the end.
 """
 
 import argparse
@@ -18,17 +19,23 @@ from typing import Any
 
 import uvloop
 
+from benchmarks.contenders.guarded_server import APP
 from benchmarks.mcp_wire import HandshakeClient, ModernClient, SseClient
-from benchmarks.services import PLENTY, Service, Stage, stage
-from benchmarks.tool_call import ours
+from benchmarks.pairs import Pairs, pairs
+from benchmarks.services import PLENTY, Stage, stage
 from benchmarks.wire import BadAnswerError, Connection
+from shop.catalog import TUTORIAL
 
-MINUTES = 10.0
+MINUTES = 30.0
 WORKERS = 8
+PAUSE_SECONDS = 0.3  # of a worker between two things, on average
+RESTART_SECONDS = 20.0
+CUT_OFF_SECONDS = 10.0  # after a stop in which clients of before 2026 meet a replica that does not know them
 LOOK_SECONDS = 15.0
-SHARES = {"chat": 4, "purchase": 3, "tool": 4, "mcp": 3, "leave": 2, "too many": 1}
+SHARES = {"chat": 4, "purchase": 3, "asked": 2, "app": 3, "tool": 4, "mcp": 3, "leave": 2, "too many": 1}
 QUESTIONS = ("有哪些商品？", "还有多少库存？", "我预算 1000 元，想要降噪耳机", "按商品汇总一下订单", "谢谢")
 BUYER = "客户甲"
+PRICES = {product.id: float(product.price) for product in TUTORIAL}
 PAGE = 500
 CENT = 0.01
 SHOWN = 1_000  # characters of a log before a traceback
@@ -38,26 +45,64 @@ SHOWN = 1_000  # characters of a log before a traceback
 class Soak:
     """What was done, what went wrong, and what was bought."""
 
-    api: Service
-    mcp: Service
-    web: Service
+    at: Pairs
     done: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
+    cut_off: int = 0  # sessions of before 2026 that ended with their replica
     orders: set[int] = field(default_factory=set)
     dice: random.Random = field(default_factory=lambda: random.Random(8))
 
     async def chat(self) -> None:
         """Ask one question, to the end of the answer."""
-        messages = [{"role": "user", "content": self.dice.choice(QUESTIONS)}]
-        async with Connection.opened(self.web.address) as connection:
-            answer = await connection.ask("POST", "/api/chat/stream", {"messages": messages})
-        if b'"reason": "stop"' not in answer.body:
-            raise BadAnswerError(answer.body[-300:].decode(errors="replace"))
+        await self._turn([{"role": "user", "content": self.dice.choice(QUESTIONS)}], "stop")
+
+    async def asked(self) -> None:
+        """Buy in a chat: approve the call, then say yes or no to the shop's own question."""
+        messages = [{"role": "user", "content": f"帮{BUYER}买 1 个无线蓝牙耳机Pro"}]
+        told = await self._turn(messages, "approval")
+        messages += [data["message"] for name, data in told if name == "message"]
+        approvals = {data["id"]: True for name, data in told if name == "approval"}
+        told = await self._turn(messages, "question", approvals=approvals)
+        action = self.dice.choice(("accept", "decline"))
+        answers = {
+            data["id"]: {"action": action, "content": {}, "state": data["state"]}
+            for name, data in told
+            if name == "question"
+        }
+        told = await self._turn(messages, "stop", approvals=approvals, answers=answers)
+        results = [data for name, data in told if name == "tool_result"]
+        if action == "accept":
+            self.orders.add(json.loads(results[0]["result"])["id"])
+
+    async def _turn(
+        self, messages: list[dict[str, Any]], reason: str, **more: Any
+    ) -> list[tuple[str, dict[str, Any]]]:
+        """Send a conversation as the page does, and return the events. Raises BadAnswerError."""
+        body = {"messages": messages, "answers": {}, **more}
+        async with Connection.opened(self.at.web) as connection:
+            answer = await connection.ask("POST", "/api/chat/stream", body)
+        events = answer.body.decode().replace("\r\n", "\n").split("\n\n")
+        lines = [dict(line.split(": ", 1) for line in event.split("\n") if ": " in line) for event in events]
+        told = [(event["event"], json.loads(event["data"])) for event in lines if "event" in event]
+        if told[-1:] != [("done", {"reason": reason})]:
+            raise BadAnswerError(f"not {reason}: {answer.body[-600:].decode(errors='replace')}")
+        return told
+
+    async def app(self) -> None:
+        """Be the app of a server that wants a token, which is soon over: be read, and call a tool."""
+        async with Connection.opened(self.at.web) as connection:
+            read = await connection.ask("POST", "/api/read-resource", {"server": "board", "uri": APP})
+            body = {"server": "board", "name": "show_board", "args": {}, "app": True}
+            called = (await connection.ask("POST", "/api/call-tool", body)).json()
+        if b"Board" not in read.body or called["isError"]:
+            raise BadAnswerError(f"{read.body!r} {called}")
 
     async def purchase(self) -> None:
-        """Buy through the whole chain, as a program that uses the web service's tools by hand."""
-        items = [{"productId": self.dice.randint(1, 4), "quantity": self.dice.randint(1, 3)}]
-        answer = await self._call("create_purchase", {"input_data": {"customerName": BUYER, "items": items}})
+        """Buy through the whole chain, as the page's form does, with the total that a person has seen."""
+        product, quantity = self.dice.randint(1, 4), self.dice.randint(1, 3)
+        purchase = {"customerName": BUYER, "items": [{"productId": product, "quantity": quantity}]}
+        confirmed = {"total": PRICES[product] * quantity}
+        answer = await self._call("create_purchase", {"input_data": purchase}, confirmed=confirmed)
         if answer["isError"]:
             raise BadAnswerError(answer["result"])
         self.orders.add(json.loads(answer["result"])["id"])
@@ -65,7 +110,8 @@ class Soak:
     async def too_many(self) -> None:
         """Ask for more than there is: the deliberate error."""
         items = [{"productId": 1, "quantity": 1_000_000} for _ in range(20)]
-        answer = await self._call("create_purchase", {"input_data": {"customerName": BUYER, "items": items}})
+        args = {"input_data": {"customerName": BUYER, "items": items}}
+        answer = await self._call("create_purchase", args, confirmed={"total": PRICES[1] * 20_000_000})
         if not answer["isError"] or "库存不足" not in answer["result"]:
             raise BadAnswerError(answer["result"])
 
@@ -78,29 +124,30 @@ class Soak:
     async def mcp_client(self) -> None:
         """Connect as another host does, call, and go."""
         kind = self.dice.choice((ModernClient, HandshakeClient, SseClient))
-        client = await kind.open(self.mcp.address, "get_products")
+        client = await kind.open(self.at.mcp, "get_products")
         for _ in range(3):
             await client.call()
         await client.close()
 
     async def leave(self) -> None:
         """Go away in the middle: of an answer, or of a purchase that must then be whole or not at all."""
-        async with Connection.opened(self.web.address) as connection:
+        async with Connection.opened(self.at.web) as connection:
             if self.dice.random() < 0.5:
                 messages = [{"role": "user", "content": QUESTIONS[0]}]
                 await connection.start("POST", "/api/chat/stream", {"messages": messages})
                 return
             items = [{"productId": 2, "quantity": 1}]
             args = {"input_data": {"customerName": "客户乙", "items": items}}
-            call = {"server": "product-mcp", "name": "create_purchase", "args": args}
+            confirmed = {"total": PRICES[2]}
+            call = {"server": "product-mcp", "name": "create_purchase", "args": args, "confirmed": confirmed}
             asked = asyncio.ensure_future(connection.start("POST", "/api/call-tool", call))
             await asyncio.wait([asked], timeout=self.dice.random() / 100)
             connection.close()
             await asyncio.gather(asked, return_exceptions=True)
 
-    async def _call(self, name: str, args: dict[str, Any]) -> dict[str, Any]:
-        async with Connection.opened(self.web.address) as connection:
-            body = {"server": "product-mcp", "name": name, "args": args}
+    async def _call(self, name: str, args: dict[str, Any], **more: Any) -> dict[str, Any]:
+        async with Connection.opened(self.at.web) as connection:
+            body = {"server": "product-mcp", "name": name, "args": args, **more}
             answer: dict[str, Any] = (await connection.ask("POST", "/api/call-tool", body)).json()
             return answer
 
@@ -109,6 +156,8 @@ class Soak:
         things: dict[str, Callable[[], Awaitable[None]]] = {
             "chat": self.chat,
             "purchase": self.purchase,
+            "asked": self.asked,
+            "app": self.app,
             "tool": self.tool,
             "mcp": self.mcp_client,
             "leave": self.leave,
@@ -119,15 +168,25 @@ class Soak:
             try:
                 await things[what]()
             except (BadAnswerError, OSError, EOFError, TimeoutError) as error:
-                self.errors.append(f"{what}: {type(error).__name__} {error}")
+                stopped, ago = self.at.last_stop()
+                if (what, stopped) == (
+                    "mcp",
+                    "main",
+                ) and ago < CUT_OFF_SECONDS:  # a session lives in one process
+                    self.cut_off += 1
+                    continue
+                self.errors.append(
+                    f"{what}, {stopped} stopped {ago:.1f} s ago: {type(error).__name__} {error}"
+                )
             self.done[what] += 1
+            await asyncio.sleep(self.dice.random() * 2 * PAUSE_SECONDS)
 
     async def watch(self, until: float) -> None:
         """Print now and then how much memory and how many files each service holds."""
         while time.monotonic() < until:
             held = "  ".join(
                 f"{service.name} {service.memory():.0f} MiB {service.sockets()} files"
-                for service in (self.api, self.mcp, self.web)
+                for service in self.at.services
             )
             left = max(0.0, until - time.monotonic())
             print(
@@ -138,7 +197,7 @@ class Soak:
 
     async def books(self) -> list[str]:
         """Return what is wrong with the shop's books: stock, totals, and orders that were acknowledged."""
-        async with Connection.opened(self.api.address) as connection:
+        async with Connection.opened(self.at.api) as connection:
             stock = (await connection.ask("GET", "/api/inventory")).json()
             orders: list[dict[str, Any]] = []
             while page := (
@@ -171,20 +230,21 @@ def wrong_sums(stock: list[dict[str, Any]], orders: list[dict[str, Any]]) -> lis
 
 async def soak(services: Stage, minutes: float) -> int:
     """Run, and return how much was wrong."""
-    api, mcp, web = await ours(services)
-    it = Soak(api, mcp, web)
+    it = Soak(await pairs(services))
     until = time.monotonic() + minutes * 60
     async with asyncio.TaskGroup() as group:
         group.create_task(it.watch(until))
+        group.create_task(it.at.restart_in_turn(until, RESTART_SECONDS))
         for _ in range(WORKERS):
             group.create_task(it.work(until))
     await it.watch(time.monotonic() + 2 * LOOK_SECONDS)
     wrong = await it.books()
-    print(f"done: {dict(it.done)}\nerrors: {it.errors[:20]}\nbooks: {wrong or 'true'}")
-    for service in (api, mcp, web):
-        log = service.log.read_text()
+    print(f"done: {dict(it.done)}\nrestarts: {dict(it.at.restarts)}, sessions that ended so: {it.cut_off}")
+    print(f"errors: {len(it.errors)} {it.errors[:20]}\nbooks: {wrong or 'true'}")
+    for file in sorted(services.folder.glob("*.log")):
+        log = file.read_text()
         before, traceback, after = log.partition("Traceback")
-        print(f"{service.name}: {log.count('Traceback')} tracebacks")
+        print(f"{file.name}: {log.count('Traceback')} tracebacks")
         if traceback:
             print(before[-SHOWN:] + traceback + after[: 4 * SHOWN])
     return len(it.errors) + len(wrong)

@@ -8,7 +8,7 @@ from pathlib import Path
 import uvloop
 
 from benchmarks.__main__ import progress
-from benchmarks.growth import changes, chats, clients, conversation, orders, products
+from benchmarks.growth import changes, chats, clients, conversation, orders, pages, products, servers
 from benchmarks.growth.plot import plot
 from benchmarks.growth.table import Table
 from benchmarks.measure import Show
@@ -21,6 +21,8 @@ PARTS: dict[str, Callable[[Stage, Show], Awaitable[Table | list[Table]]]] = {
     "chats": chats.measure,
     "clients": clients.measure,
     "conversation": conversation.measure,
+    "pages": pages.measure,
+    "servers": servers.measure,
 }
 
 

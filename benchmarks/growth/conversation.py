@@ -11,9 +11,9 @@ from benchmarks.services import Service, Stage
 from benchmarks.tool_call import ours
 from benchmarks.wire import Connection, request
 
-SIZES = (1, 10, 50, 100, 250, 500)
+SIZES = (1, 10, 100, 500, 2_000)
 ROUNDS = 3
-TURNS = 20  # a round
+TURNS = 5  # a round
 QUESTION = {"role": "user", "content": "有哪些商品？"}
 KIB = 1024
 
