@@ -33,7 +33,8 @@ async def test_who_asks_too_often_is_told_when_to_ask_again(
 
         assert [(await ask("192.0.2.1")).status_code for _ in range(2)] == [404, 404]
         refused = await ask("192.0.2.1")
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "30")
+        assert refused.status_code == 429
+        assert 0 < int(refused.headers["retry-after"]) <= 30  # less what these requests took
         assert "每分钟最多 2 次" in refused.text
         assert (await ask("192.0.2.2")).status_code == 404
         assert (await ask("192.0.2.1", "/static/app.js")).status_code != 429
