@@ -57,6 +57,7 @@ def begun(shown: Shown, at: str, script: str) -> Locator:
     return app(shown).locator("body")
 
 
+@pytest.mark.heavy  # eight documents, one of 8 MiB
 def test_what_a_server_declares_is_bounded_before_anybody_is_asked(shop: Suite, shown: Shown) -> None:
     said: dict[str, Any] = {}
 
