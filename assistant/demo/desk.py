@@ -81,10 +81,7 @@ class Desk:
         return [self._item(one) for one in ids]
 
     def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
-        """Return what a tool answered in this turn to each of these arguments; Decided to call it first.
-
-        Decided, too, that it is not offered, or has failed, if it is not asked `anyway`.
-        """
+        """Return what a tool answered to each; Decided to call it first, or (not `anyway`) that it fails."""
         if kind not in self.tools and not anyway:
             raise Decided(self.say("not_connected"))
         made = [(call.kind, call.arguments) for call in self.calls]
@@ -212,18 +209,23 @@ class Desk:
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
-    def _left(self, product: Product) -> int:
-        return self.left[product.id]
+    def _cheaper_than(self) -> str:
+        if not (named := self._find(self.text)):
+            return self._products()
+        (dear, *_), all_of_them = named, self._catalogue()
+        less = [one for one in all_of_them if one.price < dear.price]
+        nothing = self._of("no_cheaper", dear)
+        return self._several("cheaper", less, name=dear.name, price=dear.price) if less else nothing
 
     def _stock(self) -> str:
         if not self.text.says("low"):
             found, way = self._look_up(self._find(self.text)), self.text.first_of(("most", "least"))
-            found = sorted(found, key=self._left, reverse=way == "most") if way else found
-            return self._answer("in_stock" if any(map(self._left, found)) else "no_stock", found)
+            found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
+            return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)
         few = pieces(self.text.says("few"))
         limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
-        low = [one for one in self._look_up(None, maxQuantity=limit) if self._left(one) <= limit]
-        found = sorted(low or self._look_up(None), key=self._left)
+        low = [one for one in self._look_up(None, maxQuantity=limit) if self.left[one.id] <= limit]
+        found = sorted(low or self._look_up(None), key=lambda one: self.left[one.id])
         return self._several("low" if low else "none_low", found if low else found[:MAX_NEAR], limit=limit)
 
     def _recommend(self) -> str:

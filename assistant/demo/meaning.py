@@ -1,6 +1,7 @@
 """What a message means: its goal, the lines of an order in it, and what it does to the order before it."""
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -84,12 +85,17 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text = Sentence(fold(message))
     ordered = text.without("cancel").without("remove") if scene.draft else text
+    for line in scene.draft if scene.asked == "quantity" else ():  # an answer may be: Tom 2, Bob 1
+        ordered = Sentence(
+            re.sub(rf"(?<!for )(?<!给){re.escape(fold(str(line.customer)))}", r" for \g<0> ", ordered)
+        )
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
-    known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, "asks": "?" in message}
+    known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, f"was_{scene.goal}": True}
     known |= {"corrects": corrects, "one_waits": len(scene.draft) == 1, "use": text.rows("uses")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in scene.draft} & {*scene.focus}
+    known["theirs"] = [line.customer for line in scene.draft].count(lines[0].customer) == 1
     known |= {"limited": text.budget() != (None, None), "counting": found("<N>", text)}
-    known |= {"ordering": text.counted().says("buy")}
+    known |= {"ordering": text.counted().says("buy"), "asks": "?" in message}
     known["fact"] = text.rows("facts") if scene.asked != "product_id" else ()
     goal = _first("goals", text, _true(known, lines))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
@@ -148,10 +154,7 @@ def customers(text: str) -> tuple[list[str], str]:
 
 @lru_cache(MAX_KEPT)
 def _lines(text: Sentence) -> list[Line]:
-    """Return what each customer orders; who has no goods of his own orders the same as the one before.
-
-    A clause begins another customer's goods where those before have both; a mere count is of the line before.
-    """
+    """Return what each customer orders; who has no goods of his own orders the same as the one before."""
     names, said = customers(text)
     head, shared = Sentence(said.split(chr(MARK))[0]), None
     begins = names and not (head.words() or found("<N>", head))
@@ -174,15 +177,12 @@ def _lines(text: Sentence) -> list[Line]:
         same = last[-1]  # of one umbrella for Sue and two for Ben
         last = [same.changed(one) if one.bare else one for one in goods] or last
         everybody = people or everybody
-        lines += [replace(line, customer=name) for name in everybody for line in last]
+        lines += apart(last, [Line(name) for name in everybody], text)
     return lines
 
 
 def _parts(text: str) -> list[str]:
-    """Split a sentence into what may be a line each: at joints, and where the next product begins.
-
-    Where counts stand first it begins with its own, 两个充电宝一个手表, 2 #1 3 #2; else behind the last one.
-    """
+    """Split a sentence into what may be a line each: at joints, and where the next product begins."""
     parts: list[str] = []
     for part in pattern(DATA["lines"]["parted"]).split(text)[:MAX_PARTS]:
         atoms = list(pattern(DATA["lines"]["atoms"]).finditer(part))
@@ -196,6 +196,13 @@ def _parts(text: str) -> list[str]:
     return parts
 
 
+def apart(lines: Iterable[Line], given: Sequence[Line], text: Sentence) -> list[Line]:
+    """Return lines for each customer; 3 for two people may be 3 each or in all, so it is asked."""
+    unclear = len(given) > 1 and not text.says("apiece")
+    clear = [replace(one, quantity=0) if unclear and (one.quantity or 0) > 1 else one for one in lines]
+    return [line.changed(one) for one in given for line in clear]
+
+
 def _line(part: Sentence, shared: int | None) -> Line:
     named, part = part.says("id"), part.without("id", count=1)
     product_id = int(named) if named else None
@@ -204,5 +211,8 @@ def _line(part: Sentence, shared: int | None) -> Line:
         return Line(None, shared, product_id, part.words())
     quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
     rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
-    quantity = 0 if found(DATA["lines"]["shares"], rest) else quantity  # 3 watches: 2 for Tom
-    return Line(None, quantity, product_id, rest.words(), bool(found("对|双|pair", count[0])))
+    words, before = rest.words(), part[: count.start()].strip()
+    model = words and found("[a-rt-z]$", before) and before.endswith(words[-3:]) and count[0].isdigit()
+    if model or found(DATA["lines"]["shares"], rest):
+        quantity = 0  # MateBook 14 may be its name; 3 watches: 2 for Tom
+    return Line(None, quantity, product_id, words, bool(found("对|双|pair", count[0])))

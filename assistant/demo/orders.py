@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any, NoReturn
 
 from assistant.demo.desk import MAX_ROWS, Decided, Desk, queries
-from assistant.demo.meaning import Line
+from assistant.demo.meaning import Line, apart
 from assistant.demo.past import PastCall, valid
 from assistant.demo.words import DATA, found, pattern
 from models import Order, Product
@@ -30,28 +30,35 @@ class Orders(Desk):
     def _buy(self) -> str:
         """Order what the message names, or do to the order before it what the message says."""
         given, draft = self.scene.lines, list(self.before.draft)
+        known = [None, *(line.customer for line in draft)]
         match self.scene.act:
             case "closed":
                 return self.say("closed", id=self.before.placed_id)
             case "cheaper":
                 return self._cheaper(draft)
-            case "quote":
+            case "quote" | "still_waits" as act:
                 self.scene.asked = self.before.asked
-                return self._basket("quote", draft)
+                return self._basket(act, draft)
             case "which":
                 return self._several("which", self._known(line.product_id for line in draft))
             case "remove":
-                gone = {product.id for line in given for product in self._named(line)}
-                kept = [line for line in draft if line.product_id not in gone]
-                if not kept or (kept == draft and self.text.says("cancel")):
+                gone: set[int | None] = {product.id for line in given for product in self._named(line)}
+                people = {name for name in known if str(name) in self.message} or {*known}
+                if gone or people < {*known} or self.text.says("cancel"):
+                    goods = gone or {line.product_id for line in draft}
+                    draft = [
+                        one for one in draft if one.customer not in people or one.product_id not in goods
+                    ]
+                if not draft:
                     self.scene.draft = ()
                     return self.say("cancelled")
-                draft = kept
             case "again":
                 new = [Line(line.customer, line.quantity) for line in given]
-                draft = [one.changed(line) for line in new for one in self.before.placed or draft]
-            case "fill" | "change" if len(given) > 1 and all(line == Line(line.customer) for line in given):
-                draft = [replace(line, customer=one.customer) for one in given for line in draft]
+                draft += [one.changed(line) for line in new for one in draft or self.before.placed]
+            case "fill" | "change" if given[1:] and all(
+                one.bare and one.customer not in known for one in given
+            ):
+                draft = apart(draft, given, self.text)
             case "fill" | "change" as act:
                 asked = self.before.asked if act == "fill" else ""
                 lacking = (n for n, line in enumerate(draft) if asked and not getattr(line, asked))
@@ -63,10 +70,7 @@ class Orders(Desk):
         return self._take(draft)
 
     def _change(self, draft: list[Line], given: Line, at: int, asked: str) -> int:
-        """Add a line to an order, or change the one of the same product, else that `at`; return which it was.
-
-        A mere name is for all, and any name for those without one.
-        """
+        """Add a line, or change the one of the same product, else that `at`; return which."""
         if self.text.says("add") and not (given.bare or asked):
             draft.append(Line(draft[-1].customer).changed(given))
             return len(draft) - 1
@@ -79,10 +83,13 @@ class Orders(Desk):
         elif not asked and not ids and pattern(DATA["customers"]["alone"]).fullmatch(given.words):
             given = Line(given.words, given.quantity)
         given = replace(given, product_id=ids[0]) if len(ids) == 1 else given
-        at = next((n for n, line in enumerate(draft) if [line.product_id] == ids), at)
+        who = (given.bare and given.customer) or ""
+        at = next((n for n, one in enumerate(draft) if [one.product_id] == ids or one.customer == who), at)
         for_all = given == Line(given.customer) and all(line.customer for line in draft)
         for_all |= given.bare and bool(self.text.says("each"))
         meant = [n for n, line in enumerate(draft) if for_all and str(line.customer) in self.message]
+        if asked == "quantity" and not given.customer and len({line.customer for line in draft}) > 1:
+            meant = [n for n, line in enumerate(draft) if line == replace(draft[at], customer=line.customer)]
         for n, line in enumerate(draft):
             is_meant = n in meant if meant else for_all or n == at
             draft[n] = line.changed(given if is_meant else Line(line.customer or given.customer))
@@ -112,17 +119,26 @@ class Orders(Desk):
         for line in ready:
             if not line.quantity:
                 self.scene.asked = "quantity"
+                if len({one.customer for one in ready}) > 1:
+                    alike = [one.customer for one in ready if replace(one, customer=line.customer) == line]
+                    names = self.say("comma").join(map(str, alike))
+                    return self._of("ask_share", self._item(line.product_id), people=names)
                 wrong = self.say("bad_quantity") if line.quantity == 0 else ""
                 return wrong + self._answer("ask_quantity", self._known([line.product_id]))
         if nameless := [line for line in ready if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
+        costs = [self._item(line.product_id).price * (line.quantity or 0) for line in ready]
+        if self.text.prices() - {sum(costs), *costs, *(one.price for one in goods)}:
+            return self._basket("other_price", ready)
         return self._too_few(ready) or self._purchase(ready)
 
     def _goods(self, lines: Sequence[Line], at: int) -> list[Line]:
         """Return a line with its product and in pieces, none for a remark; or ask which product it is."""
         line, others = lines[at], [*lines[:at], *lines[at + 1 :]]
         found = self._named(line) or ([] if line.words else self._known(self.before.focus))
+        if line.bare and (prices := self.text.prices()) and not self.before.asked:  # the 299 one
+            found = [one for one in self._catalogue() if one.price in prices]
         if not found and self.text.says("count_and_name"):
             line, found = Line(line.words, line.quantity), self._known(self.before.focus)
         if len(found) == 1:

@@ -132,6 +132,11 @@ class Sentence(str):
         """Return it with something else for each of the expressions for this, or the first `count`."""
         return Sentence(pattern(SIGNS[name]).sub(instead, self, count))
 
+    def prices(self) -> set[float]:
+        """Return the prices that it names, none of a budget."""
+        named = () if any(self.budget()) else pattern(SIGNS["named_price"]).finditer(self)
+        return {number(one[one.lastindex or 0]) for one in named}
+
     @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
     def counted(self) -> "Sentence":
         """Write dozens, a pair and single pieces with numbers: 一打 is 12个, 买个 is 买1个."""
