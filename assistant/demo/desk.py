@@ -212,10 +212,9 @@ class Desk:
     def _cheaper_than(self) -> str:
         if not (named := self._find(self.text)):
             return self._products()
-        (dear, *_), all_of_them = named, self._catalogue()
-        less = [one for one in all_of_them if one.price < dear.price]
-        nothing = self._of("no_cheaper", dear)
-        return self._several("cheaper", less, name=dear.name, price=dear.price) if less else nothing
+        dear, less = named[0], [one for one in self._catalogue() if one.price < named[0].price]
+        none = self._of("no_cheaper", dear)
+        return self._several("cheaper", less, name=dear.name, price=dear.price) if less else none
 
     def _stock(self) -> str:
         if not self.text.says("low"):

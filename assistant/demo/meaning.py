@@ -85,15 +85,14 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text = Sentence(fold(message))
     ordered = text.without("cancel").without("remove") if scene.draft else text
-    for line in scene.draft if scene.asked == "quantity" else ():  # an answer may be: Tom 2, Bob 1
-        ordered = Sentence(
-            re.sub(rf"(?<!for )(?<!给){re.escape(fold(str(line.customer)))}", r" for \g<0> ", ordered)
-        )
+    if scene.asked == "quantity":  # the answer may be: Tom 2, Bob 1
+        names = "|".join(re.escape(fold(str(line.customer))) for line in scene.draft)
+        ordered = Sentence(re.sub(rf"(?<!for )(?<!给)({names})", r" for \1 ", ordered))
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
     known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, f"was_{scene.goal}": True}
     known |= {"corrects": corrects, "one_waits": len(scene.draft) == 1, "use": text.rows("uses")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in scene.draft} & {*scene.focus}
-    known["theirs"] = [line.customer for line in scene.draft].count(lines[0].customer) == 1
+    known |= {"theirs": [line.customer for line in scene.draft].count(lines[0].customer) == 1}
     known |= {"limited": text.budget() != (None, None), "counting": found("<N>", text)}
     known |= {"ordering": text.counted().says("buy"), "asks": "?" in message}
     known["fact"] = text.rows("facts") if scene.asked != "product_id" else ()

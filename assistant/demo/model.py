@@ -1,8 +1,7 @@
 """The model for a machine without a key: it answers with the shop's tools, by rules.
 
-It has no state: all it knows is in the messages, so any replica can continue a conversation. What was said
-before it works out again from the calls and results of each turn, never from its own data. It knows no
-product: names, prices and stock come from tool results. Nothing in a result is taken for a request.
+It has no state: what was said before it works out again from the calls and results in the messages, so any
+replica can go on. Names, prices and stock come from tool results; nothing in one is taken for a request.
 """
 
 import asyncio
@@ -55,10 +54,7 @@ class DemoModel:
 
 
 def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -> Decision:
-    """Return the next calls, or the answer: each turn is gone through again, and the last one answered.
-
-    A sentence that corrects itself, "2 headphones, no wait, 3", is several, of which the last one counts.
-    """
+    """Return the next calls, or the answer; a sentence that corrects itself is several, the last counts."""
     history = valid(HistoryMessage, ({**message, "content": text_of(message)} for message in messages))
     system = " ".join(str(message.content) for message in history if message.role == "system")
     zones = [name for name in re.findall(r"[A-Z]\w+/[\w/+-]+", system) if name in known_zones()]

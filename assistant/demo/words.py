@@ -134,7 +134,7 @@ class Sentence(str):
 
     def prices(self) -> set[float]:
         """Return the prices that it names, none of a budget."""
-        named = () if any(self.budget()) else pattern(SIGNS["named_price"]).finditer(self)
+        named = pattern(SIGNS["named_price"]).finditer("" if any(self.budget()) else self)
         return {number(one[one.lastindex or 0]) for one in named}
 
     @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
