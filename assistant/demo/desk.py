@@ -209,13 +209,6 @@ class Desk:
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
-    def _cheaper_than(self) -> str:
-        if not (named := self._find(self.text)):
-            return self._products()
-        dear, less = named[0], [one for one in self._catalogue() if one.price < named[0].price]
-        none = self._of("no_cheaper", dear)
-        return self._several("cheaper", less, name=dear.name, price=dear.price) if less else none
-
     def _stock(self) -> str:
         if not self.text.says("low"):
             found, way = self._look_up(self._find(self.text)), self.text.first_of(("most", "least"))

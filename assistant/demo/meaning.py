@@ -1,7 +1,6 @@
 """What a message means: its goal, the lines of an order in it, and what it does to the order before it."""
 
 import re
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -65,8 +64,7 @@ class Scene:
             at = Sentence(one[0]).place()
             return PRODUCT.format(self.shown[at - (at > 0)]) if 0 < abs(at) <= len(self.shown) else one[0]
 
-        if not text.first_of(RANKS):
-            text = text.without("ordinal", pointed)
+        text = text if text.first_of(RANKS) else text.without("ordinal", pointed)
         for product in sorted(self.shelf.values(), key=lambda product: -len(product.name)):
             name = squeezed(product.name)
             if len(name) > 1 and not name.isdigit() and name in squeezed(text):
@@ -195,7 +193,7 @@ def _parts(text: str) -> list[str]:
     return parts
 
 
-def apart(lines: Iterable[Line], given: Sequence[Line], text: Sentence) -> list[Line]:
+def apart(lines: list[Line], given: list[Line], text: Sentence) -> list[Line]:
     """Return lines for each customer; 3 for two people may be 3 each or in all, so it is asked."""
     unclear = len(given) > 1 and not text.says("apiece")
     clear = [replace(one, quantity=0) if unclear and (one.quantity or 0) > 1 else one for one in lines]

@@ -35,7 +35,7 @@ class Orders(Desk):
             case "closed":
                 return self.say("closed", id=self.before.placed_id)
             case "cheaper":
-                return self._cheaper(draft)
+                return self._cheaper()
             case "quote" | "still_waits" as act:
                 self.scene.asked = self.before.asked
                 return self._basket(act, draft)
@@ -58,7 +58,7 @@ class Orders(Desk):
             case "fill" | "change" if given[1:] and all(
                 one.bare and one.customer not in known for one in given
             ):
-                draft = apart(draft, given, self.text)
+                draft = apart(draft, [*given], self.text)
             case "fill" | "change" as act:
                 asked = self.before.asked if act == "fill" else ""
                 lacking = (n for n, line in enumerate(draft) if asked and not getattr(line, asked))
@@ -119,12 +119,11 @@ class Orders(Desk):
         for line in ready:
             if not line.quantity:
                 self.scene.asked = "quantity"
-                if len({one.customer for one in ready}) > 1:
-                    alike = [one.customer for one in ready if replace(one, customer=line.customer) == line]
-                    names = self.say("comma").join(map(str, alike))
-                    return self._of("ask_share", self._item(line.product_id), people=names)
-                wrong = self.say("bad_quantity") if line.quantity == 0 else ""
-                return wrong + self._answer("ask_quantity", self._known([line.product_id]))
+                alike = [str(one.customer) for one in ready if replace(one, customer=line.customer) == line]
+                key = "ask_share" if len({one.customer for one in ready}) > 1 else "ask_quantity"
+                wrong = self.say("bad_quantity") if line.quantity == 0 and key == "ask_quantity" else ""
+                people = self.say("comma").join(alike)
+                return wrong + self._answer(key, self._known([line.product_id]), people=people)
         if nameless := [line for line in ready if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
@@ -155,16 +154,21 @@ class Orders(Desk):
         self.scene.asked, self.scene.draft = "product_id", (*lines[:at], line, *lines[at + 1 :])
         raise Decided((said + self.say("ask_product")).strip())
 
-    def _cheaper(self, draft: list[Line]) -> str:
-        """Ask which one to take instead of the dearest that waits: of its kind, or any that costs less."""
-        at = max(range(len(draft)), key=lambda n: self._item(draft[n].product_id).price)
-        dear = self._item(draft[at].product_id)
+    def _cheaper(self) -> str:
+        """List what costs less than what is named; or ask which to take instead of the dearest that waits."""
+        waiting = [line.product_id for line in self.before.draft if self.scene.act]
+        if not (named := self._known(waiting) or self._find(self.text)):
+            return self._products()
+        dear = max(named, key=lambda one: one.price)
         kind, every = self._matches(dear.name)[0], self._catalogue(maxPrice=dear.price)
         less = [[one for one in there if one.price < dear.price] for there in (kind, every)]
         if not any(less):
             return self._of("no_cheaper", dear)
         said = self._several("cheaper", less[0] or less[1], name=dear.name, price=dear.price)
-        return self._choose(draft, at, replace(draft[at], product_id=None), said)
+        if not waiting:
+            return said
+        at = waiting.index(dear.id)
+        return self._choose(self.before.draft, at, replace(self.before.draft[at], product_id=None), said)
 
     def _sized(self, line: Line, product: Product) -> Line:
         """Return a line in pieces: one of "it" or "the cheapest", and of what is sold in pairs one a pair."""
