@@ -1,6 +1,7 @@
 """The MCP server's tools, in process and in both eras, against a REST service made by hand."""
 
 import json
+import re
 from typing import Any
 from urllib.parse import unquote
 from xml.etree import ElementTree
@@ -62,6 +63,7 @@ async def test_hosts_are_told_its_face_and_how_long_lists_may_be_kept(api: RestS
         tools, resources = await client.list_tools(), await client.list_resources()
         read = await client.read_resource("shop://inventory")
     assert ElementTree.fromstring(unquote(icon.src.removeprefix("data:image/svg+xml,"))).tag.endswith("svg")
+    assert re.fullmatch(r"data:([\w.~!$&'()*+,;=:@/?-]|%[0-9A-F]{2})+", icon.src, re.ASCII)  # RFC 3986
     assert len(icon.src) < 350  # it goes along with every answer
     kept = [(each.ttl_ms, each.cache_scope) for each in (tools, resources, read)]
     assert era == "legacy" or kept == [(300_000, "public"), (300_000, "public"), (0, "private")]

@@ -1,7 +1,6 @@
 """Apps that others wrote, and one that takes memory until its process ends."""
 
 import json
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,12 +16,11 @@ from tests.support.page_browser import FLAGS, Open, Shown
 from tests.support.processes import require
 from tests.support.scripted import ScriptedModel, calls, says
 from tests.support.suite import Suite
+from tests.world.clients.installed import node, npm_package
 from web import create_app
 
 pytestmark = pytest.mark.heavy
 
-# In the folder that MCP_APPS names: npm install @modelcontextprotocol/server-{budget-allocator,…}
-INSTALLED = Path(os.environ.get("MCP_APPS", "-")) / "node_modules" / "@modelcontextprotocol"
 PDF = """%PDF-1.4
 1 0 obj << /Type /Catalog /Pages 2 0 R >> endobj
 2 0 obj << /Type /Pages /Kids [3 0 R] /Count 1 >> endobj
@@ -42,11 +40,13 @@ OTHERS = [
     ("pdf", "display_pdf", "A bill of the shop: 1299.00"),
     ("map", "show-map", "CesiumJS"),
 ]
-# Of an app that answers its host, until it takes all the memory that there is for it.
+# Of an app that answers its host twice, and then takes all the memory that there is for it.
 HOG = """
+let pings = 0;
 addEventListener("message", ({data: {id, method}}) => {
   if (method !== "ping") return;
   parent.postMessage({jsonrpc: "2.0", id, result: {}}, "*");
+  if (++pings < 2) return;
   setTimeout(() => { for (const all = []; ; ) all.push(new Array(1e6).fill(Math.random())); }, 100);
 });
 say("HOG");
@@ -57,13 +57,11 @@ say("HOG");
 def test_an_app_that_others_wrote_is_drawn(
     open_page: Open, tmp_path: Path, name: str, tool: str, shows: str
 ) -> None:
-    program = INSTALLED / f"server-{name}" / "dist" / "index.js"
-    if not program.is_file():
-        pytest.skip(f"needs @modelcontextprotocol/server-{name} of npm, in the folder that MCP_APPS names")
+    program = npm_package(f"@modelcontextprotocol/server-{name}") / "dist" / "index.js"
     file = tmp_path / "bill.pdf"
     file.write_text(PDF)
     files = [str(file)] if name == "pdf" else []
-    server = {"command": require("node"), "args": [str(program), "--stdio", *files]}
+    server = {"command": str(node()), "args": [str(program), "--stdio", *files]}
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {name: server}}))
     args = json.dumps({"url": file.as_uri()} if files else {})
     model = ScriptedModel(calls((f"{name}_{tool}", args)), says("Here it is."), says("Here it is."))

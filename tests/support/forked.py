@@ -12,6 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from multiprocessing.connection import Connection, Pipe
 from pathlib import Path
 from typing import Any
@@ -27,10 +28,12 @@ class Forked:
         self._told: Connection[Any, int] = told
         self.pid = self._told.recv()
         self.returncode: int | None = None
+        self._reads = threading.Lock()  # as Popen has one: several threads may wait
 
     def poll(self) -> int | None:
-        if self.returncode is None and self._told.poll(0):
-            self.returncode = self._told.recv()
+        with self._reads:
+            if self.returncode is None and self._told.poll(0):
+                self.returncode = self._told.recv()
         return self.returncode
 
     def wait(self, timeout: float | None = None) -> int:
