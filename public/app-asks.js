@@ -40,8 +40,21 @@ function textOf(content) {
 	return texts.join("\n");
 }
 
+/** A question that is open, in any card. */
+export const ASKING = ".slot.waiting:not(:empty)";
+
+let standing = 0;
+/** What stands below an app may have come under a pointer: a press there counts once it has stood still. */
+export function moved() {
+	const root = document.documentElement;
+	root.toggleAttribute("data-moved", true);
+	clearTimeout(standing);
+	standing = setTimeout(() => root.removeAttribute("data-moved"), DEAF_MS);
+}
+
 export class Asks {
 	isOpen = false;
+	isOver = false;
 	#refused = 0;
 	#due = 0;
 	#cancel = () => {};
@@ -72,12 +85,14 @@ export class Asks {
 		setTimeout(() => {
 			content.inert = false;
 		}, DEAF_MS);
+		moved();
 		this.box.replaceChildren(h("header", h("strong", attr({role: "alert"}), title)), content);
 		const chosen = await new Promise(resolve => {
 			this.#cancel = () => resolve(null);
 			fill(content, resolve);
 		});
 		this.isOpen = false;
+		moved();
 		this.box.replaceChildren();
 		this.onclosed();
 		this.#refused = chosen === null ? this.#refused + 1 : 0;
@@ -160,6 +175,7 @@ export class Asks {
 		const key = typeof given === "string" && KEY.test(given) ? given : newKey();
 		const body = {server, name, fingerprint, app: true, ...agreed};
 		await this.#pace();
+		if (this.isOver) throw refusal("Closed");
 		try {
 			return resultOf(await (await send("api/call-tool", body, undefined, key)).json());
 		} catch (error) {

@@ -8,20 +8,23 @@ import {
 	resultOf,
 	surroundings,
 } from "./app-about.js";
-import {Asks} from "./app-asks.js";
+import {ASKING, Asks, moved} from "./app-asks.js";
 import {AppHost} from "./app-host.js";
 import {findTool, messageOf, status} from "./backend.js";
-import {attr, button, h, iconButton} from "./elements.js";
+import {attr, button, h, iconButton, openDialog} from "./elements.js";
 import {visible} from "./exact-text.js";
-import {t} from "./i18n.js";
+import {sizeText, t} from "./i18n.js";
 import {isListed, listedTools, listTool} from "./preferences.js";
+import {drawExact} from "./result-view.js";
 import {isObject} from "./tool-result.js";
 
 /** @import {CallCard} from "./call-card.js" */
+/** @import {ConversationController} from "./conversation-controller.js" */
 /** @import {App} from "./app-about.js" */
 
 const MIN_PX = 40;
 const MAX_SHARE = 0.8; // of the window's height
+const AGAIN_MS = 1000;
 const MODES = ["inline", "fullscreen"];
 
 /** @type {Promise<unknown> | undefined} */
@@ -41,11 +44,31 @@ onDisplay(() => {
 	for (const host of AppHost.live) host.tell("host-context-changed", displayed());
 });
 
+/** @type {WeakMap<ConversationController, Map<string, AppView>>} whose apps have a word for the model, by their calls */
+const words = new WeakMap();
+/** @param {ConversationController} controller */
+function wordsOf(controller) {
+	const known = words.get(controller) ?? new Map();
+	if (!words.has(controller)) {
+		words.set(controller, known);
+		controller.said = () => {
+			const views = [...known.values()].filter(({root}) => controller.view.root.contains(root));
+			const taken = views.map(({word}) => word);
+			for (const view of known.values()) view.unsay();
+			return taken;
+		};
+	}
+	return known;
+}
+
 class AppView {
 	/** @type {AppHost | null} */
 	#host = null;
 	#height = 0;
+	#fitting = 0;
 	#said = ""; // for the model
+	word = {name: "", size: 0, text: ""}; // that
+	#tells = button("", () => this.#showWord());
 	#told = ""; // how far the call had come
 	#view = h(".app-view");
 	#whole = button(t("appWhole"), () => this.#show(this.mode === "inline" ? "fullscreen" : "inline"));
@@ -58,6 +81,7 @@ class AppView {
 		this.card = card;
 		this.uri = uri;
 		this.server = card.call.server;
+		this.#tells.hidden = true;
 		this.root.ariaLabel = t("appOf", {server: visible(this.server)});
 		this.root.addEventListener("keydown", ({key}) => key === "Escape" && this.#show("inline"));
 	}
@@ -110,6 +134,7 @@ class AppView {
 	#begin(app, consent) {
 		const asks = new Asks(this.server, () => this.#fit());
 		this.#asks = asks;
+		moved();
 		const frame = document.createElement("iframe");
 		frame.setAttribute("sandbox", "allow-scripts allow-same-origin"); // its own, which is not the page's
 		frame.setAttribute("credentialless", "");
@@ -119,7 +144,7 @@ class AppView {
 		this.#view.replaceChildren(frame);
 		this.#view.toggleAttribute("data-border", app.hasBorder);
 		this.root.replaceChildren(
-			h("header", h("span.quiet", this.root.ariaLabel), this.#whole, cross),
+			h("header", h("span.quiet", this.root.ariaLabel), this.#tells, this.#whole, cross),
 			this.#view,
 			asks.box,
 		);
@@ -140,7 +165,9 @@ class AppView {
 			over: reason => {
 				running.abort();
 				this.#inform("");
+				asks.isOver = true;
 				asks.close();
+				moved();
 				this.#show("inline");
 				this.#say(t(`appEnd_${reason}`));
 			},
@@ -168,10 +195,31 @@ class AppView {
 	#inform(text) {
 		if (text === this.#said) return;
 		this.#said = text;
-		const {id, controller} = this.card;
+		this.unsay();
+		if (!text) return;
 		const {size} = new Blob([text]);
-		if (text) controller.said.set(id, {name: this.root.ariaLabel ?? "", size, text});
-		else controller.said.delete(id);
+		this.word = {name: this.root.ariaLabel ?? "", size, text};
+		wordsOf(this.card.controller).set(this.card.id, this);
+		this.#tells.textContent = t("appTells", {size: sizeText(size)});
+		this.#tells.hidden = false;
+	}
+
+	/** It has gone out, or is not to. */
+	unsay() {
+		const {id, controller} = this.card;
+		if (words.get(controller)?.get(id) === this) wordsOf(controller).delete(id);
+		this.#tells.hidden = true;
+	}
+
+	/** A person sees it before it goes out, and may remove it. */
+	#showWord() {
+		const {text} = this.word;
+		const remove = () => {
+			if (this.word.text === text) this.unsay(); // what was seen
+			dialog.close();
+		};
+		const no = button(t("detach"), remove);
+		const dialog = openDialog(t("appTold"), drawExact(text), h(".row", no));
 	}
 
 	/** @param {App} app @param {any} params any: the app's */
@@ -214,8 +262,17 @@ class AppView {
 
 	/** Nothing moves below a finger that is to confirm. */
 	#fit() {
-		if (this.#asks?.isOpen || !this.#height) return;
-		this.#view.style.setProperty("--app-height", `${Math.min(Math.max(this.#height, MIN_PX), this.#max)}px`);
+		const height = `${Math.min(Math.max(this.#height, MIN_PX), this.#max)}px`;
+		const {style} = this.#view;
+		const now = style.getPropertyValue("--app-height");
+		if (!this.#height || height === now) return;
+		clearTimeout(this.#fitting);
+		if (this.#asks?.isOpen || (now && document.querySelector(ASKING))) {
+			this.#fitting = setTimeout(() => this.#fit(), AGAIN_MS);
+			return;
+		}
+		moved();
+		style.setProperty("--app-height", height);
 	}
 
 	/** @param {string} mode */

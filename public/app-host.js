@@ -71,10 +71,11 @@ export class AppHost {
 		this.isReady = false;
 		this.#missed = -1;
 		clearTimeout(this.#starting);
-		this.#starting = setTimeout(
-			() => this.frame.isConnected && !this.isReady && this.end("silent"),
-			START_MS,
-		);
+		this.#starting = setTimeout(() => {
+			// Unseen, it may wait to be drawn.
+			if (document.hidden) this.#watchStart();
+			else if (this.frame.isConnected && !this.isReady) this.end("silent");
+		}, START_MS);
 	}
 
 	/** @param {string} reason */

@@ -22,8 +22,8 @@ export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
 	answering = null;
 	#isDue = false; // to go on, as soon as the other calls of the round have ended
-	/** @type {Map<string, Attachment>} what apps tell the model with the next question, by their calls */
-	said = new Map();
+	/** What apps tell the model with the next question; it is taken. @type {() => Attachment[]} */
+	said = () => [];
 	/** @type {(() => void) | null} what was pressed while an answer came, for its end */
 	#pressed = null;
 
@@ -97,8 +97,7 @@ export class ConversationController {
 			const {conversation} = this;
 			conversation.queued = queued;
 			this.#settleOpenCalls();
-			const given = [...files, ...this.said.values()];
-			this.said.clear();
+			const given = [...files, ...this.said()];
 			conversation.title ||= (text || files[0].name).replace(/\s+/g, " ").slice(0, MAX_TITLE_CHARS);
 			const entry = {message: {role: "user", content: text}, ...(given.length && {files: given})};
 			conversation.entries.push(entry);

@@ -84,7 +84,7 @@ function drawMessage(message) {
 
 /** Links that add a server to other clients, without anything secret. @param {Server} server */
 function installLinks({name, url, transport}) {
-	if (!/^https?:/.test(url) || !URL.canParse(url)) return null;
+	if (!/^https?:/.test(url) || !URL.canParse(url) || url.includes("***")) return null; // a part is masked
 	const entry = {url: new URL(url).href}; // in ASCII
 	const type = transport === "sse" ? "sse" : "http";
 	/** @type {[string, string, string][]} */
@@ -93,7 +93,7 @@ function installLinks({name, url, transport}) {
 		["VS Code", "https://insiders.vscode.dev/redirect/mcp/install", JSON.stringify({type, ...entry})],
 	];
 	const links = clients.map(([client, address, config]) => {
-		const href = `${address}?${new URLSearchParams({name, config})}`;
+		const href = `${address}?name=${encodeURIComponent(name)}&config=${encodeURIComponent(config)}`;
 		return [" · ", h("a", attr({href, target: "_blank", rel: "noopener noreferrer"}), client)];
 	});
 	return h("span", links.flat().slice(1));

@@ -1,6 +1,7 @@
 """What an MCP App may have of the page: its looks, a link, a message, a word to the model; what ends it."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ await says({...text("page 7 is in view"), structuredContent: {page: 7}});
 await attempt("long", () => says(text("x".repeat(1e5))));
 await attempt("picture", () => says({content: [{type: "image", data: "", mimeType: "image/png"}]}));
 await attempt("list", () => says({structuredContent: [1]}));
+addEventListener("message", ({data}) => { if (data.params?.theme) says(text("dark")); });
 say("END");
 """
 
@@ -126,6 +128,10 @@ def test_what_an_app_tells_the_model_goes_with_the_next_question_as_its_word(
 
     shown.page.on("request", note)
     expect(begun(shown, shop.url, SAYS)).to_have_text("long:refused picture:refused list:refused END ")
+    tells = shown.page.locator(".app-box header").get_by_role("button", name=re.compile("附带"))
+    tells.click()
+    expect(shown.page.get_by_role("dialog")).to_contain_text("page 7 is in view")
+    shown.page.keyboard.press("Escape")
     for question in ("库存怎么样？", "有哪些商品？"):
         shown.ask(question)
     first, second = (
@@ -136,6 +142,13 @@ def test_what_an_app_tells_the_model_goes_with_the_next_question_as_its_word(
     assert first[-1] == [{"type": "text", "text": "库存怎么样？"}, word]
     assert second[-1] == "有哪些商品？"
     expect(shown.page.locator(".mine").nth(1)).to_contain_text("product-mcp 的界面")
+    expect(tells).to_be_hidden()
+    shown.page.emulate_media(color_scheme="dark")
+    tells.click()
+    shown.page.get_by_role("dialog").get_by_role("button", name="移除").click()
+    expect(tells).to_be_hidden()
+    shown.ask("库存怎么样？")
+    assert sent[-1]["messages"][-1]["content"] == "库存怎么样？"
 
 
 def test_an_app_ends_once_its_server_is_taken_back(shop: Suite, shown: Shown) -> None:
@@ -150,3 +163,37 @@ def test_an_app_ends_once_its_server_is_taken_back(shop: Suite, shown: Shown) ->
     expect(shown.page.locator(".app-box")).to_contain_text("带来了自己的界面")  # it is asked about anew
     shown.ask("库存怎么样？")
     expect(shown.page.locator(".mine").last).not_to_contain_text("的界面")  # nor has it said anything
+
+
+MOVES = """
+const height = height => tell("ui/notifications/size-changed", {height});
+addEventListener("message", ({data}) => {
+  if (!data.params?.theme) return;
+  height(77);
+  setTimeout(() => say("MOVED"), 500); // longer than a change of its height takes
+});
+height(99);
+"""
+DEAF = """
+new MutationObserver(() => {
+  globalThis.deaf ||= getComputedStyle(document.querySelector(".slot.waiting .primary")).pointerEvents;
+}).observe(document.documentElement, {attributeFilter: ["data-moved"]});
+"""
+
+
+def test_an_app_does_not_move_the_confirmation_of_another_card_below_a_pointer(
+    shop: Suite, shown: Shown
+) -> None:
+    replace_app(shown, shop.url).append(MOVES)
+    offered(shown)
+    shown.ask("帮客户A买 1 个智能手表")
+    bill = shown.page.locator(".slot.waiting", has_text="¥1299.00")
+    expect(bill).to_be_visible()
+    shown.page.evaluate(DEAF)
+    shown.button("显示界面").first.click()
+    height = "document.querySelector('.app-view')?.offsetHeight"
+    shown.wait_until(f"() => {height} === 99")
+    assert shown.page.evaluate("deaf") == "none"
+    shown.page.emulate_media(color_scheme="dark")
+    expect(app(shown).locator("body")).to_have_text("MOVED ")
+    assert shown.page.evaluate(height) == 99
