@@ -80,12 +80,16 @@ class RunningCall:
         is_told = self.outcome.done() and not self.outcome.cancelled() and not self.outcome.exception()
         return is_told and isinstance(self.outcome.result(), Asked)
 
+    def keep(self, result: Outcome) -> None:
+        """Keep only what it came to: its task would hold its context, with all of the request."""
+        self.outcome = self.outcome.get_loop().create_future()
+        self.outcome.set_result(result)
+
     def shorten(self, length: int) -> None:
         """Let go of most of its outcome."""
         result = None if self.outcome.exception() else self.outcome.result()
         if isinstance(result, ToolResult):
-            self.outcome = self.outcome.get_loop().create_future()
-            self.outcome.set_result(replace(result, text=truncated(result.text, length), media=()))
+            self.keep(replace(result, text=truncated(result.text, length), media=(), app=None))
 
     def _tell(self) -> None:
         self._pause = None
@@ -109,6 +113,7 @@ class RunningCall:
             self.ms = round((time.monotonic() - self._began) * 1000)
             if self._pause:
                 self._pause.cancel()
+                self._pause = None  # it, too, holds a context
 
 
 Run = Callable[[RunningCall], Coroutine[Any, Any, Outcome]]
@@ -120,7 +125,7 @@ class Bounds:
 
     calls: int = 2_000  # that this process knows
     whole_seconds: float = 600.0  # for which an outcome is kept whole ...
-    whole_characters: int = 32 * 1024 * 1024  # ... as are the last ones of all within so many
+    whole_characters: int = 16 * 1024 * 1024  # ... as are the last ones of all within so many
     short_characters: int = 4_000  # of an outcome of a call that writes, after that
     left: int = 64  # calls that read on although nobody waits for them any more
 
@@ -213,9 +218,12 @@ class RunningCalls:
     def _remember(self, id: str, call: RunningCall | None) -> None:
         self._calls[id] = call
         self._calls.move_to_end(id)
-        oldest = next(iter(self._calls.values()))
-        if len(self._calls) > self._bounds.calls and (oldest is None or oldest.outcome.done()):
-            self._calls.popitem(last=False)
+        while len(self._calls) > self._bounds.calls:
+            oldest = next(iter(self._calls.values()))
+            if oldest and not oldest.outcome.done():
+                return
+            forgotten, _ = self._calls.popitem(last=False)
+            self._characters -= self._whole.pop(forgotten, (0, 0))[1]
 
     def _keep(self, id: str, call: RunningCall, honours_key: bool, outcome: asyncio.Future[Outcome]) -> None:
         """Keep an outcome, unless the call may be sent again.
@@ -224,6 +232,8 @@ class RunningCalls:
         after an answer that says no it counts as not run, and after none nothing is known of it.
         """
         result = None if outcome.cancelled() or outcome.exception() else outcome.result()
+        if result:
+            call.keep(result)
         if self._calls.get(id) is not call or isinstance(result, Asked):
             return  # forgotten meanwhile, or not its end
         has_run = call.has_begun and not (result and result.unreachable)
@@ -236,6 +246,7 @@ class RunningCalls:
             del self._calls[id]
         elif result:
             size = len(result.text) + sum(len(each.data) for each in result.media)
+            size *= 2 if result.app else 1  # an app may be shown the same in other parts
             self._characters += size - self._whole.pop(id, (0, 0))[1]
             self._whole[id] = (time.monotonic(), size)
 

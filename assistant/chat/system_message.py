@@ -31,9 +31,12 @@ def system_message(
     text = RULES + TODAY.format(now=now, weekday="一二三四五六日"[now.weekday()])
     servers: dict[str, list[str]] = {}
     for tool in tools:
-        servers.setdefault(tool.server, []).append(" ".join(tool.name.split()))
+        servers.setdefault(tool.server, []).append(tool.name)
     if tools and is_searched:
-        lines = [f"{name}（{len(names)}）：{'、'.join(names)}" for name, names in servers.items()][:MAX_LINES]
+        named = list(servers.items())[:MAX_LINES]
+        lines = [
+            f"{name}（{len(of)}）：{'、'.join(' '.join(one.split()) for one in of)}" for name, of in named
+        ]
         text += SEARCHED.format(search=SEARCH_TOOLS, call=CALL_TOOL)
         text += (
             "".join(f"\n- {truncated(line, MAX_LINE)}" for line in lines).encode(errors="replace").decode()

@@ -10,7 +10,8 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from math import log
+from itertools import accumulate
+from math import inf, log
 from typing import Any
 
 from assistant.chat.arguments import ArgumentsError, read
@@ -88,7 +89,8 @@ class Offer:
 
     def is_over_budget(self, tools: Sequence[Tool]) -> bool:
         """Whether the tools are too many to be offered one by one."""
-        return sum(max(tool.tokens, MIN_TOOL_TOKENS) for tool in tools) > self._max_tokens
+        counted = accumulate(max(tool.tokens, MIN_TOOL_TOKENS) for tool in tools)  # not of thousands
+        return self._max_tokens < inf and any(tokens > self._max_tokens for tokens in counted)
 
     async def run(self, own: Tool, args: dict[str, Any], tools: Sequence[Tool]) -> ToolResult:
         """Answer a call of one of the two: a search, or a call that names no tool."""
@@ -101,7 +103,8 @@ class Offer:
 
 def function_of(tool: Tool) -> dict[str, Any]:
     """Return a tool as a provider is offered it."""
-    description = tool.description if tool in OWN else f"[{tool.server}] {tool.description}"
+    is_own = tool is SEARCH or tool is CALL  # not by their values, which takes longer than all else
+    description = tool.description if is_own else f"[{tool.server}] {tool.description}"
     function = {"name": tool.offered, "description": description, "parameters": tool.input_schema}
     return {"type": "function", "function": function}
 

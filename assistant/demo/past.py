@@ -87,10 +87,17 @@ class Tool(BaseModel):
         return ToolRequest(self.name, json.dumps(given, ensure_ascii=False)), given
 
 
+def _is_named_so(offered: object) -> bool:
+    match offered:
+        case {"function": {"name": str(name)}}:
+            return bool(OFFERED.match(name))  # before the others, maybe thousands, are read
+    return False
+
+
 def shop_tools(offered: Iterable[object]) -> dict[str, Tool]:
     """Return the shop's tools by kind: those of the one server that offers most of them."""
     servers: dict[str, dict[str, Tool]] = defaultdict(dict)
-    for tool in valid(Tool, offered):
+    for tool in valid(Tool, filter(_is_named_so, offered)):
         known = OFFERED.match(tool.name)
         shapes = map(set, DATA["tools"][known["kind"]] if known else ())
         if known and any(tool.needs <= shape <= tool.takes.keys() for shape in shapes):

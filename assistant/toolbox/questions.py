@@ -197,7 +197,8 @@ class Questions:
 
         if not task.cancelled():
             task.exception()  # it is raised for who asks again, if anybody does
-        task.get_loop().call_later(self._seconds, forget)
+        if self._held.get(key) is call:
+            task.get_loop().call_later(self._seconds, forget)
 
     async def on_question(
         self,

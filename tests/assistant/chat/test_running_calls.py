@@ -1,6 +1,7 @@
 """A call outlives its turn: it can be joined, stopped, and its outcome asked for again."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from typing import Any
 
@@ -10,7 +11,7 @@ from assistant.chat import Chat, events
 from assistant.chat.events import Event
 from assistant.chat.history import Message
 from assistant.chat.interfaces import Media, Progress, ToolResult
-from assistant.chat.running_calls import Bounds
+from assistant.chat.running_calls import Bounds, RunningCall
 from serving.errors import CodedError
 from tests.support.scripted import (
     HELLO,
@@ -114,6 +115,27 @@ async def test_another_process_reads_again_and_asks_before_it_writes_again() -> 
         told = await take(work.chat(says("done")), history, approvals=approvals)
         codes = [each.code for each in only(told, events.ToolResultEvent)]
         assert (codes, work.runs) == (([None], 2) if read_only else (["approval_expired"], 1))
+
+
+def kept() -> list[type]:
+    gc.collect()
+    tasks = [each for each in gc.get_objects() if type(each) is asyncio.Task]
+    running = [asyncio.Task for each in tasks if "RunningCall" in str(each.get_coro())]
+    return running + [RunningCall for each in gc.get_objects() if type(each) is RunningCall]
+
+
+async def test_of_the_calls_that_ran_no_more_is_kept_than_the_outcomes_of_the_last() -> None:
+    before = kept()
+    work = Work()
+    steps = *[calls(WORK)] * 4, *[says("done")] * 4, calls(WORK), says("done")
+    talk = work.chat(*steps, bounds=Bounds(calls=2))
+    histories = [await leave(work, talk) for _ in range(4)]
+    work.may_end.set()
+    for history in histories:
+        await take(talk, history, ask=False)
+    await take(talk, [HELLO], ask=False)
+    work.progress.clear()
+    assert (kept(), work.runs) == (before + [RunningCall] * 2, 5)
 
 
 async def test_an_outcome_is_kept_whole_for_a_time_and_within_bounds() -> None:
