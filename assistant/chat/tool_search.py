@@ -103,8 +103,8 @@ class Offer:
 
 def function_of(tool: Tool) -> dict[str, Any]:
     """Return a tool as a provider is offered it."""
-    is_own = tool is SEARCH or tool is CALL  # not by their values, which takes longer than all else
-    description = tool.description if is_own else f"[{tool.server}] {tool.description}"
+    # The two are of no server; to compare whole tools takes longer than all else here.
+    description = f"[{tool.server}] {tool.description}" if tool.server else tool.description
     function = {"name": tool.offered, "description": description, "parameters": tool.input_schema}
     return {"type": "function", "function": function}
 
