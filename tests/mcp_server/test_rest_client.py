@@ -134,6 +134,34 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
         assert (await rest.get("products", "/products", {})).data == []
 
 
+async def test_a_redirect_is_no_answer_and_is_not_followed() -> None:
+    asked: list[str] = []
+
+    def move(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url.path)
+        return httpx.Response(302, headers={"Location": "http://shop/elsewhere"})
+
+    async with RestClient("http://shop/api", transport=httpx.MockTransport(move)).opened() as rest:
+        with pytest.raises(ShopRefusedError) as refused:
+            await rest.get("products", "/products", {})
+    assert (refused.value.status, asked) == (302, ["/api/products"])
+
+
+async def test_a_cookie_by_which_a_balancer_knows_its_client_comes_back() -> None:
+    heard: list[bytes] = []
+
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            async for request in stream:
+                heard.append(request)
+                await stream.send(EMPTY_LIST.replace(b"\r\n", b"\r\nSet-Cookie: replica=2\r\n", 1))
+
+    async with listening(serve) as url, RestClient(url).opened() as rest:
+        for _ in range(2):
+            await rest.get("products", "/products", {})
+    assert [b"replica=2" in request for request in heard] == [False, True]
+
+
 async def test_an_idle_connection_is_closed_by_the_client_after_its_keepalive() -> None:
     closed = anyio.Event()
 
