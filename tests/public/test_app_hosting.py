@@ -197,3 +197,20 @@ def test_an_app_does_not_move_the_confirmation_of_another_card_below_a_pointer(
     shown.page.emulate_media(color_scheme="dark")
     expect(app(shown).locator("body")).to_have_text("MOVED ")
     assert shown.page.evaluate(height) == 99
+
+
+@pytest.mark.parametrize("decision", ["取消", "确认购买"])
+def test_an_app_keeps_its_state_when_the_call_of_another_card_is_decided(
+    shop: Suite, shown: Shown, decision: str
+) -> None:
+    replace_app(shown, shop.url).append("say(Math.random())")
+    offered(shown)
+    shown.button("显示界面").click()
+    body = app(shown).locator("body")
+    expect(body).to_contain_text("0.")
+    state = body.inner_text()
+    shown.ask("帮客户A买 1 个智能手表")
+    shown.button(decision).click()
+    shown.settle()
+    expect(shown.card).to_have_attribute("data-state", "refused" if decision == "取消" else "done")
+    assert app(shown).locator("body").inner_text() == state
