@@ -162,11 +162,12 @@ class AppView {
 				this.#height = height;
 				this.#fit();
 			},
-			over: reason => {
+			ends: () => {
 				running.abort();
+				asks.end();
+			},
+			over: reason => {
 				this.#inform("");
-				asks.isOver = true;
-				asks.close();
 				moved();
 				this.#show("inline");
 				this.#say(t(`appEnd_${reason}`));
