@@ -4,7 +4,7 @@ import asyncio
 import re
 import time
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from html import escape
 from itertools import pairwise
@@ -131,11 +131,11 @@ class LiveHtml:
         self._new.append(delta)
         self._new_length += len(delta)
 
-    def told(self) -> dict[str, Any] | None:
-        """Return the data of a `text` event with the pieces that were not told yet, if there are some."""
+    def told(self) -> dict[str, Any]:
+        """Return the data of a `text` event with the pieces that were not told yet."""
         pieces, is_first = self._all[self._told :], not self._told
         self._told += len(pieces)
-        return {"delta": "".join(pieces), "restart": self._restart and is_first} if pieces else None
+        return {"delta": "".join(pieces), "restart": self._restart and is_first}
 
     @property
     def is_due(self) -> bool:
@@ -179,8 +179,8 @@ async def with_html(
                     yield "html", await live.rendered()
                     yield "text", live.told()
                 continue
-            if live and (data := live.told()):
-                yield "text", data
+            if live and (text := live.told())["delta"]:
+                yield "text", text
             if live and not isinstance(event, events.ThinkingEvent):
                 if data := await live.ended():
                     yield "html", data
