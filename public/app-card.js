@@ -162,12 +162,11 @@ class AppView {
 				this.#height = height;
 				this.#fit();
 			},
-			ends: () => {
-				running.abort();
-				asks.end();
-			},
 			over: reason => {
+				running.abort();
 				this.#inform("");
+				asks.isOver = true;
+				asks.close();
 				moved();
 				this.#show("inline");
 				this.#say(t(`appEnd_${reason}`));

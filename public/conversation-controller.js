@@ -106,11 +106,10 @@ export class ConversationController {
 		});
 	}
 
-	/** Go on where the conversation stands; what has broken off is said anew, and all else stays, with its apps. */
+	/** Go on where the conversation stands; what has broken off is said anew. */
 	answer = () => {
 		const {entries} = this.conversation;
-		if (entries.at(-1)?.part) this.#reask(() => entries.pop());
-		else this.#answer(() => this.view.finish());
+		this.#reask(() => entries.at(-1)?.part && entries.pop());
 	};
 
 	/** @param {Entry} entry @param {string} text */

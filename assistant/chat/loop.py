@@ -112,11 +112,10 @@ class Chat:
             task = asyncio.create_task(turn.run())
             self._turns.add(task)
             task.add_done_callback(self._turns.discard)
-            task.add_done_callback(lambda _: told.end())
+            task.add_done_callback(lambda _: told.events.put_nowait(None))
             try:
-                while news := await told.news():
-                    for event in news:
-                        yield event
+                while (event := await told.events.get()) is not None:
+                    yield event
                 if not task.cancelled():
                     return
             finally:

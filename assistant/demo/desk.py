@@ -1,27 +1,85 @@
-"""Looks things up with the shop's tools, and answers about products and about what was sold."""
+"""Looks things up with the shop's tools, and answers about products."""
 
+import json
+import re
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import BaseModel
+from pydantic import AliasPath, BaseModel, Field, ValidationError
 
+from assistant.chat.history import HistoryCall, HistoryError, HistoryMessage
 from assistant.chat.interfaces import ToolRequest
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
-from assistant.demo.past import M, PastCall, Tool, valid
 from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
-from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product, SalesSummary
+from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
-MAX_FEW = 3  # products that are "something cheap"
-MAX_NEAR = 5  # products that are shown beside what was asked for, or instead
 
+MAX_BROKEN = 50  # brackets in a result that begin no JSON
+OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
+
+M = TypeVar("M", bound=BaseModel)
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
+
+
+def valid(model: type[M], values: Iterable[object]) -> list[M]:
+    """Return those of the values that have the shape of a model."""
+    found: list[M] = []
+    for value in values:
+        with suppress(ValidationError):
+            found.append(model.model_validate(value))
+    return found
+
+
+def objects_in(text: str) -> tuple[list[dict[str, Any]], bool]:
+    """Return the objects of the JSON in a text, in a list or not, and whether none was cut off."""
+    found: list[Any] = []
+    at, broken = text.find("{"), 0
+    while at >= 0 and broken < MAX_BROKEN:
+        try:
+            value, end = json.JSONDecoder().raw_decode(text, at)
+            found += value["result"] if isinstance(value.get("result"), list) else [value]
+        except (ValueError, RecursionError):
+            broken, end = broken + 1, at + 1
+        at = text.find("{", end)
+    return [one for one in found if isinstance(one, dict)], not broken
+
+
+class PastCall:
+    """A call of one of the shop's tools: its `kind`, and the objects of its result or a failure's code."""
+
+    def __init__(self, call: HistoryCall, result: HistoryMessage | None) -> None:
+        offered, text = OFFERED.match(call.function.name), str(result.content) if result else ""
+        error = result.error if result else HistoryError(code="interrupted")
+        self.kind = offered["kind"] if offered else ""
+        self.arguments = next(iter(objects_in(call.function.arguments)[0]), {})
+        self.objects, self.whole = objects_in(text)
+        if not (error or self.objects or re.search(r"\[\s*\]", text)):
+            error = HistoryError(code="unreadable")
+        self.code, self.params = (error.code, error.params) if error else ("", {})
+        self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
+        if self.kind == "create_purchase" and not (error or valid(Order, self.objects)):
+            self.outcome = "unknown"
+
+
+class Tool(BaseModel):
+    """A tool that is offered, with the arguments that it takes and needs."""
+
+    name: str = Field(validation_alias=AliasPath("function", "name"))
+    takes: dict[str, Any] = Field({}, validation_alias=AliasPath("function", "parameters", "properties"))
+    needs: set[str] = Field(set(), validation_alias=AliasPath("function", "parameters", "required"))
+
+    def call(self, arguments: Mapping[str, Any]) -> tuple[ToolRequest, dict[str, Any]]:
+        """Return a call of the tool and its arguments: those that the schema has and that are not None."""
+        known = {"input_data": arguments} if "input_data" in self.takes else arguments
+        given = {key: value for key, value in known.items() if key in self.takes and value is not None}
+        return ToolRequest(self.name, json.dumps(given, ensure_ascii=False)), given
 
 
 class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
@@ -70,15 +128,17 @@ class Desk:
         """Take over what the results name, and how much is left now."""
         stocked = [row for call in self.calls for row in valid(InventoryItem, call.objects)]
         self.left = Counter({row.productId: row.quantity for row in stocked})
+        self.whole = all(call.whole for call in self.calls)
         found = [one for call in self.calls for one in valid(Product, call.objects)]
         self.shelf |= {one.id: one for one in (*(row.product for row in stocked), *found) if one}
 
-    def _item(self, product_id: int | None) -> Product:
-        nameless = Product(id=product_id or 0, name=f"#{product_id}", price=float("nan"), description="")
-        return self.shelf.get(nameless.id, nameless)
+    def _known(self, ids: Iterable[float | None]) -> list[Product]:
+        nameless = (
+            Product(id=int(one or 0), name=f"#{one}", price=float("nan"), description="") for one in ids
+        )
+        return [self.shelf.get(one.id, one) for one in nameless]
 
-    def _known(self, ids: Iterable[int | None]) -> list[Product]:
-        return [self._item(one) for one in ids]
+    # --- looking up -----------------------------------------------------------------------------------------
 
     def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
         """Return what a tool answered to each; Decided to call it first, or (not `anyway`) that it fails."""
@@ -88,26 +148,32 @@ class Desk:
         wanted = [self.tools[kind].call(arguments) for arguments in asked if kind in self.tools]
         if missing := [request for request, given in wanted if (kind, given) not in made]:
             raise Decided(list(dict.fromkeys(missing)))
-        found = [self.calls[made.index((kind, given))] for _, given in wanted]
-        if reasons := [call.reason for call in found if call.code and not anyway]:
-            raise Decided(self.say("failed", reason=reasons[0] or None))
-        return found
+        answers = [self.calls[made.index((kind, given))] for _, given in wanted]
+        if not anyway and any(call.code for call in answers):
+            raise Decided(self.say("failed"))
+        return answers
+
+    def _rows(self, model: type[M], kind: str, anyway: bool = False, **filters: Any) -> list[M]:
+        return [row for call in self._ask(kind, filters, anyway=anyway) for row in valid(model, call.objects)]
 
     def _catalogue(self, **filters: Any) -> list[Product]:
-        return self._known(row.id for row in valid(Product, self._ask("get_products", filters)[0].objects))
+        return self._rows(Product, "get_products", **filters)
 
-    def _look_up(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
+    def _booked(self, model: type[M], limit: int = MAX_LIMIT, **filters: Any) -> list[M]:
+        return self._rows(model, "get_orders", limit=limit, **filters)
+
+    def _stocked(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
+        """Return products, of which it is known then how many are left; of None, those that the shop has."""
         if products == []:
-            return products
+            return []
         ids = sorted({one.id for one in products[:DEFAULT_LIMIT]}) if products else None
-        calls = self._ask("get_inventory", {"productIds": ids, **filters}, anyway=anyway)
-        rows = (row for call in calls for row in valid(InventoryItem, call.objects))
-        return products or self._known(row.productId for row in rows)
+        rows = self._rows(InventoryItem, "get_inventory", anyway, productIds=ids, **filters)
+        return self._known([one.id for one in products or ()] or [row.productId for row in rows])
 
-    def _matches(self, words: str, more: str = "") -> tuple[list[Product], bool]:
+    def _search(self, words: str, more: str = "") -> tuple[list[Product], bool]:
         """Return what the shop finds for words; if it is sure: by its name, or by the first and last word."""
         calls = self._ask("get_products", *queries(words, more))
-        found, *others = (self._known(row.id for row in valid(Product, call.objects)) for call in calls)
+        found, *others = (valid(Product, call.objects) for call in calls)
         named = [one for one in found if squeezed(words) in squeezed(one.name)]
         sure = named or [one for one in found if all(one in other for other in others)]
         return sure or found, bool(sure)
@@ -119,76 +185,75 @@ class Desk:
                 self._catalogue()
             return self._known(one for one in named if one in self.shelf)
         words, uses = text.words(), " ".join(wanted for _, wanted in text.rows("uses"))
-        if not words and not uses:
-            return self._known(self.before.focus) or None if text.says("it") else None
-        found, sure = self._matches(words, uses)
-        if found and not uses and (text.says("colour") or pattern("<CJK>{4}").fullmatch(words)):
-            self.nearly = "" if sure else self.say("nearly", words=words)
-        return found or ([] if words else None)
+        if words or uses:
+            found, sure = self._search(words, uses)
+            if found and not (sure or uses) and pattern(DATA["lines"]["precise"]).search(words):
+                self.nearly = self.say("nearly", words=words)
+            return found or ([] if words else None)
+        return self._known(self.before.focus) or None if text.says("it") else None
 
     def _ranked(self, found: list[Product] | None = None) -> list[Product]:
-        """Return the cheapest or the dearest, the second of them, or three of them, if that is asked for."""
+        """Return the cheapest or the dearest, the second of them, or some of them, if that is asked for."""
         if not (which := self.text.first_of(RANKS)):
             return []
-        found = self._find(self.text) if found is None and self.text.words() else found
+        if found is None and self.text.words():
+            found = self._find(self.text)
         if found is None:
             found = self._listed() if self.text.says("among") else self._catalogue()
-        found = sorted(found, key=lambda one: (one.price if which == "cheapest" else -one.price, one.id))
-        if all(map(self.text.says, RANKS)):
-            return [*found[:1], *found[1:][-1:]]
-        start = max(self.text.place() - 1, 0)
-        few = MAX_FEW if self.text.says("some_cheap") else 1
-        return found[start : start + (pieces(self.text.says("top")) or few)]
+        found = sorted(found, key=lambda one: one.price if which == "cheapest" else -one.price)
+        start, some = max(self.text.place() - 1, 0), 3 if self.text.says("some_cheap") else 1
+        return found[start : start + (pieces(self.text.says("top")) or some)]
 
     def _listed(self) -> list[Product]:
-        return self._known(self.before.shown) if len(self.before.shown) > 1 else self._catalogue()
+        return self._known(self.before.focus if len(self.before.focus) > 1 else ()) or self._catalogue()
 
-    def _of(self, key: str, row: BaseModel, **more: object) -> str:
-        known: dict[str, Any] = row.model_dump()
+    # --- saying ---------------------------------------------------------------------------------------------
+
+    def _of(self, key: str, row: BaseModel, count: object = "", **more: object) -> str:
+        """Return a sentence about a product, an order or a sum."""
+        known: dict[str, Any] = row.model_dump() | {"count": count}
         if isinstance(row, Product):
             known["left"] = self.left.get(row.id)
         if isinstance(row, Order):
-            goods = [self._of("goods", self._item(one.productId), count=one.quantity) for one in row.items]
-            known |= {"goods": " + ".join(goods[:MAX_ROWS]), "mark": "" if row.status == "placed" else " ✗"}
+            items = [(self._known([item.productId])[0], item.quantity) for item in row.items[:MAX_ROWS]]
+            goods, bought = ([self._of(one, *item) for item in items] for one in ("goods", "bought_item"))
+            known |= {"goods": " + ".join(goods), "bought": "".join(bought)}
+            known["mark"] = "" if row.status == "placed" else " ✗"
             with suppress(ValueError, OverflowError):
                 placed = datetime.fromisoformat(row.orderDate).astimezone(self.now.tzinfo)  # the shop's clock
                 known["orderDate"] = f"{placed:%Y-%m-%d %H:%M}"
         return self.say(key, **known | more)
 
-    def _table(self, kind: str, rows: Sequence[BaseModel], **parts: str) -> str:
-        lines = (self._of(f"{kind}_row", row) for row in rows[:MAX_ROWS])
-        return "\n".join([self.say(f"{kind}_head", **parts), *lines])
+    def _several(self, key: str, rows: Sequence[BaseModel], kind: str = "", **parts: Any) -> str:
+        """Return a sentence, of the first row where it names one, and a table of products or of a kind."""
+        if not kind:
+            self.scene.focus = tuple(one.id for one in rows if isinstance(one, Product))
+            kind = "stocked" if self.left else "products"
+        is_all = len(rows) < DEFAULT_LIMIT and self.whole
+        count, lines = f"{len(rows)}{'' if is_all else '+'}", [self._of(f"{kind}_row", row) for row in rows]
+        head = self._of(key, rows[0], count, **parts) + self.say(f"{kind}_head", **parts)
+        rest = "" if is_all and len(rows) <= MAX_ROWS else self.say("rest", shown=MAX_ROWS, count=count)
+        return "\n".join([head, *lines[:MAX_ROWS]]) + rest
 
-    def _show(self, products: Iterable[Product]) -> None:
-        self.scene.shown = self.scene.focus = tuple(one.id for one in products)
-
-    def _several(self, key: str, found: Sequence[Product], more: str = "", **parts: object) -> str:
-        """Return a sentence and the products below it, with their stock where it is known."""
-        self._show(found)
-        count, kind = f"{len(found)}{more}", "stocked" if self.left else "products"
-        text = self.say(key, count=count, **parts) + self._table(kind, found)
-        return text + (self.say("rest", shown=MAX_ROWS, count=count) if more or len(found) > MAX_ROWS else "")
-
-    def _answer(self, key: str, found: Sequence[Product], **parts: object) -> str:
+    def _answer(self, key: str, found: Sequence[Product] | None, **parts: Any) -> str:
         """Answer about what was found: one product, several, or nothing, but what there is in the budget."""
-        if len(found) == 1:
-            self._show(found)
+        if found and len(found) == 1:
+            self.scene.focus = (found[0].id,)
             return self._of(key, found[0], **parts)
         if found:
-            return self._several(f"{key}s" if f"{key}s" in DATA["say"] else "found", found)
+            return self._several(f"{key}s" if f"{key}s" in DATA["say"] else "found", found, **parts)
         low, high = self.text.budget()
         if not (there := self._catalogue(minPrice=low, maxPrice=high) or self._catalogue()):
             return self.say("empty")
-        words = self.text.words()
-        return self._several("unlike" if words else "unlike_any", there, words=words)
+        asks_all = found is None or (self.text.says("open") and self.text.says("catalogue"))
+        words = self.text.words() or self.message
+        return self._several("count" if asks_all else "unlike", there, words=words)
+
+    # --- about products -------------------------------------------------------------------------------------
 
     def _products(self) -> str:
         found, nth = self._ranked() or self._find(self.text), self.text.place()
-        if found is None or not (found or not self.text.says("open") or not self.text.says("catalogue")):
-            there, (call,) = self._catalogue(), self._ask("get_products", {})
-            more = "+" if len(there) >= DEFAULT_LIMIT or not call.whole else ""
-            return self._several("count", there, more) if there else self.say("empty")
-        which = "one_price" if all(map(self.text.says, RANKS)) else self.text.first_of(RANKS) or "one_price"
+        which = self.text.first_of(RANKS) or "one_price"
         return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
@@ -205,113 +270,28 @@ class Desk:
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
         if len(found) < 2 and len(found := self._listed()) < 2:
             return self._products()
-        low, *_, high = sorted(self._look_up(found), key=attrgetter("price"))
+        low, *_, high = sorted(self._stocked(found), key=attrgetter("price"))
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
     def _stock(self) -> str:
-        if not self.text.says("low"):
-            found, way = self._look_up(self._find(self.text)), self.text.first_of(("most", "least"))
-            found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
-            return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)
-        few = pieces(self.text.says("few"))
-        limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
-        low = [one for one in self._look_up(None, maxQuantity=limit) if self.left[one.id] <= limit]
-        found = sorted(low or self._look_up(None), key=lambda one: self.left[one.id])
-        return self._several("low" if low else "none_low", found if low else found[:MAX_NEAR], limit=limit)
+        few, way = pieces(self.text.says("few")), self.text.first_of(("low", "most", "least"))
+        if way == "low":
+            limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
+            found = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
+            low = sorted(found or self._stocked(None), key=lambda one: self.left[one.id])
+            return self._several("low" if found else "none_low", low, limit=limit)
+        found = self._stocked(self._find(self.text))
+        found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
+        return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
-
-        def lacks(one: Product) -> tuple[bool, float]:
-            beyond = max((low or 0) - one.price, one.price - (high or float("inf")), 0)
-            return self.left.get(one.id) == 0, beyond
-
-        there = self._catalogue(minPrice=low, maxPrice=high) or self._catalogue() if named is None else named
-        found = sorted(self._look_up(there), key=lacks)
-        if not (fits := [one for one in found if not any(lacks(one))]):
-            return self._answer("sold_out" if found and lacks(found[0])[0] else "nearest", found[:1])
-        if named is None and len(fits) > 1:
-            return self._several("choice", fits)
-        text = self._of("recommend", fits[0])
-        text += self._several("also", fits[1 : 1 + MAX_NEAR]) if len(fits) > 1 else ""
-        self._show(fits)
-        self.scene.focus = self.scene.focus[:1]
-        return text + self.say("to_order")
-
-    def _booked(self, model: type[M], limit: int = MAX_LIMIT, **filters: Any) -> tuple[list[M], bool]:
-        """Return orders, or the shop's sums of them, and whether there are more."""
-        (call,) = self._ask("get_orders", {"limit": limit, **filters})
-        return valid(model, call.objects), len(call.objects) >= limit or not call.whole
-
-    def _told(self, key: str, orders: Sequence[Order]) -> str:
-        if not orders:
-            return self.say("no_orders")
-        self._ask("get_products", {}, anyway=True)  # the names
-        return self._of(key, orders[0], count=len(orders)) + self._table("orders", orders)
-
-    def _order(self) -> str:
-        wanted = self.text.numbers("order_number")
-        found, more = self._booked(Order)
-        if more and found and min(wanted) < found[-1].id:
-            found += self._booked(Order, offset=max(found[0].id - min(wanted) - MAX_LIMIT // 2, MAX_LIMIT))[0]
-        told = list({one.id: one for one in found if one.id in wanted}.values())
-        return self._told("one_order" if len(wanted) == 1 else "orders_all", told)
-
-    def _orders(self) -> str:
-        text, like, name = self.text, self.like, self.scene.lines[0].customer
-        since, until = max((one.period(self.now.date()) for one in (text, like)), key=any)
-        if name and name.islower():
-            known = [row.label for row in self._booked(SalesSummary, groupBy="customer")[0]]
-            name = next((one for one in known if one.lower() == name), name)
-        low, high = like.budget()
-        filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
-        filters["customerName"] = name
-        if way := like.first_of(("largest", "smallest")):
-            found, more = self._booked(Order, **filters)
-            placed = [order for order in found if order.status == "placed"]
-            placed.sort(key=attrgetter("totalAmount"), reverse=way == "largest")
-            start = self.say("among", count=len(found)) if more else ""
-            return start + self._told(way, placed[max(like.place() - 1, 0) :][:1])
-        group = like.first_of(("day", "customer", "product"), "by_")
-        rest = text if text.words() else like
-        rest = rest.without(f"by_{group}").without("orders") if group else rest
-        names_one = group != "product" and (len(rest.words()) > 1 or rest.says("id"))
-        goods = self._find(rest) if names_one else None
-        filters["productId"] = goods[0].id if goods and len(goods) == 1 else None
-        if goods and not group and like.first_of(("sold", "by_quantity")):
-            self._show(goods)
-            return self._sums("product", filters, {str(one.id) for one in goods})
-        if group or (not goods and like.first_of(("total", "average", "sold"))):
-            return self._sums(group or "total", filters)
-        wanted = 1 if like.says("last_order") else min(pieces(like.says("newest")), MAX_LIMIT)
-        found, more = self._booked(Order, wanted or MAX_ROWS, **filters)
-        start = self._sums("total", filters) if more and not wanted and low is high is None else ""
-        return start + self._told("orders_some" if more else "orders_all", found)
-
-    def _sums(self, group: str, filters: dict[str, Any], only: Collection[str] = ()) -> str:
-        """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
-        found, more = self._booked(SalesSummary, groupBy=group, **filters)
-        found = [row for row in found if row.orders and (not only or row.key in only)]
-        if not found:
-            return self.say("no_orders")
-        like, who = self.like, filters["customerName"]
-        if group == "total":
-            who = self.say("who", name=who) if who else ""
-            return self._of("mean" if like.says("average") else "sum", found[0], who=who)
-        quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
-        end = self.say("in_all", quantity=quantity, amount=amount)
-        end = "\n\n" + self._sums("total", filters) if more else end
-        start, least, sold = "", like.says("least"), {row.key for row in found}
-        for one in self._catalogue() if group == "product" and least else ():
-            nothing = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
-            found += [nothing] if nothing.key not in sold else []
-        by = like.first_of(("quantity", "amount"), "by_")
-        by = by or ("quantity" if group == "product" else "amount")
-        if group != "day" or least or like.first_of(("most", f"by_{by}")):
-            found.sort(key=lambda row: (getattr(row, by) * (1 if least else -1), -row.amount, row.key))
-            nth = min(max(like.place(), 1), len(found))
-            place, which = self.say("nth", n=nth) if nth > 1 else "", self.say("little" if least else "much")
-            start = self._of(f"first_{by}", found[nth - 1], nth=place, which=which)
-        shown = found[: pieces(like.says("top")) or len(found)]
-        return start + self._table("sums", shown, group=self.say(f"column_{group}")) + end
+        there = self._catalogue(minPrice=low, maxPrice=high) if named is None else named
+        there = self._stocked(there)
+        fits = [one for one in there if (low or 0) <= one.price <= (high or one.price) and self.left[one.id]]
+        if not fits:
+            near = sorted(there, key=lambda one: abs(one.price - (high or low or one.price)))
+            return self._answer("nearest", near[:1])
+        said = self._answer("choice" if named is None else "recommend", fits, name=fits[0].name)
+        return said + self.say("to_order")

@@ -1,6 +1,7 @@
 """What a message means: its goal, the lines of an order in it, and what it does to the order before it."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -49,8 +50,7 @@ class Scene:
     lines: tuple[Line, ...] = (Line(),)
     act: str = ""  # what it does to the order before it
     tongue: Tongue | None = None
-    focus: tuple[int, ...] = ()  # the products that the last answer was about
-    shown: tuple[int, ...] = ()  # those that it listed, in their order
+    focus: tuple[int, ...] = ()  # the products that the last answer was about, in its order
     draft: tuple[Line, ...] = ()  # what was not bought yet
     asked: str = ""  # product_id, quantity or customer: what was asked for
     placed: tuple[Line, ...] = ()
@@ -62,7 +62,7 @@ class Scene:
 
         def pointed(one: re.Match[str]) -> str:
             at = Sentence(one[0]).place()
-            return PRODUCT.format(self.shown[at - (at > 0)]) if 0 < abs(at) <= len(self.shown) else one[0]
+            return PRODUCT.format(self.focus[at - (at > 0)]) if 0 < abs(at) <= len(self.focus) else one[0]
 
         text = text if text.first_of(RANKS) else text.without("ordinal", pointed)
         for product in sorted(self.shelf.values(), key=lambda product: -len(product.name)):
@@ -81,53 +81,45 @@ def squeezed(text: str) -> str:
 
 def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
-    text = Sentence(fold(message))
-    ordered = text.without("cancel").without("remove") if scene.draft else text
-    if scene.asked == "quantity":  # the answer may be: Tom 2, Bob 1
-        names = "|".join(re.escape(fold(str(line.customer))) for line in scene.draft)
-        ordered = Sentence(re.sub(rf"(?<!for )(?<!给)({names})", r" for \1 ", ordered))
+    text, draft = Sentence(fold(message)), scene.draft
+    ordered = text.without("cancel").without("remove") if draft else text
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
-    known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, f"was_{scene.goal}": True}
-    known |= {"corrects": corrects, "one_waits": len(scene.draft) == 1, "use": text.rows("uses")}
-    known["elsewhere"] = scene.focus and not {line.product_id for line in scene.draft} & {*scene.focus}
-    known |= {"theirs": [line.customer for line in scene.draft].count(lines[0].customer) == 1}
-    known |= {"limited": text.budget() != (None, None), "counting": found("<N>", text)}
-    known |= {"ordering": text.counted().says("buy"), "asks": "?" in message}
-    known["fact"] = text.rows("facts") if scene.asked != "product_id" else ()
-    goal = _first("goals", text, _true(known, lines))
-    rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
         lines = [Line(product_id=int(alone[1]))]
-    elif scene.asked == "customer" and goal == "unknown" and not (lines[0].customer or known["counted"]):
+    known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, f"was_{scene.goal}": True}
+    known |= {"corrects": corrects, "one_waits": len(draft) == 1, "limited": text.budget() != (None, None)}
+    known |= {table: text.rows(table) for table in ("uses", "facts")}
+    known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
+    known["theirs"] = [line.customer for line in draft].count(lines[0].customer) == 1
+    goal = _first("goals", text, known | _named(lines))
+    rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
+    counted = lines[0].quantity is not None
+    if scene.asked == "customer" and goal == "unknown" and not (lines[0].customer or counted):
         name = pattern(DATA["customers"]["introduction"]).sub("", text)
         lines = [Line(name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME] or None)]
-    elif corrects and scene.draft and (alone := pattern(DATA["customers"]["alone"]).fullmatch(text)):
-        lines = [Line(alone["name"])]
     as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
     lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
     if goal in ("unknown", scene.goal) and text.says("follow") and scene.goal in DATA["kinds"]["followed"]:
         return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
     known |= {f"is_{goal}": True, "words": rest.words()}
-    act = _first("acts", text, _true(known, lines))
+    act = _first("acts", text, known | _named(lines))
     return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
-@lru_cache(MAX_KEPT)
-def _first(table: str, text: Sentence, known: frozenset[str]) -> str:
+def _named(lines: list[Line]) -> dict[str, Any]:
+    goods, counted = not all(line.bare for line in lines), lines[0].quantity is not None
+    return {"customer": lines[0].customer, "counted": counted, "goods": goods}
+
+
+def _first(table: str, text: Sentence, known: Mapping[str, Any]) -> str:
     """Return the first name of a table of the data file all of whose signs hold; empty for none."""
 
     def holds(sign: str) -> bool:
         name = sign.removeprefix("-")
-        return (name in known or bool(name in DATA["signs"] and text.says(name))) == (name == sign)
+        return bool(known.get(name) or (name in DATA["signs"] and text.says(name))) == (name == sign)
 
     return next((name for name, signs in DATA[table] if all(map(holds, signs.split()))), "")
-
-
-def _true(known: dict[str, Any], lines: list[Line]) -> frozenset[str]:
-    known |= {"customer": lines[0].customer, "counted": lines[0].quantity is not None}
-    known["goods"] = not all(line.bare for line in lines)
-    return frozenset(name for name, value in known.items() if value)
 
 
 @lru_cache(MAX_KEPT)

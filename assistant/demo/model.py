@@ -6,7 +6,8 @@ replica can go on. Names, prices and stock come from tool results; nothing in on
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import defaultdict
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -14,11 +15,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from assistant.chat.history import HistoryMessage, Message, attached, text_of
 from assistant.chat.interfaces import Piece, Reply
-from assistant.demo.desk import Decision
+from assistant.demo.desk import OFFERED, Decision, PastCall, Tool, valid
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
-from assistant.demo.past import Tool, past_calls, shop_tools, valid
-from assistant.demo.words import DATA, Voice, clean, pattern, to_traditional, tongue
+from assistant.demo.words import DATA, Voice, clean, pattern
 from serving.errors import CodedError
 
 MAX_ROUNDS = 6  # of calls for one question
@@ -27,6 +27,30 @@ MAX_CORRECTIONS = 5  # in one sentence
 MAX_DELTA = 12  # characters that are streamed at once
 
 known_zones = cache(available_timezones)
+
+
+def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:
+    """Return the calls with their results; one without a result was interrupted."""
+    results = {message.tool_call_id: message for message in messages if message.role == "tool"}
+    made: list[PastCall] = []
+    for message in messages:
+        replaced = [at for at, call in enumerate(made) if call.code == "replaced"]
+        for call in message.tool_calls or ():  # what the user has changed stands in the place of what it was
+            at = replaced.pop(0) if replaced else len(made)
+            made[at : at + 1] = [PastCall(call, results.get(call.id))]
+    return made
+
+
+def shop_tools(offered: Iterable[Mapping[str, Any]]) -> dict[str, Tool]:
+    """Return the shop's tools by kind: those of the one server that offers most of them."""
+    servers: dict[str, dict[str, Tool]] = defaultdict(dict)
+    for one in offered:
+        if known := OFFERED.match(one["function"]["name"]):  # first, since there may be thousands of others
+            for tool in valid(Tool, [one]):
+                shapes = map(set, DATA["tools"][known["kind"]])
+                if any(tool.needs <= shape <= tool.takes.keys() for shape in shapes):
+                    servers[known["server"]][known["kind"]] = tool
+    return max(servers.values(), key=len, default={})
 
 
 class DemoModel:
@@ -42,9 +66,8 @@ class DemoModel:
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
         question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
-        if tongue(text_of(question), None) == "tw":
-            await asyncio.to_thread(to_traditional)  # 65 ms at the first such question, beside what else runs
-        decision = decide(messages, shop_tools(tools), self._now())
+        # in a thread: at the first question in Traditional Chinese, its phrases are read for 65 ms
+        decision = await asyncio.to_thread(decide, messages, shop_tools(tools), self._now())
         if not isinstance(decision, str):
             yield Reply("", decision, "tool_calls")
             return

@@ -1,229 +1,276 @@
-"""Takes orders and says how they ended; cancels one where the owner's tools are there."""
+"""Tells orders and sums of them; takes orders, and cancels one where the owner's tools are there."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, NoReturn
+from difflib import get_close_matches
+from operator import attrgetter
+from typing import Any
 
-from assistant.demo.desk import MAX_ROWS, Decided, Desk, queries
+from assistant.demo.desk import MAX_ROWS, Decided, Desk, PastCall, queries, valid
 from assistant.demo.meaning import Line, apart
-from assistant.demo.past import PastCall, valid
-from assistant.demo.words import DATA, found, pattern
-from models import Order, Product
+from assistant.demo.words import DATA, found, pattern, pieces
+from models import MAX_LIMIT, Order, Product, SalesSummary
 
 
 class Orders(Desk):
     """Makes one decision, about orders too."""
 
+    # --- about orders ---------------------------------------------------------------------------------------
+
+    def _told(self, key: str, orders: Sequence[Order], seen: int = 0) -> str:
+        """Tell orders, which are some of those `seen`; there may be older ones."""
+        start = self.say("among", count=seen) if seen >= MAX_LIMIT or (seen and not self.whole) else ""
+        if not orders:
+            return start + self.say("no_orders")
+        self._ask("get_products", {}, anyway=True)  # the names
+        return start + self._several(key, orders, "orders")
+
+    def _order(self) -> str:
+        found, wanted = self._booked(Order), self.text.numbers("order_number")
+        told = [order for order in found if order.id in wanted]
+        return self._told("one_order" if len(wanted) == 1 else "orders_all", told, len(found))
+
+    def _orders(self) -> str:
+        """Tell orders, or sums of them: of a period, of a customer, of a product, between two amounts."""
+        text, like, name = self.text, self.like, self.scene.lines[0].customer
+        if name and name.islower():
+            known = self._booked(SalesSummary, groupBy="customer")
+            name = next((row.label for row in known if row.label.lower() == name), name)
+        since, until = max((one.period(self.now.date()) for one in (text, like)), key=any)
+        low, high = like.budget()
+        filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
+        filters["customerName"] = name
+        if way := like.first_of(("largest", "smallest")):
+            found = self._booked(Order, **filters)
+            placed = [order for order in found if order.status == "placed"]
+            placed.sort(key=attrgetter("totalAmount"), reverse=way == "largest")
+            return self._told(way, placed[max(like.place() - 1, 0) :][:1], len(found))
+        group = like.first_of(DATA["measures"], "by_")
+        rest = text if text.words() else like
+        rest = rest.without(f"by_{group}").without("orders") if group else rest
+        names_one = group != "product" and (len(rest.words()) > 1 or rest.says("id"))
+        goods = (self._find(rest) if names_one else None) or []
+        filters["productId"] = goods[0].id if len(goods) == 1 else None
+        if group:
+            return self._sums(group, filters)
+        if like.first_of(("sold", "by_quantity") if goods else ("total", "average", "sold")):
+            return self._sums("product" if goods else "total", filters, goods)
+        wanted = 1 if like.says("last_order") else pieces(like.says("newest")) or MAX_ROWS
+        found = self._booked(Order, min(wanted, MAX_LIMIT), **filters)
+        return self._told("orders_some" if len(found) == wanted else "orders_all", found)
+
+    def _sums(self, group: str, filters: dict[str, Any], only: Sequence[Product] = ()) -> str:
+        """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
+        found = self._booked(SalesSummary, groupBy=group, **filters)
+        wanted = [str(one.id) for one in only] or [row.key for row in found]
+        found = [row for row in found if row.orders and row.key in wanted]
+        if not found:
+            return self.say("no_orders")
+        like, who = self.like, filters["customerName"]
+        if group == "total":
+            who = self.say("who", name=who) if who else ""
+            return self._of("mean" if like.says("average") else "sum", found[0], who=who)
+        pieces_sold, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
+        least, by = like.says("least"), like.first_of(("quantity", "amount"), "by_")
+        by = by or DATA["measures"][group]
+        for one in self._catalogue() if group == "product" and least else ():
+            nothing = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
+            found += [nothing] if nothing.key not in wanted else []
+        key = "listed"
+        if group != "day" or least or like.first_of(("most", f"by_{by}")):
+            found.sort(key=lambda row: (getattr(row, by) * (1 if least else -1), -row.amount, row.key))
+            key = "listed" if like.place() else f"{'least' if least else 'most'}_{by}"
+        shown = found[: pieces(like.says("top")) or len(found)]
+        told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
+        return told + self.say("in_all", quantity=pieces_sold, amount=amount)
+
+    # --- taking an order ------------------------------------------------------------------------------------
+
     def _unknown(self) -> str:
-        lines, found = self.scene.lines, self._find(self.text)
-        meant = len(self.before.focus) == 1 if all(line.bare for line in lines) else found
-        counts = all(line.quantity for line in lines) or (lines[0].customer and self.text.says("single"))
-        named = not found and self.text.says("count_and_name")
-        if named or (meant and counts and not self.text.says("question")):
+        lines, it = self._resolved(self.scene.lines), len(self.before.focus) == 1
+        clear = all(line.quantity and (line.product_id or (line.bare and it)) for line in lines)
+        if clear and not self.text.says("question"):
             return self._take(lines)
-        if found:
+        if self._find(self.text):
             return self._products()
-        first, second = self.say.examples(self.text, 2)
+        first, second = get_close_matches(self.text, self.say("hello").split("\n- ")[1:], 2, 0)
         return self.say("unsure", first=first, second=second)
 
     def _buy(self) -> str:
         """Order what the message names, or do to the order before it what the message says."""
-        given, draft = self.scene.lines, list(self.before.draft)
-        known = [None, *(line.customer for line in draft)]
-        match self.scene.act:
-            case "closed":
-                return self.say("closed", id=self.before.placed_id)
-            case "cheaper":
-                return self._cheaper()
-            case "quote" | "still_waits" as act:
-                self.scene.asked = self.before.asked
-                return self._basket(act, draft)
-            case "which":
-                return self._several("which", self._known(line.product_id for line in draft))
-            case "remove":
-                gone: set[int | None] = {product.id for line in given for product in self._named(line)}
-                people = {name for name in known if str(name) in self.message} or {*known}
-                if gone or people < {*known} or self.text.says("cancel"):
-                    goods = gone or {line.product_id for line in draft}
-                    draft = [
-                        one for one in draft if one.customer not in people or one.product_id not in goods
-                    ]
-                if not draft:
-                    self.scene.draft = ()
-                    return self.say("cancelled")
-            case "again":
-                new = [Line(line.customer, line.quantity) for line in given]
-                draft += [one.changed(line) for line in new for one in draft or self.before.placed]
-            case "fill" | "change" if given[1:] and all(
-                one.bare and one.customer not in known for one in given
+        act, draft = self.scene.act, list(self.before.draft)
+        if act in DATA["kinds"]["told"]:
+            self.scene.asked = self.before.asked
+            return self._basket(act, draft)
+        given, known = self._resolved(self.scene.lines), [None, *(line.customer for line in draft)]
+        if act == "remove":
+            gone = {n for line in given for n in self._about(draft, line)}
+            if len(gone) < len(draft) or self.text.says("cancel") or any(line.product_id for line in given):
+                draft = [line for n, line in enumerate(draft) if n not in gone]
+            if not draft:
+                self.scene.draft = ()
+                return self.say("cancelled")
+        elif act == "again":
+            new = [Line(line.customer, line.quantity) for line in given]
+            draft += [one.changed(line) for line in new for one in draft or self.before.placed]
+        elif given[1:] and all(line.bare and line.customer not in known for line in given):
+            draft = apart(draft, given, self.text) if act in ("fill", "change") else draft
+        elif act in ("fill", "change"):
+            self._change(draft, given, self.before.asked if act == "fill" else "")
+        return self._take(draft if act else given)
+
+    def _change(self, draft: list[Line], given: Sequence[Line], asked: str) -> None:
+        """Do to an order what lines say: each fills in what was asked for, changes others, or is added."""
+        lacking = [n for n, line in enumerate(draft) if asked and not getattr(line, asked)]
+        last, sign = lacking[:1] or [len(draft) - 1], self.text.first_of(("more", "fewer"))
+        for change in given:
+            if self.text.says("add") and not (change.bare or asked):
+                draft.append(Line(draft[-1].customer).changed(change))
+                continue
+            about = self._about(draft, change)
+            if open_ones := [n for n in about if n in lacking]:
+                first = replace(draft[open_ones[0]], customer=None)
+                alike = [n for n in open_ones if replace(draft[n], customer=None) == first]
+                last = open_ones if asked == "customer" else alike
+            elif (
+                len(about) in range(1, len(draft))
+                or change == Line(change.customer)
+                or self.text.says("each")
             ):
-                draft = apart(draft, [*given], self.text)
-            case "fill" | "change" as act:
-                asked = self.before.asked if act == "fill" else ""
-                lacking = (n for n, line in enumerate(draft) if asked and not getattr(line, asked))
-                at = next(lacking, len(draft) - 1)
-                for line in given:
-                    at = self._change(draft, line, at, asked)
-            case "":
-                draft = list(given)
-        return self._take(draft)
+                last = about
+            for n, line in enumerate(draft):
+                draft[n] = line.changed(change if n in last else Line(line.customer or change.customer))
+                if n in last and sign and change.bare and change.quantity:
+                    more = change.quantity if sign == "more" else -change.quantity
+                    draft[n] = replace(draft[n], quantity=max((line.quantity or 0) + more, 0))
 
-    def _change(self, draft: list[Line], given: Line, at: int, asked: str) -> int:
-        """Add a line, or change the one of the same product, else that `at`; return which."""
-        if self.text.says("add") and not (given.bare or asked):
-            draft.append(Line(draft[-1].customer).changed(given))
-            return len(draft) - 1
-        if given.bare and given.quantity and (sign := self.text.first_of(("more", "fewer"))):
-            more = given.quantity if sign == "more" else -given.quantity
-            given = replace(given, quantity=max((draft[at].quantity or 0) + more, 0))
-        ids = [product.id for product in self._named(given)] if asked != "product_id" else []
-        if asked in ("quantity", "customer") and not ids:
-            given = replace(given, words="")
-        elif not asked and not ids and pattern(DATA["customers"]["alone"]).fullmatch(given.words):
-            given = Line(given.words, given.quantity)
-        given = replace(given, product_id=ids[0]) if len(ids) == 1 else given
-        who = (given.bare and given.customer) or ""
-        at = next((n for n, one in enumerate(draft) if [one.product_id] == ids or one.customer == who), at)
-        for_all = given == Line(given.customer) and all(line.customer for line in draft)
-        for_all |= given.bare and bool(self.text.says("each"))
-        meant = [n for n, line in enumerate(draft) if for_all and str(line.customer) in self.message]
-        if asked == "quantity" and not given.customer and len({line.customer for line in draft}) > 1:
-            meant = [n for n, line in enumerate(draft) if line == replace(draft[at], customer=line.customer)]
-        for n, line in enumerate(draft):
-            is_meant = n in meant if meant else for_all or n == at
-            draft[n] = line.changed(given if is_meant else Line(line.customer or given.customer))
-        return at
+    def _about(self, draft: Sequence[Line], given: Line) -> list[int]:
+        """Return which lines have the product of one, and a customer that it or the message names."""
+        known = {line.customer for line in draft if line.customer}
+        people = known & {given.customer} or {name for name in known if name in self.message}
+        lines = [(n, line) for n, line in enumerate(draft) if not people or line.customer in people]
+        return [n for n, line in lines if given.product_id in (None, line.product_id)]
 
-    def _named(self, line: Line) -> list[Product]:
-        """Return the products that a line names for sure: by id, in words, or as the cheapest."""
-        if line.product_id is not None:
-            return self._known([line.product_id])
-        if not line.words:
-            return self._ranked()
-        found, sure = self._matches(line.words)
-        return self._ranked(found) or (found if sure else [])
+    def _resolved(self, lines: Sequence[Line]) -> list[Line]:
+        """Return lines with the product that each names for sure: by id, in words or as the cheapest."""
+        open_ones = [line for line in lines if line.product_id is None]
+        self._ask("get_products", *(one for line in open_ones for one in queries(line.words)), anyway=True)
+        return [self._with_product(line) if line in open_ones else line for line in lines]
 
-    def _take(self, lines: Sequence[Line]) -> str:
-        """Order lines, or ask for the first product, quantity or customer that is missing."""
-        if len(lines) == 1 and lines[0].bare and self.text.says("all_of_them"):
-            there = self.before.shown or [product.id for product in self._catalogue()]
-            lines = [replace(lines[0], quantity=lines[0].quantity or 1, product_id=one) for one in there]
-        self._ask("get_products", *(one for line in lines for one in queries(line.words)), anyway=True)
-        ready = [one for at in range(len(lines)) for one in self._goods(lines, at)]
-        goods = self._known(line.product_id for line in ready)
-        self._show(goods)
-        self.scene.draft = tuple(ready)
-        if any(one.id not in self.shelf for one in goods):
-            self._look_up(goods, anyway=True)  # for their names
-        for line in ready:
-            if not line.quantity:
-                self.scene.asked = "quantity"
-                alike = [str(one.customer) for one in ready if replace(one, customer=line.customer) == line]
-                key = "ask_share" if len({one.customer for one in ready}) > 1 else "ask_quantity"
-                wrong = self.say("bad_quantity") if line.quantity == 0 and key == "ask_quantity" else ""
-                people = self.say("comma").join(alike)
-                return wrong + self._answer(key, self._known([line.product_id]), people=people)
-        if nameless := [line for line in ready if not line.customer]:
-            self.scene.asked = "customer"
-            return self._basket("ask_customer", nameless)
-        costs = [self._item(line.product_id).price * (line.quantity or 0) for line in ready]
-        if self.text.prices() - {sum(costs), *costs, *(one.price for one in goods)}:
-            return self._basket("other_price", ready)
-        return self._too_few(ready) or self._purchase(ready)
-
-    def _goods(self, lines: Sequence[Line], at: int) -> list[Line]:
-        """Return a line with its product and in pieces, none for a remark; or ask which product it is."""
-        line, others = lines[at], [*lines[:at], *lines[at + 1 :]]
-        found = self._named(line) or ([] if line.words else self._known(self.before.focus))
-        if line.bare and (prices := self.text.prices()) and not self.before.asked:  # the 299 one
-            found = [one for one in self._catalogue() if one.price in prices]
-        if not found and self.text.says("count_and_name"):
-            line, found = Line(line.words, line.quantity), self._known(self.before.focus)
-        if len(found) == 1:
-            return [self._sized(line, found[0])]
-        if line.quantity is None and not found and any(one.quantity or one.product_id for one in others):
-            return []
-        near = found or (self._matches(line.words)[0] if line.words else [])
-        key = ("could_be" if near else "no_product") if line.words else "any_product"
-        said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
-        return self._choose(lines, at, replace(line, words=""), said)
-
-    def _choose(self, lines: Sequence[Line], at: int, line: Line, said: str) -> NoReturn:
-        """Ask which product a line means."""
-        self.scene.asked, self.scene.draft = "product_id", (*lines[:at], line, *lines[at + 1 :])
-        raise Decided((said + self.say("ask_product")).strip())
-
-    def _cheaper(self) -> str:
-        """List what costs less than what is named; or ask which to take instead of the dearest that waits."""
-        waiting = [line.product_id for line in self.before.draft if self.scene.act]
-        if not (named := self._known(waiting) or self._find(self.text)):
-            return self._products()
-        dear = max(named, key=lambda one: one.price)
-        kind, every = self._matches(dear.name)[0], self._catalogue(maxPrice=dear.price)
-        less = [[one for one in there if one.price < dear.price] for there in (kind, every)]
-        if not any(less):
-            return self._of("no_cheaper", dear)
-        said = self._several("cheaper", less[0] or less[1], name=dear.name, price=dear.price)
-        if not waiting:
-            return said
-        at = waiting.index(dear.id)
-        return self._choose(self.before.draft, at, replace(self.before.draft[at], product_id=None), said)
-
-    def _sized(self, line: Line, product: Product) -> Line:
-        """Return a line in pieces: one of "it" or "the cheapest", and of what is sold in pairs one a pair."""
-        quantity = line.quantity
-        if quantity is None and not line.words and self.text.says("single"):
-            quantity = 1
+    def _with_product(self, line: Line, it: Sequence[Product] = ()) -> Line:
+        near, sure = self._search(line.words) if line.words else (None, False)
+        named = self._ranked(near) or (near if sure else None) or (it if line.bare else [])
+        if len(named) != 1:
+            act = self.scene.act
+            if act == "fill" and self.before.asked != "product_id" and not named:
+                return replace(line, words="")  # 2 please
+            is_name = act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words)
+            return Line(line.words, line.quantity) if is_name and not named else line
+        product, quantity = named[0], line.quantity
         if line.pair and not found(DATA["in_pairs"], f"{line.words} {product.name}"):
             unclear = found(DATA["perhaps_pairs"], f"{product.name} {product.description}")
             quantity = None if unclear else (quantity or 0) * 2
-        return Line(line.customer, quantity, product.id)
+        return Line(line.customer, quantity, product.id, line.words)
 
-    def _basket(self, key: str, lines: Sequence[Line], most: float | None = None) -> str:
-        """Return a sentence about what some lines are and cost, and whether that is within a budget."""
-        goods = [(self._item(line.product_id), line.quantity or 0) for line in lines]
-        items = self.say("comma").join(self._of("item", one, count=count) for one, count in goods)
-        cost = sum(one.price * count for one, count in goods)
-        verdict = "no_budget" if most is None else "within" if cost <= most else "beyond"
-        return self.say(key, items=items, total=cost) + self.say(verdict, limit=most, gap=cost - (most or 0))
+    def _take(self, given: Sequence[Line]) -> str:
+        """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
+        lines, ready, focus = self._resolved(given), list[Line](), self._known(self.before.focus)
+        if len(lines) == 1 and lines[0].bare and self.text.says("all_of_them"):
+            count = lines[0].quantity or 1
+            lines = [
+                replace(lines[0], quantity=count, product_id=one.id) for one in focus or self._catalogue()
+            ]
+        for at, line in enumerate(lines):
+            one = line if line.product_id is not None else self._with_product(line, focus)
+            near = self._search(line.words)[0] if line.words and one is line else self._ranked() or focus
+            others = [*lines[:at], *lines[at + 1 :]]
+            if one.product_id is not None:
+                is_one = one.quantity is None and not one.words and self.text.says("single")
+                ready.append(replace(one, quantity=1) if is_one else one)
+            elif near or line.quantity or not any(other.quantity or other.product_id for other in others):
+                self.scene.asked, draft = (
+                    "product_id",
+                    (*lines[:at], replace(line, words=""), *lines[at + 1 :]),
+                )
+                self.scene.draft = draft
+                key = ("could_be" if near else "no_product") if line.words else "any_product"
+                said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
+                return (said + self.say("ask_product")).strip()
+        self.scene.draft = tuple(ready)
+        return self._complete(ready)
+
+    def _complete(self, lines: Sequence[Line]) -> str:
+        """Order lines of known products, or ask for a quantity, a customer, or whether the price is right."""
+        goods = self._stocked(self._known(line.product_id for line in lines), anyway=True)
+        self.scene.focus = tuple(one.id for one in goods)
+        bought = any(call.kind == "create_purchase" for call in self.calls)
+        for line, one in zip(lines, goods, strict=True):
+            left = self.left.get(one.id)
+            if left is not None and left < (line.quantity or 1) and not bought:
+                return self._of("out_of_stock_purchase", one, available=left)
+            if not line.quantity:
+                self.scene.asked = "quantity"
+                alike = [other for other in lines if replace(other, customer=line.customer) == line]
+                people = self.say("comma").join(str(other.customer) for other in alike)
+                key = "ask_quantity" if line.quantity is None else "bad_quantity"
+                return self._answer("ask_share" if len(alike) > 1 else key, [one], people=people)
+        if nameless := [line for line in lines if not line.customer]:
+            self.scene.asked = "customer"
+            return self._basket("ask_customer", nameless)
+        costs = [one.price * (line.quantity or 0) for line, one in zip(lines, goods, strict=True)]
+        if {*self.text.numbers("named_price")} - {sum(costs), *costs, *(one.price for one in goods)}:
+            return self._basket("other_price", lines)
+        return self._purchase(lines)
+
+    def _basket(self, key: str, lines: Sequence[Line]) -> str:
+        """Return a sentence about what some lines are and cost."""
+        goods = self._known(line.product_id for line in lines)
+        items = [(one, line.quantity or 0) for one, line in zip(goods, lines, strict=True)]
+        named = self.say("comma").join(self._of("item", *item) for item in items)
+        total = sum(one.price * count for one, count in items)
+        return self.say(key, items=named, total=total, id=self.before.placed_id)
 
     def _quote(self) -> str:
         one = 1 if self.text.says("together") else 0
         lines = [replace(line, quantity=line.quantity or one) for line in self.scene.lines if not line.bare]
-        named = [(line, self._named(line)) for line in lines if line.quantity]
-        if not named or any(len(products) != 1 for _, products in named):
+        named = self._resolved([line for line in lines if line.quantity])
+        if not named or not all(line.product_id for line in named):
             return self._products()
-        lines = [self._sized(line, products[0]) for line, products in named]
-        self._show(self._known(line.product_id for line in lines))
-        self.scene.draft = tuple(lines)
-        return self._basket("quote", lines, self.text.budget()[1])
+        self.scene.draft, self.scene.focus = tuple(named), tuple(line.product_id or 0 for line in named)
+        return self._basket("quote", named)
 
-    def _too_few(self, lines: Sequence[Line]) -> str:
-        """Say of which product the shop has too little, and offer what is left; empty if it has enough."""
-        if any(call.kind == "create_purchase" for call in self.calls):
-            return ""
-        self._look_up(self._known(line.product_id for line in lines), anyway=True)
-        for at, line in enumerate(lines):
-            left = self.left.get(line.product_id or 0)
-            if left is not None and left < (line.quantity or 0):
-                kept = [replace(line, quantity=left)] if left else []
-                self.scene.draft = (*lines[:at], *kept, *lines[at + 1 :])
-                text = self._of("out_of_stock_purchase", self._item(line.product_id), available=left)
-                return text + (self._basket("offer_left", self.scene.draft) if self.scene.draft else "")
-        return ""
+    # --- what writes ----------------------------------------------------------------------------------------
 
     def _purchase(self, lines: Sequence[Line]) -> str:
         """Order for each customer, and say how that ended; what was not bought goes on waiting."""
-        orders: dict[str | None, Counter[int | None]] = {}
+        orders, requests = {line.customer: Counter[int | None]() for line in lines}, []
         for line in lines:
-            orders.setdefault(line.customer, Counter())[line.product_id] += line.quantity or 0
-        requests = []
-        for customer, goods in orders.items():
+            orders[line.customer][line.product_id] += line.quantity or 0
+        for name, goods in orders.items():
             items = [{"productId": product, "quantity": count} for product, count in goods.items()]
-            requests.append({"customerName": customer, "items": items})
-        calls = self._perform("create_purchase", *requests)
-        return "\n\n".join(map(self._outcome, orders, calls))
+            requests.append({"customerName": name, "items": items})
+        told = []
+        for name, call in zip(orders, self._perform("create_purchase", *requests), strict=False):
+            mine = tuple(line for line in lines if line.customer == name)
+            if call.outcome not in DATA["kinds"]["waiting"]:
+                self.scene.draft = tuple(line for line in self.scene.draft if line not in mine)
+            for order in valid(Order, call.objects):
+                self.scene.placed, self.scene.placed_id = mine, order.id
+                self._stocked(self._known(item.productId for item in order.items), anyway=True)
+                told.append(self._of("bought", order))
+            told += [self.say(f"{call.outcome}_purchase", **call.params)] if call.outcome else []
+        return "\n\n".join(told)
+
+    def _cancel(self) -> str:
+        orders = self.text.numbers("order_number") or [self.before.placed_id]
+        if not any(orders) or "cancel_order" not in self.tools:
+            return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
+        calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
+        told = (
+            self.say(f"{call.outcome or 'done'}_change", **call.arguments | call.params) for call in calls
+        )
+        return "\n\n".join(told)
 
     def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
         """Return the calls of a tool that writes, made once in a turn; what was read before them is old."""
@@ -232,37 +279,6 @@ class Orders(Desk):
         done = [n for n, call in enumerate(self.calls) if call.kind == kind]
         if not done:
             raise Decided([] if self.taken_back else [self.tools[kind].call(one)[0] for one in requests])
-        made = [self.calls[n] for n in done[: len(requests)]]
-        self.calls = self.calls[done[-1] :]
+        made, self.calls = [self.calls[n] for n in done[: len(requests)]], self.calls[done[-1] :]
         self._read()
         return made
-
-    def _refusal(self, call: PastCall) -> str:
-        """Say why a call that writes did not do it, or that nobody knows; empty if it did."""
-        key = f"{call.outcome}_{'purchase' if call.kind == 'create_purchase' else 'change'}"
-        return self.say(key, **call.params | {"reason": call.reason or None}) if call.outcome else ""
-
-    def _outcome(self, customer: str | None, call: PastCall) -> str:
-        """Say how a purchase ended: with an order and what is left, with a refusal, or nobody knows."""
-        orders = valid(Order, call.objects)
-        call.outcome = call.outcome or ("" if orders else "unknown")
-        lines = tuple(line for line in self.scene.draft if line.customer == customer)
-        if call.outcome not in DATA["kinds"]["waiting"]:
-            self.scene.draft = tuple(line for line in self.scene.draft if line not in lines)
-        if call.outcome:
-            return self._refusal(call)
-        self.scene.placed, self.scene.placed_id = lines, orders[0].id
-        items = orders[0].items[:MAX_ROWS]
-        goods = self._look_up(self._known(item.productId for item in items), anyway=True)
-        told = self._of("bought", orders[0])
-        for item, one in zip(items, goods, strict=True):
-            told += self._of("bought_item" if one.id in self.left else "some_item", one, count=item.quantity)
-        return told
-
-    def _cancel(self) -> str:
-        orders = self.text.numbers("order_number") or [self.before.placed_id]
-        if not any(orders) or "cancel_order" not in self.tools:
-            return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
-        calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
-        told = zip(orders, calls, strict=False)
-        return "\n\n".join(self._refusal(call) or self.say("cancel_order", orderId=one) for one, call in told)

@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache, lru_cache, reduce
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -35,12 +34,7 @@ SIGNS = {
     for name, one in DATA["signs"].items()
 }
 TO_SIMPLIFIED = lru_cache(MAX_KEPT)(OpenCC("t2s").convert)
-
-
-@cache
-def to_traditional() -> OpenCC:
-    """Make what writes traditional characters; its phrases take 65 ms to read."""
-    return OpenCC("s2t")
+to_traditional = cache(lambda: OpenCC("s2t"))  # when it is needed: its phrases take 65 ms to read
 
 
 @cache
@@ -85,12 +79,12 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
 def number(text: str) -> float:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
     words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
-    known = NUMBERS | {word: float(word) for word in words if word[-1] in string.digits}
+    known = NUMBERS | {
+        one: float(one) if "." in one else int(one) for one in words if one[-1] in string.digits
+    }
     if not all(word in known for word in words):
         return 0
     values = [known[word] for word in words]
-    if any(0 < one < 10 and 0 < other < 10 for one, other in pairwise(values)):
-        return 0  # 两三 is two or three
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] / 10)  # 一千五 is 1500
     return _together(values)
@@ -115,10 +109,10 @@ class Sentence(str):
         said = found(SIGNS[sign], self)
         return said[said.lastindex or 0] if said else ""
 
-    def numbers(self, sign: str) -> list[int]:
+    def numbers(self, sign: str) -> list[float]:
         """Return the numbers in what the expressions for something name."""
-        named = [one[one.lastindex or 0] for one in pattern(SIGNS[sign]).finditer(self)]
-        return [int(one) for one in re.findall("[0-9]+", " ".join(named))]
+        named = " ".join(one[one.lastindex or 0] for one in pattern(SIGNS[sign]).finditer(self))
+        return list(map(number, pattern("<N>").findall(named)))
 
     def rows(self, table: str) -> list[list[Any]]:
         """Return the rows of a table whose expression it says."""
@@ -132,16 +126,12 @@ class Sentence(str):
         """Return it with something else for each of the expressions for this, or the first `count`."""
         return Sentence(pattern(SIGNS[name]).sub(instead, self, count))
 
-    def prices(self) -> set[float]:
-        """Return the prices that it names, none of a budget."""
-        named = pattern(SIGNS["named_price"]).finditer("" if any(self.budget()) else self)
-        return {number(one[one.lastindex or 0]) for one in named}
-
     @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
     def counted(self) -> "Sentence":
         """Write dozens, a pair and single pieces with numbers: 一打 is 12个, 买个 is 买1个."""
-        text = reduce(lambda text, one: pattern(one[0]).sub(one[1], text), DATA["counted"], str(self))
-        return Sentence(pattern("(<N>)打(?!折)").sub(lambda found: f"{pieces(found[1]) * 12}个", text))
+        return Sentence(
+            reduce(lambda text, one: pattern(one[0]).sub(one[1], text), DATA["counted"], str(self))
+        )
 
     def budget(self) -> tuple[float | None, float | None]:
         """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
@@ -214,9 +204,3 @@ class Voice(string.Formatter):
             text = text[: MAX_CELL - 1] + "…" if spec == "cell" and len(text) > MAX_CELL else text
             text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
         return f"\n\n{text}" if text and spec == "below" else text
-
-    def examples(self, said: str, count: int) -> list[str]:
-        """Return what its greeting says that can be asked, first what is nearest to what was said."""
-        pairs = {said[at : at + 2].lower() for at in range(len(said) - 1)}
-        known = self("hello").split("\n- ")[1:]
-        return sorted(known, key=lambda one: -sum(pair in fold(one).lower() for pair in pairs))[:count]

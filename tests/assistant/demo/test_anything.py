@@ -157,7 +157,7 @@ MESSAGES = st.lists(
 
 @given(
     MESSAGES,
-    st.sampled_from([[], offered(), [{}], [{"function": {"name": "get_products", "parameters": []}}]]),
+    st.sampled_from([[], offered(), [{"function": {"name": "get_products", "parameters": []}}]]),
 )
 def test_no_history_makes_it_raise(history: list[Message], tools: list[dict[str, Any]]) -> None:
     answer(history, tools)
