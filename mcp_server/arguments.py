@@ -4,6 +4,7 @@ import inspect
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from mcp.server.mcpserver.tools import Tool
@@ -55,13 +56,18 @@ class StrictTool:
         """Whether it changes nothing."""
         return self.tool.annotations is not None and self.tool.annotations.read_only_hint is True
 
+    @cached_property
+    def _optional(self) -> frozenset[str]:
+        fields = self.arguments.model_fields.items()
+        return frozenset(name for name, field in fields if not field.is_required())
+
     def checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """Return the arguments as the tool takes them. Raises CodedError."""
         if has_too_many_values(given):
             raise CodedError("too_many_values", max=MAX_VALUES)
-        left_out = {name for name, field in self.arguments.model_fields.items() if not field.is_required()}
         # Many models write blank text, or null, for what is not given.
         trimmed = {name: none_if_blank(value) for name, value in given.items()}
+        left_out = self._optional
         read = {name: value for name, value in trimmed.items() if value is not None or name not in left_out}
         if isinstance(given.get("input_data"), str):  # some hosts write an object as JSON text
             read["input_data"] = read_json_text(given["input_data"])

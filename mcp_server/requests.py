@@ -1,6 +1,5 @@
 """The MCP requests under way, on whatever transport: each ends in its own protocol when the service stops."""
 
-from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -9,7 +8,7 @@ from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.types import SubscriptionsListenResult
 
 from mcp_server.failures import protocol_failure, tool_failure
-from mcp_server.sessions import Session, current_session
+from mcp_server.sessions import current_session
 from serving.errors import CodedError
 from serving.streams import LOOK_SECONDS
 
@@ -25,17 +24,19 @@ class Requests(ServerMiddleware[Any]):
 
     async def __call__(self, ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         """Handle one request or notification."""
-        session = current_session()
-        with ExitStack() as ending, anyio.CancelScope() as scope:
+        with anyio.CancelScope() as scope:
             self._open[scope] = ctx.method
-            ending.callback(self._open.pop, scope)
-            if session is not None and ctx.method == LISTEN:
-                listening = Session(session.table, session.client, streams=1, end=scope.cancel)
-                ending.callback(session.table.close, listening)
-                await session.table.open(listening)
-            elif session is not None and ctx.request_id is not None:
-                ending.enter_context(session.asking())
-            return await call_next(ctx)
+            try:
+                session = current_session()
+                if session is None or ctx.request_id is None:
+                    return await call_next(ctx)
+                if ctx.method == LISTEN:
+                    async with session.listening(scope.cancel):
+                        return await call_next(ctx)
+                with session.asking():
+                    return await call_next(ctx)
+            finally:
+                del self._open[scope]
         if ctx.method == LISTEN:
             return SubscriptionsListenResult(_meta={SUBSCRIPTION_ID_META_KEY: ctx.request_id})
         if ctx.method == "tools/call":

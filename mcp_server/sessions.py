@@ -9,8 +9,8 @@ that was cut off then has to ask again.
 import logging
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -60,6 +60,16 @@ class Session:
             yield
         finally:
             self.requests -= 1
+
+    @asynccontextmanager
+    async def listening(self, end: Callable[[], object]) -> AsyncIterator[None]:
+        """Hold a subscription open, as a stream that `end` ends."""
+        subscription = Session(self.table, self.client, streams=1, end=end)
+        try:
+            await self.table.open(subscription)
+            yield
+        finally:
+            self.table.close(subscription)
 
 
 _session: ContextVar[Session] = ContextVar("session")
@@ -158,20 +168,22 @@ class _Leaving:
 
     def __init__(self, receive: Receive) -> None:
         self._receive = receive
-        self._waiting = anyio.CancelScope()
+        self._is_over = False
+        self._waiting: anyio.CancelScope | None = None
 
     async def receive(self) -> Message:
         """Pass on what the client sends, until the end."""
-        is_over = self._waiting.cancel_called
         with anyio.CancelScope() as self._waiting:
-            if is_over:
+            if self._is_over:
                 self.end()
             return await self._receive()
         return {"type": "http.disconnect"}
 
     def end(self) -> None:
         """End the stream."""
-        self._waiting.cancel()
+        self._is_over = True
+        if self._waiting is not None:
+            self._waiting.cancel()
 
 
 class _Naming:
