@@ -9,6 +9,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from mcp_types import SERVER_INFO_META_KEY
+
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import Media, ToolResult
 from assistant.toolbox.raw_results import Large, is_deep, text_of
@@ -39,6 +41,9 @@ def _app_part(raw: dict[str, Any], text: str, parsed: Any) -> dict[str, Any] | N
     `structuredContent` is True where the text is its JSON, or that of the list which its `result` is.
     """
     part: dict[str, Any] = {key: raw[key] for key in ("structuredContent", "_meta") if key in raw}
+    if isinstance(meta := part.get("_meta"), dict) and SERVER_INFO_META_KEY in meta:
+        # Every answer since 2026-07-28 says who the server is, with its icon.
+        part["_meta"] = {key: value for key, value in meta.items() if key != SERVER_INFO_META_KEY}
     match raw.get("content"):
         case [{"type": "text", "text": str(said)}] if said == text:
             whole = {"result": parsed} if isinstance(parsed, list) else parsed

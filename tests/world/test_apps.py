@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from mcp_types import SERVER_INFO_META_KEY
 
 from tests.support import world
 from tests.support.raw_server import listing, says, tool
@@ -47,6 +48,7 @@ async def test_tools_of_apps_alone_are_listed_apart_and_called_by_them(shared: w
         ({"content": [LIST], "structuredContent": ITEMS}, {"structuredContent": True}),
         ({"content": [TEXT], "structuredContent": OTHER}, {"structuredContent": OTHER, "content": [TEXT]}),
         ({"content": [TEXT], "_meta": {"x": 1}}, {"_meta": {"x": 1}}),
+        ({"content": [TEXT], "_meta": {SERVER_INFO_META_KEY: {"name": "s"}, "x": 1}}, {"_meta": {"x": 1}}),
         ({"content": [TEXT, TEXT]}, {"content": [TEXT, TEXT]}),
     ],
 )  # fmt: skip
