@@ -118,6 +118,7 @@ def configure(level: str, form: str = "text") -> None:
             stream.reconfigure(encoding=None if is_chosen else "utf-8", errors="replace")
     # What no format of ours tells is not looked up for each record (logging HOWTO, Optimization).
     logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
+    logging._srcfile = None
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if form == "json" else OneLineFormatter(FORMAT))
     logging.basicConfig(level=level.upper(), handlers=[handler])
