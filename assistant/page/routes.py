@@ -7,8 +7,9 @@ import hashlib
 import mimetypes
 import os
 import re
+import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from contextlib import AsyncExitStack, aclosing
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -318,6 +319,14 @@ class PageFiles(StaticFiles):
     Measured: 31 files take 17 ms of CPU; with `FileResponse`, which makes several hops to a thread for each,
     27 ms.
     """
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file, which is looked up at once: a hop to a thread takes longer than that."""
+        with suppress(OSError, ValueError):
+            full_path, found = self.lookup_path(path)
+            if found and stat.S_ISREG(found.st_mode) and scope["method"] in ("GET", "HEAD"):
+                return self.file_response(full_path, found, scope)
+        return await super().get_response(path, scope)  # says why not
 
     def file_response(
         self,
