@@ -14,11 +14,10 @@ import {
 	status,
 } from "./backend.js";
 import {attr, button, h} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {drawExact, visible} from "./exact-text.js";
 import {t} from "./i18n.js";
 import {allowForEver, isListed, listedTools, toolsThatAsk} from "./preferences.js";
 import {purchaseOf} from "./purchase.js";
-import {drawExact} from "./result-view.js";
 import {isObject} from "./tool-result.js";
 
 /** @typedef {{args: Params, confirmed: object | null}} Agreed what of it a person agreed to */

@@ -12,10 +12,9 @@ import {ASKING, Asks, moved} from "./app-asks.js";
 import {AppHost} from "./app-host.js";
 import {findTool, messageOf, status} from "./backend.js";
 import {attr, button, h, iconButton, openDialog} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {drawExact, visible} from "./exact-text.js";
 import {sizeText, t} from "./i18n.js";
 import {isListed, listedTools, listTool} from "./preferences.js";
-import {drawExact} from "./result-view.js";
 import {isObject} from "./tool-result.js";
 
 /** @import {CallCard} from "./call-card.js" */

@@ -1,16 +1,18 @@
 // The page's controller: which conversation is open, the question's input, scrolling and focus.
 import {attach, filesAttached, followAttached, takeAttached} from "./attached.js";
-import {messageOf, status, watchStatus} from "./backend.js";
-import {ConversationController} from "./conversation-controller.js";
-import {ConversationView} from "./conversation-view.js";
-import {Conversations, newConversation, titleOf} from "./conversations.js";
+import {messageOf, watchStatus} from "./backend.js";
+import {Conversations, forget, keep, kept, newConversation, titleOf} from "./conversations.js";
 import {$, bindRadios, icon, isEnter, labelPage, toast} from "./elements.js";
-import {drawHealth, showServers} from "./health.js";
 import {localised, t} from "./i18n.js";
-import {forget, keep, kept} from "./kept.js";
+import {Panel} from "./panel.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
 import {purchaseBehind} from "./purchase.js";
-import {showStarters} from "./starters.js";
+import {drawServers} from "./server-list.js";
+import {makeSidebar} from "./sidebar.js";
+import {drawHealth, drawModel, showServers, showStarters} from "./state.js";
+
+/** @import {ConversationController} from "./conversation-controller.js" */
+/** @import {ConversationView} from "./conversation-view.js" */
 
 const NEAR_END_PX = 60;
 const MAX_SPOKEN_CHARS = 400;
@@ -26,7 +28,7 @@ let isAtEnd = true;
 /** @type {Params | null} a product that the shop has, for the starters */
 let offer = null;
 let lastScrollTop = 0;
-let drawSidebar = () => {}; // until it is loaded
+let current = newConversation();
 
 const conversations = new Conversations({
 	onproblem: problem => toast(t(problem)),
@@ -51,7 +53,7 @@ const page = {
 	takeOver: conversation => conversations.takeOver(conversation),
 	notify: toast,
 	begun(controller) {
-		if (controller !== current) return;
+		if (controller.conversation !== current) return;
 		forget(""); // if it has just begun, what is written comes along
 		keepText();
 		keepFiles();
@@ -61,14 +63,14 @@ const page = {
 		draw();
 	},
 	ended(controller, reason) {
-		const isHeard = controller === current && reason === "stop";
+		const isHeard = controller.conversation === current && reason === "stop";
 		if (isHeard) announce(t("answered") + controller.view.spoken().slice(0, MAX_SPOKEN_CHARS));
 		draw();
 	},
-	queued: controller => controller === current && drawChips(),
+	queued: controller => controller.conversation === current && drawChips(),
 	// The keyboard goes to the confirmation, unless something is being typed.
 	asked(controller, card) {
-		if (controller !== current) return;
+		if (controller.conversation !== current) return;
 		announce(
 			t(card.state === "asking" ? "askedQuestion" : "askedYou") +
 				localised(card.call.title || card.call.tool),
@@ -82,32 +84,48 @@ const page = {
 	},
 };
 
-let current = controllerOf(newConversation());
+/** No question, no answer: what they need is loaded once the shop is shown, or with the first of them. */
+const loadConversation = () =>
+	Promise.all([import("./conversation-controller.js"), import("./conversation-view.js")]);
 
-/** @param {Conversation} conversation */
-function controllerOf(conversation) {
-	const known = controllers.get(conversation);
-	if (known) return known;
-	const made = new ConversationController(conversation, page, controller => new ConversationView(controller));
-	controllers.set(conversation, made);
-	return made;
+/** @param {Conversation} conversation @returns {Promise<ConversationController>} */
+async function controllerOf(conversation) {
+	const [{ConversationController}, {ConversationView}] = await loadConversation();
+	const made = () =>
+		new ConversationController(conversation, page, controller => new ConversationView(controller));
+	const controller = controllers.get(conversation) ?? made();
+	const {root} = controller.view;
+	controllers.set(conversation, controller);
+	if (conversation !== current || root.isConnected) return controller;
+	scroll.replaceChildren(empty, root);
+	growth.disconnect();
+	growth.observe(root);
+	return controller;
 }
+
+/** Do something in the open conversation, if it still is that. @param {(controller: ConversationController) => unknown} work */
+const inCurrent = work =>
+	controllerOf(current)
+		.then(controller => controller.conversation === current && work(controller))
+		.catch(error => toast(messageOf(error)));
 
 /** @param {Conversation} conversation @param {boolean} [isStep] which Back undoes */
 function open(conversation, isStep = true) {
+	const hadBegun = controllers.has(current);
 	for (const [other, {answering}] of controllers) if (!answering) controllers.delete(other);
-	current = controllerOf(conversation);
-	scroll.replaceChildren(empty, current.view.root);
-	growth.disconnect();
-	growth.observe(current.view.root);
+	current = conversation;
+	scroll.replaceChildren(empty);
 	$("side").hidePopover();
 	showAddress(isStep);
 	const draft = draftOf(conversation);
 	input.value = kept("draft", draft) ?? "";
 	attach(kept("files", draft) ?? [], []);
 	draw();
-	follow(true);
-	current.resume();
+	if (!conversation.entries.length && !hadBegun) return undefined;
+	return inCurrent(controller => {
+		follow(true);
+		controller.resume();
+	});
 }
 
 /** One for all conversations that have not begun. @param {Conversation} conversation */
@@ -115,19 +133,19 @@ const draftOf = ({entries, id}) => (entries.length ? id : "");
 
 /** What is written belongs to the open conversation. */
 function keepText() {
-	keep("draft", draftOf(current.conversation), input.value);
+	keep("draft", draftOf(current), input.value);
 	drawSubmit();
 }
 
 function keepFiles() {
 	const files = filesAttached();
-	if (!keep("files", draftOf(current.conversation), files.length && files)) toast(t("filesNotKept"));
+	if (!keep("files", draftOf(current), files.length && files)) toast(t("filesNotKept"));
 	drawSubmit();
 }
 
 /** Each conversation has an address, whatever path stands in front of the page's own. @param {boolean} [isStep] */
 function showAddress(isStep = false) {
-	const {entries, id} = current.conversation;
+	const {entries, id} = current;
 	const hash = entries.length ? `#/${id}` : "";
 	if (hash === location.hash || $("chat").ariaBusy) return; // before that, the address leads
 	history[isStep ? "pushState" : "replaceState"](null, "", hash || location.pathname + location.search);
@@ -136,10 +154,10 @@ function showAddress(isStep = false) {
 /** Open what the address names. */
 function openAddressed() {
 	const [, id] = /^#\/(.+)/.exec(location.hash) ?? [];
-	if (location.hash && !id) return; // a place in the page
+	if (location.hash && !id) return undefined; // a place in the page
 	const found = conversations.byId.get(id ?? "");
-	if (found !== current.conversation) open(found ?? newConversation(), false);
-	if (id && !found) current.view.note(t("notHere"));
+	const opened = found !== current && open(found ?? newConversation(), false);
+	return id && !found ? inCurrent(({view}) => view.note(t("notHere"))) : opened;
 }
 
 /** What leads to the conversation in which an order was bought. @type {import("./panel.js").Lead} */
@@ -156,23 +174,22 @@ function leadTo(server, order) {
 /** What the panel sells is asked for here. @param {string} text */
 function sell(text) {
 	$("panel").hidePopover();
-	current.say(text);
+	inCurrent(controller => controller.say(text));
 }
 
 /** @param {Params} product */
-function show(product) {
+function offerOne(product) {
 	offer = product;
 	drawStarters();
 }
 
 function draw() {
-	const {conversation} = current;
-	const hasBegun = conversation.entries.length > 0;
+	const hasBegun = current.entries.length > 0;
 	empty.hidden = hasBegun;
-	$("title").textContent = document.title = hasBegun ? titleOf(conversation) : t("app");
-	setPreference("current", hasBegun ? conversation.id : "");
+	$("title").textContent = document.title = hasBegun ? titleOf(current) : t("app");
+	setPreference("current", hasBegun ? current.id : "");
 	showAddress();
-	drawModel();
+	drawModel(current);
 	drawSubmit();
 	drawChips();
 	drawSidebar();
@@ -180,8 +197,10 @@ function draw() {
 
 /** @param {(view: ConversationView) => void} lead to a place in the open conversation, where the view stays */
 function reveal(lead) {
-	stayAtEnd(false);
-	lead(current.view);
+	inCurrent(({view}) => {
+		stayAtEnd(false);
+		lead(view);
+	});
 }
 
 /** @param {boolean} yes whether the view stays at the end while the answer grows */
@@ -209,20 +228,23 @@ function onScroll() {
 }
 
 /** @param {Event} event the button's, which also stops, or an Enter */
-async function send(event) {
+function send(event) {
 	event.preventDefault();
-	const controller = current;
-	if (event.type === "submit" && submit.classList.contains("stop")) return controller.stop();
-	const [text, files] = await compose();
-	if (text || files.length) controller.say(text, files);
+	if (event.type === "submit" && submit.classList.contains("stop")) return controllers.get(current)?.stop();
+	inCurrent(async controller => {
+		const [text, files] = await compose();
+		if (text || files.length) controller.say(text, files);
+	});
 }
 
 /** The questions that wait. */
 async function drawChips() {
 	const list = $("queued");
-	if (!current.conversation.queued?.length && !list.firstChild) return;
-	const {drawQueue} = await import("./queue.js");
-	drawQueue(list, current, ({text, files}) => write([text, input.value].filter(Boolean).join("\n"), files));
+	if (!current.queued?.length && !list.firstChild) return;
+	const [{drawQueue}, controller] = await Promise.all([import("./queue.js"), controllerOf(current)]);
+	drawQueue(list, controller, ({text, files}) =>
+		write([text, input.value].filter(Boolean).join("\n"), files),
+	);
 }
 
 /** What has been written and attached is taken out of the composer. @returns {Promise<[string, Attachment[]]>} */
@@ -237,7 +259,7 @@ async function compose() {
 /** While an answer comes it is stopped by the button, unless something is written that can wait for its end. */
 function drawSubmit() {
 	const isEmpty = !input.value.trim() && !filesAttached().length;
-	const action = current.answering && isEmpty ? "stop" : "send";
+	const action = controllers.get(current)?.answering && isEmpty ? "stop" : "send";
 	submit.replaceChildren(icon(action));
 	submit.ariaLabel = submit.title = t(action);
 	submit.classList.toggle("stop", action === "stop");
@@ -246,25 +268,16 @@ function drawSubmit() {
 
 function drawStatus() {
 	drawHealth();
-	drawModel();
+	drawModel(current);
 	drawStarters();
-	import("./server-list.js")
-		.then(({drawServers}) => drawServers($("tools"), drawStarters))
-		.catch(error => toast(messageOf(error)));
-}
-
-function drawModel() {
-	/** @type {Status["model"]} */
-	const {demo = false, name = "…"} = current.conversation.model ?? status.model;
-	$("model").textContent = demo ? t("demoChip") : name;
-	$("model").classList.toggle("warn", demo);
+	drawServers($("tools"), drawStarters);
 }
 
 async function chooseModel() {
-	const {conversation} = current;
+	const conversation = current;
 	const onchange = () => {
 		if (conversation.entries.length) page.save(conversation);
-		drawModel();
+		drawModel(current);
 	};
 	try {
 		await (await import("./models.js")).openModels(conversation, onchange);
@@ -273,16 +286,18 @@ async function chooseModel() {
 	}
 }
 
-const drawStarters = () => showStarters(offer, question => current.ask(question), beginWith);
+/** @param {string} question */
+const ask = question => inCurrent(controller => controller.ask(question));
+const drawStarters = () => showStarters(offer, ask, beginWith);
 
 /** One without arguments is asked as it is; another is filled in first, and can still be changed. @param {Prompt} prompt */
 async function beginWith(prompt) {
 	try {
 		if (Object.keys(prompt.input_schema.properties ?? {}).length)
 			return (await import("./tool-details.js")).fillPrompt(prompt, write);
-		current.ask(await (await import("./wording.js")).promptText(prompt));
+		ask(await (await import("./wording.js")).promptText(prompt));
 	} catch (error) {
-		current.view.note(messageOf(error));
+		inCurrent(({view}) => view.note(messageOf(error)));
 	}
 }
 
@@ -297,13 +312,12 @@ function write(text, files = []) {
 /** Draw everything, in the current language. */
 function drawPage() {
 	labelPage();
-	open(current.conversation);
+	open(current);
 	drawStatus();
 }
 
 const actions = {
-	current: () => current.conversation,
-	view: () => current.view,
+	current: () => current,
 	open,
 	reveal,
 	create() {
@@ -321,11 +335,14 @@ const actions = {
 		controllers.get(conversation)?.stop();
 		conversations.remove(conversation);
 		forget(conversation.id);
-		if (conversation === current.conversation) open(newConversation(), false);
+		if (conversation === current) open(newConversation(), false);
 		else draw();
 	},
 };
 
+/** @type {PromiseWithResolvers<void>} the shop, or why there is none */
+const shown = Promise.withResolvers();
+const drawSidebar = makeSidebar(conversations, actions, shown.promise);
 drawPage();
 for (const drawer of [$("side"), $("panel")]) {
 	const {role} = Object.assign(drawer, {tabIndex: -1}); // beside the conversation
@@ -351,33 +368,26 @@ toEnd.onclick = () => {
 $("health").onclick = showServers;
 $("model").onclick = $("connect").onclick = chooseModel;
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
-const panel = import("./panel.js").then(({Panel}) => new Panel(leadTo, sell, show)); // the conversation comes first
-panel.catch(error => toast(messageOf(error)));
-/** @param {(panel: import("./panel.js").Panel) => unknown} work */
-const onPanel = work => panel.then(work, () => {});
-const drawAnew = () => {
+const panel = new Panel(leadTo, sell, offerOne);
+initPreferences(() => {
 	drawPage();
-	onPanel(made => made.refresh(true));
-};
-const onStatus = () => {
-	onPanel(made => made.refresh());
-	drawStatus();
-};
-initPreferences(drawAnew);
-watchStatus(onStatus, server => onPanel(made => made.changed(server)));
-onPanel(made => made.watch());
-const firstDraft = input.value;
-const sidebar = import("./sidebar.js").then(({makeSidebar}) => {
-	drawSidebar = makeSidebar(conversations, actions);
+	panel.refresh(true);
 });
-await Promise.all([conversations.open(), sidebar.catch(error => toast(messageOf(error)))]);
+const onStatus = () => {
+	drawStatus();
+	panel.refresh().then(shown.resolve);
+};
+watchStatus(onStatus, server => panel.changed(server));
+panel.watch();
+const firstDraft = input.value;
+(lastOpen ? loadConversation() : shown.promise.then(loadConversation)).catch(() => {});
+await conversations.open();
 const typed = input.value !== firstDraft && input.value; // meanwhile
 const left = conversations.byId.get(lastOpen ?? "");
-if (!current.conversation.entries.length) {
-	if (location.hash.startsWith("#/")) openAddressed();
-	else if (left) open(left, false);
-}
+const opened =
+	!current.entries.length && (location.hash.startsWith("#/") ? openAddressed() : left && open(left, false));
 if (typed) write(typed);
+await opened;
 $("chat").ariaBusy = null; // what the browser keeps is there
 draw();
 window.onpopstate = openAddressed;

@@ -1,9 +1,8 @@
 // A purchase on the screen: its bill, what stands in its way, its fields to be changed, its receipt; loaded when there is one.
 import {shopServer, sleep, status} from "./backend.js";
-import {attr, button, focusIn, h, icon} from "./elements.js";
+import {attr, button, focusIn, h, icon, refill} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {formatMoney, formatNumber, t, textOf} from "./i18n.js";
-import {refill} from "./in-place.js";
 import {purchaseOf} from "./purchase.js";
 import {readRows, takes} from "./tool-client.js";
 import {cellText, flattenProducts, productName} from "./tool-result.js";

@@ -3,10 +3,10 @@
 import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
 import {callState, entriesBefore, openCalls} from "./call-states.js";
 import {attr, button, focusIn, h, icon} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {drawExact, visible} from "./exact-text.js";
 import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
 import {orderOf, purchaseOf} from "./purchase.js";
-import {drawAnswer, drawExact, isPlayable} from "./result-view.js";
+import {drawAnswer, isPlayable} from "./result-view.js";
 import {progressBar, showRunning} from "./running-call.js";
 import {parseJson} from "./tool-result.js";
 

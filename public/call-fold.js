@@ -1,8 +1,7 @@
 // Calls that have only read, and are done, fold into one line; what waits, fails, asks, runs or writes stays in sight.
 import {titleOf} from "./call-card.js";
-import {h, icon} from "./elements.js";
+import {arrange, h, icon} from "./elements.js";
 import {t} from "./i18n.js";
-import {arrange} from "./in-place.js";
 import {isPlayable} from "./result-view.js";
 
 /** @import {CallCard} from "./call-card.js" */

@@ -1,11 +1,10 @@
 // One conversation: what is asked, answered and decided.
 import {stopCall} from "./backend.js";
 import {callState, entriesBefore, entriesToKeep, openCalls, standing} from "./call-states.js";
+import {kept} from "./conversations.js";
 import {t} from "./i18n.js";
-import {kept} from "./kept.js";
-import {allowForEver, listedTools, toolsThatAsk} from "./preferences.js";
-import {followThrough} from "./resume.js";
-import {switchedOff} from "./switches.js";
+import {allowForEver, listedTools, switchedOff, toolsThatAsk} from "./preferences.js";
+import {followThrough, resume} from "./resume.js";
 import {followTurn} from "./turn.js";
 
 /** @import {TurnEnd} from "./turn.js" */
@@ -63,7 +62,7 @@ export class ConversationController {
 
 	/** Go on with calls that ran when the page was left. */
 	resume() {
-		import("./take-over.js").then(({resume}) => resume(this)).catch(() => {});
+		resume(this);
 	}
 
 	/** Whether a question waits for its turn: an answer is coming, or a server's question is to be answered. */

@@ -2,11 +2,10 @@
 import {aboutFile, thumbnail} from "./attached.js";
 import {CallCard} from "./call-card.js";
 import {isQuestion, sentEntries} from "./call-states.js";
+import {kept} from "./conversations.js";
 import {attr, button, copyText, h, icon, iconButton, openDialog, toast} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {drawExact, visible} from "./exact-text.js";
 import {failureText, t} from "./i18n.js";
-import {kept} from "./kept.js";
-import {drawExact} from "./result-view.js";
 import {totalText, usageText} from "./usage.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */

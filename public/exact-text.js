@@ -1,6 +1,9 @@
 // Text as it really is: what one would not see is spelt out, and JSON is laid out without being changed.
+import {attr, button, h} from "./elements.js";
+import {formatNumber, t} from "./i18n.js";
 import {parseJson} from "./tool-result.js";
 
+const MAX_CHARS = 6_000; // that are shown at once
 const MAX_INDENT = 12;
 const LINE_CHARS = 80; // that a new line counts for, when so many characters are shown
 
@@ -85,4 +88,24 @@ export function plainValue(json) {
 		);
 		return JSON.stringify(value) === said.join("") ? value : undefined;
 	} catch {} // no JSON, or too deep
+}
+
+/** JSON, or other text, exactly as it is: its beginning, and how much more there is. @param {string} text */
+export function drawExact(text) {
+	const box = h("pre", attr({tabindex: 0}));
+	/** @param {number} max */
+	const fill = max => {
+		const {parts, omitted} = layOut(text, max);
+		// Isolated, so that what is written from right to left moves nothing around it.
+		box.replaceChildren(...parts.map(part => (part[0] === '"' ? h("bdi", part) : part)));
+		return omitted;
+	};
+	const omitted = fill(MAX_CHARS);
+	if (!omitted) return box;
+	const showAll = () => {
+		fill(Number.POSITIVE_INFINITY);
+		more.remove();
+	};
+	const more = h("p.row", t("restChars", {n: formatNumber(omitted)}), button(t("showAll"), showAll));
+	return h(".content", box, more);
 }

@@ -1,8 +1,8 @@
 // What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
 import {findTool, isUnknown, messageOf, readResource} from "./backend.js";
 import {attr, button, focusIn, h, toast} from "./elements.js";
-import {fieldsOf} from "./fields.js";
 import {failureText, formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
+import {fieldsOf} from "./shop-lists.js";
 import {keyedCall, readInventory} from "./tool-client.js";
 import {cellText, dataOf, rowsOf} from "./tool-result.js";
 

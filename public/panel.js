@@ -164,6 +164,7 @@ export class Panel {
 		if (this.#hasClock) return;
 		this.#hasClock = true;
 		const reading = readResource(server, "shop://clock").then(text => JSON.parse(text).timezone);
+		shopDays(); // the first of its kind takes a while: now, while answers are on their way
 		setShopZone(await reading.catch(() => undefined));
 	}
 

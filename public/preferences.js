@@ -77,6 +77,25 @@ export function toolsThatAsk() {
 	return [...picked, ...asked.filter(tool => !isListed(picked, tool))];
 }
 
+/** @typedef {{server: string, tool?: string, prompt?: string}} Switched a tool, a prompt, or all of a server */
+
+/** All of a server is kept as its tool without a name. @param {Switched} what @returns {["off" | "offPrompts", ListedTool]} */
+export const entryOf = ({server, tool = "", prompt}) =>
+	prompt === undefined ? ["off", {server, tool}] : ["offPrompts", {server, tool: prompt}];
+
+/** What tells whether something is off as it stands now. @returns {(what: Switched) => boolean} */
+export function switches() {
+	const lists = {off: listedTools("off"), offPrompts: listedTools("offPrompts")};
+	return what => {
+		const [list, entry] = entryOf(what);
+		return isListed(lists[list], entry) || isListed(lists.off, {server: what.server, tool: ""});
+	};
+}
+
+/** For the back end. */
+export const switchedOff = () =>
+	listedTools("off").map(({server, tool}) => (tool ? {server, tool} : {server}));
+
 function drawAllowed() {
 	/** @param {ToolList} list @param {string} [what] it is, where it is no tool */
 	const rows = (list, what) =>

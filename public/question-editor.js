@@ -1,8 +1,8 @@
 // A question that is edited: what is written stays when one looks elsewhere, also over a reload; loaded with the first.
 import {isQuestion} from "./call-states.js";
+import {keep} from "./conversations.js";
 import {attr, button, h, isEnter} from "./elements.js";
 import {t} from "./i18n.js";
-import {keep} from "./kept.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 

@@ -1,7 +1,6 @@
 // The questions that wait for the end of an answer, as chips above the question's input; loaded when there is one.
-import {attr, h, icon, iconButton} from "./elements.js";
+import {attr, h, icon, iconButton, refillChanged} from "./elements.js";
 import {t} from "./i18n.js";
-import {refillChanged} from "./in-place.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 

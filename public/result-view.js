@@ -1,12 +1,11 @@
 // Tool results on the screen: a list as a table, other JSON indented.
 import {messageOf} from "./backend.js";
 import {attr, button, h, toast} from "./elements.js";
-import {layOut, visible} from "./exact-text.js";
-import {failureText, formatNumber, localised, t, textOf} from "./i18n.js";
+import {drawExact, visible} from "./exact-text.js";
+import {failureText, localised, t, textOf} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
 
 const PLAYABLE = /^(image|audio)\/[\w.+-]+$/;
-const MAX_CHARS = 6_000; // that are shown at once
 
 /** @param {Row[]} list */
 export function drawTable(list) {
@@ -18,26 +17,6 @@ export function drawTable(list) {
 	const body = cells.map(row => h("tr", drawRow(row)));
 	const note = omitted > 0 && h("p.quiet", t("rest", {n: omitted}));
 	return h(".wide", attr({tabindex: 0}), h("table", h("thead", h("tr", head)), h("tbody", body)), note);
-}
-
-/** JSON, or other text, exactly as it is: its beginning, and how much more there is. @param {string} text */
-export function drawExact(text) {
-	const box = h("pre", attr({tabindex: 0}));
-	/** @param {number} max */
-	const fill = max => {
-		const {parts, omitted} = layOut(text, max);
-		// Isolated, so that what is written from right to left moves nothing around it.
-		box.replaceChildren(...parts.map(part => (part[0] === '"' ? h("bdi", part) : part)));
-		return omitted;
-	};
-	const omitted = fill(MAX_CHARS);
-	if (!omitted) return box;
-	const showAll = () => {
-		fill(Number.POSITIVE_INFINITY);
-		more.remove();
-	};
-	const more = h("p.row", t("restChars", {n: formatNumber(omitted)}), button(t("showAll"), showAll));
-	return h(".content", box, more);
 }
 
 /** @param {string} text */

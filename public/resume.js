@@ -1,8 +1,10 @@
 // An answer that is lost in the middle of a call is asked for again with the same ids: the back end joins the call, or
-// has its result, and makes none twice.
+// has its result, and makes none twice. A conversation that is opened goes on where it was left in the middle of a call: at
+// once, or when a tab that answers in it is closed. What that tab has stored is taken over first.
 import {sleep} from "./backend.js";
 import {openCalls} from "./call-states.js";
 
+/** @import {ConversationController} from "./conversation-controller.js" */
 /** @import {TurnEnd} from "./turn.js" */
 
 const RESUME_MS = 3_600_000; // as long as a call may take
@@ -10,10 +12,10 @@ const TOLD_MS = 1000; // until an answer that has ended is stored
 const [FIRST_PAUSE_MS, LAST_PAUSE_MS] = [500, 8000];
 
 /** @param {Conversation} conversation */
-export const lockOf = ({id}) => `answer ${id}`;
+const lockOf = ({id}) => `answer ${id}`;
 
 /** Whether it ends with calls that the back end has begun, and nobody has stopped. @param {Conversation} conversation */
-export function isMidCall(conversation) {
+function isMidCall(conversation) {
 	const open = openCalls(conversation).map(id => conversation.calls[id]?.at ?? 0);
 	return open.length > 0 && open.every(at => Date.now() - at < RESUME_MS);
 }
@@ -34,4 +36,20 @@ export function followThrough(conversation, follow, signal) {
 	const hold = () => following.then(() => sleep(TOLD_MS));
 	globalThis.navigator?.locks?.request(lockOf(conversation), {mode: "shared"}, hold);
 	return following;
+}
+
+let waiting = new AbortController(); // in the conversation that was opened last
+
+/** @param {ConversationController} controller */
+export async function resume({conversation, page, answer, answering}) {
+	waiting.abort();
+	waiting = new AbortController();
+	const {signal} = waiting;
+	if (answering || !isMidCall(conversation)) return;
+	try {
+		await navigator.locks?.request(lockOf(conversation), {signal}, async () => {
+			await page.takeOver(conversation);
+			if (!signal.aborted && isMidCall(conversation)) answer();
+		});
+	} catch {} // another was opened, or what is kept cannot be read
 }

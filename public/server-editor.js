@@ -1,9 +1,8 @@
 // Servers added and edited in the page, that is in mcp.json; loaded when somebody does so.
 import {messageOf, send} from "./backend.js";
 import {attr, button, h, openDialog, toast} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {drawExact, visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
-import {drawExact} from "./result-view.js";
 
 /** @typedef {Server & {exists?: boolean, tools?: number}} Found */
 

@@ -1,17 +1,59 @@
 // The panel's second tab: the servers with their state, tools and prompts.
 import {messageOf, reconnect, send, status} from "./backend.js";
-import {attr, button, h, iconButton, toast} from "./elements.js";
-import {visible} from "./exact-text.js";
-import {drawHealth} from "./health.js";
-import {failureText, localised, t, textOf} from "./i18n.js";
-import {refill} from "./in-place.js";
-import {allowForEver, listedTools} from "./preferences.js";
-import {drawExact} from "./result-view.js";
-import {makeSwitch, promptRow, switchRow, tokensText} from "./switches.js";
+import {attr, button, h, iconButton, refill, toast} from "./elements.js";
+import {drawExact, visible} from "./exact-text.js";
+import {failureText, formatNumber, localised, t, textOf} from "./i18n.js";
+import {allowForEver, entryOf, isListed, listedTools, listTool, switches} from "./preferences.js";
+import {drawHealth} from "./state.js";
 
+/** @import {Switched} from "./preferences.js" */
 /** @template T @typedef {{facts: string, box: T}} Drawn what a box says */
 /** @type {Map<string, Drawn<HTMLElement>>} so that what is written, open or in focus stays while others change */
 const drawn = new Map();
+
+/** Give a box, dim while it is off, its switch. @param {HTMLElement} box @param {string} name @param {Switched} what */
+function makeSwitch(box, name, what) {
+	const [list, entry] = entryOf(what);
+	const isOff = isListed(listedTools(list), entry);
+	const onchange = () => {
+		listTool(list, entry, !input.checked);
+		box.toggleAttribute("data-off", !input.checked);
+	};
+	const title = t("offerIt", {name});
+	const props = {type: "checkbox", role: "switch", "aria-label": title, checked: !isOff, onchange};
+	const input = h("input", attr(props));
+	box.toggleAttribute("data-off", isOff);
+	return h("label.switch", attr({title}), input);
+}
+
+/** A row that can be switched off. @param {HTMLElement} content @param {string} name @param {Switched} what */
+function switchRow(content, name, what) {
+	const row = h(".switched", content);
+	row.append(makeSwitch(row, name, what));
+	return row;
+}
+
+/** @param {Prompt} prompt */
+function promptRow({server, name, title}) {
+	const said = localised(title);
+	const row = h(".row", h("bdi", visible(said)), h("span.tag", t("prompt")));
+	return switchRow(row, said, {server, prompt: name});
+}
+
+/** How much of what the model can read its tools take. @param {Status} status */
+function tokensText({tools, toolTokens, model}) {
+	if (!toolTokens) return "";
+	const isOff = switches();
+	const offered = tools
+		.filter(({server, name}) => !isOff({server, tool: name}))
+		.map(({tokens = 0}) => tokens);
+	/** @param {number} least */
+	const sum = least => offered.reduce((total, tokens) => total + Math.max(tokens, least), 0);
+	const {max, share, each} = toolTokens;
+	const isSearched = sum(each) > Math.min(max, share * (model.window || Number.POSITIVE_INFINITY));
+	const window = model.window ? t("ofWindow", {n: formatNumber(model.window)}) : "";
+	return t(isSearched ? "toolsSearched" : "toolsTake", {n: formatNumber(sum(0)), window});
+}
 
 /** Where a person signs in to a server. @param {string} server @returns {Promise<string>} */
 const signIn = async server =>

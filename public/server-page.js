@@ -1,9 +1,8 @@
 // All that is known of one server, and every message to and from it; loaded when somebody looks.
 import {messageOf, reconnect, send, sleep} from "./backend.js";
 import {attr, button, copyText, focusIn, h, iconButton, openDialog} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {drawExact, visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
-import {drawExact} from "./result-view.js";
 import {editServer} from "./server-editor.js";
 import {parseJson} from "./tool-result.js";
 

@@ -1,7 +1,6 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
 import {messageOf, shopServer} from "./backend.js";
 import {$, attr, h, toast} from "./elements.js";
-import {fieldsOf, followFilters} from "./fields.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {MAX_ROWS} from "./tool-client.js";
@@ -24,6 +23,30 @@ export const bar = (label, amount, value, max) => [
 /** Whether it has the focus, or something is typed in below it or being done. @param {FoldedRow<any>} row */
 const isInUse = ({root, body}) =>
 	root.contains(document.activeElement) || body.querySelector(".typed, :disabled") !== null;
+
+/** What a form's fields say that are neither empty nor wrong; numbers as numbers. @param {HTMLFormElement} form @returns {Params} */
+export function fieldsOf(form) {
+	/** @type {Params} */
+	const said = {};
+	for (const field of /** @type {HTMLInputElement[]} */ ([...form.elements])) {
+		const {name, type, value} = field; // a fieldset has no value
+		if (!name || !value.trim() || !field.validity.valid || (type === "checkbox" && !field.checked)) continue;
+		said[name] = type === "number" ? field.valueAsNumber : value.trim();
+	}
+	return said;
+}
+
+/** Follow a form of filters, whose folded part says how much of it is in use. @type {(form: HTMLFormElement, onchange: () => void) => void} */
+export function followFilters(form, onchange) {
+	const follow = () => {
+		const used = Object.keys(fieldsOf(form)).filter(name => form.querySelector(`details [name=${name}]`));
+		const summary = form.querySelector("summary");
+		if (summary) summary.dataset.used = `${used.length || ""}`;
+		onchange();
+	};
+	form.oninput = form.onreset = () => setTimeout(follow); // after the reset
+	form.onsubmit = event => event.preventDefault();
+}
 
 /**
  * A list with a form of filters, of which some rows are shown, and more on demand. The rows keep their elements while

@@ -1,4 +1,4 @@
-// Keys for what is done often, and their list; loaded after the first paint.
+// Keys for what is done often, and their list; loaded once the shop is shown.
 import {$, focusIn, h, openDialog} from "./elements.js";
 import {t} from "./i18n.js";
 

@@ -1,4 +1,4 @@
-// The list of conversations: by day, what is pinned first, with what a search has found in them. Loaded after the first paint.
+// The list of conversations: by day, what is pinned first, with what a search has found in them.
 import {messageOf} from "./backend.js";
 import {titleOf} from "./conversations.js";
 import {$, attr, h, iconButton, isEnter, toast} from "./elements.js";
@@ -8,7 +8,7 @@ import {t} from "./i18n.js";
 /** @import {ConversationView} from "./conversation-view.js" */
 /** @import {Hit} from "./search.js" */
 /** @typedef {{[action in "open" | "save" | "remove"]: (conversation: Conversation) => void}} OnOne */
-/** @typedef {{current: () => Conversation, create: () => void, view: () => ConversationView, reveal: (lead: (view: ConversationView) => void) => void}} OnPage */
+/** @typedef {{current: () => Conversation, create: () => void, reveal: (lead: (view: ConversationView) => void) => void}} OnPage */
 /** @typedef {OnOne & OnPage} Actions */
 
 const MAX_TITLE_CHARS = 120;
@@ -100,12 +100,12 @@ function row({conversation, lead, found}, actions) {
 	return item;
 }
 
-/** Give the function that draws the list. @param {Conversations} conversations @param {Actions} actions */
-export function makeSidebar(conversations, actions) {
+/** Give the function that draws the list. @param {Conversations} conversations @param {Actions} actions @param {Promise<void>} shown after which comes what a person does rather later */
+export function makeSidebar(conversations, actions, shown) {
 	const search = $("search", HTMLInputElement);
 	$("create").onclick = actions.create;
 	search.oninput = () => draw().catch(error => toast(messageOf(error)));
-	followSettings(conversations, actions);
+	followSettings(conversations, actions, shown);
 
 	async function draw() {
 		const wanted = search.value.trim();
@@ -129,8 +129,8 @@ export function makeSidebar(conversations, actions) {
 	return draw;
 }
 
-/** What the window of settings does with conversations; what that takes is loaded when it is asked for. @param {Conversations} conversations @param {Actions} actions */
-function followSettings(conversations, actions) {
+/** What the window of settings does with conversations; what that takes is loaded when it is asked for. @param {Conversations} conversations @param {Actions} actions @param {Promise<void>} shown */
+function followSettings(conversations, actions, shown) {
 	const picker = $("import-file", HTMLInputElement);
 	/** @param {string} id @param {() => Promise<unknown>} work */
 	const on = (id, work) => {
@@ -142,7 +142,7 @@ function followSettings(conversations, actions) {
 	}
 	on("html", async () => {
 		const {asPage} = await import("./whole.js");
-		const html = await asPage(actions.view(), titleOf(current()));
+		const html = await asPage(titleOf(current()));
 		(await import("./files.js")).download(current(), "html", html);
 	});
 	on("print", async () => {
@@ -163,7 +163,7 @@ function followSettings(conversations, actions) {
 		}
 		picker.value = ""; // so that the same file can be chosen again
 	};
-	const keys = import("./shortcuts.js").then(({followKeys}) => followKeys(actions));
+	const keys = shown.then(() => import("./shortcuts.js")).then(({followKeys}) => followKeys(actions));
 	on("keys", async () => (await keys)());
-	const whole = import("./whole.js").then(({followPrint}) => followPrint(actions.view));
+	const whole = shown.then(() => import("./whole.js")).then(({followPrint}) => followPrint());
 }

@@ -2,10 +2,11 @@
 import {isUnknown, messageOf} from "./backend.js";
 import {failureSentence} from "./call-card.js";
 import {attr, button, h, openDialog} from "./elements.js";
+import {drawExact} from "./exact-text.js";
 import {localised, t} from "./i18n.js";
 import {isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {orderOf, PURCHASE, purchaseOf} from "./purchase.js";
-import {drawAnswer, drawExact} from "./result-view.js";
+import {drawAnswer} from "./result-view.js";
 import {schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
 import {promptText} from "./wording.js";

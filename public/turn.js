@@ -1,8 +1,8 @@
 // One answer: applies its events, and keeps every message the moment it is complete.
 import {events, failureOf, isLost, messageOf} from "./backend.js";
 import {isQuestion, openCalls, sentEntries} from "./call-states.js";
+import {keep} from "./conversations.js";
 import {failureText} from "./i18n.js";
-import {keep} from "./kept.js";
 import {isListed, listTool} from "./preferences.js";
 import {addUsage} from "./usage.js";
 

@@ -1,12 +1,13 @@
 // A conversation in full, with what is folded in it: on paper, and as a page that needs nothing else. Loaded after the
-// first paint, so that the browser's own command to print finds it.
+// shop is shown, so that the browser's own command to print finds it.
 import {attr, h} from "./elements.js";
 import {t} from "./i18n.js";
 
-/** @import {ConversationView} from "./conversation-view.js" */
-
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
 const FRAME = "body{max-width:50rem;margin:auto;padding:2rem 1rem}h1{margin-bottom:1.5rem;font-size:1.3rem}";
+
+/** The conversation that is open; nothing while it has not begun. */
+const openLog = () => /** @type {HTMLElement} */ (document.querySelector(".log") ?? h("ol.log"));
 
 /** Unfold all, which fills what is filled once it is seen. Gives what folds it again. @param {HTMLElement} root */
 function unfold(root) {
@@ -26,15 +27,15 @@ function unfold(root) {
 	};
 }
 
-/** @param {() => ConversationView} view */
-export function followPrint(view) {
+/** Unfold it on paper, whichever way printing begins. */
+export function followPrint() {
 	const href = new URL("./print.css", import.meta.url).href;
 	document.head.append(
 		Object.assign(document.createElement("link"), {rel: "stylesheet", media: "print", href}),
 	);
 	let refold = () => {};
 	addEventListener("beforeprint", () => {
-		refold = unfold(view().root);
+		refold = unfold(openLog());
 	});
 	addEventListener("afterprint", () => refold());
 }
@@ -57,8 +58,9 @@ function leaveOut(image) {
 	image.replaceWith(image.closest(".prose") ? h("a", attr({href}), alt || href) : "");
 }
 
-/** Without script, which its policy forbids besides. @param {ConversationView} view @param {string} title */
-export async function asPage({root}, title) {
+/** Without script, which its policy forbids besides. @param {string} title */
+export async function asPage(title) {
+	const root = openLog();
 	unfold(root)();
 	const log = /** @type {HTMLElement} */ (root.cloneNode(true));
 	const gone =

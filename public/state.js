@@ -1,8 +1,9 @@
-// What the header and the banner say: which servers answer, and what waits for a person.
+// What the page shows beside the panel of the back end's state: which servers answer and what waits for a person, in the
+// header and the banner, and what a conversation can begin with.
 import {status} from "./backend.js";
 import {$, button, h, icon} from "./elements.js";
-import {failureText, t} from "./i18n.js";
-import {switches} from "./switches.js";
+import {failureText, localised, t, words} from "./i18n.js";
+import {switches} from "./preferences.js";
 
 /** Open the panel at what waits there. */
 export function showServers() {
@@ -53,4 +54,38 @@ export function drawHealth() {
 		...problems.map(text => h("p", icon("unknown"), text)),
 		...toLookAt.map(text => h("p.warn", icon("unknown"), text, button(t("look"), showServers))),
 	);
+}
+
+/** Which model answers in a conversation. @param {Conversation} conversation */
+export function drawModel(conversation) {
+	/** @type {Status["model"]} */
+	const {demo = false, name = "…"} = conversation.model ?? status.model;
+	$("model").textContent = demo ? t("demoChip") : name;
+	$("model").classList.toggle("warn", demo);
+}
+
+/**
+ * Show the page's own questions and the servers' prompts, in place: one may just be pressed.
+ * @param {Params | null} offer a product that the shop has @param {(question: string) => void} ask
+ * @param {(prompt: Prompt) => void} begin
+ */
+export function showStarters(offer, ask, begin) {
+	const isOff = switches();
+	const own = words().starters.map(([name, general, about = general]) => {
+		const question = offer ? t(about, offer) : general;
+		return {name, text: question, onclick: () => ask(question)};
+	});
+	const prompts = status.prompts.filter(({server, name}) => !isOff({server, prompt: name}));
+	const others = prompts.map(prompt => ({
+		name: `${localised(prompt.title)} · ${prompt.server}`,
+		text: localised(prompt.description),
+		onclick: () => begin(prompt),
+	}));
+	const list = $("starters");
+	const all = [...own, ...others];
+	while (list.children.length > all.length) list.lastChild?.remove();
+	for (const [i, {name, text, onclick}] of all.entries()) {
+		const button = list.children[i] ?? list.appendChild(h("button.starter"));
+		Object.assign(button, {onclick}).replaceChildren(h("small", name), text);
+	}
 }

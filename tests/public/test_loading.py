@@ -1,0 +1,44 @@
+"""What the page loads and when: what is seen first at once, a conversation once the shop is shown."""
+
+from playwright.sync_api import Route, expect
+
+from tests.support.page_backend import Backend
+from tests.support.page_browser import Open
+
+CONVERSATION = "**/static/conversation-view.js"
+
+
+def test_a_question_that_is_asked_before_a_conversation_is_loaded_waits_for_it(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    held: list[Route] = []
+    shown.page.route(CONVERSATION, lambda route: held.append(route))  # noqa: PLW0108  Playwright marks it
+    with shown.page.expect_request(CONVERSATION):
+        shown.page.reload()
+    shown.ready()
+    expect(shown.page.locator(".server .card").first).to_be_attached()
+    expect(shown.page.locator(".starter").first).to_be_visible()
+    shown.input.fill("一")
+    shown.input.press("Enter")
+    expect(shown.input).to_have_value("一")
+    held[0].continue_()
+    expect(shown.page.locator(".mine")).to_have_text("一")
+    expect(shown.input).to_have_value("")
+
+
+def test_a_question_is_not_lost_where_a_conversation_cannot_be_loaded(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    shown.page.route(CONVERSATION, lambda route: route.abort())
+    with shown.page.expect_request(CONVERSATION):
+        shown.page.reload()
+    shown.ready()
+    shown.input.fill("一")
+    shown.input.press("Enter")
+    expect(shown.page.locator("#toast")).to_contain_text("连不上")
+    expect(shown.input).to_have_value("一")
+    shown.page.unroute(CONVERSATION)
+    shown.input.press("Enter")
+    expect(shown.page.locator(".mine")).to_have_text("一")
