@@ -263,6 +263,10 @@ def _is_to_be_asked(ctx: ToolCall) -> bool:
     if confirm == "never":
         return False
     able = ctx.client_capabilities.elicitation if ctx.client_capabilities else None
+    # Since 2026-07-28 each request says what its client can; of an older one that counts over the handshake.
+    claims = _meta(ctx).get(types.CLIENT_CAPABILITIES_META_KEY)
+    if isinstance(claims, dict) and "elicitation" not in claims:
+        able = None
     # 2026-07-28 asks in its answer; before that there must be a way back to the client within the call.
     has_a_way = _is_modern(ctx) or ctx.session.can_send_request
     can_be_asked = able is not None and (able.form is not None or able.url is None) and has_a_way

@@ -53,7 +53,7 @@ export function moved() {
 
 export class Asks {
 	isOpen = false;
-	isOver = false;
+	#isOver = false;
 	#refused = 0;
 	#due = 0;
 	#cancel = () => {};
@@ -76,9 +76,15 @@ export class Asks {
 		this.#cancel();
 	}
 
+	/** And so is all that follows. */
+	end() {
+		this.#isOver = true;
+		this.close();
+	}
+
 	/** One at a time. @param {string} title @param {Fill} fill */
 	async ask(title, fill) {
-		if (this.isOpen || this.#refused >= MAX_REFUSED) throw refusal("Denied");
+		if (this.isOpen || this.#isOver || this.#refused >= MAX_REFUSED) throw refusal("Denied");
 		this.isOpen = true;
 		const content = Object.assign(h(".content"), {inert: true});
 		setTimeout(() => {
@@ -133,11 +139,12 @@ export class Asks {
 		return text;
 	}
 
-	/** Some come at once, many one after the other. */
-	#pace() {
+	/** Some go out at once, many one after the other; what has waited until the app's end does not. */
+	async #pace() {
 		const now = Date.now();
 		this.#due = Math.max(this.#due + PACE_MS, now - PACE_MS * AT_ONCE);
-		return sleep(Math.max(0, this.#due - now));
+		await sleep(Math.max(0, this.#due - now));
+		if (this.#isOver) throw refusal("Closed");
 	}
 
 	/** @param {any} params any: an app's */
@@ -174,7 +181,6 @@ export class Asks {
 		const key = typeof given === "string" && KEY.test(given) ? given : newKey();
 		const body = {server, name, fingerprint, app: true, ...agreed};
 		await this.#pace();
-		if (this.isOver) throw refusal("Closed");
 		try {
 			return resultOf(await (await send("api/call-tool", body, undefined, key)).json());
 		} catch (error) {

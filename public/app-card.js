@@ -161,11 +161,12 @@ class AppView {
 				this.#height = height;
 				this.#fit();
 			},
-			over: reason => {
+			ends: () => {
 				running.abort();
+				asks.end();
+			},
+			over: reason => {
 				this.#inform("");
-				asks.isOver = true;
-				asks.close();
 				moved();
 				this.#show("inline");
 				this.#say(t(`appEnd_${reason}`));

@@ -3,7 +3,7 @@
 import {isObject} from "./tool-result.js";
 
 /** @typedef {(params: any) => unknown} Answerer any: whatever an app wrote */
-/** @typedef {{requests: Record<string, Answerer>, hello: (params: any) => object, begin: (tell: (method: string, params: object) => void) => void, resize: (height: number) => void, over: (reason: string) => void}} Card */
+/** @typedef {{requests: Record<string, Answerer>, hello: (params: any) => object, begin: (tell: (method: string, params: object) => void) => void, resize: (height: number) => void, ends: () => void, over: (reason: string) => void}} Card `ends` comes at once, `over` when its frame has gone */
 
 const PROTOCOL = "2026-01-26";
 const START_MS = 30_000; // until an app has to have begun
@@ -83,6 +83,7 @@ export class AppHost {
 		if (this.#isOver) return;
 		this.#isOver = true;
 		clearInterval(this.#beating);
+		this.card.ends();
 		if (this.isReady && ["closed", "many"].includes(reason)) {
 			const said = new Promise(resolve => {
 				this.#farewell = () => resolve(null);

@@ -65,8 +65,8 @@ export class CallCard {
 	#body = h(".card-body");
 	#summary = h("summary");
 	#slot = h(".slot", attr({role: "group"}));
-	/** @type {Map<string, HTMLElement>} what is being filled in stays while others are answered */
-	#forms = new Map();
+	/** @type {WeakMap<Question, HTMLElement>} what is being filled in stays while others are answered */
+	#forms = new WeakMap();
 
 	/** @param {string} id @param {ConversationController} controller */
 	constructor(id, controller) {
@@ -243,10 +243,10 @@ export class CallCard {
 		if (this.state !== "asking") return;
 		this.#slot.className = "slot waiting";
 		const forms = open.map(question => {
-			const known = this.#forms.get(question.id);
+			const known = this.#forms.get(question);
 			const form =
 				known ?? questionForm(question, answer => this.controller.respond(this.id, question, answer));
-			this.#forms.set(question.id, form);
+			this.#forms.set(question, form);
 			return form;
 		});
 		if (open[0]) this.#fill(t("serverAsks", {server: visible(open[0].server)}), "", t("goesToServer"), forms);

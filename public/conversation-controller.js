@@ -105,10 +105,11 @@ export class ConversationController {
 		});
 	}
 
-	/** Go on where the conversation stands; what has broken off is said anew. */
+	/** Go on where the conversation stands; what has broken off is said anew, and all else stays, with its apps. */
 	answer = () => {
 		const {entries} = this.conversation;
-		this.#reask(() => entries.at(-1)?.part && entries.pop());
+		if (entries.at(-1)?.part) this.#reask(() => entries.pop());
+		else this.#answer(() => this.view.finish());
 	};
 
 	/** @param {Entry} entry @param {string} text */

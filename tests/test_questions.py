@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import mcp.client.session
 import pytest
 
 import main
 from tests.mcp_server.stand_ins import a_real_shop
 from tests.support.asgi import serve
 from tests.support.chat_service import settings, stream
+from tests.support.mcp_servers import HandshakeOnly, Silent
 from tests.support.scripted import ScriptedModel, calls, says
 from web import create_app
 
@@ -56,11 +58,13 @@ class Chain:
 
 
 @asynccontextmanager
-async def chain(folder: Path, *models: ScriptedModel, confirm: Any = "always") -> AsyncIterator[Chain]:
+async def chain(
+    folder: Path, *models: ScriptedModel, confirm: Any = "always", slow: bool = False
+) -> AsyncIterator[Chain]:
     async with AsyncExitStack() as stack:
         rest = await stack.enter_async_context(a_real_shop(folder))
         shop = main.create_app(main.Settings(mcp_confirm=confirm), rest)
-        url = await stack.enter_async_context(serve(shop))
+        url = await stack.enter_async_context(serve(HandshakeOnly(shop, Silent()) if slow else shop))
         (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"product-mcp": {"url": f"{url}/mcp"}}}))
         replicas = []
         for model in models:
@@ -104,6 +108,24 @@ async def test_a_program_is_told_that_it_cannot_be_asked(tmp_path: Path) -> None
         called = (await page.replicas[0].post("/api/call-tool", json=body)).json()
         assert "error" in chatted["toolCalls"][0]
         assert (called["isError"], called["code"], await page.orders()) == (True, "cannot_ask", [])
+
+
+@pytest.mark.parametrize(("confirm", "code", "bought"), [("auto", None, 1), ("always", "cannot_ask", 0)])
+async def test_a_program_is_not_asked_where_the_server_was_slow_to_say_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, confirm: str, code: str | None, bought: int
+) -> None:
+    monkeypatch.setattr(mcp.client.session, "DISCOVER_TIMEOUT_SECONDS", 0.1)  # then it speaks as before 2026
+    model = ScriptedModel(WANTS, says("done"), WANTS, says("done"))
+    async with chain(tmp_path, model, confirm=confirm, slow=True) as page:
+        body = {"server": "product-mcp", "name": "create_purchase", "args": PURCHASE}
+        keyed = {"Idempotency-Key": "k"}
+        for _ in range(2):
+            called = await page.replicas[0].post("/api/call-tool", json=body, headers=keyed)
+            assert (called.json()["isError"], called.json().get("code")) == (bought == 0, code)
+        assert len(await page.orders()) == bought
+        [chatted] = (await page.replicas[0].post("/api/chat", json={"message": "buy"})).json()["toolCalls"]
+        assert ("result" in chatted, len(await page.orders())) == (bought > 0, 2 * bought)
+        assert await page.approved() == "question"  # who can be asked still is
 
 
 async def test_a_client_of_the_stream_that_knows_no_questions_gets_none(tmp_path: Path) -> None:

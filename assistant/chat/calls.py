@@ -304,7 +304,7 @@ class Calls:
         return await send(asker=self._asker, answers=reply.answers() if reply else None)
 
     def _record(self, call: Call, tool: Tool | CodedError | None, result: ToolResult, ms: int = 0) -> None:
-        result = under_key(result, tool, call.args(), call.id)
+        result = under_key(result, tool, call.args(), call.id) if result.unknown else result
         code = result.code or ("tool_failed" if result.is_error else None)
         self.told.emit(
             events.ToolResultEvent(

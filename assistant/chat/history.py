@@ -210,13 +210,16 @@ def _fit(history: Sequence[Message]) -> Sequence[Message]:
 def length_of(message: Message) -> int:
     """Return how many characters a message is."""
     written = sum(len(call["function"]["arguments"]) for call in message.get("tool_calls") or ())
+    content = message.get("content")
+    if isinstance(content, str):  # as of almost every one
+        return len(content) + written
     parts = attached(message)
     beside = sum(len(part["text"]) if part.get("type") == "text" else PICTURE_LENGTH for part in parts)
     return len(text_of(message)) + beside + written
 
 
 def _with_valid_arguments(call: Call) -> Call:
-    return replace(call, arguments=(call.arguments or "{}") if call.args() is not None else "{}")
+    return call if call.arguments and call.args() is not None else replace(call, arguments="{}")
 
 
 def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:

@@ -112,10 +112,11 @@ class Chat:
             task = asyncio.create_task(turn.run())
             self._turns.add(task)
             task.add_done_callback(self._turns.discard)
-            task.add_done_callback(lambda _: told.events.put_nowait(None))
+            task.add_done_callback(lambda _: told.end())
             try:
-                while (event := await told.events.get()) is not None:
-                    yield event
+                while news := await told.news():
+                    for event in news:
+                        yield event
                 if not task.cancelled():
                     return
             finally:

@@ -105,10 +105,13 @@ class ReplyBuilder:
         pieces = list_of(delta.get("tool_calls")) or ([{"index": 0, "function": old}] if old else [])
         for position, piece in enumerate(pieces):
             self._count(self._calls.add(piece, position))
-        self._refusal.append(self._count(text_of(delta.get("refusal"))))
-        thoughts = [self._count(text_of(delta.get(key))) for key in REASONING]
-        for key, thought in zip(REASONING, thoughts, strict=True):
-            self._reasoning[key].append(thought)
+        if "refusal" in delta:
+            self._refusal.append(self._count(text_of(delta["refusal"])))
+        thoughts = []
+        for key in REASONING:
+            if key in delta:
+                thoughts.append(self._count(text_of(delta[key])))
+                self._reasoning[key].append(thoughts[-1])
         parts = [part for part in list_of(delta.get("content")) if isinstance(part, dict)]
         thoughts.append(self._count("".join(text_of(part.get("thinking")) for part in parts)))  # Mistral's
         if thought := next(filter(None, thoughts), ""):  # some send the same under both names

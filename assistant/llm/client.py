@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -117,15 +117,16 @@ class ProviderClient:
 
     @asynccontextmanager
     async def _sent(self, request: dict[str, Any]) -> AsyncIterator[httpx2.Response]:
-        create: Any = self._client.chat.completions.with_streaming_response.create
-        async with AsyncExitStack() as stack:
+        async def send() -> httpx2.Response:
+            # Not by `chat.completions.create`, which first goes through all of the conversation by its types.
+            return await self._client.post(
+                "/chat/completions", body=request, cast_to=httpx2.Response, stream=True
+            )
 
-            async def send() -> Any:
-                return await stack.enter_async_context(create(**request))
-
-            async with asyncio.timeout(self._silence_seconds):
-                response = await self._retrying(_try_again, send)
-            yield response.http_response
+        async with asyncio.timeout(self._silence_seconds):
+            response = await self._retrying(_try_again, send)
+        async with aclosing(response):
+            yield response
 
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:

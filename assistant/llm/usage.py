@@ -14,6 +14,7 @@ OUTPUT = ("completion_tokens", "output_tokens", "candidatesTokenCount", "eval_co
 TOTAL = ("total_tokens", "totalTokenCount")  # Gemini and xAI leave thoughts out of their output
 CACHED = ("cached_tokens", "prompt_cache_hit_tokens", "cachedContentTokenCount", "cache_read_input_tokens")
 DETAILS = ("prompt_tokens_details", "input_tokens_details")
+COUNTS = frozenset((*INPUT, *OUTPUT, *TOTAL, *CACHED, *DETAILS, "cost"))
 BESIDE = ("cache_read_input_tokens", "cache_creation_input_tokens")  # Anthropic counts them beside its input
 
 
@@ -27,6 +28,8 @@ class UsageReader:
     def add(self, chunk: Mapping[str, Any]) -> None:
         """Take what a chunk says."""
         for told in _places(chunk):
+            if COUNTS.isdisjoint(told):  # as almost every chunk
+                continue
             read, written = _first(told, INPUT), _first(told, OUTPUT)
             if "prompt_tokens" not in told and "input_tokens" in told:
                 read += sum(_count(told.get(name)) for name in BESIDE)

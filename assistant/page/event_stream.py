@@ -13,6 +13,7 @@ from serving.closed_stream import ClosedStream
 PING_SECONDS = 15  # a proxy takes a connection that is silent for a minute for dead
 EVENTS: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
 PING = b": ping\n\n"
+STRICT = json.JSONEncoder(allow_nan=False)
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}  # nginx would keep the events to the end
 
 
@@ -60,7 +61,7 @@ def _encoded(name: str, data: Any) -> bytes:
     A number that JSON does not know (a server's 1e999) is null, as in every other answer.
     """
     try:
-        text = json.dumps(data, allow_nan=False)
+        text = STRICT.encode(data)
     except ValueError:
         text = json.dumps(json.loads(json.dumps(data), parse_constant=lambda _: None))
     return f"event: {name}\ndata: {text}\n\n".encode("ascii")

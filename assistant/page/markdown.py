@@ -105,11 +105,19 @@ class LiveHtml:
     What that costs grows with the message's length: the longer the block, the more must be new.
     """
 
-    def __init__(self, seconds: float = RENDER_SECONDS, image_hosts: frozenset[str] = frozenset()) -> None:
-        """Make one; `seconds` pass at least between two renderings."""
+    def __init__(
+        self,
+        seconds: float = RENDER_SECONDS,
+        image_hosts: frozenset[str] = frozenset(),
+        *,
+        restart: bool = False,
+    ) -> None:
+        """Make one; `seconds` pass at least between two renderings, `restart` takes back another message."""
         self._seconds = seconds
         self._hosts = image_hosts
+        self._restart = restart
         self._all: list[str] = []
+        self._told = 0  # of these pieces
         self._new: list[str] = []  # not rendered yet
         self._new_length = 0
         self._last = ""  # the last block
@@ -122,6 +130,12 @@ class LiveHtml:
         self._all.append(delta)
         self._new.append(delta)
         self._new_length += len(delta)
+
+    def told(self) -> dict[str, Any]:
+        """Return the data of a `text` event with the pieces that were not told yet."""
+        pieces, is_first = self._all[self._told :], not self._told
+        self._told += len(pieces)
+        return {"delta": "".join(pieces), "restart": self._restart and is_first}
 
     @property
     def is_due(self) -> bool:
@@ -150,16 +164,24 @@ class LiveHtml:
 async def with_html(
     turn: AsyncGenerator[events.Event], image_hosts: frozenset[str] = frozenset()
 ) -> AsyncGenerator[tuple[str, dict[str, Any]]]:
-    """Yield name and data of each event, and `html` events: the message so far, and the whole one."""
+    """Yield name and data of each event, and `html` events: the message so far, and the whole one.
+
+    Pieces of text are told as one with the next HTML: until then nobody sees them.
+    """
     live: LiveHtml | None = None
     async with aclosing(turn) as told:
         async for event in told:
             if isinstance(event, events.TextEvent):
-                live = LiveHtml(image_hosts=image_hosts) if live is None or event.restart else live
+                if live is None or event.restart:
+                    live = LiveHtml(image_hosts=image_hosts, restart=event.restart)
                 live.add(event.delta)
                 if live.is_due:
                     yield "html", await live.rendered()
-            elif live and not isinstance(event, events.ThinkingEvent):
+                    yield "text", live.told()
+                continue
+            if live and (text := live.told())["delta"]:
+                yield "text", text
+            if live and not isinstance(event, events.ThinkingEvent):
                 if data := await live.ended():
                     yield "html", data
                 live = None

@@ -66,6 +66,9 @@ class _Inline(ParserInline):
     def parse(
         self, src: str, md: MarkdownIt, env: MutableMapping[str, Any], tokens: list[Token]
     ) -> list[Token]:
+        if src and not self.terminator_re.search(src):  # no rule has anything to do, as in most cells
+            tokens.append(Token("text", "", 0, content=src))
+            return tokens
         state = _State(src, md, env, tokens)
         self.tokenize(state)
         for rule in self.ruler2.getRules(""):

@@ -233,10 +233,18 @@ class Questions:
 
 
 def declared(params: dict[str, Any] | None) -> dict[str, Any] | None:
-    """Return a request's parameters, which say that a person can be asked only where that is so."""
+    """Return a request's parameters, which say that a person can be asked only where that is so.
+
+    Before 2026-07-28 requests say nothing of it, since the handshake did. A call with nobody to ask does all
+    the same: a server that reads it, as this project's own does, asks no question in vain.
+    """
     meta = (params or {}).get("_meta") or {}
     able, call = meta.get(CLIENT_CAPABILITIES_META_KEY), _CALL.get()
-    if not able or "elicitation" not in able or (call is not None and call.asker is not None):
+    if call is not None:
+        if call.asker is not None:
+            return params
+        able = able or {}
+    elif not able or "elicitation" not in able:
         return params
     less = {name: value for name, value in able.items() if name != "elicitation"}
     return {**(params or {}), "_meta": {**meta, CLIENT_CAPABILITIES_META_KEY: less}}

@@ -18,8 +18,9 @@ from tests.mcp_server.stand_ins import NAMES
 from tests.support.buyers import by_hand, by_mcp, by_rest
 from tests.support.engines import ask, audit, postgres
 from tests.support.pooler import pooled
-from tests.support.processes import Spawn
-from tests.support.site import site
+from tests.support.processes import Spawn, free_port
+from tests.support.proxies import certificate
+from tests.support.site import PROXIES, site
 
 pytestmark = [pytest.mark.anyio, pytest.mark.heavy, pytest.mark.timeout(600)]
 BUYERS: dict[str, Any] = {"api": by_rest, "main": by_mcp, "web": by_hand}
@@ -92,6 +93,53 @@ async def test_restarts_one_after_another_fail_no_request_and_lose_no_order(
             orders = await http.get("/api/orders?limit=1")
     assert failed == []
     assert int(orders.headers["X-Total-Count"]) == len(bought) > 4
+
+
+async def closes(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A replica that is well, and ends each other request without an answer."""
+    if b"/healthz" in await reader.readuntil(b"\r\n\r\n"):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    writer.close()
+
+
+def logs(folder: Path) -> str:
+    return "".join(log.read_text() for log in folder.glob("*.log"))
+
+
+async def answer_of(url: str) -> httpx.Response:
+    """Return what comes of a purchase on a connection of its own, once the proxy listens."""
+    async with httpx.AsyncClient(verify=False) as http, asyncio.timeout(60):
+        while True:
+            with suppress(httpx.ConnectError):
+                return await http.post(f"{url}?name-of-a-customer", content=b"{}")
+            await asyncio.sleep(0.05)
+
+
+@each_proxy
+@pytest.mark.parametrize("is_sent", [False, True])
+async def test_what_the_proxy_says_itself_has_the_form_of_the_services(
+    tmp_path: Path, spawn: Spawn, proxy: str, is_sent: bool
+) -> None:
+    await asyncio.to_thread(certificate, tmp_path)
+    replica = await asyncio.start_server(closes, "127.0.0.1", 0)
+    port = replica.sockets[0].getsockname()[1] if is_sent else free_port()
+    ports = {name: free_port() for name in ("plain", "public", "main", "api", "seen")}
+    PROXIES[proxy](spawn, ports, dict.fromkeys(("api", "main", "web"), (port, port)))
+    public = f"https://127.0.0.1:{ports['public']}"
+    inner = [f"http://127.0.0.1:{ports[name]}/api/purchase" for name in ("api", "main")]
+    async with replica:
+        for url in (*inner, f"{public}/api/chat", f"{public}/mcp"):
+            answer = await answer_of(url)
+            code, again = ("outcome_unknown", None) if is_sent else ("restarting", "1")
+            assert answer.status_code in ((502, 503) if is_sent else (503,))
+            assert (answer.headers["Content-Type"], answer.headers.get("Retry-After")) == (
+                "application/json",
+                again,
+            )
+            said = answer.json()
+            assert (said["code"], said["params"], said.get("unknown", False)) == (code, {}, is_sent)
+            assert said["detail"]
+    assert "name-of-a-customer" not in logs(tmp_path)
 
 
 async def test_behind_pgbouncer_replicas_that_are_killed_lose_and_double_no_order(

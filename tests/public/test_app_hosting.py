@@ -197,3 +197,79 @@ def test_an_app_does_not_move_the_confirmation_of_another_card_below_a_pointer(
     shown.page.emulate_media(color_scheme="dark")
     expect(app(shown).locator("body")).to_have_text("MOVED ")
     assert shown.page.evaluate(height) == 99
+
+
+LOOKS = """
+const products = {name: "get_products", arguments: {}};
+const look = () => attempt("call", () => ask("tools/call", products).then(() => 1));
+addEventListener("message", ({data}) => {
+  if (!data.params?.theme) return;
+  for (let i = 0; i < 14; i++) look();
+  ask("ping").then(() => say("SENT"));
+});
+say("READY");
+"""
+
+
+def test_a_call_that_waits_its_turn_when_consent_ends_does_not_go_out(shop: Suite, shown: Shown) -> None:
+    asked: list[str] = []
+
+    def note(request: Request) -> None:
+        if "call-tool" in request.url and '"app":true' in (request.post_data or ""):
+            asked.append(request.url)
+
+    shown.page.on("request", note)
+    shown.page.clock.install()
+    body = begun(shown, shop.url, LOOKS)
+    expect(body).to_have_text("READY ")
+    shown.page.locator("[popovertarget=settings]").click()
+    shown.page.clock.pause_at(shown.page.evaluate("Date.now() / 1000") + 60)
+    shown.page.emulate_media(color_scheme="dark")
+    expect(body).to_contain_text("SENT")
+    shown.page.clock.run_for(1)
+    expect(body).to_have_text("READY SENT " + "call:1 " * 11)  # the others wait for the clock
+    shown.button("恢复询问").click()
+    shown.page.clock.run_for(10_000)
+    expect(shown.page.locator(".app-box")).to_contain_text("界面已关闭")
+    shown.page.keyboard.press("Escape")
+    shown.page.clock.resume()
+    shown.ask("库存怎么样？")
+    assert len(asked) == 11
+
+
+def test_an_app_that_has_not_begun_is_not_closed_as_silent_while_its_tab_is_hidden(
+    shop: Suite, open_page: Open
+) -> None:
+    hides = "Object.defineProperty(document, 'hidden', {get: () => globalThis.isHidden === true})"
+    shown = open_page(shop.url, script=hides)
+    shown.page.clock.install()
+    content = {"uri": "ui://x", "mimeType": KIND, "text": "<p>never says that it has begun"}
+    shown.page.route(
+        "**/api/read-resource", lambda route: route.fulfill(json={"uri": "ui://x", "contents": [content]})
+    )
+    offered(shown)
+    shown.button("显示界面").click()
+    expect(app(shown).locator("body")).to_contain_text("never")
+    shown.page.evaluate("globalThis.isHidden = true")
+    shown.page.clock.run_for(90_000)
+    expect(app(shown).locator("body")).to_contain_text("never")
+    shown.page.evaluate("globalThis.isHidden = false")
+    shown.page.clock.run_for(31_000)
+    expect(shown.page.locator(".app-box")).to_contain_text("没有回应")
+
+
+@pytest.mark.parametrize("decision", ["取消", "确认购买"])
+def test_an_app_keeps_its_state_when_the_call_of_another_card_is_decided(
+    shop: Suite, shown: Shown, decision: str
+) -> None:
+    replace_app(shown, shop.url).append("say(Math.random())")
+    offered(shown)
+    shown.button("显示界面").click()
+    body = app(shown).locator("body")
+    expect(body).to_contain_text("0.")
+    state = body.inner_text()
+    shown.ask("帮客户A买 1 个智能手表")
+    shown.button(decision).click()
+    shown.settle()
+    expect(shown.card).to_have_attribute("data-state", "refused" if decision == "取消" else "done")
+    assert app(shown).locator("body").inner_text() == state

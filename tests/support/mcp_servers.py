@@ -52,10 +52,11 @@ def both(server: MCPServer) -> ASGIApp:
 
 
 class HandshakeOnly:
-    """A server of before 2026: it does not know `server/discover`."""
+    """A server of before 2026: it does not know `server/discover`, and says so, or answers otherwise."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, to_new: Response | None = None) -> None:
         self.app = app
+        self.to_new = to_new or JSONResponse({"detail": "Bad Request"}, 400)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -63,7 +64,7 @@ class HandshakeOnly:
         message = await receive()
         is_new = Headers(scope=scope).get("mcp-protocol-version") == "2026-07-28"
         if is_new or b'"server/discover"' in message.get("body", b""):  # HTTP+SSE says it there alone
-            return await JSONResponse({"detail": "Bad Request"}, 400)(scope, receive, send)
+            return await self.to_new(scope, receive, send)
         begun = [message]
         await self.app(scope, lambda: asyncio.sleep(0, begun.pop()) if begun else receive(), send)
 

@@ -12,13 +12,13 @@ from tests.support.processes import ROOT, Service, Spawn, require
 PIECES = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
 
 
-def nginx(spawn: Spawn, http: str) -> Service:
-    """Start nginx with this in its `http`."""
+def nginx(spawn: Spawn, http: str, level: str = "error") -> Service:
+    """Start nginx with this in its `http`; `level` is that of its error log."""
     folder = spawn.folder
     temporary = "".join(f"{piece}_temp_path {folder}/{piece};\n" for piece in PIECES)
     config = folder / "nginx.conf"
     config.write_text(
-        f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr;\nevents {{}}\n"
+        f"daemon off;\npid {folder}/nginx.pid;\nerror_log stderr {level};\nevents {{}}\n"
         f"http {{\n{temporary}{http}\n}}\n"
     )
     return spawn.program(require("nginx"), "-e", "stderr", "-c", str(config))

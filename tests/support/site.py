@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -72,7 +73,9 @@ def shipped_nginx(spawn: Spawn, ports: dict[str, int], at: dict[str, tuple[int, 
     tls = {"listen 443 ssl;": f"listen 127.0.0.1:{ports['public']} ssl;", " tls/": f" {spawn.folder}/"}
     plain = {"listen 80;": f"listen 127.0.0.1:{ports['plain']};"}
     text = shipped("nginx.conf", at, listens | tls | plain)
-    nginx(spawn, text.split("http {", 1)[1].rstrip().removesuffix("}"))
+    head, http = text.split("http {", 1)
+    [level] = re.findall(r"^error_log \S+ (\w+);", head, re.MULTILINE)
+    nginx(spawn, http.rstrip().removesuffix("}"), level)
     return ""
 
 

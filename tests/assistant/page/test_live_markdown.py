@@ -99,6 +99,17 @@ async def test_whatever_comes_it_ends_as_the_whole(parts: list[str]) -> None:
     assert (await shown(said(*parts)))[0] == to_html("".join(parts))
 
 
+async def test_pieces_that_nobody_sees_before_the_next_html_are_told_as_one_with_it() -> None:
+    async def turn() -> AsyncGenerator[Event]:
+        for delta in ("店里", "有**四", "种**商品", "。"):
+            yield TextEvent(delta)
+        yield DoneEvent("stop")
+
+    told = [(name, data.get("delta")) async for name, data in with_html(turn())]
+    first, rest = ("text", "店里"), ("text", "有**四种**商品。")
+    assert told == [("html", None), first, rest, ("html", None), ("done", None)]
+
+
 async def test_what_is_taken_back_is_not_shown() -> None:
     async def turn() -> AsyncGenerator[Event]:
         yield TextEvent("I look. " * 9)

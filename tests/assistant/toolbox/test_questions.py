@@ -1,6 +1,7 @@
 """What servers ask in the middle of calls, in both eras."""
 
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,6 +14,7 @@ from pydantic import BaseModel
 from assistant.chat.interfaces import Answer, Answers, Asked, ToolResult
 from assistant.toolbox import Toolbox
 from assistant.toolbox.limits import Limits
+from assistant.toolbox.questions import CallUnderWay
 from serving.redaction import remember
 from tests.support.asgi import serve
 from tests.support.mcp_servers import READ_ONLY, HandshakeOnly, at, both, boxed
@@ -132,6 +134,20 @@ async def test_after_its_time_a_question_is_cancelled_and_its_outcome_is_there_f
         while not answered:  # noqa: ASYNC110  the server has no event for it
             await asyncio.sleep(0.01)
         assert (await ends(box, reply(asked, seats=2))).text == "cancel None"
+
+
+def kept() -> int:
+    gc.collect()
+    return sum(type(each) is CallUnderWay for each in gc.get_objects())
+
+
+async def test_what_is_kept_of_calls_whose_outcome_was_told_does_not_grow() -> None:
+    before = kept()
+    async with before_2026() as (box, answered):
+        for number in range(60):
+            await ends(box, reply(await asks(box, str(number)), seats=2), str(number))
+        assert len(answered) == 60
+        assert kept() - before < 30  # asyncio lets go of cancelled timers a hundred at a time
 
 
 @pytest.mark.parametrize("read_only", [True, False], ids=["reads", "writes"])
