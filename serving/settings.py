@@ -13,10 +13,17 @@ from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from pydantic_settings import (
+    BaseSettings,
+    CliSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from serving import logs, tracing
 from serving.addresses import is_confidential, is_loopback
+from serving.flags import Flags
 from serving.forwarding import PREFIX, networks
 from serving.redaction import remember
 
@@ -263,7 +270,10 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
     Ends the process with one line for each wrong setting and status 1; a wrong flag ends it with status 2.
     """
     try:
-        loaded = settings(_cli_parse_args=args if args is not None else True)
+        flags: Any = CliSettingsSource(
+            settings, cli_parse_args=args if args is not None else True, root_parser=Flags()
+        )
+        loaded = settings(_cli_settings_source=flags)
     except ValidationError as error:
         sys.exit("\n".join(_explained(settings, problem) for problem in error.errors()))
     except SettingsError as error:

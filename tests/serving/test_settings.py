@@ -147,6 +147,43 @@ def test_help_has_a_line_for_every_setting(service: Any, capsys: pytest.CaptureF
         assert " ".join(field.description.split()) in shown
 
 
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--small-prot", "9"], "不认识的参数 --small-prot，是不是 --small-port？"),
+        (["--small-prot=9"], "不认识的参数 --small-prot，是不是 --small-port？"),
+        (["--small-tokn", "s3cret"], "不认识的参数 --small-tokn，是不是 --small-token？"),
+        (["--SMALL-PORT", "9"], "不认识的参数 --SMALL-PORT"),
+        (["--small-po", "9"], "不认识的参数 --small-po，是不是 --small-port？"),
+        (["--no-samll-fast"], "不认识的参数 --no-samll-fast，是不是 --no-small-fast？"),
+        (["-x"], "不认识的参数 -x"),
+        (["start"], "不认识的参数 start"),
+        (["--small-port"], "参数 --small-port 后面少了它的值"),
+        (["--small-port", "--small-fast"], "参数 --small-port 后面少了它的值"),
+        (["--small-fast=2"], "参数 --small-fast/--no-small-fast 后面不要写值"),
+    ],
+)
+def test_a_wrong_flag_is_named_in_one_line_without_its_value(
+    args: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal(Small, *args) == "2"
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n"), told.err.startswith(said)) == ("", 1, True), told.err
+    assert "s3cret" not in told.err
+
+
+@pytest.mark.parametrize(
+    ("service", "flag", "meant"),
+    [(api, "--ap-port", "--api-port"), (main, "--prot", "--port"), (web, "--chekc", "--check")],
+    ids=["api", "main", "web"],
+)
+def test_a_service_names_the_flag_that_was_meant(
+    service: Any, flag: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert refusal(service.Settings, flag) == "2"
+    assert f"是不是 {meant}？" in capsys.readouterr().err
+
+
 def test_a_name_that_is_nearly_one_of_ours_is_told(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
