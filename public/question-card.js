@@ -17,7 +17,7 @@ const wordsOf = text =>
 		.replace(/[_-]+/g, " ");
 
 /** Whether a form, or what is said with it, asks for what should be told to nobody. @param {Question} question */
-export function asksForSecret({message, schema}) {
+function asksForSecret({message, schema}) {
 	const fields = Object.entries(isObject(schema.properties) ? schema.properties : {});
 	if (!fields.length) return false;
 	return fields.some(([name, spec]) => {

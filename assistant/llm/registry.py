@@ -59,12 +59,11 @@ class KeptProvider:
 
 @dataclass(eq=False)
 class _Opened:
-    """A model in use by so many turns; it is closed after the last of them once it is `retired`."""
+    """A model in use by so many turns; it is closed after the last of them once another is meant."""
 
     model: Model
     kept: KeptProvider | None = None
     users: int = 0
-    retired: bool = False
 
 
 class Models:
@@ -207,9 +206,7 @@ class Models:
                 on_change()
 
     def _retire(self, choice: Choice) -> None:
-        opened = self._opened.pop(choice)
-        opened.retired = True
-        self._retired.append(opened)
+        self._retired.append(self._opened.pop(choice))
 
     async def _close_retired(self) -> None:
         for opened in [each for each in self._retired if not each.users]:

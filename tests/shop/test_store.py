@@ -1,7 +1,7 @@
 """The shop's rules and records, on both engines."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
 
@@ -16,7 +16,6 @@ from shop.store import Store
 from tests.support.engines import ENGINES, new_url
 
 pytestmark = pytest.mark.anyio
-Reopen = Callable[..., Awaitable[Store]]
 
 
 @pytest.fixture(params=ENGINES)
