@@ -39,7 +39,8 @@ FIRST_PORT, LAST_PORT, PORTS_OF_A_PROCESS = 20_000, 32_000, 100
 
 def require(program: str) -> str:
     """Return the path of a program that only some tests need; skip without it, but never in CI."""
-    path = shutil.which(program)
+    # Servers lie in /usr/sbin, which a user of Debian does not have in the path.
+    path = shutil.which(program) or shutil.which(program, path="/usr/sbin")
     if path:
         return path
     reason = f"{program} is not installed on this machine"
