@@ -4,7 +4,7 @@ import argparse
 import difflib
 from typing import Any, NoReturn
 
-UNKNOWN = "不认识的参数 {name}。全部参数见 --help"
+UNKNOWN_FLAG = "不认识的参数 {name}。全部参数见 --help"
 MISSPELT = "不认识的参数 {name}，是不是 {meant}？全部参数见 --help"
 NO_VALUE, ODD_VALUE = "参数 {name} 后面少了它的值", "参数 {name} 后面不要写值"
 WRONG = 2  # the exit status
@@ -30,7 +30,7 @@ class Flags(argparse.ArgumentParser):
             name = unknown[0].partition("=")[0]
             flags = [flag for each in self._actions for flag in each.option_strings]
             [meant] = difflib.get_close_matches(name, flags, 1) or [""]
-            self._refuse((MISSPELT if meant else UNKNOWN).format(name=name, meant=meant))
+            self._refuse((MISSPELT if meant else UNKNOWN_FLAG).format(name=name, meant=meant))
         return given, unknown
 
     def _refuse(self, said: str) -> NoReturn:
