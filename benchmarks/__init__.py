@@ -1,1 +1,1 @@
-"""The side-by-side measurements: `uv run --group bench python -m benchmarks`."""
+"""The side-by-side measurements: `uv run python -m benchmarks`."""

@@ -1,13 +1,13 @@
 """A chat turn with three tool calls, with a model that answers at once."""
 
 from benchmarks.measure import Show, in_turns
-from benchmarks.results import Goal, Result, better, result
+from benchmarks.results import Result, against_each
 from benchmarks.services import Stage, until_tools
-from benchmarks.tool_call import posts, tutorial
+from benchmarks.tool_call import ALL_THREE, posts, tutorial
 
 ROUNDS = 5
 TURNS = {"tutorial": 4, "ours": 30}  # a round
-GOAL = 14.0
+MARKS = {"tutorial": 14.0}
 QUESTION = {"message": "有哪些商品？", "history": []}
 
 
@@ -22,5 +22,4 @@ async def measure(stage: Stage, show: Show) -> Result:
         name: await posts(chain, "/api/chat", QUESTION, TURNS[name]) for name, chain in chains.items()
     }
     measured = await in_turns(contenders, ROUNDS, show)
-    goal = Goal("a chat turn with 3 tool calls", better(measured["ours"], measured["tutorial"], "ms"), GOAL)
-    return result("chat turn, 3 tools, model at once", "ms", measured, [goal])
+    return against_each("chat turn, 3 tool calls, a model without delay", "ms", measured, MARKS, ALL_THREE)

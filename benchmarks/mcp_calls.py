@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -16,34 +17,35 @@ from mcp import Client
 
 from benchmarks.mcp_wire import HandshakeClient, McpClient, ModernClient
 from benchmarks.measure import Contender, Sample, Show, in_turns, side_by_side
-from benchmarks.results import Goal, Measured, Result, better, result
-from benchmarks.services import Service, Stage
+from benchmarks.peers import Installed, installed
+from benchmarks.results import Result, against_each
+from benchmarks.services import Service, Stage, free_port
 
 ROUNDS = 7
 BARE_ROUNDS = 5
 AT_ONCE = 300
 BARE_CALLS = 600  # a round
 TOOL = "get_products"
-OF_FASTMCP = 1.7
 SMALLEST = 4  # products: all of them are in every answer
-OURS = "ours"
-TITLE = "get_products by MCP, 300 at once"
+FASTMCP, OURS = "FastMCP 4", "ours"
+MARKS = {FASTMCP: 1.7}
+TITLE = "`get_products` by MCP, 300 at once"
+CPU_OF = "the MCP server"
 
 Open = Callable[..., Coroutine[Any, Any, McpClient]]
 
 
-async def _services(stage: Stage) -> dict[str, Service]:
+async def _services(stage: Stage, fastmcp: Installed) -> dict[str, Service]:
     api = await stage.api()
+    port = free_port()
+    command = ["-m", "benchmarks.contenders.fastmcp_server", str(port), f"{api.url}/api"]
+    theirs = stage.start(*command, name="fastmcp", port=port, python=fastmcp.program("python"))
+    await theirs.until_up("/")
     return {
-        "FastMCP 4": await stage.contender("fastmcp_server", f"{api.url}/api"),
-        "empty tool": await stage.contender("empty_server"),
+        FASTMCP: theirs,
+        "an SDK server, empty tool": await stage.contender("empty_server"),
         OURS: await stage.mcp(api),
     }
-
-
-def _goals(measured: Measured) -> list[Goal]:
-    ratio = better(measured[OURS], measured["FastMCP 4"], "/s")
-    return [Goal("ours, by MCP, against FastMCP 4", ratio, OF_FASTMCP)]
 
 
 def _arguments(name: str, number: int) -> dict[str, Any]:
@@ -67,13 +69,15 @@ async def _at_once(client: Client, name: str) -> Sample:
 
 async def measure(stage: Stage, show: Show) -> Result:
     """Measure calls a second of the SDK's client, which speaks 2026-07-28."""
+    fastmcp = await installed("fastmcp", stage, show)
     async with AsyncExitStack() as stack:
         contenders = {}
-        for name, service in (await _services(stage)).items():
+        for name, service in (await _services(stage, fastmcp)).items():
             client = await stack.enter_async_context(Client(f"{service.url}/mcp"))
             contenders[name] = Contender(partial(_at_once, client, name), [service], [])
         measured = await in_turns(contenders, ROUNDS, show)
-    return result(TITLE, "/s", measured, _goals(measured))
+    found = against_each(TITLE, "/s", measured, MARKS, CPU_OF)
+    return replace(found, versions={FASTMCP: fastmcp.versions})
 
 
 async def _bare(service: Service, open_client: Open, name: str) -> Contender:
@@ -87,9 +91,11 @@ async def _bare(service: Service, open_client: Open, name: str) -> Contender:
 
 async def _measure_bare(stage: Stage, show: Show, open_client: Open, title: str) -> Result:
     contenders = {}
-    for name, service in (await _services(stage)).items():
+    fastmcp = await installed("fastmcp", stage, show)
+    for name, service in (await _services(stage, fastmcp)).items():
         contenders[name] = await _bare(service, open_client, name)
-    return result(title, "/s", await in_turns(contenders, BARE_ROUNDS, show))
+    measured = await in_turns(contenders, BARE_ROUNDS, show)
+    return against_each(title, "/s", measured, {}, CPU_OF)
 
 
 async def measure_bare(stage: Stage, show: Show) -> Result:

@@ -42,6 +42,14 @@ class Process(Protocol):
         ...
 
 
+class Here:
+    """This process, where the client that is measured runs in it."""
+
+    def cpu(self) -> float:
+        """Return the CPU time that it has spent, in seconds."""
+        return time.process_time()
+
+
 class Kept(Protocol):
     """A connection that a server may close while it is another contender's turn."""
 

@@ -4,7 +4,7 @@ from functools import partial
 
 from assistant.page.routes import PUBLIC
 from benchmarks.measure import Contender, Show, in_turns, side_by_side
-from benchmarks.results import Result, result
+from benchmarks.results import Result, against_each
 from benchmarks.services import Service, Stage
 from benchmarks.wire import Connection, request
 
@@ -33,4 +33,5 @@ async def measure(stage: Stage, show: Show) -> Result:
         "StaticFiles": await loads(await stage.contender("page_files", "plain", path="/static/app.js")),
         "ours": await loads(await stage.contender("page_files", "ours", path="/static/app.js")),
     }
-    return result("all files of the page", "ms", await in_turns(contenders, ROUNDS, show))
+    measured = await in_turns(contenders, ROUNDS, show)
+    return against_each("all files of the page", "ms", measured, {}, "the one service")

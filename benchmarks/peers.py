@@ -1,4 +1,4 @@
-"""What people would pick instead, on the same MCP server: other Python clients, and mcpo before `web.py`.
+"""What people would pick instead, on the same MCP server: other Python clients, and mcpo beside `web.py`.
 
 Each is installed in an environment of its own (`contenders/peers.toml`).
 """
@@ -12,15 +12,15 @@ import tomllib
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks.measure import Contender, Sample, Show, in_turns
-from benchmarks.results import Goal, Result, better, result
+from benchmarks.results import Result, against_each
 from benchmarks.services import NotUpError, Stage, free_port
-from benchmarks.tool_call import CALL, TOOL, posts
+from benchmarks.tool_call import ALL_THREE, CALL, TOOL, posts
 
 PEERS: dict[str, Any] = tomllib.loads(
     Path(__file__).with_name("contenders").joinpath("peers.toml").read_text(encoding="utf-8")
@@ -29,25 +29,45 @@ PROGRAM = (
     "import asyncio, json, sys\nfrom benchmarks.contenders.pace import pace\n{client}\nasyncio.run(main())\n"
 )
 ROUNDS = 7
-CALLS = {"ours": 60, "FastMCP 4": 60, "openai-agents": 60, "LangChain": 10}  # a round
+CALLS = {"FastMCP 4": 60, "openai-agents": 60, "LangChain": 10, "ours": 60}  # a round
 OTHERS = {"FastMCP 4": "fastmcp", "openai-agents": "openai_agents", "LangChain": "langchain"}
 MCPO_CALLS = 60  # a round
-MCPO_GOAL = 2.0
+MCPO_MARKS = {"mcpo": 2.0}
 NO_SLOWER = 1.0
+TOLD = {"mcp", "fastapi", "starlette", "uvicorn", "httpx", "httpx2", "pydantic"}  # besides what was asked for
 LINE_BYTES = 1_000_000  # of an answer: so many times of calls
 
 
-def installed(name: str, folder: Path) -> Path:
-    """Return the folder with the programs of an environment that holds a peer alone."""
+@dataclass(frozen=True)
+class Installed:
+    """An environment that holds a peer alone."""
+
+    home: Path
+    versions: dict[str, str]  # of the packages that its figures depend on most
+
+    def program(self, name: str) -> str:
+        """Return where one of its programs is."""
+        return str(self.home / "bin" / name)
+
+
+async def installed(name: str, stage: Stage, show: Show) -> Installed:
+    """Install a peer in an environment of its own."""
+    show(f"installing {name}")
+    return await asyncio.to_thread(_installed, name, stage.folder)
+
+
+def _installed(name: str, folder: Path) -> Installed:
     uv = shutil.which("uv")
     if uv is None:
         raise FileNotFoundError("uv")
-    home = folder / name
-    make = ["venv", "--quiet", "--no-config", "--python", sys.executable, str(home)]
-    fill = ["pip", "install", "--quiet", "--no-config", "--python", str(home), *PEERS[name]["packages"]]
-    for command in (make, fill):
-        subprocess.run([uv, *command], check=True)
-    return home / "bin"
+    home, wanted = folder / name, PEERS[name]["packages"]
+    at = ["--no-config", "--python", str(home)]
+    subprocess.run([uv, "venv", "--quiet", "--no-config", "--python", sys.executable, str(home)], check=True)
+    subprocess.run([uv, "pip", "install", "--quiet", *at, *wanted], check=True)
+    found = subprocess.run([uv, "pip", "list", "--format", "json", *at], check=True, stdout=subprocess.PIPE)
+    told = TOLD | {package.split("==")[0].split("[")[0] for package in wanted}
+    packages = {package["name"]: package["version"] for package in json.loads(found.stdout)}
+    return Installed(home, {package: version for package, version in packages.items() if package in told})
 
 
 @dataclass(frozen=True)
@@ -93,28 +113,26 @@ async def measure_clients(stage: Stage, show: Show) -> Result:
     mcp = await stage.mcp(api)
     config = stage.web_settings(mcp)["MCP_CONFIG_PATH"]
     url = f"{mcp.url}/mcp"
+    peers, versions = {}, {}
     async with AsyncExitStack() as stack:
-        show("installing the others")
-        peers = {
-            "ours": await stack.enter_async_context(
-                running(stage, "ours", sys.executable, "-m", "benchmarks.contenders.our_toolbox", config)
-            )
-        }
         for name, package in OTHERS.items():
-            programs = await asyncio.to_thread(installed, package, stage.folder)
+            theirs = await installed(package, stage, show)
+            versions[name] = theirs.versions
             program = PROGRAM.format(client=PEERS[package]["client"])
-            command = (str(programs / "python"), "-c", program, url)
+            command = (theirs.program("python"), "-c", program, url)
             peers[name] = await stack.enter_async_context(running(stage, package, *command))
+        peers["ours"] = await stack.enter_async_context(
+            running(stage, "ours", sys.executable, "-m", "benchmarks.contenders.our_toolbox", config)
+        )
         contenders = {
             name: Contender(partial(peer.burst, CALLS[name]), [api, mcp], []) for name, peer in peers.items()
         }
         measured = await in_turns(contenders, ROUNDS, show)
-    goals = [
-        Goal(f"a tool call from Python, against {name}", better(measured["ours"], samples, "ms"), NO_SLOWER)
-        for name, samples in measured.items()
-        if name != "ours"
-    ]
-    return result("tool call from Python, client to database", "ms", measured, goals)
+    marks = dict.fromkeys(OTHERS, NO_SLOWER)
+    found = against_each(
+        "tool call from Python, client to database", "ms", measured, marks, "client and servers"
+    )
+    return replace(found, versions=versions)
 
 
 async def measure_mcpo(stage: Stage, show: Show) -> Result:
@@ -122,19 +140,16 @@ async def measure_mcpo(stage: Stage, show: Show) -> Result:
     api = await stage.api()
     mcp = await stage.mcp(api)
     web = await stage.web(mcp)
-    show("installing mcpo")
-    programs = await asyncio.to_thread(installed, "mcpo", stage.folder)
+    theirs = await installed("mcpo", stage, show)
     port = free_port()
     args = ["--host", "127.0.0.1", "--port", str(port), "--server-type", "streamable-http"]
-    command = [str(programs / "mcpo"), *args, "--", f"{mcp.url}/mcp"]
-    mcpo = stage.start(*command, name="mcpo", port=port, python=str(programs / "python"))
+    command = [theirs.program("mcpo"), *args, "--", f"{mcp.url}/mcp"]
+    mcpo = stage.start(*command, name="mcpo", port=port, python=theirs.program("python"))
     await mcpo.until_up(f"/{TOOL}")
     contenders = {
         "mcpo": await posts([api, mcp, mcpo], f"/{TOOL}", {}, MCPO_CALLS),
         "ours": await posts([api, mcp, web], "/api/call-tool", CALL, MCPO_CALLS),
     }
     measured = await in_turns(contenders, ROUNDS, show)
-    goal = Goal(
-        "a tool call by POST, against mcpo", better(measured["ours"], measured["mcpo"], "ms"), MCPO_GOAL
-    )
-    return result("tool call by POST, on the same MCP server", "ms", measured, [goal])
+    found = against_each("tool call by POST, on the same MCP server", "ms", measured, MCPO_MARKS, ALL_THREE)
+    return replace(found, versions={"mcpo": theirs.versions})

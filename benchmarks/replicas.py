@@ -1,6 +1,6 @@
 """What 1, 2 and 3 replicas cost on PostgreSQL: CPU time of each service a turn, a call and a purchase.
 
-`uv run --group bench python -m benchmarks.replicas` prints a table for docs/deploy.md. Only CPU time and
+`uv run python -m benchmarks.replicas` prints a table for docs/deploy.md. Only CPU time and
 memory are told: one machine cannot show by the clock what several do.
 """
 

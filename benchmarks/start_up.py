@@ -5,13 +5,13 @@ import secrets
 import sys
 import time
 
-from benchmarks.measure import Ratio, Sample, Show
-from benchmarks.results import Goal, Result, result
+from benchmarks.measure import Show
+from benchmarks.results import Figure, Result
 from benchmarks.services import ROOT, Stage, free_port, until_tools
 from benchmarks.wire import Connection
 
 ROUNDS = 3
-GOAL_SECONDS = 3.0
+MARK_SECONDS = 3.0
 
 
 def _settings(stage: Stage, api: int, mcp: int, web: int) -> dict[str, str]:
@@ -61,6 +61,5 @@ async def measure(stage: Stage, show: Show) -> Result:
         show(f"start {turn}/{ROUNDS}")
         seconds.append(await _start(stage))
     del seconds[0]
-    samples = [Sample([second], second) for second in seconds]
-    goal = Goal("from the one command to a page with its tools", Ratio.of(seconds), GOAL_SECONDS, True, "s")
-    return result("start of all three services", "s", {"ours": samples}, [goal])
+    figure = Figure("from the one command to a page with its tools", [seconds], MARK_SECONDS, "s")
+    return Result("start of all three services", [figure])

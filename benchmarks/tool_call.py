@@ -4,14 +4,15 @@ from pathlib import Path
 
 from assistant.toolbox import Toolbox, read_config
 from benchmarks.contenders import tutorial_web
-from benchmarks.measure import Contender, Show, in_turns, one_by_one
-from benchmarks.results import Goal, Result, better, result
+from benchmarks.measure import Contender, Here, Show, in_turns, one_by_one
+from benchmarks.results import Result, against_each
 from benchmarks.services import Service, Stage
 from benchmarks.wire import Connection, request
 
 ROUNDS = 5
 CALLS = {"tutorial": 8, "ours": 60}  # a round
-GOAL = 12.0
+MARKS = {"tutorial": 12.0}
+ALL_THREE = "all three services"
 SERVER, TOOL = "product-mcp", "get_products"
 CALL = {"server": SERVER, "name": TOOL, "args": {}}
 
@@ -52,10 +53,7 @@ async def measure(stage: Stage, show: Show) -> Result:
         name: await posts(chain, "/api/call-tool", CALL, CALLS[name]) for name, chain in chains.items()
     }
     measured = await in_turns(contenders, ROUNDS, show)
-    goal = Goal(
-        "a tool call by POST to the web service", better(measured["ours"], measured["tutorial"], "ms"), GOAL
-    )
-    return result("tool call, POST to the web service", "ms", measured, [goal])
+    return against_each("tool call by POST to the web service", "ms", measured, MARKS, ALL_THREE)
 
 
 async def measure_client(stage: Stage, show: Show) -> Result:
@@ -73,9 +71,8 @@ async def measure_client(stage: Stage, show: Show) -> Result:
             assert "智能手表" in (await toolbox.call(SERVER, TOOL, {})).text
 
         contenders = {
-            "tutorial": Contender(lambda: one_by_one(theirs, CALLS["tutorial"]), [api, server], []),
-            "ours": Contender(lambda: one_by_one(call, CALLS["ours"]), [our_api, our_mcp], []),
+            "tutorial": Contender(lambda: one_by_one(theirs, CALLS["tutorial"]), [Here(), api, server], []),
+            "ours": Contender(lambda: one_by_one(call, CALLS["ours"]), [Here(), our_api, our_mcp], []),
         }
         measured = await in_turns(contenders, ROUNDS, show)
-    goal = Goal("a tool call from the web client", better(measured["ours"], measured["tutorial"], "ms"), GOAL)
-    return result("tool call, MCP client to database", "ms", measured, [goal])
+    return against_each("tool call, web.py's client to database", "ms", measured, MARKS, "client and servers")

@@ -6,7 +6,7 @@ from benchmarks.contenders.serving import argument
 from benchmarks.contenders.shop_tools import TOOLS
 
 if __name__ == "__main__":
-    # By name: the type checker's environment has no FastMCP.
+    # By name: it is in an environment of its own, where the type checker does not look.
     server = importlib.import_module("fastmcp").FastMCP("Product MCP Server")
     for tool in TOOLS:
         server.tool(tool)

@@ -1,1 +1,1 @@
-"""How the cost grows: `uv run --group bench python -m benchmarks.growth`."""
+"""How the cost grows: `uv run python -m benchmarks.growth`."""

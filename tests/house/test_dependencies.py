@@ -37,7 +37,6 @@ def declared(*lists: list[str]) -> set[str]:
 
 SUITE = declared(PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"].values())
 DEV = SUITE | declared(PROJECT["dependency-groups"]["dev"])
-BENCH = DEV | declared(PROJECT["dependency-groups"]["bench"])
 WEATHER = declared(
     tomllib.loads((ROOT / "weather" / "pyproject.toml").read_text())["project"]["dependencies"]
 )
@@ -61,7 +60,7 @@ def third_party(*under: str) -> dict[str, str]:
     [
         ((*DOORS, *WINGS), SUITE),
         (("tests/",), DEV),
-        (("benchmarks/",), BENCH),
+        (("benchmarks/",), DEV),
         (("weather/src/",), WEATHER),
         (("weather/tests/",), DEV | WEATHER),
     ],
@@ -82,7 +81,7 @@ def test_each_direct_dependency_is_pinned_and_says_its_job() -> None:
     )
     commented = {pins.distribution(requirement) for requirement, comment in lines if "#" in comment}
     postgres = declared(PROJECT["project"]["optional-dependencies"]["postgres"])
-    assert BENCH - commented - postgres == {"mcp-streamable-weather"}  # a part of this repository
+    assert DEV - commented - postgres == {"mcp-streamable-weather"}  # a part of this repository
 
 
 def test_what_is_pulled_in_is_pinned_to_what_uv_resolves() -> None:
