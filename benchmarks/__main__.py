@@ -87,6 +87,8 @@ def main() -> None:
     given = parser.parse_args()
     if unknown := set(given.part) - set(PARTS):
         parser.error(f"no such part: {', '.join(sorted(unknown))}")
+    if given.part and given.pages:
+        parser.error("the pages hold all parts: name none with --pages")
     it = Run.begin(given.runs)
     results, failed = uvloop.run(run(given.part or list(PARTS), given.runs))
     about = it.end(results)
@@ -95,7 +97,7 @@ def main() -> None:
     if given.json:
         found = about.as_json() | {"results": [result.as_json() for result in results]}
         given.json.write_text(json.dumps(found, ensure_ascii=False, indent=2) + "\n")
-    if given.pages:
+    if given.pages and not failed:
         fill(tables | {"run": about.text()})
     if failed:
         sys.exit(f"failed: {', '.join(failed)}")

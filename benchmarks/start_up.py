@@ -11,7 +11,7 @@ from benchmarks.services import ROOT, Stage, free_port, until_tools
 from benchmarks.wire import Connection
 
 ROUNDS = 3
-MARK_SECONDS = 3.0
+MARK_SECONDS = 2.0
 
 
 def _settings(stage: Stage, api: int, mcp: int, web: int) -> dict[str, str]:

@@ -24,7 +24,9 @@ def test_a_ratio_above_1_says_that_ours_takes_less_in_the_same_round(unit: str) 
 
 
 def test_a_mark_is_held_against_each_run() -> None:
-    figures = [Figure("ready", [times], 300, "ms") for times in ([200, 290, 900], [100, 310, 320])]
+    figures = [
+        Figure("ready", [times], 300, "ms") for times in ([200.0, 290.0, 900.0], [100.0, 310.0, 320.0])
+    ]
     (figure,) = together([Result("page", [each]) for each in figures]).figures
     assert figure.reached == 1
     row = "| ready | 300 ms | 100 to 900 | ≤ 300 ms: **reached in 1 of 2** |"
