@@ -112,7 +112,7 @@ class _Call:
 
 
 class _DirectClient(httpx.AsyncClient):
-    """httpx's client, which sends straight through its transport: a seventh less CPU time of this service.
+    """httpx's client, which sends straight through its transport: an eighth less CPU time of this service.
 
     What it leaves out is not used here: redirects that are followed, sign-in in several steps, hooks.
     `httpx.AsyncClient` can stand in its place.
