@@ -64,7 +64,7 @@ def _installed(name: str, folder: Path) -> Installed:
     at = ["--no-config", "--python", str(home)]
     subprocess.run([uv, "venv", "--quiet", "--no-config", "--python", sys.executable, str(home)], check=True)
     subprocess.run([uv, "pip", "install", "--quiet", *at, *wanted], check=True)
-    found = subprocess.run([uv, "pip", "list", "--format", "json", *at], check=True, stdout=subprocess.PIPE)
+    found = subprocess.run([uv, "pip", "list", "--format", "json", *at], check=True, capture_output=True)
     told = TOLD | {package.split("==")[0].split("[")[0] for package in wanted}
     packages = {package["name"]: package["version"] for package in json.loads(found.stdout)}
     return Installed(home, {package: version for package, version in packages.items() if package in told})

@@ -6,7 +6,7 @@ import httpx
 
 from benchmarks.contenders.serving import argument
 
-_client = httpx.AsyncClient(timeout=10)
+_client = httpx.AsyncClient(timeout=60)  # 300 at once wait for a connection, long on a busy machine
 
 
 async def _get(path: str) -> list[dict[str, Any]]:
