@@ -21,8 +21,8 @@ INITIALIZE = {"protocolVersion": HANDSHAKE, "clientInfo": CLIENT, "capabilities"
 class McpClient(Protocol):
     """A client that is connected."""
 
-    async def call(self) -> None:
-        """Call the tool. Raises BadAnswerError when that fails."""
+    async def call(self) -> bytes:
+        """Call the tool, and return the answer as it came. Raises BadAnswerError when that fails."""
         ...
 
     async def keep(self) -> None:
@@ -39,17 +39,24 @@ def _message(method: str, params: dict[str, Any], number: int | None = 1) -> dic
     return message if number is None else message | {"id": number}
 
 
-def _check(body: bytes) -> None:
+def _checked(body: bytes) -> bytes:
     if b'"result"' not in body or b'"isError":true' in body:
         raise BadAnswerError(body[:300].decode(errors="replace"))
+    return body
+
+
+def _authorized(token: str) -> Headers:
+    return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 class ModernClient:
     """2026-07-28: no session; a request by itself, over a connection that is kept, JSON as answer."""
 
-    def __init__(self, connection: Connection, path: str, tool: str, arguments: Arguments) -> None:
+    def __init__(
+        self, connection: Connection, path: str, tool: str, arguments: Arguments, token: str
+    ) -> None:
         self._connection = connection
-        headers = {
+        headers = _authorized(token) | {
             "Accept": BOTH,
             "MCP-Protocol-Version": MODERN,
             "Mcp-Method": "tools/call",
@@ -60,14 +67,14 @@ class ModernClient:
 
     @classmethod
     async def open(
-        cls, address: Address, tool: str, arguments: Arguments = NONE, path: str = "/mcp"
+        cls, address: Address, tool: str, arguments: Arguments = NONE, path: str = "/mcp", token: str = ""
     ) -> "ModernClient":
         """Connect; there is nothing to shake hands about."""
-        return cls(await Connection.open(address), path, tool, arguments)
+        return cls(await Connection.open(address), path, tool, arguments, token)
 
-    async def call(self) -> None:
-        """Call the tool. Raises BadAnswerError."""
-        _check((await self._connection.send(self._call)).body)
+    async def call(self) -> bytes:
+        """Call the tool, and return the answer as it came. Raises BadAnswerError."""
+        return _checked((await self._connection.send(self._call)).body)
 
     async def keep(self) -> None:
         """Connect again where the server has closed an idle connection."""
@@ -95,22 +102,22 @@ class HandshakeClient:
 
     @classmethod
     async def open(
-        cls, address: Address, tool: str, arguments: Arguments = NONE, path: str = "/mcp"
+        cls, address: Address, tool: str, arguments: Arguments = NONE, path: str = "/mcp", token: str = ""
     ) -> "HandshakeClient":
         """Shake hands, and listen as every SDK's client does."""
         connection = await Connection.open(address)
-        headers = {"Accept": BOTH}
+        headers = _authorized(token) | {"Accept": BOTH}
         answer = await connection.ask("POST", path, _message("initialize", INITIALIZE), headers)
-        _check(answer.body)
+        _checked(answer.body)
         headers |= {"MCP-Protocol-Version": HANDSHAKE, "Mcp-Session-Id": answer.headers["mcp-session-id"]}
         await connection.ask("POST", path, _message("notifications/initialized", {}, None), headers)
         listening = await Connection.open(address)
         await listening.start("GET", path, headers=headers)
         return cls(connection, listening, path, headers, {"name": tool, "arguments": arguments})
 
-    async def call(self) -> None:
-        """Call the tool. Raises BadAnswerError."""
-        _check((await self._connection.send(self._call)).body)
+    async def call(self) -> bytes:
+        """Call the tool, and return the answer as it came. Raises BadAnswerError."""
+        return _checked((await self._connection.send(self._call)).body)
 
     async def keep(self) -> None:
         """Connect again where the server has closed an idle connection."""
@@ -126,37 +133,40 @@ class HandshakeClient:
 class SseClient:
     """HTTP+SSE (2024-11-05): one stream for all answers, a POST for each request."""
 
-    def __init__(self, posting: Connection, listening: Connection, path: str, tool: str) -> None:
+    def __init__(
+        self, posting: Connection, listening: Connection, path: str, tool: str, headers: Headers
+    ) -> None:
         self._posting, self._listening, self._path = posting, listening, path
-        self._tool = tool
+        self._tool, self._headers = tool, headers
         self._number = 1
 
     @classmethod
-    async def open(cls, address: Address, tool: str, path: str = "/sse") -> "SseClient":
+    async def open(cls, address: Address, tool: str, path: str = "/sse", token: str = "") -> "SseClient":
         """Open the stream, learn where to post, and shake hands."""
         listening = await Connection.open(address)
-        await listening.start("GET", path, headers={"Accept": "text/event-stream"})
+        headers = _authorized(token)
+        await listening.start("GET", path, headers=headers | {"Accept": "text/event-stream"})
         told = await listening.until(b"\r\n\r\n")
         endpoint = told.partition(b"data: ")[2].split()[0].decode()
-        client = cls(await Connection.open(address), listening, endpoint, tool)
+        client = cls(await Connection.open(address), listening, endpoint, tool, headers)
         await client._ask("initialize", INITIALIZE)
-        await client._posting.ask("POST", endpoint, _message("notifications/initialized", {}, None))
+        await client._posting.ask("POST", endpoint, _message("notifications/initialized", {}, None), headers)
         return client
 
-    async def _ask(self, method: str, params: dict[str, Any]) -> None:
+    async def _ask(self, method: str, params: dict[str, Any]) -> bytes:
         self._number += 1
         seen = len(self._listening.body)
-        await self._posting.ask("POST", self._path, _message(method, params, self._number))
+        await self._posting.ask("POST", self._path, _message(method, params, self._number), self._headers)
         answer = await self._listening.until(b"\r\n\r\n", seen)
         while f'"id":{self._number}'.encode() not in answer[seen:]:  # a notification or a ping came first
             seen = len(answer)
             answer = await self._listening.until(b"\r\n\r\n", seen)
-        _check(answer[seen:])
         self._listening.body = b""
+        return _checked(answer[seen:])
 
-    async def call(self) -> None:
-        """Call the tool. Raises BadAnswerError."""
-        await self._ask("tools/call", {"name": self._tool, "arguments": {}})
+    async def call(self) -> bytes:
+        """Call the tool, and return the answer as it came. Raises BadAnswerError."""
+        return await self._ask("tools/call", {"name": self._tool, "arguments": {}})
 
     async def keep(self) -> None:
         """Connect again where the server has closed an idle connection."""

@@ -19,7 +19,7 @@ ROOT = Path(__file__).parent.parent
 OURS = ("API_", "SHOP_", "MCP_", "WEB_", "OPENAI_", "LLM_", "DATABASE_", "CATALOG", "CORS_", "FASTMCP_")
 PLENTY = 10_000_000  # pieces of each product: no purchase of a measurement is refused
 START_SECONDS = 120.0  # a catalogue of 100,000 products is indexed first
-STOP_SECONDS = 10.0
+STOP_SECONDS = 15.0  # as in deploy/systemd
 LOOK_SECONDS = 0.05
 
 
@@ -115,9 +115,12 @@ class Stage:
         cwd: Path | None = None,
         python: str = sys.executable,
     ) -> Service:
-        """Start a Python program, where `cwd` is not given in the folder, which has no `.env`."""
+        """Start a Python program, where `cwd` is not given in the folder, which has no `.env`.
+
+        One that is started on its port again goes on with its log.
+        """
         log = self.folder / f"{name}-{port}.log"
-        with log.open("wb") as out:
+        with log.open("ab") as out:
             process = subprocess.Popen(
                 [python, *command],
                 env=self.environment() | (env or {}),

@@ -16,10 +16,11 @@ IDLE_SECONDS = 3.0  # after which a lost connection says nothing against the ser
 
 
 class Address(NamedTuple):
-    """Where a service listens."""
+    """Where a service listens, and the address of this machine that it is asked from, if not any."""
 
     host: str
     port: int
+    source: str = ""
 
 
 class BadAnswerError(Exception):
@@ -69,8 +70,8 @@ class Connection(asyncio.Protocol):
     @classmethod
     async def open(cls, address: Address) -> "Connection":
         """Connect."""
-        loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(lambda: cls(address), address.host, address.port)
+        connection = cls(address)
+        await connection._connect()
         return connection
 
     @classmethod
@@ -99,7 +100,7 @@ class Connection(asyncio.Protocol):
         """Connect again where the server has closed the idle connection, which it does after some seconds."""
         if self._transport is None or self._transport.is_closing():
             self._parser = httptools.HttpResponseParser(self)
-            await asyncio.get_running_loop().create_connection(lambda: self, *self.address)
+            await self._connect()
 
     async def send(self, data: bytes) -> Answer:
         """Send a request's bytes and return the whole answer. Raises EOFError when the connection ends."""
@@ -130,6 +131,11 @@ class Connection(asyncio.Protocol):
                 self.piece.clear()
                 await self.piece.wait()
         return self.body
+
+    async def _connect(self) -> None:
+        host, port, source = self.address
+        local = (source, 0) if source else None
+        await asyncio.get_running_loop().create_connection(lambda: self, host, port, local_addr=local)
 
     def _send(self, data: bytes) -> "asyncio.Future[int]":
         assert self._transport is not None

@@ -25,6 +25,7 @@ class Authority:
     def __init__(self, url: str) -> None:
         self._url = url
         self._ends: dict[str, float] = {}
+        self._given = 0
 
     async def metadata(self, _: Request) -> JSONResponse:
         """Answer as RFC 8414 says."""
@@ -39,8 +40,13 @@ class Authority:
             }
         )
 
+    async def given(self, _: Request) -> JSONResponse:
+        """Tell how many tokens were given."""
+        return JSONResponse({"given": self._given})
+
     async def token(self, _: Request) -> JSONResponse:
         """Give a token to whoever asks."""
+        self._given += 1
         now, token = time.monotonic(), secrets.token_urlsafe(16)
         self._ends = {each: end for each, end in self._ends.items() if end > now}
         self._ends[token] = now + LIFETIME_SECONDS * (
@@ -78,6 +84,7 @@ def main() -> None:
     served.routes[:0] = [
         Route("/.well-known/oauth-authorization-server", authority.metadata),
         Route("/token", authority.token, methods=["POST"]),
+        Route("/token", authority.given, methods=["GET"]),
     ]
     serve(served, plain=False)
 

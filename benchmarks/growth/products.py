@@ -23,9 +23,10 @@ READS = {
 async def measure(stage: Stage, show: Show) -> Table:
     """Measure medians in ms of CPU, one after another; each size is a chain of services of its own."""
     contenders: dict[tuple[int, str], Contender] = {}
+    services = {}
     for size in SIZES:
         show(f"starting with {size:,} products")
-        api = await stage.api(catalogue=stage.catalogue(size))
+        services[size] = api = await stage.api(catalogue=stage.catalogue(size))
         for name, path in READS.items():
             contenders[size, name] = await requests(api, "GET", path, count=REQUESTS, connections=1)
         buying = await requests(api, "POST", "/api/purchase", PURCHASE, count=REQUESTS, connections=1)
@@ -43,7 +44,7 @@ async def measure(stage: Stage, show: Show) -> Table:
         for key, samples in zip(contenders, measured.values(), strict=True)
     }
     columns = list(dict.fromkeys(name for _, name in contenders))
-    rows = [(size, [medians[size, name] for name in columns]) for size in SIZES]
-    return Table(
-        "products", "Products in the catalogue", "products", [f"{name}, ms of CPU" for name in columns], rows
-    )
+    rows = [(size, [*(medians[size, name] for name in columns), services[size].memory()]) for size in SIZES]
+    names = [f"{name}, ms of CPU" for name in columns]
+    memory = "memory of api.py, MiB"
+    return Table("products", "Products in the catalogue", "products", [*names, memory], rows, names)

@@ -15,7 +15,14 @@ TOOLS = (4, 50, 500, 2_000)
 TURNS = 20
 TURN = {"messages": [{"role": "user", "content": "有哪些商品？"}]}
 LOOK_SECONDS = 0.2
-COLUMNS = ["until all are ready, ms of CPU", "list of tools, ms of CPU", "turn, ms of CPU", "memory, MiB"]
+COLUMNS = [
+    "until all are ready, ms of CPU",
+    "list of tools, ms of CPU",
+    "turn, ms of CPU",
+    "memory, MiB",
+    "without the others",
+    "with them again",
+]
 
 
 async def _ready(web: Service, servers: int) -> None:
@@ -33,7 +40,8 @@ async def _row(stage: Stage, shop: Service, others: int, tools: int) -> list[flo
     urls = {"product-mcp": f"{shop.url}/mcp"} | {f"many-{n}": f"{many.url}/mcp" for n in range(others)}
     port = free_port()
     config = stage.folder / f"mcp-{port}.json"
-    config.write_text(json.dumps({"mcpServers": {name: {"url": url} for name, url in urls.items()}}))
+    whole = json.dumps({"mcpServers": {name: {"url": url} for name, url in urls.items()}})
+    config.write_text(whole)
     env = {"MCP_CONFIG_PATH": str(config), "WEB_SECRET": "w" * 32}
     web = stage.start(str(ROOT / "web.py"), "--port", str(port), name="web", port=port, env=env)
     await web.until_up()
@@ -49,7 +57,17 @@ async def _row(stage: Stage, shop: Service, others: int, tools: int) -> list[flo
             for _ in range(TURNS):
                 await connection.ask(method, path, body)
             costs.append((web.cpu() - before) / TURNS / MILLISECOND)
-        return [*costs, web.memory()]
+        costs.append(web.memory())
+        for text, count in (
+            (json.dumps({"mcpServers": {"product-mcp": {"url": urls["product-mcp"]}}}), 1),
+            (whole, len(urls)),
+        ):
+            config.write_text(text)
+            await _ready(web, count)
+            await connection.ask("GET", "/api/tools")
+            await connection.ask("POST", "/api/chat/stream", TURN)
+            costs.append(web.memory())
+        return costs
 
 
 async def measure(stage: Stage, show: Show) -> list[Table]:
