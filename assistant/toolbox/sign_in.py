@@ -32,6 +32,7 @@ MAX_SAID = 300  # characters of an authorization server's reason that are shown
 RENEWING_SECONDS = 30.0  # after which a process that renews a token has surely ended
 LOOK_SECONDS = 0.05  # between two looks whether it has
 PENDING_SECONDS = 600.0  # that a person has to sign in
+NEW_TOKENS = 2  # that are tried for a request: the first may be another's, and over by then
 
 
 class Pending(BaseModel):
@@ -107,18 +108,21 @@ class SignIn(httpx2.Auth):
     async def async_auth_flow(
         self, request: httpx2.Request
     ) -> AsyncGenerator[httpx2.Request, httpx2.Response]:
-        """Send a request with a token, and once more with a new one where it is refused.
+        """Send a request with a token, and again with a new one where it is refused.
 
         Raises FilledInError: `sign_in_needed`, or why no token can be had.
         """
         token = await self._token()
-        response = yield _with(request, token)
-        challenge = Challenge.of(response)
-        if challenge and challenge.status == 401:
+        challenge = Challenge.of((yield _with(request, token)))
+        for _ in range(NEW_TOKENS):
+            if challenge is None or challenge.status != 401:
+                break
             newer = await self._token(challenge, refused=token)
-            if newer and newer != token:
-                HTTP.set(HttpAnswer())
-                challenge = Challenge.of((yield _with(request, newer)))
+            if not newer or newer == token:
+                break
+            token = newer
+            HTTP.set(HttpAnswer())
+            challenge = Challenge.of((yield _with(request, token)))
         if challenge is None:
             return
         self._challenge = challenge

@@ -54,6 +54,7 @@ class AuthorizationServer:
     named: str | None = None  # the issuer that its answers name
     metadata_issuer: str | None = None  # ... and its metadata
     is_down: bool = False
+    over_at_once: int = 0  # of the next access tokens
     reads_documents: bool = False  # a client's id may be the address of what it says of itself
     hides: str = ""  # the MCP server's "challenge", or its "resource" metadata with it
     clients: dict[str, OAuthClientInformationFull] = field(default_factory=dict)
@@ -125,7 +126,9 @@ class AuthorizationServer:
     def issued(self, client_id: str, scopes: list[str], resource: str | None = None) -> OAuthToken:
         access, refresh = secrets.token_urlsafe(16), secrets.token_urlsafe(16)
         about: dict[str, Any] = {"client_id": client_id, "scopes": scopes, "resource": resource}
-        self.tokens[access] = AccessToken(token=access, expires_at=int(time.time()) + 3600, **about)
+        lasts = 0 if self.over_at_once else 3600
+        self.over_at_once = max(0, self.over_at_once - 1)
+        self.tokens[access] = AccessToken(token=access, expires_at=int(time.time()) + lasts, **about)
         self.refreshing[refresh] = RefreshToken(token=refresh, **about)
         return OAuthToken(
             access_token=access, refresh_token=refresh, expires_in=self.lifetime, scope=" ".join(scopes)

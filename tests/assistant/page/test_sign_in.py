@@ -147,6 +147,19 @@ async def test_a_token_that_is_over_by_its_own_word_is_not_sent(tmp_path: Path) 
         assert authority.requests.count("/token") > asked
 
 
+@pytest.mark.parametrize("is_machine", [True, False])
+async def test_a_new_token_that_is_over_when_it_is_used_is_renewed(tmp_path: Path, is_machine: bool) -> None:
+    authority = AuthorizationServer()
+    oauth = {"grantType": "client_credentials", "client_id": MACHINE[0], "clientSecret": MACHINE[1]}
+    async with service(tmp_path, authority, {"oauth": oauth} if is_machine else None) as http:
+        if not is_machine:
+            await sign_in(http)
+        await until(http, status="ready")
+        authority.expire_all()
+        authority.over_at_once = 1
+        assert (await call(http))["result"] == "done"
+
+
 async def test_signing_out_revokes_and_forgets(tmp_path: Path) -> None:
     authority = AuthorizationServer()
     async with service(tmp_path, authority) as http:
