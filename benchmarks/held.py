@@ -1,13 +1,13 @@
 """How much memory and how many files the services of a soak hold, and whether it stays so."""
 
 import statistics
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.services import Service
 
 SETTLED_MINUTES = 16.0  # main.py keeps what it sent for 15, web.py what calls came to for 10
-LEAST_MINUTES = 10.0  # to judge by
+LEAST_MINUTES = 8.0  # to judge by
 FLAT = 0.1  # MiB a minute, of the straight line through all that was seen
 MORE_FILES = 16  # than at its first look: connections that are kept
 
@@ -48,6 +48,11 @@ class Held:
             process.files.append(service.sockets())
             said.append(f"{service.name} {process.memory[-1]:.1f} MiB {process.files[-1]} files")
         return "  ".join(said)
+
+    def is_judged(self, services: Sequence[Service]) -> bool:
+        """Say whether one of each service ran long enough for that."""
+        judged = {each.name for each in services if self.processes[each.process.pid].growth is not None}
+        return judged == {each.name for each in services}
 
     def faults(self, services: Iterable[Service]) -> list[str]:
         """Print how each that still runs has grown, and return what is more than it may be."""

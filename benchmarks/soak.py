@@ -8,6 +8,7 @@ true, with every acknowledged order once and no other; and memory and open files
 
 import argparse
 import asyncio
+import os
 import re
 import sys
 import tempfile
@@ -46,7 +47,7 @@ async def look_on(at: Pairs, visits: Visits, held: Held, began: float, until: fl
     """Print now and then what was done, and what each service holds."""
     while (now := time.monotonic()) < until:
         held_now = held.look((now - began) / MINUTE, at.there())
-        done = f"{visits.done.total():7,} done  {len(visits.errors)} errors"
+        done = f"{visits.done.total():7,} done  {len(visits.errors)} errors  load {os.getloadavg()[0]:.0f}"
         print(f"{until - now:4.0f} s left  {done}  {held_now}", flush=True)
         await asyncio.sleep(min(LOOK_SECONDS, until - now))
 
@@ -134,7 +135,11 @@ async def soak(services: Stage, minutes: float, proxy: str) -> bool:
     for kind, wrong in faults.items():
         print(f"{kind}: {f'{len(wrong)} WRONG' if wrong else 'right'}", *wrong[:SHOWN], sep="\n  ")
     is_right = not any(faults.values())
-    print(f"VERDICT after {minutes:g} minutes behind {proxy}: {'right' if is_right else 'WRONG'}", flush=True)
+    but = "" if held.is_judged(at.services) else ", memory not judged: too short"
+    print(
+        f"VERDICT after {minutes:g} minutes behind {proxy}: {'right' if is_right else 'WRONG'}{but}",
+        flush=True,
+    )
     return is_right
 
 

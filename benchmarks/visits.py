@@ -230,6 +230,7 @@ class Visits:
             except (BadAnswerError, OSError, EOFError, LookupError, ValueError) as error:
                 away = [name for name in ("api", "main", "web") if self.at.is_disturbed(name)]
                 self.errors.append(f"{what}, {away} away: {type(error).__name__} {error}")
+                print(self.errors[-1], flush=True)
             self.done[what] += 1
             await asyncio.sleep(self.dice.random() * 2 * PAUSE_SECONDS)
 
