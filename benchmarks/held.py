@@ -3,6 +3,7 @@
 import statistics
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from benchmarks.services import Service
 
@@ -38,8 +39,8 @@ class Held:
     processes: dict[int, Process] = field(default_factory=dict)  # by id
 
     def look(self, minute: float, services: Iterable[Service]) -> str:
-        """Look at each, and return it in a line."""
-        said = []
+        """Look at each, and return it in a line, with what else the machine has to do."""
+        said = [f"load {Path('/proc/loadavg').read_text().split()[0]}"]
         for service in services:
             name = f"{service.name} {service.port}"
             process = self.processes.setdefault(service.process.pid, Process(name))

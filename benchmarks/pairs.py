@@ -103,6 +103,7 @@ def _nginx(stage: Stage, ports: dict[str, int], both: Both) -> None:
     folder = stage.folder
     temporary = "".join(f"\n    {piece}_temp_path {folder}/{piece};" for piece in PIECES)
     changes = {
+        "error_log /var/log/nginx/error.log crit;": "error_log stderr;",  # errors, too, are the soak's to see
         "http {": f"http {{{temporary}",
         "listen 80;": f"listen 127.0.0.1:{ports['plain']};",
         "listen 443 ssl;": f"listen 127.0.0.1:{ports['web']};",
@@ -112,7 +113,7 @@ def _nginx(stage: Stage, ports: dict[str, int], both: Both) -> None:
         "listen 127.0.0.1:8000;": f"listen 127.0.0.1:{ports['api']};",
     }
     config = _configured(folder, "nginx.conf", both, changes)
-    own = f"daemon off; pid {folder}/nginx.pid; error_log stderr;"
+    own = f"daemon off; pid {folder}/nginx.pid;"
     _start(stage, "nginx", ports["web"], "-e", "stderr", "-g", own, "-c", config)
 
 

@@ -8,7 +8,6 @@ true, with every acknowledged order once and no other; and memory and open files
 
 import argparse
 import asyncio
-import os
 import re
 import sys
 import tempfile
@@ -47,7 +46,7 @@ async def look_on(at: Pairs, visits: Visits, held: Held, began: float, until: fl
     """Print now and then what was done, and what each service holds."""
     while (now := time.monotonic()) < until:
         held_now = held.look((now - began) / MINUTE, at.there())
-        done = f"{visits.done.total():7,} done  {len(visits.errors)} errors  load {os.getloadavg()[0]:.0f}"
+        done = f"{visits.done.total():7,} done  {len(visits.errors)} errors"
         print(f"{until - now:4.0f} s left  {done}  {held_now}", flush=True)
         await asyncio.sleep(min(LOOK_SECONDS, until - now))
 

@@ -116,7 +116,8 @@ class Visits:
             page = await connection.ask("GET", "/")
             _expect(page.body.rstrip().endswith(b"</html>"), "the page", page)
             status = (await connection.ask("GET", "/api/status")).json()
-            _expect([one["status"] for one in status["servers"]] == ["ready", "ready"], "ready", status)
+            is_ready = {one["status"] for one in status["servers"]} == {"ready"}
+            _expect(is_ready or self.at.is_disturbed("web"), "ready", status)
             answer = await watching.start("GET", "/api/watch")
             _expect(answer.status == 200, "events", answer)
             await self.purchase()
