@@ -76,6 +76,19 @@ async def test_a_shop_that_does_not_say_what_day_it_is_keeps_nobody_out(api: Res
             assert "今天" not in (client.instructions or "")
 
 
+async def test_a_shop_that_is_reached_by_a_second_try_of_tcp_still_says_what_day_it_is(
+    api: RestService,
+) -> None:
+    async def reached_late(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/api/today":
+            await anyio.sleep(1.05)  # a SYN that was dropped is sent again after one second
+        return await api.answer(request)
+
+    api.transport = httpx.MockTransport(reached_late)
+    async with connect(api, "auto") as client:
+        assert "今天是 2026-11-27" in (client.instructions or "")
+
+
 async def test_a_list_is_one_compact_text_and_the_same_as_structured_content(
     api: RestService, era: str
 ) -> None:
