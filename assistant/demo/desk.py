@@ -246,8 +246,8 @@ class Desk:
         if not (there := self._catalogue(minPrice=low, maxPrice=high) or self._catalogue()):
             return self.say("empty")
         asks_all = found is None or (self.text.says("open") and self.text.says("catalogue"))
-        words = self.text.words() or self.message
-        return self._several("count" if asks_all else "unlike", there, words=words)
+        key = "unlike" if not asks_all else "count" if low is high is None else "found"
+        return self._several(key, there, words=self.text.words() or self.message)
 
     # --- about products -------------------------------------------------------------------------------------
 
@@ -259,10 +259,10 @@ class Desk:
     def _fact(self) -> str:
         asked, told = (self.like.rows("facts") or [["$", "$"]])[0]
         rest = Sentence(pattern(asked).sub(" ", self.text)).counted()
-        found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus[:1])
+        found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus)
         found = found or self._find(self.text) or []
-        known = any(pattern(told).search(one.description) for one in found)
-        return self._answer("fact" if known else "no_fact", found)
+        known = [one for one in found if pattern(told).search(one.description)]
+        return self._answer("fact" if known else "no_fact", known or found)
 
     def _compare(self) -> str:
         parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
@@ -273,6 +273,14 @@ class Desk:
         low, *_, high = sorted(self._stocked(found), key=attrgetter("price"))
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
+
+    def _cheaper(self) -> str:
+        if not (named := self._find(self.text)):
+            return self._products()
+        dear = max(named, key=attrgetter("price"))
+        less = [one for one in self._catalogue(maxPrice=dear.price) if one.price < dear.price]
+        key = "cheaper" if less else "no_cheaper"
+        return self._several(key, less or [dear], than=dear.name, limit=dear.price)
 
     def _stock(self) -> str:
         few, way = pieces(self.text.says("few")), self.text.first_of(("low", "most", "least"))

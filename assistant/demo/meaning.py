@@ -1,7 +1,6 @@
 """What a message means: its goal, the lines of an order in it, and what it does to the order before it."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import pairwise
@@ -62,7 +61,7 @@ class Scene:
 
         def pointed(one: re.Match[str]) -> str:
             at = Sentence(one[0]).place()
-            return PRODUCT.format(self.focus[at - (at > 0)]) if 0 < abs(at) <= len(self.focus) else one[0]
+            return PRODUCT.format(self.focus[at - (at > 0)]) if 0 < abs(at) <= len(self.focus) > 1 else one[0]
 
         text = text if text.first_of(RANKS) else text.without("ordinal", pointed)
         for product in sorted(self.shelf.values(), key=lambda product: -len(product.name)):
@@ -91,33 +90,33 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {table: text.rows(table) for table in ("uses", "facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
     known["theirs"] = [line.customer for line in draft].count(lines[0].customer) == 1
-    goal = _first("goals", text, known | _named(lines))
+    counted, goods = lines[0].quantity is not None, not all(line.bare for line in lines)
+    known |= {"customer": lines[0].customer, "counted": counted, "goods": goods}
+    goal = _first("goals", text, frozenset(filter(known.get, known)))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
-    counted = lines[0].quantity is not None
     if scene.asked == "customer" and goal == "unknown" and not (lines[0].customer or counted):
         name = pattern(DATA["customers"]["introduction"]).sub("", text)
-        lines = [Line(name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME] or None)]
+        name, known_as = name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME], DATA["customers"]
+        is_nobody = pattern(known_as["nobody"]).fullmatch(name)
+        lines = [Line(name if pattern(known_as["name"]).fullmatch(name) and not is_nobody else None)]
+        known |= {"customer": lines[0].customer, "goods": False}
     as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
     lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
     if goal in ("unknown", scene.goal) and text.says("follow") and scene.goal in DATA["kinds"]["followed"]:
         return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
     known |= {f"is_{goal}": True, "words": rest.words()}
-    act = _first("acts", text, known | _named(lines))
+    act = _first("acts", text, frozenset(filter(known.get, known)))
     return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
-def _named(lines: list[Line]) -> dict[str, Any]:
-    goods, counted = not all(line.bare for line in lines), lines[0].quantity is not None
-    return {"customer": lines[0].customer, "counted": counted, "goods": goods}
-
-
-def _first(table: str, text: Sentence, known: Mapping[str, Any]) -> str:
+@lru_cache(MAX_KEPT)
+def _first(table: str, text: Sentence, known: frozenset[str]) -> str:
     """Return the first name of a table of the data file all of whose signs hold; empty for none."""
 
     def holds(sign: str) -> bool:
         name = sign.removeprefix("-")
-        return bool(known.get(name) or (name in DATA["signs"] and text.says(name))) == (name == sign)
+        return (name in known or bool(name in DATA["signs"] and text.says(name))) == (name == sign)
 
     return next((name for name, signs in DATA[table] if all(map(holds, signs.split()))), "")
 
@@ -154,7 +153,8 @@ def _lines(text: Sentence) -> list[Line]:
         who = [names[ord(mark) - MARK] for mark in re.findall("[\ue100-\ue1ff]", part)]
         line, (people, goods) = _line(Sentence(part), shared), groups[-1]
         own = [] if line in (Line(), Line(quantity=shared)) else [line]
-        if goods and goods[-1].quantity is None and line.quantity is not None and line.bare:
+        is_count = goods and line.bare and line.quantity is not None
+        if is_count and (goods[-1].quantity is None or (goods[-1].bare and not people)):
             goods[-1], own = goods[-1].changed(line), []
         elif people and goods and (who or (own and not begins)):
             people, goods = [], []

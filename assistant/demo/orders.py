@@ -112,12 +112,14 @@ class Orders(Desk):
                 self.scene.draft = ()
                 return self.say("cancelled")
         elif act == "again":
-            new = [Line(line.customer, line.quantity) for line in given]
+            new = dict.fromkeys(Line(line.customer, line.quantity) for line in given)
             draft += [one.changed(line) for line in new for one in draft or self.before.placed]
         elif given[1:] and all(line.bare and line.customer not in known for line in given):
             draft = apart(draft, given, self.text) if act in ("fill", "change") else draft
         elif act in ("fill", "change"):
             self._change(draft, given, self.before.asked if act == "fill" else "")
+        if act in ("change", "remove") and [replace(one, words="") for one in draft] == [*self.before.draft]:
+            return self._basket("which", draft)  # what was said of it was not understood
         return self._take(draft if act else given)
 
     def _change(self, draft: list[Line], given: Sequence[Line], asked: str) -> None:
@@ -125,10 +127,11 @@ class Orders(Desk):
         lacking = [n for n, line in enumerate(draft) if asked and not getattr(line, asked)]
         last, sign = lacking[:1] or [len(draft) - 1], self.text.first_of(("more", "fewer"))
         for change in given:
-            if self.text.says("add") and not (change.bare or asked):
-                draft.append(Line(draft[-1].customer).changed(change))
-                continue
             about = self._about(draft, change)
+            if self.text.says("add") and not (change.bare or asked):
+                new = not about or change.customer not in (None, *(line.customer for line in draft))
+                draft += [Line(draft[-1].customer).changed(change)] if new else []
+                continue
             if open_ones := [n for n in about if n in lacking]:
                 first = replace(draft[open_ones[0]], customer=None)
                 alike = [n for n in open_ones if replace(draft[n], customer=None) == first]
@@ -176,19 +179,28 @@ class Orders(Desk):
     def _take(self, given: Sequence[Line]) -> str:
         """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
         lines, ready, focus = self._resolved(given), list[Line](), self._known(self.before.focus)
-        if len(lines) == 1 and lines[0].bare and self.text.says("all_of_them"):
+        of_each = len(lines) == 1 and lines[0].bare and self.text.says("all_of_them")
+        if of_each and len(focus) != 1:
             count = lines[0].quantity or 1
             lines = [
                 replace(lines[0], quantity=count, product_id=one.id) for one in focus or self._catalogue()
             ]
         for at, line in enumerate(lines):
-            one = line if line.product_id is not None else self._with_product(line, focus)
+            one = (
+                line
+                if line.product_id is not None
+                else self._with_product(line, () if of_each or self.text.says("ordinal") else focus)
+            )
             near = self._search(line.words)[0] if line.words and one is line else self._ranked() or focus
             others = [*lines[:at], *lines[at + 1 :]]
             if one.product_id is not None:
                 is_one = one.quantity is None and not one.words and self.text.says("single")
-                ready.append(replace(one, quantity=1) if is_one else one)
-            elif near or line.quantity or not any(other.quantity or other.product_id for other in others):
+                ready.append(replace(one, words="", quantity=1 if is_one else one.quantity))
+            elif (
+                near
+                or line.quantity is not None
+                or not any(other.quantity or other.product_id for other in others)
+            ):
                 self.scene.asked, draft = (
                     "product_id",
                     (*lines[:at], replace(line, words=""), *lines[at + 1 :]),
@@ -214,7 +226,8 @@ class Orders(Desk):
                 alike = [other for other in lines if replace(other, customer=line.customer) == line]
                 people = self.say("comma").join(str(other.customer) for other in alike)
                 key = "ask_quantity" if line.quantity is None else "bad_quantity"
-                return self._answer("ask_share" if len(alike) > 1 else key, [one], people=people)
+                key = "ask_share" if len({other.customer for other in lines}) > 1 else key
+                return self._answer(key, [one], people=people)
         if nameless := [line for line in lines if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
