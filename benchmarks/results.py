@@ -136,7 +136,7 @@ def ratios(results: Sequence[Result]) -> str:
         what = "" if figure.what == before else figure.what
         before = figure.what
         rows.append([what, figure.against, *_found(figure), clear, _mark(figure)])
-    return table("what | against | >ratio | ends | | mark", rows)
+    return table("what | against | >ratio | ends | ours is | mark", rows)
 
 
 def takings(results: Sequence[Result]) -> str:
