@@ -118,29 +118,28 @@ class Orders(Desk):
             draft = apart(draft, given, self.text) if act in ("fill", "change") else draft
         elif act in ("fill", "change"):
             self._change(draft, given, self.before.asked if act == "fill" else "")
-        if act in ("change", "remove") and [replace(one, words="") for one in draft] == [*self.before.draft]:
+        unchanged = [replace(line, words="") for line in draft] == [*self.before.draft]
+        if unchanged and act in ("change", "remove") and not self.before.asked:
             return self._basket("which", draft)  # what was said of it was not understood
         return self._take(draft if act else given)
 
     def _change(self, draft: list[Line], given: Sequence[Line], asked: str) -> None:
-        """Do to an order what lines say: each fills in what was asked for, changes others, or is added."""
+        """Do to an order what lines say: each fills in what was asked for, changes another, or is added."""
         lacking = [n for n, line in enumerate(draft) if asked and not getattr(line, asked)]
-        last, sign = lacking[:1] or [len(draft) - 1], self.text.first_of(("more", "fewer"))
+        last = lacking[:1] or ([0] if len(draft) == 1 else [])
+        sign = self.text.first_of(("more", "fewer"))
         for change in given:
             about = self._about(draft, change)
             if self.text.says("add") and not (change.bare or asked):
-                new = not about or change.customer not in (None, *(line.customer for line in draft))
-                draft += [Line(draft[-1].customer).changed(change)] if new else []
+                new, goods = Line(draft[-1].customer).changed(change), change.product_id or change.quantity
+                known = [(draft[n].customer, draft[n].product_id) for n in about]
+                draft += [new] if goods and (new.customer, new.product_id) not in known else []
                 continue
             if open_ones := [n for n in about if n in lacking]:
                 first = replace(draft[open_ones[0]], customer=None)
                 alike = [n for n in open_ones if replace(draft[n], customer=None) == first]
                 last = open_ones if asked == "customer" else alike
-            elif (
-                len(about) in range(1, len(draft))
-                or change == Line(change.customer)
-                or self.text.says("each")
-            ):
+            elif 0 < len(about) < len(draft) or change == Line(change.customer) or self.text.says("each"):
                 last = about
             for n, line in enumerate(draft):
                 draft[n] = line.changed(change if n in last else Line(line.customer or change.customer))
@@ -152,8 +151,9 @@ class Orders(Desk):
         """Return which lines have the product of one, and a customer that it or the message names."""
         known = {line.customer for line in draft if line.customer}
         people = known & {given.customer} or {name for name in known if name in self.message}
-        lines = [(n, line) for n, line in enumerate(draft) if not people or line.customer in people]
-        return [n for n, line in lines if given.product_id in (None, line.product_id)]
+        theirs = [n for n, line in enumerate(draft) if not people or line.customer in people]
+        same = [n for n in theirs if given.product_id in (None, draft[n].product_id)]
+        return same or (theirs if people and len(theirs) == 1 else [])
 
     def _resolved(self, lines: Sequence[Line]) -> list[Line]:
         """Return lines with the product that each names for sure: by id, in words or as the cheapest."""

@@ -329,6 +329,7 @@ def test_a_shop_without_products_says_so() -> None:
     shop = FakeShop([])
     assert shop.ask("有哪些商品？") == "商店里现在没有商品。"
     assert shop.ask("recommend a watch") == "The shop has no products right now."
+    assert shop.ask("which products are running low") == "The shop has no products right now."
 
 
 def test_an_id_that_the_shop_does_not_have_is_said() -> None:
