@@ -132,11 +132,13 @@ class Desk:
         found = [one for call in self.calls for one in valid(Product, call.objects)]
         self.shelf |= {one.id: one for one in (*(row.product for row in stocked), *found) if one}
 
-    def _known(self, ids: Iterable[float | None]) -> list[Product]:
-        nameless = (
-            Product(id=int(one or 0), name=f"#{one}", price=float("nan"), description="") for one in ids
-        )
-        return [self.shelf.get(one.id, one) for one in nameless]
+    def _known(self, ids: Iterable[int | None]) -> list[Product]:
+        """Return products, also such of which no result has told more than their id."""
+        products: list[Product] = []
+        for one in ids:
+            blank = Product(id=one or 0, name=f"#{one}", price=float("nan"), description="")
+            products.append(self.shelf.get(blank.id, blank))
+        return products
 
     # --- looking up -----------------------------------------------------------------------------------------
 
@@ -183,7 +185,7 @@ class Desk:
         if named := self.before.marked(text).numbers("id"):
             if not self.shelf.keys() >= set(named):
                 self._catalogue()
-            return self._known(one for one in named if one in self.shelf)
+            return [self.shelf[int(one)] for one in named if one in self.shelf]
         words, uses = text.words(), " ".join(wanted for _, wanted in text.rows("uses"))
         if words or uses:
             found, sure = self._search(words, uses)
@@ -296,8 +298,7 @@ class Desk:
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
-        there = self._catalogue(minPrice=low, maxPrice=high) if named is None else named
-        there = self._stocked(there)
+        there = self._stocked(self._catalogue(minPrice=low, maxPrice=high) if named is None else named)
         fits = [one for one in there if (low or 0) <= one.price <= (high or one.price) and self.left[one.id]]
         if not fits:
             near = sorted(there, key=lambda one: abs(one.price - (high or low or one.price)))

@@ -89,7 +89,8 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {"corrects": corrects, "one_waits": len(draft) == 1, "limited": text.budget() != (None, None)}
     known |= {table: text.rows(table) for table in ("uses", "facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
-    known["theirs"] = [line.customer for line in draft].count(lines[0].customer) == 1
+    who, people = lines[0].customer, [line.customer for line in draft]
+    known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
     counted, goods = lines[0].quantity is not None, not all(line.bare for line in lines)
     known |= {"customer": lines[0].customer, "counted": counted, "goods": goods}
     goal = _first("goals", text, frozenset(filter(known.get, known)))

@@ -119,7 +119,9 @@ class Orders(Desk):
         elif act in ("fill", "change"):
             self._change(draft, given, self.before.asked if act == "fill" else "")
         unchanged = [replace(line, words="") for line in draft] == [*self.before.draft]
-        if unchanged and act in ("change", "remove") and not self.before.asked:
+        stated = [(n, line.quantity) for line in given for n in self._about(draft, line)]
+        unclear = not stated or any(draft[n].quantity != quantity for n, quantity in stated)
+        if unchanged and unclear and act in ("change", "remove") and not self.before.asked:
             return self._basket("which", draft)  # what was said of it was not understood
         return self._take(draft if act else given)
 
@@ -129,7 +131,10 @@ class Orders(Desk):
         last = lacking[:1] or ([0] if len(draft) == 1 else [])
         sign = self.text.first_of(("more", "fewer"))
         for change in given:
-            about = self._about(draft, change)
+            about, share = self._about(draft, change), given[1:] and change.bare and change.quantity
+            if share and change.customer and not {None, change.customer} & {line.customer for line in draft}:
+                draft.append(draft[-1].changed(change))
+                continue
             if self.text.says("add") and not (change.bare or asked):
                 new, goods = Line(draft[-1].customer).changed(change), change.product_id or change.quantity
                 known = [(draft[n].customer, draft[n].product_id) for n in about]
@@ -181,31 +186,22 @@ class Orders(Desk):
         lines, ready, focus = self._resolved(given), list[Line](), self._known(self.before.focus)
         of_each = len(lines) == 1 and lines[0].bare and self.text.says("all_of_them")
         if of_each and len(focus) != 1:
-            count = lines[0].quantity or 1
-            lines = [
-                replace(lines[0], quantity=count, product_id=one.id) for one in focus or self._catalogue()
-            ]
+            line = replace(lines[0], quantity=lines[0].quantity or 1)
+            lines = [replace(line, product_id=one.id) for one in focus or self._catalogue()]
+        it = [] if of_each or self.text.says("ordinal") else focus
         for at, line in enumerate(lines):
-            one = (
-                line
-                if line.product_id is not None
-                else self._with_product(line, () if of_each or self.text.says("ordinal") else focus)
-            )
-            near = self._search(line.words)[0] if line.words and one is line else self._ranked() or focus
-            others = [*lines[:at], *lines[at + 1 :]]
+            one = self._with_product(line, it) if line.bare else line
             if one.product_id is not None:
                 is_one = one.quantity is None and not one.words and self.text.says("single")
                 ready.append(replace(one, words="", quantity=1 if is_one else one.quantity))
-            elif (
-                near
-                or line.quantity is not None
-                or not any(other.quantity or other.product_id for other in others)
-            ):
-                self.scene.asked, draft = (
-                    "product_id",
-                    (*lines[:at], replace(line, words=""), *lines[at + 1 :]),
-                )
-                self.scene.draft = draft
+                continue
+            near = self._search(line.words)[0] if line.words else self._ranked() or focus
+            others = [
+                other for other in (*lines[:at], *lines[at + 1 :]) if other.quantity or other.product_id
+            ]
+            if near or line.quantity is not None or not others:
+                self.scene.asked = "product_id"
+                self.scene.draft = (*lines[:at], replace(line, words=""), *lines[at + 1 :])
                 key = ("could_be" if near else "no_product") if line.words else "any_product"
                 said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
                 return (said + self.say("ask_product")).strip()
@@ -280,9 +276,8 @@ class Orders(Desk):
         if not any(orders) or "cancel_order" not in self.tools:
             return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
         calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
-        told = (
-            self.say(f"{call.outcome or 'done'}_change", **call.arguments | call.params) for call in calls
-        )
+        keys = [f"{call.outcome or 'done'}_change" for call in calls]
+        told = (self.say(key, **call.arguments, **call.params) for key, call in zip(keys, calls, strict=True))
         return "\n\n".join(told)
 
     def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
