@@ -14,6 +14,7 @@ from pydantic import AliasPath, BaseModel, Field, ValidationError
 
 from assistant.chat.history import HistoryCall, HistoryError, HistoryMessage
 from assistant.chat.interfaces import ToolRequest
+from assistant.chat.sentences import ERROR
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
 from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
 from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product
@@ -21,6 +22,7 @@ from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
 
+MAX_REASON = 300  # characters of a failure that are shown
 MAX_BROKEN = 50  # brackets in a result that begin no JSON
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
 
@@ -63,6 +65,9 @@ class PastCall:
         if not (error or self.objects or re.search(r"\[\s*\]", text)):
             error = HistoryError(code="unreadable")
         self.code, self.params = (error.code, error.params) if error else ("", {})
+        if self.code:
+            said = re.sub(r"</?tool_result[^>]*>", "", text).strip().removeprefix(ERROR.format(""))
+            self.params = self.params | {"reason": said[:MAX_REASON] or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
         if self.kind == "create_purchase" and not (error or valid(Order, self.objects)):
             self.outcome = "unknown"
@@ -151,8 +156,8 @@ class Desk:
         if missing := [request for request, given in wanted if (kind, given) not in made]:
             raise Decided(list(dict.fromkeys(missing)))
         answers = [self.calls[made.index((kind, given))] for _, given in wanted]
-        if not anyway and any(call.code for call in answers):
-            raise Decided(self.say("failed"))
+        if failed := [call for call in answers if call.code and not anyway]:
+            raise Decided(self.say("failed", **failed[0].params))
         return answers
 
     def _rows(self, model: type[M], kind: str, anyway: bool = False, **filters: Any) -> list[M]:
