@@ -65,9 +65,9 @@ class PastCall:
         if not (error or self.objects or re.search(r"\[\s*\]", text)):
             error = HistoryError(code="unreadable")
         self.code, self.params = (error.code, error.params) if error else ("", {})
-        if self.code:
-            said = re.sub(r"</?tool_result[^>]*>", "", text).strip().removeprefix(ERROR.format(""))
-            self.params = self.params | {"reason": said[:MAX_REASON] or None}
+        marked = len(ERROR.format("")) if result and result.error else 0
+        reason = re.sub(r"</?tool_result[^>]*>", "", text).strip()[marked:][:MAX_REASON]
+        self.params = self.params | {"reason": reason or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
         if self.kind == "create_purchase" and not (error or valid(Order, self.objects)):
             self.outcome = "unknown"
