@@ -176,6 +176,7 @@ class Visits:
     async def mcp_client(self) -> None:
         """Connect as another host does, call, and go."""
         kind = self.dice.choice((ModernClient, HandshakeClient, SseClient))
+        is_astray = self.at.is_disturbed("main")  # with a session at the other replica: its own was away
         try:
             client = await kind.open(self._client(), "get_products", token=TOKEN)
             for _ in range(3):
@@ -187,7 +188,7 @@ class Visits:
         except (BadAnswerError, OSError, EOFError) as error:
             if kind is ModernClient:
                 raise
-            self._ended("main", error)  # a session lives in one process
+            self._ended("main", error, is_astray)  # a session lives in one process
 
     async def leave(self) -> None:
         """Go away in the middle: of an answer, or of a purchase that must then be whole or not at all."""
@@ -216,9 +217,12 @@ class Visits:
         """Return where the page is, for one of many clients: the proxies balance by their addresses."""
         return self.at.public(f"127.0.0.{self.dice.randint(2, 250)}")
 
-    def _ended(self, name: str, error: Exception) -> None:
-        """Take note of what its replica ended. Raises the error where none of these was stopped."""
-        if not self.at.is_disturbed(name):
+    def _ended(self, name: str, error: Exception, is_astray: bool = False) -> None:
+        """Take note of what its replica ended. Raises the error where none of these was stopped.
+
+        A session that began at the wrong replica ends when its own is there again, however long after that.
+        """
+        if not (is_astray or self.at.is_disturbed(name)):
             raise error
         self.cut_off[f"{name}: {type(error).__name__} {error}"[:120]] += 1
 
