@@ -1,6 +1,7 @@
 """Looks things up with the shop's tools, and answers about products."""
 
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,14 +18,18 @@ from assistant.chat.interfaces import ToolRequest
 from assistant.chat.sentences import ERROR
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
 from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
-from models import DEFAULT_LIMIT, MAX_LIMIT, InventoryItem, Order, Product
+from models import DEFAULT_LIMIT, InventoryItem, Order, Product, SalesSummary
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
 
 MAX_REASON = 300  # characters of a failure that are shown
-MAX_BROKEN = 50  # brackets in a result that begin no JSON
+EMPTY, WRAPPING = re.compile(r"\[\s*\]"), re.compile(rf"</?tool_result[^>]*>\s*(?:{ERROR.format('')})?")
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
+
+TOOLS = {Product: "get_products", InventoryItem: "get_inventory"} | dict.fromkeys(
+    (Order, SalesSummary), "get_orders"
+)
 
 M = TypeVar("M", bound=BaseModel)
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
@@ -42,15 +47,14 @@ def valid(model: type[M], values: Iterable[object]) -> list[M]:
 def objects_in(text: str) -> tuple[list[dict[str, Any]], bool]:
     """Return the objects of the JSON in a text, in a list or not, and whether none was cut off."""
     found: list[Any] = []
-    at, broken = text.find("{"), 0
-    while at >= 0 and broken < MAX_BROKEN:
+    end = 0
+    while (at := text.find("{", end)) >= 0:
         try:
             value, end = json.JSONDecoder().raw_decode(text, at)
-            found += value["result"] if isinstance(value.get("result"), list) else [value]
         except (ValueError, RecursionError):
-            broken, end = broken + 1, at + 1
-        at = text.find("{", end)
-    return [one for one in found if isinstance(one, dict)], not broken
+            return found, False
+        found += [row for row in value.get("result") or () if isinstance(row, dict)] or [value]
+    return found, True
 
 
 class PastCall:
@@ -62,15 +66,12 @@ class PastCall:
         self.kind = offered["kind"] if offered else ""
         self.arguments = next(iter(objects_in(call.function.arguments)[0]), {})
         self.objects, self.whole = objects_in(text)
-        if not (error or self.objects or re.search(r"\[\s*\]", text)):
+        is_order = self.kind == "create_purchase"
+        if not (error or (valid(Order, self.objects) if is_order else self.objects or EMPTY.search(text))):
             error = HistoryError(code="unreadable")
-        self.code, self.params = (error.code, error.params) if error else ("", {})
-        marked = len(ERROR.format("")) if result and result.error else 0
-        reason = re.sub(r"</?tool_result[^>]*>", "", text).strip()[marked:][:MAX_REASON]
-        self.params = self.params | {"reason": reason or None}
+        self.code, params = (error.code, error.params) if error else ("", {})
+        self.params = params | {"reason": WRAPPING.sub("", text).strip()[:MAX_REASON] or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
-        if self.kind == "create_purchase" and not (error or valid(Order, self.objects)):
-            self.outcome = "unknown"
 
 
 class Tool(BaseModel):
@@ -139,13 +140,8 @@ class Desk:
 
     def _known(self, ids: Iterable[int | None]) -> list[Product]:
         """Return products, also such of which no result has told more than their id."""
-        products: list[Product] = []
-        for one in ids:
-            blank = Product(id=one or 0, name=f"#{one}", price=float("nan"), description="")
-            products.append(self.shelf.get(blank.id, blank))
-        return products
-
-    # --- looking up -----------------------------------------------------------------------------------------
+        blanks = [Product(id=one or 0, name=f"#{one}", price=math.nan, description="") for one in ids]
+        return [self.shelf.get(blank.id, blank) for blank in blanks]
 
     def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
         """Return what a tool answered to each; Decided to call it first, or (not `anyway`) that it fails."""
@@ -160,21 +156,16 @@ class Desk:
             raise Decided(self.say("failed", **failed[0].params))
         return answers
 
-    def _rows(self, model: type[M], kind: str, anyway: bool = False, **filters: Any) -> list[M]:
-        return [row for call in self._ask(kind, filters, anyway=anyway) for row in valid(model, call.objects)]
-
-    def _catalogue(self, **filters: Any) -> list[Product]:
-        return self._rows(Product, "get_products", **filters)
-
-    def _booked(self, model: type[M], limit: int = MAX_LIMIT, **filters: Any) -> list[M]:
-        return self._rows(model, "get_orders", limit=limit, **filters)
+    def _rows(self, model: type[M], anyway: bool = False, **filters: Any) -> list[M]:
+        answers = self._ask(TOOLS[model], filters, anyway=anyway)
+        return [row for call in answers for row in valid(model, call.objects)]
 
     def _stocked(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
         """Return products, of which it is known then how many are left; of None, those that the shop has."""
         if products == []:
             return []
         ids = sorted({one.id for one in products[:DEFAULT_LIMIT]}) if products else None
-        rows = self._rows(InventoryItem, "get_inventory", anyway, productIds=ids, **filters)
+        rows = self._rows(InventoryItem, anyway, productIds=ids, **filters)
         return self._known([one.id for one in products or ()] or [row.productId for row in rows])
 
     def _search(self, words: str, more: str = "") -> tuple[list[Product], bool]:
@@ -189,7 +180,7 @@ class Desk:
         """Return the products that a sentence names (id, name, words, "it"); None if it names none."""
         if named := self.before.marked(text).numbers("id"):
             if not self.shelf.keys() >= set(named):
-                self._catalogue()
+                self._rows(Product)
             return [self.shelf[int(one)] for one in named if one in self.shelf]
         words, uses = text.words(), " ".join(wanted for _, wanted in text.rows("uses"))
         if words or uses:
@@ -206,15 +197,13 @@ class Desk:
         if found is None and self.text.words():
             found = self._find(self.text)
         if found is None:
-            found = self._listed() if self.text.says("among") else self._catalogue()
+            found = self._listed() if self.text.says("among") else self._rows(Product)
         found = sorted(found, key=lambda one: one.price if which == "cheapest" else -one.price)
         start, some = max(self.text.place() - 1, 0), 3 if self.text.says("some_cheap") else 1
         return found[start : start + (pieces(self.text.says("top")) or some)]
 
     def _listed(self) -> list[Product]:
-        return self._known(self.before.focus if len(self.before.focus) > 1 else ()) or self._catalogue()
-
-    # --- saying ---------------------------------------------------------------------------------------------
+        return self._known(self.before.focus if len(self.before.focus) > 1 else ()) or self._rows(Product)
 
     def _of(self, key: str, row: BaseModel, count: object = "", **more: object) -> str:
         """Return a sentence about a product, an order or a sum."""
@@ -250,13 +239,11 @@ class Desk:
         if found:
             return self._several(f"{key}s" if f"{key}s" in DATA["say"] else "found", found, **parts)
         low, high = self.text.budget()
-        if not (there := self._catalogue(minPrice=low, maxPrice=high) or self._catalogue()):
+        if not (there := self._rows(Product, minPrice=low, maxPrice=high) or self._rows(Product)):
             return self.say("empty")
         asks_all = found is None or (self.text.says("open") and self.text.says("catalogue"))
         key = "unlike" if not asks_all else "count" if low is high is None else "found"
         return self._several(key, there, words=self.text.words() or self.message)
-
-    # --- about products -------------------------------------------------------------------------------------
 
     def _products(self) -> str:
         found, nth = self._ranked() or self._find(self.text), self.text.place()
@@ -285,7 +272,7 @@ class Desk:
         if not (named := self._find(self.text)):
             return self._products()
         dear = max(named, key=attrgetter("price"))
-        less = [one for one in self._catalogue(maxPrice=dear.price) if one.price < dear.price]
+        less = [one for one in self._rows(Product, maxPrice=dear.price) if one.price < dear.price]
         key = "cheaper" if less else "no_cheaper"
         return self._several(key, less or [dear], than=dear.name, limit=dear.price)
 
@@ -303,7 +290,7 @@ class Desk:
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
-        there = self._stocked(self._catalogue(minPrice=low, maxPrice=high) if named is None else named)
+        there = self._stocked(self._rows(Product, minPrice=low, maxPrice=high) if named is None else named)
         fits = [one for one in there if (low or 0) <= one.price <= (high or one.price) and self.left[one.id]]
         if not fits:
             near = sorted(there, key=lambda one: abs(one.price - (high or low or one.price)))

@@ -16,8 +16,6 @@ from models import MAX_LIMIT, Order, Product, SalesSummary
 class Orders(Desk):
     """Makes one decision, about orders too."""
 
-    # --- about orders ---------------------------------------------------------------------------------------
-
     def _told(self, key: str, orders: Sequence[Order], seen: int = 0) -> str:
         """Tell orders, which are some of those `seen`; there may be older ones."""
         start = self.say("among", count=seen) if seen >= MAX_LIMIT or (seen and not self.whole) else ""
@@ -27,7 +25,7 @@ class Orders(Desk):
         return start + self._several(key, orders, "orders")
 
     def _order(self) -> str:
-        found, wanted = self._booked(Order), self.text.numbers("order_number")
+        found, wanted = self._rows(Order, limit=MAX_LIMIT), self.text.numbers("order_number")
         told = [order for order in found if order.id in wanted]
         return self._told("one_order" if len(wanted) == 1 else "orders_all", told, len(found))
 
@@ -35,14 +33,14 @@ class Orders(Desk):
         """Tell orders, or sums of them: of a period, of a customer, of a product, between two amounts."""
         text, like, name = self.text, self.like, self.scene.lines[0].customer
         if name and name.islower():
-            known = self._booked(SalesSummary, groupBy="customer")
+            known = self._rows(SalesSummary, limit=MAX_LIMIT, groupBy="customer")
             name = next((row.label for row in known if row.label.lower() == name), name)
         since, until = max((one.period(self.now.date()) for one in (text, like)), key=any)
         low, high = like.budget()
         filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
         filters["customerName"] = name
         if way := like.first_of(("largest", "smallest")):
-            found = self._booked(Order, **filters)
+            found = self._rows(Order, limit=MAX_LIMIT, **filters)
             placed = [order for order in found if order.status == "placed"]
             placed.sort(key=attrgetter("totalAmount"), reverse=way == "largest")
             return self._told(way, placed[max(like.place() - 1, 0) :][:1], len(found))
@@ -57,12 +55,12 @@ class Orders(Desk):
         if like.first_of(("sold", "by_quantity") if goods else ("total", "average", "sold")):
             return self._sums("product" if goods else "total", filters, goods)
         wanted = 1 if like.says("last_order") else pieces(like.says("newest")) or MAX_ROWS
-        found = self._booked(Order, min(wanted, MAX_LIMIT), **filters)
+        found = self._rows(Order, limit=min(wanted, MAX_LIMIT), **filters)
         return self._told("orders_some" if len(found) == wanted else "orders_all", found)
 
     def _sums(self, group: str, filters: dict[str, Any], only: Sequence[Product] = ()) -> str:
         """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
-        found = self._booked(SalesSummary, groupBy=group, **filters)
+        found = self._rows(SalesSummary, limit=MAX_LIMIT, groupBy=group, **filters)
         wanted = [str(one.id) for one in only] or [row.key for row in found]
         found = [row for row in found if row.orders and row.key in wanted]
         if not found:
@@ -74,7 +72,7 @@ class Orders(Desk):
         pieces_sold, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
         least, by = like.says("least"), like.first_of(("quantity", "amount"), "by_")
         by = by or DATA["measures"][group]
-        for one in self._catalogue() if group == "product" and least else ():
+        for one in self._rows(Product) if group == "product" and least else ():
             nothing = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
             found += [nothing] if nothing.key not in wanted else []
         key = "listed"
@@ -84,8 +82,6 @@ class Orders(Desk):
         shown = found[: pieces(like.says("top")) or len(found)]
         told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
         return told + self.say("in_all", quantity=pieces_sold, amount=amount)
-
-    # --- taking an order ------------------------------------------------------------------------------------
 
     def _unknown(self) -> str:
         lines, it = self._resolved(self.scene.lines), len(self.before.focus) == 1
@@ -187,7 +183,7 @@ class Orders(Desk):
         of_each = len(lines) == 1 and lines[0].bare and self.text.says("all_of_them")
         if of_each and len(focus) != 1:
             line = replace(lines[0], quantity=lines[0].quantity or 1)
-            lines = [replace(line, product_id=one.id) for one in focus or self._catalogue()]
+            lines = [replace(line, product_id=one.id) for one in focus or self._rows(Product)]
         it = [] if of_each or self.text.says("ordinal") else focus
         for at, line in enumerate(lines):
             one = self._with_product(line, it) if line.bare else line
@@ -248,8 +244,6 @@ class Orders(Desk):
             return self._products()
         self.scene.draft, self.scene.focus = tuple(named), tuple(line.product_id or 0 for line in named)
         return self._basket("quote", named)
-
-    # --- what writes ----------------------------------------------------------------------------------------
 
     def _purchase(self, lines: Sequence[Line]) -> str:
         """Order for each customer, and say how that ended; what was not bought goes on waiting."""
