@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from operator import attrgetter
 from typing import Any, TypeVar
 
@@ -17,7 +18,7 @@ from assistant.chat.history import HistoryCall, HistoryError, HistoryMessage
 from assistant.chat.interfaces import ToolRequest
 from assistant.chat.sentences import ERROR
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
-from assistant.demo.words import DATA, Sentence, Voice, pattern, pieces, tongue
+from assistant.demo.words import DATA, Sentence, pattern, pieces, sentence, tongue
 from models import DEFAULT_LIMIT, InventoryItem, Order, Product, SalesSummary
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
@@ -115,7 +116,7 @@ class Desk:
     def __post_init__(self) -> None:
         # a name that was asked for does not change the language
         spoken = (self.before.asked and self.before.tongue) or tongue(self.message, self.before.tongue)
-        self.say, self.nearly, self.shelf = Voice(spoken), "", self.before.shelf
+        self.say, self.nearly, self.shelf = partial(sentence, spoken), "", self.before.shelf
         self._read()
         self.scene = replace(understand(self.message, self.before, self.corrects), tongue=spoken, asked="")
         self.text, self.like = self.scene.text, self.scene.like
@@ -124,7 +125,7 @@ class Desk:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
         goal = "buy" if self.scene.act else self.scene.goal
         try:
-            said: str = getattr(self, f"_{goal}", lambda: self.say(goal))()
+            said = str(getattr(self, f"_{goal}", lambda: self.say(goal))())
             return self.nearly + said
         except Decided as decided:
             decision: Decision = decided.args[0]

@@ -85,21 +85,20 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
         lines = [Line(product_id=int(alone[1]))]
+    who, counted, people = lines[0].customer, lines[0].quantity is not None, [line.customer for line in draft]
     known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, f"was_{scene.goal}": True}
     known |= {"corrects": corrects, "one_waits": len(draft) == 1, "limited": text.budget() != (None, None)}
     known |= {table: text.rows(table) for table in ("uses", "facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
-    who, people = lines[0].customer, [line.customer for line in draft]
     known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
-    counted, goods = lines[0].quantity is not None, not all(line.bare for line in lines)
-    known |= {"customer": lines[0].customer, "counted": counted, "goods": goods}
+    known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
     goal = _first("goals", text, frozenset(filter(known.get, known)))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
-    if scene.asked == "customer" and goal == "unknown" and not (lines[0].customer or counted):
-        name = pattern(DATA["customers"]["introduction"]).sub("", text)
-        name, known_as = name.strip(" .,!。'\"“”「」吧的")[:MAX_NAME], DATA["customers"]
-        is_nobody = pattern(known_as["nobody"]).fullmatch(name)
-        lines = [Line(name if pattern(known_as["name"]).fullmatch(name) and not is_nobody else None)]
+    if scene.asked == "customer" and goal == "unknown" and not (who or counted):
+        named = DATA["customers"]
+        name = pattern(named["introduction"]).sub("", text).strip(" .,!。'\"“”「」吧的")[:MAX_NAME]
+        is_name = pattern(named["name"]).fullmatch(name) and not pattern(named["nobody"]).fullmatch(name)
+        lines = [Line(name if is_name else None)]
         known |= {"customer": lines[0].customer, "goods": False}
     as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
     lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]

@@ -18,7 +18,7 @@ from assistant.chat.interfaces import Piece, Reply
 from assistant.demo.desk import OFFERED, Decision, PastCall, Tool, valid
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
-from assistant.demo.words import DATA, Voice, clean, pattern
+from assistant.demo.words import DATA, clean, pattern, sentence
 from serving.errors import CodedError
 
 MAX_ROUNDS = 6  # of calls for one question
@@ -98,4 +98,4 @@ def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -
         if end is None and not isinstance(decision, str):
             rounds = sum(1 for message in turn if message.tool_calls)
             return decision if rounds < MAX_ROUNDS else clerk.say("stuck")
-    return decision or Voice("zh")("hello")
+    return decision or sentence("zh", "hello")

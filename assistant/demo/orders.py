@@ -32,13 +32,10 @@ class Orders(Desk):
     def _orders(self) -> str:
         """Tell orders, or sums of them: of a period, of a customer, of a product, between two amounts."""
         text, like, name = self.text, self.like, self.scene.lines[0].customer
-        if name and name.islower():
-            known = self._rows(SalesSummary, limit=MAX_LIMIT, groupBy="customer")
-            name = next((row.label for row in known if row.label.lower() == name), name)
         since, until = max((one.period(self.now.date()) for one in (text, like)), key=any)
         low, high = like.budget()
         filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
-        filters["customerName"] = name
+        filters["customerName"] = name.title() if name and name.islower() else name
         if way := like.first_of(("largest", "smallest")):
             found = self._rows(Order, limit=MAX_LIMIT, **filters)
             placed = [order for order in found if order.status == "placed"]
@@ -99,7 +96,7 @@ class Orders(Desk):
         if act in DATA["kinds"]["told"]:
             self.scene.asked = self.before.asked
             return self._basket(act, draft)
-        given, known = self._resolved(self.scene.lines), [None, *(line.customer for line in draft)]
+        given = self._resolved(self.scene.lines)
         if act == "remove":
             gone = {n for line in given for n in self._about(draft, line)}
             if len(gone) < len(draft) or self.text.says("cancel") or any(line.product_id for line in given):
@@ -110,8 +107,6 @@ class Orders(Desk):
         elif act == "again":
             new = dict.fromkeys(Line(line.customer, line.quantity) for line in given)
             draft += [one.changed(line) for line in new for one in draft or self.before.placed]
-        elif given[1:] and all(line.bare and line.customer not in known for line in given):
-            draft = apart(draft, given, self.text) if act in ("fill", "change") else draft
         elif act in ("fill", "change"):
             self._change(draft, given, self.before.asked if act == "fill" else "")
         unchanged = [replace(line, words="") for line in draft] == [*self.before.draft]
@@ -123,6 +118,9 @@ class Orders(Desk):
 
     def _change(self, draft: list[Line], given: Sequence[Line], asked: str) -> None:
         """Do to an order what lines say: each fills in what was asked for, changes another, or is added."""
+        known = [None, *(line.customer for line in draft)]
+        if given[1:] and all(line.bare and line.customer not in known for line in given):
+            draft[:], given = apart(draft, given, self.text), ()
         lacking = [n for n, line in enumerate(draft) if asked and not getattr(line, asked)]
         last = lacking[:1] or ([0] if len(draft) == 1 else [])
         sign = self.text.first_of(("more", "fewer"))
@@ -156,13 +154,13 @@ class Orders(Desk):
         same = [n for n in theirs if given.product_id in (None, draft[n].product_id)]
         return same or (theirs if people and len(theirs) == 1 else [])
 
-    def _resolved(self, lines: Sequence[Line]) -> list[Line]:
-        """Return lines with the product that each names for sure: by id, in words or as the cheapest."""
+    def _resolved(self, lines: Sequence[Line], it: Sequence[Product] = ()) -> list[Line]:
+        """Return lines with the product that each names for sure: by id, in words, as "it", the cheapest."""
         open_ones = [line for line in lines if line.product_id is None]
         self._ask("get_products", *(one for line in open_ones for one in queries(line.words)), anyway=True)
-        return [self._with_product(line) if line in open_ones else line for line in lines]
+        return [self._with_product(line, it) if line in open_ones else line for line in lines]
 
-    def _with_product(self, line: Line, it: Sequence[Product] = ()) -> Line:
+    def _with_product(self, line: Line, it: Sequence[Product]) -> Line:
         near, sure = self._search(line.words) if line.words else (None, False)
         named = self._ranked(near) or (near if sure else None) or (it if line.bare else [])
         if len(named) != 1:
@@ -179,25 +177,22 @@ class Orders(Desk):
 
     def _take(self, given: Sequence[Line]) -> str:
         """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
-        lines, ready, focus = self._resolved(given), list[Line](), self._known(self.before.focus)
-        of_each = len(lines) == 1 and lines[0].bare and self.text.says("all_of_them")
+        ready, focus = list[Line](), self._known(self.before.focus)
+        of_each = len(given) == 1 and given[0].bare and self.text.says("all_of_them")
         if of_each and len(focus) != 1:
-            line = replace(lines[0], quantity=lines[0].quantity or 1)
-            lines = [replace(line, product_id=one.id) for one in focus or self._rows(Product)]
-        it = [] if of_each or self.text.says("ordinal") else focus
-        for at, line in enumerate(lines):
-            one = self._with_product(line, it) if line.bare else line
-            if one.product_id is not None:
-                is_one = one.quantity is None and not one.words and self.text.says("single")
-                ready.append(replace(one, words="", quantity=1 if is_one else one.quantity))
+            line = replace(given[0], quantity=given[0].quantity or 1)
+            given = [replace(line, product_id=one.id) for one in focus or self._rows(Product)]
+        lines = self._resolved(given, [] if of_each or self.text.says("ordinal") else focus)
+        for line in lines:
+            if line.product_id is not None:
+                is_one = line.quantity is None and not line.words and self.text.says("single")
+                ready.append(replace(line, words="", quantity=1 if is_one else line.quantity))
                 continue
             near = self._search(line.words)[0] if line.words else self._ranked() or focus
-            others = [
-                other for other in (*lines[:at], *lines[at + 1 :]) if other.quantity or other.product_id
-            ]
+            others = any(one.quantity or one.product_id for one in lines if one is not line)
             if near or line.quantity is not None or not others:
                 self.scene.asked = "product_id"
-                self.scene.draft = (*lines[:at], replace(line, words=""), *lines[at + 1 :])
+                self.scene.draft = tuple(replace(one, words="") if one is line else one for one in lines)
                 key = ("could_be" if near else "no_product") if line.words else "any_product"
                 said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
                 return (said + self.say("ask_product")).strip()
@@ -215,11 +210,12 @@ class Orders(Desk):
                 return self._of("out_of_stock_purchase", one, available=left)
             if not line.quantity:
                 self.scene.asked = "quantity"
-                alike = [other for other in lines if replace(other, customer=line.customer) == line]
-                people = self.say("comma").join(str(other.customer) for other in alike)
+                who = [
+                    str(other.customer) for other in lines if replace(other, customer=line.customer) == line
+                ]
                 key = "ask_quantity" if line.quantity is None else "bad_quantity"
                 key = "ask_share" if len({other.customer for other in lines}) > 1 else key
-                return self._answer(key, [one], people=people)
+                return self._answer(key, [one], people=self.say("comma").join(who))
         if nameless := [line for line in lines if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
@@ -247,13 +243,11 @@ class Orders(Desk):
 
     def _purchase(self, lines: Sequence[Line]) -> str:
         """Order for each customer, and say how that ended; what was not bought goes on waiting."""
-        orders, requests = {line.customer: Counter[int | None]() for line in lines}, []
+        orders, told = {line.customer: Counter[int | None]() for line in lines}, []
         for line in lines:
             orders[line.customer][line.product_id] += line.quantity or 0
-        for name, goods in orders.items():
-            items = [{"productId": product, "quantity": count} for product, count in goods.items()]
-            requests.append({"customerName": name, "items": items})
-        told = []
+        items = [[{"productId": one, "quantity": goods[one]} for one in goods] for goods in orders.values()]
+        requests = [{"customerName": n, "items": bought} for n, bought in zip(orders, items, strict=True)]
         for name, call in zip(orders, self._perform("create_purchase", *requests), strict=False):
             mine = tuple(line for line in lines if line.customer == name)
             if call.outcome not in DATA["kinds"]["waiting"]:

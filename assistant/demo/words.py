@@ -79,15 +79,11 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
 def number(text: str) -> float:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
     words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
-    known = NUMBERS | {
-        one: float(one) if "." in one else int(one) for one in words if one[-1] in string.digits
-    }
-    if not all(word in known for word in words):
-        return 0
-    values = [known[word] for word in words]
+    digits = {one: float(one) if "." in one else int(one) for one in words if one[-1] in string.digits}
+    values = [(NUMBERS | digits).get(word, math.nan) for word in words]
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] / 10)  # 一千五 is 1500
-    return _together(values)
+    return 0 if any(map(math.isnan, values)) else _together(values)
 
 
 def _together(values: list[float]) -> float:
@@ -179,18 +175,8 @@ class Sentence(str):
         return " ".join(word for word in kept if not re.fullmatch(r"[-0-9.]*[k百千万]?", word))
 
 
-class Voice(string.Formatter):
-    """Says the sentences of the data file in a language, with texts from outside escaped."""
-
-    def __init__(self, tongue: Tongue) -> None:
-        self.tongue = tongue
-
-    def __call__(self, key: str, /, **parts: object) -> str:
-        """Return a sentence; its parts are written as it asks for after a colon."""
-        known = DATA["say"][key]
-        sentence = known if isinstance(known, str) else known[self.tongue == "en"]
-        sentence = to_traditional().convert(sentence) if self.tongue == "tw" else sentence
-        return self.vformat(sentence, (), defaultdict(lambda: None, parts))
+class Writing(string.Formatter):
+    """Writes the parts of a sentence, with texts from outside escaped."""
 
     def format_field(self, value: Any, spec: str) -> str:
         """Write a price (¥899), a sum (¥1798.00), or a text: on one line, without markdown."""
@@ -204,3 +190,11 @@ class Voice(string.Formatter):
             text = text[: MAX_CELL - 1] + "…" if spec == "cell" and len(text) > MAX_CELL else text
             text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
         return f"\n\n{text}" if text and spec == "below" else text
+
+
+def sentence(tongue: Tongue, key: str, /, **parts: object) -> str:
+    """Return what is said for a key; its parts are written as it asks for after a colon."""
+    known = DATA["say"][key]
+    text = known if isinstance(known, str) else known[tongue == "en"]
+    text = to_traditional().convert(text) if tongue == "tw" else text
+    return Writing().vformat(text, (), defaultdict(lambda: None, parts))
