@@ -19,18 +19,14 @@ from assistant.chat.interfaces import ToolRequest
 from assistant.chat.sentences import ERROR
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
 from assistant.demo.words import DATA, Sentence, pattern, pieces, sentence, tongue
-from models import DEFAULT_LIMIT, InventoryItem, Order, Product, SalesSummary
+from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
-
 MAX_REASON = 300  # characters of a failure that are shown
 EMPTY, WRAPPING = re.compile(r"\[\s*\]"), re.compile(rf"</?tool_result[^>]*>\s*(?:{ERROR.format('')})?")
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
-
-TOOLS = {Product: "get_products", InventoryItem: "get_inventory"} | dict.fromkeys(
-    (Order, SalesSummary), "get_orders"
-)
+TOOLS = {"Product": "get_products", "InventoryItem": "get_inventory"}  # others are rows of get_orders
 
 M = TypeVar("M", bound=BaseModel)
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
@@ -67,9 +63,8 @@ class PastCall:
         self.kind = offered["kind"] if offered else ""
         self.arguments = next(iter(objects_in(call.function.arguments)[0]), {})
         self.objects, self.whole = objects_in(text)
-        is_order = self.kind == "create_purchase"
-        if not (error or (valid(Order, self.objects) if is_order else self.objects or EMPTY.search(text))):
-            error = HistoryError(code="unreadable")
+        is_shown = self.kind != "create_purchase" and (self.objects or EMPTY.search(text))
+        error = error or (None if is_shown or valid(Order, self.objects) else HistoryError(code="unreadable"))
         self.code, params = (error.code, error.params) if error else ("", {})
         self.params = params | {"reason": WRAPPING.sub("", text).strip()[:MAX_REASON] or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
@@ -158,7 +153,7 @@ class Desk:
         return answers
 
     def _rows(self, model: type[M], anyway: bool = False, **filters: Any) -> list[M]:
-        answers = self._ask(TOOLS[model], filters, anyway=anyway)
+        answers = self._ask(TOOLS.get(model.__name__, "get_orders"), filters, anyway=anyway)
         return [row for call in answers for row in valid(model, call.objects)]
 
     def _stocked(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
@@ -283,8 +278,9 @@ class Desk:
             limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
             found = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
             low = sorted(found or self._stocked(None), key=lambda one: self.left[one.id])
-            key = "low" if found else "none_low"
-            return self._several(key, low, limit=limit) if low else self.say("empty")
+            return (
+                self._several("low" if found else "none_low", low, limit=limit) if low else self.say("empty")
+            )
         found = self._stocked(self._find(self.text))
         found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
         return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)

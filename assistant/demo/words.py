@@ -54,8 +54,7 @@ def found(part: str, text: str) -> re.Match[str] | None:
 @lru_cache(MAX_KEPT)
 def clean(text: str) -> str:
     """Normalise to NFKC; remove NUL, surrogates, what marks are made of, and repeated punctuation."""
-    text = unicodedata.normalize("NFKC", text[:MAX_TEXT])
-    text = re.sub("[\x00\ud800-\udfff\ue000-\ue1ff]", "", text)
+    text = re.sub("[\x00\ud800-\udfff\ue000-\ue1ff]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT]))
     return re.sub(r"([^\w\s.])(?:\s*\1)+", r"\1", text).strip()
 
 
@@ -125,9 +124,8 @@ class Sentence(str):
     @lru_cache(MAX_KEPT)  # noqa: B019  it keeps texts, of bounded number and length
     def counted(self) -> "Sentence":
         """Write dozens, a pair and single pieces with numbers: 一打 is 12个, 买个 is 买1个."""
-        return Sentence(
-            reduce(lambda text, one: pattern(one[0]).sub(one[1], text), DATA["counted"], str(self))
-        )
+        rules = DATA["counted"]
+        return Sentence(reduce(lambda text, one: pattern(one[0]).sub(one[1], text), rules, str(self)))
 
     def budget(self) -> tuple[float | None, float | None]:
         """Return the lowest and the highest price that is asked for, in yuan; None for no bound."""
