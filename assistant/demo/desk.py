@@ -1,7 +1,6 @@
 """Looks things up with the shop's tools, and answers about products."""
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
@@ -136,7 +134,7 @@ class Desk:
 
     def _known(self, ids: Iterable[int | None]) -> list[Product]:
         """Return products, also such of which no result has told more than their id."""
-        blanks = [Product(id=one or 0, name=f"#{one}", price=math.nan, description="") for one in ids]
+        blanks = [Product(id=one or 0, name=f"#{one}", price=float("nan"), description="") for one in ids]
         return [self.shelf.get(blank.id, blank) for blank in blanks]
 
     def _ask(self, kind: str, *asked: dict[str, Any], anyway: bool = False) -> list[PastCall]:
@@ -260,14 +258,14 @@ class Desk:
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
         if len(found) < 2 and len(found := self._listed()) < 2:
             return self._products()
-        low, *_, high = sorted(self._stocked(found), key=attrgetter("price"))
+        low, *_, high = sorted(self._stocked(found), key=lambda one: one.price)
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
     def _cheaper(self) -> str:
         if not (named := self._find(self.text)):
             return self._products()
-        dear = max(named, key=attrgetter("price"))
+        dear = max(named, key=lambda one: one.price)
         less = [one for one in self._rows(Product, maxPrice=dear.price) if one.price < dear.price]
         key = "cheaper" if less else "no_cheaper"
         return self._several(key, less or [dear], than=dear.name, limit=dear.price)

@@ -87,11 +87,11 @@ def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -
     decision: Decision = ""
     for start, end in zip(begins, [*begins[1:], None], strict=False):
         turn, said = history[start + 1 : end], clean(str(history[start].content))
-        parts = pattern("|".join(DATA["signs"]["correction"])).split(said)[-MAX_CORRECTIONS:]
-        kept = [n for n, part in enumerate(parts) if part.strip()] or [0]
-        for n in kept:
-            corrects, taken_back = n > 0 or len(parts) > len(kept), n < kept[-1]
-            clerk = Orders(parts[n], past_calls(turn), scene, tools, today, corrects, taken_back)
+        whole = pattern("|".join(DATA["signs"]["correction"])).split(said)[-MAX_CORRECTIONS:]
+        parts = [part for part in whole if part.strip()] or [""]
+        for n, part in enumerate(parts, 1):
+            corrects, taken_back = n > 1 or len(whole) > len(parts), n < len(parts)
+            clerk = Orders(part, past_calls(turn), scene, tools, today, corrects, taken_back)
             decision, scene = clerk.decide(), clerk.scene
             if taken_back and decision and not isinstance(decision, str):
                 break
