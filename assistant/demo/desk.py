@@ -22,7 +22,7 @@ from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
 MAX_REASON = 300  # characters of a failure that are shown
-EMPTY, WRAPPING = re.compile(r"\[\s*\]"), re.compile(rf"</?tool_result[^>]*>\s*(?:{ERROR.format('')})?")
+EMPTY, WRAPPING = re.compile(r"\[\s*\]"), re.compile("</?tool_result[^>]*>")
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
 TOOLS = {"Product": "get_products", "InventoryItem": "get_inventory"}  # others are rows of get_orders
 
@@ -41,14 +41,14 @@ def valid(model: type[M], values: Iterable[object]) -> list[M]:
 
 def objects_in(text: str) -> tuple[list[dict[str, Any]], bool]:
     """Return the objects of the JSON in a text, in a list or not, and whether none was cut off."""
-    found: list[Any] = []
-    end = 0
+    found, end = list[dict[str, Any]](), 0
     while (at := text.find("{", end)) >= 0:
         try:
             value, end = json.JSONDecoder().raw_decode(text, at)
         except (ValueError, RecursionError):
             return found, False
-        found += [row for row in value.get("result") or () if isinstance(row, dict)] or [value]
+        rows = value["result"] if isinstance(value.get("result"), list) else [value]
+        found += [row for row in rows if isinstance(row, dict)]
     return found, True
 
 
@@ -64,7 +64,8 @@ class PastCall:
         is_shown = self.kind != "create_purchase" and (self.objects or EMPTY.search(text))
         error = error or (None if is_shown or valid(Order, self.objects) else HistoryError(code="unreadable"))
         self.code, params = (error.code, error.params) if error else ("", {})
-        self.params = params | {"reason": WRAPPING.sub("", text).strip()[:MAX_REASON] or None}
+        marked = len(ERROR.format("")) if result and result.error else 0
+        self.params = params | {"reason": WRAPPING.sub("", text).strip()[marked:][:MAX_REASON] or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
 
 
