@@ -248,8 +248,8 @@ class Desk:
     def _fact(self) -> str:
         asked, told = (self.like.rows("facts") or [["$", "$"]])[0]
         rest = Sentence(pattern(asked).sub(" ", self.text)).counted()
-        found = (self._find(rest) if rest.words() else None) or self._known(self.before.focus)
-        found = found or self._find(self.text) or []
+        named = self._find(rest) if rest.words() else None
+        found = named or self._known(self.before.focus) or self._find(self.text) or []
         known = [one for one in found if pattern(told).search(one.description)]
         return self._answer("fact" if known else "no_fact", known or found)
 

@@ -140,14 +140,12 @@ class Sentence(str):
 
     def place(self) -> int:
         """Return which one it points at: 2 for the second, -1 for the last, 0 for none."""
-        group = self.says("ordinal").lower()
-        return DATA["ordinals"].get(group) or pieces(group)
+        return DATA["ordinals"].get(self.says("ordinal").lower()) or pieces(self.says("ordinal"))
 
     def period(self, today: date) -> tuple[str | None, str | None]:
         """Return the first and the last day that are meant, as ISO dates; None for no bound."""
         if dates := pattern("<DATE>").findall(self):
-            is_open = len(dates) == 1 and found(DATA["lines"]["open_end"], self)
-            return min(dates), None if is_open else max(dates)
+            return min(dates), max(dates) if dates[1:] or not found(DATA["lines"]["open_end"], self) else None
         if days := self.says("days"):
             return (today - timedelta(min(pieces(days), MAX_DAYS))).isoformat(), None
 
