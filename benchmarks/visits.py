@@ -16,7 +16,6 @@ from benchmarks.services import PLENTY
 from benchmarks.wire import Address, BadAnswerError, Connection
 from shop.catalog import TUTORIAL
 
-PAUSE_SECONDS = 0.3  # between two things, on average
 BUYER, LEAVER = "王芳", "李强"
 NAMES = [product.name for product in TUTORIAL]
 PRICES = {product.id: float(product.price) for product in TUTORIAL}
@@ -227,7 +226,7 @@ class Visits:
         self.cut_off[f"{name}: {type(error).__name__} {error}"[:120]] += 1
 
     async def go_on(self, until: float) -> None:
-        """Do one thing after another, mixed by the shares."""
+        """Do one thing right after another, mixed by the shares: what is bounded by number is full soon."""
         while time.monotonic() < until:
             (what,) = self.dice.choices(list(SHARES), [share for share, _ in SHARES.values()])
             try:
@@ -237,7 +236,6 @@ class Visits:
                 self.errors.append(f"{what}, {away} away: {type(error).__name__} {error}")
                 print(self.errors[-1], flush=True)
             self.done[what] += 1
-            await asyncio.sleep(self.dice.random() * 2 * PAUSE_SECONDS)
 
 
 SHARES: dict[str, tuple[int, Callable[[Visits], Awaitable[None]]]] = {
