@@ -1,8 +1,9 @@
 """Uvicorn's HTTP protocol, with bounds and clocks for what comes in, and short answers in one write.
 
 Relies on details of uvicorn 0.54: `connection_made` keeps the transport that it is given, `cycle` is the
-request whose head has come, `scope` the one that has begun. If both of its protocols have moved, its own
-choice serves: at 0.75 times the rate of short responses (benchmarks/README.md), and without these bounds.
+request whose head has come, `scope` the one that has begun, `timeout_keep_alive_handler` ends an idle
+connection. If both of its protocols have moved, its own choice serves: at 0.75 times the rate of short
+responses (benchmarks/README.md), and without these bounds.
 """
 
 import asyncio
@@ -31,7 +32,9 @@ class Bounds:
     max_head: int = 64 * 1024  # bytes
     max_body: int = 64 * 1024
     seconds: float = 15.0  # for a head, and for a body, however steadily they come
-    linger_seconds: float = 1.0  # in which a refused client may go on sending, so that it reads why
+    # In which a refused client may go on sending, so that it reads why; and one that does not know that the
+    # service ends may ask once more.
+    linger_seconds: float = 1.0
 
     def refusal(self, status: int) -> bytes:
         """Return a whole answer."""
@@ -85,6 +88,8 @@ class Bounded:
     loop: asyncio.AbstractEventLoop
     transport: asyncio.Transport
     flow: Any
+    timeout_keep_alive: float
+    timeout_keep_alive_task: asyncio.TimerHandle | None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first head."""
@@ -100,6 +105,37 @@ class Bounded:
         """Wait no longer."""
         self._wait_for(None)
         super().connection_lost(exc)  # type: ignore[misc]
+
+    def shutdown(self) -> None:
+        """End the connection by an answer that says so, or when its client asks for nothing more.
+
+        An answer whose head has gone already did not say it: its client may send one more request at once.
+        """
+        cycle, clock, linger = self.cycle, self.timeout_keep_alive_task, self.bounds.linger_seconds
+        if cycle is not None and not cycle.response_complete:
+            if cycle.response_started:
+                self.timeout_keep_alive = linger
+            else:
+                cycle.keep_alive = False
+        elif clock is not None and getattr(cycle, "chunked_encoding", False):  # it may just have ended
+            clock.cancel()
+            ends = clock.when() - self.timeout_keep_alive + linger
+            self.timeout_keep_alive = linger
+            self.timeout_keep_alive_task = self.loop.call_at(ends, self.timeout_keep_alive_handler)
+        else:
+            self.timeout_keep_alive_handler()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Close an idle connection, unless a request lies in its buffer.
+
+        A loop runs what is due before it reads what has come meanwhile: so it reads once more, in two turns.
+        """
+        self.loop.call_soon(self.loop.call_soon, self._close_if, self.cycle, self._kept)
+
+    def _close_if(self, cycle: Any, kept: int) -> None:
+        """Close the connection, if nothing has come since."""
+        if (self.cycle, self._kept) == (cycle, kept):
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser as much as it may keep."""
@@ -155,8 +191,10 @@ class Bounded:
             self._clock = self.loop.call_later(
                 self.bounds.seconds, self._expired
             )  # our turn, not the client's
-        elif is_answered and not (self._missing is HEAD and self._kept):
-            self.transport.close()  # an idle connection, or the rest of a body that nobody reads
+        elif is_answered and self._missing is not HEAD:
+            self.transport.close()  # the rest of a body that nobody reads
+        elif is_answered and not self._kept:
+            self.timeout_keep_alive_handler()
         else:
             self._refuse(408, self._missing)
 

@@ -15,6 +15,7 @@ import ctypes
 import errno
 import gc
 import logging
+import select
 import socket
 import struct
 import sys
@@ -185,12 +186,15 @@ class Service(uvicorn.Server):
 
     async def _let_in_who_has_come(self) -> None:
         """Close the listener and what is idle; who has just connected still gets one answer."""
-        if self.servers and all(refuses_newcomers(each) for one in self.servers for each in one.sockets):
-            await asyncio.sleep(HANDSHAKE_SECONDS)
-        for listener in self.servers:
-            listener.close()
         loop, connections = asyncio.get_running_loop(), self.server_state.connections
         deadline = loop.time() + self._ending.first_request_seconds
+        listeners = [listener for server in self.servers for listener in server.sockets]
+        if listeners and all(map(refuses_newcomers, listeners)):
+            await asyncio.sleep(HANDSHAKE_SECONDS)
+            while select.select(listeners, (), (), 0)[0] and loop.time() < deadline:  # noqa: ASYNC110
+                await asyncio.sleep(0)  # in each turn uvloop lets in one of those who wait
+        for server in self.servers:
+            server.close()
         while new := {each for each in connections if getattr(each, "cycle", None) is None}:
             for connection in connections - new:
                 connection.shutdown()

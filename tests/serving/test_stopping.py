@@ -1,6 +1,9 @@
 """How a service stops: it drains, what watches ends, what works is waited for, and the rest says so."""
 
 import asyncio
+import socket
+import sys
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -12,6 +15,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from serving import server
+from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from tests.support.processes import free_port
 
@@ -54,10 +59,13 @@ class Shop:
 
 
 @asynccontextmanager
-async def running(shop: Shop, **how: Any) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
+async def running(
+    shop: Shop, bounds: Bounds | None = None, **how: Any
+) -> AsyncIterator[tuple[Service, httpx.AsyncClient]]:
     port = free_port()
     refuse: Callable[[Any], Response] = lambda _: JSONResponse({"code": "restarting"}, 503)  # noqa: E731
-    service = Service(shop.app, host="127.0.0.1", port=port, ending=Ending(given_up=refuse, **how))
+    ending = Ending(given_up=refuse, **how)
+    service = Service(shop.app, host="127.0.0.1", port=port, bounds=bounds, ending=ending)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(service.serve())
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
@@ -190,6 +198,13 @@ async def test_a_half_request_and_an_idle_connection_hold_up_nothing() -> None:
         writer.close()
 
 
+async def closed(service: Service) -> None:
+    """Wait until nobody can connect any more."""
+    async with asyncio.timeout(30):
+        while service.servers[0].is_serving():  # noqa: ASYNC110  no service tells
+            await asyncio.sleep(0.01)
+
+
 async def test_who_has_just_connected_is_answered_once_more() -> None:
     async with running(Shop(), stop_seconds=60, first_request_seconds=60) as (service, http):
         reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
@@ -197,10 +212,89 @@ async def test_who_has_just_connected_is_answered_once_more() -> None:
             while len(service.server_state.connections) < 2:  # noqa: ASYNC110  http has one, too
                 await asyncio.sleep(0.01)
             service.should_exit = True
-            while service.servers[0].is_serving():  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await closed(service)
             writer.write(b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n")
             answer = (await reader.read()).decode().lower()
         writer.close()
     assert answer.startswith("http/1.1 200")
     assert "connection: close" in answer
+
+
+ASKED = b"GET /quick HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+def connected(http: httpx.AsyncClient) -> socket.socket:
+    """Connect as a client that is another process."""
+    return socket.create_connection((http.base_url.host, http.base_url.port or 0), 30)
+
+
+async def heard(client: socket.socket, end: bytes = b"ok") -> bytes:
+    """Read up to the end of an answer."""
+    answer = b""
+    while not answer.endswith(end) and (piece := await asyncio.to_thread(client.recv, 65536)):
+        answer += piece
+    return answer
+
+
+async def test_a_request_that_lies_in_the_buffer_of_an_idle_connection_is_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(Shop()) as (service, http):
+        with connected(http) as client:
+
+            def asks(_: Any) -> bool:
+                client.sendall(ASKED)  # in the very turn in which the service closes what is idle
+                return False
+
+            monkeypatch.setattr(server, "refuses_newcomers", asks)
+            client.sendall(ASKED)
+            assert (await heard(client)).startswith(b"HTTP/1.1 200")
+            service.should_exit = True
+            assert b"connection: close" in await heard(client)
+
+
+@pytest.mark.parametrize("ends", ["in the drain", "after it"])
+async def test_a_request_after_a_stream_that_could_not_say_that_its_connection_closes_is_answered(
+    ends: str,
+) -> None:
+    shop, bounds = Shop(), Bounds(linger_seconds=60)
+    async with running(shop, bounds, drain_seconds=30, stop_seconds=60) as (service, http):
+        with connected(http) as client:
+            client.sendall(ASKED.replace(b"GET /quick", b"POST /watch"))
+            assert b"connection: close" not in await heard(client, b"data: 1\n\n\r\n")
+            service.should_exit = True
+            await draining(http)
+            for step in ("end", "close") if ends == "in the drain" else ("close", "end"):
+                if step == "end":
+                    shop.go_on.set()
+                    await heard(client, b"0\r\n\r\n")
+                else:
+                    service.drained_at = 0
+                    await closed(service)
+            client.sendall(ASKED)
+            assert b"connection: close" in await heard(client)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems reset who is in a listener's queue")
+@pytest.mark.parametrize("anyio_backend", [("asyncio", {"use_uvloop": True})], ids=["uvloop"])
+async def test_all_who_wait_to_be_let_in_are_answered_however_busy_the_service_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refuses_newcomers = server.refuses_newcomers
+    async with running(Shop(), first_request_seconds=60) as (service, http):
+        clients: list[socket.socket] = []
+
+        def come(listener: socket.socket) -> bool:
+            clients.extend(connected(http) for _ in range(5))
+            for client in clients:
+                client.sendall(ASKED)
+            asyncio.get_running_loop().call_soon(time.sleep, server.HANDSHAKE_SECONDS * 1.5)
+            return refuses_newcomers(listener)
+
+        monkeypatch.setattr(server, "refuses_newcomers", come)
+        service.should_exit = True
+        await closed(service)
+        answers = [await heard(client) for client in clients]
+        for client in clients:
+            client.close()
+    assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 5

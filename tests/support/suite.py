@@ -47,8 +47,8 @@ class Suite:
             self.running[name].wait_until_up(f"http://127.0.0.1:{at[name]}/healthz")
 
     def stop(self, *names: str) -> None:
-        """Stop these services, or all."""
-        for name in names or tuple(self.running):
+        """Stop these services, or all, each after those that ask it something."""
+        for name in names or tuple(reversed(self.running)):
             self.running.pop(name).stop()
 
     def kill(self, name: str) -> None:
