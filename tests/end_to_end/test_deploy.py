@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 from collections import Counter
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,11 @@ from tests.support.pooler import pooled
 from tests.support.processes import Spawn, free_port
 from tests.support.proxies import certificate
 from tests.support.site import PROXIES, site
+from tests.support.suite import until
 
 pytestmark = [pytest.mark.anyio, pytest.mark.heavy, pytest.mark.timeout(600)]
 BUYERS: dict[str, Any] = {"api": by_rest, "main": by_mcp, "web": by_hand}
+Replica = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 each_proxy = pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
 
 
@@ -113,6 +116,66 @@ async def answer_of(url: str) -> httpx.Response:
             with suppress(httpx.ConnectError):
                 return await http.post(f"{url}?name-of-a-customer", content=b"{}")
             await asyncio.sleep(0.05)
+
+
+@asynccontextmanager
+async def before(folder: Path, spawn: Spawn, proxy: str, replica: Replica) -> AsyncIterator[str]:
+    """Run a proxy before replicas by hand, and give the address of the shop there."""
+    await asyncio.to_thread(certificate, folder)
+    server = await asyncio.start_server(replica, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    ports = {name: free_port() for name in ("plain", "public", "main", "api", "seen")}
+    PROXIES[proxy](spawn, ports, dict.fromkeys(("api", "main", "web"), (port, port)))
+    url = f"http://127.0.0.1:{ports['api']}"
+    async with server:
+        await until(lambda: is_well(url))
+        yield url
+
+
+async def is_well(url: str) -> bool:
+    with suppress(httpx.TransportError):
+        async with httpx.AsyncClient() as http:
+            return (await http.get(f"{url}/healthz")).is_success
+    return False
+
+
+WELL = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+
+
+@each_proxy
+async def test_no_request_meets_a_connection_that_a_service_is_just_closing(
+    tmp_path: Path, spawn: Spawn, proxy: str
+) -> None:
+    async def answers_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(WELL)
+        with suppress(ConnectionError):
+            await reader.read(1)
+        writer.close()
+
+    async with before(tmp_path, spawn, proxy, answers_once) as url, httpx.AsyncClient() as kept:
+        for _ in range(3):
+            assert (await kept.post(f"{url}/api/purchase")).status_code == 200
+
+
+@each_proxy
+async def test_a_purchase_that_a_replica_took_is_sent_to_no_other(
+    tmp_path: Path, spawn: Spawn, proxy: str
+) -> None:
+    heard: list[bytes] = []
+
+    async def cuts_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (head := await reader.readuntil(b"\r\n\r\n")).startswith(b"GET /healthz"):
+            writer.write(WELL)
+        else:
+            heard.append(head)
+        writer.close()
+
+    async with before(tmp_path, spawn, proxy, cuts_off) as url, httpx.AsyncClient() as kept:
+        assert (await kept.get(f"{url}/healthz")).is_success
+        with suppress(httpx.RemoteProtocolError):  # HAProxy closes where nginx says so
+            assert (await kept.post(f"{url}/api/purchase")).json()["code"] == "outcome_unknown"
+        assert len(heard) == 1
 
 
 @each_proxy
