@@ -212,9 +212,11 @@ async def change_product(
     结果不明时，只能用失败信息里的 idempotencyKey、同样的内容再试，这样不会做两次。
     """
     asking.check_agreed(agreed)
-    method, path = ("PATCH", f"/products/{productId}") if productId else ("POST", "/products")
+    request: rest_client.Write = ("POST", "/products", given)
+    if productId:
+        request = ("PATCH", f"/products/{productId}", given)
     key = asking.call_key(ctx, idempotencyKey)
-    changed = await rest_of(ctx).write("change_product", (method, path, given), key, rest_client.A_PRODUCT)
+    changed = await rest_of(ctx).write("change_product", request, key, rest_client.A_PRODUCT)
     return once_result(changed, sentences.CHANGED_BEFORE)
 
 
@@ -246,7 +248,7 @@ async def cancel_order(
     库存会退回；取消后的订单仍在列表里，status 为 cancelled，不再计入销售汇总。取消不能撤销。返回这笔订单。
     """
     asking.check_agreed(agreed)
-    request = ("POST", f"/orders/{orderId}/cancel", {"reason": reason or ""})
+    request: rest_client.Write = ("POST", f"/orders/{orderId}/cancel", {"reason": reason or ""})
     cancelled = await rest_of(ctx).write("cancel_order", request, asking.call_key(ctx, idempotencyKey))
     return once_result(cancelled, sentences.CANCELLED_BEFORE)
 

@@ -43,6 +43,8 @@ A_MOVE, AN_ORDER, TODAY = TypeAdapter(Move), TypeAdapter(Order), TypeAdapter(Tod
 Operation = Literal[
     "products", "inventory", "orders", "purchase", "restock", "change_product", "cancel_order"
 ]
+# Method, path and body. By no method that aiohttp sends again by itself: we would not know of it.
+Write = tuple[Literal["POST", "PATCH"], str, Any]
 QueryParams = Mapping[str, Any]  # None means: not asked for
 
 log = logging.getLogger(__name__)
@@ -109,6 +111,9 @@ class _Call:
     request: httpx.Request
     kind: TypeAdapter[Any]  # what an answer is
     unsettled: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.request.method} {self.request.url.path}"  # not the query, which may name a customer
 
 
 class _DirectClient(httpx.AsyncClient):
@@ -215,11 +220,11 @@ class RestClient:
     async def write(
         self,
         operation: Operation,
-        request: tuple[str, str, Any],
+        request: Write,
         key: str,
         kind: TypeAdapter[Any] = AN_ORDER,
     ) -> RestAnswer:
-        """Have the shop do a `request` (method, path, body) once per `key`, however often it is tried.
+        """Have the shop do a `request` once per `key`, however often it is tried.
 
         Raises RestError; that is an UnknownOutcomeError unless the shop has answered or was certainly not
         reached. Shielded: a client that goes away does not cancel what was sent.
@@ -315,8 +320,11 @@ class RestClient:
                 call.request.headers.update(carried)
                 response = await self._opened_client().send(call.request)
         except CONNECTION_ERRORS as error:
-            call.unsettled = before or _code(error) != UNREACHABLE
+            code = _code(error)
+            log.debug("%s: %s", call, code)
+            call.unsettled = before or code != UNREACHABLE
             raise
+        log.debug("%s: %d", call, response.status_code)
         if response.status_code in BUSY_STATUSES:
             call.unsettled = before or _refusal(call.operation, response).code != NOT_WRITTEN
             raise httpx.HTTPStatusError("busy", request=call.request, response=response)

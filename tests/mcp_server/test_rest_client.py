@@ -1,7 +1,9 @@
 """The client of the shop over real connections: codes of what failed, and how long idle ones are kept."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import anyio
 import httpx
@@ -21,7 +23,7 @@ from tests.support.processes import free_port
 pytestmark = pytest.mark.anyio
 
 EMPTY_LIST = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
-ONCE = RestLimits(max_attempts=1, attempt_seconds=0.5)
+ONCE = RestLimits(max_attempts=1, attempt_seconds=60, read_seconds=60)
 
 
 @asynccontextmanager
@@ -77,12 +79,49 @@ async def test_an_answer_that_is_cut_off_or_cannot_be_decoded_is_a_broken_connec
 
 
 async def test_a_service_that_says_nothing_is_late() -> None:
-    async def hang(stream: SocketStream) -> None:
+    async def answer_once(stream: SocketStream) -> None:
         async with stream:
+            await stream.receive()
+            await stream.send(EMPTY_LIST)
             await anyio.sleep_forever()
 
-    async with listening(hang) as url:
-        assert (await failure(url)).code == "shop_late"
+    limits = RestLimits(max_attempts=1, attempt_seconds=0.2)  # which a busy machine may need to connect, too
+    async with listening(answer_once) as url, RestClient(url, limits=limits).opened() as rest:
+        codes = [await outcome(rest)]
+        while "" not in codes[:-1]:
+            codes.append(await outcome(rest))
+    assert codes[-1] == "shop_late"
+
+
+async def outcome(rest: RestClient) -> str:
+    """Read, and return the code of the failure; it is empty where there is none."""
+    try:
+        await rest.get("products", "/products", {})
+    except ShopUnansweredError as error:
+        return error.code
+    return ""
+
+
+@pytest.mark.parametrize("method", ["POST", "PATCH"])
+async def test_a_write_that_was_sent_is_unknown_however_unreachable_the_shop_is_then(method: Any) -> None:
+    """And it is sent as often as this client says: aiohttp repeats what it takes for safe."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(65536)
+        writer.write(EMPTY_LIST)
+        heard.append(await reader.read(65536))
+        server.close()
+        writer.close()  # and nobody listens any more
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = "http://{}:{}/api".format(*server.sockets[0].getsockname())
+    limits = RestLimits(max_attempts=2, attempt_seconds=60, write_seconds=60)
+    async with RestClient(url, limits=limits).opened() as rest:
+        await rest.get("products", "/products", {})
+        with pytest.raises(UnknownOutcomeError) as lost:
+            await rest.write("purchase", (method, "/purchase", {}), "k")
+    assert (lost.value.reason.code, len(heard)) == ("shop_unreachable", 1)
 
 
 async def test_a_page_in_place_of_json_is_no_shop() -> None:
@@ -132,6 +171,23 @@ async def test_a_proxy_of_the_environment_is_not_used(monkeypatch: pytest.Monkey
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{free_port()}")
     async with answering(EMPTY_LIST) as url, RestClient(url, limits=ONCE).opened() as rest:
         assert (await rest.get("products", "/products", {})).data == []
+
+
+async def test_who_debugs_reads_what_each_attempt_asked_and_got_and_of_no_customer(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    answers: list[httpx.Response | Exception] = [httpx.ReadError("cut"), httpx.Response(200, json=[])]
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        if isinstance(given := answers.pop(0), Exception):
+            raise given
+        return given
+
+    caplog.set_level("DEBUG", "mcp_server")
+    async with RestClient("http://shop/api", transport=httpx.MockTransport(answer)).opened() as rest:
+        await rest.get("orders", "/orders", {"customerName": "Zoe"})
+    told = [record.getMessage() for record in caplog.records if record.name == "mcp_server.rest_client"]
+    assert told == ["GET /api/orders: shop_disconnected", "GET /api/orders: 200"]
 
 
 async def test_a_redirect_is_no_answer_and_is_not_followed() -> None:
