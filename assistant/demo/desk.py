@@ -275,11 +275,10 @@ class Desk:
         few, way = pieces(self.text.says("few")), self.text.first_of(("low", "most", "least"))
         if way == "low":
             limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
-            found = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
-            low = sorted(found or self._stocked(None), key=lambda one: self.left[one.id])
-            return (
-                self._several("low" if found else "none_low", low, limit=limit) if low else self.say("empty")
-            )
+            low = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
+            key, rows = "low" if low else "none_low", low or self._stocked(None)
+            rows = sorted(rows, key=lambda one: self.left[one.id])
+            return self._several(key, rows, limit=limit) if rows else self.say("empty")
         found = self._stocked(self._find(self.text))
         found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
         return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)

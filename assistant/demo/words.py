@@ -2,10 +2,8 @@
 
 import math
 import re
-import string
 import tomllib
 import unicodedata
-from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache, lru_cache, reduce
@@ -78,7 +76,7 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
 def number(text: str) -> float:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
     words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
-    digits = {one: float(one) if "." in one else int(one) for one in words if one[-1] in string.digits}
+    digits = {one: float(one) if "." in one else int(one) for one in words if one[-1].isdigit()}
     values = [(NUMBERS | digits).get(word, math.nan) for word in words]
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] / 10)  # 一千五 is 1500
@@ -171,21 +169,18 @@ class Sentence(str):
         return " ".join(word for word in kept if not re.fullmatch(r"[-0-9.]*[k百千万]?", word))
 
 
-class Writing(string.Formatter):
-    """Writes the parts of a sentence, with texts from outside escaped."""
-
-    def format_field(self, value: Any, spec: str) -> str:
-        """Write a price (¥899), a sum (¥1798.00), or a text: on one line, without markdown."""
-        if value is None or (isinstance(value, float) and not math.isfinite(value)):
-            return "—"
-        if spec in ("price", "sum"):
-            return f"¥{value:.0f}" if spec == "price" and value == int(value) else f"¥{value:.2f}"
-        text = str(value)
-        if spec != "raw":
-            text = " ".join(text.encode("utf-8", "replace").decode().split())  # JSON can hold lone surrogates
-            text = text[: MAX_CELL - 1] + "…" if spec == "cell" and len(text) > MAX_CELL else text
-            text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
-        return f"\n\n{text}" if text and spec == "below" else text
+def _written(value: Any, spec: str | None) -> str:
+    """Write a price (¥899), a sum (¥1798.00), or a text from outside: on one line, without markdown."""
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
+        return "—"
+    if spec in ("price", "sum"):
+        return f"¥{value:.0f}" if spec == "price" and value == int(value) else f"¥{value:.2f}"
+    text = str(value)
+    if spec != "raw":
+        text = " ".join(text.encode("utf-8", "replace").decode().split())  # JSON can hold lone surrogates
+        text = text[: MAX_CELL - 1] + "…" if spec == "cell" and len(text) > MAX_CELL else text
+        text = re.sub(r"([\\`*_\[\]<>|~])", r"\\\1", text)
+    return f"\n\n{text}" if text and spec == "below" else text
 
 
 def sentence(tongue: Tongue, key: str, /, **parts: object) -> str:
@@ -193,4 +188,4 @@ def sentence(tongue: Tongue, key: str, /, **parts: object) -> str:
     known = DATA["say"][key]
     text = known if isinstance(known, str) else known[tongue == "en"]
     text = to_traditional().convert(text) if tongue == "tw" else text
-    return Writing().vformat(text, (), defaultdict(lambda: None, parts))
+    return re.sub(r"{(\w+)(?::(\w+))?}", lambda part: _written(parts.get(part[1]), part[2]), text)
