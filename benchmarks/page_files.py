@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from assistant.page.routes import PUBLIC
+from assistant.page.page_files import PUBLIC
 from benchmarks.measure import Contender, Show, in_turns, side_by_side
 from benchmarks.results import Result, against_each
 from benchmarks.services import Service, Stage

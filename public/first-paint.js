@@ -20,4 +20,5 @@ const spoken = navigator.languages.find(name => /^(zh|en)\b/i.test(name)) ?? "en
 const chinese = /^zh-(hant|(?!hans).*(tw|hk|mo))/i.test(spoken) ? "zh-TW" : "zh-CN";
 const chosen = ["zh-CN", "zh-TW", "en"].find(name => name === window.preferences.lang);
 root.lang = chosen ?? (/^zh/i.test(spoken) ? chinese : "en");
-import(`./${root.lang.replace("-CN", "")}.json`, {with: {type: "json"}}); // beside the modules, which want it
+// Beside the modules, which want it; from the page's address, since this script stands in the page itself.
+import(`./static/${root.lang.replace("-CN", "")}.json`, {with: {type: "json"}});

@@ -1,26 +1,17 @@
 """The routes of the page beyond the chat: its files, what it watches, prompts, connections, `/docs`."""
 
 import asyncio
-import base64
-import gzip
-import hashlib
 import mimetypes
-import os
 import re
-import stat
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Sequence
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, model_validator
-from starlette.datastructures import Headers
-from starlette.staticfiles import NotModifiedResponse, StaticFiles
 from starlette.types import Scope
 
 from assistant.chat import Chat, events
@@ -29,6 +20,7 @@ from assistant.chat.history import Message
 from assistant.llm.registry import Choice, Models
 from assistant.page import app_frames
 from assistant.page.event_stream import EVENTS, EventStream
+from assistant.page.page_files import PUBLIC, PageFiles, inline_source
 from assistant.page.sentences import explain
 from assistant.page.shares import Clients, Shares
 from assistant.page.state import Overview
@@ -39,7 +31,6 @@ from serving.access import Allowed, printable
 from serving.error_answers import ErrorAnswers, Problem
 from serving.errors import CodedError
 
-PUBLIC = Path(__file__).parents[2] / "public"
 LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 # The documents' scripts come from a CDN: each page may load its own package from there and nothing else.
@@ -49,22 +40,24 @@ DOCS_POLICY = (
     "img-src 'self' data:; connect-src 'self'; worker-src blob:; " + LOCKED
 )
 ICON = "static/icon.svg"  # addresses are relative, so that a path may stand in front of all of them
-# A fifth of what the page's script weighs compressed; the lines stay, so that the browser's numbers are true.
-# Comments behind code only without quotes: what seems to be one within a text is followed by one.
-COMMENT = re.compile(rb"(?m)^[ \t]*(//.*|/\*.*\*/|/\*\*|\* .*|\*/)$|[ \t]+// [^\"'`\n]*$|^[ \t]+")
-
-READS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
 
 
-def page_headers(image_hosts: frozenset[str], frames: str = "'none'") -> dict[str, str]:
+def page_headers(
+    image_hosts: frozenset[str],
+    frames: str = "'none'",
+    scripts: Sequence[str] = (),
+    styles: Sequence[str] = (),
+) -> dict[str, str]:
     """Return the page's headers: text of a model or a tool can neither run, fetch nor send anything.
 
     All of the page is served from here, but for pictures of these hosts, and `frames`, of MCP Apps.
+    `scripts` and `styles` are the sources of what stands in the document itself.
     """
     images = "".join(f" https://{host}" for host in sorted(image_hosts))
+    script, style = " ".join(["'self'", *scripts]), " ".join(["'self'", *styles])
     return {
         "Content-Security-Policy": (
-            f"default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; "
+            f"default-src 'none'; script-src {script}; style-src {style}; img-src 'self' data:{images}; "
             f"media-src data:; connect-src 'self'; manifest-src 'self'; "
             f"frame-src {frames}; {LOCKED}"
         ),
@@ -279,9 +272,9 @@ async def trust(name: str, request: TrustRequest, services: AppServices) -> None
 async def page(request: Request, services: AppServices) -> Response:
     """Serve the page."""
     static: PageFiles = request.app.state.static
-    response = await static.get_response("index.html", request.scope)
+    response, scripts, styles = static.document(request.scope)
     frames = app_frames.origin_for(request.headers.get("host", ""), services.apps_origin)
-    response.headers.update(page_headers(services.image_hosts, frames or "'none'"))
+    response.headers.update(page_headers(services.image_hosts, frames or "'none'", scripts, styles))
     services.clients.welcome(request, response)
     return response
 
@@ -302,59 +295,9 @@ async def redoc(request: Request) -> Response:
     return _with_policy(page, f"{CDN}/redoc@2/")
 
 
-@lru_cache(maxsize=192)  # of each file its newest states, and no more than all the page's files
-def _sent(content: bytes, *, bare: bool, packed: bool) -> tuple[bytes, str]:
-    """Return what is sent of a file's content, and the name that it has by its hash."""
-    sent = COMMENT.sub(b"", content) if bare else content
-    sent = gzip.compress(sent, mtime=0) if packed else sent
-    return sent, f'"{hashlib.sha256(sent).hexdigest()[:16]}"'
-
-
-class PageFiles(StaticFiles):
-    """`StaticFiles`, with the content read at once and named by its hash: replicas name a file alike.
-
-    Script and style are sent without comments and indentation, line by line, and what is text is packed
-    for who reads gzip.
-
-    Measured: 31 files take 17 ms of CPU; with `FileResponse`, which makes several hops to a thread for each,
-    27 ms.
-    """
-
-    async def get_response(self, path: str, scope: Scope) -> Response:
-        """Return the file, which is looked up at once: a hop to a thread takes longer than that."""
-        with suppress(OSError, ValueError):
-            full_path, found = self.lookup_path(path)
-            if found and stat.S_ISREG(found.st_mode) and scope["method"] in ("GET", "HEAD"):
-                return self.file_response(full_path, found, scope)
-        return await super().get_response(path, scope)  # says why not
-
-    def file_response(
-        self,
-        full_path: Any,
-        stat_result: os.stat_result,  # noqa: ARG002  Starlette's
-        scope: Scope,
-        status_code: int = 200,
-    ) -> Response:
-        """Return the file, or 304."""
-        kind = mimetypes.guess_type(full_path)[0]
-        asked = Headers(scope=scope)
-        content = Path(full_path).read_bytes()
-        headers = {"Vary": "Accept-Encoding"}
-        is_text = full_path.endswith((".js", ".css", ".json", ".svg"))
-        packed = is_text and bool(READS_GZIP.search(asked.get("accept-encoding", "")))
-        if packed:
-            headers["Content-Encoding"] = "gzip"
-        bare = full_path.endswith((".js", ".css"))
-        content, headers["ETag"] = _sent(content, bare=bare, packed=packed)
-        response = Response(content, status_code, headers, kind)
-        unchanged = self.is_not_modified(response.headers, asked)
-        return NotModifiedResponse(response.headers) if unchanged else response
-
-
 def _with_policy(page: HTMLResponse, package: str) -> HTMLResponse:
     scripts = re.findall(rb"<script>(.*?)</script>", bytes(page.body), re.DOTALL)
-    hashes = [base64.b64encode(hashlib.sha256(script).digest()).decode() for script in scripts]
-    inline = " ".join(f"'sha256-{each}'" for each in hashes)
+    inline = " ".join(map(inline_source, scripts))
     page.headers["Content-Security-Policy"] = DOCS_POLICY.format(package=package, inline=inline)
     return page
 

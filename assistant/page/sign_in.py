@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse
 
-from assistant.page.routes import FAILURE_RESPONSES, PUBLIC, AppServices, own_page_only
+from assistant.page.page_files import PUBLIC
+from assistant.page.routes import FAILURE_RESPONSES, AppServices, own_page_only
 from assistant.page.sentences import explain
 from assistant.toolbox.oauth import CLIENT_NAME
 from assistant.toolbox.sign_in import SignIn

@@ -4,7 +4,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 
-from assistant.page.routes import PUBLIC, PageFiles
+from assistant.page.page_files import PUBLIC, PageFiles
 from benchmarks.contenders.serving import argument, serve
 
 if __name__ == "__main__":

@@ -23,17 +23,17 @@ function languageFor(languages, lang) {
 }
 
 for (const [languages, lang, spoken, file] of [
-	[["zh-CN"], undefined, "zh-CN", "./zh.json"],
-	[["zh"], undefined, "zh-CN", "./zh.json"],
-	[["zh-Hans-HK"], undefined, "zh-CN", "./zh.json"],
-	[["zh-TW"], undefined, "zh-TW", "./zh-TW.json"],
-	[["zh-HK"], undefined, "zh-TW", "./zh-TW.json"],
-	[["zh-Hant"], undefined, "zh-TW", "./zh-TW.json"],
-	[["fr-FR", "zh-Hant-MO", "en"], undefined, "zh-TW", "./zh-TW.json"],
-	[["en-GB", "zh-CN"], undefined, "en", "./en.json"],
-	[["fr"], undefined, "en", "./en.json"],
-	[["zh-CN"], "zh-TW", "zh-TW", "./zh-TW.json"],
-	[["zh-CN"], "klingon", "zh-CN", "./zh.json"],
+	[["zh-CN"], undefined, "zh-CN", "./static/zh.json"],
+	[["zh"], undefined, "zh-CN", "./static/zh.json"],
+	[["zh-Hans-HK"], undefined, "zh-CN", "./static/zh.json"],
+	[["zh-TW"], undefined, "zh-TW", "./static/zh-TW.json"],
+	[["zh-HK"], undefined, "zh-TW", "./static/zh-TW.json"],
+	[["zh-Hant"], undefined, "zh-TW", "./static/zh-TW.json"],
+	[["fr-FR", "zh-Hant-MO", "en"], undefined, "zh-TW", "./static/zh-TW.json"],
+	[["en-GB", "zh-CN"], undefined, "en", "./static/en.json"],
+	[["fr"], undefined, "en", "./static/en.json"],
+	[["zh-CN"], "zh-TW", "zh-TW", "./static/zh-TW.json"],
+	[["zh-CN"], "klingon", "zh-CN", "./static/zh.json"],
 ]) {
 	test(`a browser of ${languages}, told ${lang}, shows ${spoken}`, () =>
 		assert.deepEqual(languageFor(languages, lang), [spoken, file]));

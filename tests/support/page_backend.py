@@ -14,15 +14,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from assistant.page.page_files import PageFiles
 from tests.support.asgi import in_a_thread
 from tests.support.processes import ROOT
 
 # Written out instead of imported, so that a mistake in web.py's policy fails a test.
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+POLICY = (
+    "default-src 'none'; script-src 'self' {scripts}; style-src 'self' {styles}; "
     "img-src 'self' data:; media-src data:; connect-src 'self'; manifest-src 'self'; "
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-}
+)
+FILES = PageFiles(directory=ROOT / "public")
 
 HELD_SECONDS = 60.0  # how long an answer waits at most for a test to set its event
 Step = tuple[str, dict[str, Any]] | threading.Event | bytes
@@ -310,7 +312,7 @@ class Backend:
     def app(self) -> Starlette:
         """Build the application: the page, and the routes that it uses."""
         routes = [
-            Route("/", file),
+            Route("/", document),
             Route("/api/watch", self.watch),
             Route("/api/get-prompt", self.get_prompt, methods=["POST"]),
             Route("/api/call-tool", self.call_tool, methods=["POST"]),
@@ -352,10 +354,18 @@ def _json(value: Any) -> str:
     return text
 
 
+async def document(request: Request) -> Response:
+    """Answer with the page, under a policy as strict as web.py's."""
+    response, scripts, styles = FILES.document(request.scope)
+    policy = POLICY.format(scripts=" ".join(scripts), styles=" ".join(styles))
+    response.headers["Content-Security-Policy"] = policy
+    return response
+
+
 async def file(request: Request) -> Response:
-    """Answer with a file of the page, without the hops to a thread of Starlette's own way."""
-    path = ROOT / "public" / request.path_params.get("name", "index.html")
-    return Response(path.read_bytes(), headers=HEADERS, media_type=mimetypes.guess_type(path)[0])
+    """Answer with a file of the page as it is written, without Starlette's hops to a thread."""
+    path = ROOT / "public" / request.path_params["name"]
+    return Response(path.read_bytes(), media_type=mimetypes.guess_type(path)[0])
 
 
 async def _events(steps: list[Step]) -> AsyncIterator[bytes]:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import httpx
 import pytest
 
-from assistant.page.routes import PUBLIC, PageFiles
+from assistant.page.page_files import PUBLIC, PageFiles
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from assistant.toolbox.limits import Limits
@@ -32,6 +32,7 @@ pytestmark = pytest.mark.anyio
 
 IMPORTED = re.compile(r'^import .*"\./([\w-]+\.js)"', re.MULTILINE)
 STYLES = re.compile(r'stylesheet" href="static/([\w.-]+)"')
+BLOCKING = re.compile(r'<script src="static/([\w.-]+)"')
 PRELOADED = re.compile(r'modulepreload" href="static/([\w.-]+)"')
 
 
@@ -44,8 +45,9 @@ async def test_status_names_model_and_servers(tmp_path: Path) -> None:
     assert server["protocolVersion"] == "2026-07-28"
 
 
-def imported_by(file: str) -> list[str]:
-    return IMPORTED.findall((PUBLIC / file).read_text())
+def source_of(inline: str) -> str:
+    """What a policy calls a script or style that stands in its document."""
+    return f"'sha256-{base64.b64encode(hashlib.sha256(inline.encode()).digest()).decode()}'"
 
 
 async def test_script_and_style_stay_small_compressed_as_sent(tmp_path: Path) -> None:
@@ -66,6 +68,27 @@ async def test_script_and_style_stay_small_compressed_as_sent(tmp_path: Path) ->
     assert {name: weights[name] for name in later if weights[name] > 5_000} == {}
     preloaded = set(PRELOADED.findall((PUBLIC / "index.html").read_text()))
     assert preloaded == at_once - {"app.js", "first-paint.js"}
+
+
+async def test_nothing_is_asked_for_before_the_page_can_be_painted(tmp_path: Path) -> None:
+    """Its style sheets and its script stand in it, and the policy lets in no others."""
+    written = (PUBLIC / "index.html").read_text()
+    async with client(tmp_path) as http:
+        answer = await http.get("/")
+        files = [
+            [(await http.get(f"/static/{name}")).text for name in found.findall(written)]
+            for found in (BLOCKING, STYLES)
+        ]
+        again = await http.get("/", headers={"If-None-Match": answer.headers["etag"]})
+    page = answer.text
+    assert not [*BLOCKING.findall(page), *STYLES.findall(page)]
+    inline = [re.findall(f"<{tag}>(.*?)</{tag}>", page, re.DOTALL) for tag in ("script", "style")]
+    assert inline == files
+    assert [len(each) for each in inline] == [1, 3]
+    policy = dict(part.split(" ", 1) for part in answer.headers["content-security-policy"].split("; "))
+    allowed = [" ".join(["'self'", *map(source_of, each)]) for each in inline]
+    assert [policy["script-src"], policy["style-src"]] == allowed
+    assert again.status_code == 304
 
 
 async def test_text_is_packed_for_who_reads_gzip(tmp_path: Path) -> None:
@@ -160,8 +183,7 @@ async def test_the_documents_may_load_their_package_and_nothing_else(tmp_path: P
     (package,) = [source for source in policy["script-src"].split() if source.startswith("https://")]
     assert all(url.startswith(package) for url in re.findall('https://[^"]+', page.text))
     for script in re.findall("<script>(.*?)</script>", page.text, re.DOTALL):
-        digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-        assert f"'sha256-{digest}'" in policy["script-src"]
+        assert source_of(script) in policy["script-src"]
     assert (policy["default-src"], policy["connect-src"]) == ("'none'", "'self'")
 
 
