@@ -374,8 +374,9 @@ initPreferences(() => {
 	panel.refresh(true);
 });
 const onStatus = () => {
+	const isShown = panel.refresh(); // asks, and goes on drawing while the shop answers
 	drawStatus();
-	panel.refresh().then(shown.resolve);
+	isShown.then(shown.resolve);
 };
 watchStatus(onStatus, server => panel.changed(server));
 panel.watch();

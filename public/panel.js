@@ -11,6 +11,8 @@ import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 /** @import {OwnerDesk} from "./owner-desk.js" */
 /** @typedef {(server: string, order: Order) => (() => void) | undefined} Lead what leads to where an order was bought */
 
+/** @typedef {Panel["wish"]} Wish what is to be seen */
+
 const POLL_MS = 1200; // a purchase made anywhere shows within 2 s, including the answer's own time
 const RETRY_MS = 200;
 const REST_MS = 400; // at least, between two of the works that nobody waits for
@@ -155,52 +157,69 @@ export class Panel {
 		$("shop").className = `tab-body ${this.#problem}`;
 	}
 
-	get #wish() {
+	get wish() {
 		return {stock: this.stock.wish, orders: this.orders.wish, groupBy: groupBy()};
 	}
 
-	/** Learn where the shop counts its days, once a connection. @param {string} server */
-	async #readClock(server) {
-		if (this.#hasClock) return;
+	/** Learn where the shop counts its days, once a connection, where that has not come with its server. @param {Server} server */
+	async #readClock({name, timezone}) {
+		if (timezone) setShopZone(timezone);
+		if (timezone || this.#hasClock) return;
 		this.#hasClock = true;
-		const reading = readResource(server, "shop://clock").then(text => JSON.parse(text).timezone);
-		shopDays(); // the first of its kind takes a while: now, while answers are on their way
+		const reading = readResource(name, "shop://clock").then(text => JSON.parse(text).timezone);
 		setShopZone(await reading.catch(() => undefined));
 	}
 
-	/** @param {Server} server */
-	async #load({name, status: state}) {
+	/** All is asked for before anything is awaited, so that answers come while the rest of the page is drawn. @param {Server} server */
+	async #load(server) {
+		const {name, status: state} = server;
 		if (state !== "ready") throw new Error(state);
-		await this.#hire(name);
-		this.stock.form.hidden = !takes("get_products", name, "query");
-		this.orders.form.hidden = !takes("get_orders", name, "since");
-		const wish = this.#wish;
+		const wish = this.wish;
 		const readSum = (/** @type {Params} */ args) => readRows(name, "get_orders", args);
 		const readSums = () =>
 			Promise.all([
 				readSum({groupBy: wish.groupBy}),
 				readSum({...wish.orders.filters, groupBy: "total"}).catch(() => NO_ROWS),
 			]);
-		const [stock, {rows}, firstSums] = await Promise.all([
-			readProducts(name, wish.stock.filters, wish.stock.max),
+		const products = readProducts(name, wish.stock.filters, wish.stock.max);
+		const reading = Promise.all([
+			products,
 			readPages(pagesOf(name, "get_orders", wish.orders.filters), wish.orders.max),
 			this.#seen ? null : readSums(),
-			this.#readClock(name),
+			this.#readClock(server),
+			this.#hire(name),
 		]);
+		this.stock.form.hidden = !takes("get_products", name, "query");
+		this.orders.form.hidden = !takes("get_orders", name, "since");
+		if (!this.#seen) products.then(found => this.#drawStock(found, wish)).catch(() => {}); // before the others come
+		shopDays(); // the first of its kind takes a while: now, while answers are on their way
+		const [stock, {rows}, firstSums] = await reading;
 		const orders = /** @type {Order[]} */ (rows);
 		const now = JSON.stringify([stock, orders, wish, shopDays()]);
 		const isNew = now !== this.#seen;
 		const [sales, [total]] = firstSums ?? (isNew ? await readSums() : [[], []]);
 		flattenProducts(stock.rows); // remembers the names, which the orders do not carry
 		await nameProducts(name, orders);
-		if (JSON.stringify(wish) !== JSON.stringify(this.#wish)) return; // for which there is another refresh
+		if (this.#isPast(wish)) return;
 		$("shop").ariaBusy = null;
 		if (!isNew) return;
 		this.#seen = now;
-		this.stock.draw(/** @type {StockRow[]} */ (stock.rows), stock.isWhole);
-		if (!Object.keys(wish.stock.filters).length) this.#show(/** @type {StockRow[]} */ (stock.rows));
+		this.#drawStock(stock, wish);
 		drawSales(sales);
 		this.orders.draw(orders, total);
+	}
+
+	/** Whether something else is to be seen by now, for which there is another refresh. @param {Wish} wish */
+	#isPast(wish) {
+		return JSON.stringify(wish) !== JSON.stringify(this.wish);
+	}
+
+	/** @param {{rows: Row[], isWhole: boolean}} found @param {Wish} wish */
+	#drawStock({rows, isWhole}, wish) {
+		if (this.#isPast(wish)) return;
+		const stock = /** @type {StockRow[]} */ (rows);
+		this.stock.draw(stock, isWhole);
+		if (!Object.keys(wish.stock.filters).length) this.#show(stock);
 	}
 
 	/** Tell of one that can be bought, as an example. @param {StockRow[]} rows */

@@ -23,6 +23,8 @@ type Server = {
 	watched?: string[];
 	/** The shop behind it does not answer. */
 	shopAway?: boolean;
+	/** Where that shop counts its days, once it has said so. */
+	timezone?: string | null;
 	/** What is odd about it, and what of its lists cannot be used. */
 	notes?: Note[];
 	skipped?: Note[];

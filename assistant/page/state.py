@@ -1,6 +1,7 @@
 """What the page is told of its back end: model, servers, tools and prompts, and every change of them."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict
@@ -33,7 +34,8 @@ class Overview:
         self._is_stopping = False
         self._watchers = 0
         self._tasks: list[asyncio.Task[None]] = []
-        self._away: set[str] = set()  # servers whose shop does not answer
+        # The zone of the shop behind a server of ours, "" where it did not say; None: it does not answer.
+        self._shops: dict[str, str | None] = {}
 
     def status(self) -> dict[str, Any]:
         """Return which model answers, which others can be chosen, and how each server is."""
@@ -41,13 +43,14 @@ class Overview:
         return {
             "model": {"name": model.name, "demo": model.demo},
             "models": [asdict(choice) for choice in self._models.choices()],
-            "servers": [
-                described(link) | {"shopAway": name in self._away}
-                for name, link in self._toolbox.links.items()
-            ],
+            "servers": [described(link) | self._shop(name) for name, link in self._toolbox.links.items()],
             "config": said(self._toolbox.fault) if self._toolbox.fault else None,
             "apps": self._apps,
         }
+
+    def _shop(self, server: str) -> dict[str, Any]:
+        zone = self._shops.get(server, "")
+        return {"shopAway": zone is None, "timezone": zone}
 
     def tools(self) -> dict[str, Any]:
         """Return the tools of every server, the tutorial's fields first, and the servers' prompts."""
@@ -86,7 +89,7 @@ class Overview:
                 now: list[Any] = [
                     *map(_compared, self._toolbox.links.values()),
                     self._models.choices(),
-                    set(self._away),
+                    self._shops,
                 ]
                 now.append(self._toolbox.fault)
                 is_new = now != seen
@@ -145,15 +148,13 @@ class Overview:
     async def _look_at_shops(self) -> None:
         """Ask the shop behind each server of ours for its clock: MCP may be well while the shop is not."""
         while True:
-            away = set()
-            for name, link in self._toolbox.links.items():
-                if link.status == "ready" and link.versions:
-                    try:
-                        await read_resource(link, "shop://clock")
-                    except CodedError:
-                        away.add(name)
-            if away != self._away:
-                self._away = away
+            shops = {
+                name: await _zone(link)
+                for name, link in [*self._toolbox.links.items()]
+                if link.status == "ready" and link.versions
+            }
+            if shops != self._shops:
+                self._shops = shops
                 self._toolbox.news.ring()
             await asyncio.sleep(SHOP_SECONDS)
 
@@ -166,6 +167,20 @@ class Overview:
                 if link.retry_in is not None:
                     link.reconnect()
             await (asyncio.sleep(RETRY_SECONDS) if refused else bell.wait())
+
+
+async def _zone(link: Link) -> str | None:
+    """Return where the shop behind a server of ours counts its days, "" if it does not say so.
+
+    None: it does not answer.
+    """
+    try:
+        contents = await read_resource(link, "shop://clock")
+    except CodedError:
+        return None
+    with suppress(ValueError, LookupError, TypeError):
+        return str(json.loads(contents[0]["text"])["timezone"])
+    return ""
 
 
 def _is_refused(link: Link) -> bool:
