@@ -26,8 +26,8 @@ const wholeJson = value => JSON.stringify(value).replace(/(?<!\\)((\\\\)*)\\ud[8
 /** @param {string} path @param {unknown} body null where there is none @param {AbortSignal} [signal] @param {string} [key] */
 export async function send(path, body, signal, key, method = body ? "POST" : "GET") {
 	const headers = {"content-type": "application/json", ...(key && {"idempotency-key": key})};
-	const sent = body ? new Blob([wholeJson(body)]) : null;
-	if (sent && sent.size > MAX_BODY) throw new Error(t("tooLong"));
+	const sent = body ? new TextEncoder().encode(wholeJson(body)) : null;
+	if (sent && sent.length > MAX_BODY) throw new Error(t("tooLong"));
 	const response = await fetch(path, {method, signal, ...(sent && {headers, body: sent})});
 	if (!response.ok) throw new Refusal(response.status, await response.text());
 	return response;

@@ -120,18 +120,20 @@ export function formatTime(text) {
 export const shopTime = text =>
 	Date.parse(text) ? new Date(text).toLocaleString("sv-SE", {...SECOND, timeZone: shopZone}) : text;
 
-/** What no browser knows is no zone. @param {string} [zone] */
+/** What no browser knows is no zone; to ask it takes a while, so not for the reader's own. @param {string} [zone] */
 export function setShopZone(zone) {
 	try {
-		new Date().toLocaleString("en", {timeZone: zone});
+		if (zone !== readersZone()) format(new Date(), {timeZone: zone});
 		shopZone = zone;
 	} catch {
 		shopZone = undefined;
 	}
 }
 
+const readersZone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** The zone that the shop's days belong to, and whether it is another than the reader's. */
 export function shopDays() {
-	const {timeZone} = Intl.DateTimeFormat().resolvedOptions();
-	return {zone: shopZone ?? timeZone, isElsewhere: (shopZone ?? timeZone) !== timeZone};
+	const own = readersZone();
+	return {zone: shopZone ?? own, isElsewhere: (shopZone ?? own) !== own};
 }
