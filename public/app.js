@@ -343,6 +343,14 @@ const actions = {
 /** @type {PromiseWithResolvers<void>} the shop, or why there is none */
 const shown = Promise.withResolvers();
 const drawSidebar = makeSidebar(conversations, actions, shown.promise);
+const panel = new Panel(leadTo, sell, offerOne);
+const onStatus = () => {
+	const isShown = panel.refresh(); // asks, and goes on drawing while the shop answers
+	drawStatus();
+	isShown.then(shown.resolve);
+};
+watchStatus(onStatus, server => panel.changed(server)); // before the page is drawn, while it is under way
+panel.watch();
 drawPage();
 for (const drawer of [$("side"), $("panel")]) {
 	const {role} = Object.assign(drawer, {tabIndex: -1}); // beside the conversation
@@ -368,18 +376,10 @@ toEnd.onclick = () => {
 $("health").onclick = showServers;
 $("model").onclick = $("connect").onclick = chooseModel;
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
-const panel = new Panel(leadTo, sell, offerOne);
 initPreferences(() => {
 	drawPage();
 	panel.refresh(true);
 });
-const onStatus = () => {
-	const isShown = panel.refresh(); // asks, and goes on drawing while the shop answers
-	drawStatus();
-	isShown.then(shown.resolve);
-};
-watchStatus(onStatus, server => panel.changed(server));
-panel.watch();
 const firstDraft = input.value;
 (lastOpen ? loadConversation() : shown.promise.then(loadConversation)).catch(() => {});
 await conversations.open();

@@ -182,16 +182,18 @@ export class Panel {
 				readSum({...wish.orders.filters, groupBy: "total"}).catch(() => NO_ROWS),
 			]);
 		const products = readProducts(name, wish.stock.filters, wish.stock.max);
+		const hired = this.#hire(name);
 		const reading = Promise.all([
 			products,
 			readPages(pagesOf(name, "get_orders", wish.orders.filters), wish.orders.max),
 			this.#seen ? null : readSums(),
 			this.#readClock(server),
-			this.#hire(name),
+			hired,
 		]);
 		this.stock.form.hidden = !takes("get_products", name, "query");
 		this.orders.form.hidden = !takes("get_orders", name, "since");
-		if (!this.#seen) products.then(found => this.#drawStock(found, wish)).catch(() => {}); // before the others come
+		const showSoon = () => products.then(found => this.#drawStock(found, wish)); // before the others come
+		if (!this.#seen) hired.then(showSoon).catch(() => {});
 		shopDays(); // the first of its kind takes a while: now, while answers are on their way
 		const [stock, {rows}, firstSums] = await reading;
 		const orders = /** @type {Order[]} */ (rows);

@@ -4,6 +4,7 @@ from playwright.sync_api import Route, expect
 
 from tests.support.page_backend import Backend
 from tests.support.page_browser import Open
+from tests.support.suite import Suite
 
 CONVERSATION = "**/static/conversation-view.js"
 
@@ -42,3 +43,14 @@ def test_a_question_is_not_lost_where_a_conversation_cannot_be_loaded(
     shown.page.unroute(CONVERSATION)
     shown.input.press("Enter")
     expect(shown.page.locator(".mine")).to_have_text("一")
+
+
+def test_what_the_back_end_knows_of_the_shop_is_not_asked_for_again(shop: Suite, open_page: Open) -> None:
+    shown = open_page(shop.url)
+    shown.wait_until("async () => (await (await fetch('api/status')).json()).servers[0].timezone")
+    asked: list[str] = []
+    shown.page.on("request", lambda request: asked.append(request.url))
+    shown.reload()
+    expect(shown.page.locator("#orders > li").first).to_be_attached()
+    called = [url.rpartition("/")[2] for url in asked if "/api/" in url]
+    assert called == ["watch", "call-tool", "call-tool", "call-tool", "call-tool"]

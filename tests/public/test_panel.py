@@ -214,6 +214,34 @@ def test_days_are_the_shops_and_times_the_readers(backend: Backend, shop: Shop, 
     expect(page.locator("#shop-zone")).to_have_text("")
 
 
+def test_the_zone_that_came_with_the_server_is_not_asked_for(
+    backend: Backend, shop: Shop, open_page: Open
+) -> None:
+    del backend.resources["shop://clock"]
+    backend.servers = [backend.servers[0] | {"timezone": "Asia/Shanghai"}]
+    shop.orders = [ORDERS[0] | {"orderDate": "2026-11-29T17:30:00+00:00"}]
+    page = open_page(backend.url, timezone_id="America/New_York").page
+    expect(page.locator("#orders .order")).to_contain_text("11月29日 12:30 (商店是11月30日)")
+
+
+def test_products_are_shown_before_the_orders_are_there(
+    backend: Backend, shop: Shop, open_page: Open
+) -> None:
+    goes_on, orders = threading.Event(), backend.run["get_orders"]
+
+    def late(args: Args) -> Any:
+        assert goes_on.wait(HELD_SECONDS)
+        return orders(args)
+
+    backend.run["get_orders"] = late
+    page = open_page(backend.url).page
+    expect(rows(page)).to_have_count(20)
+    expect(page.locator(".starters")).to_contain_text(PRODUCTS[1]["name"])
+    expect(page.locator("#orders .order")).to_have_count(0)
+    goes_on.set()
+    expect(page.locator("#orders .order").first).to_be_visible()
+
+
 def test_a_page_that_is_told_of_changes_does_not_ask_and_takes_nothing_away(
     backend: Backend, shop: Shop, open_page: Open
 ) -> None:
