@@ -47,6 +47,7 @@ from shop.errors import ArchiveError, CatalogError, KeepingError, StoreUnavailab
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import JsonRoute
 from shop.keeping import kept
+from shop.kept_lists import KeptLists, ListRoute
 from shop.sentences import BACKED_UP, RESTORED, SHARED, failure_sentence, rule_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Store
@@ -102,9 +103,10 @@ class Settings(ServiceSettings):
 
 log = logging.getLogger(__name__)
 
-router = APIRouter(
-    prefix="/api", route_class=JsonRoute, responses=problems.documented(401, 403, 421, 422, 503)
-)
+REFUSED = problems.documented(401, 403, 421, 422, 503)
+buying = APIRouter(prefix="/api", route_class=JsonRoute, responses=REFUSED)
+lists = APIRouter(prefix="/api", route_class=ListRoute, responses=REFUSED)
+router = APIRouter(prefix="/api", route_class=JsonRoute, responses=REFUSED)
 # Not by `JsonRoute`, which answers HEAD as GET: this GET does not end.
 changes = APIRouter(prefix="/api", responses=problems.documented(401, 403, 421))
 health = APIRouter(responses=problems.documented(503))
@@ -114,8 +116,7 @@ ORDERS = Counter("shop_orders_total", "Purchases, and those that were found by t
 QUEUE = Gauge("shop_store", "Writes that wait (SQLite), connections of the pool (PostgreSQL).", ("kind",))
 
 
-# First, since routes are tried one by one.
-@router.post(
+@buying.post(
     "/purchase",
     summary="下单",
     response_model=Order,
@@ -142,7 +143,7 @@ async def create_purchase(
     return once_answer(order, is_replayed)
 
 
-@router.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)
+@lists.get("/products", summary="商品列表", response_model=list[Product], responses=TOTAL_COUNT)
 async def list_products(request: Request, query: Annotated[ProductQuery, Query()]) -> Response:
     """Products by id; with `query` those that share words with it, the best match first."""
     return list_answer(await opened_store(request).products(query))
@@ -165,19 +166,19 @@ async def get_picture(request: Request, id_: desk.Id) -> Response:
     return picture_answer(request, *await opened_store(request).picture(id_))
 
 
-@router.get("/inventory", summary="库存列表", response_model=list[InventoryItem], responses=TOTAL_COUNT)
+@lists.get("/inventory", summary="库存列表", response_model=list[InventoryItem], responses=TOTAL_COUNT)
 async def list_inventory(request: Request, query: Annotated[InventoryQuery, Query()]) -> Response:
     """What is left of each product."""
     return list_answer(await opened_store(request).inventory(query))
 
 
-@router.get("/orders", summary="订单列表", response_model=list[Order], responses=TOTAL_COUNT)
+@lists.get("/orders", summary="订单列表", response_model=list[Order], responses=TOTAL_COUNT)
 async def list_orders(request: Request, query: Annotated[OrderQuery, Query()]) -> Response:
     """Orders, newest first; cancelled ones, too."""
     return list_answer(await opened_store(request).orders(query))
 
 
-@router.get("/orders/summary", summary="订单汇总", response_model=list[SalesSummary], responses=TOTAL_COUNT)
+@lists.get("/orders/summary", summary="订单汇总", response_model=list[SalesSummary], responses=TOTAL_COUNT)
 async def summarise_orders(request: Request, query: Annotated[SummaryQuery, Query()]) -> Response:
     """What was sold, by product, customer or day, or in all; cancelled orders do not count."""
     return list_answer(await opened_store(request).summary(query))
@@ -243,12 +244,15 @@ def create_app(settings: Settings, *, busy_seconds: float = BUSY_SECONDS) -> Fas
         except (CatalogError, StoreUnavailableError) as error:
             raise server.StartError(failure_sentence(error)) from error
         app.state.store, app.state.changes = store, Changes(store.fetch, store.pause)
+        app.state.lists = KeptLists(store.version)
         with QUEUE.told_by(store.waiting):
             yield
         await store.close()
 
-    # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one.
-    routes = [*router.routes, *desk.router.routes, *csv_routes.router.routes, *changes.routes, *health.routes]
+    # Not by `include_router`, which matches every request twice: 20 µs, a tenth of a short one. Routes are
+    # tried one by one, so those that are asked for most come first.
+    rooms = (buying, lists, router, desk.router, csv_routes.router, changes, health)
+    routes = [route for room in rooms for route in room.routes]
     app = FastAPI(
         title="Product API", version=VERSION, lifespan=lifespan, routes=routes, telemetry=FASTAPIS_OWN
     )

@@ -47,7 +47,12 @@ async def written(
 
 def list_answer(listing: Listing[Any]) -> Response:
     """Answer with part of a list, and say how long all of it is."""
-    return answer(listing.items, **{"X-Total-Count": str(listing.total)})
+    return listed(to_json(listing.items), str(listing.total))
+
+
+def listed(json: bytes, total: str) -> Response:
+    """Answer with a list's JSON."""
+    return Response(json, media_type="application/json", headers={"X-Total-Count": total})
 
 
 def answer_header(name: str, description: str, kind: str) -> dict[int | str, dict[str, Any]]:

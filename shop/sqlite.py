@@ -110,6 +110,15 @@ class SqliteStore(Store):
         """Return how many writes wait for the writer."""
         return {("writes",): self._jobs.qsize()}
 
+    def version(self) -> object:
+        """Return SQLite's own, with the connection that has told it: it counts the commits of all others."""
+        with suppress(StoreUnavailableError):
+            self._check_open()
+            return self._inline.run(
+                lambda connection: (connection, connection.execute("PRAGMA data_version").fetchone())
+            )
+        return None
+
     async def ping(self) -> None:
         """Return when the file can be read and written; another writer's lock is a good sign."""
         self._check_open()

@@ -54,6 +54,10 @@ class Store(ABC):
         """Return what there is of connections and of jobs that wait, by name."""
         return {}
 
+    def version(self) -> object:
+        """Return what is another one after each commit, of whatever process, or None: it is not known."""
+        return None
+
     async def pause(self, seconds: float) -> None:
         """Return after so long, or as soon as there is news of a commit."""
         await asyncio.sleep(seconds)
