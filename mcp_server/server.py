@@ -15,6 +15,7 @@ from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp.shared.exceptions import MCPError
+from mcp.types.version import MODERN_PROTOCOL_VERSIONS
 from pydantic import AnyUrl
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -39,7 +40,7 @@ from serving.metrics import OTHER, Histogram
 MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has about 10 KB, and parsing blocks the event loop
 MAX_HOSTS_LOGGED = 100  # refused hosts that are logged, each once; a client can make up any number
 RETRY_MILLISECONDS = 1000  # after which a client that was cut off reconnects
-# The page's icon in fewer strokes: since 2026-07-28 it goes along with every answer.
+# The page's icon in fewer strokes: since 2026-07-28 it goes along with every answer but a call's.
 ICON = "data:image/svg+xml," + quote(
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0,0,32,32'>"
     "<rect width='32' height='32' rx='9' fill='#0b7261'/>"
@@ -127,6 +128,10 @@ class ShopServer(MCPServer[ToolContext]):
         begun = perf_counter()
         result = await self._called(name, arguments, context)
         worded(result)
+        modern = context is not None and context.protocol_version in MODERN_PROTOCOL_VERSIONS
+        if modern and isinstance(result, types.CallToolResult):  # the SDK would copy all icons into it
+            me = {"name": self.name, "version": self.version}
+            result.meta = {types.SERVER_INFO_META_KEY: me, **(result.meta or {})}
         is_error = isinstance(result, types.CallToolResult) and result.is_error
         tool = name if name in self._strict else OTHER
         CALLS.observe(perf_counter() - begun, tool, "true" if is_error else "false")

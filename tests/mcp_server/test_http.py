@@ -14,7 +14,7 @@ from mcp.client import Client
 from mcp.client.sse import sse_client
 
 import main
-from serving import logs
+from serving import VERSION, logs
 from tests.mcp_server.stand_ins import (
     BOTH,
     HELLO,
@@ -28,6 +28,7 @@ from tests.mcp_server.stand_ins import (
     app_for,
     keyed,
     modern_call,
+    open_session,
     serving,
     talking,
     text_of,
@@ -240,6 +241,18 @@ async def test_the_log_at_info_holds_no_token_key_session_or_customer(
     assert len(api.asked) == 2
     for secret in ("t0ken-of-mcp", "t0ken-of-api", "key-1", "客户A", "%E5%AE%A2", session):
         assert secret not in caplog.text
+
+
+async def test_a_result_says_who_answers_without_the_icons(api: RestService) -> None:
+    headers = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "get_products"}
+    async with talking(app_for(api), Accept=BOTH) as http:
+        for call in (modern_call("get_products", {}), modern_call("get_products", {"limit": 0})):
+            result = (await http.post("/mcp", json=call, headers=headers)).json()["result"]
+            me = result["_meta"]["io.modelcontextprotocol/serverInfo"]
+            assert me == {"name": "Product MCP Server", "version": VERSION}
+        session = await open_session(http)
+        call = {"jsonrpc": "2.0", "id": 3, "method": "tools/call", "params": {"name": "get_products"}}
+        assert "serverInfo" not in (await http.post("/mcp", json=call, headers=session)).text
 
 
 @pytest.mark.parametrize("era", ["2026-07-28", "handshake"])
