@@ -64,7 +64,7 @@ def _is_encodable(text: str) -> bool:
 def parse(text: str) -> dict[str, Any]:
     """Return the arguments that a text holds; no text is an empty object. Raises ArgumentsError."""
     try:
-        args = json.loads(text or "{}", object_pairs_hook=_object)
+        args = _DECODER.decode(text or "{}")
     except (ValueError, RecursionError):
         args = None
     return _checked(args, text)
@@ -80,7 +80,7 @@ def read(text: str, schema: Mapping[str, Any]) -> tuple[str, bool]:
     listed = schema.get("properties")
     properties = listed if isinstance(listed, dict) else {}
     args = {name: _unwrapped(value, properties.get(name)) for name, value in args.items()}
-    if once and json.loads(once, parse_float=_kept) == args:
+    if once and _KEEPING.decode(once) == args:
         return once, False
     executed = json.dumps(_checked(args, text), ensure_ascii=False)
     return executed, executed != once
@@ -147,9 +147,9 @@ def value_at(text: str, at: int) -> tuple[Any, int]:
     Raises ValueError, RecursionError: there is none; ArgumentsError: it could mean two things.
     """
     with suppress(ValueError):
-        return _DECODER.raw_decode(text, at)
+        return _LENIENT.raw_decode(text, at)
     end = at + 4 if text.startswith("None", at) else closed_at(text, at)
-    return _DECODER.decode(_LOOSE.sub(_strict, text[at:end])), end
+    return _LENIENT.decode(_LOOSE.sub(_strict, text[at:end])), end
 
 
 def closed_at(text: str, at: int) -> int:
@@ -196,7 +196,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return made
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_object, strict=False)
+# Made once: `json.loads` makes one for each text, which takes longer than to read it.
+_DECODER = json.JSONDecoder(object_pairs_hook=_object)
+_LENIENT = json.JSONDecoder(object_pairs_hook=_object, strict=False)
+_KEEPING = json.JSONDecoder(parse_float=_kept)
 
 
 def canonical(text: str) -> str:

@@ -209,7 +209,8 @@ def _fit(history: Sequence[Message]) -> Sequence[Message]:
 
 def length_of(message: Message) -> int:
     """Return how many characters a message is."""
-    written = sum(len(call["function"]["arguments"]) for call in message.get("tool_calls") or ())
+    calls = message.get("tool_calls")
+    written = sum(len(call["function"]["arguments"]) for call in calls) if calls else 0
     content = message.get("content")
     if isinstance(content, str):  # as of almost every one
         return len(content) + written

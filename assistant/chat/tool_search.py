@@ -83,8 +83,8 @@ class Offer:
 
     def own(self, tools: Sequence[Tool], history: Sequence[Message]) -> Sequence[Tool]:
         """Return the two, if the model has them."""
-        calls = (call for message in history for call in message.get("tool_calls") or ())
-        has_searched = any(call["function"]["name"] == SEARCH_TOOLS for call in calls)
+        called = [call for message in history for call in message.get("tool_calls") or ()]
+        has_searched = any(call["function"]["name"] == SEARCH_TOOLS for call in called)
         return OWN if has_searched or self.is_over_budget(tools) else ()
 
     def is_over_budget(self, tools: Sequence[Tool]) -> bool:

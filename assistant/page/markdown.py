@@ -204,7 +204,7 @@ def _render_blocks(text: str, image_hosts: frozenset[str]) -> tuple[str, str, st
     begins = [token.map[0] for token in tokens if token.level == 0 and token.map]
     begin = max((line for line in begins if line < len(lines) - 1), default=0)
     finished, last = "\n".join(lines[:begin]), "\n".join(lines[begin:])
-    return last, to_html(finished, image_hosts), to_html(last, image_hosts, live=True)
+    return last, finished and to_html(finished, image_hosts), to_html(last, image_hosts, live=True)
 
 
 def _change(kept: str, html: str) -> dict[str, Any]:
