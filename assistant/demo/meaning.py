@@ -91,6 +91,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {table: text.rows(table) for table in ("uses", "facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
     known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
+    known["several"] = len({line.customer for line in lines}) > 1
     known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
     goal = _first("goals", text, frozenset(filter(known.get, known)))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text

@@ -92,67 +92,60 @@ class Orders(Desk):
 
     def _buy(self) -> str:
         """Order what the message names, or do to the order before it what the message says."""
-        act, draft = self.scene.act, list(self.before.draft)
+        act, asked, draft = self.scene.act, self.before.asked, list(self.before.draft)
         if act in DATA["kinds"]["told"]:
-            self.scene.asked = self.before.asked
+            self.scene.asked = asked
             return self._basket(act, draft)
+        if act == "keep":
+            return self._take(draft)
         given = self._resolved(self.scene.lines)
-        if act == "remove":
-            gone = {n for line in given for n in self._about(draft, line)}
-            if len(gone) < len(draft) or self.text.says("cancel") or any(line.product_id for line in given):
-                draft = [line for n, line in enumerate(draft) if n not in gone]
-            if not draft:
-                self.scene.draft = ()
-                return self.say("cancelled")
-        elif act == "again":
-            new = dict.fromkeys(Line(line.customer, line.quantity) for line in given)
-            draft += [one.changed(line) for line in new for one in draft or self.before.placed]
-        elif act in ("fill", "change"):
-            self._change(draft, given, self.before.asked if act == "fill" else "")
-        unchanged = [replace(line, words="") for line in draft] == [*self.before.draft]
-        stated = [(n, line.quantity) for line in given for n in self._about(draft, line)]
-        unclear = not stated or any(draft[n].quantity != quantity for n, quantity in stated)
-        if unchanged and unclear and act in ("change", "remove") and not self.before.asked:
-            return self._basket("which", draft)  # what was said of it was not understood
-        return self._take(draft if act else given)
+        order = self._changed(list(draft), given) if act else given
+        twice = act == "add" and len({(line.customer, line.product_id) for line in order}) < len(order)
+        said = {line.quantity for line in given} <= {line.quantity for line in draft}
+        if twice or (act and order == draft and not said and not asked):
+            return self._basket("which", draft)
+        self.scene.draft = tuple(order)
+        return self._take(order) if order else self.say("cancelled")
 
-    def _change(self, draft: list[Line], given: Sequence[Line], asked: str) -> None:
-        """Do to an order what lines say: each fills in what was asked for, changes another, or is added."""
-        known = [None, *(line.customer for line in draft)]
-        if given[1:] and all(line.bare and line.customer not in known for line in given):
-            draft[:], given = apart(draft, given, self.text), ()
-        lacking = [n for n, line in enumerate(draft) if asked and not getattr(line, asked)]
-        last = lacking[:1] or ([0] if len(draft) == 1 else [])
-        sign = self.text.first_of(("more", "fewer"))
+    def _changed(self, draft: list[Line], given: Sequence[Line]) -> list[Line]:
+        """Return the lines of an order after what a message says of them; if it is unclear of which, ask."""
+        act = self.scene.act
+        if act == "again":
+            new = dict.fromkeys(Line(line.customer, line.quantity) for line in given)
+            return draft + [one.changed(line) for line in new for one in draft or self.before.placed]
+        if act == "apart":
+            return apart(draft, given, self.text)
+        if act == "fewer":
+            return [replace(draft[0], quantity=max((draft[0].quantity or 0) - (given[0].quantity or 0), 0))]
+        added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
+        given = [line for line in given if act != "add" or line.bare]
+        about = list[list[int]]()
         for change in given:
-            about, share = self._about(draft, change), given[1:] and change.bare and change.quantity
-            if share and change.customer and not {None, change.customer} & {line.customer for line in draft}:
-                draft.append(draft[-1].changed(change))
-                continue
-            if self.text.says("add") and not (change.bare or asked):
-                new, goods = Line(draft[-1].customer).changed(change), change.product_id or change.quantity
-                known = [(draft[n].customer, draft[n].product_id) for n in about]
-                draft += [new] if goods and (new.customer, new.product_id) not in known else []
-                continue
-            if open_ones := [n for n in about if n in lacking]:
-                first = replace(draft[open_ones[0]], customer=None)
-                alike = [n for n in open_ones if replace(draft[n], customer=None) == first]
-                last = open_ones if asked == "customer" else alike
-            elif 0 < len(about) < len(draft) or change == Line(change.customer) or self.text.says("each"):
-                last = about
+            about.append(self._about(draft, change) or (about or [[]])[-1])
+        if act == "remove":
+            return [line for n, line in enumerate(draft) if not any(n in some for some in about)]
+        if not (all(about) or self.before.asked):
+            raise Decided(self._basket("which", draft))
+        for change, some in zip(given, about, strict=True):
             for n, line in enumerate(draft):
-                draft[n] = line.changed(change if n in last else Line(line.customer or change.customer))
-                if n in last and sign and change.bare and change.quantity:
-                    more = change.quantity if sign == "more" else -change.quantity
-                    draft[n] = replace(draft[n], quantity=max((line.quantity or 0) + more, 0))
+                draft[n] = line.changed(change if n in some else Line(line.customer or change.customer))
+        return draft + [Line(draft[-1].customer).changed(line) for line in added]
 
     def _about(self, draft: Sequence[Line], given: Line) -> list[int]:
-        """Return which lines have the product of one, and a customer that it or the message names."""
+        """Return which lines have the product or the customer that another one names; none if unclear."""
+        act, asked, says = self.scene.act, self.before.asked, self.text.says
         known = {line.customer for line in draft if line.customer}
         people = known & {given.customer} or {name for name in known if name in self.message}
         theirs = [n for n, line in enumerate(draft) if not people or line.customer in people]
         same = [n for n in theirs if given.product_id in (None, draft[n].product_id)]
-        return same or (theirs if people and len(theirs) == 1 else [])
+        if act == "remove":
+            return same if says("cancel") or given.product_id or len(same) < len(draft) else []
+        if lacking := [n for n in same or theirs if act == "fill" and not getattr(draft[n], asked)]:
+            first = replace(draft[lacking[0]], customer=None)
+            return [n for n in lacking if asked == "customer" or replace(draft[n], customer=None) == first]
+        about = same or (theirs if len(theirs) == 1 else [])
+        whole = len(draft) == 1 or given == Line(given.customer) or says("each")
+        return about if whole or len(about) < len(draft) else []
 
     def _resolved(self, lines: Sequence[Line], it: Sequence[Product] = ()) -> list[Line]:
         """Return lines with the product that each names for sure: by id, in words, as "it", the cheapest."""
@@ -173,7 +166,7 @@ class Orders(Desk):
         if line.pair and not found(DATA["in_pairs"], f"{line.words} {product.name}"):
             unclear = found(DATA["perhaps_pairs"], f"{product.name} {product.description}")
             quantity = None if unclear else (quantity or 0) * 2
-        return Line(line.customer, quantity, product.id, line.words)
+        return Line(line.customer, quantity, product.id)
 
     def _take(self, given: Sequence[Line]) -> str:
         """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
@@ -185,8 +178,8 @@ class Orders(Desk):
         lines = self._resolved(given, [] if of_each or self.text.says("ordinal") else focus)
         for line in lines:
             if line.product_id is not None:
-                is_one = line.quantity is None and not line.words and self.text.says("single")
-                ready.append(replace(line, words="", quantity=1 if is_one else line.quantity))
+                is_one = line.quantity is None and self.text.says("single")
+                ready.append(replace(line, quantity=1) if is_one else line)
                 continue
             near = self._search(line.words)[0] if line.words else self._ranked() or focus
             others = any(one.quantity or one.product_id for one in lines if one is not line)
