@@ -137,15 +137,14 @@ class Orders(Desk):
         known = {line.customer for line in draft if line.customer}
         people = known & {given.customer} or {name for name in known if name in self.message}
         theirs = [n for n, line in enumerate(draft) if not people or line.customer in people]
-        same = [n for n in theirs if given.product_id in (None, draft[n].product_id)]
-        if act == "remove":
-            return same if says("cancel") or given.product_id or len(same) < len(draft) else []
+        same = [n for n in theirs if given.bare or draft[n].product_id == given.product_id]
         if lacking := [n for n in same or theirs if act == "fill" and not getattr(draft[n], asked)]:
             first = replace(draft[lacking[0]], customer=None)
             return [n for n in lacking if asked == "customer" or replace(draft[n], customer=None) == first]
-        about = same or (theirs if len(theirs) == 1 else [])
-        whole = len(draft) == 1 or given == Line(given.customer) or says("each")
-        return about if whole or len(about) < len(draft) else []
+        about = same or (theirs if len(theirs) == 1 and act != "remove" else [])
+        sure = len(draft) == 1 or says("each") or given == Line(given.customer or "")
+        sure = given.product_id or says("cancel") if act == "remove" else sure
+        return about if sure or len(about) < len(draft) else []
 
     def _resolved(self, lines: Sequence[Line], it: Sequence[Product] = ()) -> list[Line]:
         """Return lines with the product that each names for sure: by id, in words, as "it", the cheapest."""
@@ -157,8 +156,8 @@ class Orders(Desk):
         near, sure = self._search(line.words) if line.words else (None, False)
         named = self._ranked(near) or (near if sure else None) or (it if line.bare else [])
         if len(named) != 1:
-            act = self.scene.act
-            if act == "fill" and self.before.asked != "product_id" and not named:
+            act, goods_asked = self.scene.act, self.before.asked == "product_id"
+            if not named and (self.scene.goal == "cancel" or (act == "fill" and not goods_asked)):
                 return replace(line, words="")  # 2 please
             is_name = act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words)
             return Line(line.words, line.quantity) if is_name and not named else line
@@ -170,27 +169,26 @@ class Orders(Desk):
 
     def _take(self, given: Sequence[Line]) -> str:
         """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
-        ready, focus = list[Line](), self._known(self.before.focus)
+        focus = self._known(self.before.focus)
         of_each = len(given) == 1 and given[0].bare and self.text.says("all_of_them")
         if of_each and len(focus) != 1:
             line = replace(given[0], quantity=given[0].quantity or 1)
             given = [replace(line, product_id=one.id) for one in focus or self._rows(Product)]
         lines = self._resolved(given, [] if of_each or self.text.says("ordinal") else focus)
-        for line in lines:
-            if line.product_id is not None:
-                is_one = line.quantity is None and self.text.says("single")
-                ready.append(replace(line, quantity=1) if is_one else line)
-                continue
+        one = 1 if self.text.says("single") else None
+        said = [line for line in lines if line.product_id or line.quantity is not None]
+        for line in (line for line in lines if line.product_id is None):
             near = self._search(line.words)[0] if line.words else self._ranked() or focus
-            others = any(one.quantity or one.product_id for one in lines if one is not line)
-            if near or line.quantity is not None or not others:
+            if near or line in said or not said:
                 self.scene.asked = "product_id"
                 self.scene.draft = tuple(replace(one, words="") if one is line else one for one in lines)
                 key = ("could_be" if near else "no_product") if line.words else "any_product"
-                said = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
-                return (said + self.say("ask_product")).strip()
-        self.scene.draft = tuple(ready)
-        return self._complete(ready)
+                told = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
+                return (told + self.say("ask_product")).strip()
+        self.scene.draft = tuple(
+            replace(line, quantity=one) if line.quantity is None else line for line in said
+        )
+        return self._complete(self.scene.draft)
 
     def _complete(self, lines: Sequence[Line]) -> str:
         """Order lines of known products, or ask for a quantity, a customer, or whether the price is right."""
@@ -203,9 +201,7 @@ class Orders(Desk):
                 return self._of("out_of_stock_purchase", one, available=left)
             if not line.quantity:
                 self.scene.asked = "quantity"
-                who = [
-                    str(other.customer) for other in lines if replace(other, customer=line.customer) == line
-                ]
+                who = [str(other.customer) for other in lines if other.product_id == line.product_id]
                 key = "ask_quantity" if line.quantity is None else "bad_quantity"
                 key = "ask_share" if len({other.customer for other in lines}) > 1 else key
                 return self._answer(key, [one], people=self.say("comma").join(who))
