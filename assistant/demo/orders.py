@@ -56,34 +56,28 @@ class Orders(Desk):
         return self._told("orders_some" if len(found) == wanted else "orders_all", found)
 
     def _sums(self, group: str, filters: dict[str, Any], only: Sequence[Product] = ()) -> str:
-        """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
+        """Tell the sum of all, or rank products by pieces and others by amount."""
         found = self._rows(SalesSummary, limit=MAX_LIMIT, groupBy=group, **filters)
         wanted = [str(one.id) for one in only] or [row.key for row in found]
-        found = [row for row in found if row.orders and row.key in wanted]
-        if not found:
+        if not (found := [row for row in found if row.orders and row.key in wanted]):
             return self.say("no_orders")
         like, who = self.like, filters["customerName"]
         if group == "total":
             who = self.say("who", name=who) if who else ""
             return self._of("mean" if like.says("average") else "sum", found[0], who=who)
-        pieces_sold, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
-        least, by = like.says("least"), like.first_of(("quantity", "amount"), "by_")
-        by = by or DATA["measures"][group]
-        for one in self._rows(Product) if group == "product" and least else ():
-            nothing = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
-            found += [nothing] if nothing.key not in wanted else []
-        key = "listed"
+        by, key = like.first_of(("quantity", "amount"), "by_") or DATA["measures"][group], "listed"
+        least = like.says("least")
         if group != "day" or least or like.first_of(("most", f"by_{by}")):
             found.sort(key=lambda row: (getattr(row, by) * (1 if least else -1), -row.amount, row.key))
             key = "listed" if like.place() else f"{'least' if least else 'most'}_{by}"
         shown = found[: pieces(like.says("top")) or len(found)]
         told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
-        return told + self.say("in_all", quantity=pieces_sold, amount=amount)
+        quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
+        return told + self.say("in_all", quantity=quantity, amount=amount)
 
     def _unknown(self) -> str:
-        lines, it = self._resolved(self.scene.lines), len(self.before.focus) == 1
-        clear = all(line.quantity and (line.product_id or (line.bare and it)) for line in lines)
-        if clear and not self.text.says("question"):
+        lines = self._resolved(self.scene.lines, self._known(self.before.focus))
+        if all(line.quantity and line.product_id for line in lines) and not self.text.says("question"):
             return self._take(lines)
         if self._find(self.text):
             return self._products()
