@@ -76,8 +76,9 @@ class Orders(Desk):
         return told + self.say("in_all", quantity=quantity, amount=amount)
 
     def _unknown(self) -> str:
-        lines = self._resolved(self.scene.lines, self._known(self.before.focus))
-        if all(line.quantity and line.product_id for line in lines) and not self.text.says("question"):
+        lines = self._resolved(self.scene.lines)
+        clear = all(line.quantity for line in self.scene.lines) and all(line.product_id for line in lines)
+        if clear and not self.text.says("question"):
             return self._take(lines)
         if self._find(self.text):
             return self._products()
@@ -90,13 +91,11 @@ class Orders(Desk):
         if act in DATA["kinds"]["told"]:
             self.scene.asked = asked
             return self._basket(act, draft)
-        if act == "keep":
-            return self._take(draft)
-        given = self._resolved(self.scene.lines)
-        order = self._changed(list(draft), given) if act else given
+        given = self._resolved(draft if act == "keep" else self.scene.lines)
+        order = self._changed(list(draft), given) if act not in ("", "keep") else given
         twice = act == "add" and len({(line.customer, line.product_id) for line in order}) < len(order)
         said = {line.quantity for line in given} <= {line.quantity for line in draft}
-        if twice or (act and order == draft and not said and not asked):
+        if twice or (act and order == draft and not (said or asked)):
             return self._basket("which", draft)
         self.scene.draft = tuple(order)
         return self._take(order) if order else self.say("cancelled")
@@ -140,49 +139,52 @@ class Orders(Desk):
         sure = given.product_id or says("cancel") if act == "remove" else sure
         return about if sure or len(about) < len(draft) else []
 
-    def _resolved(self, lines: Sequence[Line], it: Sequence[Product] = ()) -> list[Line]:
+    def _resolved(self, lines: Sequence[Line]) -> list[Line]:
         """Return lines with the product that each names for sure: by id, in words, as "it", the cheapest."""
-        open_ones = [line for line in lines if line.product_id is None]
-        self._ask("get_products", *(one for line in open_ones for one in queries(line.words)), anyway=True)
-        return [self._with_product(line, it) if line in open_ones else line for line in lines]
+        asked = [query for line in lines if line.product_id is None for query in queries(line.words)]
+        self._ask("get_products", *asked, anyway=True)
+        return [one for line in lines for one in self._with_product(line)]
 
-    def _with_product(self, line: Line, it: Sequence[Product]) -> Line:
+    def _with_product(self, line: Line) -> list[Line]:
+        """Return a line with its product, one for each product if that is said, or as it was if unclear."""
+        act, says, asked = self.scene.act, self.text.says, self.before.asked
+        is_new = act in ("", "keep")
+        each = is_new and line.bare and bool(says("all_of_them"))
+        if line.quantity is None and is_new and (each or says("single")):
+            line = replace(line, quantity=1)
+        if line.product_id is not None:
+            return [line]
         near, sure = self._search(line.words) if line.words else (None, False)
-        named = self._ranked(near) or (near if sure else None) or (it if line.bare else [])
-        if len(named) != 1:
-            act, goods_asked = self.scene.act, self.before.asked == "product_id"
-            if not named and (self.scene.goal == "cancel" or (act == "fill" and not goods_asked)):
-                return replace(line, words="")  # 2 please
+        it = self._known(self.before.focus) if is_new and line.bare and not says("ordinal") else []
+        named = self._ranked(near) or (near if sure else None) or it or (self._rows(Product) if each else [])
+        if (len(named) > 1) != each or not named:
+            if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
+                return [replace(line, words="")]  # 2 please
             is_name = act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words)
-            return Line(line.words, line.quantity) if is_name and not named else line
-        product, quantity = named[0], line.quantity
-        if line.pair and not found(DATA["in_pairs"], f"{line.words} {product.name}"):
-            unclear = found(DATA["perhaps_pairs"], f"{product.name} {product.description}")
+            return [Line(line.words, line.quantity) if is_name and not named else line]
+        quantity, about = line.quantity, f"{line.words} {named[0].name}"
+        if line.pair and not found(DATA["in_pairs"], about):
+            unclear = found(DATA["perhaps_pairs"], f"{about} {named[0].description}")
             quantity = None if unclear else (quantity or 0) * 2
-        return Line(line.customer, quantity, product.id)
+        return [Line(line.customer, quantity, one.id) for one in named]
 
-    def _take(self, given: Sequence[Line]) -> str:
+    def _take(self, lines: Sequence[Line]) -> str:
         """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
-        focus = self._known(self.before.focus)
-        of_each = len(given) == 1 and given[0].bare and self.text.says("all_of_them")
-        if of_each and len(focus) != 1:
-            line = replace(given[0], quantity=given[0].quantity or 1)
-            given = [replace(line, product_id=one.id) for one in focus or self._rows(Product)]
-        lines = self._resolved(given, [] if of_each or self.text.says("ordinal") else focus)
-        one = 1 if self.text.says("single") else None
         said = [line for line in lines if line.product_id or line.quantity is not None]
         for line in (line for line in lines if line.product_id is None):
-            near = self._search(line.words)[0] if line.words else self._ranked() or focus
+            near = (
+                self._search(line.words)[0]
+                if line.words
+                else self._ranked() or self._known(self.before.focus)
+            )
             if near or line in said or not said:
                 self.scene.asked = "product_id"
                 self.scene.draft = tuple(replace(one, words="") if one is line else one for one in lines)
                 key = ("could_be" if near else "no_product") if line.words else "any_product"
                 told = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
                 return (told + self.say("ask_product")).strip()
-        self.scene.draft = tuple(
-            replace(line, quantity=one) if line.quantity is None else line for line in said
-        )
-        return self._complete(self.scene.draft)
+        self.scene.draft = tuple(said)
+        return self._complete(said)
 
     def _complete(self, lines: Sequence[Line]) -> str:
         """Order lines of known products, or ask for a quantity, a customer, or whether the price is right."""
