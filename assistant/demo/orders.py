@@ -37,10 +37,10 @@ class Orders(Desk):
         filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
         filters["customerName"] = name.title() if name and name.islower() else name
         if way := like.first_of(("largest", "smallest")):
-            found = self._rows(Order, limit=MAX_LIMIT, **filters)
-            placed = [order for order in found if order.status == "placed"]
-            placed.sort(key=attrgetter("totalAmount"), reverse=way == "largest")
-            return self._told(way, placed[max(like.place() - 1, 0) :][:1], len(found))
+            found, nth = self._rows(Order, limit=MAX_LIMIT, **filters), max(like.place(), 1)
+            placed = (order for order in found if order.status == "placed")
+            ranked = sorted(placed, key=attrgetter("totalAmount"), reverse=way == "largest")
+            return self._told(way, ranked[nth - 1 : nth], len(found))
         group = like.first_of(DATA["measures"], "by_")
         rest = text if text.words() else like
         rest = rest.without(f"by_{group}").without("orders") if group else rest
@@ -110,30 +110,28 @@ class Orders(Desk):
             return apart(draft, given, self.text)
         if act == "fewer":
             return [replace(draft[0], quantity=max((draft[0].quantity or 0) - (given[0].quantity or 0), 0))]
-        added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
-        given = [line for line in given if act != "add" or line.bare]
-        about = list[list[int]]()
-        for change in given:
-            about.append(self._about(draft, change) or (about or [[]])[-1])
         if act == "remove":
-            return [line for n, line in enumerate(draft) if not any(n in some for some in about)]
-        if not (all(about) or self.before.asked):
-            raise Decided(self._basket("which", draft))
-        for change, some in zip(given, about, strict=True):
-            for n, line in enumerate(draft):
-                draft[n] = line.changed(change if n in some else Line(line.customer or change.customer))
+            gone = [line for one in given for line in self._about(draft, one)]
+            return [line for line in draft if line not in gone]
+        added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
+        about = list[Line]()
+        for change in given if act != "add" else [line for line in given if line.bare]:
+            about = self._about(draft, change) or about
+            if not (about or self.before.asked):
+                raise Decided(self._basket("which", draft))
+            draft = [line.changed(change) if line in about else line for line in draft]
         return draft + [Line(draft[-1].customer).changed(line) for line in added]
 
-    def _about(self, draft: Sequence[Line], given: Line) -> list[int]:
-        """Return which lines have the product or the customer that another one names; none if unclear."""
+    def _about(self, draft: Sequence[Line], given: Line) -> list[Line]:
+        """Return the lines that have the product or the customer that another one names; none if unclear."""
         act, asked, says = self.scene.act, self.before.asked, self.text.says
-        known = {line.customer for line in draft if line.customer}
+        known = {line.customer for line in self.before.draft if line.customer}
         people = known & {given.customer} or {name for name in known if name in self.message}
-        theirs = [n for n, line in enumerate(draft) if not people or line.customer in people]
-        same = [n for n in theirs if given.bare or draft[n].product_id == given.product_id]
-        if lacking := [n for n in same or theirs if act == "fill" and not getattr(draft[n], asked)]:
-            first = replace(draft[lacking[0]], customer=None)
-            return [n for n in lacking if asked == "customer" or replace(draft[n], customer=None) == first]
+        theirs = [line for line in draft if not people or line.customer in people]
+        same = [line for line in theirs if given.bare or line.product_id == given.product_id]
+        if lacking := [line for line in same or theirs if act == "fill" and not getattr(line, asked)]:
+            first = replace(lacking[0], customer=None)
+            return [line for line in lacking if asked == "customer" or replace(line, customer=None) == first]
         about = same or (theirs if len(theirs) == 1 and act != "remove" else [])
         sure = len(draft) == 1 or says("each") or given == Line(given.customer or "")
         sure = given.product_id or says("cancel") if act == "remove" else sure
