@@ -88,12 +88,12 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     who, counted, people = lines[0].customer, lines[0].quantity is not None, [line.customer for line in draft]
     known: dict[str, Any] = vars(scene) | {f"asked_{scene.asked}": True, f"was_{scene.goal}": True}
     known |= {"corrects": corrects, "one_waits": len(draft) == 1, "limited": text.budget() != (None, None)}
-    known |= {table: text.rows(table) for table in ("uses", "facts")}
+    known |= {"several": lines[-1].customer != who, "uses": text.rows("uses"), "facts": text.rows("facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
     known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
-    known["several"] = len({line.customer for line in lines}) > 1
     known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
-    goal = _first("goals", text, frozenset(filter(known.get, known)))
+    known |= {sign: True for sign in DATA["signs"] if text.says(sign)}
+    goal = _first("goals", frozenset(filter(known.get, known)))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
     if scene.asked == "customer" and goal == "unknown" and not (who or counted):
         named = DATA["customers"]
@@ -107,19 +107,17 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
         return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
     known |= {f"is_{goal}": True, "words": rest.words()}
-    act = _first("acts", text, frozenset(filter(known.get, known)))
+    act = _first("acts", frozenset(filter(known.get, known)))
     return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
 @lru_cache(MAX_KEPT)
-def _first(table: str, text: Sentence, known: frozenset[str]) -> str:
-    """Return the first name of a table of the data file all of whose signs hold; empty for none."""
-
-    def holds(sign: str) -> bool:
-        name = sign.removeprefix("-")
-        return (name in known or bool(name in DATA["signs"] and text.says(name))) == (name == sign)
-
-    return next((name for name, signs in DATA[table] if all(map(holds, signs.split()))), "")
+def _first(table: str, known: frozenset[str]) -> str:
+    """Return the first name of a table of the data file all of whose signs are known; empty for none."""
+    for name, signs in DATA[table]:
+        if all((sign.removeprefix("-") in known) == (sign[0] != "-") for sign in signs.split()):
+            return str(name)
+    return ""
 
 
 @lru_cache(MAX_KEPT)

@@ -65,11 +65,12 @@ class Orders(Desk):
         if group == "total":
             who = self.say("who", name=who) if who else ""
             return self._of("mean" if like.says("average") else "sum", found[0], who=who)
-        by, key = like.first_of(("quantity", "amount"), "by_") or DATA["measures"][group], "listed"
-        least = like.says("least")
-        if group != "day" or least or like.first_of(("most", f"by_{by}")):
-            found.sort(key=lambda row: (getattr(row, by) * (1 if least else -1), -row.amount, row.key))
-            key = "listed" if like.place() else f"{'least' if least else 'most'}_{by}"
+        by = like.first_of(("quantity", "amount"), "by_") or DATA["measures"][group]
+        way = like.first_of(("least", "most")) or ("" if group == "day" else "most")
+        if way:
+            sign = 1 if way == "least" else -1
+            found.sort(key=lambda row: (sign * getattr(row, by), -row.amount, row.key))
+        key = f"{way}_{by}" if way and not like.place() else "listed"
         shown = found[: pieces(like.says("top")) or len(found)]
         told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
         quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
@@ -247,8 +248,7 @@ class Orders(Desk):
         if not any(orders) or "cancel_order" not in self.tools:
             return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
         calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
-        keys = [f"{call.outcome or 'done'}_change" for call in calls]
-        told = (self.say(key, **call.arguments, **call.params) for key, call in zip(keys, calls, strict=True))
+        told = [self.say(f"{one.outcome or 'done'}_change", **one.arguments, **one.params) for one in calls]
         return "\n\n".join(told)
 
     def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
