@@ -10,7 +10,7 @@ from typing import Any
 from assistant.demo.desk import MAX_ROWS, Decided, Desk, PastCall, queries, valid
 from assistant.demo.meaning import Line, apart
 from assistant.demo.words import DATA, found, pattern, pieces
-from models import MAX_LIMIT, Order, Product, SalesSummary
+from models import MAX_LIMIT, MAX_QUANTITY, Order, Product, SalesSummary
 
 
 class Orders(Desk):
@@ -78,8 +78,8 @@ class Orders(Desk):
 
     def _unknown(self) -> str:
         lines = self._resolved(self.scene.lines)
-        clear = all(line.quantity for line in self.scene.lines) and all(line.product_id for line in lines)
-        if clear and not self.text.says("question"):
+        counted = all(line.quantity for line in self.scene.lines) and not self.text.says("question")
+        if counted and all(line.product_id for line in lines):
             return self._take(lines)
         if self._find(self.text):
             return self._products()
@@ -170,12 +170,9 @@ class Orders(Desk):
     def _take(self, lines: Sequence[Line]) -> str:
         """Order lines, or ask which product one is of; a line that says nothing beside others is a remark."""
         said = [line for line in lines if line.product_id or line.quantity is not None]
+        listed = self._ranked() or self._known(self.before.focus)
         for line in (line for line in lines if line.product_id is None):
-            near = (
-                self._search(line.words)[0]
-                if line.words
-                else self._ranked() or self._known(self.before.focus)
-            )
+            near = self._search(line.words)[0] if line.words else listed
             if near or line in said or not said:
                 self.scene.asked = "product_id"
                 self.scene.draft = tuple(replace(one, words="") if one is line else one for one in lines)
@@ -191,9 +188,8 @@ class Orders(Desk):
         self.scene.focus = tuple(one.id for one in goods)
         bought = any(call.kind == "create_purchase" for call in self.calls)
         for line, one in zip(lines, goods, strict=True):
-            left = self.left.get(one.id)
-            if left is not None and left < (line.quantity or 1) and not bought:
-                return self._of("out_of_stock_purchase", one, available=left)
+            if self.left.get(one.id, MAX_QUANTITY) < (line.quantity or 1) and not bought:
+                return self._of("out_of_stock_purchase", one, available=self.left[one.id])
             if not line.quantity:
                 self.scene.asked = "quantity"
                 who = [str(other.customer) for other in lines if other.product_id == line.product_id]
