@@ -101,7 +101,7 @@ class Orders(Desk):
         self.scene.draft = tuple(order)
         return self._take(order) if order else self.say("cancelled")
 
-    def _changed(self, draft: list[Line], given: Sequence[Line]) -> list[Line]:
+    def _changed(self, draft: list[Line], given: list[Line]) -> list[Line]:
         """Return the lines of an order after what a message says of them; if it is unclear of which, ask."""
         act = self.scene.act
         if act == "again":
@@ -135,8 +135,8 @@ class Orders(Desk):
             return [line for line in lacking if asked == "customer" or replace(line, customer=None) == first]
         about = same or (theirs if len(theirs) == 1 and act != "remove" else [])
         sure = len(draft) == 1 or says("each") or given == Line(given.customer or "")
-        sure = given.product_id or says("cancel") if act == "remove" else sure
-        return about if sure or len(about) < len(draft) else []
+        all_gone = given.product_id or says("cancel")
+        return about if (all_gone if act == "remove" else sure) or len(about) < len(draft) else []
 
     def _resolved(self, lines: Sequence[Line]) -> list[Line]:
         """Return lines with the product that each names for sure: by id, in words, as "it", the cheapest."""
