@@ -95,8 +95,8 @@ class Orders(Desk):
         given = self._resolved(draft if act == "keep" else self.scene.lines)
         order = self._changed(list(draft), given) if act not in ("", "keep") else given
         twice = act == "add" and len({(line.customer, line.product_id) for line in order}) < len(order)
-        said = {line.quantity for line in given} <= {line.quantity for line in draft}
-        if twice or (act and order == draft and not (said or asked)):
+        said = act == "keep" or {line.quantity for line in given} <= {line.quantity for line in draft}
+        if act and not asked and (twice or (order == draft and (act == "remove" or not said))):
             return self._basket("which", draft)
         self.scene.draft = tuple(order)
         return self._take(order) if order else self.say("cancelled")
@@ -112,8 +112,8 @@ class Orders(Desk):
         if act == "fewer":
             return [replace(draft[0], quantity=max((draft[0].quantity or 0) - (given[0].quantity or 0), 0))]
         if act == "remove":
-            gone = [line for one in given for line in self._about(draft, one)]
-            return [line for line in draft if line not in gone]
+            gone = [self._about(draft, one) for one in given]
+            return [line for line in draft if not all(gone) or not any(line in some for some in gone)]
         added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
         about = list[Line]()
         for change in given if act != "add" else [line for line in given if line.bare]:
@@ -148,22 +148,23 @@ class Orders(Desk):
         """Return a line with its product, one for each product if that is said, or as it was if unclear."""
         act, says, asked = self.scene.act, self.text.says, self.before.asked
         is_new = act in ("", "keep")
-        each = is_new and line.bare and bool(says("all_of_them"))
-        if line.quantity is None and is_new and (each or says("single")):
-            line = replace(line, quantity=1)
+        each = line.bare and bool(says("all_of_them"))
+        one = 1 if is_new and (each or says("single")) else None
+        quantity = one if line.quantity is None else line.quantity
         if line.product_id is not None:
-            return [line]
+            return [replace(line, quantity=quantity)]
         near, sure = self._search(line.words) if line.words else (None, False)
-        it = self._known(self.before.focus) if is_new and line.bare and not says("ordinal") else []
-        named = self._ranked(near) or (near if sure else None) or it or (self._rows(Product) if each else [])
+        points = line.bare and not says("ordinal") and (is_new or (asked == "product_id" and not each))
+        it = self._known(self.before.focus if points else ())
+        everything = self._rows(Product) if each and is_new and says("buy") and not it else []
+        named = self._ranked(near) or (near if sure else None) or it or everything
         if (len(named) > 1) != each or not named:
             if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
                 return [replace(line, words="")]  # 2 please
             is_name = act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words)
             return [Line(line.words, line.quantity) if is_name and not named else line]
-        quantity, about = line.quantity, f"{line.words} {named[0].name}"
-        if line.pair and not found(DATA["in_pairs"], about):
-            unclear = found(DATA["perhaps_pairs"], f"{about} {named[0].description}")
+        if line.pair and not found(DATA["in_pairs"], f"{line.words} {named[0].name}"):
+            unclear = found(DATA["perhaps_pairs"], f"{named[0].name} {named[0].description}")
             quantity = None if unclear else (quantity or 0) * 2
         return [Line(line.customer, quantity, one.id) for one in named]
 
@@ -192,7 +193,7 @@ class Orders(Desk):
                 return self._of("out_of_stock_purchase", one, available=self.left[one.id])
             if not line.quantity:
                 self.scene.asked = "quantity"
-                who = [str(other.customer) for other in lines if other.product_id == line.product_id]
+                who = dict.fromkeys(str(one.customer) for one in lines if one.product_id == line.product_id)
                 key = "ask_quantity" if line.quantity is None else "bad_quantity"
                 key = "ask_share" if len({other.customer for other in lines}) > 1 else key
                 return self._answer(key, [one], people=self.say("comma").join(who))
