@@ -16,13 +16,13 @@ from benchmarks.measure import MILLISECOND, Show
 from benchmarks.results import Figure, Result
 from benchmarks.services import ROOT, START_SECONDS, Service, Stage, free_port
 from benchmarks.wire import Connection
+from tests.support.page_browser import FLAGS
 
 ROUNDS = 15
 RESTARTS = 4
 PAINT_MARK_MS, READY_MARK_MS, WEIGHT_MARK_KB = 150.0, 300.0, 45.0
 LOOK_SECONDS = 0.005
 SETTLE_SECONDS = 0.5  # the browser has opened its window: that is not the page's
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 PAINT, READY = "first paint", "ready"
 FIRST, ALL = "script and style of the first load, as sent", "all script and style until ready"
 
