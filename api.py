@@ -1,5 +1,7 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
+from serving.importing import all_imported
+
 import argparse
 import asyncio
 import hashlib
@@ -51,6 +53,8 @@ from shop.kept_lists import KeptLists, ListRoute
 from shop.sentences import BACKED_UP, RESTORED, SHARED, failure_sentence, rule_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.store import Store
+
+all_imported()
 
 T = TypeVar("T")
 

@@ -1,5 +1,7 @@
 """The MCP server: the shop's four tools over Streamable HTTP, SSE and stdio."""
 
+from serving.importing import all_imported
+
 import json
 import signal
 import sys
@@ -30,6 +32,8 @@ from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from serving.server import run as serve
 from serving.settings import Hosts, IssuerUrl, Origins, PublicUrl, Rate, ServiceSettings, Token, load
+
+all_imported()
 
 OWNERS_TOOLS = (
     "本服务是店主的：到货和更正库存用 restock，新增和修改商品用 change_product，取消订单用 cancel_order。"

@@ -1,5 +1,7 @@
 """The browser chat: a model answers by calling the tools of every MCP server in `mcp.json`."""
 
+from serving.importing import all_imported
+
 import asyncio
 import re
 import secrets
@@ -44,19 +46,19 @@ from assistant.toolbox.config_edit import ConfigFile
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.server import ConfigError
 from assistant.toolbox.sign_in import SignIns
-from serving import gate, secret_file
+from serving import gate, secret_file, server
 from serving.access import Password
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.error_answers import Problem
 from serving.http_protocol import Bounds
 from serving.kept import Kept
 from serving.logs import printable_lines
-from serving.server import Ending, Service, StartError
-from serving.server import run as serve
 from serving.settings import Hosts, ImageHosts, Key, Origin, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
 from serving.state_folder import state_folder
 from serving.telemetry import FASTAPIS_OWN
+
+all_imported()
 
 MAX_BODY = 16 * 1024 * 1024  # bytes of a request, which holds a whole conversation
 
@@ -125,12 +127,9 @@ TOO_BUSY: dict[int | str, dict[str, Any]] = {
     429: {"model": Problem, "description": "Too many questions of this client wait"}
 }
 
-
 IdempotencyKey = Annotated[
     str | None,
-    Header(
-        alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$", description="this call, however often it is sent"
-    ),
+    Header(alias="Idempotency-Key", pattern=r"^[!-~]{1,200}$", description="this call, however often sent"),
 ]
 
 
@@ -330,7 +329,7 @@ def _toolbox(settings: Settings, limits: Limits | None = None) -> Toolbox:
     try:
         found = _config(settings).servers()
     except ConfigError as error:
-        raise StartError(CONFIG_FAILED.format(pointed(error))) from error
+        raise server.StartError(CONFIG_FAILED.format(pointed(error))) from error
     folder = _state(settings)
     trust = Trust(folder / "commands", everything=settings.web_trust_commands)
     return Toolbox(found, limits, trust, WATCHED, SignIns(folder, settings.web_public_url))
@@ -341,7 +340,7 @@ def _models(settings: Settings, stand_in: Model | None = None) -> Models:
 
 
 def _demo_model() -> Model:
-    from assistant.demo.model import DemoModel  # noqa: PLC0415  costs 0.15 s, only where it is used
+    from assistant.demo.model import DemoModel  # noqa: PLC0415  0.15 s, with the first question
 
     return DemoModel()
 
@@ -355,7 +354,7 @@ def run() -> None:
     if settings.web_check:
         try:
             sys.exit(asyncio.run(_check(settings)))
-        except StartError as error:
+        except server.StartError as error:
             sys.exit(printable_lines(str(error)))
     app = create_app(settings)
 
@@ -367,8 +366,8 @@ def run() -> None:
         terminal.listen(app.state.services.toolbox)
         return await overview.greeting(address_shown(settings.web_host, settings.web_port))
 
-    serve(
-        Service(
+    server.run(
+        server.Service(
             app,
             host=settings.web_host,
             port=settings.web_port,
@@ -376,7 +375,9 @@ def run() -> None:
             shared=SHARED[bool(settings.web_secret)] + APART,
             greeting=greet,
             bounds=Bounds(max_body=MAX_BODY),
-            ending=Ending(settings.drain_seconds, settings.stop_timeout, bool, finish, routes.restarting),
+            ending=server.Ending(
+                settings.drain_seconds, settings.stop_timeout, bool, finish, routes.restarting
+            ),
         )
     )
 

@@ -19,6 +19,7 @@ from serving.redaction import remember
 log = logging.getLogger(__name__)
 
 SETTINGS = "settings"  # the provider of the model that the settings name
+STAND_IN = "demo"  # the name of the model that answers while there is no other
 LOOK_SECONDS = 1.0  # between two looks for what another process has changed
 HINT = 4  # characters of a key that are shown again ...
 LEAST = 12  # ... of one that is no shorter
@@ -70,7 +71,8 @@ class Models:
     """The models that can answer; the first is used where none is chosen.
 
     What is kept of providers is shared by all processes with the same file. `settings_model` comes first;
-    `stand_in` makes the model that answers while there is no other; `pattern` is how those of providers are.
+    `stand_in` makes the model that answers while there is no other, with the first question;
+    `pattern` is how those of providers are.
     """
 
     def __init__(
@@ -136,6 +138,12 @@ class Models:
         """The provider of the usual model, where it was added in the page."""
         choices = self.choices()
         return choices[0].provider if choices and choices[0].provider != SETTINGS else ""
+
+    @property
+    def configured(self) -> Model | None:
+        """The model that answers where none is chosen, without making the stand-in for that."""
+        choice = next(iter(self.choices()), None)
+        return self._entry(choice).model if choice else None
 
     @property
     def usual(self) -> Model:

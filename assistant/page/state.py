@@ -9,7 +9,7 @@ from typing import Any
 
 from assistant.chat.interfaces import Tool
 from assistant.chat.tool_search import MAX_SHARE, MAX_TOOL_TOKENS, MIN_TOOL_TOKENS
-from assistant.llm.registry import Models
+from assistant.llm.registry import STAND_IN, Models
 from assistant.page.sentences import GREETING, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
@@ -39,9 +39,9 @@ class Overview:
 
     def status(self) -> dict[str, Any]:
         """Return which model answers, which others can be chosen, and how each server is."""
-        model = self._models.usual
+        model = self._models.configured
         return {
-            "model": {"name": model.name, "demo": model.demo},
+            "model": {"name": model.name if model else STAND_IN, "demo": model is None or model.demo},
             "models": [asdict(choice) for choice in self._models.choices()],
             "servers": [described(link) | self._shop(name) for name, link in self._toolbox.links.items()],
             "config": said(self._toolbox.fault) if self._toolbox.fault else None,
@@ -54,13 +54,14 @@ class Overview:
 
     def tools(self) -> dict[str, Any]:
         """Return the tools of every server, the tutorial's fields first, and the servers' prompts."""
+        model = self._models.configured
         return {
             "tools": [_listed(tool) for tool in self._toolbox.tools()],
             "appTools": [_listed(tool) for tool in self._toolbox.app_tools()],
             "prompts": self._toolbox.prompts(),
             # What they may take, also of a window, before they are searched; what each counts for at least.
             "toolTokens": None
-            if self._models.usual.demo
+            if model is None or model.demo
             else {"max": MAX_TOOL_TOKENS, "share": MAX_SHARE, "each": MIN_TOOL_TOKENS},
         }
 

@@ -15,6 +15,7 @@ import anyio
 import httpx
 import pytest
 
+from assistant.demo.model import DemoModel
 from tests.support.asgi import serve
 from tests.support.chat_service import stream
 from tests.support.model_service import KEY, FakeProvider, answer, back_end, keep
@@ -50,6 +51,25 @@ async def test_a_provider_is_kept_and_answers_without_a_restart(tmp_path: Path) 
         assert await answer(http) == "I am m1"
         assert (await http.delete("/api/models/deepseek")).status_code == 204
         assert await status(http) == ("demo", [])
+
+
+async def test_the_demo_model_is_loaded_with_the_first_question(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: list[DemoModel] = []
+
+    def load() -> DemoModel:
+        loaded.append(DemoModel())
+        return loaded[0]
+
+    monkeypatch.setattr("web._demo_model", load)
+    async with back_end(tmp_path) as http:
+        assert (await http.get("/api/status")).json()["model"] == {"name": DemoModel.name, "demo": True}
+        assert (await http.get("/api/tools")).json()["toolTokens"] is None
+        assert not loaded
+        for _ in range(2):
+            assert (await http.post("/api/chat", json={"message": "hello"})).json()["response"]
+        assert len(loaded) == 1
 
 
 async def test_a_key_is_never_shown_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
