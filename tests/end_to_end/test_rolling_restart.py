@@ -23,7 +23,8 @@ async def test_a_rolling_restart_fails_no_purchase_and_no_new_request(
     suite.start(*behind, CATALOG="catalogue.json")
     api = f"http://127.0.0.1:{suite.api}/api"
     settings = {"API_URL": api, "MCP_CONFIRM": "never", "CATALOG": "catalogue.json"}
-    async with replicated(suite, name, DRAIN_SECONDS="1", **settings) as (replicas, balancer):
+    patient = {"DRAIN_SECONDS": "1", "STOP_TIMEOUT": "20"}  # the first turn takes a busy machine long
+    async with replicated(suite, name, **patient, **settings) as (replicas, balancer):
         bought: list[str] = []
         failed: list[str] = []
         is_over = asyncio.Event()
