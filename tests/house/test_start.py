@@ -1,9 +1,7 @@
 """What a service loads at its start: nothing that only some of them ever use."""
 
-import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -34,21 +32,3 @@ def test_imports_are_not_looked_through_for_garbage(service: str) -> None:
     code = f"import gc; {full}; import {service}; gc.callbacks.clear(); print(gc.isenabled())"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout == "True\n"
-
-
-@pytest.mark.parametrize("service", SERVICES)
-def test_no_certificates_are_read_by_imports(service: str, tmp_path: Path) -> None:
-    if sys.platform == "win32":
-        pytest.skip("it has no named pipes")
-    unread = tmp_path / "certificates.pem"
-    os.mkfifo(unread)  # to open it would wait for ever
-    code = f"import os, {service}; print(os.environ['SSL_CERT_FILE'])"
-    loaded = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"SSL_CERT_FILE": str(unread)},
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    assert loaded.stdout == f"{unread}\n"
