@@ -20,7 +20,8 @@ from starlette.types import Scope
 PUBLIC = Path(__file__).parents[2] / "public"
 
 # A fifth of what the page's script weighs compressed; the lines stay, so that the browser's numbers are true.
-# A line "* {" is a rule of style. Comments behind code only without quotes: what seems to be one within a text is followed by one.
+# A line "* {" is a rule of style. Comments behind code only without quotes: what seems to be one within a
+# text is followed by one.
 COMMENT = re.compile(rb"(?m)^[ \t]*(//.*|/\*.*\*/|/\*\*|\* (?!\{$).*|\*/)$|[ \t]+// [^\"'`\n]*$|^[ \t]+")
 
 READS_GZIP = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))")
