@@ -78,6 +78,11 @@ def squeezed(text: str) -> str:
     return re.sub(r"\s", "", fold(text)).lower()
 
 
+def as_written(name: str, message: str) -> str:
+    """Return a name in the characters that the message has, which may be traditional ones."""
+    return name.translate(str.maketrans(fold(message), clean(message)))
+
+
 def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text, draft = Sentence(fold(message)), scene.draft
@@ -91,6 +96,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {"several": lines[-1].customer != who, "uses": text.rows("uses"), "facts": text.rows("facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
     known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
+    known |= {"among_others": {who} < {*people}, "one_placed": len(scene.placed) == 1}
     known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
     known |= {sign: True for sign in DATA["signs"] if text.says(sign)}
     goal = _first("goals", frozenset(filter(known.get, known)))
@@ -101,8 +107,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
         is_name = pattern(named["name"]).fullmatch(name) and not pattern(named["nobody"]).fullmatch(name)
         lines = [Line(name if is_name else None)]
         known |= {"customer": lines[0].customer, "goods": False}
-    as_written = str.maketrans(text, clean(message))  # names stay in traditional characters
-    lines = [replace(line, customer=line.customer and line.customer.translate(as_written)) for line in lines]
+    lines = [replace(line, customer=line.customer and as_written(line.customer, message)) for line in lines]
     if goal in ("unknown", scene.goal) and text.says("follow") and scene.goal in DATA["kinds"]["followed"]:
         return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
@@ -201,6 +206,8 @@ def _line(part: Sentence, shared: int | None) -> Line:
     rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
     words, before = rest.words(), part[: count.start()].strip()
     model = words and found("[a-rt-z]$", before) and before.endswith(words[-3:]) and count[0].isdigit()
+    if named and found(r"<N>(?!\s*<Y>)", rest):
+        return Line(None, 0, None, words)  # two products without a comma
     if model or found(DATA["lines"]["shares"], rest):
         quantity = 0  # MateBook 14 may be its name; 3 watches: 2 for Tom
     return Line(None, quantity, product_id, words, bool(found("对|双|pair", count[0])))

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Any
 
 from assistant.demo.desk import MAX_ROWS, Decided, Desk, PastCall, queries, valid
-from assistant.demo.meaning import Line, apart
+from assistant.demo.meaning import Line, apart, as_written
 from assistant.demo.words import DATA, found, pattern, pieces
 from models import MAX_LIMIT, MAX_QUANTITY, Order, Product, SalesSummary
 
@@ -133,7 +133,7 @@ class Orders(Desk):
         if lacking := [line for line in same or theirs if act == "fill" and not getattr(line, asked)]:
             first = replace(lacking[0], customer=None)
             return [line for line in lacking if asked == "customer" or replace(line, customer=None) == first]
-        about = same or (theirs if len(theirs) == 1 and act != "remove" else [])
+        about = same or (theirs if len(theirs) == 1 and act not in ("remove", "restate") else [])
         sure = len(draft) == 1 or says("each") or given == Line(given.customer or "")
         all_gone = given.product_id or says("cancel")
         return about if (all_gone if act == "remove" else sure) or len(about) < len(draft) else []
@@ -161,8 +161,9 @@ class Orders(Desk):
         if (len(named) > 1) != each or not named:
             if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
                 return [replace(line, words="")]  # 2 please
-            is_name = act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words)
-            return [Line(line.words, line.quantity) if is_name and not named else line]
+            if not named and act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words):
+                return [Line(as_written(line.words, self.message), line.quantity)]
+            return [line]
         if line.pair and not found(DATA["in_pairs"], f"{line.words} {named[0].name}"):
             unclear = found(DATA["perhaps_pairs"], f"{named[0].name} {named[0].description}")
             quantity = None if unclear else (quantity or 0) * 2

@@ -209,6 +209,21 @@ CHANGES = [
     ("给小明买2个手表和1个耳机|不要手表了，要笔记本", ""),
     ("buy 2 watches and 3 headphones for Tom|remove the watches and the bananas", ""),
     ("给洪七两个手表|改给黄蓉，三个", "黄蓉 1x3"),
+    # a change that names one customer leaves the other's lines as they are, or it asks
+    ("给老韩两个耳机，给小韩一个充电宝|小韩的也换成耳机", "老韩 2x2 / 小韩 2x1"),
+    (
+        "One watch to Mr. Bloom, one laptop to Mrs. Bloom|Mrs. Bloom wants two laptops",
+        "Mr. Bloom 1x1 / Mrs. Bloom 4x2",
+    ),
+    ("One watch to Mr. Bloom, one laptop to Mrs. Bloom|Mrs. Bloom wants two headphones", ""),
+    # the same set is all of it, and of how many of each it asks
+    ("给阿山买一个耳机和两个手表|<ok>|给阿海也来一套一样的", "阿海 1x2 2x1"),
+    ("给阿山买一个耳机和两个手表|<ok>|给阿海也来两个", ""),
+    # measure words, also unknown ones
+    ("給趙叔兩盞手錶、一個耳機", "趙叔 1x2 2x1"),
+    ("給趙叔兩樘手錶", ""),
+    ("给宋阿姨来两缸手表三个无线蓝牙耳机Pro", ""),
+    ("买两个手表给李華|改成張偉", "張偉 1x2"),
     ("2 laptops for Maria|not 2 but 3", "Maria 4x3"),
     ("给小明买2个耳机|不是2个是3个", "小明 2x3"),
     ("给小明买十来个耳机", ""),
