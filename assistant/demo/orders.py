@@ -194,7 +194,7 @@ class Orders(Desk):
                 return self._of("out_of_stock_purchase", one, available=self.left[one.id])
             if not line.quantity:
                 self.scene.asked = "quantity"
-                who = dict.fromkeys(str(one.customer) for one in lines if one.product_id == line.product_id)
+                who = [str(one.customer) for one in lines if line.changed(Line(one.customer)) == one]
                 key = "ask_quantity" if line.quantity is None else "bad_quantity"
                 key = "ask_share" if len({other.customer for other in lines}) > 1 else key
                 return self._answer(key, [one], people=self.say("comma").join(who))
