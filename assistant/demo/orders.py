@@ -56,7 +56,7 @@ class Orders(Desk):
         return self._told("orders_some" if len(found) == wanted else "orders_all", found)
 
     def _sums(self, group: str, filters: dict[str, Any], only: Sequence[Product] = ()) -> str:
-        """Tell the sum of all, or rank products by pieces and others by amount."""
+        """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
         found = self._rows(SalesSummary, limit=MAX_LIMIT, groupBy=group, **filters)
         wanted = [str(one.id) for one in only] or [row.key for row in found]
         if not (found := [row for row in found if row.orders and row.key in wanted]):
@@ -67,6 +67,9 @@ class Orders(Desk):
             return self._of("mean" if like.says("average") else "sum", found[0], who=who)
         by = like.first_of(("quantity", "amount"), "by_") or DATA["measures"][group]
         way = like.first_of(("least", "most")) or ("" if group == "day" else "most")
+        for one in self._rows(Product) if group == "product" and way == "least" else ():
+            unsold = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
+            found += [unsold] if unsold.key not in wanted else []
         if way:
             sign = 1 if way == "least" else -1
             found.sort(key=lambda row: (sign * getattr(row, by), -row.amount, row.key))

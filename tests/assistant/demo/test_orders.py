@@ -26,6 +26,7 @@ def test_orders_by_product(question: str) -> None:
     text = shop.ask(question)
     assert shop.calls == [("get_orders", {"groupBy": "product", "limit": 500})]
     assert "| 便携式移动电源 | 2 | 4 | ¥1196.00 |" in text
+    assert f"最少的是 **{WATCH}**，0 件" in shop.ask("卖得最差的是哪个商品？")  # nobody has bought one
 
 
 @each(
