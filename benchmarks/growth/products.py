@@ -12,11 +12,11 @@ SIZES = (4, 100, 1_000, 10_000, 100_000)
 ROUNDS = 3
 REQUESTS = 200  # a round
 READS = {
-    "first 100": "/api/products",
-    "search": "/api/products?query=galaxy",
-    "search for what all share": "/api/products?query=%E8%BD%BB%E8%96%84",  # 轻薄
-    "search for one of all": "/api/products?query=%E5%95%86%E5%93%81+88",  # 商品 88
-    "stock of one": "/api/inventory?productId=3",
+    "first 100": "/api/products?maxPrice={}",
+    "search": "/api/products?query=galaxy&maxPrice={}",
+    "search for what all share": "/api/products?query=%E8%BD%BB%E8%96%84&maxPrice={}",  # 轻薄
+    "search for one of all": "/api/products?query=%E5%95%86%E5%93%81+88&maxPrice={}",  # 商品 88
+    "stock of one": "/api/inventory?productId=3&maxQuantity={}",
 }
 
 
