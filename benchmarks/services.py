@@ -144,11 +144,14 @@ class Stage:
         await service.until_up(path)
         return service
 
-    async def api(self, database: str = "", catalogue: str | None = None) -> Service:
-        """Start our REST service on a database file of its own, with stock that no measurement ends."""
+    async def api(self, database: str = "", catalogue: str | None = None, *, keeps: bool = True) -> Service:
+        """Start our REST service on a database file of its own, with stock that no measurement ends.
+
+        Where it `keeps` no list, each is read anew, as of requests that are not alike.
+        """
         file = self.folder / (database or f"shop-{secrets.token_hex(4)}.db")
         env = {"DATABASE_URL": f"sqlite:///{file}", "CATALOG": catalogue or self.catalogue(4)}
-        return await self._ours("api.py", env)
+        return await self._ours("api.py" if keeps else "benchmarks/contenders/api_anew.py", env)
 
     async def mcp(self, api: Service) -> Service:
         """Start our MCP server."""
@@ -180,9 +183,7 @@ class Stage:
 
     async def _ours(self, file: str, env: dict[str, str]) -> Service:
         port = free_port()
-        service = self.start(
-            str(ROOT / file), "--port", str(port), name=file.removesuffix(".py"), port=port, env=env
-        )
+        service = self.start(str(ROOT / file), "--port", str(port), name=Path(file).stem, port=port, env=env)
         await service.until_up()
         return service
 

@@ -49,7 +49,9 @@ class ListRoute(JsonRoute):
                 return listed(*lists[asked])
             response = await read(request)
             body = bytes(response.body)
-            if response.status_code == 200 and len(body) <= MAX_BYTES and len(lists) < MAX_LISTS:
+            if response.status_code == 200 and len(body) <= MAX_BYTES:
+                if len(lists) >= MAX_LISTS:
+                    del lists[next(iter(lists))]  # the oldest
                 lists[asked] = body, response.headers["X-Total-Count"]
             return response
 

@@ -1,5 +1,6 @@
 """Tells orders and sums of them; takes orders, and cancels one where the owner's tools are there."""
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
@@ -65,6 +66,9 @@ class Orders(Desk):
         if group == "total":
             who = self.say("who", name=who) if who else ""
             return self._of("mean" if like.says("average") else "sum", found[0], who=who)
+        names = [rf"(?i)(?<![a-z]){re.escape(row.label)}(?![a-z])" for row in found]  # of Bob and Alice, who?
+        named = [row for row, name in zip(found, names, strict=True) if re.search(name, self.message)]
+        found = named if group == "customer" and len(named) > 1 else found
         by = like.first_of(("quantity", "amount"), "by_") or DATA["measures"][group]
         way = like.first_of(("least", "most")) or ("" if group == "day" else "most")
         for one in self._rows(Product) if group == "product" and way == "least" else ():

@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 import api
+from shop import kept_lists
 from shop.postgres import PostgresStore
 from shop.queries import Row, Statement
 from shop.sqlite import SqliteStore
@@ -112,6 +113,25 @@ async def test_only_sqlite_keeps_lists(engine: str, tmp_path: Path, monkeypatch:
         assert (first[1:], reads) == (first[:-1], 1 if engine == "sqlite" else 3)
         await read(http, "/api/products?limit=1")  # another list
         assert reads > 1
+
+
+async def test_of_more_lists_than_are_kept_the_newest_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept_lists, "MAX_LISTS", 2)
+    fetch, reads = SqliteStore.fetch, list[str]()
+
+    async def noted(self: SqliteStore, statement: Statement) -> Sequence[Row]:
+        reads.append("read")
+        return await fetch(self, statement)
+
+    monkeypatch.setattr(SqliteStore, "fetch", noted)
+    async with serving(new_url("sqlite", tmp_path)) as http:
+        for limit in (1, 2, 3, 3, 2):
+            await read(http, f"/api/products?limit={limit}")
+        assert len(reads) == 6  # each with how long all of it is
+        await read(http, "/api/products?limit=1")
+        assert len(reads) == 8
 
 
 async def test_what_is_refused_is_refused_again(tmp_path: Path) -> None:

@@ -328,6 +328,11 @@ ANSWERS = [
 ]
 
 FURTHER = [
+    (
+        "给周杰买 9 个手表|<ok>|给Bo买一个手表|<ok>|给Alice买两个手表|<ok>|谁花得多，Bo还是Alice",
+        "**Alice** Bo -周杰",
+    ),
+    ("Alice下过几单", "Alice 2097.00"),
     ("耳机防水吗|那手表呢", "智能手表 没有提到 -1299"),
     ("how many headphones are left?|and the watch?", "99 -48"),
     ("耳机卖了几个|手表呢", "1299 -1798"),
