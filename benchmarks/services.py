@@ -151,7 +151,8 @@ class Stage:
         """
         file = self.folder / (database or f"shop-{secrets.token_hex(4)}.db")
         env = {"DATABASE_URL": f"sqlite:///{file}", "CATALOG": catalogue or self.catalogue(4)}
-        return await self._ours("api.py" if keeps else "benchmarks/contenders/api_anew.py", env)
+        anew = () if keeps else ("-m", "benchmarks.contenders.api_anew")
+        return await self._ours("api.py", env, *anew)
 
     async def mcp(self, api: Service) -> Service:
         """Start our MCP server."""
@@ -181,9 +182,10 @@ class Stage:
         file.write_text(json.dumps(entries, ensure_ascii=False))
         return str(file)
 
-    async def _ours(self, file: str, env: dict[str, str]) -> Service:
-        port = free_port()
-        service = self.start(str(ROOT / file), "--port", str(port), name=Path(file).stem, port=port, env=env)
+    async def _ours(self, file: str, env: dict[str, str], *instead: str) -> Service:
+        port, name = free_port(), file.removesuffix(".py")
+        command = instead or (str(ROOT / file),)
+        service = self.start(*command, "--port", str(port), name=name, port=port, env=env)
         await service.until_up()
         return service
 
