@@ -174,6 +174,9 @@ class Service(uvicorn.Server):
         await self._let_in_who_has_come()
         self._ending.end_watching()
         await self._answered(give_up_at)
+        for connection in self.server_state.connections:
+            if cycle := getattr(connection, "cycle", None):
+                cycle.keep_alive = False  # who is given up is told so, and asks at another replica
         if self._ending.finish is not None:
             await self._ending.finish(max(0, give_up_at - asyncio.get_running_loop().time()))
         await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS)
