@@ -220,6 +220,7 @@ CHANGES = [
     ("给阿山买一个耳机和两个手表|<ok>|给阿海也来一套一样的", "阿海 1x2 2x1"),
     ("给阿山买一个耳机和两个手表|<ok>|给阿海也来两个", ""),
     ("给老唐一个手表，给老宋一个耳机|老唐再加一个充电宝", "老唐 1x1 3x1 / 老宋 2x1"),
+    ("2 headphones for Ann and 1 watch for Ben|Ann: 3, Ben: 4", "Ann 2x3 / Ben 1x4"),
     # measure words, also unknown ones
     ("给老魏一口手表、两盏耳机", "老魏 1x1 2x2"),
     ("給趙叔兩盞手錶、一個耳機", "趙叔 1x2 2x1"),
