@@ -89,7 +89,8 @@ async def entries(
     """The back end with these entries of `mcp.json`."""
     (folder / "mcp.json").write_text(json.dumps({"mcpServers": named}))
     app = create_app(settings(folder, **given), ScriptedModel(), limits)
-    async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=30) as http:
+    # Without a limit of its own: what is large takes its time on a busy machine, and pytest has one.
+    async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=None) as http:
         yield Web(http)
 
 

@@ -3,10 +3,13 @@
 import asyncio
 import gzip
 import sys
+import threading
 import tracemalloc
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -113,17 +116,37 @@ async def test_a_packed_answer_is_unpacked(tmp_path: Path) -> None:
         assert (await web.call())["result"] == "hello"
 
 
+class HeldThreads(ThreadPoolExecutor):
+    """Threads that begin nothing until they are let; `is_asked` is set once there is something to do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_asked, self.are_let = asyncio.Event(), threading.Event()
+
+    def submit(self, work: Any, /, *given: Any, **named: Any) -> Any:
+        self.is_asked.set()
+        return super().submit(self._when_let, partial(work, *given, **named))
+
+    def _when_let(self, work: Any) -> Any:
+        self.are_let.wait()
+        return work()
+
+
 async def test_reading_what_is_large_does_not_hold_up_the_others(tmp_path: Path) -> None:
-    rows = [{"id": number, "name": "n", "price": 1.5} for number in range(250_000)]
+    rows = [{"id": number, "name": "n", "price": 1.5} for number in range(50_000)]
     server = RawServer({"tools/call": {"content": [], "structuredContent": {"rows": rows}}})
     async with world.raw(tmp_path, server) as web:
-        large = asyncio.create_task(web.call())
-        while not server.times("tools/call"):
-            await web.server()
-        for _ in range(2):
+        threads = HeldThreads()
+        asyncio.get_running_loop().set_default_executor(threads)
+        large, asked = asyncio.create_task(web.call()), asyncio.create_task(threads.is_asked.wait())
+        try:
+            await asyncio.wait([large, asked], return_when=asyncio.FIRST_COMPLETED)
             assert (await web.http.get("/healthz")).status_code == 200
-        assert not large.done()
-        assert '"id": 249999' in (await large)["result"]
+            assert not large.done()
+        finally:
+            asked.cancel()
+            threads.are_let.set()
+        assert '"id": 49999' in (await large)["result"]
 
 
 ENDLESS = """
