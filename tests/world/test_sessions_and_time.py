@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 from assistant.toolbox.limits import Limits
 from tests.support import world
 from tests.support.asgi import serve
+from tests.support.clock import put_forward
 from tests.support.mcp_servers import at, both, boxed, calculator
 from tests.support.raw_server import RawServer, error, says
 
@@ -155,16 +156,18 @@ async def test_a_refusal_over_sse_is_told_as_over_http(refusal: Response, code: 
         assert (await box.call("s", "count", {})).code == code
 
 
-def slow(steps: int) -> Any:
-    """An answer after so many words of progress, a tenth of a second apart."""
+def slow(steps: int, heard: asyncio.Event) -> Any:
+    """An answer after so many words of progress, 40 s apart by the loop's clock; each is `heard` first."""
 
     def answer(message: Any) -> Response:
         async def events() -> Any:
             token = message["params"]["_meta"]["progressToken"]
             for step in range(steps):
+                heard.clear()
                 told = {"progressToken": token, "progress": step}
                 yield event({"method": "notifications/progress", "params": told})
-                await asyncio.sleep(0.1)
+                await heard.wait()
+                put_forward(40)
             yield event({"id": message["id"], "result": says("done")})
 
         return StreamingResponse(events(), media_type="text/event-stream")
@@ -179,17 +182,18 @@ def event(message: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("steps", "limits", "code"),
     [
-        (17, Limits(call_seconds=1.5), None),
-        (10**9, Limits(call_seconds=0.4, longest_call_seconds=0.6), "late"),
+        (4, Limits(call_seconds=60), None),
+        (10**9, Limits(call_seconds=60, longest_call_seconds=100), "late"),
     ],
 )
 @pytest.mark.parametrize("modern", [False, True])
 async def test_progress_renews_the_clock_up_to_the_longest_total(
     steps: int, limits: Limits, code: str | None, *, modern: bool
 ) -> None:
-    server = RawServer({"tools/call": slow(steps)}, modern=modern)
+    heard = asyncio.Event()
+    server = RawServer({"tools/call": slow(steps, heard)}, modern=modern)
     async with serve(server.app) as url, boxed(at(url), limits=limits) as box:
-        told = await box.call("s", "w", {})
+        told = await box.call("s", "w", {}, on_progress=lambda *_: heard.set())
     assert (told.code, told.unknown, server.times("tools/call")) == (code, code == "late", 1)
 
 

@@ -13,6 +13,7 @@ from starlette.types import Receive, Scope, Send
 from assistant.chat.interfaces import ModelError
 from assistant.llm.model import OpenAIModel
 from tests.support.asgi import ScriptedProvider, Silence, chunk, refusal, serve, text_stream, whole
+from tests.support.clock import put_forward
 from tests.support.provider import ASK, ask, ask_model, failure, says
 
 pytestmark = pytest.mark.anyio
@@ -136,23 +137,36 @@ async def test_a_provider_that_is_not_there_is_named() -> None:
 
 
 async def test_a_provider_that_goes_silent_is_given_up() -> None:
-    error = await failure(Silence(chunk(content="so ")), silence_seconds=0.2, retries=0)
-    # On a busy machine not even the beginning may come within this time.
-    assert error.code in ("model_broke_off", "model_late")
+    async with (
+        serve(ScriptedProvider(Silence(chunk(content="so "))).app) as url,
+        aclosing(OpenAIModel("m", "key", f"{url}/v1", silence_seconds=60)) as model,
+        aclosing(model.reply(ASK, [])) as parts,
+    ):
+        assert await anext(parts) == "so "
+        asyncio.get_running_loop().call_soon(put_forward, 60)  # when the next word is waited for
+        with pytest.raises(ModelError) as caught:
+            await anext(parts)
+    assert caught.value.code == "model_broke_off"
 
 
-class Mute(Response):
-    """Never answers."""
+class Late(Response):
+    """Answers so, or never, after so many seconds by the loop's clock."""
+
+    def __init__(self, seconds: float, answer: Response | None = None) -> None:
+        self.seconds, self.answer = seconds, answer
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.Event().wait()
+        put_forward(self.seconds)
+        await (self.answer(scope, receive, send) if self.answer else asyncio.Event().wait())
 
 
-@pytest.mark.parametrize("step", [Mute(), refusal(503, **{"Retry-After": "19"})], ids=["mute", "busy"])
+@pytest.mark.parametrize(
+    "step", [Late(60), Late(59, refusal(503, **{"Retry-After": "19"}))], ids=["mute", "busy"]
+)
 async def test_a_provider_that_does_not_begin_is_given_up_in_time(step: Response) -> None:
     scripted = ScriptedProvider(step, text_stream("too late"))
     with pytest.raises(ModelError) as caught:
-        await ask(scripted, silence_seconds=1.0)  # for all tries together
+        await ask(scripted, silence_seconds=60.0)  # for all tries together
     assert caught.value.code == "model_late"
     assert "没有及时" in says(caught.value)
     assert len(scripted.requests) == 1

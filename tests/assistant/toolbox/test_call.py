@@ -18,6 +18,7 @@ from assistant.chat.interfaces import Media
 from assistant.toolbox import Toolbox
 from assistant.toolbox.limits import Limits
 from tests.support.asgi import serve
+from tests.support.clock import put_forward
 from tests.support.mcp_servers import (
     READ_ONLY,
     HandshakeOnly,
@@ -235,10 +236,11 @@ async def test_a_server_that_does_not_answer_is_given_up() -> None:
 
     @server.tool()
     async def wait() -> str:
-        await asyncio.sleep(60)
+        put_forward(Limits().call_seconds)
+        await asyncio.Event().wait()
         return "late"
 
-    async with serve(both(server)) as url, boxed(at(url), limits=Limits(call_seconds=0.3)) as box:
+    async with serve(both(server)) as url, boxed(at(url)) as box:
         result = await box.call("s", "wait", {})
     assert (result.is_error, result.unknown) == (True, True)
 
@@ -275,9 +277,10 @@ async def test_a_late_call_is_not_sent_again_even_where_it_may_be_repeated() -> 
     async def wait() -> None:
         nonlocal calls
         calls += 1
+        put_forward(Limits().call_seconds)
         await asyncio.Event().wait()
 
-    async with serve(both(server)) as url, boxed(at(url), limits=Limits(call_seconds=0.3)) as box:
+    async with serve(both(server)) as url, boxed(at(url)) as box:
         result = await box.call("s", "wait", {})
     assert (result.code, calls) == ("late", 1)
 

@@ -17,6 +17,7 @@ from assistant.toolbox.limits import Limits
 from assistant.toolbox.questions import CallUnderWay
 from serving.redaction import remember
 from tests.support.asgi import serve
+from tests.support.clock import put_forward
 from tests.support.mcp_servers import READ_ONLY, HandshakeOnly, at, both, boxed
 from tests.support.raw_server import RawServer, error, says, tool
 
@@ -114,23 +115,25 @@ async def test_questions_one_after_another_are_each_asked_once() -> None:
 
 async def test_a_server_that_asks_without_end_is_told_that_nobody_answers() -> None:
     async with before_2026() as (box, answered):
-        asked = await asks(box, args={"n": 1_000})
+        asked = await asks(box, args={"n": 100})
         for _ in range(19):
             asked = await asks(box, answers=reply(asked, seats=1))
         assert (await ends(box, reply(asked, seats=1))).text.endswith("cancel None")
-    assert (answered.count("accept seats=1"), answered.count("cancel None")) == (20, 980)
+    assert (answered.count("accept seats=1"), answered.count("cancel None")) == (20, 80)
 
 
 async def test_the_time_of_a_person_is_not_the_servers() -> None:
-    async with before_2026(call_seconds=0.3) as (box, _):
+    async with before_2026(call_seconds=60) as (box, _):
         asked = await asks(box)
-        await asyncio.sleep(0.5)  # longer than the server has
+        put_forward(100)
+        await asyncio.sleep(0.01)  # a timer that is due ends the call here
         assert (await ends(box, reply(asked, seats=2))).text == "accept seats=2"
 
 
 async def test_after_its_time_a_question_is_cancelled_and_its_outcome_is_there_for_who_comes_late() -> None:
-    async with before_2026(answer_seconds=0.2) as (box, answered):
+    async with before_2026(answer_seconds=60) as (box, answered):
         asked = await asks(box)
+        put_forward(61)
         while not answered:  # noqa: ASYNC110  the server has no event for it
             await asyncio.sleep(0.01)
         assert (await ends(box, reply(asked, seats=2))).text == "cancel None"
