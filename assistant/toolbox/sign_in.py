@@ -232,8 +232,9 @@ class SignIn(httpx2.Auth):
 
     async def end(self) -> None:
         """Forget the tokens, and have them revoked where that is offered."""
-        record = self.record()
-        self._keep(record.model_copy(update={"tokens": None}))
+        async with self._renewing, self._alone():  # else tokens that are being renewed would come back
+            record = self.record()
+            self._keep(record.model_copy(update={"tokens": None}))
         with suppress(*FAILURES):
             await self._flow(record).revoke()
 

@@ -182,7 +182,7 @@ class Chain:
         self.to_main.heal()
         self.to_api.heal()
         self.start(*(name for name in ("api", "main", "web") if not self.is_up(name)))
-        with httpx.Client(base_url=self.suite.url, timeout=30) as http:
+        with httpx.Client(base_url=self.suite.url, timeout=60) as http:
             while http.get("/api/status").json()["servers"][0]["status"] != "ready":
                 time.sleep(0.02)  # else the questions take the time of what starts
 
@@ -195,11 +195,11 @@ class Chain:
         """Read the orders of a customer from the shop itself."""
         query = {"customerName": customer, "limit": "500"}
         found: list[dict[str, Any]] = httpx.get(
-            f"http://127.0.0.1:{self.suite.api}/api/orders", params=query, timeout=30
+            f"http://127.0.0.1:{self.suite.api}/api/orders", params=query, timeout=60
         ).json()
         return found
 
     def stock(self) -> int:
         """Read the stock from the shop itself."""
-        (item,) = httpx.get(f"http://127.0.0.1:{self.suite.api}/api/inventory", timeout=30).json()
+        (item,) = httpx.get(f"http://127.0.0.1:{self.suite.api}/api/inventory", timeout=60).json()
         return int(item["quantity"])

@@ -42,7 +42,7 @@ async def waiting(http: httpx.AsyncClient) -> dict[str, Any]:
 async def test_a_command_runs_after_a_persons_click_and_not_before(clone: Path, spawn: Spawn) -> None:
     port = free_port()
     start(spawn, port).wait_until_up(f"http://127.0.0.1:{port}/healthz")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         server = await waiting(http)
         await http.post("/api/servers/handy/reconnect")
         called = await http.post("/api/call-tool", json={"server": "handy", "name": "x", "args": {}})
@@ -80,7 +80,7 @@ async def test_an_allowed_command_that_changes_waits_again(
     port = free_port()
     start(spawn, port).wait_until_up(f"http://127.0.0.1:{port}/healthz")
     (clone / "elsewhere").mkdir()
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         server = await waiting(http)
         body = {"fingerprint": server["fingerprint"]}
         await http.post("/api/servers/handy/trust", json=body)

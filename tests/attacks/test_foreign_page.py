@@ -38,7 +38,7 @@ def doors(suite: Suite) -> list[tuple[str, dict[str, Any]]]:
 
 async def test_no_foreign_page_buys_or_reads(suite: Suite) -> None:
     suite.start("api", "main", "web")
-    async with httpx.AsyncClient(timeout=30) as http, suite.browser() as browser:
+    async with httpx.AsyncClient(timeout=60) as http, suite.browser() as browser:
         await browser.until("ready")
         for url, body in doors(suite):
             for origin in ORIGINS:
@@ -59,7 +59,7 @@ async def test_no_foreign_page_buys_or_reads(suite: Suite) -> None:
 
 async def test_a_name_that_is_rebound_to_this_machine_buys_nothing(suite: Suite) -> None:
     suite.start("api", "main", "web")
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         for url, body in doors(suite):
             port = httpx.URL(url).port
             headers = {"Host": f"rebound.example:{port}", "Origin": f"http://rebound.example:{port}"}

@@ -33,7 +33,7 @@ each_proxy = pytest.mark.parametrize("proxy", ["nginx", "haproxy"])
 @each_proxy
 async def test_the_page_and_every_client_work_over_tls(tmp_path: Path, proxy: str) -> None:
     async with site(tmp_path, proxy) as made:
-        async with httpx.AsyncClient(base_url=made.public, verify=made.trusted, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=made.public, verify=made.trusted, timeout=60) as http:
             assert "text/html" in (await http.get("/")).headers["content-type"]
             asked = {"messages": [{"role": "user", "content": "你好"}]}
             own = await http.post("/api/chat/stream", json=asked, headers={"Origin": made.public})
@@ -47,7 +47,7 @@ async def test_the_page_and_every_client_work_over_tls(tmp_path: Path, proxy: st
             async with http.stream("GET", "/api/watch") as watching:
                 assert await anext(watching.aiter_lines()) == "event: state"
         for number in range(4):  # more clients than replicas: their sessions stay where they were opened
-            async with httpx2.AsyncClient(verify=made.trusted, timeout=30) as http2:
+            async with httpx2.AsyncClient(verify=made.trusted, timeout=60) as http2:
                 transport = streamable_http_client(f"{made.public}/mcp", http_client=http2)
                 async with Client(transport, mode="legacy" if number % 2 else "auto") as client:
                     for _ in range(3):

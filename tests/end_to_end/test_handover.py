@@ -21,7 +21,7 @@ STOPPING = {"DRAIN_SECONDS": "0.2", "STOP_TIMEOUT": "0.5"}
 
 @asynccontextmanager
 async def page(balancer: Balancer) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"http://localhost:{balancer.port}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://localhost:{balancer.port}", timeout=60) as http:
         yield http
 
 

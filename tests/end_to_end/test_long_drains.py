@@ -40,7 +40,7 @@ async def drains(made: Site, name: str, number: int) -> None:
     replicas.terminate(port)
 
     async def is_told() -> bool:
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             if (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 200:
                 return False
             seen = (await http.get(made.statistics)).text if made.statistics else ""
@@ -54,7 +54,7 @@ async def holder(made: Site, name: str, path: str, sign: str) -> int:
     found: list[int] = []
 
     async def is_found() -> bool:
-        async with httpx.AsyncClient(timeout=30) as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             for number, port in enumerate(made.replicas[name].ports):
                 if re.search(sign, (await http.get(f"http://127.0.0.1:{port}{path}")).text):
                     found.append(number)
@@ -181,6 +181,6 @@ def of(session: str) -> dict[str, str]:
 
 async def of_session(made: Site, session: str) -> int:
     """Return which replica has a session."""
-    async with httpx.AsyncClient(headers=of(session), timeout=30) as http:
+    async with httpx.AsyncClient(headers=of(session), timeout=60) as http:
         urls = [f"http://127.0.0.1:{port}/mcp" for port in made.replicas["main"].ports]
         return [(await http.post(url, json=PING)).status_code for url in urls].index(200)

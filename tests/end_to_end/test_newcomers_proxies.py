@@ -79,7 +79,7 @@ async def test_events_come_through_it_one_by_one(fronts: Any, proxy: str) -> Non
         url = f"http://localhost:{fronts[proxy, name]}{path}"
         async with (
             asyncio.timeout(60),
-            httpx.AsyncClient(timeout=30) as http,
+            httpx.AsyncClient(timeout=60) as http,
             http.stream(method, url, json=body) as answer,
         ):
             assert (await anext(answer.aiter_lines())).startswith("event: ")
@@ -88,7 +88,7 @@ async def test_events_come_through_it_one_by_one(fronts: Any, proxy: str) -> Non
 @each_proxy
 async def test_the_page_posts_through_it_or_is_told_what_to_set(fronts: Any, proxy: str) -> None:
     base = f"http://localhost:{fronts[proxy, 'web']}"
-    async with httpx.AsyncClient(base_url=base, timeout=30) as http:
+    async with httpx.AsyncClient(base_url=base, timeout=60) as http:
         over_tls = {"Origin": base.replace("http", "https"), "Sec-Fetch-Site": "same-origin"}
         assert (await http.post("/api/chat/stream", json=HELLO, headers=over_tls)).is_success
         plain = await http.post("/api/chat/stream", json=HELLO, headers={"Origin": base})

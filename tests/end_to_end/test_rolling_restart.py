@@ -30,7 +30,7 @@ async def test_a_rolling_restart_fails_no_purchase_and_no_new_request(
         is_over = asyncio.Event()
 
         async def buyer(who: str) -> None:
-            async with httpx.AsyncClient(base_url=f"http://localhost:{balancer.port}", timeout=30) as http:
+            async with httpx.AsyncClient(base_url=f"http://localhost:{balancer.port}", timeout=60) as http:
                 for number in itertools.count():
                     key = f"{who}-{number}"
                     (bought if await buy(http, key) else failed).append(key)

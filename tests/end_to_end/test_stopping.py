@@ -62,7 +62,7 @@ async def bought(http: httpx.AsyncClient, **more: Any) -> asyncio.Task[httpx.Res
 
     extensions = {"trace": trace}
     buying = asyncio.create_task(http.post("/api/purchase", json=ORDER, extensions=extensions, **more))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await sent.wait()
     return buying
 
@@ -75,7 +75,7 @@ async def test_the_shop_invites_nobody_to_buy_again_without_a_key(
     url = new_url(engine, suite.folder)
     suite.start("api", DATABASE_URL=url, **STOPPING)
     headers = {"Idempotency-Key": key} if key else {}
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=60) as http:
         async with held(suite, url):
             buying = await bought(http, headers=headers)
             suite.running["api"].process.terminate()
@@ -95,7 +95,7 @@ async def test_the_shop_invites_nobody_to_buy_again_without_a_key(
 
 async def test_the_shop_waits_for_a_purchase_that_is_done_in_time(suite: Suite) -> None:
     suite.start("api", DRAIN_SECONDS="1")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{suite.api}", timeout=60) as http:
         with locked(suite):
             buying = await bought(http)
             suite.running["api"].process.terminate()
@@ -114,7 +114,7 @@ async def buyer(suite: Suite, transport: str) -> AsyncIterator[Client]:
     url = f"http://localhost:{suite.mcp}"
     mode: Any = {"mode": "legacy"} if transport == "handshake" else {}
     connection: Any = sse_client(f"{url}/sse") if transport == "sse" else f"{url}/mcp"
-    async with Client(connection, read_timeout_seconds=30, **mode) as client:
+    async with Client(connection, read_timeout_seconds=60, **mode) as client:
         yield client
 
 
@@ -132,7 +132,7 @@ async def test_the_mcp_server_gives_a_purchase_up_with_its_key(suite: Suite, tra
         with locked(suite):
             call = client.call_tool("create_purchase", asked, progress_callback=on_progress)
             buying = asyncio.create_task(call)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await sent.wait()
             suite.running["main"].process.terminate()
             result = await buying

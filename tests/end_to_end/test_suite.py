@@ -90,7 +90,7 @@ async def _until_answered(browser: Browser, question: str) -> str:
 
 async def test_the_mcp_server_waits_for_the_api(suite: Suite) -> None:
     suite.start("main")
-    async with Client(f"http://localhost:{suite.mcp}/mcp", read_timeout_seconds=30) as client:
+    async with Client(f"http://localhost:{suite.mcp}/mcp", read_timeout_seconds=60) as client:
         failed = await client.call_tool("get_products", {})
         assert failed.is_error
         assert "请求产品服务时出错" in _text(failed)
@@ -102,7 +102,7 @@ async def test_the_mcp_server_waits_for_the_api(suite: Suite) -> None:
 async def test_a_real_client_lists_and_calls_all_four_tools(suite: Suite, path: str) -> None:
     suite.start("api", "main")
     url = f"http://localhost:{suite.mcp}/{path}"
-    async with Client(sse_client(url) if path == "sse" else url, read_timeout_seconds=30) as client:
+    async with Client(sse_client(url) if path == "sse" else url, read_timeout_seconds=60) as client:
         listed = await client.list_tools()
         assert [tool.name for tool in listed.tools] == [
             "get_products",

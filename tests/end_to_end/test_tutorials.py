@@ -88,7 +88,7 @@ def purchase(product: int, quantity: int, customer: str = "张三") -> dict[str,
     ],
 )
 def test_a_command_starts_its_service(reader: Reader, command: str, path: str, shown: str) -> None:
-    answer = httpx.get(reader.url(command, path), timeout=30)
+    answer = httpx.get(reader.url(command, path), timeout=60)
     assert answer.status_code == 200
     assert shown in answer.text
 
@@ -161,7 +161,7 @@ def test_a_configuration_that_is_missing_is_said(reader: Reader) -> None:
     [("/api/products", CATALOGUE), ("/api/inventory", STOCK), ("/api/orders", [])],
 )
 def test_a_list_is_answered_as_shown(reader: Reader, path: str, answer: list[Any]) -> None:
-    assert httpx.get(reader.url(API_APP, path), timeout=30).json() == answer
+    assert httpx.get(reader.url(API_APP, path), timeout=60).json() == answer
 
 
 def test_a_purchase_is_an_order_and_takes_its_stock(reader: Reader) -> None:
@@ -191,7 +191,7 @@ def test_a_purchase_is_an_order_and_takes_its_stock(reader: Reader) -> None:
 def test_a_refused_purchase_is_told_in_the_tutorials_sentence(
     reader: Reader, body: dict[str, Any], status: int, sentence: str
 ) -> None:
-    answer = httpx.post(reader.url(API_APP, "/api/purchase"), json=body, timeout=30)
+    answer = httpx.post(reader.url(API_APP, "/api/purchase"), json=body, timeout=60)
     assert (answer.status_code, answer.json()["detail"]) == (status, sentence)
 
 
@@ -205,7 +205,7 @@ def text_of(result: CallToolResult) -> str:
 
 
 def client(url: str, **options: Any) -> Client:
-    return Client(sse_client(url) if url.endswith("/sse") else url, read_timeout_seconds=30, **options)
+    return Client(sse_client(url) if url.endswith("/sse") else url, read_timeout_seconds=60, **options)
 
 
 @pytest.mark.anyio
@@ -227,7 +227,7 @@ async def test_the_four_tools_are_there_with_their_descriptions(reader: Reader, 
 async def test_mcp_run_serves_the_tools_and_says_what_the_shop_refuses(reader: Reader) -> None:
     environment = reader.environment(MAIN) | {"API_URL": reader.url(API, "/elsewhere")}
     typed = StdioServerParameters(command="mcp", args=["run", "main.py"], cwd=ROOT, env=environment)
-    async with Client(stdio_client(typed), read_timeout_seconds=30) as session:
+    async with Client(stdio_client(typed), read_timeout_seconds=60) as session:
         assert [tool.name for tool in (await session.list_tools()).tools] == TOOLS
         shown = [text_of(await session.call_tool(tool, {})) for tool in TOOLS[:3]]
     assert shown == [f"调用{kind}服务失败 (404): Not Found" for kind in ("产品", "库存", "订单")]

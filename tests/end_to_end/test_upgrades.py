@@ -44,13 +44,13 @@ def started(spawn: Spawn, code: Path, name: str, env: dict[str, str]) -> Service
 
 
 async def orders_at(env: dict[str, str]) -> list[str]:
-    async with httpx.AsyncClient(timeout=30) as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         found = (await http.get(f"{env['API_URL']}/orders")).json()
     return sorted(order["customerName"] for order in found)
 
 
 async def buy(env: dict[str, str], name: str, key: str) -> None:
-    async with httpx.AsyncClient(base_url=f"http://localhost:{env[PORTS[name]]}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://localhost:{env[PORTS[name]]}", timeout=60) as http:
         assert await BUYERS[name](http, key), key
 
 
@@ -107,7 +107,7 @@ async def test_on_one_postgresql_an_earlier_shop_beside_todays_loses_nothing_and
     assert command(ROOT, tmp_path, "backup", "kept", "--database-url", url).returncode == 0
     started(spawn, ROOT, "api", env)
     await buy(env, "api", "after")
-    async with httpx.AsyncClient(base_url=f"http://localhost:{beside['API_PORT']}", timeout=30) as http:
+    async with httpx.AsyncClient(base_url=f"http://localhost:{beside['API_PORT']}", timeout=60) as http:
         for key in ("before", "after", "beside"):
             answer = await http.post("/api/purchase", json=order(key), headers={"Idempotency-Key": key})
             assert answer.status_code == 200 or (answer.status_code, key) == (503, "beside"), answer.text

@@ -136,7 +136,7 @@ class SlowRestService(RestService):
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110  what other tasks do is the test's clock
             await asyncio.sleep(0.01)
 
@@ -193,7 +193,7 @@ class Person:
 def connect(service: RestService, era: str = "auto", person: Person | None = None, **settings: Any) -> Client:
     chosen = main.Settings(**settings)
     server = main.create_server(chosen, service.client(chosen))
-    return Client(server, mode=era, elicitation_callback=person, read_timeout_seconds=20)
+    return Client(server, mode=era, elicitation_callback=person, read_timeout_seconds=60)
 
 
 async def call(service: RestService, name: str, arguments: dict[str, Any], **settings: Any) -> CallToolResult:
@@ -232,7 +232,7 @@ async def serving(app: ASGIApp) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def talking(app: ASGIApp, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, headers=headers, timeout=60) as client:
         yield client
 
 

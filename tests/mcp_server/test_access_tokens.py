@@ -50,7 +50,7 @@ class Guarded:
     async def client(self, token: str, mode: str = "auto") -> AsyncIterator[Client]:
         headers = {"Authorization": f"Bearer {token}"}
         async with (
-            httpx2.AsyncClient(headers=headers, timeout=20) as http,
+            httpx2.AsyncClient(headers=headers, timeout=60) as http,
             Client(streamable_http_client(f"{self.url}/mcp", http_client=http), mode=mode) as client,
         ):
             yield client
@@ -64,7 +64,7 @@ async def guarded(api: RestService | None = None, **settings: Any) -> AsyncItera
         chosen = {"mcp_auth_issuer": address, "mcp_public_url": PUBLIC, "mcp_token": SECRET} | settings
         async with (
             serving(app_for(api or RestService(), **chosen)) as url,
-            httpx.AsyncClient(base_url=url, timeout=20) as http,
+            httpx.AsyncClient(base_url=url, timeout=60) as http,
         ):
             yield Guarded(issuer, url, http)
 

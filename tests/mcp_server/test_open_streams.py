@@ -42,11 +42,11 @@ class Watchers:
         """Open one, and wait until it is open."""
         opened = asyncio.Event()
         self._tasks.create_task(self._watch(client, kind, opened))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await opened.wait()
 
     async def has_ended(self, count: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.ended) < count:  # noqa: ASYNC110  the streams are the test's clock
                 await asyncio.sleep(0.01)
 
@@ -66,7 +66,7 @@ class Watchers:
 async def watchers(most: int) -> AsyncIterator[Watchers]:
     app = from_its_own_address(app_for(RestService(), max_sessions=most))
     limits = httpx.Limits(max_connections=100)
-    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=20, limits=limits) as http:
+    async with serving(app) as url, httpx.AsyncClient(base_url=url, timeout=60, limits=limits) as http:
         http.headers["Accept"] = BOTH
         async with asyncio.TaskGroup() as tasks:
             yield Watchers(http, tasks)

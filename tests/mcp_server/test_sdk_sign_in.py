@@ -73,7 +73,7 @@ async def test_the_sdks_client_signs_in_and_asks_for_a_further_scope_when_a_tool
         settings = main.Settings(mcp_auth_issuer=address, mcp_public_url=public, owner=True)
         async with (
             serve(Streams(main.create_app(settings, shop)), port, lifespan="on", timeout_graceful_shutdown=2),
-            httpx2.AsyncClient(auth=auth, timeout=20) as http,
+            httpx2.AsyncClient(auth=auth, timeout=60) as http,
             Client(streamable_http_client(public, http_client=http), mode=mode) as client,
         ):
             assert "restock" in [tool.name for tool in (await client.list_tools()).tools]

@@ -69,7 +69,7 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
     base = f"http://127.0.0.1:{port}"
     async with (
         serve(shop.app) as shop_url,
-        httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=20) as http,
+        httpx.AsyncClient(base_url=base, headers={"Accept": BOTH}, timeout=60) as http,
     ):
         service = spawn.afresh("main.py", "--port", str(port), "--owner", env={"API_URL": f"{shop_url}/api"})
         await anyio.to_thread.run_sync(service.wait_until_up, f"{base}/healthz")
@@ -121,12 +121,12 @@ async def test_it_ends_at_once_in_the_middle_of_a_purchase_that_hangs(spawn: Spa
         port = free_port()
         service = spawn("main.py", "--port", str(port), env=env | {"STOP_TIMEOUT": "1"})
         await anyio.to_thread.run_sync(service.wait_until_up, f"http://127.0.0.1:{port}/healthz")
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
             routed = MODERN | {"Mcp-Method": "tools/call", "Mcp-Name": "create_purchase"}
             group.start_soon(
                 lambda: http.post("/mcp", json=modern_call("create_purchase", TWO_BUDS), headers=routed)
             )
-            with anyio.fail_after(20):
+            with anyio.fail_after(60):
                 await asked.wait()
             service.process.terminate()
             await anyio.to_thread.run_sync(service.process.wait, 20)
@@ -164,7 +164,7 @@ async def test_over_stdio_too_it_ends_at_once(tmp_path: Path, signal_number: sig
         assert process.stdin
         assert process.stdout
         await process.stdin.send(json.dumps(HELLO).encode() + b"\n")
-        with anyio.fail_after(30):
+        with anyio.fail_after(60):
             await process.stdout.receive()
             process.send_signal(signal_number)
             assert await process.wait() == -signal_number
@@ -172,7 +172,7 @@ async def test_over_stdio_too_it_ends_at_once(tmp_path: Path, signal_number: sig
 
 async def test_a_client_over_stdio_is_served(tmp_path: Path) -> None:
     args = [str(ROOT / "main.py"), "--transport", "stdio"]
-    with anyio.fail_after(30):
+    with anyio.fail_after(60):
         async with Client(StdioServerParameters(command=sys.executable, args=args, cwd=tmp_path)) as client:
             assert [tool.name for tool in (await client.list_tools()).tools] == NAMES
 

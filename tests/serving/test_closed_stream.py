@@ -33,7 +33,7 @@ async def test_a_client_that_leaves_ends_what_is_read(waits_for: str) -> None:
         async with serve(app) as url, httpx.AsyncClient() as http:
             async with http.stream("GET", url) as answer:
                 await anext(answer.aiter_raw())
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await closed.wait()
     finally:
         gc.enable()

@@ -65,7 +65,7 @@ async def proxy(app: ASGIApp, how: str, *, prefix: str = "/shop") -> AsyncIterat
     front = Starlette(
         routes=[Route(prefix + path, forward, methods=methods) for path in ("", "/{rest:path}")]
     )
-    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=20) as http, serve(front) as base:
+    async with serve(app) as url, httpx.AsyncClient(base_url=url, timeout=60) as http, serve(front) as base:
         yield base + prefix
 
 
@@ -109,7 +109,7 @@ async def page(folder: Path, how: str, *steps: Any, **given: Any) -> AsyncIterat
     async with serve(shop_server().streamable_http_app()) as url:
         (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{url}/mcp"}}}))
         app = web.create_app(settings(folder, **given), ScriptedModel(*steps))
-        async with proxy(app, how) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
+        async with proxy(app, how) as base, httpx.AsyncClient(base_url=base, timeout=60) as http:
             while (await http.get("/api/status")).json()["servers"][0]["status"] != "ready":
                 pass
             yield http
@@ -313,7 +313,7 @@ async def test_without_a_token_the_desk_is_open_only_where_nothing_stands_in_fro
 async def test_a_probe_under_the_prefix_learns_that_the_service_drains() -> None:
     app = Starlette(routes=[Route("/healthz", lambda _: PlainTextResponse("ok"))])
     app.add_middleware(Forwarding, root_path="/shop")
-    service = Service(app, host=HERE, port=(port := free_port()), ending=Ending(drain_seconds=30))
+    service = Service(app, host=HERE, port=(port := free_port()), ending=Ending(drain_seconds=600))
     running = asyncio.create_task(service.serve())
     async with httpx.AsyncClient(base_url=f"http://{HERE}:{port}/shop") as http:
         while not service.started:  # noqa: ASYNC110  uvicorn has no event for it

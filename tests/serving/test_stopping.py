@@ -68,7 +68,7 @@ async def running(
     service = Service(shop.app, host="127.0.0.1", port=port, bounds=bounds, ending=ending)
     async with asyncio.TaskGroup() as tasks:
         serving = tasks.create_task(service.serve())
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=20) as http:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
             await until(lambda: ready(http))
             yield service, http
         service.should_exit = True
@@ -77,7 +77,7 @@ async def running(
 
 
 async def until(true: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await true():  # noqa: ASYNC110  no service tells when it has come so far
             await asyncio.sleep(0.02)
 
@@ -90,7 +90,7 @@ async def ready(http: httpx.AsyncClient) -> bool:
 
 
 async def test_while_it_drains_the_probe_says_so_and_every_answer_closes_its_connection() -> None:
-    async with running(Shop(), drain_seconds=30) as (service, http):
+    async with running(Shop(), drain_seconds=600) as (service, http):
         assert "connection" not in (await http.get("/quick")).headers
         service.should_exit = True
         probe = await draining(http)
@@ -111,7 +111,7 @@ async def refused(http: httpx.AsyncClient) -> bool:
 
 async def test_what_was_asked_before_the_drain_and_is_answered_in_it_closes_its_connection() -> None:
     shop = Shop()
-    async with running(shop, drain_seconds=30) as (service, http):
+    async with running(shop, drain_seconds=600) as (service, http):
         asked = asyncio.create_task(http.post("/slow"))
         await shop.reached.wait()
         service.should_exit = True
@@ -123,7 +123,7 @@ async def test_what_was_asked_before_the_drain_and_is_answered_in_it_closes_its_
 
 async def test_a_stream_that_watches_ends_whole_and_a_call_is_waited_for() -> None:
     shop = Shop()
-    async with running(shop, stop_seconds=30) as (service, http):
+    async with running(shop, stop_seconds=600) as (service, http):
         call = asyncio.create_task(http.post("/slow"))
         await shop.reached.wait()
         async with http.stream("GET", "/watch") as watching:
@@ -142,7 +142,7 @@ async def test_a_stream_on_which_somebody_waits_for_an_answer_gets_it(busy: bool
     shop.is_busy = busy
     method = "GET" if busy else "POST"
     async with (
-        running(shop, stop_seconds=30) as (service, http),
+        running(shop, stop_seconds=600) as (service, http),
         http.stream(method, "/watch") as watching,
     ):
         lines = watching.aiter_lines()
@@ -200,7 +200,7 @@ async def test_a_half_request_and_an_idle_connection_hold_up_nothing() -> None:
 
 async def closed(service: Service) -> None:
     """Wait until nobody can connect any more."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while service.servers[0].is_serving():  # noqa: ASYNC110  no service tells
             await asyncio.sleep(0.01)
 
@@ -208,7 +208,7 @@ async def closed(service: Service) -> None:
 async def test_who_has_just_connected_is_answered_once_more() -> None:
     async with running(Shop(), stop_seconds=60, first_request_seconds=60) as (service, http):
         reader, writer = await asyncio.open_connection(http.base_url.host, http.base_url.port)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while len(service.server_state.connections) < 2:  # noqa: ASYNC110  http has one, too
                 await asyncio.sleep(0.01)
             service.should_exit = True
@@ -258,7 +258,7 @@ async def test_a_request_after_a_stream_that_could_not_say_that_its_connection_c
     ends: str,
 ) -> None:
     shop, bounds = Shop(), Bounds(linger_seconds=60)
-    async with running(shop, bounds, drain_seconds=30, stop_seconds=60) as (service, http):
+    async with running(shop, bounds, drain_seconds=600, stop_seconds=60) as (service, http):
         with connected(http) as client:
             client.sendall(ASKED.replace(b"GET /quick", b"POST /watch"))
             assert b"connection: close" not in await heard(client, b"data: 1\n\n\r\n")

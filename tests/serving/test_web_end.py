@@ -30,14 +30,14 @@ class Waiting:
 
     async def buy(self) -> str:
         self.reached.set()
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
         return "bought"
 
     async def model(self, request: Request) -> Response:
         if (await request.json())["messages"][-1]["content"] == "buy":
             return Response(call_stream("shop_buy", {}), media_type="text/event-stream")
         self.reached.set()
-        await asyncio.sleep(60)
+        await asyncio.sleep(3600)
         return Response()
 
 
@@ -79,9 +79,11 @@ async def test_whoever_waits_when_the_service_stops_is_told(
         env = {"STOP_TIMEOUT": "1", "WEB_SECRET": "the secret of tests", "OPENAI_API_BASE": model}
         web = spawn("web.py", "--port", str(port), env=env)
         await asyncio.to_thread(web.wait_until_up, f"{url}/healthz")
-        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
+            while (await http.get("/api/status")).json()["servers"][0]["status"] != "ready":  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
             answering = asyncio.create_task(http.post(path, json=body or await approved(http)))
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await waiting.reached.wait()
             web.process.terminate()
             text = (await answering).text

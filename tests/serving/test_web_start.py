@@ -40,13 +40,13 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     command = (sys.executable, "-m", "uvicorn", "web:app", "--port", str(port), "--app-dir", str(ROOT))
     service = spawn.program(*command)
     service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
-    assert httpx.get(f"http://127.0.0.1:{port}/api/status", timeout=30).json()["model"]["demo"]
+    assert httpx.get(f"http://127.0.0.1:{port}/api/status", timeout=60).json()["model"]["demo"]
     assert (state_of(tmp_path) / "web-secret").exists()
 
 
 async def test_the_start_message_does_not_wait_for_ever_for_a_server() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
-    async with Toolbox([dead]) as toolbox, asyncio.timeout(20):
+    async with Toolbox([dead]) as toolbox, asyncio.timeout(60):
         said = await Overview(models_of(ScriptedModel()), toolbox).greeting(
             "http://localhost:8002", seconds=0.01
         )
@@ -93,7 +93,7 @@ async def test_the_temperature_of_the_settings_is_sent(tmp_path: Path) -> None:
     async with serve(provider.app) as url:
         (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
         app = create_app(settings(tmp_path, openai_api_base=f"{url}/v1", llm_temperature=0.2))
-        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
+        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=60) as http:
             assert (await http.post("/api/chat", json={"message": "hi"})).json()["response"] == "hello"
     assert provider.requests[0]["temperature"] == 0.2
 

@@ -38,7 +38,7 @@ async def listening(address: str) -> AsyncIterator[AsyncIterator[set[str]]]:
                 yield set(json.loads(line.removeprefix("data:"))["kinds"])
 
     async with (
-        httpx.AsyncClient(timeout=30) as http,
+        httpx.AsyncClient(timeout=60) as http,
         http.stream("GET", f"{address}/api/changes") as answer,
         aclosing(kinds()) as events,
     ):
@@ -52,7 +52,7 @@ async def test_a_purchase_at_one_process_is_told_by_another(url: str, spawn: Spa
     for address in (here, there):
         service = spawn("api.py", "--port", address.rpartition(":")[2], env={"DATABASE_URL": url})
         service.wait_until_up(f"{address}/healthz")
-    async with listening(here) as events, httpx.AsyncClient(timeout=30) as http:
+    async with listening(here) as events, httpx.AsyncClient(timeout=60) as http:
         bought = await http.post(f"{there}/api/purchase", json=ONE.model_dump())
         assert (bought.status_code, await anext(events)) == (200, {"stock", "orders"})
 

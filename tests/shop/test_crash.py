@@ -78,7 +78,7 @@ async def test_sixteen_buyers_at_two_processes_cannot_oversell(shop: Shop) -> No
 
     async def buy(number: int) -> None:
         rng = random.Random(number)
-        async with httpx.AsyncClient(base_url=shop.address(number % 2), timeout=30) as client:
+        async with httpx.AsyncClient(base_url=shop.address(number % 2), timeout=60) as client:
             while time.monotonic() < deadline or not sold_out():
                 answer = await client.post("/api/purchase", json=some_order(rng))
                 answers.append((answer.status_code, answer.json()))

@@ -269,7 +269,7 @@ async def test_a_start_waits_for_its_database(caplog: pytest.LogCaptureFixture) 
         with pytest.raises(StoreUnavailableError):
             await open_store(url)
         opening = asyncio.create_task(open_store(url, wait_seconds=60))
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while "最多等 60 秒" not in caplog.text:  # noqa: ASYNC110  what it says is the test's clock
                 await asyncio.sleep(0.01)
     await (await opening).close()
@@ -278,6 +278,6 @@ async def test_a_start_waits_for_its_database(caplog: pytest.LogCaptureFixture) 
 
 async def test_a_database_that_does_not_exist_is_not_waited_for() -> None:
     url = f"{postgres().whole_database()}x"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         with pytest.raises(StoreUnavailableError, match="does not exist"):
             await open_store(url, wait_seconds=3600)

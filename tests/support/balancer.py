@@ -25,7 +25,7 @@ class Balancer:
         return self.well[-1]
 
     async def watch(self) -> None:
-        async with httpx.AsyncClient(timeout=30) as http:  # a busy machine is slow, and no replica hangs
+        async with httpx.AsyncClient(timeout=60) as http:  # a busy machine is slow, and no replica hangs
             while True:
                 for port in self.ports:
                     is_well = False

@@ -65,7 +65,7 @@ async def client(
     async with serve((server or shop_server()).streamable_http_app()) as url:
         (folder / "mcp.json").write_text(json.dumps({"mcpServers": {"shop": {"url": f"{url}/mcp"}}}))
         app = create_app(settings(folder, **given), model or ScriptedModel(*steps))
-        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=20) as http:
+        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=60) as http:
             auth = ("", given["web_password"]) if "web_password" in given else None
             while (await http.get("/api/status", auth=auth)).json()["servers"][0]["status"] != "ready":  # noqa: ASYNC110
                 await asyncio.sleep(0.01)  # else the question takes the time of its answer

@@ -100,7 +100,7 @@ async def boxed(*servers: Server, limits: Limits | None = None) -> AsyncIterator
 
 
 async def becomes(box: Toolbox, name: str, *statuses: str) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while box.link(name).status not in statuses:  # noqa: ASYNC110  as the page polls
             await asyncio.sleep(0.01)
 

@@ -63,7 +63,7 @@ async def back_end(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClien
     ports = {"llm_local_ports": ""}
     async with (
         serve(create_app(settings(folder, **{**ports, **given}))) as base,
-        httpx.AsyncClient(base_url=base, timeout=20) as http,
+        httpx.AsyncClient(base_url=base, timeout=60) as http,
     ):
         if "web_password" in given:
             http.auth = ("", given["web_password"])

@@ -1,5 +1,6 @@
 """An authorization server of the SDK's own routes, and an MCP server that wants its tokens."""
 
+import asyncio
 import base64
 import json
 import secrets
@@ -37,7 +38,7 @@ from tests.support.processes import free_port
 from tests.support.scripted import ScriptedModel
 from web import create_app
 
-LIMITS = Limits(first_delay_seconds=0.01, max_local_delay_seconds=0.05)
+LIMITS = Limits(first_delay_seconds=0.01, max_local_delay_seconds=0.05, ready_seconds=60)
 METADATA = "/.well-known/oauth-authorization-server"
 SUPPORTED = ClientRegistrationOptions(enabled=True), RevocationOptions(enabled=True)
 MACHINE = ("machine", "secret-of-the-machine")
@@ -62,6 +63,8 @@ class AuthorizationServer:
     tokens: dict[str, AccessToken] = field(default_factory=dict)
     refreshing: dict[str, RefreshToken] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)  # their paths
+    are_tokens_held: bool = False  # they are given, and do not arrive until ...
+    may_arrive: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self, issuer: str) -> ASGIApp:
         self.issuer = issuer
@@ -86,6 +89,8 @@ class AuthorizationServer:
                     )
                     told_of_itself = document.model_dump(mode="json", exclude_none=True)
                     return await JSONResponse(told_of_itself)(scope, receive, send)
+                if self.are_tokens_held and scope["path"] == "/token":
+                    send = self._held(send)
                 given = request.headers.get("authorization", "")
                 told = base64.b64decode(given.removeprefix("Basic ")).decode("latin-1").partition(":")
                 if scope["path"] == "/token" and given.startswith("Basic ") and told[0] not in self.clients:
@@ -98,6 +103,13 @@ class AuthorizationServer:
             return await own(scope, receive, send)
 
         return answer
+
+    def _held(self, send: Send) -> Send:
+        async def sent(message: Message) -> None:
+            await self.may_arrive.wait()
+            await send(message)
+
+        return sent
 
     async def get_client(self, client_id: str) -> OAuthClientInformationFull | None:
         return self.clients.get(client_id)
@@ -267,7 +279,7 @@ async def page(folder: Path, **given: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A browser at web.py."""
     async with (
         serve(create_app(settings(folder, **given), ScriptedModel(), LIMITS)) as base,
-        httpx.AsyncClient(base_url=base, timeout=20) as http,
+        httpx.AsyncClient(base_url=base, timeout=60) as http,
     ):
         await http.get("/")  # gives the cookie
         yield http

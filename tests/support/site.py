@@ -117,7 +117,7 @@ async def site(folder: Path, proxy: str, **more: str) -> AsyncIterator[Site]:
         internal = {name: f"http://localhost:{ports[name]}" for name in ("api", "main")} | {"web": public}
         made = Site(replicas, public, internal, trusted, statistics)
         async with (
-            httpx.AsyncClient(base_url=public, verify=trusted, timeout=30) as http,
+            httpx.AsyncClient(base_url=public, verify=trusted, timeout=60) as http,
             asyncio.timeout(60),
         ):
             while (await http.get("/api/status")).json()["servers"][0]["status"] != "ready":  # noqa: ASYNC110

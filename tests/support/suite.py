@@ -79,7 +79,7 @@ class Suite:
 
     @asynccontextmanager
     async def browser(self, port: int = 0, *, may_fail: bool = False) -> AsyncIterator["Browser"]:
-        async with httpx.AsyncClient(base_url=f"http://localhost:{port or self.web}", timeout=30) as http:
+        async with httpx.AsyncClient(base_url=f"http://localhost:{port or self.web}", timeout=60) as http:
             yield Browser(http, may_fail)
 
 

@@ -98,7 +98,7 @@ async def test_mcpo_makes_an_http_service_of_it(tmp_path: Path, spawn: Spawn) ->
         mcpo = spawn.program(str(programs / "mcpo"), *options, f"http://127.0.0.1:{suite.mcp}/mcp")
         url = f"http://127.0.0.1:{port}"
         await anyio.to_thread.run_sync(mcpo.wait_until_up, f"{url}/openapi.json")
-        async with httpx.AsyncClient(base_url=url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=60) as http:
 
             async def call(name: str, arguments: dict[str, Any]) -> str:
                 return (await http.post(f"/{name}", json=arguments)).text
@@ -119,7 +119,7 @@ async def through_supergateway(*options: str, ask: bool = False) -> AsyncIterato
     ]
     command = StdioServerParameters(command=require("node"), args=arguments)
     agree = agreed if ask else None
-    async with Client(command, mode="legacy", elicitation_callback=agree, read_timeout_seconds=30) as client:
+    async with Client(command, mode="legacy", elicitation_callback=agree, read_timeout_seconds=60) as client:
         yield client
 
 

@@ -87,7 +87,7 @@ async def test_it_serves_stops_at_once_on_ctrl_c_and_never_logs_the_key(
     fake: FakeSeniverse, start: Start, command: list[str | Path]
 ) -> None:
     program = await run_sync(lambda: start(*command, "--log-level", "debug"))
-    async with Client(program.url, read_timeout_seconds=20) as client:
+    async with Client(program.url, read_timeout_seconds=60) as client:
         assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error
         fake.may_answer.clear()
         call = asyncio.create_task(client.call_tool("get-weather", {"city": "beijing"}))

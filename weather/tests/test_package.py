@@ -60,7 +60,7 @@ async def test_the_wheel_installed_into_an_empty_environment_answers(
 
     command = await run_sync(install)
     program = await run_sync(start, command)
-    async with Client(program.url, read_timeout_seconds=20) as client:
+    async with Client(program.url, read_timeout_seconds=60) as client:
         result = await client.call_tool("get-weather", {"city": "北京"})
     assert result.structured_content is not None
     assert result.structured_content["city"] == "北京"

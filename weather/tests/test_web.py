@@ -20,7 +20,7 @@ ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
 def post(url: str, **headers: str) -> httpx.Response:
-    return httpx.post(url, json=LIST, headers=ACCEPT | headers, timeout=20)
+    return httpx.post(url, json=LIST, headers=ACCEPT | headers, timeout=60)
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "[::1]", "localhost:3000", "127.0.0.1:8080"])
@@ -43,7 +43,7 @@ def test_only_loopback_origins_are_accepted(serve: Serve, origin: str, status: i
 
 def test_white_space_around_a_header_value_is_ignored(serve: Serve) -> None:
     url = httpx.URL(serve())
-    connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=20)  # httpx would not send this
+    connection = http.client.HTTPConnection("127.0.0.1", url.port, timeout=60)  # httpx would not send this
     with closing(connection):
         headers = ACCEPT | {"Content-Type": "application/json", "MCP-Protocol-Version": "2025-11-25 \t"}
         connection.request("POST", url.path, json.dumps(LIST), headers)
@@ -52,7 +52,7 @@ def test_white_space_around_a_header_value_is_ignored(serve: Serve) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_get_and_delete_belong_to_sessions_and_are_not_allowed(serve: Serve, method: str) -> None:
-    response = httpx.request(method, serve(), headers=ACCEPT, timeout=20)
+    response = httpx.request(method, serve(), headers=ACCEPT, timeout=60)
     assert (response.status_code, response.headers["allow"]) == (405, "POST")
 
 
@@ -85,4 +85,4 @@ async def test_with_the_token_any_host_is_accepted(serve: Serve, connect: Connec
 
 
 def test_healthz_answers_200(serve: Serve) -> None:
-    assert httpx.get(serve().removesuffix("/mcp") + "/healthz", timeout=20).status_code == 200
+    assert httpx.get(serve().removesuffix("/mcp") + "/healthz", timeout=60).status_code == 200

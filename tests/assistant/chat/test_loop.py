@@ -151,7 +151,7 @@ async def test_calls_of_one_round_run_side_by_side_and_their_results_keep_their_
 
     model = ScriptedModel(calls(("shop_look", '{"n": 1}'), ("shop_look", '{"n": 2}')), says("both"))
     talk = Chat(model, FakeTools((tool("look", read_only=True), slow)), SECRET)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await take(talk, [HELLO])
     contents = [message["content"] for message in model.requests[1] if message["role"] == "tool"]
     assert ["\n1\n" in contents[0], "\n2\n" in contents[1]] == [True, True]

@@ -42,7 +42,7 @@ async def test_a_purchase_is_found_asked_about_and_made_by_another_replica(tmp_p
         for _ in range(2):
             model = await stack.enter_async_context(aclosing(OpenAIModel("m", "key", f"{urls[0]}/v1")))
             base = await stack.enter_async_context(serve(create_app(settings(tmp_path), model)))
-            replicas.append(await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=20)))
+            replicas.append(await stack.enter_async_context(httpx.AsyncClient(base_url=base, timeout=60)))
             while len((await replicas[-1].get("/api/tools")).json()["tools"]) < 500:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)  # as a page polls
 

@@ -112,7 +112,7 @@ async def test_the_page_of_another_replica_hears_of_a_change(tmp_path: Path) -> 
         started(tmp_path, FakeProvider()) as (http, base),
         back_end(tmp_path) as other,
         other.stream("GET", "/api/watch") as watched,
-        asyncio.timeout(15),
+        asyncio.timeout(60),
     ):
         lines = watched.aiter_lines()
         while '"demo": true' not in await anext(lines):

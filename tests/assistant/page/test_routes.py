@@ -154,7 +154,7 @@ async def test_prompts_are_listed_and_filled_in(tmp_path: Path) -> None:
 async def test_a_server_that_is_down_is_told_with_a_code(tmp_path: Path) -> None:
     url = f"http://127.0.0.1:{free_port()}/mcp"
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         Toolbox([Server("dead", url=url)]) as toolbox,
         aclosing(Overview(models_of(ScriptedModel()), toolbox).changes()) as states,
     ):
@@ -258,7 +258,7 @@ async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_fo
     port = free_port()
     here = Server("shop", url=f"http://127.0.0.1:{port}/mcp")
     async with (
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         Toolbox([here], hours) as toolbox,
         aclosing(Overview(models_of(ScriptedModel()), toolbox).changes()) as states,
     ):

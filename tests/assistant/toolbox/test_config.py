@@ -198,7 +198,7 @@ async def test_edits_are_seen_and_one_that_cannot_be_read_says_why(
 ) -> None:
     file = tmp_path / "mcp.json"
     file.write_text("{}")
-    async with asyncio.timeout(20), aclosing(watch_config(file, dict, poll_seconds=0.01)) as edits:
+    async with asyncio.timeout(60), aclosing(watch_config(file, dict, poll_seconds=0.01)) as edits:
         seen = asyncio.ensure_future(anext(edits))
         await asyncio.sleep(0)
         replace_text(file, "{ half an edit")

@@ -62,7 +62,7 @@ async def test_a_tool_that_is_added_while_connected_is_seen() -> None:
 
     async with serve(both(server)) as url, boxed(at(url)) as box:
         await box.call("s", "grow", {})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  the same
                 await asyncio.sleep(0.01)
 
@@ -122,7 +122,7 @@ async def test_a_busy_handshake_server_is_not_given_up_while_it_works() -> None:
     async with serve(one_at_a_time) as url, boxed(at(url), limits=limits) as box:
         running = asyncio.ensure_future(box.call("s", "work", {}))
         await working.wait()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await asked_twice.wait()
         may_end.set()
         assert (await running).text == "done"
@@ -133,10 +133,10 @@ async def test_a_server_that_never_answers_the_closing_request_does_not_block_us
 
     async def rude(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "DELETE":
-            await asyncio.sleep(60)
+            await asyncio.sleep(3600)
         await app(scope, receive, send)
 
-    async with serve(rude) as url, asyncio.timeout(20), boxed(at(url)) as box:
+    async with serve(rude) as url, asyncio.timeout(60), boxed(at(url)) as box:
         await box.call("s", "add", {"a": 1, "b": 2})
 
 
@@ -152,7 +152,7 @@ async def test_a_handshake_server_tells_of_changed_tools_even_within_a_call() ->
 
     async with serve(HandshakeOnly(both(server))) as url, boxed(at(url)) as box:
         running = asyncio.ensure_future(box.call("s", "grow", {}))
-        async with asyncio.timeout(20):  # sooner than the poll
+        async with asyncio.timeout(60):  # sooner than the poll
             while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  as the page polls
                 await asyncio.sleep(0.01)
         may_end.set()
@@ -193,7 +193,7 @@ async def test_a_server_that_is_down_says_when_it_is_tried_again() -> None:
 
 async def test_waiting_for_a_server_is_bounded() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
-    async with Toolbox([dead], Limits(ready_seconds=0.2)) as box, asyncio.timeout(20):
+    async with Toolbox([dead], Limits(ready_seconds=0.2)) as box, asyncio.timeout(60):
         result = await box.call("dead", "add", {})
     assert (result.unreachable, result.code) == (True, "server_down")
     assert result.params["reason"]["code"] == "connect_refused"
@@ -216,7 +216,7 @@ async def test_an_idle_connection_is_closed_by_us_and_the_next_call_that_writes_
         for _ in range(2):
             closed.clear()
             assert (await box.call("s", "key", {}, key="k")).text == "k"
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 await closed.wait()
 
 

@@ -214,7 +214,7 @@ async def test_a_call_that_is_held_can_be_ended_and_is_asked_for_anew() -> None:
 async def test_closing_the_toolbox_ends_the_calls_that_are_held() -> None:
     async with before_2026() as (box, _):
         await asks(box)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await box.close()
 
 

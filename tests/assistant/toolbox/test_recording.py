@@ -104,7 +104,7 @@ async def test_a_tool_call_is_there_in_both_directions() -> None:
 async def test_a_commands_stderr_its_log_and_what_it_says_of_itself_are_there(tmp_path: Path) -> None:
     (tmp_path / "noisy.py").write_text(NOISY)
     server = Server("s", "stdio", command=sys.executable, args=(str(tmp_path / "noisy.py"),))
-    async with asyncio.timeout(20), Toolbox([server], trust=Trust(everything=True)) as box:
+    async with asyncio.timeout(60), Toolbox([server], trust=Trust(everything=True)) as box:
         link = box.link("s")
         await link.until_ready()
         assert link.about["server"] == {"name": "noisy", "version": "3"}
@@ -121,7 +121,7 @@ async def test_a_commands_stderr_its_log_and_what_it_says_of_itself_are_there(tm
 
 @pytest.mark.anyio
 async def test_a_server_that_is_not_there_says_so() -> None:
-    async with asyncio.timeout(20), Toolbox([Server("s", url="http://127.0.0.1:9/mcp")]) as box:
+    async with asyncio.timeout(60), Toolbox([Server("s", url="http://127.0.0.1:9/mcp")]) as box:
         await box.link("s").settled()
         states = [each for each in box.link("s").recording.since(0) if each["way"] == "state"]
         assert ("down connect_refused", True) in [(each["text"], each["is_error"]) for each in states]

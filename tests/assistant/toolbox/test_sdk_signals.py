@@ -25,7 +25,7 @@ async def failure(answer: Any, *, session: bool = False) -> MCPError:
     server = RawServer({"tools/call": answer}, session=session)
     async with (
         serve(server.app) as url,
-        asyncio.timeout(20),
+        asyncio.timeout(60),
         httpx2.AsyncClient() as http,
         Client(streamable_http(f"{url}/", http, lambda _: None, Recording()), cache=None) as client,
     ):
