@@ -161,7 +161,7 @@ class Faults(RuleBasedStateMachine):
         process = suite.running[service].process
         way.arm(moment, process.terminate if softly else process.kill)
         self.approve_now(intent)
-        process.wait(60)
+        process.wait(150)
         suite.running.pop(service)
         self.chain.heal()
 

@@ -205,7 +205,7 @@ async def test_one_command_starts_all_says_where_to_go_and_ends_on_ctrl_c(clone:
 
         await until(is_greeted, 60)
         honcho.process.send_signal(signal.SIGINT)
-        assert honcho.process.wait(60) == 130
+        assert honcho.process.wait(150) == 130
     printed = honcho.log.read_text()
     assert "SIGKILL" not in printed
     assert "Traceback" not in printed

@@ -89,7 +89,7 @@ async def test_todays_shop_opens_an_earlier_ones_and_the_way_back_is_the_backup(
     assert command(ROOT, tmp_path, "check").returncode == 0
     new.stop()
     refused = spawn.program(sys.executable, str(earlier / "api.py"), env=env)
-    assert refused.process.wait(30) == 1
+    assert refused.process.wait(150) == 1
     assert "数据库结构版本" in refused.log.read_text()
     go_back(tmp_path)
     started(spawn, earlier, "api", env)
@@ -115,7 +115,7 @@ async def test_on_one_postgresql_an_earlier_shop_beside_todays_loses_nothing_and
     assert command(ROOT, tmp_path, "check", "--database-url", url).returncode == 0
     old.stop()
     refused = spawn.program(sys.executable, str(earlier / "api.py"), env=beside)
-    assert refused.process.wait(60) == 1
+    assert refused.process.wait(150) == 1
     assert "请升级程序" in refused.log.read_text()
     started(spawn, earlier, "api", beside | {"DATABASE_URL": restored(tmp_path / "kept")})
     here = beside | {"API_URL": f"http://127.0.0.1:{beside['API_PORT']}/api"}

@@ -231,7 +231,7 @@ def test_a_wrong_setting_ends_it_with_a_message(
 
 def test_an_address_that_others_reach_needs_the_token(spawn: Spawn) -> None:
     service = spawn("main.py", "--host", "0.0.0.0")
-    assert service.process.wait(60) == 1
+    assert service.process.wait(150) == 1
     assert "MCP_TOKEN" in service.log.read_text()
     assert "Traceback" not in service.log.read_text()
 

@@ -39,7 +39,7 @@ def logged(spawn: Spawn, level: str, **env: str) -> str:
     program = spawn.program(
         sys.executable, "-c", SAY.format(level=level), env={"PYTHONPATH": str(ROOT), **env}
     )
-    assert program.process.wait(20) == 0, program.log.read_text()
+    assert program.process.wait(150) == 0, program.log.read_text()
     return program.log.read_text(encoding=env.get("PYTHONIOENCODING", "utf-8"))
 
 
@@ -86,7 +86,7 @@ HOSTILE += [0x200F, 0xFEFF, 0xFFFE, 0xFFFF, 0xD800, 0xE0041, 0xE000]
 def test_no_character_of_others_makes_a_line_or_reaches_the_terminal(code: int, spawn: Spawn) -> None:
     script = FORGE.format(f"\\U{code:08x}")
     program = spawn.program(sys.executable, "-c", script, env={"PYTHONPATH": str(ROOT)})
-    assert program.process.wait(20) == 0, program.log.read_text()
+    assert program.process.wait(150) == 0, program.log.read_text()
     text = program.log.read_bytes().decode()
     assert chr(code) not in text or code == 0x0A
     assert len([line for line in text.split("\n") if line.startswith("2026-01-01")]) == 0
@@ -98,7 +98,7 @@ def test_no_character_of_others_makes_a_line_or_reaches_the_terminal(code: int, 
 def test_the_start_message_keeps_its_own_lines(spawn: Spawn) -> None:
     script = 'from serving import logs\nlogs.announce("a\\nb\x1b")'
     program = spawn.program(sys.executable, "-c", script, env={"PYTHONPATH": str(ROOT)})
-    assert program.process.wait(20) == 0
+    assert program.process.wait(150) == 0
     assert program.log.read_text() == "a\nb\\x1b\n"
 
 

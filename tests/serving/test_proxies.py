@@ -190,7 +190,7 @@ def test_a_port_in_use_names_the_setting(spawn: Spawn, tmp_path: Path, service: 
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         ended = spawn(f"{service}.py", env={f"{setting}_PORT": str(port)})
-        assert ended.process.wait(60) == 1
+        assert ended.process.wait(150) == 1
     assert "不能监听，可能已被别的程序占用，也许" in (log := ended.log.read_text())
     assert f"例如 {setting}_PORT={port + 1}" in log
 
@@ -201,5 +201,5 @@ def test_a_port_in_use_names_the_setting(spawn: Spawn, tmp_path: Path, service: 
 )
 def test_an_address_that_is_not_this_machines_names_the_setting(spawn: Spawn, host: str, said: str) -> None:
     ended = spawn("api.py", env={"API_HOST": host, "API_TOKEN": "t"})
-    assert ended.process.wait(60) == 1
+    assert ended.process.wait(150) == 1
     assert said in ended.log.read_text()

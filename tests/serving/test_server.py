@@ -31,7 +31,7 @@ def start(spawn: Spawn) -> Start:
 
 
 def ended(service: Service) -> tuple[int, str]:
-    return service.process.wait(20), service.log.read_text(encoding="utf-8")
+    return service.process.wait(150), service.log.read_text(encoding="utf-8")
 
 
 def greeted(service: Service) -> None:

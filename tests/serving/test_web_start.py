@@ -35,7 +35,7 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     port = free_port()
     code = "import web, pathlib; assert not list(pathlib.Path().glob('*secret*')); web.nothing"
     imported = spawn.program(sys.executable, "-c", code, env={"PYTHONPATH": str(ROOT)})
-    assert imported.process.wait(60) == 1
+    assert imported.process.wait(150) == 1
     assert "AttributeError: nothing" in imported.log.read_text()
     command = (sys.executable, "-m", "uvicorn", "web:app", "--port", str(port), "--app-dir", str(ROOT))
     service = spawn.program(*command)
@@ -57,7 +57,7 @@ def test_nobody_is_sent_to_an_address_that_another_program_has(tmp_path: Path, s
     (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
     with socket.create_server(("127.0.0.1", 0)) as other:
         service = spawn("web.py", "--port", str(other.getsockname()[1]))
-        assert service.process.wait(60) == 1
+        assert service.process.wait(150) == 1
     assert "不能监听" in (log := service.log.read_text())
     assert "请打开" not in log
 
@@ -116,7 +116,7 @@ def test_a_broken_config_is_shown_where_it_breaks(
 ) -> None:
     (tmp_path / "mcp.json").write_text('{"mcpServers": {\n  "手表": {"url": "SECRET"\n}}}}')
     service = spawn("web.py", *args)
-    assert service.process.wait(60) == 1
+    assert service.process.wait(150) == 1
     log = service.log.read_text()
     assert "mcp.json 第 3 行第 4 列：内容到这里已经结束" in log
     assert log.endswith("\n3 | }}}}\n       ^\n")
@@ -135,7 +135,7 @@ def test_a_start_that_cannot_work_says_why_and_ends(
     spawn: Spawn, args: tuple[str, ...], message: str
 ) -> None:
     service = spawn("web.py", *args)
-    assert service.process.wait(60) != 0
+    assert service.process.wait(150) != 0
     log = service.log.read_text()
     assert message in log
     assert "Traceback" not in log

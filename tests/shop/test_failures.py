@@ -239,7 +239,7 @@ async def test_a_lock_held_for_long_ends_the_start_with_a_sentence(tmp_path: Pat
 def test_a_failed_start_is_status_1_and_no_traceback(spawn: Spawn, tmp_path: Path) -> None:
     (tmp_path / "shop.db").write_bytes(b"no database" * 1000)
     service = spawn.afresh("api.py", "--port", str(free_port()))
-    assert service.process.wait(60) == 1
+    assert service.process.wait(150) == 1
     assert service.log.read_text() == "无法启动：shop.db: file is not a database\n"
 
 

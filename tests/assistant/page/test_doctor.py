@@ -224,7 +224,7 @@ async def test_certificates_that_are_not_there_are_named(
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:
     (tmp_path / "mcp.json").write_text('{"mcpServers": {"s": {"url": "http://127.0.0.1:9/mcp"}}}')
     service = spawn("web.py", "--check", env={"OPENAI_API_BASE": "http://127.0.0.1:9/v1"})
-    assert service.process.wait(60) == 1
+    assert service.process.wait(150) == 1
     said = service.log.read_text()
     assert "❌ 服务器 s" in said
     assert "❌ 模型 deepseek-chat（来自环境变量里的 OPENAI_API_BASE）" in said
