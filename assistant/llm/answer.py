@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import ModelError, Piece, Reply, Thought, ToolRequest
-from assistant.llm.calls import CallsBuilder, is_json, list_of, text_of
+from assistant.llm.calls import CallsBuilder, content_of, is_json, list_of, text_of
 from assistant.llm.prose import Part, ProseReader
 from assistant.llm.refusals import reason_of
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, THINK
@@ -15,16 +15,22 @@ from serving.errors import CodedError
 MAX_CHARACTERS = 2_000_000  # of an answer: text, thoughts and arguments
 MAX_TOLD = 300  # characters of a call that was left out
 
-_FILTERS = ("content_filter", "sensitive", "safety", "recitation", "blocklist", "prohibited_content")
-_BREAKS = ("network_error", "error", "abort")  # Zhipu; OpenRouter; vLLM and SGLang
+_FILTERS = [
+    *("content_filter", "sensitive", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
+    *("image_safety", "content_filtered", "guardrail_intervened", "error_toxic"),
+]
+_BREAKS = ("network_error", "error", "abort", "cancelled", "timeout")  # Zhipu; OpenRouter; vLLM and SGLang
+_MALFORMED = ("malformed_function_call", "malformed_tool_use", "unexpected_tool_call", "too_many_tool_calls")
 ENDINGS = {  # why a provider ended an answer that is none, or no whole one
-    **dict.fromkeys(_FILTERS, "content_filtered"),  # OpenAI, Zhipu, the others Gemini
+    **dict.fromkeys(_FILTERS, "content_filtered"),  # OpenAI, Zhipu, Gemini; Bedrock; Cohere
     **dict.fromkeys(_BREAKS, "model_broke_off"),
     "refusal": "model_declined",  # Anthropic
     "insufficient_system_resource": "model_exhausted",  # DeepSeek
-    "malformed_function_call": "call_malformed",  # Gemini
+    **dict.fromkeys(_MALFORMED, "call_malformed"),  # Gemini, Bedrock
 }
-CUT_SHORT = ("length", "max_tokens", "max_output_tokens")
+CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
+SHOWN = ("reasoning_text", "thinking", "thought")  # thoughts that no provider wants back
+_THOUGHTS = ("thinking", "reasoning", "reasoning_content", "thought")  # types of a content's parts
 
 
 class ReplyBuilder:
@@ -42,10 +48,11 @@ class ReplyBuilder:
         self._refusal: list[str] = []
         self._reasoning: dict[str, list[str]] = {key: [] for key in REASONING}
         self._details: list[dict[str, Any]] = []
-        self._calls = CallsBuilder()
+        self._calls = CallsBuilder(self._tools)
         self._usage = UsageReader()
         self._finish = ""
         self._is_whole = False  # the provider has said so
+        self._has_said = False  # text, or a call
 
     def add(self, piece: dict[str, Any]) -> Iterator[Piece]:
         """Add a chunk of a stream, or a whole answer, and yield what is to be shown for it.
@@ -55,14 +62,17 @@ class ReplyBuilder:
         self._usage.add(piece)
         first = next(iter(list_of(piece.get("choices"))), None)
         choice: dict[str, Any] = first if isinstance(first, dict) else {}
-        self._is_whole = self._is_whole or bool(piece.get("done") or choice.get("message"))
-        finish = text_of(choice.get("finish_reason")).lower().replace("-", "_")
+        delta, message = choice.get("delta"), choice.get("message")
+        self._is_whole = self._is_whole or bool(piece.get("done") or (message and not delta))
+        finish = text_of(choice.get("finish_reason", choice.get("stop_reason"))).lower().replace("-", "_")
+        finish = finish.removeprefix("finishreason.")  # a name of Google's library
         self._finish = finish if finish not in ("", "null", "none") else self._finish
-        delta = choice.get("delta") or choice.get("message")  # some send a last one that is null
+        if not delta and not self._has_said:  # behind the pieces, some send the whole message once more
+            delta = message
         if isinstance(delta, dict):
             yield from self._add_delta(delta)
-        else:
-            yield from self._prose.feed(self._count(text_of(choice.get("text"))))  # of a plain completion
+        elif text := content_of(delta or choice.get("text")):  # of a plain completion
+            yield from self._prose.feed(self._count(text))
 
     def end(self) -> Iterator[Piece]:
         """Yield, at the end, what was held back, then the whole reply.
@@ -102,24 +112,28 @@ class ReplyBuilder:
 
     def _add_delta(self, delta: dict[str, Any]) -> Iterator[Part]:
         old = delta.get("function_call")  # OpenAI's, before there were several
-        pieces = list_of(delta.get("tool_calls")) or ([{"index": 0, "function": old}] if old else [])
-        for position, piece in enumerate(pieces):
+        called = delta.get("tool_calls")
+        pieces = [called] if isinstance(called, dict) else list_of(called)
+        for position, piece in enumerate(pieces or ([{"index": 0, "function": old}] if old else [])):
             self._count(self._calls.add(piece, position))
         if "refusal" in delta:
             self._refusal.append(self._count(text_of(delta["refusal"])))
-        thoughts = []
-        for key in REASONING:
-            if key in delta:
-                thoughts.append(self._count(text_of(delta[key])))
-                self._reasoning[key].append(thoughts[-1])
-        parts = [part for part in list_of(delta.get("content")) if isinstance(part, dict)]
-        thoughts.append(self._count("".join(text_of(part.get("thinking")) for part in parts)))  # Mistral's
-        if thought := next(filter(None, thoughts), ""):  # some send the same under both names
-            yield Thought(thought)
+        parts = list_of(delta.get("content"))
+        inner = [part for part in parts if isinstance(part, dict) and part.get("type") in _THOUGHTS]
+        thoughts = [self._count(_thought(delta[key])) for key in (*REASONING, *SHOWN) if key in delta]
+        for key in filter(delta.__contains__, REASONING):
+            self._reasoning[key].append(_thought(delta[key]))
+        thoughts.append(self._count(_thought(inner)))  # Mistral's
         for part in list_of(delta.get(REASONING_DETAILS)):
             self._count(str(part))
             self._add_detail(part)
-        if text := self._count(text_of(delta.get("content"))):
+        thoughts.append(_thought(delta.get(REASONING_DETAILS)))
+        if thought := next(filter(None, thoughts), ""):  # some send the same under several names
+            yield Thought(thought)
+        said = [part for part in parts if part not in inner] if inner else delta.get("content")
+        text = self._count(content_of(said))
+        self._has_said = self._has_said or bool(text or pieces)
+        if text:
             yield from self._prose.feed(text)
 
     def _count(self, text: str) -> str:
@@ -141,6 +155,16 @@ class ReplyBuilder:
                 last[key] = (last.get(key) or "") + value
             elif value is not None:
                 last[key] = value
+
+
+def _thought(value: Any, depth: int = 4) -> str:
+    """Return what a field of thoughts says: a text, an object or a list; Gemini's `thought: true` is none."""
+    if isinstance(value, list) and depth:
+        return "".join(_thought(each, depth - 1) for each in value)
+    if isinstance(value, dict) and depth:
+        told = (value.get(key) for key in ("text", "summary", *_THOUGHTS, "content"))
+        return next(filter(None, (_thought(each, depth - 1) for each in told)), "")
+    return text_of(value) if isinstance(value, str) else ""
 
 
 def _ended(code: str, reason: str) -> ModelError:

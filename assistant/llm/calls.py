@@ -1,7 +1,10 @@
 """Puts the tool calls of an answer together from their pieces; a call said twice is one call."""
 
 import json
+import re
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from assistant.chat.arguments import is_writable_json
@@ -9,6 +12,7 @@ from assistant.chat.interfaces import ModelError, ToolRequest
 
 MAX_CALLS = 128  # of an answer
 SIGNED = "extra_content"  # the key for what goes back to a call's model, and to no other
+_ARGUMENTS = ("arguments", "parameters", "input")  # OpenAI's; others' names for them
 
 
 @dataclass(eq=False)
@@ -28,6 +32,9 @@ class _CallBuilder:
             return "".join(firsts)  # every piece came twice
         if not is_json(text) and self.pieces[:1] == self.pieces[1:2] and is_json("".join(self.pieces[1:])):
             return "".join(self.pieces[1:])  # the first did, with id and name
+        grows = all(after.startswith(before) for before, after in pairwise(self.pieces))
+        if self.pieces and not is_json(text) and grows and is_json(self.pieces[-1]):
+            return self.pieces[-1]  # each piece repeats all before it
         return text
 
     def is_whole(self) -> bool:
@@ -35,9 +42,10 @@ class _CallBuilder:
 
 
 class CallsBuilder:
-    """Builds the calls of one answer."""
+    """Builds the calls of one answer; `names` are those of the tools that were offered."""
 
-    def __init__(self, max_calls: int = MAX_CALLS) -> None:
+    def __init__(self, names: Collection[str] = (), max_calls: int = MAX_CALLS) -> None:
+        self._names = names
         self._max_calls = max_calls
         self._builders: list[_CallBuilder] = []
         self._open: dict[int, _CallBuilder] = {}  # by index
@@ -48,12 +56,12 @@ class CallsBuilder:
         The index may be missing or always 0, and so may the id. Raises ModelError: the calls have no end.
         """
         piece = piece if isinstance(piece, dict) else {}
-        function = piece.get("function") if isinstance(piece.get("function"), dict) else {}
+        function = _function_of(piece)
         id, name = text_of(piece.get("id")), text_of(function.get("name"))
-        arguments = text_of(function.get("arguments"))
-        call = self._open_one(piece.get("index"), position, id, name, arguments)
+        arguments = next(filter(None, (text_of(function.get(key)) for key in _ARGUMENTS)), "")
+        call = self._open_one(_number(piece.get("index")), position, id, name, arguments)
         if name and call.name != name:
-            call.name += name
+            call.name = name if self._grows(call, name) else call.name + name
         if arguments:
             call.pieces.append(arguments)
         signed = piece.get(SIGNED)
@@ -76,18 +84,40 @@ class CallsBuilder:
         ]
         return tuple(ToolRequest(call.name, call.arguments(), call.signed) for call in chosen)
 
-    def _open_one(self, index: Any, position: int, id: str, name: str, arguments: str) -> _CallBuilder:
+    def _grows(self, call: _CallBuilder, name: str) -> bool:
+        """Whether a name is what has come of it before, and more."""
+        return "" != call.name != name and call.name not in self._names and name.startswith(call.name)
+
+    def _goes_on(self, call: _CallBuilder, name: str) -> bool:
+        """Whether a name is the next piece of the one before: together they begin a tool's."""
+        begun = call.name + name
+        return call.name not in self._names and any(each.startswith(begun) for each in self._names)
+
+    def _open_one(self, index: int | None, position: int, id: str, name: str, arguments: str) -> _CallBuilder:
         """Return the call that a piece belongs to, a new one where it begins one."""
-        if not isinstance(index, int):
+        if index is None:
             known = next((at for at, call in self._open.items() if id and call.id == id), position)
             index = position if name else known
         call = self._open.get(index)
-        if call is None or _is_another(call, id, name, arguments):
+        is_named = call and name and not id and (self._goes_on(call, name) or self._grows(call, name))
+        if call is None or (not is_named and _is_another(call, id, name, arguments)):
             call = self._open[index] = _CallBuilder(id)
             self._builders.append(call)
             if len(self._builders) > self._max_calls:
                 raise ModelError("too_many_calls", max=self._max_calls)
         return call
+
+
+def _function_of(piece: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a piece says of its function: some say it elsewhere."""
+    told = (piece.get(key) for key in ("function", "custom"))
+    return next((each for each in told if isinstance(each, dict)), piece)
+
+
+def _number(index: Any) -> int | None:
+    if isinstance(index, str) and re.fullmatch(r"\d{1,6}", index):
+        return int(index)
+    return index if isinstance(index, int) else None
 
 
 def _is_another(call: _CallBuilder, id: str, name: str, arguments: str) -> bool:
@@ -123,6 +153,13 @@ def is_json(text: str) -> bool:
 def list_of(value: Any) -> list[Any]:
     """Return a list, or an empty one for what is none."""
     return value if isinstance(value, list) else []
+
+
+def content_of(value: Any) -> str:
+    """Return the text of a content: a text, a part, or a list of both."""
+    parts = value if isinstance(value, list) else [value]
+    told = (part.get("text") or part.get("content") if isinstance(part, dict) else part for part in parts)
+    return "".join(map(text_of, told))
 
 
 def text_of(value: Any) -> str:

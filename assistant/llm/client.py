@@ -5,6 +5,8 @@ import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -13,7 +15,7 @@ import openai
 import stamina
 
 from assistant.chat.interfaces import ModelError
-from assistant.llm.refusals import complaint, reason_of, refused
+from assistant.llm.refusals import complaint, reason_of, refused, spoken
 from assistant.llm.stream import DOCUMENT, events
 from serving import network, tracing
 from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
@@ -24,6 +26,9 @@ log = logging.getLogger(__name__)
 CONNECT_SECONDS = 10.0
 MAX_PAUSE_SECONDS = 20.0  # before another try; a provider that asks for more is not waited for
 FAILURES = (openai.OpenAIError, httpx2.RequestError, httpx2.InvalidURL, TimeoutError)
+ENDS = ("done", "end", "complete", "finish")  # names of events; OpenAI's end is their data
+ALIVE = re.compile(rb"\W*(\w+ )?(keep-?alive|ping|pong|heartbeat|processing)?\W*", re.IGNORECASE)
+MAX_ALIVE = 40  # characters
 DRAIN_SECONDS = 0.1  # for what follows the last event: read to its end, a connection can be used again
 
 
@@ -105,11 +110,14 @@ class ProviderClient:
                 self._sent(request) as response,
                 aclosing(events(response.aiter_bytes(), MAX_BODY)) as told,
             ):
+                is_first = True
                 async for name, data in told:
-                    if data.strip(b' "').startswith(b"[DONE]"):
+                    if data.strip(b' "').startswith(b"[DONE]") or name in ENDS:
                         yield {"done": True}
                         break
-                    yield await _chunk(name, data)
+                    if len(data) > MAX_ALIVE or not ALIVE.fullmatch(data):
+                        yield await _chunk(name if is_first or name != DOCUMENT else "", data)
+                        is_first = False
                 with suppress(TimeoutError):
                     async with asyncio.timeout(DRAIN_SECONDS):
                         async for _ in told:
@@ -131,7 +139,9 @@ class ProviderClient:
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:
             case openai.APIStatusError():
-                return refused(error.status_code, error.code, error.message, _retry_after(error))
+                return refused(error.status_code, error.code, spoken(error.body), _retry_after(error))
+            case httpx2.DecodingError():
+                return ModelError("model_failed", reason=reason_of(str(error)))
             case openai.APIConnectionError() | httpx2.RequestError() if begun:  # a timeout is one, too
                 return ModelError("model_broke_off")
             case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
@@ -160,8 +170,10 @@ async def _chunk(name: str, data: bytes) -> dict[str, Any]:
     is_read = True
     try:
         chunk = await read_json(data)
-    except ValueError:
+    except ValueError as error:
         is_read = False
+        if name != DOCUMENT and data.lstrip().startswith(b"{"):  # an event that breaks off says nothing
+            raise ModelError("model_broke_off") from error
     if isinstance(chunk, list) and len(chunk) == 1:  # Gemini's failures
         [chunk] = chunk
     if name == "error" and not (isinstance(chunk, dict) and chunk.get("error")):
@@ -186,6 +198,15 @@ def _try_again(error: Exception) -> bool | float:
 
 
 def _retry_after(error: openai.APIStatusError) -> float | None:
-    """Return the pause that the provider asks for, in seconds; a date, which none sends, is not read."""
-    value = error.response.headers.get("Retry-After", "")
-    return float(value) if re.fullmatch(r"\d{1,6}(\.\d*)?", value) else None
+    """Return the pause that the provider asks for, in seconds."""
+    headers = error.response.headers
+    value = headers.get("Retry-After", "")
+    if re.fullmatch(r"\d{1,6}(\.\d*)?s?", value):
+        return float(value.removesuffix("s"))
+    if re.fullmatch(r"\d{1,9}", milliseconds := headers.get("Retry-After-Ms", "")):  # OpenAI, Azure
+        return int(milliseconds) / 1000
+    try:
+        until = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())

@@ -12,19 +12,33 @@ from assistant.chat.interfaces import Restart, Thought, ToolRequest
 from assistant.llm.calls import is_json
 from assistant.llm.prose_calls import MAX_MARKUP, MarkupReader, Schemas, calls_in, is_known
 
-_TAGS = ("think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "seed:think")
+_TAGS = [
+    "think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "seed:think",
+    "mm:think", "longcat_think", "Think", "THINK", "Thinking", "THINKING", "antThinking",
+]  # fmt: skip
 BLOCKS = {f"<{tag}>": f"</{tag}>" for tag in _TAGS} | {
     "[THINK]": "[/THINK]",  # Mistral
     "◁think▷": "◁/think▷",  # Kimi
     "<|START_THINKING|>": "<|END_THINKING|>",  # Cohere
     "<|begin_of_thought|>": "<|end_of_thought|>",
+    "<|think|>": "<|/think|>",
+    "<|channel>thought\n": "<channel|>",  # Gemma 4
+    "<unused94>thought\n": "<unused95>",  # MedGemma
     "<|channel|>analysis<|message|>": "<|end|>",  # harmony, gpt-oss
 }
 ENDS = set(BLOCKS.values()) - {"<|end|>"}
 PREAMBLE = "<|channel|>commentary<|message|>"  # harmony's, before the calls of the same answer
 FRAMES = {PREAMBLE, "<|channel|>final<|message|>", "<|start|>assistant", "<|end|>", "<|return|>"}
 FRAMES |= {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_solution|>", "<|end_of_solution|>"}
-FRAMES |= {"<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<｜end▁of▁sentence｜>", "<end_of_turn>"}
+FRAMES |= {"<|im_start|>assistant", "<|start_header_id|>assistant<|end_header_id|>", "<|assistant|>"}
+FRAMES |= {
+    "<|end_of_text|>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|endoftext|>",
+    "<｜end▁of▁sentence｜>",
+    "<end_of_turn>",
+}
 AROUND = {"<answer>": "</answer>", "<response>": "</response>"}  # of a whole answer
 CALLS = {
     *(f"<{bar}{word}" for bar in ("", *"|｜") for word in ("tool", "TOOLCALL", "function", "DSML", "invoke")),

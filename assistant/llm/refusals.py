@@ -3,12 +3,15 @@
 Beside each pattern stands where its messages were seen; tests/assistant/llm/ has them word for word.
 """
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from http import HTTPStatus
 from typing import Any
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
+from assistant.llm.calls import list_of
 from assistant.llm.request import Lesson
 from serving.redaction import redacted
 
@@ -86,16 +89,33 @@ def refused(status: int, code: str | None, message: str, seconds: float | None) 
         return ContextOverflowError("context_overflow", reason=reason)
     params: dict[str, object] = {"status": status}
     if status < 500:
-        params["reason"] = reason
+        params["reason"] = reason or _phrase(status)
     ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
     if seconds and (status >= 500 or status == 429):
         ours, params["seconds"] = f"{ours}_for", round(seconds)
     return RefusedError(ours, message, **params)
 
 
+def spoken(body: Any) -> str:
+    """Return the words of a refusal's body, of a gateway's also those that it passes on."""
+    if isinstance(body, str):
+        return body
+    parts = [*_parts(body)]
+    found = (part.get(key) for part in parts for key in _MESSAGE)
+    message = next((each for each in found if isinstance(each, str) and each), "")
+    behind = (metadata.get("raw") for part in parts if isinstance(metadata := part.get("metadata"), dict))
+    raw = next((each for each in behind if isinstance(each, str) and each), "")  # OpenRouter
+    return f"{message}: {raw}" if raw else message or (json.dumps(body, ensure_ascii=False) if body else "")
+
+
+def _phrase(status: int) -> str:
+    return next((each.phrase for each in HTTPStatus if each == status), str(status))
+
+
 def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
     """Return the failure that comes in the place of a chunk, if it is one; before the answer, a refusal."""
-    error = chunk.get("error")
+    first = next(iter(list_of(chunk.get("choices"))), None)
+    error = chunk.get("error") or (first.get("error") if isinstance(first, dict) else None)  # OpenRouter
     if isinstance(error, dict) and not any(error.values()):  # `{"code": 0, "message": ""}`
         error = None
     if not error and (chunk.get("choices") or chunk.get("done")):

@@ -1,8 +1,9 @@
 """The events of a provider's answer: a stream, or one JSON document from a provider that does not stream.
 
-Unlike the SDK's decoder, it bounds an event, and takes a last one without the blank line after it.
+Unlike the SDK's decoder, it bounds an event, and takes one without a blank line after it: the last, or JSON.
 """
 
+import json
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import aclosing
 
@@ -22,13 +23,19 @@ async def events(pieces: AsyncIterable[bytes], max_event: int) -> AsyncGenerator
     name, data, size, is_stream = "", list[bytes](), 0, False
     async with aclosing(_lines(pieces, max_event)) as lines:
         async for read in lines:
-            line = read if is_stream else read.removeprefix(MARK)
+            line = read.removeprefix(MARK)  # streams that were put together have one within, too
             field, _, value = line.partition(b":")
-            is_object = not data and line.lstrip().startswith(b"{")
+            field = field.strip().lower()
+            while field == b"data" and value.lstrip().startswith(b"data:"):  # a gateway said it once more
+                value = value.lstrip().removeprefix(b"data:")
+            is_object = line.lstrip().startswith(b"{")
             is_other = not is_stream and bool(line.strip()) and field not in FIELDS
-            if name == DOCUMENT or is_object or is_other:
+            if (field == b"data" or is_object) and len(data) == 1 and _is_whole(data[0]):
+                yield name, data.pop()  # nothing stands between this event and the next
+                size = 0
+            if name == DOCUMENT or (is_object and not data) or is_other:
                 name = DOCUMENT
-                data.append(line)
+                data += [line] if line.strip() else []
             elif field == b"data":
                 data.append(value.removeprefix(b" "))
             elif field == b"event":
@@ -43,6 +50,16 @@ async def events(pieces: AsyncIterable[bytes], max_event: int) -> AsyncGenerator
                 raise ModelError("answer_too_large", mib=max_event // MIB)
     if data:
         yield name, b"\n".join(data)
+
+
+def _is_whole(data: bytes) -> bool:
+    if not data.lstrip().startswith(b"{") or not data.rstrip().endswith(b"}"):
+        return False
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
 
 
 async def _lines(pieces: AsyncIterable[bytes], max_line: int) -> AsyncGenerator[bytes]:

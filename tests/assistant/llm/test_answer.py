@@ -1,5 +1,6 @@
 """What the model replies, in whatever dialect the provider answers."""
 
+import json
 from typing import Any
 
 import pytest
@@ -11,6 +12,12 @@ from tests.support.provider import TOOL, ask, called, failure, sent, through_the
 
 pytestmark = pytest.mark.anyio
 DONE = "data: [DONE]\n\n"
+
+
+def event(chunk: Any) -> str:
+    return f"data: {json.dumps(chunk)}\n\n"
+
+
 LOOK, BUY = ToolRequest("look", '{"a": 1}'), ToolRequest("buy", '{"b": 2}')
 
 
@@ -62,9 +69,63 @@ async def test_a_stray_chunk_is_passed_over(stray: str) -> None:
     assert (await ask(ScriptedProvider(f"data: {stray}\n\n" + text_stream("ok"))))[1].text == "ok"
 
 
-async def test_content_in_parts_is_put_together() -> None:
-    stream = chunk(content=[{"type": "text", "text": "good "}, {"type": "text", "text": "day"}]) + DONE
-    assert (await ask(ScriptedProvider(stream)))[1].text == "good day"
+DAY = {"role": "assistant", "content": "good day"}
+IN_PARTS: dict[str, Any] = {
+    "parts": chunk(content=[{"type": "text", "text": "good "}, {"type": "output_text", "text": "day"}]),
+    "texts": chunk(content=["good ", "day"]),
+    "one part": chunk(content={"type": "text", "text": "good day"}),
+    "no delta around it": event({"choices": [{"index": 0, "delta": "good day"}]}),
+    "whole behind its pieces": chunk(content="good day")
+    + event({"choices": [{"delta": {}, "message": DAY, "finish_reason": "stop"}]}),
+    "whole without a delta behind them": chunk(content="good day")
+    + event({"object": "chat.completion", "choices": [{"message": DAY, "finish_reason": "stop"}]}),
+    "whole behind its thoughts": chunk(reasoning_content="hm") + event({"choices": [{"message": DAY}]}),
+    "whole beside each piece": event({"choices": [{"delta": {"content": "good "}, "message": DAY}]})
+    + event({"choices": [{"delta": {"content": "day"}, "message": DAY}]}),
+}
+
+
+@pytest.mark.parametrize("way", IN_PARTS)
+async def test_content_is_put_together_however_it_comes(way: str) -> None:
+    assert (await ask(ScriptedProvider(IN_PARTS[way] + DONE)))[1].text == "good day"
+
+
+async def test_pieces_with_the_whole_beside_them_are_a_part_until_the_end_is_said() -> None:
+    said = event({"choices": [{"delta": {"content": "good "}, "message": DAY}]})
+    assert (await failure(said)).code == "model_broke_off"
+
+
+async def test_calls_that_are_no_list_are_one() -> None:
+    stream = chunk(tool_calls=piece(0, "x", "look", '{"a": 1}')) + chunk(finish="tool_calls") + DONE
+    assert (await ask(ScriptedProvider(stream), tools=[TOOL]))[1].calls == (LOOK,)
+
+
+GOOD, DAY_TOO, END = chunk(content="good "), chunk(content="day"), chunk(finish="stop")
+FRAMES = {
+    "no blank lines": (GOOD + DAY_TOO + END + DONE).replace("\n\n", "\n"),
+    "JSON, one a line": (GOOD + DAY_TOO + END).replace("data: ", "").replace("\n\n", "\n"),
+    "JSON, one a line, and the count": (GOOD + DAY_TOO + END + chunk(usage=True)).replace("data: ", ""),
+    "a mark before each event": "".join("\ufeff" + each for each in (GOOD, DAY_TOO, END)),
+    "blanks before each field": "".join("  " + each for each in (GOOD, DAY_TOO, END)),
+    "fields in capitals": (GOOD + DAY_TOO + END).replace("data:", "Data:"),
+    "said by two gateways": (GOOD + DAY_TOO + END + DONE).replace("data: ", "data: data: "),
+    "an event for the end": f"{GOOD}{DAY_TOO}event: done\ndata: {{}}\n\n",
+    "an end without data": f"{GOOD}{DAY_TOO}event: end\ndata:\n\n",
+    "words of life": f"data: keep-alive\n\n{GOOD}data: : OPENROUTER PROCESSING\n\n{DAY_TOO}{END}",
+    "an event of life": f"event: ping\ndata: {{}}\n\n{GOOD}{DAY_TOO}{END}",
+    "lone returns": (GOOD + DAY_TOO + END + DONE).replace("\n", "\r"),
+    "a document behind the end": f"{GOOD}{DAY_TOO}{END}{DONE}{chunk(content='ghost')}",
+}
+
+
+@pytest.mark.parametrize("way", FRAMES)
+async def test_an_answer_is_read_however_its_events_are_framed(way: str) -> None:
+    assert await ask(ScriptedProvider(FRAMES[way])) == (["good ", "day"], Reply("good day"))
+
+
+@pytest.mark.parametrize("torn", ['data: {"choices": [{"del', 'data: {"choices": [{"del\n\n', "data: "])
+async def test_an_event_that_breaks_off_is_not_told_as_a_reason(torn: str) -> None:
+    assert (await failure(GOOD + torn)).code == "model_broke_off"
 
 
 async def test_a_filtered_answer_is_said_to_be_filtered() -> None:

@@ -39,11 +39,31 @@ SAID_TWICE: dict[str, list[list[dict[str, Any]]]] = {
 
 
 def put_together(chunks: list[list[Any]]) -> tuple[ToolRequest, ...]:
-    builder = CallsBuilder()
+    builder = CallsBuilder(["look", "buy"])
     for pieces in chunks:
         for position, each in enumerate(pieces):
             builder.add(each, position)
     return builder.calls()
+
+
+GROWN = [piece(0, "x", "look", args) for args in ('{"a"', '{"a": 1', '{"a": 1}')]
+OTHERWISE: dict[str, list[list[Any]]] = {
+    "its name in pieces": [[piece(0, "x", "lo")], [piece(0, None, "ok", '{"a": 1}')]],
+    "its name in pieces, without an id": [[piece(0, None, "lo")], [piece(0, None, "ok", '{"a": 1}')]],
+    "its name growing": [[piece(0, "x", "lo")], [piece(0, "x", "look", '{"a": 1}')]],
+    "its name growing, without an id": [[piece(0, None, "lo")], [piece(0, None, "look", '{"a": 1}')]],
+    "its arguments growing": [[each] for each in GROWN],
+    "its index in words": [[BEGIN | {"index": "0"}], [END | {"index": "0"}]],
+    "no function around it": [[{"index": 0, "id": "x", "name": "look", "arguments": '{"a": 1}'}]],
+    "parameters": [[{"index": 0, "id": "x", "function": {"name": "look", "parameters": {"a": 1}}}]],
+    "an input": [[{"index": 0, "id": "x", "function": {"name": "look", "input": {"a": 1}}}]],
+    "a custom tool": [[{"index": 0, "id": "x", "custom": {"name": "look", "input": '{"a": 1}'}}]],
+}
+
+
+@pytest.mark.parametrize("way", OTHERWISE)
+def test_a_call_that_is_said_otherwise_is_one(way: str) -> None:
+    assert put_together([*OTHERWISE[way], [piece(2, "z", "buy", '{"b": 2}')]]) == (LOOK, BUY)
 
 
 @pytest.mark.parametrize("way", SAID_TWICE)

@@ -15,6 +15,13 @@ ENDINGS = {
     "network_error": "model_broke_off",
     "error": "model_broke_off",
     "MALFORMED_FUNCTION_CALL": "call_malformed",
+    "UNEXPECTED_TOOL_CALL": "call_malformed",
+    "SPII": "content_filtered",
+    "FinishReason.SAFETY": "content_filtered",
+    "content_filtered": "content_filtered",
+    "guardrail_intervened": "content_filtered",
+    "cancelled": "model_broke_off",
+    "timeout": "model_broke_off",
 }
 
 
@@ -37,10 +44,20 @@ def test_a_refusal_is_told_in_the_models_words() -> None:
     assert "I cannot do this." in says(caught.value)
 
 
-@pytest.mark.parametrize("finish", ["length", "max_tokens", "MAX_TOKENS"])
+@pytest.mark.parametrize(
+    "finish", ["length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"]
+)
 def test_an_answer_that_was_cut_is_known_as_cut(finish: str) -> None:
     builder = ReplyBuilder("m")
     list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": finish}]}))
     (*_, reply) = builder.end()
     assert isinstance(reply, Reply)
     assert (reply.text, reply.finish) == ("so", "length")
+
+
+def test_an_end_under_another_name_is_one() -> None:
+    builder = ReplyBuilder("m")
+    list(builder.add({"choices": [{"delta": {"content": "so"}, "stop_reason": "end_turn"}]}))
+    (*_, reply) = builder.end()
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish) == ("so", "stop")

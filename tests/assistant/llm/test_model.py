@@ -34,15 +34,12 @@ async def test_a_password_in_the_address_is_not_told() -> None:
 
 
 @pytest.mark.parametrize(
-    "stream",
-    [
-        chunk(content="a") + 'data: {"error": {"message": "overloaded"}}\n\n',
-        chunk(content="a") + "data: {broken\n\n",
-    ],
+    ("event", "code"),
+    [('{"error": {"message": "overloaded"}}', "model_failed"), ("{broken", "model_broke_off")],
 )
-async def test_an_error_in_the_middle_of_a_stream_is_an_error(stream: str) -> None:
-    error = await failure(stream)
-    assert error.code == "model_failed"
+async def test_an_error_in_the_middle_of_a_stream_is_an_error(event: str, code: str) -> None:
+    error = await failure(f"{chunk(content='a')}data: {event}\n\n")
+    assert error.code == code
     assert "中断" in says(error)
 
 

@@ -293,6 +293,13 @@ THOUGHTS = {  # answer, text, thoughts
     "a third": ("<thought>hm</thought>ok", "ok", "hm"),
     "Kimi": ("◁think▷hm◁/think▷ok", "ok", "hm"),
     "Mistral": ("[THINK]hm[/THINK]ok", "ok", "hm"),
+    "in capitals": ("<THINKING>hm</THINKING>ok", "ok", "hm"),
+    "MiniMax": ("<mm:think>hm</mm:think>ok", "ok", "hm"),
+    "LongCat": ("<longcat_think>hm</longcat_think>ok", "ok", "hm"),
+    "Gemma 4": ("<|channel>thought\nhm<channel|>ok", "ok", "hm"),
+    "MedGemma": ("<unused94>thought\nhm<unused95>ok", "ok", "hm"),
+    "a template's own head": ("<|im_start|>assistant\n<think>hm</think>ok<|im_end|>", "ok", "hm"),
+    "Llama's head": ("<|start_header_id|>assistant<|end_header_id|>\n\nok<|end_of_text|>", "ok", ""),
     "harmony": (
         "<|channel|>analysis<|message|>hm<|end|><|start|>assistant<|channel|>final<|message|>ok<|return|>",
         "ok",
@@ -325,14 +332,37 @@ def test_thoughts_are_no_part_of_the_answer(how: str) -> None:
         assert stands(pieces, TOOLS)[:2] == (text, thoughts)
 
 
-def test_thoughts_that_come_as_such_are_told() -> None:
-    text, thoughts, _ = stands(["a"], [], reasoning_content="hm", reasoning="hm")
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"reasoning_content": "hm", "reasoning": "hm"},
+        {"reasoning": {"content": "hm"}},
+        {"reasoning_text": "hm"},
+        {"thinking": "hm"},
+        {"thought": "hm"},
+        {"reasoning_details": [{"type": "reasoning.text", "text": "h"}, {"type": "x", "summary": "m"}]},
+    ],
+)
+def test_thoughts_that_come_as_such_are_told(told: dict[str, Any]) -> None:
+    text, thoughts, _ = stands(["a"], [], **told)
     assert (text, thoughts) == ("a", "hm")
 
 
-def test_thoughts_that_come_as_parts_of_the_content_are_told() -> None:
+def test_a_mark_that_what_comes_is_a_thought_is_no_thought() -> None:
+    assert stands(["a"], [], thought=True)[:2] == ("a", "")
+
+
+@pytest.mark.parametrize(
+    "thinking",
+    [
+        {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]},
+        {"type": "thinking", "thinking": "hm"},
+        {"type": "reasoning", "text": "hm"},
+        {"type": "reasoning", "summary": [{"type": "summary_text", "text": "hm"}]},
+    ],
+)
+def test_thoughts_that_come_as_parts_of_the_content_are_told(thinking: dict[str, Any]) -> None:
     builder = ReplyBuilder("m")
-    thinking = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
     told = list(
         builder.add({"choices": [{"delta": {"content": [thinking, {"type": "text", "text": "ok"}]}}]})
     )

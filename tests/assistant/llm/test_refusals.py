@@ -1,9 +1,12 @@
 """What is made of a provider's refusals: another request, another try, or an error that says what to do."""
 
 from contextlib import aclosing
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.model import OpenAIModel
@@ -79,6 +82,49 @@ async def test_a_busy_provider_is_asked_again_after_the_time_it_names() -> None:
     scripted = ScriptedProvider(refusal(429, **{"Retry-After": "2"}), refusal(503), text_stream("ok"))
     assert (await ask(scripted))[1].text == "ok"
     assert scripted.times[1] - scripted.times[0] >= 2  # what it would wait by itself is less
+
+
+@pytest.mark.parametrize("seconds", ["2", "2s", "2000", "a date"])
+async def test_the_time_of_a_busy_provider_is_read_in_every_form(seconds: str) -> None:
+    headers = {"Retry-After-Ms" if seconds == "2000" else "Retry-After": seconds}
+    if seconds == "a date":
+        headers = {"Retry-After": format_datetime(datetime.now(UTC) + timedelta(seconds=600), usegmt=True)}
+        error = await failure(refusal(429, "busy", **headers))
+        assert (error.code, 500 < error.params["seconds"] <= 600) == ("model_rate_limited_for", True)
+        return
+    scripted = ScriptedProvider(refusal(429, **headers), text_stream("ok"))
+    assert (await ask(scripted))[1].text == "ok"
+    assert scripted.times[1] - scripted.times[0] >= 2
+
+
+NO_TOOLS = "registry/llama2 does not support tools"
+BODIES: dict[str, Any] = {  # of a refusal
+    "OpenAI": {"error": {"message": NO_TOOLS}},
+    "Gemini": [{"error": {"code": 400, "message": NO_TOOLS, "status": "INVALID_ARGUMENT"}}],
+    "TGI": {"error": NO_TOOLS, "error_type": "validation"},
+    "FastAPI": {"detail": NO_TOOLS},
+    "FastAPI, of a field": {"detail": [{"loc": ["body", "tools"], "msg": NO_TOOLS, "type": "value_error"}]},
+    "vLLM": {"object": "error", "message": NO_TOOLS, "code": 400},
+    "a list of errors": {"errors": [{"message": NO_TOOLS}]},
+    "OpenRouter": {
+        "error": {"message": "Provider returned error", "metadata": {"raw": f'{{"error":"{NO_TOOLS}"}}'}}
+    },
+    "a text": NO_TOOLS,
+    "a page": f"<html><body><p>{NO_TOOLS}</p></body></html>",
+}
+
+
+@pytest.mark.parametrize("whose", BODIES)
+async def test_a_refusal_is_told_and_learnt_from_whatever_its_body(whose: str) -> None:
+    body = BODIES[whose]
+    no = Response(body, 400, media_type="text/html") if isinstance(body, str) else JSONResponse(body, 400)
+    assert (await ask(ScriptedProvider(no, text_stream("ok")), tools=[TOOL]))[1].text == "ok"
+    assert NO_TOOLS in says(await failure(no))
+
+
+@pytest.mark.parametrize(("status", "phrase"), [(400, "Bad Request"), (401, "Unauthorized"), (444, "444")])
+async def test_a_refusal_without_a_word_is_told_by_its_status(status: int, phrase: str) -> None:
+    assert (await failure(Response(status_code=status))).params["reason"] == phrase
 
 
 REFUSALS = {
