@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, TypeVar
 
@@ -101,16 +101,16 @@ class PostgresStore(Store):
         )
         opened = cls(await pool, news=News(listen_url, (*DRIVER_ERRORS, ValueError)) if listen_url else None)
         prepare = partial(_prepare, wanted=wanted)
-        try:
-            await _once_up(
-                lambda: opened._repeated(lambda connection: _in_transaction(connection, prepare)),
-                wait_seconds,
-            )
-        except StoreUnavailableError:
-            await opened.close()
-            raise
-        except ValueError as error:  # the URL is wrong
-            raise _failed(error) from error
+        async with AsyncExitStack() as unless_open:
+            unless_open.push_async_callback(opened.close)
+            try:
+                await _once_up(
+                    lambda: opened._repeated(lambda connection: _in_transaction(connection, prepare)),
+                    wait_seconds,
+                )
+            except ValueError as error:  # the URL is wrong
+                raise _failed(error) from error
+            unless_open.pop_all()
         return opened
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
@@ -214,8 +214,11 @@ class _Connect:
     async def __call__(self, *args: Any, **options: Any) -> asyncpg.Connection:
         if self._statements is None:
             probe = await asyncpg.connect(*args, **options, statement_cache_size=0)
-            is_direct = await probe.fetchval("SELECT pg_backend_pid()") == probe.get_server_pid()
-            await probe.close()
+            try:
+                is_direct = await probe.fetchval("SELECT pg_backend_pid()") == probe.get_server_pid()
+                await probe.close()
+            finally:
+                probe.terminate()  # where the pool has given up meanwhile, or the connection broke
             self._statements = MAX_STATEMENTS if is_direct else 0
         return await asyncpg.connect(*args, **options, statement_cache_size=self._statements)
 

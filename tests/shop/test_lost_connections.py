@@ -1,10 +1,12 @@
 """A PostgreSQL that goes in the middle of a request: repeated where nothing can be done twice, else 503."""
 
 import asyncio
+import gc
 import inspect
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import httpx
@@ -14,6 +16,8 @@ import api
 from shop import postgres as engine
 from shop import sqlite_files
 from shop.engines import open_store
+from shop.errors import StoreUnavailableError
+from tests.support.clock import put_forward
 from tests.support.engines import ask, audit, postgres
 from tests.support.postgres_proxy import PostgresProxy, cutting
 
@@ -109,6 +113,17 @@ async def test_after_the_commit_nothing_is_asked_that_could_get_lost() -> None:
         proxy.cut("pg_advisory_unlock_all", passed_on=False)  # how asyncpg's pool resets a connection
         answer = await http.post("/api/purchase", json=BUY)
     assert (answer.status_code, proxy.seen, answer.headers.get("Idempotent-Replayed")) == (200, 0, None)
+
+
+async def test_a_new_connection_that_is_given_up_before_it_is_used_is_closed() -> None:
+    async with cutting(postgres().new_database()) as (proxy, by_proxy):
+        proxy.cut("pg_backend_pid", passed_on=False)  # what is asked first: whether a pooler stands between
+        proxy.on_held = partial(put_forward, engine.POOL_SECONDS)
+        with pytest.raises(StoreUnavailableError):
+            await open_store(by_proxy)
+        gc.collect()  # what was forgotten open is a ResourceWarning
+        await (await open_store(by_proxy)).close()
+    assert proxy.seen == 1
 
 
 async def test_a_read_is_repeated_on_another_connection() -> None:

@@ -1,7 +1,7 @@
-"""A TCP proxy before PostgreSQL that cuts connections at a given statement."""
+"""A TCP proxy before PostgreSQL that cuts connections at a given statement, or answers it no more."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from urllib.parse import urlsplit
 
@@ -13,7 +13,8 @@ class PostgresProxy:
         self._server_port = port
         self._text, self._passed_on, self._times = b"", False, 0
         self.gone = False  # whether nobody gets through at all
-        self.seen = 0  # how many connections were cut
+        self.seen = 0  # how many connections were cut, or are held
+        self.on_held: Callable[[], None] | None = None  # called where one is held in the place of its end
 
     def cut(self, text: str, *, passed_on: bool, times: int = 1) -> None:
         """End connections that say `text`; with `passed_on` only the server's answer to it is lost."""
@@ -32,6 +33,10 @@ class PostgresProxy:
                 if self._times and self._text in data:
                     self._times -= 1
                     self.seen += 1
+                    if self.on_held:
+                        self.on_held()
+                        await reader.read()
+                        break
                     if self._passed_on:
                         muted.set()
                         to_server.write(data)
