@@ -22,12 +22,23 @@ from shop.sheets import written_to
 from shop.sqlite import BUSY_SECONDS
 from shop.sqlite_files import DRIVER_ERRORS, connect, failed
 
-COUNTS = "SELECT (SELECT count(*) FROM products), (SELECT count(*) FROM orders)"
+# By columns that others' tables of these names do not have.
+COUNTS = "SELECT (SELECT count(price_cents) FROM products), (SELECT count(total_cents) FROM orders)"
 KINDS = {b"SQLite format 3\0": "SQLite", b"PGDMP": "PostgreSQL"}  # how a backup begins
 TABLES = (
     "products, orders, order_items, order_counts, product_terms, product_images, facts, moves, change_counts"
 )
 FUNCTIONS = "count_order, move_stock, guard_stock, count_change"
+# What a backup of PostgreSQL must pass after it was read, else all of it is undone.
+LOOKED = (
+    "RESET search_path",
+    COUNTS,
+    f"""DO $$ BEGIN
+        IF COALESCE((SELECT version FROM schema_version), 0) NOT BETWEEN 1 AND {len(schema.POSTGRES)} THEN
+            RAISE EXCEPTION 'the tables are of a newer program, or of another one';
+        END IF;
+    END $$""",
+)
 # In the transaction that restores; what else is in the database stays.
 EMPTIED = (
     f"DROP TABLE IF EXISTS {TABLES}, archived_orders, schema_version CASCADE",
@@ -147,8 +158,14 @@ class _Sqlite(Keeping):
         """Write all pages in one transaction, which a running service waits for, and sees as one commit."""
         there = _Sqlite(file)
         async with there.opened() as fetch:
-            schema.steps_from(await there._look(fetch), schema.SQLITE)  # raises for one of a newer program
-            await fetch(COUNTS)  # ... and this for a database that is no shop's
+            version = await there._look(fetch)
+            schema.steps_from(version, schema.SQLITE)  # raises for one of a newer program
+            try:
+                await fetch(COUNTS)
+            except StoreUnavailableError as error:
+                raise KeepingError("backup_no_shop", path=str(file)) from error
+            if not version:
+                raise KeepingError("backup_no_shop", path=str(file))
         with written_to(self._path):
             self._path.touch()
         await asyncio.to_thread(_copy, file, self._path)
@@ -232,10 +249,8 @@ class _Postgres(Keeping):
                 os.close(os.open(script, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             options = ("--no-owner", "--no-privileges", "--file", str(script), str(file))
             await self._run("pg_restore", *options, database=False)
-            emptied = (part for sql in EMPTIED for part in ("--command", sql))
+            emptied, looked = ([f"--command={sql}" for sql in each] for each in (EMPTIED, LOOKED))
             once = ("--no-psqlrc", "--quiet", "--single-transaction", "--set", "ON_ERROR_STOP=1")
-            # At last, what was restored is a shop: else all of it is undone.
-            looked = ("--command", "RESET search_path", "--command", COUNTS)
             await self._run("psql", *once, *emptied, "--file", str(script), *looked)
         finally:
             script.unlink(missing_ok=True)

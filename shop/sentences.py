@@ -91,6 +91,7 @@ FAILURES = {
     "no_tables": "这个数据库里还没有商店：api.py 第一次启动时才建立它，请等它启动完再试",
     "not_empty": "数据库里已有商店，没有恢复。确实要用备份代替它，请先备份，再加上 --replace",
     "backup_of_another": "{path} 不是 {wanted} 的备份（{kind}）",
+    "backup_no_shop": "{path} 不是商店的备份：里面没有本程序的商品和订单",
     "damaged": "{database} 已损坏：{reason}。请从备份恢复",
     "schema_differs": "数据库结构版本是 {version}，本程序所知的是 {known}：请用与商店同一版本的程序检查",
     "program_missing": "没有找到 {program}，请安装 PostgreSQL 的客户端程序（Debian：postgresql-client）",
