@@ -27,7 +27,7 @@ from mcp_server.sessions import MAX_SESSIONS
 from models import DEFAULT_LIMIT, MAX_PRICE, Order, PurchaseRequest
 from serving import VERSION, gate
 from serving.access import BearerToken
-from serving.addresses import EVERYWHERE, ListenHost, address_shown
+from serving.addresses import EVERYWHERE, ListenHost, address_shown, can_be_called
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from serving.server import run as serve
@@ -110,7 +110,7 @@ class Settings(ServiceSettings):
             url = httpx.URL(value)
         except httpx.InvalidURL as error:
             raise ValueError(f"不是有效的地址: {error}") from error
-        if url.scheme not in {"http", "https"} or not url.host:
+        if url.scheme not in {"http", "https"} or url.query or url.fragment or not can_be_called(value):
             raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
         return value
 

@@ -28,6 +28,17 @@ def is_loopback(host: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")  # RFC 6761 section 6.3
 
 
+def can_be_called(url: str) -> bool:
+    """Whether an address names a host and a port that can be: else each call of it would fail by itself."""
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname or "", parts.port  # which raises above 65535
+        host.encode("idna")  # which raises for a part that is empty, or longer than 63 bytes
+    except ValueError:
+        return False
+    return bool(host)
+
+
 def is_confidential(url: str) -> bool:
     """Whether nobody on the way can read or change what an address answers: HTTPS, or this machine."""
     try:

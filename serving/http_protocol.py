@@ -17,6 +17,7 @@ from typing import Any, Literal
 PROTOCOLS = ("httptools_impl.HttpToolsProtocol", "h11_impl.H11Protocol")  # uvicorn's, the faster one first
 HEAD = "head"  # of a request, which is still to come; what else is, is the body of the cycle
 CODES = {
+    400: ("not_http", "不是有效的 HTTP 请求。网址里的中文和空格要写成 %E4%B8%AD 这样的编码"),
     408: ("request_late", "请求没有在 {seconds:g} 秒内发完"),
     413: ("too_large", "请求体超过 {body_kib} KiB"),
     431: ("head_too_large", "请求头超过 {head_kib} KiB"),
@@ -146,7 +147,7 @@ class Bounded:
             piece, data = data[: limit - self._kept], data[limit - self._kept :]
             before = len(cycle.body) if cycle is self._missing else 0
             super().data_received(piece)  # type: ignore[misc]
-            if self.transport.is_closing():
+            if self._refused or self.transport.is_closing():
                 return
             self._look(cycle, len(piece), before, limit)
 
@@ -197,6 +198,15 @@ class Bounded:
             self.timeout_keep_alive_handler()
         else:
             self._refuse(408, self._missing)
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  uvicorn's
+        """Refuse what is no HTTP, after the answer to a whole request that came before it."""
+        cycle = self.cycle
+        if cycle is None or cycle.more_body or cycle.response_complete:
+            self._refuse(400, cycle if cycle is not None and cycle.more_body else HEAD)
+        else:
+            self._refused, cycle.keep_alive = True, False
+            self._wait_for(None)
 
     def _refuse(self, status: int, missing: Any) -> None:
         """Say why where no answer has begun, then end the connection."""

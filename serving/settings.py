@@ -22,7 +22,7 @@ from pydantic_settings import (
 )
 
 from serving import logs, tracing
-from serving.addresses import is_confidential, is_loopback
+from serving.addresses import can_be_called, is_confidential, is_loopback
 from serving.flags import Flags
 from serving.forwarding import PREFIX, networks
 from serving.redaction import remember
@@ -100,13 +100,13 @@ def _public_url(value: str) -> str:
 
 
 def _issuer(value: str) -> str:
-    if value and not is_confidential(value):
+    if value and not (is_confidential(value) and can_be_called(value)):
         raise ValueError("应是 https:// 开头的地址，例如 https://login.example.com")
     return _public_url(value)
 
 
 def _collector(value: str) -> str:
-    if value and not re.fullmatch(r"https?://[^/?#\s]+(/\S*)?", value):
+    if value and not (re.fullmatch(r"https?://[^/?#\s]+(/\S*)?", value) and can_be_called(value)):
         raise ValueError("应以 http:// 或 https:// 开头，例如 http://127.0.0.1:4318")
     return value
 
@@ -278,6 +278,10 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
         sys.exit("\n".join(_explained(settings, problem) for problem in error.errors()))
     except SettingsError as error:
         sys.exit(f"设置有误：{error}")
+    except UnicodeDecodeError:  # as editors on Windows write it where they call that ANSI or Unicode
+        sys.exit("设置有误：.env 不是 UTF-8 编码，请另存为 UTF-8")
+    except OSError as error:
+        sys.exit(f"设置有误：读不了 {error.filename}：{error.strerror}")
     remember(*(value.get_secret_value() for _, value in loaded if isinstance(value, SecretStr)))
     logs.configure(loaded.log_level, loaded.log_format)
     if loaded.otel_exporter_otlp_endpoint:

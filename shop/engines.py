@@ -1,11 +1,9 @@
 """Opens the shop on the engine that `DATABASE_URL` names."""
 
-from pathlib import Path
-from urllib.parse import unquote
-
 from shop.catalog import CatalogEntry
 from shop.errors import StoreUnavailableError
 from shop.sqlite import BUSY_SECONDS, SqliteStore
+from shop.sqlite_files import file_of
 from shop.store import Store
 from shop.writing import Preparation
 
@@ -32,10 +30,9 @@ async def open_store(
     Raises `StoreUnavailableError`.
     """
     wanted = Preparation(catalogue, timezone, move_days)
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:
-        return await SqliteStore.open(Path(unquote(rest[1:])), wanted, busy_seconds)
-    if scheme in {"postgresql", "postgres"}:
+    if path := file_of(url):
+        return await SqliteStore.open(path, wanted, busy_seconds)
+    if url.partition("://")[0] in {"postgresql", "postgres"}:
         try:
             from shop.postgres import PostgresStore  # noqa: PLC0415  asyncpg is an extra; its import takes 100 ms
         except ModuleNotFoundError as error:

@@ -20,7 +20,7 @@ from shop.checking import Checked, Fetch, check
 from shop.errors import KeepingError, StoreUnavailableError
 from shop.sheets import written_to
 from shop.sqlite import BUSY_SECONDS
-from shop.sqlite_files import DRIVER_ERRORS, connect, failed
+from shop.sqlite_files import DRIVER_ERRORS, connect, failed, file_of
 
 # By columns that others' tables of these names do not have.
 COUNTS = "SELECT (SELECT count(price_cents) FROM products), (SELECT count(total_cents) FROM orders)"
@@ -37,7 +37,7 @@ LOOKED = (
         IF COALESCE((SELECT version FROM schema_version), 0) NOT BETWEEN 1 AND {len(schema.POSTGRES)} THEN
             RAISE EXCEPTION 'the tables are of a newer program, or of another one';
         END IF;
-    END $$""",
+    END $$""",  # noqa: S608  the number is ours
 )
 # In the transaction that restores; what else is in the database stays.
 EMPTIED = (
@@ -48,10 +48,9 @@ EMPTIED = (
 
 def kept(url: str) -> "Keeping":
     """Return the means for the engine of `DATABASE_URL`. Raises `StoreUnavailableError`."""
-    scheme, _, rest = url.partition("://")
-    if scheme == "sqlite" and len(rest) > 1:
-        return _Sqlite(Path(unquote(rest[1:])))
-    if scheme in {"postgresql", "postgres"}:
+    if path := file_of(url):
+        return _Sqlite(path)
+    if url.partition("://")[0] in {"postgresql", "postgres"}:
         return _Postgres(url)
     raise StoreUnavailableError("database_url_unknown")
 

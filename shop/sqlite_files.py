@@ -6,12 +6,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import unquote
 
 from shop.errors import StoreUnavailableError
 
 T = TypeVar("T")
 
 DRIVER_ERRORS = (sqlite3.Error, sqlite3.Warning, OSError, MemoryError)  # the last for SQLITE_NOMEM
+
+
+def file_of(url: str) -> Path | None:
+    """Return the file that `sqlite:///file` names; None where it names none, or is another engine's."""
+    name = unquote(url.removeprefix("sqlite:///"))
+    return Path(name) if url.startswith("sqlite:///") and name and "\0" not in name else None
 
 
 class Files:

@@ -212,6 +212,13 @@ def test_settings_for_stdio_make_no_application_that_listens() -> None:
         (["--path", "mcp"], {}, "MCP_PATH"),
         ([], {"API_URL": "localhost:8000/api"}, "API_URL"),
         ([], {"API_URL": "http://localhost:port/api"}, "API_URL"),
+        ([], {"API_URL": "http://localhost:80000/api"}, "API_URL"),
+        ([], {"API_URL": f"http://{'a' * 64}.example/api"}, "API_URL"),
+        ([], {"API_URL": "http://shop..example/api"}, "API_URL"),
+        ([], {"API_URL": "http://localhost:8000/api?x=1"}, "API_URL"),
+        ([], {"API_URL": "http://localhost:8000/api#x"}, "API_URL"),
+        ([], {"MCP_AUTH_ISSUER": "https://login.example:80000"}, "MCP_AUTH_ISSUER"),
+        ([], {"MCP_AUTH_ISSUER": "https://login..example"}, "MCP_AUTH_ISSUER"),
     ],
 )
 def test_a_wrong_setting_ends_it_with_a_message(

@@ -161,6 +161,39 @@ async def test_a_body_within_its_bound_is_taken_however_it_comes() -> None:
         assert answers == [(200, b"5"), *[(200, b"0")] * 20]
 
 
+NO_HTTP = {
+    "characters in the address": ["GET /api/products?query=耳机 HTTP/1.1\r\nHost: x\r\n\r\n".encode()],
+    "a blank in the address": [b"GET /a b HTTP/1.1\r\nHost: x\r\n\r\n"],
+    "TLS": [b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 9],
+    "a method of its own": [b"BUY / HTTP/1.1\r\nHost: x\r\n\r\n"],
+    "a line without a name": [HEAD + b"nonsense\r\n\r\n"],
+    "no number as a length": [HEAD + b"Content-Length: -1\r\n\r\n"],
+    "two ends of a body": [HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n"],
+    "a broken chunk": [CHUNKED, b"zz\r\n"],
+    "a broken chunk at once": [CHUNKED + b"zz\r\n"],
+    "a broken chunk after others": [CHUNKED, b"1\r\nx\r\n", b"zz\r\n"],
+}
+
+
+@pytest.mark.parametrize("pieces", NO_HTTP.values(), ids=NO_HTTP.keys())
+async def test_what_is_no_http_is_told_so_and_serves_nothing(pieces: list[bytes]) -> None:
+    app = App()
+    async with connected(app=app) as connection:
+        assert await refused(connection, *pieces) == (400, "not_http")
+    assert app.bodies == []
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_no_http_after_a_whole_request_takes_nothing_from_its_answer(at_once: bool) -> None:
+    app = App()
+    slow, nonsense = b"POST /slow HTTP/1.1\r\nContent-Length: 1\r\n\r\nx", b"\x00\x01 nonsense\r\n\r\n"
+    async with connected(app=app) as connection:
+        await connection.send(*([slow + nonsense] if at_once else [slow, nonsense]))
+        app.go_on.set()
+        assert await connection.answer() == (200, b"1")
+        assert await connection.is_closed()
+
+
 LATE = {
     "half a head": ([HEAD], 408),
     "a head that trickles": ([HEAD, *[b"a: 1\r\n"] * 1000], 408),
@@ -214,9 +247,10 @@ async def test_what_is_refused_is_not_kept() -> None:
 
 async def test_uvicorns_slower_parser_is_bounded_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "PROTOCOLS", protocol.PROTOCOLS[1:])
-    for pieces in ([HEAD + b"Content-Length: 102401\r\n\r\n"], [HEAD]):
+    no_http = [NO_HTTP["TLS"], NO_HTTP["a broken chunk"]]
+    for pieces in ([HEAD + b"Content-Length: 102401\r\n\r\n"], [HEAD], *no_http):
         async with connected(QUICK) as connection:
-            assert (await refused(connection, *pieces))[0] in {413, 408}
+            assert (await refused(connection, *pieces))[0] in {413, 408, 400}
     async with connected() as connection:
         await connection.send(HEAD + b"Content-Length: 102400\r\n\r\n", b"x" * 100 * KIB)
         assert await connection.answer() == (200, b"102400")

@@ -88,6 +88,13 @@ def test_no_service_tells_a_wrong_setting_in_the_validators_english(
 
 
 @each_service
+@pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "big5"])
+def test_a_file_of_another_encoding_is_one_sentence(service: Any, encoding: str) -> None:
+    Path(".env").write_text("# 端口\nAPI_PORT=8001\n", encoding)
+    assert refusal(service.Settings) == "设置有误：.env 不是 UTF-8 编码，请另存为 UTF-8"
+
+
+@each_service
 def test_an_open_address_wants_a_secret(service: Any) -> None:
     host, secret = service.Settings.host_field.upper(), service.Settings.secret_field
     said = refusal(service.Settings, "--host", "0.0.0.0")
@@ -255,7 +262,7 @@ def test_env_example_names_every_setting_with_its_default(service: Any) -> None:
 
 @each_service
 def test_a_collector_is_an_address(service: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    for wrong in ("127.0.0.1:4318", "grpc://a:4317", "http://", "http:///v1"):
+    for wrong in ("127.0.0.1:4318", "grpc://a:4317", "http://", "http:///v1", "http://a:99999"):
         monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", wrong)
         assert "OTEL_EXPORTER_OTLP_ENDPOINT：应以 http:// 或" in refusal(service.Settings)
 

@@ -201,6 +201,7 @@ STARTS: dict[str, tuple[list[str], Any]] = {
         None,
     ),
     "无法启动：DATABASE_URL 应为": (["--database-url", "mysql://x"], None),
+    "无法启动：DATABASE_URL 应为 sqlite:///文件名": (["--database-url", "sqlite:///shop%00.db"], None),
     "无法启动：PostgreSQL: ": (
         ["--database-wait", "0", "--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"],
         None,

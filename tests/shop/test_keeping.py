@@ -237,7 +237,7 @@ async def test_a_backup_of_a_newer_program_is_refused(
     is_sqlite = newer.startswith("sqlite")
     ask(newer, "PRAGMA user_version = 99" if is_sqlite else "UPDATE schema_version SET version = 99")
     await kept(newer).backup(tmp_path / "backup")
-    with pytest.raises((KeepingError, StoreUnavailableError), match="schema_too_new|program_failed"):
+    with pytest.raises((KeepingError, StoreUnavailableError), match=r"schema_too_new|program_failed"):
         await kept(url).restore(tmp_path / "backup", replace=True)
     assert await keys_of(url) == ["a"]
 
