@@ -58,6 +58,13 @@ def person_name(text: str) -> str:
     return name if _is_seen(name) else ""
 
 
+def _person(text: str) -> str:
+    name = person_name(text)
+    if len(name) > MAX_NAME:  # some characters are two in NFC; nobody could ask for such a name again
+        raise ValueError(f"must have at most {MAX_NAME} characters in NFC")
+    return name
+
+
 def _is_seen(text: str) -> bool:
     seen = _UNSEEN.sub("", text)
     return any(category(char)[0] in "LNPS" and char != _BLANK_BRAILLE for char in seen)
@@ -70,7 +77,7 @@ def _visible(text: str) -> str:
 
 
 StorableText = Annotated[str, AfterValidator(_storable)]
-PersonName = Annotated[StorableText, Field(max_length=MAX_NAME), AfterValidator(person_name)]
+PersonName = Annotated[StorableText, Field(max_length=MAX_NAME), AfterValidator(_person)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 

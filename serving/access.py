@@ -23,6 +23,15 @@ HOST = re.compile(r"[\w.-]{1,253}|\[[\da-f:.]+\]", re.ASCII | re.IGNORECASE)  # 
 PORTS = {"http": ":80", "https": ":443"}
 MAX_SHOWN = 200  # characters of a header that are repeated in an answer or in the log
 FORWARDING = {b"forwarded", b"x-real-ip", b"via"}
+# What a page of another origin may read of an answer, beside what every page may.
+EXPOSED = (
+    "Mcp-Session-Id",
+    "WWW-Authenticate",
+    "Retry-After",
+    "X-Total-Count",
+    "Idempotent-Replayed",
+    "Content-Disposition",
+)
 FORWARDED_HOST = "forwarded_host"  # in a scope: the Host that a trusted proxy was asked for
 
 
@@ -233,9 +242,9 @@ class _Cors(CORSMiddleware):
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             app,
-            allow_methods=("GET", "POST", "PUT", "DELETE"),
+            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("*",),  # Mcp-Param-* cannot be listed
-            expose_headers=("Mcp-Session-Id", "WWW-Authenticate"),
+            expose_headers=EXPOSED,
         )
 
     def is_allowed_origin(self, origin: str) -> bool:  # noqa: ARG002  Starlette's

@@ -86,7 +86,7 @@ def _save_pictures(pictures: dict[int, Picture]) -> Script[None]:
 def save_product(entry: CatalogEntry) -> Script[Product]:
     """Write one product, and return it."""
     yield from save_products([entry])
-    return Product(id=entry.id, name=entry.name, price=entry.cents / 100, description=entry.description)
+    return queries.to_products((yield queries.product(entry.id)))[0]
 
 
 def change_product(

@@ -434,6 +434,23 @@ async def test_only_its_own_pages_may_call_it(
         assert (answer.json()["code"], answer.json()["params"]) == ("origin_not_allowed", {"origin": origin})
 
 
+async def test_a_listed_page_may_use_every_route_and_read_the_headers_of_its_answers(tmp_path: Path) -> None:
+    page, url = "https://mine.example", new_url("sqlite", tmp_path)
+    async with serving(database_url=url, api_allowed_origins=page) as client:
+        paths = (await client.get("/openapi.json")).json()["paths"]
+        ours = [path for path in paths if path.startswith("/api/")]
+        routes = [(method.upper(), path, about) for path in ours for method, about in paths[path].items()]
+        for method, path, _ in routes:
+            asks = {"Origin": page, "Access-Control-Request-Method": method}
+            assert (await client.options(path, headers=asks)).status_code == 200, (method, path)
+        answer = await client.get("/api/products", headers={"Origin": page})
+    exposed = answer.headers["access-control-expose-headers"].split(", ")
+    answers = [each for _, _, about in routes for each in about["responses"].values()]
+    documented = {name for each in answers for name in each.get("headers", {})}
+    assert {"X-Total-Count", "Idempotent-Replayed"} <= documented
+    assert documented | {"Retry-After"} <= set(exposed)
+
+
 async def test_health_answers_by_any_name(client: httpx.AsyncClient) -> None:
     assert (await client.get("/healthz", headers={"Host": "shop.internal"})).status_code == 200
 

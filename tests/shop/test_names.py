@@ -94,6 +94,16 @@ async def test_other_names_are_left_as_they_are(client: httpx.AsyncClient, name:
     assert (await buy(client, name)).json()["customerName"] == unicodedata.normalize("NFC", name)
 
 
+@pytest.mark.parametrize("two", ["\u0958", "\ufb2a", "\U0001d15e"])  # each is two characters in NFC
+async def test_a_name_has_its_length_as_it_is_kept(client: httpx.AsyncClient, two: str) -> None:
+    name = (await buy(client, two * 50)).json()["customerName"]
+    assert (len(name), name) == (100, unicodedata.normalize("NFC", two * 50))
+    found = await client.get("/api/orders", params={"customerName": name})
+    assert found.headers["X-Total-Count"] == "1"
+    answer = await buy(client, two * 51)
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["body", "customerName"])
+
+
 async def test_a_repeat_by_key_is_the_same_request_in_any_spelling(client: httpx.AsyncClient) -> None:
     first = await buy(client, JOSE, "k")
     again = await buy(client, "José ", "k")

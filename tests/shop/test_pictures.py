@@ -84,6 +84,20 @@ async def test_each_format_is_served_as_what_it_is_and_only_asked_for_once(url: 
             assert (refused.status_code, refused.json()["code"]) == (404, code)
 
 
+async def test_who_changes_a_product_is_answered_with_all_of_it(url: str, tmp_path: Path) -> None:
+    new = {field: TEA[field] for field in ("name", "price", "description")}
+    async with serving(url, catalogue(tmp_path, TEA | {"image": data_url(PNG)})) as client:
+        for method, body, key in (
+            ("PUT", new, {}),
+            ("PATCH", {"price": 5}, {}),
+            ("PATCH", {"name": "红茶"}, {"Idempotency-Key": "k"}),
+            ("PATCH", {"name": "红茶"}, {"Idempotency-Key": "k"}),
+        ):
+            answer = await client.request(method, "/products/7", json=body, headers=key)
+            assert answer.json() == (await client.get("/products/7")).json()
+            assert answer.json()["image"] == "shop://products/7/image"
+
+
 def refused_names(folder: Path) -> dict[str, str]:
     """Make files that may not be read, and return their names with what is said of each."""
     (folder / "shop/deep").mkdir(parents=True)
