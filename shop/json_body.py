@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic_core import from_json
+from jiter import from_json
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
@@ -30,7 +30,8 @@ class _JsonRequest(Request):
             if len(self._read) > MAX_BODY:
                 raise CodedError("too_large")
         try:
-            self._parsed = from_json(self._read, allow_inf_nan=False)
+            # A name that stands twice in an object is refused: which of the two is meant nobody knows.
+            self._parsed = from_json(self._read, allow_inf_nan=False, catch_duplicate_keys=True)
         except ValueError as error:
             raise _invalid("json_invalid", ("body",), f"Invalid JSON: {error}") from error
 
