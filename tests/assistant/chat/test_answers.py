@@ -12,6 +12,7 @@ from assistant.chat.approvals import AllowedTool
 from assistant.chat.history import HistoryMessage, Message
 from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Thought, ToolRequest
 from assistant.chat.system_message import MAX_INSTRUCTIONS
+from tests.support.clock import put_forward
 from tests.support.scripted import (
     HELLO,
     SECRET,
@@ -69,15 +70,16 @@ async def test_a_part_of_an_answer_can_be_carried_on() -> None:
 
 
 class Slow(ScriptedModel):
-    """Says a word, and no more."""
+    """Says a word, and no more in a minute by the loop's clock."""
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         yield "so"
+        put_forward(60)
         await asyncio.Event().wait()
 
 
 async def test_a_turn_has_a_longest_time() -> None:
-    told = await take(Chat(Slow(), look_and_buy(), SECRET, max_turn_seconds=0.05), [HELLO])
+    told = await take(Chat(Slow(), look_and_buy(), SECRET, max_turn_seconds=60), [HELLO])
     assert [event.code for event in only(told, events.ErrorEvent)] == ["turn_too_long"]
     assert after(told, [])[0]["content"] == "so"
 

@@ -8,16 +8,26 @@ import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import Receive, Scope, Send
 
 from assistant.toolbox.over_http import streamable_http
 from assistant.toolbox.recording import Recording
 from assistant.toolbox.sdk_signals import NoAnswerError, filled_in, request_failure
 from assistant.toolbox.wire import FilledInError
 from tests.support.asgi import serve
+from tests.support.clock import put_forward
 from tests.support.mcp_servers import Silent, Torn, at
 from tests.support.raw_server import RawServer, error
 
 pytestmark = pytest.mark.anyio
+
+
+class Late(Silent):
+    """Does not begin in 40 seconds by the loop's clock."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        put_forward(40)
+        await super().__call__(scope, receive, send)
 
 
 async def failure(answer: Any, *, session: bool = False) -> MCPError:
@@ -26,11 +36,11 @@ async def failure(answer: Any, *, session: bool = False) -> MCPError:
     async with (
         serve(server.app) as url,
         asyncio.timeout(60),
-        httpx2.AsyncClient() as http,
+        httpx2.AsyncClient(timeout=60) as http,
         Client(streamable_http(f"{url}/", http, lambda _: None, Recording()), cache=None) as client,
     ):
         with pytest.raises(MCPError) as caught:
-            await client.call_tool("t", {}, read_timeout_seconds=0.5)
+            await client.call_tool("t", {}, read_timeout_seconds=30)
     return caught.value
 
 
@@ -51,7 +61,7 @@ def sign(error: MCPError) -> str | None:
         (Response("data: no JSON\n\n", media_type="text/event-stream"), "garbled"),
         (Response("", media_type="text/event-stream"), "lost"),
         (Torn(), "lost"),
-        (Silent(), "late"),
+        (Late(), "late"),
     ],
     ids=["500", "403", "404", "202", "html", "no json", "no json in a stream", "ends", "torn", "silent"],
 )
