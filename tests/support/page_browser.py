@@ -37,7 +37,8 @@ FLAGS = [
 ]
 WIDE = {"width": 1440, "height": 900}
 PHONE = {"width": 390, "height": 844}
-expect.set_options(timeout=30_000)
+MOST_MS = 60_000  # that a busy machine takes for one step
+expect.set_options(timeout=MOST_MS)
 
 
 @contextmanager
@@ -61,6 +62,7 @@ class Shown:
     errors: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
+        self.page.set_default_timeout(MOST_MS)
         self.page.on("pageerror", lambda error: self.errors.append(str(error)))
         self.page.on("console", lambda line: self._record(line.type, line.text))
 
