@@ -103,7 +103,7 @@ async def test_a_server_that_cannot_be_reached_is_a_bad_gateway(tmp_path: Path) 
     (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"dead": {"url": url}}}))
     async with (
         serve(create_app(settings(tmp_path), ScriptedModel(), Limits(ready_seconds=0.1))) as base,
-        httpx.AsyncClient(base_url=base) as http,
+        httpx.AsyncClient(base_url=base, timeout=60) as http,
     ):
         answer = await http.post("/api/call-tool", json={"server": "dead", "name": "look"}, timeout=60)
     assert (answer.status_code, answer.json()["code"]) == (502, "server_down")

@@ -92,7 +92,7 @@ async def test_restarts_one_after_another_fail_no_request_and_lose_no_order(
             for number in (0, 1):
                 await made.restart(name, number)
             is_over.set()
-        async with httpx.AsyncClient(base_url=made.internal["api"]) as http:
+        async with httpx.AsyncClient(base_url=made.internal["api"], timeout=60) as http:
             orders = await http.get("/api/orders?limit=1")
     assert failed == []
     assert int(orders.headers["X-Total-Count"]) == len(bought) > 4
@@ -134,7 +134,7 @@ async def before(folder: Path, spawn: Spawn, proxy: str, replica: Replica) -> As
 
 async def is_well(url: str) -> bool:
     with suppress(httpx.TransportError):
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             return (await http.get(f"{url}/healthz")).is_success
     return False
 
@@ -153,7 +153,7 @@ async def test_no_request_meets_a_connection_that_a_service_is_just_closing(
             await reader.read(1)
         writer.close()
 
-    async with before(tmp_path, spawn, proxy, answers_once) as url, httpx.AsyncClient() as kept:
+    async with before(tmp_path, spawn, proxy, answers_once) as url, httpx.AsyncClient(timeout=60) as kept:
         for _ in range(3):
             assert (await kept.post(f"{url}/api/purchase")).status_code == 200
 
@@ -171,7 +171,7 @@ async def test_a_purchase_that_a_replica_took_is_sent_to_no_other(
             heard.append(head)
         writer.close()
 
-    async with before(tmp_path, spawn, proxy, cuts_off) as url, httpx.AsyncClient() as kept:
+    async with before(tmp_path, spawn, proxy, cuts_off) as url, httpx.AsyncClient(timeout=60) as kept:
         assert (await kept.get(f"{url}/healthz")).is_success
         with suppress(httpx.RemoteProtocolError):  # HAProxy closes where nginx says so
             assert (await kept.post(f"{url}/api/purchase")).json()["code"] == "outcome_unknown"

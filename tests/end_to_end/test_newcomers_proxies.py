@@ -101,13 +101,13 @@ async def test_the_page_posts_through_it_or_is_told_what_to_set(fronts: Any, pro
 async def test_another_name_is_told_with_its_setting(fronts: Any) -> None:
     for name, setting in (("api", "API"), ("main", "MCP"), ("web", "WEB")):
         url = f"http://127.0.0.1:{fronts['haproxy', name]}"
-        async with httpx.AsyncClient(headers={"Host": "shop.lan"}) as http:
+        async with httpx.AsyncClient(headers={"Host": "shop.lan"}, timeout=60) as http:
             assert f"{setting}_ALLOWED_HOSTS=shop.lan" in (await http.get(f"{url}/nothing")).text
             assert (await http.get(f"{url}/healthz")).is_success
 
 
 @each_proxy
 async def test_nobody_becomes_the_owner_through_it(fronts: Any, proxy: str) -> None:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         url = f"http://127.0.0.1:{fronts[proxy, 'api']}/api/inventory/1/moves"
         assert (await http.get(url)).status_code == 403

@@ -46,6 +46,6 @@ async def test_a_rolling_restart_fails_no_purchase_and_no_new_request(
         assert failed == []
         if name == "api":
             suite.api = replicas.ports[0]
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             orders = await http.get(f"http://127.0.0.1:{suite.api}/api/orders?limit=1")
         assert int(orders.headers["X-Total-Count"]) == len(bought)

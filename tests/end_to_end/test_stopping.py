@@ -105,7 +105,7 @@ async def test_the_shop_waits_for_a_purchase_that_is_done_in_time(suite: Suite) 
 
 
 async def is_draining(port: int) -> bool:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         return (await http.get(f"http://127.0.0.1:{port}/healthz")).status_code == 503
 
 

@@ -24,7 +24,7 @@ BUY = {"input_data": {"customerName": "客户A", "items": [{"productId": 2, "qua
 
 
 async def stock(suite: Suite, product: int = 2) -> int:
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         items = (await http.get(f"http://127.0.0.1:{suite.api}/api/inventory")).json()
     return int(next(item["quantity"] for item in items if item["productId"] == product))
 

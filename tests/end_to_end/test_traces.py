@@ -125,7 +125,7 @@ async def test_a_trace_goes_through_nginx_and_a_path_prefix(tmp_path: Path, spaw
         await anyio.to_thread.run_sync(proxy.wait_until_up, f"{shop}/healthz")
         await ask(suite, "aa" * 16)
         await ask(suite, trace, at=shop)
-        async with httpx.AsyncClient() as http:
+        async with httpx.AsyncClient(timeout=60) as http:
             odd = await http.get(f"{shop}/api/nothing", headers={"traceparent": f"00-{trace}-{'1' * 16}-01"})
         with anyio.fail_after(60):
             while not (way := collector.way("aa" * 16, "shop purchase")) or way[-1][0] != "web":  # noqa: ASYNC110
@@ -141,7 +141,7 @@ async def test_a_trace_goes_through_nginx_and_a_path_prefix(tmp_path: Path, spaw
 
 async def test_a_failure_names_its_trace(tmp_path: Path) -> None:
     once = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}  # the spans come at the end or never
-    async with traced(tmp_path, **once) as (suite, collector), httpx.AsyncClient() as http:
+    async with traced(tmp_path, **once) as (suite, collector), httpx.AsyncClient(timeout=60) as http:
         parent = {"traceparent": f"00-{'cd' * 16}-{'1' * 16}-01"}
         refused = await http.get(f"http://127.0.0.1:{suite.api}/api/products/999", headers=parent)
         assert refused.json()["traceId"] == "cd" * 16

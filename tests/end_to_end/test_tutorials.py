@@ -118,7 +118,7 @@ def test_a_start_is_announced_as_shown(reader: Reader, command: str, lines: list
 
 @pytest.mark.parametrize(("command", "path"), [(API, "/docs"), (MAIN, "/sse"), (MAIN, "/mcp"), (WEB, "")])
 def test_a_start_names_the_address(reader: Reader, command: str, path: str) -> None:
-    address, deadline = reader.url(command, path), time.monotonic() + 60
+    address, deadline = reader.url(command, path), time.monotonic() + 150
     while address not in reader.shown(command):  # web.py names it when its servers are connected
         assert time.monotonic() < deadline, reader.shown(command)
         time.sleep(0.05)
@@ -165,7 +165,7 @@ def test_a_list_is_answered_as_shown(reader: Reader, path: str, answer: list[Any
 
 
 def test_a_purchase_is_an_order_and_takes_its_stock(reader: Reader) -> None:
-    with httpx.Client(base_url=reader.url(API)) as http:
+    with httpx.Client(base_url=reader.url(API), timeout=60) as http:
         before = http.get("/api/inventory").json()[0]["quantity"]
         order = http.post("/api/purchase", json=purchase(1, 2)).json()
         assert list(order)[:5] == ["customerName", "items", "id", "totalAmount", "orderDate"]

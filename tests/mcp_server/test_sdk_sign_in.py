@@ -52,7 +52,7 @@ class Person:
 
     async def visit(self, url: str) -> None:
         self.asked.append({name: said[0] for name, said in parse_qs(urlsplit(url).query).items()})
-        async with httpx2.AsyncClient() as browser:
+        async with httpx2.AsyncClient(timeout=60) as browser:
             led = (await browser.get(url)).headers["location"]
         self.answer = {name: said[0] for name, said in parse_qs(urlsplit(led).query).items()}
 

@@ -270,7 +270,7 @@ async def test_replicas_with_one_token_ask_and_are_answered_across_each_other() 
         import httpx2
         from mcp.client.streamable_http import streamable_http_client
 
-        async with httpx2.AsyncClient(headers=with_token) as http:
+        async with httpx2.AsyncClient(headers=with_token, timeout=60) as http:
             transport = streamable_http_client(f"{url}/mcp", http_client=http)
             async with Client(transport, elicitation_callback=person) as client:
                 result = await client.call_tool("create_purchase", TWO_BUDS)

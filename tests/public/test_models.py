@@ -30,7 +30,7 @@ def _services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Suite,
 def suite(_services: tuple[Suite, str]) -> Suite:
     """The back end, in which nothing is kept."""
     for id in ("deepseek", "vllm"):
-        httpx.delete(f"{_services[0].url}/api/models/{id}").raise_for_status()
+        httpx.delete(f"{_services[0].url}/api/models/{id}", timeout=60).raise_for_status()
     return _services[0]
 
 
@@ -44,7 +44,7 @@ def base(_services: tuple[Suite, str]) -> str:
 def kept(suite: Suite, base: str) -> Suite:
     """The back end, in which the provider is kept."""
     body = {"base": base, "key": KEY, "models": [{"name": "m1"}]}
-    httpx.put(f"{suite.url}/api/models/deepseek", json=body).raise_for_status()
+    httpx.put(f"{suite.url}/api/models/deepseek", json=body, timeout=60).raise_for_status()
     return suite
 
 

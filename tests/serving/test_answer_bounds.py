@@ -20,7 +20,10 @@ pytestmark = pytest.mark.anyio
 async def fetch(body: bytes, media_type: str = "application/json", **headers: str) -> bytes:
     answer = Response(body, headers=headers, media_type=media_type)
     hooks: dict[str, Any] = {"response": [bounded(CodedError, MIB)]}
-    async with serve(answer) as url, httpx2.AsyncClient(event_hooks=hooks, trust_env=False) as client:
+    async with (
+        serve(answer) as url,
+        httpx2.AsyncClient(event_hooks=hooks, trust_env=False, timeout=60) as client,
+    ):
         return (await client.get(url)).content
 
 

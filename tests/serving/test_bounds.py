@@ -279,7 +279,7 @@ async def test_each_service_refuses_what_is_too_large_before_it_looks_who_asks(
     env = dict.fromkeys(("API_TOKEN", "MCP_TOKEN", "WEB_PASSWORD"), secret)
     started = spawn(f"{service}.py", "--port", str(port), env=env)
     await asyncio.to_thread(started.wait_until_up, f"http://127.0.0.1:{port}/healthz")
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as http:
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
         assert (await http.get(ASKED[service], headers={"X": "x" * 70 * KIB})).status_code == 431
         large = b"x" * (16 * KIB * KIB + 1)
         assert (await http.post(ASKED[service], content=large)).status_code == 413

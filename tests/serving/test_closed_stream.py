@@ -30,7 +30,7 @@ async def test_a_client_that_leaves_ends_what_is_read(waits_for: str) -> None:
     app = Starlette(routes=[Route("/", lambda _: ClosedStream(parts()))])
     gc.disable()  # it would end what nobody ends
     try:
-        async with serve(app) as url, httpx.AsyncClient() as http:
+        async with serve(app) as url, httpx.AsyncClient(timeout=60) as http:
             async with http.stream("GET", url) as answer:
                 await anext(answer.aiter_raw())
             async with asyncio.timeout(60):

@@ -76,7 +76,7 @@ async def stream(_: Request) -> Response:
 
 async def test_answers_are_whole_on_a_kept_connection_streamed_large_or_asked_side_by_side() -> None:
     app = Starlette(routes=[Route("/echo", echo, methods=["POST"]), Route("/stream", stream)])
-    async with serve(app, http=http_protocol()) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(app, http=http_protocol()) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         assert len((await client.get("/stream")).content) == 2_000_000
         bodies = [bytes([n]) * n * 1_000 for n in range(1, 40)]
         answers = await asyncio.gather(*(client.post("/echo", content=body) for body in bodies))
@@ -94,5 +94,5 @@ async def test_where_uvicorns_inside_has_moved_its_own_protocol_serves(
     monkeypatch.undo()
     assert (protocol, len(caplog.records)) == ("auto", 1)
     app = Starlette(routes=[Route("/echo", echo, methods=["POST"])])
-    async with serve(app, http=protocol) as url, httpx.AsyncClient(base_url=url) as client:
+    async with serve(app, http=protocol) as url, httpx.AsyncClient(base_url=url, timeout=60) as client:
         assert (await client.post("/echo", content=b"x")).content == b"x"

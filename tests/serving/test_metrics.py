@@ -34,7 +34,10 @@ def grown(before: dict[str, float], after: dict[str, float], name: str) -> float
 
 async def test_the_shop_counts_requests_orders_refusals_and_commits(tmp_path: Path) -> None:
     settings = api.Settings(_env_file=None, database_url=f"sqlite:///{tmp_path}/shop.db")
-    async with serve(api.create_app(settings), lifespan="on") as url, httpx.AsyncClient(base_url=url) as http:
+    async with (
+        serve(api.create_app(settings), lifespan="on") as url,
+        httpx.AsyncClient(base_url=url, timeout=60) as http,
+    ):
         before = await read(http)
         order = {"customerName": "Mei", "items": [{"productId": 1, "quantity": 1}]}
         for number, key in ((1, "a"), (1, "a"), (10_000, "b")):
@@ -59,7 +62,7 @@ async def test_the_shop_counts_requests_orders_refusals_and_commits(tmp_path: Pa
 
 async def test_the_mcp_server_counts_calls_and_failures() -> None:
     service = RestService()
-    async with serving(app_for(service)) as url, httpx.AsyncClient(base_url=url) as http:
+    async with serving(app_for(service)) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
         before = await read(http)
         async with Client(f"{url}/mcp") as client:
             await client.call_tool("create_purchase", TWO_BUDS)

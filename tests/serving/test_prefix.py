@@ -95,7 +95,7 @@ async def test_the_endpoint_of_sse_names_the_prefix(how: str, front: dict[str, A
     app = app_for(RestService(), **front)
     async with (
         proxy(app, how) as url,
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(timeout=60) as http,
         http.stream("GET", f"{url}/sse") as events,
     ):
         lines = events.aiter_lines()
@@ -147,7 +147,7 @@ async def test_the_shops_documentation_works_under_a_prefix(
     app = api.create_app(
         api.Settings.model_validate({"database_url": f"sqlite:///{tmp_path}/shop.db", **front})
     )
-    async with proxy(app, how) as url, httpx.AsyncClient(base_url=url) as http:
+    async with proxy(app, how) as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
         assert "url: '/shop/openapi.json'" in (await http.get("/docs")).text
         assert (await http.get("/openapi.json")).json()["servers"] == [{"url": "/shop"}]
         assert len((await http.get("/api/products")).json()) == 4
@@ -315,7 +315,7 @@ async def test_a_probe_under_the_prefix_learns_that_the_service_drains() -> None
     app.add_middleware(Forwarding, root_path="/shop")
     service = Service(app, host=HERE, port=(port := free_port()), ending=Ending(drain_seconds=600))
     running = asyncio.create_task(service.serve())
-    async with httpx.AsyncClient(base_url=f"http://{HERE}:{port}/shop") as http:
+    async with httpx.AsyncClient(base_url=f"http://{HERE}:{port}/shop", timeout=60) as http:
         while not service.started:  # noqa: ASYNC110  uvicorn has no event for it
             await asyncio.sleep(0.01)
         assert (await http.get("/healthz")).status_code == 200

@@ -154,7 +154,7 @@ async def test_a_stream_on_which_somebody_waits_for_an_answer_gets_it(busy: bool
 
 
 async def is_closed(http: httpx.AsyncClient) -> bool:
-    async with httpx.AsyncClient(base_url=http.base_url) as other:
+    async with httpx.AsyncClient(base_url=http.base_url, timeout=60) as other:
         return not await ready(other)
 
 

@@ -84,7 +84,7 @@ async def test_the_demo_model_stands_in_until_a_model_is_set(
         monkeypatch.delenv(name, raising=False)
     (tmp_path / "mcp.json").write_text('{"mcpServers": {}}')
     app = create_app(settings(tmp_path, **given))
-    async with serve(app) as base, httpx.AsyncClient(base_url=base) as http:
+    async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=60) as http:
         assert (await http.get("/api/status")).json()["model"]["demo"] is (kind is DemoModel)
 
 

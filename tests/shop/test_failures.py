@@ -107,7 +107,7 @@ def test_a_full_disk_loses_nothing_that_was_acknowledged(spawn: Spawn, tmp_path:
     service = spawn("api.py", "--port", str(port))
     service.wait_until_up(f"{url}/healthz")
     pid, (_, hard) = service.process.pid, resource.prlimit(service.process.pid, resource.RLIMIT_FSIZE)
-    with httpx.Client(base_url=url) as client:
+    with httpx.Client(base_url=url, timeout=60) as client:
         wal = (tmp_path / "shop.db-wal").stat().st_size
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (wal + 100_000, hard))
         bought = 0

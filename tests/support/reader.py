@@ -57,7 +57,7 @@ class Reader:
 
     def chat(self, path: str, body: Any = None, command: str = WEB) -> httpx.Response:
         """Send a request to the chat once its servers are connected: a POST if there is a body."""
-        expected, deadline = (5 if command == WEB else 4), time.monotonic() + 60
+        expected, deadline = (5 if command == WEB else 4), time.monotonic() + 150
         with httpx.Client(base_url=self.url(command), timeout=60) as http:
             while len(http.get("/api/tools").json()["tools"]) < expected:
                 assert time.monotonic() < deadline, self.shown(command)

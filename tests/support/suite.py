@@ -70,11 +70,13 @@ class Suite:
     def buy(self, customer: str, product: int, quantity: int) -> None:
         """Buy behind the page's back."""
         order = {"customerName": customer, "items": [{"productId": product, "quantity": quantity}]}
-        httpx.post(f"http://127.0.0.1:{self.api}/api/purchase", json=order).raise_for_status()
+        httpx.post(f"http://127.0.0.1:{self.api}/api/purchase", json=order, timeout=60).raise_for_status()
 
     def orders(self) -> list[dict[str, Any]]:
         """Read all orders from the REST service."""
-        found: list[dict[str, Any]] = httpx.get(f"http://127.0.0.1:{self.api}/api/orders?limit=500").json()
+        found: list[dict[str, Any]] = httpx.get(
+            f"http://127.0.0.1:{self.api}/api/orders?limit=500", timeout=60
+        ).json()
         return found
 
     @asynccontextmanager

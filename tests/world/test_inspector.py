@@ -82,7 +82,7 @@ def by_command(inspector: Inspector, *args: str) -> dict[str, Any]:
             if not is_signed_in and (
                 at := re.search(r"http://\S+/authorize\?\S+(?=\s)", ran.log.read_text())
             ):
-                httpx.get(at[0], follow_redirects=True).raise_for_status()
+                httpx.get(at[0], follow_redirects=True, timeout=60).raise_for_status()
                 is_signed_in = True
             time.sleep(0.05)
     said = ran.log.read_text()

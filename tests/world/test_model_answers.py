@@ -175,7 +175,7 @@ async def test_odd_schemas_go_out_plain(tmp_path: Path) -> None:
     async with serve(provider.app) as url, serve(server.app) as mcp:
         (tmp_path / "mcp.json").write_text(json.dumps({"mcpServers": {"s": {"url": f"{mcp}/mcp"}}}))
         app = create_app(settings(tmp_path, openai_api_key=KEY, openai_api_base=f"{url}/v1"))
-        async with serve(app) as base, httpx.AsyncClient(base_url=base) as http:
+        async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=60) as http:
             await stream(http, ASK)
     sent = [each["function"]["parameters"] for each in provider.requests[0]["tools"]]
     assert len(sent) == len(odd)

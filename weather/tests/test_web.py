@@ -78,7 +78,7 @@ async def test_with_the_token_any_host_is_accepted(serve: Serve, connect: Connec
     url = serve(token="s3cret", loopback=False)
     headers = {"Authorization": "Bearer s3cret", "Host": "weather.example"}
     async with (
-        httpx2.AsyncClient(headers=headers) as authorised,
+        httpx2.AsyncClient(headers=headers, timeout=60) as authorised,
         connect(streamable_http_client(url, http_client=authorised)) as client,
     ):
         assert not (await client.call_tool("get-weather", {"city": "北京"})).is_error

@@ -32,7 +32,7 @@ async def test_an_event_is_one_line_of_json(data: dict[str, Any], line: bytes) -
     async def events() -> AsyncGenerator[tuple[str, Any]]:
         yield "told", data
 
-    async with serve(app(EventStream(events()))) as url, httpx.AsyncClient() as http:
+    async with serve(app(EventStream(events()))) as url, httpx.AsyncClient(timeout=60) as http:
         answer = await http.get(url)
     assert answer.content == b"event: told\ndata: " + line + b"\n\n"
     assert answer.headers["content-type"].startswith("text/event-stream")
@@ -47,7 +47,7 @@ async def test_a_silent_stream_pings_so_that_no_proxy_takes_it_for_dead() -> Non
 
     async with (
         serve(app(EventStream(events(), ping_seconds=0.01))) as url,
-        httpx.AsyncClient() as http,
+        httpx.AsyncClient(timeout=60) as http,
         http.stream("GET", url) as answer,
     ):
         lines = answer.aiter_lines()

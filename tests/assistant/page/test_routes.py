@@ -274,7 +274,7 @@ def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spa
     port = free_port()
     service = spawn("web.py", "--port", str(port))
     service.wait_until_up(f"http://127.0.0.1:{port}/healthz")
-    with httpx.stream("GET", f"http://127.0.0.1:{port}/api/watch") as response:
+    with httpx.stream("GET", f"http://127.0.0.1:{port}/api/watch", timeout=60) as response:
         lines = response.iter_lines()
         assert next(lines) == "event: state"
         service.process.terminate()

@@ -133,7 +133,7 @@ async def test_what_cannot_be_added_says_why(
     app = create_app(settings(tmp_path), ScriptedModel())
     before = '{"mcpServers": {"shop": {"url": "http://localhost:9/mcp", "disabled": true}}}'
     (tmp_path / "mcp.json").write_text(before)
-    async with serve(app) as base, httpx.AsyncClient(base_url=base) as http:
+    async with serve(app) as base, httpx.AsyncClient(base_url=base, timeout=60) as http:
         answer = await http.post("/api/servers", json={"text": text, "names": names})
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert (tmp_path / "mcp.json").read_text() == before

@@ -43,7 +43,7 @@ async def until(http: httpx.AsyncClient, **wanted: Any) -> dict[str, Any]:
 async def asked(http: httpx.AsyncClient) -> str:
     """The address to which the browser comes back from a sign-in."""
     url = (await http.post("/api/servers/remote/sign-in")).json()["url"]
-    async with httpx.AsyncClient() as browser:
+    async with httpx.AsyncClient(timeout=60) as browser:
         return (await browser.get(url)).headers["location"]
 
 
@@ -239,7 +239,7 @@ async def test_a_state_is_good_once_and_in_its_own_browser(tmp_path: Path) -> No
         again = await http.get(back, headers={"Accept-Language": "en-GB,zh"})
         assert (again.status_code, "is over" in again.text) == (400, True)
         back = await asked(http)
-        async with httpx.AsyncClient() as another:
+        async with httpx.AsyncClient(timeout=60) as another:
             assert (await another.get(back)).status_code == 400
 
 

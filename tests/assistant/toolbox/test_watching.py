@@ -29,7 +29,7 @@ CHANGED = {"shop://inventory", "shop://orders/latest"}
 @asynccontextmanager
 async def a_shop(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
     app = Streams(api.create_app(api.Settings(database_url=f"sqlite:///{folder}/shop.db")))
-    async with serve(app, lifespan="on") as url, httpx.AsyncClient(base_url=url) as http:
+    async with serve(app, lifespan="on") as url, httpx.AsyncClient(base_url=url, timeout=60) as http:
         yield http
 
 
