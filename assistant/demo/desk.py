@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -69,6 +69,18 @@ class PastCall:
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
 
 
+def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:
+    """Return the calls with their results; one without a result was interrupted."""
+    results = {message.tool_call_id: message for message in messages if message.role == "tool"}
+    made: list[PastCall] = []
+    for message in messages:
+        replaced = [at for at, call in enumerate(made) if call.code == "replaced"]
+        for call in message.tool_calls or ():  # what the user has changed stands in the place of what it was
+            at = replaced.pop(0) if replaced else len(made)
+            made[at : at + 1] = [PastCall(call, results.get(call.id))]
+    return made
+
+
 class Tool(BaseModel):
     """A tool that is offered, with the arguments that it takes and needs."""
 
@@ -83,6 +95,18 @@ class Tool(BaseModel):
         return ToolRequest(self.name, json.dumps(given, ensure_ascii=False)), given
 
 
+def shop_tools(offered: Iterable[Mapping[str, Any]]) -> dict[str, Tool]:
+    """Return the shop's tools by kind: those of the one server that offers most of them."""
+    servers: dict[str, dict[str, Tool]] = defaultdict(dict)
+    for one in offered:
+        if known := OFFERED.match(one["function"]["name"]):  # first, since there may be thousands of others
+            for tool in valid(Tool, [one]):
+                shapes = map(set, DATA["tools"][known["kind"]])
+                if any(tool.needs <= shape <= tool.takes.keys() for shape in shapes):
+                    servers[known["server"]][known["kind"]] = tool
+    return max(servers.values(), key=len, default={})
+
+
 class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
     """The decision has been made, and is its argument: calls that have to come first, or the whole answer."""
 
@@ -91,8 +115,7 @@ def queries(words: str, more: str = "") -> list[dict[str, Any]]:
     """Return what the shop is asked for words: all of them with some more, the first and the last."""
     parts = pattern(r"(?<=<CJK><CJK>)(?=<CJK>{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
     asked = [f"{words} {more}".strip(), *([parts[0], parts[-1]] if len(parts) > 1 else [])]
-    spelt = (pattern("(<CJK>)子(?!<CJK>)").sub(r"\g<0> \1", one) for one in asked if one)  # 椅子 椅
-    return [{"query": one} for one in spelt]
+    return [{"query": pattern("(<CJK>)子(?!<CJK>)").sub(r"\g<0> \1", one)} for one in asked if one]  # 椅子 椅
 
 
 @dataclass
@@ -119,8 +142,7 @@ class Desk:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
         goal = "buy" if self.scene.act else self.scene.goal
         try:
-            said = str(getattr(self, f"_{goal}", lambda: self.say(goal))())
-            return self.nearly + said
+            return f"{self.nearly}{getattr(self, f'_{goal}', lambda: self.say(goal))()}"
         except Decided as decided:
             decision: Decision = decided.args[0]
             return decision
@@ -189,8 +211,7 @@ class Desk:
         """Return the cheapest or the dearest, the second of them, or some of them, if that is asked for."""
         if not (which := self.text.first_of(RANKS)):
             return []
-        if found is None and self.text.words():
-            found = self._find(self.text)
+        found = self._find(self.text) if found is None and self.text.words() else found
         if found is None:
             found = self._listed() if self.text.says("among") else self._rows(Product)
         found = sorted(found, key=lambda one: one.price if which == "cheapest" else -one.price)

@@ -6,8 +6,7 @@ replica can go on. Names, prices and stock come from tool results; nothing in on
 
 import asyncio
 import re
-from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -15,42 +14,17 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from assistant.chat.history import HistoryMessage, Message, attached, text_of
 from assistant.chat.interfaces import Piece, Reply
-from assistant.demo.desk import OFFERED, Decision, PastCall, Tool, valid
+from assistant.demo.desk import Decision, Tool, past_calls, shop_tools, valid
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
 from assistant.demo.words import DATA, clean, pattern, sentence
 from serving.errors import CodedError
 
-MAX_ROUNDS = 6  # of calls for one question
 MAX_TURNS = 30  # of a conversation that are looked back at
 MAX_CORRECTIONS = 5  # in one sentence
 MAX_DELTA = 12  # characters that are streamed at once
 
 known_zones = cache(available_timezones)
-
-
-def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:
-    """Return the calls with their results; one without a result was interrupted."""
-    results = {message.tool_call_id: message for message in messages if message.role == "tool"}
-    made: list[PastCall] = []
-    for message in messages:
-        replaced = [at for at, call in enumerate(made) if call.code == "replaced"]
-        for call in message.tool_calls or ():  # what the user has changed stands in the place of what it was
-            at = replaced.pop(0) if replaced else len(made)
-            made[at : at + 1] = [PastCall(call, results.get(call.id))]
-    return made
-
-
-def shop_tools(offered: Iterable[Mapping[str, Any]]) -> dict[str, Tool]:
-    """Return the shop's tools by kind: those of the one server that offers most of them."""
-    servers: dict[str, dict[str, Tool]] = defaultdict(dict)
-    for one in offered:
-        if known := OFFERED.match(one["function"]["name"]):  # first, since there may be thousands of others
-            for tool in valid(Tool, [one]):
-                shapes = map(set, DATA["tools"][known["kind"]])
-                if any(tool.needs <= shape <= tool.takes.keys() for shape in shapes):
-                    servers[known["server"]][known["kind"]] = tool
-    return max(servers.values(), key=len, default={})
 
 
 class DemoModel:
@@ -95,7 +69,4 @@ def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -
             decision, scene = clerk.decide(), clerk.scene
             if taken_back and decision and not isinstance(decision, str):
                 break
-        if end is None and not isinstance(decision, str):
-            rounds = sum(1 for message in turn if message.tool_calls)
-            return decision if rounds < MAX_ROUNDS else clerk.say("stuck")
     return decision or sentence("zh", "hello")
