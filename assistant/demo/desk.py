@@ -1,6 +1,7 @@
 """Looks things up with the shop's tools, and answers about products."""
 
 import json
+import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -142,7 +143,8 @@ class Desk:
         """Return the next calls, or the answer: that of the goal's method, or else its sentence."""
         goal = "buy" if self.scene.act else self.scene.goal
         try:
-            return f"{self.nearly}{getattr(self, f'_{goal}', lambda: self.say(goal))()}"
+            said = str(getattr(self, f"_{goal}", lambda: self.say(goal))())
+            return self.nearly + said
         except Decided as decided:
             decision: Decision = decided.args[0]
             return decision
@@ -284,29 +286,23 @@ class Desk:
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
-    def _cheaper(self) -> str:
-        if not (named := self._find(self.text)):
-            return self._products()
-        dear = max(named, key=lambda one: one.price)
-        less = [one for one in self._rows(Product, maxPrice=dear.price) if one.price < dear.price]
-        key = "cheaper" if less else "no_cheaper"
-        return self._several(key, less or [dear], than=dear.name, limit=dear.price)
-
     def _stock(self) -> str:
         few, way = pieces(self.text.says("few")), self.text.first_of(("low", "most", "least"))
         if way == "low":
             limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
             low = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
-            key, rows = "low" if low else "none_low", low or self._stocked(None)
-            rows = sorted(rows, key=lambda one: self.left[one.id])
-            return self._several(key, rows, limit=limit) if rows else self.say("empty")
+            low.sort(key=lambda one: self.left[one.id])
+            return self._several("low", low, limit=limit) if low else self.say("none_low", limit=limit)
         found = self._stocked(self._find(self.text))
         found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
         return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
-        there = self._stocked(self._rows(Product, minPrice=low, maxPrice=high) if named is None else named)
+        if named and self.text.says("cheaper_than"):
+            high, named = min(high or math.inf, max(one.price for one in named) - 0.01), None
+        there = named or self._rows(Product, minPrice=low, maxPrice=high) or self._rows(Product)
+        there = self._stocked(there if named is None else named)
         fits = [one for one in there if (low or 0) <= one.price <= (high or one.price) and self.left[one.id]]
         if not fits:
             near = sorted(there, key=lambda one: abs(one.price - (high or low or one.price)))
