@@ -6,12 +6,21 @@ shows the older turns folded; `compacted` marks the message, with the list as th
 """
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing
 from typing import Any
 
-from assistant.chat.history import MAX_SENT, Message, attached, calls_of, length_of, text_of, truncated
+from assistant.chat.history import (
+    MAX_SENT,
+    Message,
+    attached,
+    calls_made,
+    calls_of,
+    length_of,
+    result_text,
+    text_of,
+    truncated,
+)
 from assistant.chat.interfaces import Model, ModelError, Reply, Tool, Usage
 from assistant.chat.names import find_tool
 from assistant.chat.sentences import DONE_BEFORE, DONE_EARLIER, SUMMARISE, SUMMARY
@@ -103,20 +112,17 @@ def _carried(messages: Sequence[Message]) -> list[str]:
 
 def _done(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str]:
     """Yield a line for each call that may have written: what it was, and what came of it."""
-    results = {message.get("tool_call_id"): message for message in messages}
-    for call in (call for message in messages for call in calls_of(message)):
+    for call, result in calls_made(messages):
         tool = find_tool(call.name, tools)
-        result = results.get(call.id)
         if result is None or (isinstance(tool, Tool) and tool.read_only):
             continue
         line = {"call": call.name, "id": call.id, "arguments": truncated(call.arguments, MAX_TOLD)}
         error = {"error": result["error"]} if result.get("error") else {}
-        yield json.dumps(line | {"result": _short(text_of(result))} | error, ensure_ascii=False)
+        yield json.dumps(line | {"result": _short(result_text(result))} | error, ensure_ascii=False)
 
 
 def _short(text: str) -> Any:
     """Return what a result says in a few words: of an object its plain fields, such as an order's number."""
-    text = re.sub(r"\A<tool_result[^\n]*>\n|\n</tool_result>\Z", "", text)
     try:
         value = json.loads(text.split("\n", 1)[0])
     except ValueError:

@@ -1,5 +1,6 @@
 """A conversation as OpenAI chat messages: validated, mended, and cut to what a model can read."""
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
@@ -18,6 +19,8 @@ MAX_OLD_RESULT, MAX_NEW_RESULT = 200, 4_000
 PICTURE_LENGTH = 4_000  # characters that a picture counts for
 MAX_PARTS = 100  # of a message
 PICTURE_URL = r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$"
+
+_RESULT_MARKS = re.compile(r"\A<tool_result[^\n]*>\n|\n</tool_result>\Z")  # as `tool_message` writes them
 
 Message = dict[str, Any]  # an OpenAI chat message
 
@@ -131,6 +134,11 @@ def tool_message(call: Call, result: str, error: Mapping[str, Any] | None = None
     return message if error is None else message | {"error": dict(error)}
 
 
+def result_text(message: Message) -> str:
+    """Return what a tool said: the text of its message, without the marks around it."""
+    return _RESULT_MARKS.sub("", text_of(message))
+
+
 def mend(messages: Sequence[Message]) -> list[Message]:
     """Put each tool result right behind its call, once, and drop what no provider accepts.
 
@@ -221,6 +229,19 @@ def length_of(message: Message) -> int:
 
 def _with_valid_arguments(call: Call) -> Call:
     return call if call.arguments and call.args() is not None else replace(call, arguments="{}")
+
+
+def calls_made(history: Sequence[Message]) -> list[tuple[Call, Message | None]]:
+    """Return the calls with their results, None for none; one that was changed stands in its first place."""
+    results = {message.get("tool_call_id"): message for message in history if message.get("role") == "tool"}
+    made: list[tuple[Call, Message | None]] = []
+    for message in history:
+        errors = [(result or {}).get("error") or {} for _, result in made]
+        replaced = [at for at, error in enumerate(errors) if error.get("code") == "replaced"]
+        for call in calls_of(message):
+            at = replaced.pop(0) if replaced else len(made)
+            made[at : at + 1] = [(call, results.get(call.id))]
+    return made
 
 
 def open_calls(history: Sequence[Message]) -> list[tuple[Call, bool]]:

@@ -13,17 +13,15 @@ from typing import Any, TypeVar
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
-from assistant.chat.history import HistoryCall, HistoryError, HistoryMessage
+from assistant.chat.history import Call, Message, result_text
 from assistant.chat.interfaces import ToolRequest
-from assistant.chat.sentences import ERROR
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
 from assistant.demo.words import DATA, Sentence, pattern, pieces, sentence, tongue
 from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
-MAX_REASON = 300  # characters of a failure that are shown
-EMPTY, WRAPPING = re.compile(r"\[\s*\]"), re.compile("</?tool_result[^>]*>")
+EMPTY = re.compile(r"\[\s*\]")
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
 TOOLS = {"Product": "get_products", "InventoryItem": "get_inventory"}  # others are rows of get_orders
 
@@ -56,30 +54,17 @@ def objects_in(text: str) -> tuple[list[dict[str, Any]], bool]:
 class PastCall:
     """A call of one of the shop's tools: its `kind`, and the objects of its result or a failure's code."""
 
-    def __init__(self, call: HistoryCall, result: HistoryMessage | None) -> None:
-        offered, text = OFFERED.match(call.function.name), str(result.content) if result else ""
-        error = result.error if result else HistoryError(code="interrupted")
+    def __init__(self, call: Call, result: Message | None) -> None:
+        offered, text = OFFERED.match(call.name), result_text(result) if result else ""
+        error: dict[str, Any] = (result.get("error") or {}) if result else {"code": "interrupted"}
         self.kind = offered["kind"] if offered else ""
-        self.arguments = next(iter(objects_in(call.function.arguments)[0]), {})
+        self.arguments = call.args() or {}
         self.objects, self.whole = objects_in(text)
         is_shown = self.kind != "create_purchase" and (self.objects or EMPTY.search(text))
-        error = error or (None if is_shown or valid(Order, self.objects) else HistoryError(code="unreadable"))
-        self.code, params = (error.code, error.params) if error else ("", {})
-        marked = len(ERROR.format("")) if result and result.error else 0
-        self.params = params | {"reason": WRAPPING.sub("", text).strip()[marked:][:MAX_REASON] or None}
+        error = error or ({} if is_shown or valid(Order, self.objects) else {"code": "unreadable"})
+        self.code: str = error.get("code", "")
+        self.params: dict[str, Any] = error.get("params", {})
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
-
-
-def past_calls(messages: Sequence[HistoryMessage]) -> list[PastCall]:
-    """Return the calls with their results; one without a result was interrupted."""
-    results = {message.tool_call_id: message for message in messages if message.role == "tool"}
-    made: list[PastCall] = []
-    for message in messages:
-        replaced = [at for at, call in enumerate(made) if call.code == "replaced"]
-        for call in message.tool_calls or ():  # what the user has changed stands in the place of what it was
-            at = replaced.pop(0) if replaced else len(made)
-            made[at : at + 1] = [PastCall(call, results.get(call.id))]
-    return made
 
 
 class Tool(BaseModel):
@@ -291,8 +276,10 @@ class Desk:
         if way == "low":
             limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
             low = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
-            low.sort(key=lambda one: self.left[one.id])
-            return self._several("low", low, limit=limit) if low else self.say("none_low", limit=limit)
+            rows = sorted(low or self._stocked(None), key=lambda one: self.left[one.id])
+            return (
+                self._several("low" if low else "none_low", rows, limit=limit) if rows else self.say("empty")
+            )
         found = self._stocked(self._find(self.text))
         found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
         return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)

@@ -12,9 +12,9 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from assistant.chat.history import HistoryMessage, Message, attached, text_of
+from assistant.chat.history import Message, attached, calls_made, text_of
 from assistant.chat.interfaces import Piece, Reply
-from assistant.demo.desk import Decision, Tool, past_calls, shop_tools, valid
+from assistant.demo.desk import Decision, PastCall, Tool, shop_tools
 from assistant.demo.meaning import Scene
 from assistant.demo.orders import Orders
 from assistant.demo.words import DATA, clean, pattern, sentence
@@ -22,7 +22,6 @@ from serving.errors import CodedError
 
 MAX_TURNS = 30  # of a conversation that are looked back at
 MAX_CORRECTIONS = 5  # in one sentence
-MAX_DELTA = 12  # characters that are streamed at once
 
 known_zones = cache(available_timezones)
 
@@ -38,34 +37,33 @@ class DemoModel:
         self._now = now
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
-        """Yield the answer in small pieces, then one Reply; it never raises, whatever the messages hold."""
+        """Yield the answer, then one Reply; it never raises, whatever was said."""
         question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
         # in a thread: at the first question in Traditional Chinese, its phrases are read for 65 ms
         decision = await asyncio.to_thread(decide, messages, shop_tools(tools), self._now())
         if not isinstance(decision, str):
             yield Reply("", decision, "tool_calls")
             return
-        for at in range(0, len(decision), MAX_DELTA):
-            yield decision[at : at + MAX_DELTA]
+        yield decision
         yield Reply(decision, notes=[CodedError("demo_reads_no_files")] if attached(question) else ())
 
 
 def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -> Decision:
     """Return the next calls, or the answer; a sentence that corrects itself is several, the last counts."""
-    history = valid(HistoryMessage, ({**message, "content": text_of(message)} for message in messages))
-    system = " ".join(str(message.content) for message in history if message.role == "system")
+    system = " ".join(text_of(message) for message in messages if message.get("role") == "system")
     zones = [name for name in re.findall(r"[A-Z]\w+/[\w/+-]+", system) if name in known_zones()]
     today = now.astimezone(ZoneInfo(zones[0]) if zones else UTC)
-    begins = [at for at, message in enumerate(history) if message.role == "user"][-MAX_TURNS:]
+    begins = [at for at, message in enumerate(messages) if message.get("role") == "user"][-MAX_TURNS:]
     scene = Scene()
     decision: Decision = ""
     for start, end in zip(begins, [*begins[1:], None], strict=False):
-        turn, said = history[start + 1 : end], clean(str(history[start].content))
+        calls = [PastCall(*made) for made in calls_made(messages[start + 1 : end])]
+        said = clean(text_of(messages[start]))
         whole = pattern("|".join(DATA["signs"]["correction"])).split(said)[-MAX_CORRECTIONS:]
         parts = [part for part in whole if part.strip()] or [""]
         for n, part in enumerate(parts, 1):
             corrects, taken_back = n > 1 or len(whole) > len(parts), n < len(parts)
-            clerk = Orders(part, past_calls(turn), scene, tools, today, corrects, taken_back)
+            clerk = Orders(part, calls, scene, tools, today, corrects, taken_back)
             decision, scene = clerk.decide(), clerk.scene
             if taken_back and decision and not isinstance(decision, str):
                 break

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assistant.chat.history import Message
+from assistant.chat.history import HistoryMessage, Message, as_messages
 from assistant.chat.interfaces import ToolResult
 from tests.support.fake_shop import ARGUMENTS, CATALOGUE, FakeShop, answer, offered
 
@@ -124,35 +124,35 @@ def test_whatever_is_said_to_a_real_shop_it_answers_and_the_stock_adds_up(senten
     assert sum(shop.stock.values()) + sold_pieces == sum(row[4] for row in CATALOGUE)
 
 
+IDS = st.sampled_from(["1", "2", "3", ""]) | st.text()
+CALLS = st.fixed_dictionaries(
+    {
+        "id": IDS,
+        "function": st.fixed_dictionaries(
+            {
+                "name": st.sampled_from([f"product-mcp_{tool}" for tool in ARGUMENTS]) | st.text(),
+                "arguments": RESULTS,
+            }
+        ),
+    }
+)
+TEXTS = st.fixed_dictionaries({"type": st.just("text"), "text": SENTENCES}, optional={"name": st.text()})
+CODES = st.sampled_from(["replaced", "out_of_stock", "unconfirmed", "unknown_product"]) | st.text()
+# What the page may send, and the loop hands on.
 MESSAGES = st.lists(
     st.fixed_dictionaries(
         {"role": st.sampled_from(["user", "assistant", "tool", "system"])},
         optional={
-            "content": SENTENCES
-            | JSON
-            | st.lists(st.fixed_dictionaries({"type": st.just("text"), "text": JSON})),
-            "tool_call_id": JSON,
-            "error": JSON | st.fixed_dictionaries({"code": JSON, "params": JSON}),
-            "tool_calls": JSON
-            | st.lists(
-                st.fixed_dictionaries(
-                    {
-                        "id": JSON,
-                        "function": JSON
-                        | st.fixed_dictionaries(
-                            {
-                                "name": st.sampled_from([f"product-mcp_{tool}" for tool in ARGUMENTS]),
-                                "arguments": RESULTS,
-                            }
-                        ),
-                    }
-                ),
-                max_size=3,
+            "content": SENTENCES | st.none() | st.lists(TEXTS, max_size=3),
+            "tool_call_id": IDS,
+            "error": st.fixed_dictionaries(
+                {"code": CODES}, optional={"params": st.dictionaries(st.sampled_from(FIELDS), JSON)}
             ),
+            "tool_calls": st.lists(CALLS, max_size=3),
         },
-    ),
+    ).map(HistoryMessage.model_validate),
     max_size=6,
-)
+).map(as_messages)
 
 
 @given(
