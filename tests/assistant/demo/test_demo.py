@@ -114,7 +114,7 @@ def test_what_runs_low_or_comes_nearest_to_it_is_said(question: str) -> None:
     recommend headphones under 1000 / I'm looking for noise-cancelling earbuds /
     can you suggest some wireless headphones below ¥1000 / 我要降噪的耳机，不超过900元 /
     预算 1k 以内的耳机 / 听歌通勤用，推荐个降噪的 / 我想要防水的耳机 /
-    which headphones would you recommend? / 1000元左右的耳机推荐 /
+    which headphones would you recommend? / 1000元左右的耳机推荐 / headphones for around 900 /
     I want headphones with noise cancellation for less than 1000 RMB / 送女朋友一个蓝牙耳机，预算1000 /
     预算１０００元，想要降噪耳机
     """
