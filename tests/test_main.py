@@ -289,6 +289,22 @@ async def test_reads_and_purchases_are_tried_again_with_one_key(api: RestService
     assert len({request.headers["idempotency-key"] for request in api.asked}) == 1
 
 
+async def test_a_service_that_stays_busy_is_asked_four_times(api: RestService) -> None:
+    api.fail("/api/products", *[httpx.Response(503, headers={"Retry-After": "0"})] * 4)
+    result = await call(api, "get_products", {})
+    assert text_of(result).startswith("调用产品服务失败 (503)")
+    assert len(api.asked) == 4
+
+
+@pytest.mark.parametrize("pause", [{}, {"Retry-After": "Sat, 28 Nov 2026 12:00:00 GMT"}])
+async def test_a_service_that_names_no_seconds_is_asked_again_soon(
+    api: RestService, pause: dict[str, str]
+) -> None:
+    api.fail("/api/products", httpx.Response(503, headers=pause))
+    assert not (await call(api, "get_products", {})).is_error
+    assert len(api.asked) == 2
+
+
 async def test_a_refusal_is_not_tried_again(api: RestService) -> None:
     api.fail("/api/purchase", httpx.Response(400, json={"detail": "商品 X 库存不足. 可用: 1"}))
     result = await call(api, "create_purchase", TWO_BUDS)
