@@ -8,6 +8,7 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from mcp import types
+from mcp.server._otel import OpenTelemetryMiddleware
 from mcp.server.apps import Apps
 from mcp.server.caching import CacheableMethod, CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
@@ -33,6 +34,7 @@ from mcp_server.resources import Resources
 from mcp_server.scopes import BUY, OWN, READ, READING, Scoped
 from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
+from serving import tracing
 from serving.access import Refusal
 from serving.errors import CodedError, sentence
 from serving.metrics import OTHER, Histogram
@@ -100,6 +102,7 @@ class ShopServer(MCPServer[ToolContext]):
             log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
             **described,
         )
+        self._drop_idle_spans()
         self.is_owners = owner
         self._strict = {strict.tool.name: strict for strict in tools}
         self._resources = Resources(context.rest, owner=owner)
@@ -110,6 +113,12 @@ class ShopServer(MCPServer[ToolContext]):
         if not stateless:
             serve("resources/subscribe", types.SubscribeRequestParams, watching.subscribe)
             serve("resources/unsubscribe", types.UnsubscribeRequestParams, watching.unsubscribe)
+
+    def _drop_idle_spans(self) -> None:
+        """Make no spans where nobody collects them; the SDK says to take its middleware out of the list."""
+        if not tracing.is_on():
+            kept = [each for each in self.middleware if type(each) is not OpenTelemetryMiddleware]
+            self.middleware[:] = kept
 
     def scope_needed(self, method: str, params: Mapping[str, Any]) -> str | None:
         """Return the scope that a token must have for a request, or None if any token will do."""

@@ -36,6 +36,11 @@ def begin(endpoint: str, service: str) -> None:
     _tracer, _send_rest = trace.get_tracer("product-mcp"), provider.shutdown
 
 
+def is_on() -> bool:
+    """Whether spans are sent to a collector."""
+    return _tracer is not None
+
+
 def end() -> None:
     """Send the last spans: after SIGTERM the SDK has no time to. A collector that is slow loses them."""
     if _tracer is not None:

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from mcp.types import TextContent
 
+from main import Settings, create_server
 from mcp_server.arguments import UnparsedMetadata
 from mcp_server.rest_client import RestLimits
 from mcp_server.results import MAX_RESULT_BYTES
@@ -420,6 +421,10 @@ async def test_arguments_are_as_strict_where_the_sdk_reads_them_in_another_place
     monkeypatch.delattr(UnparsedMetadata, "pre_parse_json")  # as in a version that no longer calls it
     for arguments in ({"limit": "two"}, {"limit": True}, {"maxprice": 1}):
         assert error_of(await call(api, "get_products", arguments))["code"] == "invalid_arguments"
+
+
+def test_without_a_collector_the_sdk_makes_no_spans() -> None:
+    assert not [each for each in create_server(Settings()).middleware if "Telemetry" in type(each).__name__]
 
 
 async def test_a_crash_does_not_show_its_inside(api: RestService) -> None:
