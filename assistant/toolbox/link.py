@@ -335,8 +335,7 @@ class Link:
 
     def tool(self, name: str) -> Tool | None:
         """Return a tool as it is listed now."""
-        listing = self.listing
-        return next((tool for tool in (*listing.tools, *listing.for_apps) if tool.name == name), None)
+        return self.listing.by_name.get(name)
 
     async def _list(self, client: Client) -> None:
         listing = await read_listing(client, self.server, self.limits.max_pages, self._writing, self.listing)

@@ -4,10 +4,10 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 from mcp import Client
@@ -43,12 +43,17 @@ class Listing:
     skipped: Sequence[CodedError] = ()
     raw: Sequence[Any] = field(default=(), repr=False, compare=False)  # all that it is made of
 
-    @property
+    @cached_property
+    def by_name(self) -> Mapping[str, Tool]:
+        """All tools, those for apps as well."""
+        return {tool.name: tool for tool in (*self.for_apps, *self.tools)}
+
+    @cached_property
     def has_apps(self) -> bool:
         """Whether an app of this server may be shown."""
         return any(tool.app for tool in self.tools)
 
-    @property
+    @cached_property
     def only_as_tasks(self) -> set[str]:
         """Names of the tools that can only run as a task."""
         reasons = {

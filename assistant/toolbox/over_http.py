@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
 import anyio
@@ -34,6 +34,7 @@ class _StreamableHttp(StreamableHTTPTransport):
 
     def __init__(self, url: str, note: Note, recording: Recording) -> None:
         super().__init__(url, max_sse_event_size=MAX_BODY)
+        self.url = cast("str", httpx2.URL(url))  # httpx2 takes both, and would parse a text with each call
         self._note, self._recording = note, recording
 
     async def _handle_post_request(self, ctx: RequestContext) -> None:
