@@ -34,8 +34,8 @@ class Overview:
         self._is_stopping = False
         self._watchers = 0
         self._tasks: list[asyncio.Task[None]] = []
-        # The zone of the shop behind a server of ours, "" where it did not say; None: it does not answer.
-        self._shops: dict[str, str | None] = {}
+        # Of the shop behind a server of ours: the zone that it said last, and whether it does not answer now.
+        self._shops: dict[str, tuple[str, bool]] = {}
 
     def status(self) -> dict[str, Any]:
         """Return which model answers, which others can be chosen, and how each server is."""
@@ -49,8 +49,8 @@ class Overview:
         }
 
     def _shop(self, server: str) -> dict[str, Any]:
-        zone = self._shops.get(server, "")
-        return {"shopAway": zone is None, "timezone": zone}
+        zone, is_away = self._shops.get(server, ("", False))
+        return {"shopAway": is_away, "timezone": zone}
 
     def tools(self) -> dict[str, Any]:
         """Return the tools of every server, the tutorial's fields first, and the servers' prompts."""
@@ -150,14 +150,19 @@ class Overview:
         """Ask the shop behind each server of ours for its clock: MCP may be well while the shop is not."""
         while True:
             shops = {
-                name: await _zone(link)
+                name: await self._look_at_shop(name, link)
                 for name, link in [*self._toolbox.links.items()]
-                if link.status == "ready" and link.versions
+                if link.versions
             }
             if shops != self._shops:
                 self._shops = shops
                 self._toolbox.news.ring()
             await asyncio.sleep(SHOP_SECONDS)
+
+    async def _look_at_shop(self, server: str, link: Link) -> tuple[str, bool]:
+        zone = await _zone(link) if link.status == "ready" else ""
+        before, _ = self._shops.get(server, ("", False))  # which is right still when a server has restarted
+        return zone or before, zone is None
 
     async def _retry_local_servers(self) -> None:
         """Reconnect to local servers that refused the connection: a person watches and waits for them."""

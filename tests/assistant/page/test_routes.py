@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,13 @@ from urllib.parse import quote
 import httpx
 import pytest
 
+from assistant.page import state
 from assistant.page.page_files import PUBLIC, PageFiles
 from assistant.page.state import Overview
 from assistant.toolbox import Toolbox
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.server import Server
+from tests.mcp_server.stand_ins import TODAY, RestService, app_for
 from tests.support import world
 from tests.support.asgi import serve
 from tests.support.chat_service import client, shop_server
@@ -267,6 +269,30 @@ async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_fo
         async with serve(shop_server().streamable_http_app(), port):
             while (await anext(states))[1]["servers"][0]["status"] != "ready":
                 pass
+
+
+async def test_a_server_that_restarts_keeps_the_zone_of_its_shop(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state, "SHOP_SECONDS", 0.01)
+    stays, port = RestService(), free_port()
+    here = f"http://127.0.0.1:{port}/mcp"
+    async with (
+        asyncio.timeout(60),
+        serve(app_for(stays)) as url,
+        Toolbox([Server("restarts", url=here), Server("stays", url=f"{url}/mcp")]) as toolbox,
+        aclosing(Overview(models_of(ScriptedModel()), toolbox).changes()) as states,
+    ):
+
+        async def until(true: Callable[[Any, Any], bool]) -> Any:
+            while not true(*(servers := (await anext(states))[1]["servers"])):
+                pass
+            return servers[0]
+
+        async with serve(app_for(RestService()), port):
+            await until(lambda one, other: one["timezone"] == other["timezone"] == TODAY["timezone"])
+        await until(lambda one, _: one["status"] != "ready")
+        stays.answers["/api/today"] = lambda _: httpx.Response(500)  # by which the next look is known
+        one = await until(lambda _, other: other["shopAway"])
+    assert one["timezone"] == TODAY["timezone"]
 
 
 def test_a_page_that_watches_does_not_hold_up_the_end(tmp_path: Path, spawn: Spawn) -> None:
