@@ -63,10 +63,12 @@ def _ports() -> tuple[socket.socket, Iterator[int]]:
     """Take a range of ports; whoever holds its first one owns it, until this process ends."""
     starts = list(range(FIRST_PORT, LAST_PORT, PORTS_OF_A_PROCESS))
     random.shuffle(starts)
-    first = next(filter(is_free, starts))
     held = socket.socket()
-    held.bind(("127.0.0.1", first))
-    return held, itertools.cycle(range(first + 1, first + PORTS_OF_A_PROCESS))
+    for first in starts:
+        with suppress(OSError):  # another process owns it
+            held.bind(("127.0.0.1", first))
+            return held, itertools.cycle(range(first + 1, first + PORTS_OF_A_PROCESS))
+    raise AssertionError("other processes own all ranges of ports")
 
 
 def replace_text(path: Path, text: str) -> None:
