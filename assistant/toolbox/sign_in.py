@@ -226,7 +226,8 @@ class SignIn(httpx2.Auth):
                 said = ": ".join(filter(None, (answer.get("error"), answer.get("error_description"))))
                 raise CodedError("sign_in_refused", server=self._server.name, said=_shown(said or "-"))
             remember(code)
-            await flow.redeem(code, pending.verifier)
+            async with self._renewing, self._alone():  # else a token of fewer scopes might come after it
+                await flow.redeem(code, pending.verifier)
         except FAILURES as error:
             raise self._failure(error) from error
 

@@ -63,7 +63,7 @@ class AuthorizationServer:
     tokens: dict[str, AccessToken] = field(default_factory=dict)
     refreshing: dict[str, RefreshToken] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)  # their paths
-    are_tokens_held: bool = False  # they are given, and do not arrive until ...
+    held_tokens: int = 0  # how many answers with a token are given, and do not arrive until ...
     may_arrive: asyncio.Event = field(default_factory=asyncio.Event)
 
     def app(self, issuer: str) -> ASGIApp:
@@ -89,7 +89,8 @@ class AuthorizationServer:
                     )
                     told_of_itself = document.model_dump(mode="json", exclude_none=True)
                     return await JSONResponse(told_of_itself)(scope, receive, send)
-                if self.are_tokens_held and scope["path"] == "/token":
+                if self.held_tokens and scope["path"] == "/token":
+                    self.held_tokens -= 1
                     send = self._held(send)
                 given = request.headers.get("authorization", "")
                 told = base64.b64decode(given.removeprefix("Basic ")).decode("latin-1").partition(":")

@@ -171,16 +171,37 @@ async def test_signing_out_revokes_and_forgets(tmp_path: Path) -> None:
         await until(http, status="sign_in", signIn="needed")
 
 
+async def renewing(authority: AuthorizationServer, http: httpx.AsyncClient) -> asyncio.Task[dict[str, Any]]:
+    """Call a tool whose token is renewed; the new one has been given, and is held."""
+    authority.expire_all()
+    authority.held_tokens = 1
+    calling = asyncio.create_task(call(http))
+    while not authority.tokens:  # noqa: ASYNC110  it has no event for it
+        await asyncio.sleep(0.01)
+    return calling
+
+
+async def test_who_signs_in_for_more_while_a_token_is_renewed_has_it(tmp_path: Path) -> None:
+    authority = AuthorizationServer()
+    async with service(tmp_path, authority, {"oauth": {"scopes": ["shop"]}}) as http:
+        await sign_in(http)
+        await until(http, status="ready", signIn="done")
+        assert (await call(http, "rule"))["code"] == "sign_in_needed"
+        calling = await renewing(authority, http)
+        coming = asyncio.create_task(http.get(await asked(http)))
+        await asyncio.wait([coming], timeout=0.3)  # it waits for the renewal, or has ended by then
+        authority.may_arrive.set()
+        assert (await coming).status_code == 200
+        await calling
+        assert (await call(http, "rule"))["result"] == "ruled"
+
+
 async def test_who_signs_out_while_a_token_is_renewed_is_signed_out(tmp_path: Path) -> None:
     authority = AuthorizationServer()
     async with service(tmp_path, authority) as http:
         await sign_in(http)
         await until(http, status="ready")
-        authority.expire_all()
-        authority.are_tokens_held = True
-        calling = asyncio.create_task(call(http))
-        while not authority.tokens:  # noqa: ASYNC110  it has no event for it
-            await asyncio.sleep(0.01)
+        calling = await renewing(authority, http)
         leaving = asyncio.create_task(http.post("/api/servers/remote/sign-out"))
         await asyncio.wait([leaving], timeout=0.3)  # it waits for the renewal, or has ended by then
         authority.may_arrive.set()
