@@ -46,6 +46,7 @@ class Session:
     id: str | None = None  # unknown before the first answer names it
     requests: int = 0  # under way, without the streams that wait for news
     streams: int = 0
+    refused: Scope | None = None  # the request that opened it, if it was: nobody knows of the session
     end: Callable[[], object] | None = None  # ends a stream that is all there is of it
 
     def is_busy(self) -> bool:
@@ -117,6 +118,8 @@ class Sessions:
                 if known and known not in self._by_id:
                     sending = _Elsewhere(scope, receive, send)
                 await self._app(scope, leaving.receive if watches else receive, sending)
+            if session.refused is not None:
+                await self._end(session, session.refused)
         finally:
             session.streams -= watches
             if scope["method"] == "DELETE" or (watches and session.end is not None):
@@ -135,12 +138,15 @@ class Sessions:
     async def _make_room(self, asked: Scope | None) -> None:
         """End sessions, as their clients would, until no more is open than may be."""
         while (old := self._one_too_many()) is not None:
-            self.close(old)
-            if old.end is not None:
-                old.end()
-            elif asked is not None and old.id is not None:
-                headers = [(b"mcp-session-id", old.id.encode("latin-1"))]
-                await self._app({**asked, "method": "DELETE", "headers": headers}, _empty_body, _drop)
+            await self._end(old, asked)
+
+    async def _end(self, old: Session, asked: Scope | None) -> None:
+        self.close(old)
+        if old.end is not None:
+            old.end()
+        elif asked is not None and old.id is not None:
+            headers = [(b"mcp-session-id", old.id.encode("latin-1"))]
+            await self._app({**asked, "method": "DELETE", "headers": headers}, _empty_body, _drop)
 
     def close(self, session: Session) -> None:
         """Forget a session that has ended."""
@@ -199,7 +205,9 @@ class _Naming:
         session = self._session
         if session.id is None and message["type"] == "http.response.start":
             session.id = Headers(raw=message["headers"]).get("mcp-session-id")
-            if session.id is not None:
+            if session.id is not None and message["status"] >= 400:
+                session.refused = self._scope
+            elif session.id is not None:
                 await session.table.open(session, self._scope)
         elif session.id is None and self._scope["method"] == "GET":
             named = _SSE_ID.search(message.get("body", b""))

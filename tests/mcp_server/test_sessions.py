@@ -16,6 +16,7 @@ class Sdk:
     def __init__(self, max_sessions: int) -> None:
         self.sessions: list[str] = []
         self.opened = 0
+        self.status = 200
         self.app = Sessions(self, max_sessions)
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
@@ -27,7 +28,11 @@ class Sdk:
             given = f"{scope['client'][0]}-{self.opened}"
             self.sessions.append(given)
         await send(
-            {"type": "http.response.start", "status": 200, "headers": [(b"mcp-session-id", given.encode())]}
+            {
+                "type": "http.response.start",
+                "status": self.status,
+                "headers": [(b"mcp-session-id", given.encode())],
+            }
         )
 
     async def ask(self, client: str, session: str = "", method: str = "POST") -> None:
@@ -66,3 +71,12 @@ async def test_of_one_client_the_session_idle_for_longest_ends() -> None:
     await sdk.ask("a", "a-1")
     await sdk.ask("a")
     assert sdk.sessions == ["a-1", "a-3", "a-4"]
+
+
+async def test_who_is_refused_opens_nothing() -> None:
+    sdk = Sdk(1)
+    await sdk.ask("a")
+    sdk.status = 400
+    for method in ("POST", "GET", "PUT"):
+        await sdk.ask("a", method=method)
+    assert (sdk.sessions, sdk.opened) == (["a-1"], 4)
