@@ -74,7 +74,7 @@ class StrictTool:
         try:
             self.arguments.model_validate(read)
         except ValidationError as error:
-            raise _invalid_arguments(error) from error
+            raise invalid_arguments(error) from error
         return read
 
 
@@ -162,8 +162,8 @@ def _inlined(schema: Any) -> Any:
     return put(schema)
 
 
-def _invalid_arguments(error: ValidationError) -> CodedError:
-    # Names the fields and the rules, not the values.
+def invalid_arguments(error: ValidationError) -> CodedError:
+    """Return what is wrong: the fields and the rules, not the values."""
     problems = error.errors(include_url=False, include_context=False, include_input=False)
     reported = [
         {"field": ".".join(map(shown_name, each["loc"])), "message": each["msg"]}

@@ -6,7 +6,9 @@ import anyio
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.types import SubscriptionsListenResult
+from pydantic import ValidationError
 
+from mcp_server.arguments import invalid_arguments
 from mcp_server.failures import protocol_failure, tool_failure
 from mcp_server.sessions import current_session
 from serving.errors import CodedError
@@ -35,6 +37,8 @@ class Requests(ServerMiddleware[Any]):
                         return await call_next(ctx)
                 with session.asking():
                     return await call_next(ctx)
+            except ValidationError as error:  # params that are none of this method's
+                raise protocol_failure(invalid_arguments(error)) from error
             finally:
                 del self._open[scope]
         if ctx.method == LISTEN:

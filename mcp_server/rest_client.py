@@ -38,6 +38,7 @@ BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to b
 REFUSED_WRITE = {400, 404, 409, 410, 422}  # with a code: the shop's own word on what was to be written
 NOT_WRITTEN = "database_unavailable"  # the shop's own word that this attempt has written nothing
 REFUSED = "shop_refused"  # the code of a refusal that carries none
+NO_PATH = {"not_found", REFUSED}  # codes of a 404 by which nothing of the shop is missing but the path itself
 A_LIST, A_PRODUCT = TypeAdapter(list[Any]), TypeAdapter(Product)
 A_MOVE, AN_ORDER, TODAY = TypeAdapter(Move), TypeAdapter(Order), TypeAdapter(Today)
 
@@ -278,9 +279,12 @@ class RestClient:
             response = error.response
         except CONNECTION_ERRORS as error:  # TimeoutError among them
             raise self._unanswered(call.operation, _code(error)) from error
-        if not response.is_success:
-            raise _refusal(call.operation, response)
-        return response
+        if response.is_success:
+            return response
+        refused = _refusal(call.operation, response)
+        if refused.status == 404 and refused.code in NO_PATH and self._seldom.is_due("not_found"):
+            log.warning("%s 下面没有商店：请检查 API_URL，它通常以 /api 结尾", self._url)
+        raise refused
 
     def _unanswered(self, operation: Operation, code: str) -> ShopUnansweredError:
         if self._seldom.is_due(code):

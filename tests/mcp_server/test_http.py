@@ -17,6 +17,7 @@ import main
 from serving import VERSION, logs
 from tests.mcp_server.stand_ins import (
     BOTH,
+    ENVELOPE,
     HELLO,
     MODERN,
     NAMES,
@@ -325,3 +326,44 @@ async def test_the_services_refusals_come_through(
         result = await client.call_tool("create_purchase", {"input_data": order})
     assert result.is_error
     assert text_of(result).endswith(sentence)
+
+
+MALFORMED: dict[str, tuple[str, dict[str, Any], str]] = {  # what is asked, and the field that is named
+    "arguments as text": ("tools/call", {"name": "get_products", "arguments": "{}"}, "arguments"),
+    "arguments in a list": ("tools/call", {"name": "get_products", "arguments": []}, "arguments"),
+    "a tool without a name": ("tools/call", {"arguments": {}}, "name"),
+    "a tool's number": ("tools/call", {"name": 7}, "name"),
+    "no address": ("resources/read", {}, "uri"),
+    "an address that is none": ("resources/read", {"uri": 1}, "uri"),
+    "a prompt's number": ("prompts/get", {"name": "recommend", "arguments": {"preference": 3}}, "preference"),
+    "nothing to complete": (
+        "completion/complete",
+        {"ref": {"type": "ref/prompt", "name": "recommend"}},
+        "argument",
+    ),
+}
+
+
+NAMED_BY_NUMBER = {"a tool's number", "an address that is none"}  # which no header of 2026-07-28 can repeat
+
+
+@pytest.mark.parametrize(
+    ("what", "modern"),
+    [
+        *((what, False) for what in MALFORMED),
+        *((what, True) for what in sorted(MALFORMED.keys() - NAMED_BY_NUMBER)),
+    ],
+)
+async def test_params_that_are_none_are_told_by_their_field(
+    api: RestService, what: str, modern: bool
+) -> None:
+    method, params, field = MALFORMED[what]
+    async with talking(app_for(api, mcp_json_response=True), Accept=BOTH) as http:
+        named = str(params.get("name", params.get("uri", "")))
+        headers = MODERN | {"Mcp-Method": method, "Mcp-Name": named} if modern else await open_session(http)
+        asked = params | ({"_meta": ENVELOPE} if modern else {})
+        message = {"jsonrpc": "2.0", "id": 2, "method": method, "params": asked}
+        error = (await http.post("/mcp", json=message, headers=headers)).json()["error"]
+    assert (error["code"], error["message"].startswith("参数错误：")) == (-32602, True)
+    problems = error["data"]["product-mcp/error"]["params"]["problems"]
+    assert any(field in problem["field"].split(".") for problem in problems)

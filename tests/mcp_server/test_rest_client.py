@@ -154,6 +154,26 @@ async def test_a_refusal_of_someone_who_knows_no_codes_has_one_too(body: object)
     assert (refused.value.code, refused.value.params) == ("shop_refused", {})
 
 
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [({"detail": "Not Found", "code": "not_found"}, 1), ("<html>", 1), ({"code": "unknown_product"}, 0)],
+)
+async def test_who_runs_it_is_told_once_that_the_address_is_no_shops(
+    body: object, told: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(404, json=body))
+    async with RestClient("http://mei:geheim@shop", transport=transport).opened() as rest:
+        for write in (
+            rest.get("orders", "/orders", {}),
+            rest.write("purchase", ("POST", "/purchase", {}), "k"),
+        ):
+            with pytest.raises(ShopRefusedError):
+                await write
+    lines = [line for line in caplog.messages if "API_URL" in line]
+    assert len(lines) == told
+    assert "geheim" not in "".join(lines)
+
+
 async def test_a_user_and_password_in_the_address_go_into_the_header_and_not_into_failures() -> None:
     heard: list[bytes] = []
 

@@ -197,10 +197,11 @@ async def test_an_event_id_that_cannot_be_ours_is_answered_with_an_empty_stream(
 
 async def test_who_asks_without_a_session_ends_none(api: RestService) -> None:
     message = {"jsonrpc": "2.0", "id": 2, "method": "ping"}
+    others: list[object] = [message, [], {}, {"id": 1}]
     async with talking(app_for(api, max_sessions=1), Accept=BOTH) as http:
         session = await open_session(http)
         refused = [await http.request(method, "/mcp") for method in ("GET", "DELETE", "PUT")]
-        refused += [await http.post("/mcp", json=each) for each in (message, [], {}, {"id": 1})]
+        refused += [await http.post("/mcp", json=each) for each in others]
         assert {answer.status_code for answer in refused} == {400, 405}
         gone = refused[0].headers["Mcp-Session-Id"]
         assert (await http.post("/mcp", json=message, headers=session)).status_code == 200
