@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
+from itertools import islice
 from typing import Any, TypeVar
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
@@ -26,6 +27,7 @@ POOL_SECONDS = 2.0  # to wait for a free one; with the next, less than the 5 aft
 WRITE_SECONDS = 3.0  # to wait for products that other purchases hold
 COMMAND_SECONDS = 15.0
 MIGRATE_SECONDS = 600.0  # for one statement over all orders, or the search terms of a whole catalogue
+COPY_ROWS = 5_000  # in one COPY: some milliseconds
 MAX_STATEMENTS = 100  # that are kept prepared
 WAIT_SECONDS = 0.25  # between two tries at a server that is not there yet
 STARTING = ("57P03", "53300")  # SQLSTATE: it starts or ends; other services hold all connections
@@ -316,6 +318,9 @@ async def run_script(connection: asyncpg.Connection, script: Script[T]) -> T:
 
 async def _write_many(connection: asyncpg.Connection, step: Many) -> None:
     if step.table:  # as COPY, at several times the speed
-        await connection.copy_records_to_table(step.table, records=step.rows, timeout=MIGRATE_SECONDS)
+        rows = iter(step.rows)
+        # In a thread, where they are made: the terms of a catalogue would hold up everybody for seconds.
+        while part := await asyncio.to_thread(lambda: list(islice(rows, COPY_ROWS))):
+            await connection.copy_records_to_table(step.table, records=part, timeout=MIGRATE_SECONDS)
     else:
         await connection.executemany(step.sql.replace("?", "$"), step.rows, timeout=MIGRATE_SECONDS)

@@ -3,6 +3,7 @@
 import asyncio
 import csv
 import io
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 import api
 from models import OrderItem, PurchaseRequest
-from shop import catalog, stock
+from shop import catalog, search, stock
 from shop.engines import open_store
 from shop.errors import CatalogError, StoreUnavailableError
 from shop.filters import OrderFilter
@@ -285,3 +286,22 @@ async def test_importing_is_the_owners_and_reading_is_not(tmp_path: Path) -> Non
         for path in ("orders", "products"):
             assert (await client.get(f"/api/{path}.csv")).status_code == 401
             assert (await client.get(f"/api/{path}.csv", headers=who)).status_code == 200
+
+
+async def test_an_import_that_takes_long_holds_nobody_up(
+    client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, is_read, was_read = threading.Event(), threading.Event(), []
+
+    def slow_terms(*_: object) -> list[tuple[str, int, int]]:
+        begun.set()
+        was_read.append(is_read.wait(10))
+        return [("tea", 1, 7)]
+
+    monkeypatch.setattr(search, "index_rows", slow_terms)
+    importing = asyncio.create_task(client.put("/api/products.csv", content=f"{HEAD}\n{TEA}".encode()))
+    await asyncio.to_thread(begun.wait, 10)
+    assert (await client.get("/api/inventory")).status_code == 200
+    is_read.set()
+    assert (await importing).json()["created"] == 1
+    assert was_read == [True]
