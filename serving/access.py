@@ -242,7 +242,7 @@ class _Cors(CORSMiddleware):
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(
             app,
-            allow_methods=("GET", "POST", "PUT", "PATCH", "DELETE"),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"),
             allow_headers=("*",),  # Mcp-Param-* cannot be listed
             expose_headers=EXPOSED,
         )
