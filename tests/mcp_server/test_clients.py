@@ -168,7 +168,9 @@ def node(folder: Path, script: str, *args: str) -> str:
 
 
 def inspect(folder: Path, *args: str) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads(node(folder, "node_modules/.bin/mcp-inspector", "--cli", *args))
+    patient = ("--connect-timeout", "100000")  # ms; a start takes a busy machine more than its 15 s
+    said = node(folder, "node_modules/.bin/mcp-inspector", "--cli", *args, *patient)
+    answer: dict[str, Any] = json.loads(said)
     return answer
 
 

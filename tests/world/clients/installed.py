@@ -3,11 +3,12 @@
 import hashlib
 import os
 import platform
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import tomllib
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,19 +50,29 @@ def node() -> Path:
 
 
 def _made(name: str, packages: list[str], *commands: list[str]) -> Path:
-    """Run commands in a folder of these packages, once for all runs."""
+    """Run commands in a folder of these packages, once for all runs; of several processes one does."""
     key = hashlib.sha256(repr((packages, sys.version)).encode()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"mcp-client-{name.replace('/', '-')}-{key}"
     done = folder / "done"
     if done.exists():
         return folder
+    with closing(sqlite3.connect(f"{folder}.lock", 900, isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        if not done.exists():
+            _run_in(folder, name, *commands)
+            with suppress(OSError):
+                done.touch()
+    return folder
+
+
+def _run_in(folder: Path, name: str, *commands: list[str]) -> None:
     folder.mkdir(exist_ok=True)
+    anew = os.environ | {"UV_VENV_CLEAR": "1"}  # the one before may have been broken off
     for command in commands:
-        ran = subprocess.run(command, check=False, cwd=folder, capture_output=True, text=True, timeout=600)
+        ran = subprocess.run(
+            command, check=False, cwd=folder, env=anew, capture_output=True, text=True, timeout=600
+        )
         if ran.returncode and os.environ.get("CI") == "true":
             pytest.fail(f"{name} could not be installed, and in CI nothing may skip:\n{ran.stderr}")
         if ran.returncode:
             pytest.skip(f"{name} could not be installed, as a rule for want of a network")
-    with suppress(OSError):
-        done.touch()
-    return folder
