@@ -24,6 +24,7 @@ MAX_INLINE = 2_000  # characters that are rendered at once; a thread takes the l
 RENDER_SECONDS = 0.05  # between two renderings of an answer that is still coming
 MAX_SHARE = 0.2  # of the time that goes into rendering one answer
 STEPS = 16  # renderings of a block until it has doubled its length, about
+UNSETTLED = re.compile(r"\]:|[`~]")  # a reference from another block, or code: shown otherwise while it comes
 
 T = TypeVar("T")
 
@@ -156,7 +157,10 @@ class LiveHtml:
 
     async def ended(self) -> dict[str, Any] | None:
         """Return the data of the last event, if one is needed: blocks may refer to each other."""
-        whole = await _aside(to_html, "".join(self._all), self._hosts)
+        text = "".join(self._all)
+        if not (self._new or UNSETTLED.search(text) or formulas.may_be_in(text)):
+            return None  # what was rendered last is the whole
+        whole = await _aside(to_html, text, self._hosts)
         kept = self._done if whole.startswith(self._done) else ""
         return None if whole == self._html else _change(kept, whole)
 

@@ -90,13 +90,16 @@ async def test_what_an_answer_costs_grows_with_its_length(kind: str) -> None:
                 "\\(",
                 "\\)",
                 "x_1",
+                "[a]",
+                "\n\n[a]: b\n\n",
             ]
         ),
         max_size=40,
     )
 )
 async def test_whatever_comes_it_ends_as_the_whole(parts: list[str]) -> None:
-    assert (await shown(said(*parts)))[0] == to_html("".join(parts))
+    whole = "".join(parts)
+    assert (await shown(said(*parts)))[0] == (await shown(said(whole)))[0] == to_html(whole)
 
 
 async def test_pieces_that_nobody_sees_before_the_next_html_are_told_as_one_with_it() -> None:
