@@ -60,6 +60,7 @@ def inspector(tmp_path: Path) -> Iterator[Inspector]:
         "DANGEROUSLY_OMIT_AUTH": "true",
         "CLIENT_PORT": str(port),
         "MCP_SANDBOX_PORT": str(free_port()),
+        "MCP_OAUTH_CALLBACK_URL": f"http://127.0.0.1:{free_port()}/oauth/callback",
     }
     with (
         start_blocking_portal() as portal,
@@ -76,7 +77,8 @@ def by_command(inspector: Inspector, *args: str) -> dict[str, Any]:
     no_browser = {"MCP_AUTO_OPEN_ENABLED": "true", "BROWSER": "true"}
     is_signed_in = False
     with Spawn(inspector.suite.folder) as spawn:
-        command = [*inspector.command, "--cli", inspector.url, *args]
+        patient = ("--connect-timeout", "100000")  # ms
+        command = [*inspector.command, "--cli", inspector.url, *args, *patient]
         ran = spawn.program(*command, env=inspector.env | no_browser)
         while ran.process.poll() is None:
             if not is_signed_in and (
