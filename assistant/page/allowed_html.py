@@ -43,7 +43,7 @@ def _cleaner(image_hosts: frozenset[str]) -> nh3.Cleaner:
 
     return nh3.Cleaner(
         tags=set(TAGS.split()) | set(MATH.split()) | ({"img"} if image_hosts else set()),
-        attributes={"a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "title"}}
+        attributes={"*": {"dir"}, "a": {"href", "title"}, "ol": {"start"}, "img": {"src", "alt", "title"}}
         | dict.fromkeys(MATH.split(), MATH_ATTRIBUTES)
         | {"math": {"display", "alttext"}},
         attribute_filter=kept,

@@ -26,6 +26,7 @@ _MAX_SCHEME = len("https") + 1  # with the character before it
 _BREAK = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
 _RAISED = re.compile(r"<(su[bp])>([^<>\n]{1,200})</\1>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
+_RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")  # Hebrew, Arabic and others
 _BRACKETS = frozenset("()[]{}")
 _FOOTNOTES = {  # without ids, which the answers on a page would share
     "footnote_ref": "<sup>[{}]</sup>",
@@ -49,6 +50,17 @@ def install(markdown: MarkdownIt) -> None:
     inline.ruler.before("link", "url", _link_url)
     inline.ruler.before("html_inline", "tag", _take_tag)
     markdown.core.ruler.after("inline", "tasks", _mark_tasks)
+    markdown.core.ruler.push("directions", _mark_directions)
+
+
+def _mark_directions(state: StateCore) -> None:
+    """Let a block with text that runs from right to left begin at its own side, marks and columns too."""
+    block = Token("", "", 0)
+    for token in state.tokens:
+        if token.level == 0 and token.nesting == 1:
+            block = token
+        elif token.type == "inline" and _RIGHT_TO_LEFT.search(token.content):
+            block.attrs["dir"] = "auto"
 
 
 class _State(StateInline):

@@ -28,6 +28,9 @@ from assistant.toolbox.wire import (
 )
 from serving.answer_bounds import MAX_BODY
 
+MARK = b"\xef\xbb\xbf"  # a byte order mark
+UNTYPED = ("", "text/plain", "text/json", "application/octet-stream", "application/x-ndjson")
+
 
 class _StreamableHttp(StreamableHTTPTransport):
     """The SDK's, with its readers of answers replaced by ours."""
@@ -58,7 +61,7 @@ class _StreamableHttp(StreamableHTTPTransport):
         *_: Any,
         **__: Any,
     ) -> bool:
-        if sse.event != "message" or not sse.data:
+        if not _is_message(sse):
             return False
         answer = await self._answer(sse.data, original_request_id)
         await read_stream_writer.send(answer)
@@ -90,6 +93,47 @@ class _StreamableHttp(StreamableHTTPTransport):
             message.id = id
         self._recording.heard(text, message)
         return SessionMessage(message) if message else filled_in(id, failure)
+
+
+def _is_message(sse: httpx2.ServerSentEvent) -> bool:
+    """Whether an event is a message: some give it a name of their own, and some say that they are alive."""
+    return sse.data.lstrip("\ufeff \n")[:1] in ("{", "[") and (
+        sse.event == "message" or "jsonrpc" in sse.data
+    )
+
+
+async def framed(response: httpx2.Response) -> None:
+    """A hook: let an answer be read whose body says what it is, and whose head or frame does not."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if response.request.method != "POST" or not response.is_success:
+        return
+    if kind == "text/event-stream":
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Events(response.stream)
+    elif kind in UNTYPED or kind.endswith("+json"):
+        response.headers["Content-Type"] = "application/json"
+
+
+class _Events(httpx2.AsyncByteStream):
+    """Ends the last event, and makes one of JSON that came in the place of events."""
+
+    def __init__(self, body: httpx2.AsyncByteStream) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        last: list[bytes] = []  # since a piece with a blank line
+        is_first = True
+        async for piece in self._body:
+            data = piece.removeprefix(MARK) if is_first else piece
+            last = [data] if b"\n\n" in data else [*last, data]
+            is_first = False
+            yield data
+        rest = b"".join(last).rpartition(b"\n\n")[2].strip()
+        if rest.endswith(b"}"):
+            yield b"\n\ndata: " + rest.replace(b"\n", b"\ndata: ") + b"\n\n" if rest[:1] == b"{" else b"\n\n"
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
 
 
 @asynccontextmanager
@@ -141,7 +185,7 @@ async def http_sse(
 async def _data(events: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[str]:
     try:
         async for sse in events:
-            if sse.event == "message":
+            if _is_message(sse):
                 yield sse.data
     except httpx2.SSEError:
         raise too_large() from None

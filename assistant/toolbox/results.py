@@ -147,6 +147,8 @@ def _block(block: Any) -> tuple[str, Media | None]:
             return _resource(uri, resource)
         case {"text": str(text), **rest} if rest.get("type", "text") == "text":
             return text.lstrip("\ufeff"), None
+        case {"type": "text", "text": value} if value is not None:
+            return json.dumps(value, ensure_ascii=False), None
     return json.dumps(block, ensure_ascii=False), None
 
 

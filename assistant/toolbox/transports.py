@@ -15,7 +15,7 @@ from mcp.client.session import ElicitationFnT, MessageHandlerFnT
 from mcp_types import Implementation, LoggingLevel
 
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.over_http import http_sse, streamable_http
+from assistant.toolbox.over_http import framed, http_sse, streamable_http
 from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
 from assistant.toolbox.recording import Recording
@@ -54,7 +54,7 @@ async def open_client(
             made = http_client(
                 server.url,
                 limits,
-                event_hooks={"response": [bounded(beyond_bounds), _note_answer]},
+                event_hooks={"response": [bounded(beyond_bounds), framed, _note_answer]},
                 headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
                 auth=auth,
             )

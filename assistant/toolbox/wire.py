@@ -98,6 +98,8 @@ async def parse(text: str) -> JSONRPCMessage:
         data = await read_json(text)
     except TooDeepError:
         raise beyond_bounds("answer_too_deep") from None
+    except ValueError:
+        data = await read_json(_answer_within(text))
     message = jsonrpc_message_adapter.validate_python(_mended(data), by_name=False)
     if isinstance(message, JSONRPCError):
         _mark(message.error)
@@ -106,19 +108,30 @@ async def parse(text: str) -> JSONRPCMessage:
     return message
 
 
+def _answer_within(text: str) -> str:
+    """Return the last answer in a text of several messages, each on a line, perhaps as an event's data."""
+    lines = (line.strip().removeprefix("data:").strip() for line in text.splitlines())
+    answers = [line for line in lines if line.startswith("{") and ('"result"' in line or '"error"' in line)]
+    return answers[-1] if answers and answers[-1] != text else ""
+
+
 def _mended(data: Any) -> Any:
     """Return a message with what servers leave out of an answer, or write in their own way."""
-    data = data[0] if isinstance(data, list) and len(data) == 1 else data
+    if isinstance(data, list):  # a batch, as before 2025-06-18
+        answers = (each for each in data if isinstance(each, dict) and "method" not in each)
+        data = next(answers, data[0] if len(data) == 1 else data)
     if not isinstance(data, dict) or "method" in data:
         return data
     error, result = data.get("error", data.get("jsonRpcError")), data.get("result")  # the second: Java's SDK
+    id = data.get("id")
+    id = int(id) if isinstance(id, float) and id.is_integer() else id
     if error is not None:
         said = error if isinstance(error, dict) else {"message": error}
         code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR
         error = {"code": code, "message": str(said.get("message") or said), "data": said.get("data")}
-        return {"jsonrpc": "2.0", "id": data.get("id"), "error": error}
+        return {"jsonrpc": "2.0", "id": id, "error": error}
     result = result if isinstance(result, dict) else {"content": result}
-    return {"jsonrpc": "2.0", "id": data.get("id"), "result": result}
+    return {"jsonrpc": "2.0", "id": id, "result": result}
 
 
 def decoded(data: bytes, note: Note) -> str:

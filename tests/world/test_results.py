@@ -36,6 +36,7 @@ def resource(**inner: Any) -> dict[str, Any]:
         (result(text("a"), {"type": "hologram", "url": "x:y"}), ["a", "hologram", "x:y"], 0),
         (result(text("a"), None, 7, "bare"), ["a", "bare"], 0),
         (result({"text": "no type"}), ["no type"], 0),
+        (result(text(5), text({"a": 1})), ['5', '{"a": 1}'], 0),
         (result(text(None), text("b")), ["b"], 0),
         (result(resource(text="")), ["file:///a"], 0),
         (result(resource(text="inner")), ["file:///a", "inner"], 0),
@@ -214,3 +215,48 @@ async def test_a_tool_that_runs_only_as_a_task_says_so(shared: world.Started) ->
         ("only_as_task", True),
     ]
     assert shared.server.times("tools/call") == 2
+
+
+def framed(message: dict[str, Any]) -> dict[str, tuple[str, str]]:
+    """An answer in frames of which its type and its text do not both tell: content type and body."""
+    answer = {"jsonrpc": "2.0", "id": message["id"], "result": result(text("done"))}
+    plain, log = json.dumps(answer), json.dumps({"jsonrpc": "2.0", "method": "notifications/x", "params": {}})
+    events, one = "text/event-stream", f"data: {plain}\n\n"
+    return {
+        "no end of the event": (events, f"data: {plain}"),
+        "half an end of the event": (events, f"event: message\r\ndata: {plain}\r\n"),
+        "lone returns": (events, f"data: {plain}\r\r"),
+        "a mark before it": (events, f"\ufeff{one}"),
+        "an event of another name": (events, f"event: response\n{one}"),
+        "a sign of life before it": (events, f"data: ping\n\nevent: ping\ndata: {{}}\n\n{one}"),
+        "two events in one": (events, f"data: {log}\ndata: {plain}\n\n"),
+        "a batch": (events, f"data: [{log}, {plain}]\n\n"),
+        "no event at all": (events, plain),
+        "no event at all, on several lines": (events, json.dumps(answer, indent=1)),
+        "an event as JSON": ("application/json", one),
+        "JSON, one a line": ("application/json", f"{log}\n{plain}\n"),
+        "JSON as text": ("text/plain", plain),
+        "JSON of a kind": ("application/vnd.api+json", plain),
+        "JSON as bytes": ("application/octet-stream", plain),
+        "JSON without a type": ("", plain),
+        "its number with a point": ("application/json", json.dumps(answer | {"id": float(message["id"])})),
+    }
+
+
+@pytest.mark.parametrize("frame", framed({"id": 1}))
+async def test_an_answer_is_read_in_any_frame(shared: world.Started, frame: str) -> None:
+    def answer(message: Any) -> Response:
+        kind, body = framed(message)[frame]
+        return Response(body, headers={"Content-Type": kind} if kind else None)
+
+    shared.server.answer({"tools/call": answer})
+    assert await shared.web.call("w") == {"result": "done", "isError": False}
+    assert shared.server.times("tools/call") == 1
+
+
+@pytest.mark.parametrize("rest", ["", 'data: {"jsonrpc": "2.0", "id"', "data: ping\n\n"])
+async def test_a_stream_that_ends_before_its_answer_is_lost(shared: world.Started, rest: str) -> None:
+    shared.server.answer({"tools/call": Response(f": hi\n\n{rest}", media_type="text/event-stream")})
+    told = await shared.web.call("w")
+    assert (told["code"], told["unknown"]) == ("lost", True)
+    await shared.web.becomes("ready")

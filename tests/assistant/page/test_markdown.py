@@ -119,3 +119,21 @@ def test_tables_code_and_aligned_columns_are_rendered() -> None:
     assert '<td>x</td>\n<td class="num">1</td>' in html
     assert re.match('<div (class="wide"|tabindex="0"| )*><table>', html)
     assert '<figcaption class="language">python</figcaption>' in html
+
+
+@pytest.mark.parametrize(
+    ("markdown", "html"),
+    [
+        ("مرحبا، 899.", '<p dir="auto">مرحبا، 899.</p>'),
+        ("- שלום\n- ok", '<ul dir="auto">\n<li>שלום</li>\n<li>ok</li>\n</ul>'),
+        ("> اقتباس", '<blockquote dir="auto">\n<p>اقتباس</p>\n</blockquote>'),
+        ("# ساعة", '<h1 dir="auto">ساعة</h1>'),
+        ("ok\n\n你好", "<p>ok</p>\n<p>你好</p>"),
+    ],
+)
+def test_a_block_that_runs_from_right_to_left_begins_at_its_own_side(markdown: str, html: str) -> None:
+    assert to_html(markdown).strip() == html
+
+
+def test_a_table_that_runs_from_right_to_left_has_its_columns_in_this_order() -> None:
+    assert '<table dir="auto">' in to_html("| السعر | b |\n|---|---|\n| 1 | 2 |")
