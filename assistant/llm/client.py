@@ -15,6 +15,7 @@ import openai
 import stamina
 
 from assistant.chat.interfaces import ModelError
+from assistant.llm.calls import list_of
 from assistant.llm.refusals import complaint, reason_of, refused, spoken
 from assistant.llm.stream import DOCUMENT, events
 from serving import network, tracing
@@ -81,7 +82,7 @@ class ProviderClient:
         A provider that does not stream gives a whole answer; one that says nothing is asked for one.
         Raises ModelError: there is no answer, or no more of it.
         """
-        begun = False
+        begun = is_over = False
         word: ModelError | None = None  # before the answer, of a queue perhaps: a failure if nothing follows
         try:
             whole = {name: value for name, value in request.items() if name != "stream_options"}
@@ -95,12 +96,15 @@ class ProviderClient:
                             continue
                         begun = begun or bool(chunk.get("choices"))
                         yield chunk
+                        is_over = is_over or _has_finished(chunk)
                 if begun:
                     return
                 if word is not None:
                     raise word
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
         except FAILURES as error:
+            if is_over:  # and only the connection was not ended as it should be
+                return
             raise self._model_error(error, begun) from error
         raise ModelError("model_not_chat", reason="")
 
@@ -118,7 +122,7 @@ class ProviderClient:
                     if len(data) > MAX_ALIVE or not ALIVE.fullmatch(data):
                         yield await _chunk(name if is_first or name != DOCUMENT else "", data)
                         is_first = False
-                with suppress(TimeoutError):
+                with suppress(TimeoutError, httpx2.RequestError, ModelError):  # all has been said
                     async with asyncio.timeout(DRAIN_SECONDS):
                         async for _ in told:
                             pass
@@ -152,6 +156,11 @@ class ProviderClient:
                     return ModelError(cause.code, **cause.params)
                 return ModelError("model_unreachable", host=self._host)
         return ModelError("model_failed", reason=reason_of(str(error)))
+
+
+def _has_finished(chunk: Mapping[str, Any]) -> bool:
+    choices = list_of(chunk.get("choices"))
+    return any(isinstance(choice, dict) and choice.get("finish_reason") for choice in choices)
 
 
 async def _stay(response: httpx2.Response) -> None:

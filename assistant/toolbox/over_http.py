@@ -1,7 +1,7 @@
 """The two HTTP transports of MCP, as the SDK's but within bounds: Streamable HTTP, and HTTP+SSE of 2024."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -105,28 +105,32 @@ def _is_message(sse: httpx2.ServerSentEvent) -> bool:
 async def framed(response: httpx2.Response) -> None:
     """A hook: let an answer be read whose body says what it is, and whose head or frame does not."""
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if response.request.method != "POST" or not response.is_success:
+    if not response.is_success:
         return
     if kind == "text/event-stream":
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Events(response.stream)
-    elif kind in UNTYPED or kind.endswith("+json"):
+    elif response.request.method == "POST" and (kind in UNTYPED or kind.endswith("+json")):
         response.headers["Content-Type"] = "application/json"
 
 
 class _Events(httpx2.AsyncByteStream):
-    """Ends the last event, and makes one of JSON that came in the place of events."""
+    """Ends lines in one way, and the last event, and makes one of JSON that came in the place of events."""
 
     def __init__(self, body: httpx2.AsyncByteStream) -> None:
         self._body = body
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        last: list[bytes] = []  # since a piece with a blank line
-        is_first = True
+        last, size = list[bytes](), 0  # since a piece with a blank line
+        before = MARK  # what may stand before a piece and says nothing
         async for piece in self._body:
-            data = piece.removeprefix(MARK) if is_first else piece
-            last = [data] if b"\n\n" in data else [*last, data]
-            is_first = False
+            data = piece.removeprefix(before)
+            before = b"\n" if data.endswith(b"\r") else b""
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if b"\n\n" in data or size > MAX_BODY:
+                last, size = [], 0
+            last.append(data)
+            size += len(data)
             yield data
         rest = b"".join(last).rpartition(b"\n\n")[2].strip()
         if rest.endswith(b"}"):
@@ -171,15 +175,22 @@ async def http_sse(
         source.response.raise_for_status()
         HTTP.set(HttpAnswer())  # this task sends requests, too
         events = aiter(source)
-        while (first := await anext(events)).event != "endpoint":
-            pass
-        target = urljoin(url, first.data)
+        target = urljoin(url, await _endpoint(events, client.timeout.connect))
         if urlsplit(target)[:2] != urlsplit(url)[:2]:
             raise FilledInError("not_mcp")
         group.start_soon(ends.take, _data(events))
         group.start_soon(_post_messages, client, target, ends)
         yield ends.streams
         group.cancel_scope.cancel()
+
+
+async def _endpoint(events: AsyncIterator[httpx2.ServerSentEvent], seconds: float | None) -> str:
+    """Return where requests go. Raises FilledInError: this is no MCP; TimeoutError."""
+    with anyio.fail_after(seconds), suppress(httpx2.SSEError):
+        async for sse in events:
+            if sse.event == "endpoint":
+                return sse.data
+    raise FilledInError("not_mcp")
 
 
 async def _data(events: AsyncIterator[httpx2.ServerSentEvent]) -> AsyncIterator[str]:

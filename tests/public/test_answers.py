@@ -325,6 +325,32 @@ def test_the_head_of_a_tall_table_stays_in_place_while_it_scrolls(backend: Backe
     assert abs(off) <= 1  # a border, and parts of a pixel
 
 
+def test_beside_a_wide_column_the_others_stay_readable(backend: Backend, open_page: Open) -> None:
+    table = f"| 名称 | 说明 |\n|---|---|\n| 无线蓝牙耳机Pro | https://example.com/{'a' * 200} |"
+    backend.say([("html", {"html": to_html(table)})], done())
+    shown = open_page(backend.url)
+    shown.ask("一")
+    lines = "cell => Math.round(cell.clientHeight / parseFloat(getComputedStyle(cell).lineHeight))"
+    assert shown.answer.locator("td").first.evaluate(lines) <= 4
+
+
+def test_what_runs_from_right_to_left_begins_at_the_right(backend: Backend, open_page: Open) -> None:
+    backend.say([("html", {"html": to_html("שלום, 899.\n\n- ساعة\n\nok")})], done())
+    shown = open_page(backend.url)
+    shown.input.fill("מה יש?")
+    begins = """element => {
+        const range = document.createRange();
+        range.selectNodeContents(element);
+        const [text, box] = [range.getBoundingClientRect(), element.getBoundingClientRect()];
+        return text.left - box.left > box.right - text.right ? "right" : "left";
+    }"""
+    shown.ask("מה יש לכם?\nשורה ארוכה יותר מהראשונה")
+    found = [each.evaluate(begins) for each in shown.answer.locator(".prose p, .prose li").all()]
+    assert found == ["right", "right", "left"]
+    directions = shown.page.locator(".bubble").evaluate("bubble => getComputedStyle(bubble).unicodeBidi")
+    assert directions == "plaintext"
+
+
 def test_a_limit_counts_down_and_then_points_to_the_way_on(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     params = {"seconds": 58, "status": 429, "reason": "tokens"}

@@ -180,6 +180,16 @@ async def test_a_stream_that_breaks_is_said_to_be_broken() -> None:
     assert "OPENAI_API_BASE" not in says(error)
 
 
+@pytest.mark.parametrize("whole", [text_stream("ok"), chunk(content="ok") + chunk(finish="stop")])
+async def test_a_connection_that_breaks_behind_the_answer_does_no_harm(whole: str) -> None:
+    async def body() -> AsyncIterator[str]:
+        yield whole
+        raise ConnectionResetError
+
+    said = StreamingResponse(body(), media_type="text/event-stream")
+    assert (await ask(ScriptedProvider(said)))[1].text == "ok"
+
+
 async def test_no_proxy_stands_before_a_model_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.delenv("NO_PROXY", raising=False)
