@@ -216,9 +216,10 @@ class Service(uvicorn.Server):
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _greet(self) -> None:
-        announce(self._greeting if isinstance(self._greeting, str) else await self._greeting())
+        greeting = self._greeting if isinstance(self._greeting, str) else await self._greeting()
         if self._shared:
             log.info("%s", self._shared)
+        announce(greeting)  # last: where to go on is what is looked for
 
     def _explained(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application."""

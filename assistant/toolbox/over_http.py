@@ -1,5 +1,6 @@
 """The two HTTP transports of MCP, as the SDK's but within bounds: Streamable HTTP, and HTTP+SSE of 2024."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
@@ -29,6 +30,8 @@ from assistant.toolbox.wire import (
 from serving.answer_bounds import MAX_BODY
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
+ALIVE = re.compile(r"\W*(keep-?alive|ping|pong|heartbeat)?\W*", re.IGNORECASE)
+MAX_ALIVE = 40  # characters
 UNTYPED = ("", "text/plain", "text/json", "application/octet-stream", "application/x-ndjson")
 
 
@@ -97,9 +100,9 @@ class _StreamableHttp(StreamableHTTPTransport):
 
 def _is_message(sse: httpx2.ServerSentEvent) -> bool:
     """Whether an event is a message: some give it a name of their own, and some say that they are alive."""
-    return sse.data.lstrip("\ufeff \n")[:1] in ("{", "[") and (
-        sse.event == "message" or "jsonrpc" in sse.data
-    )
+    if sse.event != "message":
+        return "jsonrpc" in sse.data
+    return len(sse.data) > MAX_ALIVE or not ALIVE.fullmatch(sse.data)
 
 
 async def framed(response: httpx2.Response) -> None:

@@ -113,6 +113,12 @@ def test_the_greeting_comes_when_the_service_listens(start: Start) -> None:
         assert answer.status_code == 200
 
 
+def test_where_to_go_on_is_said_last(start: Start) -> None:
+    service = start(free_port(), "shares")
+    greeted(service)
+    assert re.search(r"shares nothing\n已启动\n$", service.log.read_text(encoding="utf-8"))
+
+
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -15)])
 def test_a_signal_ends_what_is_open_and_then_the_service(
     start: Start, how: signal.Signals, status: int

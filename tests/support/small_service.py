@@ -1,6 +1,7 @@
 """A service of a few lines, run as the three are: `small_service.py PORT [drain, or a trouble]`."""
 
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -38,6 +39,8 @@ async def words(_: Request) -> StreamingResponse:
 if __name__ == "__main__":
     app = Starlette(routes=[Route("/", words)], lifespan=lifespan)
     port = int(sys.argv[1])
+    if "shares" in sys.argv:
+        logging.basicConfig(stream=sys.stdout, level=logging.INFO)
     drain_seconds = 1 if "drain" in sys.argv else 0
     run(
         Service(
@@ -45,6 +48,7 @@ if __name__ == "__main__":
             host="127.0.0.1",
             port=port,
             greeting="已启动",
+            shared="shares nothing" if "shares" in sys.argv else "",
             ending=Ending(drain_seconds, end_watching=stopping.set),
         )
     )

@@ -81,7 +81,6 @@ async def test_an_old_server_is_used_however_it_frames_its_events(tmp_path: Path
         (old_server(first=": hello\n\n"), "timeout"),
         (old_server(first="event: endpoint\ndata: http://example.invalid/messages\n\n"), "not_mcp"),
         (HTMLResponse("<title>Sign in</title>"), "not_mcp"),
-        (Response(": bye\n\n", media_type="text/event-stream"), "not_mcp"),
     ],
 )
 async def test_an_address_that_never_says_where_to_is_not_waited_for(
