@@ -2,7 +2,8 @@
 
 A term is a word or, in a script that puts no blanks between words, a pair of characters. Case, width,
 accents, simple plurals, Traditional or Simplified characters make no difference. `product_terms` keeps each
-product's terms, each with the best of the places where it stands.
+product's terms, each with the best of the places where it stands; among them those of the synonyms, Chinese
+and English, of what its texts name.
 """
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
@@ -11,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from opencc import OpenCC
@@ -18,7 +20,7 @@ from opencc import OpenCC
 from shop.filters import ProductQuery
 from shop.queries import PRODUCT, Conditions, Row, Statement
 
-VERSION = "1"  # of what `index_rows` returns: another one makes the index anew at the next start
+VERSION = "2"  # of what `index_rows` returns: another one makes the index anew at the next start
 MAX_TERM = 64  # characters; PostgreSQL indexes no text above 2,704 bytes
 MAX_TERMS = 64  # of one question
 MAX_POSTINGS = 5_000  # read for one question: of its terms, the commonest say least and are left out
@@ -33,11 +35,17 @@ _UNSPACED = (
 )
 _WORD = rf"[^\W_{_UNSPACED}]+"
 _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:[-.'’]{_WORD})*")
+# Accents that stand alone, and what is copied along unseen: soft hyphens, blanks of no width, directions.
+_UNSEEN = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 _IRREGULAR = {"mice": "mouse", "men": "man", "women": "woman", "children": "child", "feet": "foot"}
 _FUNCTION_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with"])
 
+SYNONYMS = Path(__file__).parent / "search_synonyms.txt"
+AS_SYNONYM = 3  # added to the place where something is named, for what it is also called
+
 # A word; a piece of one, or of a run of characters; the last character of a run, and one alone.
 _Kind = Literal["word", "piece", "last", "alone"]
+_Texts = tuple[str, ...]
 Fetch = Callable[[Statement], Awaitable[Sequence[Row]]]
 
 
@@ -72,7 +80,7 @@ def _simplified(character: str) -> str:
 def _folded(text: str) -> str:
     # MacBook is a Mac-Book, too.
     text = re.sub("(?<=[a-z])(?=[A-Z])", "-", unicodedata.normalize("NFKC", text))
-    text = re.sub("[\u0300-\u036f]", "", unicodedata.normalize("NFD", text.casefold()))
+    text = _UNSEEN.sub("", unicodedata.normalize("NFD", text.casefold()))
     return "".join(map(_simplified, unicodedata.normalize("NFC", text)))
 
 
@@ -109,10 +117,71 @@ def _terms(text: str) -> Iterator[_Term]:
         end = run.end()
 
 
+def _units(folded: str) -> list[str]:
+    """Return the words and the unspaced characters of a text, with "" at the end of each unspaced run."""
+    units: list[str] = []
+    for run in _RUN.finditer(folded):
+        characters = run["unspaced"]
+        units += [*characters, ""] if characters else [_singular(re.sub(r"\W", "", run[0]))]
+    return units
+
+
+@cache
+def _synonyms() -> dict[_Texts, _Texts]:
+    """Return, by the units of each name of the data file, the names that go with it.
+
+    What a name only begins with is there too, with none, so that a text need not be compared with all names.
+    """
+    lines: dict[str, tuple[_Texts, _Texts]] = {}
+    for line in _folded(SYNONYMS.read_text(encoding="utf-8")).splitlines():
+        if line and not line.startswith("#"):
+            names, kinds = (tuple(re.split(" *, *", side.strip())) for side in f"{line}>".split(">")[:2])
+            lines[names[0]] = names, tuple(filter(None, kinds))
+
+    def known_as(first: str) -> _Texts:
+        names, kinds = lines[first]
+        return sum(map(known_as, kinds), names)
+
+    known: dict[_Texts, _Texts] = {}
+    for first, (names, _) in lines.items():
+        for units in map(_units, names):
+            if len(units) > 2 and not units[-1]:
+                units.pop()  # a character alone (灯) keeps it: it names something at the end of a run (台灯)
+            name = tuple(units)
+            known |= {name[:length]: () for length in range(1, len(name)) if name[:length] not in known}
+            known[name] = known.get(name, ()) + known_as(first)
+    return known
+
+
+@cache
+def _terms_of(names: _Texts) -> frozenset[str]:
+    return frozenset(term.text for name in names for term in _terms(name) if term.kind != "last")
+
+
+def _other_terms(text: str) -> set[str]:
+    """Return the terms of the synonyms of what a text names; of names that overlap, the first and longest."""
+    known, units, at = _synonyms(), _units(_folded(text)), 0
+    terms: set[str] = set()
+    while at < len(units):
+        name: _Texts = ()
+        for end in range(at + 1, len(units) + 1):
+            longer = tuple(units[at:end])
+            if longer not in known:
+                break
+            name = longer if known[longer] else name
+        terms |= _terms_of(known.get(name, ()))
+        at += len(name) or 1
+    return terms
+
+
 def index_rows(id_: int, name: str, keywords: str, description: str) -> list[tuple[str, int, int]]:
-    """Return a product's rows of `product_terms`: term, place (1 name, 2 keywords, 3 description), id."""
-    places: dict[str, int] = {}
-    for place, text in ((3, description), (2, keywords), (1, name)):
+    """Return a product's rows of `product_terms`: term, place (1 name, 2 keywords, 3 description), id.
+
+    The synonyms of what a text names have places of their own, behind those of all that is written.
+    """
+    texts = (3, description), (2, keywords), (1, name)
+    places = {term: place + AS_SYNONYM for place, text in texts for term in _other_terms(text)}
+    for place, text in texts:
         places |= {term.text[:MAX_TERM]: place for term in _terms(text)}
     return [(term, place, id_) for term, place in places.items()]
 

@@ -48,6 +48,13 @@ def offered(server: str = "product-mcp", without: str = "") -> list[dict[str, An
     ]
 
 
+def terms(name: str, keywords: str = "", description: str = "", *, written: bool = False) -> set[str]:
+    """Return what a product is found by, or only what is `written` there: a question has no synonyms."""
+    found = index_rows(0, name, keywords, description)
+    stop_words = {"a", "the", "of", "for", "to", "in", "and"}
+    return {term for term, place, _ in found if len(term) > 1 and not (written and place > 3)} - stop_words
+
+
 @dataclass
 class FakeShop:
     """The shop behind the tools: rows in dicts, and a conversation with the model."""
@@ -93,7 +100,7 @@ class FakeShop:
     ) -> ToolResult:
         found = [p for p in self.products if minPrice <= p["price"] <= maxPrice]
         if query:
-            asked = self.terms({"id": 0, "name": query, "description": ""})
+            asked = terms(query, written=True)
             known = {p["id"]: self.terms(p) for p in found}
             every = sorted(set().union(*known.values()))
             asked |= {
@@ -108,8 +115,7 @@ class FakeShop:
 
     def terms(self, product: dict[str, Any]) -> set[str]:
         keywords = next((e.keywords for e in TUTORIAL if e.name == product["name"]), [])
-        found = index_rows(product["id"], product["name"], " ".join(keywords), product["description"])
-        return {term for term, _, _ in found if len(term) > 1} - {"a", "the", "of", "for", "to", "in", "and"}
+        return terms(product["name"], " ".join(keywords), product["description"])
 
     def get_inventory(
         self, productIds: list[int] | None = None, maxQuantity: int = 10**9, limit: int = 100, offset: int = 0
