@@ -6,6 +6,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
@@ -236,13 +237,10 @@ class FromFiles(PydanticBaseSettingsSource):
     ) -> tuple[Any, str, bool]:
         """Return what the file of a setting holds, without the line's end. Raises SettingsError."""
         name = field_name.upper()
-        named = {
-            key.upper(): value for key, value in {**dotenv_values(".env"), **os.environ}.items() if value
-        }
-        path = named.get(f"{name}{OF_FILE}")
+        path = self._named.get(f"{name}{OF_FILE}")
         if not path:
             return None, field_name, False
-        if name in named:
+        if name in self._named:
             raise SettingsError(f"{name} 和 {name}{OF_FILE} 只能设置一个")
         try:
             value = Path(path).read_text("utf-8").rstrip("\r\n")
@@ -251,6 +249,11 @@ class FromFiles(PydanticBaseSettingsSource):
         if not value:  # a token that was never written down would open the service
             raise SettingsError(f"{name}{OF_FILE}：{path} 是空的")
         return value, field_name, False
+
+    @cached_property
+    def _named(self) -> dict[str, str]:
+        named = {**dotenv_values(".env"), **os.environ}
+        return {name.upper(): value for name, value in named.items() if value}
 
     def __call__(self) -> dict[str, Any]:
         """Return the settings that stand in files."""
