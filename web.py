@@ -49,7 +49,7 @@ from assistant.toolbox.sign_in import SignIns
 from serving import gate, secret_file, server
 from serving.access import Password
 from serving.addresses import ListenHost, address_shown, is_loopback
-from serving.error_answers import Problem
+from serving.error_answers import problem
 from serving.http_protocol import Bounds
 from serving.kept import Kept
 from serving.logs import printable_lines
@@ -123,9 +123,7 @@ class Settings(ModelSettings):
 # --- the chat's routes ------------------------------------------------------------------------------------
 
 router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
-TOO_BUSY: dict[int | str, dict[str, Any]] = {
-    429: {"model": Problem, "description": "Too many questions of this client wait"}
-}
+TOO_BUSY: dict[int | str, dict[str, Any]] = {429: problem("Too many questions of this client wait")}
 
 IdempotencyKey = Annotated[
     str | None,
@@ -180,8 +178,7 @@ async def call_tool(
 @router.post(
     "/api/chat",
     tags=["chat"],
-    responses=TOO_BUSY
-    | {502: {"model": Problem, "description": "No answer; what was said and done by then"}},
+    responses=TOO_BUSY | {502: problem("No answer; what was said and done by then")},
 )
 async def chat(request: ChatRequest, http: Request, services: AppServices, place: Place) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
@@ -260,7 +257,8 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     Its lifespan raises `StartError` if `mcp.json` or the secret cannot be read.
     """
     # Not by `include_router`, which builds every route anew with the first request, and matches each twice.
-    rooms = (router, resources.router, sign_in.router, servers.router, routes.router)
+    of_models = (model_routes.router, model_routes.unlocked)
+    rooms = (router, resources.router, sign_in.router, servers.router, routes.router, *of_models)
     app = FastAPI(
         title="product-mcp",
         description=DESCRIPTION,
@@ -273,7 +271,6 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
     )
     app.state.desk = model_routes.Desk(settings, guarded=bool(settings.web_password))
     routes.install(app)
-    app.include_router(model_routes.router)
     secret = Password(settings.web_password.get_secret_value()) if settings.web_password else None
     own = re.findall("^https?://[^/]+", settings.web_public_url)
     any_host = not is_loopback(settings.web_host)

@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
-from serving.error_answers import ErrorAnswers, Problem
+from serving.error_answers import ErrorAnswers, problem
 from serving.errors import sentence
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.sentences import REFUSALS, STATUS_DESCRIPTIONS, failure_sentence
@@ -40,7 +40,7 @@ log = logging.getLogger(__name__)
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """Return what a route says of these statuses in the OpenAPI document."""
-    return {status: {"model": Problem, "description": STATUS_DESCRIPTIONS[status]} for status in statuses}
+    return {status: problem(STATUS_DESCRIPTIONS[status]) for status in statuses}
 
 
 def install(app: FastAPI) -> None:

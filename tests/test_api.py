@@ -476,6 +476,8 @@ def test_the_document_shows_what_an_error_looks_like() -> None:
     answers = document["paths"]["/api/purchase"]["post"]["responses"]
     shown = {status for status, answer in answers.items() if "Problem" in str(answer)}
     assert shown == {"400", "401", "403", "404", "409", "410", "413", "421", "422", "503"}
+    events = document["paths"]["/api/changes"]["get"]["responses"]
+    assert [*events["200"]["content"], *events["401"]["content"]] == ["text/event-stream", "application/json"]
 
 
 def test_the_document_says_whether_a_token_is_wanted() -> None:

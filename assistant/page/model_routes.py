@@ -22,7 +22,7 @@ from assistant.page.routes import AppServices, JsonBody, own_page_only
 from assistant.page.sentences import explain
 from serving.access import is_forwarded
 from serving.addresses import is_own_name
-from serving.error_answers import Problem
+from serving.error_answers import problem
 from serving.errors import CodedError
 from serving.redaction import remember
 
@@ -30,9 +30,9 @@ TEST_SECONDS = 60.0  # a model of this machine may have to be loaded first
 MAX_KEPT = 50  # models of one provider
 ID = r"^[a-z0-9][a-z0-9.:_\[\]-]{0,99}$"
 LOCKED: dict[int | str, dict[str, Any]] = {
-    403: {"model": Problem, "description": "Not by this way: see `locked`"},
-    409: {"model": Problem, "description": "Another address wants the key again"},
-    503: {"model": Problem, "description": "It cannot be remembered"},
+    403: problem("Not by this way: see `locked`"),
+    409: problem("Another address wants the key again"),
+    503: problem("It cannot be remembered"),
 }
 
 
@@ -114,8 +114,9 @@ def _read(services: AppServices, id: str, base: str, key: SecretStr | None) -> t
     return address, typed
 
 
-router = APIRouter(prefix="/api/models", tags=["models"], dependencies=[Depends(own_page_only)])
-unlocked = APIRouter(responses=LOCKED, dependencies=[Depends(_unlocked)])
+OF_MODELS: dict[str, Any] = {"prefix": "/api/models", "tags": ["models"]}
+router = APIRouter(**OF_MODELS, dependencies=[Depends(own_page_only)])
+unlocked = APIRouter(**OF_MODELS, responses=LOCKED, dependencies=[Depends(own_page_only), Depends(_unlocked)])
 Id = Annotated[str, InPath(pattern=ID)]
 
 
@@ -191,6 +192,3 @@ async def forget(id: Id, services: AppServices) -> None:
     """Forget a provider and its key."""
     await services.models.forget(id)
     services.toolbox.news.ring()
-
-
-router.include_router(unlocked)

@@ -28,7 +28,7 @@ from assistant.toolbox import Toolbox
 from assistant.toolbox.config_edit import ConfigFile
 from assistant.toolbox.sentences import CONFIG, EDIT
 from serving.access import Allowed, printable
-from serving.error_answers import ErrorAnswers, Problem
+from serving.error_answers import ErrorAnswers, problem
 from serving.errors import CodedError
 
 LOCKED = "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -179,14 +179,14 @@ ANSWERS = ErrorAnswers(
     | {"too_busy": 429, "tool_changed": 409},
 )
 FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: {"model": Problem, "description": "No such server"},
-    422: {"model": Problem, "description": "Invalid request; the fields are named"},
-    502: {"model": Problem, "description": "The server cannot be reached, or refuses"},
+    404: problem("No such server"),
+    422: problem("Invalid request; the fields are named"),
+    502: problem("The server cannot be reached, or refuses"),
 }
 TRUST_RESPONSES: dict[int | str, dict[str, Any]] = {
     404: FAILURE_RESPONSES[404],
-    409: {"model": Problem, "description": "The entry has changed: it has to be looked at again"},
-    503: {"model": Problem, "description": "It cannot be remembered"},
+    409: problem("The entry has changed: it has to be looked at again"),
+    503: problem("It cannot be remembered"),
 }
 router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
 
@@ -223,7 +223,7 @@ async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[s
     "/api/calls/{id}/stop",
     status_code=204,
     tags=["page"],
-    responses={404: {"model": Problem, "description": "No such call runs in this process"}},
+    responses={404: problem("No such call runs in this process")},
 )
 async def stop_call(id: str, services: AppServices) -> None:
     """Stop a running call; its turn goes on with `stopped`, or, if it writes, with an unknown outcome."""

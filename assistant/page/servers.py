@@ -16,19 +16,16 @@ from assistant.toolbox.dialects import pasted
 from assistant.toolbox.link import Link
 from assistant.toolbox.server import ConfigError, Server
 from serving.access import is_forwarded
-from serving.error_answers import Problem
+from serving.error_answers import problem
 from serving.errors import CodedError
 
 MAX_PASTED = 250_000  # characters
 MAX_TESTED = 20  # servers of one test
 
 RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {
-    403: {
-        "model": Problem,
-        "description": "Another page asks, or only who is at this machine may",
-    },
-    409: {"model": Problem, "description": "Somebody else has edited it meanwhile, or the name is taken"},
-    503: {"model": Problem, "description": "The file cannot be written"},
+    403: problem("Another page asks, or only who is at this machine may"),
+    409: problem("Somebody else has edited it meanwhile, or the name is taken"),
+    503: problem("The file cannot be written"),
 }
 router = APIRouter(
     prefix="/api/servers", tags=["page"], responses=RESPONSES, dependencies=[Depends(own_page_only)]

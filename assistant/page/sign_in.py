@@ -14,12 +14,12 @@ from assistant.toolbox.oauth import CLIENT_NAME
 from assistant.toolbox.sign_in import SignIn
 from serving.access import CLIENT_PATH, is_forwarded
 from serving.addresses import is_own_name
-from serving.error_answers import Problem
+from serving.error_answers import problem
 from serving.errors import CodedError, sentence
 
 CALLBACK = "/oauth/callback"
 RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {
-    409: {"model": Problem, "description": "Nobody signs in there, or WEB_PUBLIC_URL has to be set"}
+    409: problem("Nobody signs in there, or WEB_PUBLIC_URL has to be set")
 }
 router = APIRouter()
 

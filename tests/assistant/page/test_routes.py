@@ -180,7 +180,9 @@ async def test_no_address_of_a_page_begins_at_the_root_so_that_a_path_may_stand_
 async def test_the_documents_may_load_their_package_and_nothing_else(tmp_path: Path, path: str) -> None:
     async with client(tmp_path) as http:
         page = await http.get(path)
-        assert (await http.get("/openapi.json")).json()["paths"].keys() >= {"/api/chat", "/api/call-tool"}
+        document = (await http.get("/openapi.json")).json()
+    assert document["paths"].keys() >= {"/api/chat", "/api/call-tool"}
+    assert document["components"]["schemas"].keys() >= {"ChatRequest", "Problem", "FieldError"}
     policy = dict(part.strip().split(" ", 1) for part in page.headers["content-security-policy"].split(";"))
     (package,) = [source for source in policy["script-src"].split() if source.startswith("https://")]
     assert all(url.startswith(package) for url in re.findall('https://[^"]+', page.text))
