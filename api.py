@@ -1,5 +1,6 @@
 """The shop's REST service: `python api.py` serves it on port 8000, with its documentation at /docs."""
 
+import serving.late_fastapi  # noqa: F401
 from serving.importing import all_imported
 
 import argparse

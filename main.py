@@ -1,5 +1,6 @@
 """The MCP server: the shop's four tools over Streamable HTTP, SSE and stdio."""
 
+import serving.late_mcp  # noqa: F401
 from serving.importing import all_imported
 
 import json
@@ -358,8 +359,7 @@ def run() -> None:
     rest = rest_client(settings)
     if settings.mcp_transport == "stdio":
         sys.stderr.write(banner(settings))
-        # A thread waits for input, and would hold up the end.
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, and would hold up the end
         anyio.run(create_server(settings, rest).run_stdio_async)
         return
     apart = "" if settings.mcp_stateless else sentences.SESSIONS_APART

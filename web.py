@@ -1,5 +1,7 @@
 """The browser chat: a model answers by calling the tools of every MCP server in `mcp.json`."""
 
+import serving.late_fastapi
+import serving.late_mcp  # noqa: F401
 from serving.importing import all_imported
 
 import asyncio

@@ -32,3 +32,17 @@ def test_imports_are_not_looked_through_for_garbage(service: str) -> None:
     code = f"import gc; {full}; import {service}; gc.callbacks.clear(); print(gc.isenabled())"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout == "True\n"
+
+
+OPENAPI = "from fastapi.openapi.models import OpenAPI as Late"
+MESSAGE = "from mcp_types.methods import CLIENT_REQUESTS; Late = CLIENT_REQUESTS['ping', '2025-06-18']"
+
+
+@pytest.mark.parametrize(
+    ("service", "late"), [("api", OPENAPI), ("web", OPENAPI), ("web", MESSAGE), ("main", MESSAGE)]
+)
+def test_models_that_few_need_are_built_when_they_are_used(service: str, late: str) -> None:
+    built = "print(Late.__pydantic_complete__, Settings.__pydantic_complete__)"
+    code = f"from {service} import Settings; {late}; {built}"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert loaded.stdout == "False True\n"
