@@ -58,7 +58,7 @@ class PastCall:
         offered, text = OFFERED.match(call.name), result_text(result) if result else ""
         error: dict[str, Any] = (result.get("error") or {}) if result else {"code": "interrupted"}
         self.kind = offered["kind"] if offered else ""
-        self.arguments = call.args() or {}
+        self.arguments = next(iter(objects_in(call.arguments)[0]), {})
         self.objects, self.whole = objects_in(text)
         is_shown = self.kind != "create_purchase" and (self.objects or EMPTY.search(text))
         error = error or ({} if is_shown or valid(Order, self.objects) else {"code": "unreadable"})

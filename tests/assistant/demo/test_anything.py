@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from assistant.chat.history import HistoryMessage, Message, as_messages
@@ -106,6 +106,7 @@ SENTENCES = (
 )
 
 
+@example(["1:B"], ['{"id": 19000000000000000000, "name": "", "price": 0, "description": ""}', "", "", ""])
 @given(sentences=st.lists(SENTENCES, min_size=1, max_size=3), texts=st.lists(RESULTS, min_size=4, max_size=4))
 def test_whatever_is_said_and_whatever_the_tools_return_it_answers(
     sentences: list[str], texts: list[str]
