@@ -15,12 +15,14 @@ from pydantic import AliasPath, BaseModel, Field, ValidationError
 
 from assistant.chat.history import Call, Message, result_text
 from assistant.chat.interfaces import ToolRequest
+from assistant.chat.sentences import ERROR
 from assistant.demo.meaning import RANKS, Scene, squeezed, understand
 from assistant.demo.words import DATA, Sentence, pattern, pieces, sentence, tongue
 from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
+MAX_REASON = 300  # characters of a failure that are shown
 EMPTY = re.compile(r"\[\s*\]")
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
 TOOLS = {"Product": "get_products", "InventoryItem": "get_inventory"}  # others are rows of get_orders
@@ -61,9 +63,11 @@ class PastCall:
         self.arguments = next(iter(objects_in(call.arguments)[0]), {})
         self.objects, self.whole = objects_in(text)
         is_shown = self.kind != "create_purchase" and (self.objects or EMPTY.search(text))
+        marked = len(ERROR.format("")) if result and error else 0
         error = error or ({} if is_shown or valid(Order, self.objects) else {"code": "unreadable"})
         self.code: str = error.get("code", "")
-        self.params: dict[str, Any] = error.get("params", {})
+        reason = text[marked:].strip()[:MAX_REASON] or None
+        self.params: dict[str, Any] = error.get("params", {}) | {"reason": reason}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
 
 

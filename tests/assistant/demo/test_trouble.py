@@ -10,7 +10,6 @@ from assistant.chat.history import Message
 from assistant.chat.interfaces import ToolResult
 from assistant.demo.desk import shop_tools
 from assistant.demo.model import decide
-from assistant.demo.words import sentence
 from tests.support.fake_shop import (
     ARGUMENTS,
     CATALOGUE,
@@ -29,11 +28,11 @@ READING = ["有哪些商品？", "库存还有多少？", "推荐一款耳机", 
 
 
 @each(" / ".join(READING))
-def test_a_server_that_is_down_is_said(question: str) -> None:
+def test_a_server_that_is_down_is_said_with_the_reason(question: str) -> None:
     down = failed("server_down", "服务器 product-mcp 现在不可用：还没有连上")
     shop = FakeShop(override=dict.fromkeys(ARGUMENTS, down))
     text = shop.ask(question)
-    assert text == sentence("zh", "failed")
+    assert text == "查询没有成功：服务器 product-mcp 现在不可用：还没有连上"
 
 
 @each(" / ".join([*READING, "buy 2 of product 1 for Tom", "what do you sell?"]))
