@@ -96,7 +96,7 @@ async def test_it_prints_its_addresses_and_ends_at_once_with_streams_open(
             service.process.send_signal(signal_number)
             assert await anyio.to_thread.run_sync(service.process.wait, 20) in {0, -signal_number}
     log = service.log.read_text()
-    assert log.startswith("🌤️ 启动产品 MCP 服务器...\n📍 支持的功能:\n  - 获取产品列表 (get_products)\n")
+    assert "🌤️ 启动产品 MCP 服务器...\n📍 支持的功能:\n  - 获取产品列表 (get_products)\n" in log
     assert f"http://localhost:{port}/mcp" in log
     assert f"http://localhost:{port}/sse" in log
     assert "  - 取消订单 (cancel_order)\n\n" in log

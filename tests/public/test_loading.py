@@ -48,6 +48,7 @@ def test_a_question_is_not_lost_where_a_conversation_cannot_be_loaded(
 def test_what_the_back_end_knows_of_the_shop_is_not_asked_for_again(shop: Suite, open_page: Open) -> None:
     shown = open_page(shop.url)
     shown.wait_until("async () => (await (await fetch('api/status')).json()).servers[0].timezone")
+    expect(shown.page.locator("#orders > li").first).to_be_attached()  # the last that this page asks for
     asked: list[str] = []
     shown.page.on("request", lambda request: asked.append(request.url))
     shown.reload()
