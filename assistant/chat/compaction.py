@@ -17,6 +17,7 @@ from assistant.chat.history import (
     calls_made,
     calls_of,
     length_of,
+    objects_in,
     result_text,
     text_of,
     truncated,
@@ -123,13 +124,10 @@ def _done(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str]:
 
 def _short(text: str) -> Any:
     """Return what a result says in a few words: of an object its plain fields, such as an order's number."""
-    try:
-        value = json.loads(text.split("\n", 1)[0])
-    except ValueError:
+    objects, _ = objects_in(text)
+    if not text.startswith("{") or len(objects) != 1 or not isinstance(objects[0], dict):
         return truncated(text, MAX_TOLD)
-    if not isinstance(value, dict):
-        return truncated(text, MAX_TOLD)
-    plain = {key: each for key, each in value.items() if not isinstance(each, dict | list)}
+    plain = {key: each for key, each in objects[0].items() if not isinstance(each, dict | list)}
     short = {key: truncated(each, MAX_TOLD) if isinstance(each, str) else each for key, each in plain.items()}
     is_short = short and len(json.dumps(short, ensure_ascii=False)) <= MAX_FIELDS
     return short if is_short else truncated(text, MAX_TOLD)

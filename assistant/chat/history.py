@@ -1,5 +1,6 @@
 """A conversation as OpenAI chat messages: validated, mended, and cut to what a model can read."""
 
+import json
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from assistant.chat.arguments import ArgumentsError, canonical, parse
-from assistant.chat.sentences import OMITTED, TRUNCATED
+from assistant.chat.sentences import ERROR, OMITTED, TRUNCATED
 
 MAX_MESSAGES = 20_000
 MAX_RESULT = 20_000  # characters of a tool result that a model is sent; the page gets all of it
@@ -21,6 +22,7 @@ MAX_PARTS = 100  # of a message
 PICTURE_URL = r"^data:image/(png|jpeg|gif|webp);base64,[A-Za-z0-9+/]+={0,2}$"
 
 _RESULT_MARKS = re.compile(r"\A<tool_result[^\n]*>\n|\n</tool_result>\Z")  # as `tool_message` writes them
+_DECODER = json.JSONDecoder()
 
 Message = dict[str, Any]  # an OpenAI chat message
 
@@ -135,8 +137,21 @@ def tool_message(call: Call, result: str, error: Mapping[str, Any] | None = None
 
 
 def result_text(message: Message) -> str:
-    """Return what a tool said: the text of its message, without the marks around it."""
-    return _RESULT_MARKS.sub("", text_of(message))
+    """Return what a tool said, or why its call failed: the text of its message, without the marks."""
+    text = _RESULT_MARKS.sub("", text_of(message))
+    return text[len(ERROR.format("")) :] if message.get("error") else text
+
+
+def objects_in(text: str) -> tuple[list[Any], bool]:
+    """Return the objects of the JSON in a result, or of its list `result`, and whether none was cut off."""
+    found, end = list[Any](), 0
+    while (at := text.find("{", end)) >= 0:
+        try:
+            value, end = _DECODER.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return found, False
+        found += value["result"] if isinstance(value.get("result"), list) else [value]
+    return found, True
 
 
 def mend(messages: Sequence[Message]) -> list[Message]:

@@ -13,19 +13,16 @@ from typing import Any, TypeVar
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
-from assistant.chat.history import Call, Message, result_text
+from assistant.chat.history import Call, Message, objects_in, result_text
 from assistant.chat.interfaces import ToolRequest
-from assistant.chat.sentences import ERROR
-from assistant.demo.meaning import RANKS, Scene, squeezed, understand
+from assistant.demo.meaning import Scene, squeezed, understand
 from assistant.demo.words import DATA, Sentence, pattern, pieces, sentence, tongue
 from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 
 LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
 MAX_REASON = 300  # characters of a failure that are shown
-EMPTY = re.compile(r"\[\s*\]")
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
-TOOLS = {"Product": "get_products", "InventoryItem": "get_inventory"}  # others are rows of get_orders
 
 M = TypeVar("M", bound=BaseModel)
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
@@ -40,19 +37,6 @@ def valid(model: type[M], values: Iterable[object]) -> list[M]:
     return found
 
 
-def objects_in(text: str) -> tuple[list[dict[str, Any]], bool]:
-    """Return the objects of the JSON in a text, in a list or not, and whether none was cut off."""
-    found, end = list[dict[str, Any]](), 0
-    while (at := text.find("{", end)) >= 0:
-        try:
-            value, end = json.JSONDecoder().raw_decode(text, at)
-        except (ValueError, RecursionError):
-            return found, False
-        rows = value["result"] if isinstance(value.get("result"), list) else [value]
-        found += [row for row in rows if isinstance(row, dict)]
-    return found, True
-
-
 class PastCall:
     """A call of one of the shop's tools: its `kind`, and the objects of its result or a failure's code."""
 
@@ -60,14 +44,12 @@ class PastCall:
         offered, text = OFFERED.match(call.name), result_text(result) if result else ""
         error: dict[str, Any] = (result.get("error") or {}) if result else {"code": "interrupted"}
         self.kind = offered["kind"] if offered else ""
-        self.arguments = next(iter(objects_in(call.arguments)[0]), {})
+        self.arguments: dict[str, Any] = next(iter(objects_in(call.arguments)[0]), {})
         self.objects, self.whole = objects_in(text)
-        is_shown = self.kind != "create_purchase" and (self.objects or EMPTY.search(text))
-        marked = len(ERROR.format("")) if result and error else 0
-        error = error or ({} if is_shown or valid(Order, self.objects) else {"code": "unreadable"})
-        self.code: str = error.get("code", "")
-        reason = text[marked:].strip()[:MAX_REASON] or None
-        self.params: dict[str, Any] = error.get("params", {}) | {"reason": reason}
+        is_shown = self.kind != "create_purchase" and (self.objects or re.search(r"\[\s*\]", text))
+        unreadable = not (error or is_shown or valid(Order, self.objects))
+        self.code: str = "unreadable" if unreadable else error.get("code", "")
+        self.params: dict[str, Any] = error.get("params", {}) | {"reason": text.strip()[:MAX_REASON] or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
 
 
@@ -99,13 +81,6 @@ def shop_tools(offered: Iterable[Mapping[str, Any]]) -> dict[str, Tool]:
 
 class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
     """The decision has been made, and is its argument: calls that have to come first, or the whole answer."""
-
-
-def queries(words: str, more: str = "") -> list[dict[str, Any]]:
-    """Return what the shop is asked for words: all of them with some more, the first and the last."""
-    parts = pattern(r"(?<=<CJK><CJK>)(?=<CJK>{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
-    asked = [f"{words} {more}".strip(), *([parts[0], parts[-1]] if len(parts) > 1 else [])]
-    return [{"query": pattern("(<CJK>)子(?!<CJK>)").sub(r"\g<0> \1", one)} for one in asked if one]  # 椅子 椅
 
 
 @dataclass
@@ -165,7 +140,7 @@ class Desk:
         return answers
 
     def _rows(self, model: type[M], anyway: bool = False, **filters: Any) -> list[M]:
-        answers = self._ask(TOOLS.get(model.__name__, "get_orders"), filters, anyway=anyway)
+        answers = self._ask(DATA["rows"][model.__name__], filters, anyway=anyway)
         return [row for call in answers for row in valid(model, call.objects)]
 
     def _stocked(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
@@ -176,9 +151,17 @@ class Desk:
         rows = self._rows(InventoryItem, anyway, productIds=ids, **filters)
         return self._known([one.id for one in products or ()] or [row.productId for row in rows])
 
+    def _queries(self, words: str, more: str = "") -> list[dict[str, Any]]:
+        """Return what the shop is asked for words: all of them with some more, the first and the last."""
+        parts = pattern(r"(?<=<CJK><CJK>)(?=<CJK>{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
+        asked = [f"{words} {more}".strip(), *([parts[0], parts[-1]] if len(parts) > 1 else [])]
+        return [
+            {"query": pattern("(<CJK>)子(?!<CJK>)").sub(r"\g<0> \1", one)} for one in asked if one
+        ]  # 椅子 椅
+
     def _search(self, words: str, more: str = "") -> tuple[list[Product], bool]:
         """Return what the shop finds for words; if it is sure: by its name, or by the first and last word."""
-        calls = self._ask("get_products", *queries(words, more))
+        calls = self._ask("get_products", *self._queries(words, more))
         found, *others = (valid(Product, call.objects) for call in calls)
         named = [one for one in found if squeezed(words) in squeezed(one.name)]
         sure = named or [one for one in found if all(one in other for other in others)]
@@ -200,7 +183,7 @@ class Desk:
 
     def _ranked(self, found: list[Product] | None = None) -> list[Product]:
         """Return the cheapest or the dearest, the second of them, or some of them, if that is asked for."""
-        if not (which := self.text.first_of(RANKS)):
+        if not (which := self.text.first_of(*DATA["ranks"])):
             return []
         found = self._find(self.text) if found is None and self.text.words() else found
         if found is None:
@@ -214,9 +197,7 @@ class Desk:
 
     def _of(self, key: str, row: BaseModel, count: object = "", **more: object) -> str:
         """Return a sentence about a product, an order or a sum."""
-        known: dict[str, Any] = row.model_dump() | {"count": count}
-        if isinstance(row, Product):
-            known["left"] = self.left.get(row.id)
+        known = row.model_dump() | {"count": count, "left": self.left.get(getattr(row, "id", 0))}
         if isinstance(row, Order):
             items = [(self._known([item.productId])[0], item.quantity) for item in row.items[:MAX_ROWS]]
             goods, bought = ([self._of(one, *item) for item in items] for one in ("goods", "bought_item"))
@@ -254,7 +235,7 @@ class Desk:
 
     def _products(self) -> str:
         found, nth = self._ranked() or self._find(self.text), self.text.place()
-        which = self.text.first_of(RANKS) or "one_price"
+        which = self.text.first_of(*DATA["ranks"]) or "one_price"
         return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
     def _fact(self) -> str:
@@ -276,14 +257,13 @@ class Desk:
         return self._several(key, found, low=low.name, high=high.name, gap=gap)
 
     def _stock(self) -> str:
-        few, way = pieces(self.text.says("few")), self.text.first_of(("low", "most", "least"))
+        few, way = pieces(self.text.says("few")), self.text.first_of("low", "most", "least")
         if way == "low":
             limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
             low = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
-            rows = sorted(low or self._stocked(None), key=lambda one: self.left[one.id])
-            return (
-                self._several("low" if low else "none_low", rows, limit=limit) if rows else self.say("empty")
-            )
+            key, rows = ("low", low) if low else ("none_low", self._stocked(None))
+            rows.sort(key=lambda one: self.left[one.id])
+            return self._several(key, rows, limit=limit) if rows else self.say("empty")
         found = self._stocked(self._find(self.text))
         found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
         return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)

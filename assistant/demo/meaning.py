@@ -13,7 +13,6 @@ MAX_PARTS = 50  # of a sentence that may be lines of an order
 MAX_CUSTOMERS = 5  # in one sentence
 PRODUCT = " \ue000{}\ue001 "  # in the place of a known product in a sentence
 MARK = 0xE100  # of the first customer in a sentence; those of the others follow it
-RANKS = ("cheapest", "dearest")
 NOTHING = Sentence()
 
 
@@ -63,7 +62,7 @@ class Scene:
             at = Sentence(one[0]).place()
             return PRODUCT.format(self.focus[at - (at > 0)]) if 0 < abs(at) <= len(self.focus) > 1 else one[0]
 
-        text = text if text.first_of(RANKS) else text.without("ordinal", pointed)
+        text = text if text.first_of(*DATA["ranks"]) else text.without("ordinal", pointed)
         for product in sorted(self.shelf.values(), key=lambda product: -len(product.name)):
             name = squeezed(product.name)
             if len(name) > 1 and not name.isdigit() and name in squeezed(text):

@@ -6,18 +6,22 @@ replica can go on. Names, prices and stock come from tool results; nothing in on
 
 import asyncio
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from functools import cache
+from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
 from assistant.chat.history import Message, attached, calls_made, text_of
 from assistant.chat.interfaces import Piece, Reply
-from assistant.demo.desk import Decision, PastCall, Tool, shop_tools
-from assistant.demo.meaning import Scene
-from assistant.demo.orders import Orders
-from assistant.demo.words import DATA, clean, pattern, sentence
+from assistant.demo.desk import MAX_ROWS, Decided, Decision, Desk, PastCall, Tool, shop_tools, valid
+from assistant.demo.meaning import Line, Scene, apart, as_written
+from assistant.demo.words import DATA, clean, found, pattern, pieces, sentence
+from models import MAX_LIMIT, MAX_QUANTITY, Order, Product, SalesSummary
 from serving.errors import CodedError
 
 MAX_TURNS = 30  # of a conversation that are looked back at
@@ -26,26 +30,254 @@ MAX_CORRECTIONS = 5  # in one sentence
 known_zones = cache(available_timezones)
 
 
-class DemoModel:
-    """The model behind the page when no key is set; `now` is the time, with its zone."""
+class Clerk(Desk):
+    """Makes one decision: about orders and sums of them, too; takes orders and cancels them."""
 
-    name = "demo"
-    demo = True
-    window: int | None = None
+    def _told(self, key: str, orders: Sequence[Order], seen: int = 0) -> str:
+        """Tell orders, which are some of those `seen`; there may be older ones."""
+        start = self.say("among", count=seen) if seen >= MAX_LIMIT or (seen and not self.whole) else ""
+        if not orders:
+            return start + self.say("no_orders")
+        self._ask("get_products", {}, anyway=True)  # the names
+        return start + self._several(key, orders, "orders")
 
-    def __init__(self, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        self._now = now
+    def _order(self) -> str:
+        found, wanted = self._rows(Order, limit=MAX_LIMIT), self.text.numbers("order_number")
+        told = [order for order in found if order.id in wanted]
+        return self._told("one_order" if len(wanted) == 1 else "orders_all", told, len(found))
 
-    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
-        """Yield the answer, then one Reply; it never raises, whatever was said."""
-        question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
-        # in a thread: at the first question in Traditional Chinese, its phrases are read for 65 ms
-        decision = await asyncio.to_thread(decide, messages, shop_tools(tools), self._now())
-        if not isinstance(decision, str):
-            yield Reply("", decision, "tool_calls")
-            return
-        yield decision
-        yield Reply(decision, notes=[CodedError("demo_reads_no_files")] if attached(question) else ())
+    def _orders(self) -> str:
+        """Tell orders, or sums of them: of a period, of a customer, of a product, between two amounts."""
+        text, like, name = self.text, self.like, self.scene.lines[0].customer
+        since, until = max((one.period(self.now.date()) for one in (text, like)), key=any)
+        low, high = like.budget()
+        filters: dict[str, Any] = {"since": since, "until": until, "minAmount": low, "maxAmount": high}
+        filters["customerName"] = name.title() if name and name.islower() else name
+        if way := like.first_of("largest", "smallest"):
+            found, nth = self._rows(Order, limit=MAX_LIMIT, **filters), max(like.place(), 1)
+            placed = (order for order in found if order.status == "placed")
+            ranked = sorted(placed, key=attrgetter("totalAmount"), reverse=way == "largest")
+            return self._told(way, ranked[nth - 1 : nth], len(found))
+        group = like.first_of(*DATA["measures"], prefix="by_")
+        rest = text if text.words() else like
+        rest = rest.without(f"by_{group}").without("orders") if group else rest
+        names_one = group != "product" and (len(rest.words()) > 1 or rest.says("id"))
+        goods = (self._find(rest) if names_one else None) or []
+        filters["productId"] = goods[0].id if len(goods) == 1 else None
+        if group:
+            return self._sums(group, filters)
+        if like.first_of(*(("sold", "by_quantity") if goods else ("total", "average", "sold"))):
+            return self._sums("product" if goods else "total", filters, goods)
+        wanted = 1 if like.says("last_order") else pieces(like.says("newest")) or MAX_ROWS
+        found = self._rows(Order, limit=min(wanted, MAX_LIMIT), **filters)
+        return self._told("orders_some" if len(found) == wanted else "orders_all", found)
+
+    def _sums(self, group: str, filters: dict[str, Any], only: Sequence[Product] = ()) -> str:
+        """Tell the sum of all, or rank products by pieces and others by amount; the worst may be unsold."""
+        found = self._rows(SalesSummary, limit=MAX_LIMIT, groupBy=group, **filters)
+        wanted = [str(one.id) for one in only] or [row.key for row in found]
+        if not (found := [row for row in found if row.orders and row.key in wanted]):
+            return self.say("no_orders")
+        like, who = self.like, filters["customerName"]
+        if group == "total":
+            who = self.say("who", name=who) if who else ""
+            return self._of("mean" if like.says("average") else "sum", found[0], who=who)
+        names = [rf"(?i)(?<![a-z]){re.escape(row.label)}(?![a-z])" for row in found]  # of Bob and Alice, who?
+        named = [row for row, name in zip(found, names, strict=True) if re.search(name, self.message)]
+        found = named if group == "customer" and len(named) > 1 else found
+        by = like.first_of("quantity", "amount", prefix="by_") or DATA["measures"][group]
+        way = like.first_of("least", "most") or ("" if group == "day" else "most")
+        for one in self._rows(Product) if group == "product" and way == "least" else ():
+            unsold = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
+            found += [unsold] if unsold.key not in wanted else []
+        if way:
+            sign = 1 if way == "least" else -1
+            found.sort(key=lambda row: (sign * getattr(row, by), -row.amount, row.key))
+        key = f"{way}_{by}" if way and not like.place() else "listed"
+        shown = found[: pieces(like.says("top")) or len(found)]
+        told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
+        quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
+        return told + self.say("in_all", quantity=quantity, amount=amount)
+
+    def _unknown(self) -> str:
+        lines = self._resolved(self.scene.lines)
+        counted = all(line.quantity for line in self.scene.lines) and not self.text.says("question")
+        if counted and all(line.product_id for line in lines):
+            return self._take(lines)
+        if self._find(self.text):
+            return self._products()
+        first, second = get_close_matches(self.text, self.say("hello").split("\n- ")[1:], 2, 0)
+        return self.say("unsure", first=first, second=second)
+
+    def _buy(self) -> str:
+        """Order what the message names, or do to the order before it what the message says."""
+        act, asked, draft = self.scene.act, self.before.asked, list(self.before.draft)
+        if act in DATA["kinds"]["told"]:
+            self.scene.asked = asked
+            return self._basket(act, draft)
+        given = self._resolved(draft if act == "keep" else self.scene.lines)
+        order = self._changed(list(draft), given) if act not in ("", "keep") else given
+        twice = act == "add" and len({(line.customer, line.product_id) for line in order}) < len(order)
+        said = act == "keep" or {line.quantity for line in given} <= {line.quantity for line in draft}
+        if act and not asked and (twice or (order == draft and (act == "remove" or not said))):
+            return self._basket("which", draft)
+        self.scene.draft = tuple(order)
+        return self._take(order) if order else self.say("cancelled")
+
+    def _changed(self, draft: list[Line], given: list[Line]) -> list[Line]:
+        """Return the lines of an order after what a message says of them; if it is unclear of which, ask."""
+        act = self.scene.act
+        if act == "again":
+            new = dict.fromkeys(Line(line.customer, line.quantity) for line in given)
+            return draft + [one.changed(line) for line in new for one in draft or self.before.placed]
+        if act == "apart":
+            return apart(draft, given, self.text)
+        if act == "fewer":
+            return [replace(draft[0], quantity=max((draft[0].quantity or 0) - (given[0].quantity or 0), 0))]
+        if act == "remove":
+            gone = [self._about(draft, one) for one in given]
+            return [line for line in draft if not all(gone) or not any(line in some for some in gone)]
+        added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
+        about = list[Line]()
+        for change in given if act != "add" else [line for line in given if line.bare]:
+            about = self._about(draft, change) or about
+            if not (about or self.before.asked):
+                raise Decided(self._basket("which", draft))
+            draft = [line.changed(change) if line in about else line for line in draft]
+        return draft + [Line(draft[-1].customer).changed(line) for line in added]
+
+    def _about(self, draft: Sequence[Line], given: Line) -> list[Line]:
+        """Return the lines that have the product or the customer that another one names; none if unclear."""
+        act, asked, says = self.scene.act, self.before.asked, self.text.says
+        known = {line.customer for line in self.before.draft if line.customer}
+        people = known & {given.customer} or {name for name in known if name in self.message}
+        theirs = [line for line in draft if not people or line.customer in people]
+        same = [line for line in theirs if given.bare or line.product_id == given.product_id]
+        if lacking := [line for line in same or theirs if act == "fill" and not getattr(line, asked)]:
+            first = replace(lacking[0], customer=None)
+            return [line for line in lacking if asked == "customer" or replace(line, customer=None) == first]
+        about = same or (theirs if len(theirs) == 1 and act not in ("remove", "restate") else [])
+        sure = len(draft) == 1 or says("each") or given == Line(given.customer or "")
+        all_gone = given.product_id or says("cancel")
+        return about if (all_gone if act == "remove" else sure) or len(about) < len(draft) else []
+
+    def _resolved(self, lines: Sequence[Line]) -> list[Line]:
+        """Return lines with the product that each names for sure: by id, in words, as "it", the cheapest."""
+        asked = [query for line in lines if line.product_id is None for query in self._queries(line.words)]
+        self._ask("get_products", *asked, anyway=True)
+        return [one for line in lines for one in self._with_product(line)]
+
+    def _with_product(self, line: Line) -> list[Line]:
+        """Return a line with its product, one for each product if that is said, or as it was if unclear."""
+        act, says, asked = self.scene.act, self.text.says, self.before.asked
+        is_new = act in ("", "keep")
+        each = line.bare and bool(says("all_of_them"))
+        one = line.quantity is None and is_new and (each or says("single"))
+        quantity = 1 if one else line.quantity
+        if line.product_id is not None:
+            return [replace(line, quantity=quantity)]
+        near, sure = self._search(line.words) if line.words else (None, False)
+        points = line.bare and not says("ordinal") and (is_new or (asked == "product_id" and not each))
+        it = self._known(self.before.focus if points else ())
+        everything = self._rows(Product) if each and is_new and says("buy") and not it else []
+        named = self._ranked(near) or (near if sure else None) or it or everything
+        if (len(named) > 1) != each or not named:
+            if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
+                return [replace(line, words="")]  # 2 please
+            if not named and act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words):
+                return [Line(as_written(line.words, self.message), line.quantity)]
+            return [line]
+        if line.pair and not found(DATA["in_pairs"], f"{line.words} {named[0].name}"):
+            unclear = found(DATA["perhaps_pairs"], f"{named[0].name} {named[0].description}")
+            quantity = None if unclear else (quantity or 0) * 2
+        return [Line(line.customer, quantity, one.id) for one in named]
+
+    def _take(self, lines: Sequence[Line]) -> str:
+        """Order lines, or ask for what one lacks; a line that says nothing beside others is a remark."""
+        said = [line for line in lines if line.product_id or line.quantity is not None]
+        listed = self._ranked() or self._known(self.before.focus)
+        for line in (line for line in lines if line.product_id is None):
+            near = self._search(line.words)[0] if line.words else listed
+            if near or line in said or not said:
+                self.scene.asked = "product_id"
+                self.scene.draft = tuple(replace(one, words="") if one is line else one for one in lines)
+                key = ("could_be" if near else "no_product") if line.words else "any_product"
+                told = self._several(key, near, words=line.words) if near else self.say(key, words=line.words)
+                return (told + self.say("ask_product")).strip()
+        self.scene.draft = tuple(said)
+        goods = self._stocked(self._known(line.product_id for line in said), anyway=True)
+        self.scene.focus = tuple(one.id for one in goods)
+        bought = any(call.kind == "create_purchase" for call in self.calls)
+        for line, one in zip(said, goods, strict=True):
+            if self.left.get(one.id, MAX_QUANTITY) < (line.quantity or 1) and not bought:
+                return self._of("out_of_stock_purchase", one, available=self.left[one.id])
+            if not line.quantity:
+                self.scene.asked = "quantity"
+                who = [str(one.customer) for one in said if line.changed(Line(one.customer)) == one]
+                key = "ask_quantity" if line.quantity is None else "bad_quantity"
+                key = "ask_share" if len({other.customer for other in said}) > 1 else key
+                return self._answer(key, [one], people=self.say("comma").join(who))
+        if nameless := [line for line in said if not line.customer]:
+            self.scene.asked = "customer"
+            return self._basket("ask_customer", nameless)
+        costs = [one.price * (line.quantity or 0) for line, one in zip(said, goods, strict=True)]
+        if {*self.text.numbers("named_price")} - {sum(costs), *costs, *(one.price for one in goods)}:
+            return self._basket("other_price", said)
+        return self._purchase(said)
+
+    def _basket(self, key: str, lines: Sequence[Line]) -> str:
+        """Return a sentence about what some lines are and cost."""
+        goods = self._known(line.product_id for line in lines)
+        items = [(one, line.quantity or 0) for one, line in zip(goods, lines, strict=True)]
+        named = self.say("comma").join(self._of("item", *item) for item in items)
+        total = sum(one.price * count for one, count in items)
+        return self.say(key, items=named, total=total, id=self.before.placed_id)
+
+    def _quote(self) -> str:
+        one = 1 if self.text.says("together") else 0
+        lines = [replace(line, quantity=line.quantity or one) for line in self.scene.lines if not line.bare]
+        named = self._resolved([line for line in lines if line.quantity])
+        if not named or not all(line.product_id for line in named):
+            return self._products()
+        self.scene.draft, self.scene.focus = tuple(named), tuple(line.product_id or 0 for line in named)
+        return self._basket("quote", named)
+
+    def _purchase(self, lines: Sequence[Line]) -> str:
+        """Order for each customer, and say how that ended; what was not bought goes on waiting."""
+        orders, told = {line.customer: Counter[int | None]() for line in lines}, []
+        for line in lines:
+            orders[line.customer][line.product_id] += line.quantity or 0
+        items = [[{"productId": one, "quantity": goods[one]} for one in goods] for goods in orders.values()]
+        requests = [{"customerName": n, "items": bought} for n, bought in zip(orders, items, strict=True)]
+        for name, call in zip(orders, self._perform("create_purchase", *requests), strict=False):
+            mine = tuple(line for line in lines if line.customer == name)
+            if call.outcome not in DATA["kinds"]["waiting"]:
+                self.scene.draft = tuple(line for line in self.scene.draft if line not in mine)
+            for order in valid(Order, call.objects):
+                self.scene.placed, self.scene.placed_id = mine, order.id
+                self._stocked(self._known(item.productId for item in order.items), anyway=True)
+                told.append(self._of("bought", order))
+            told += [self.say(f"{call.outcome}_purchase", **call.params)] if call.outcome else []
+        return "\n\n".join(told)
+
+    def _cancel(self) -> str:
+        orders = self.text.numbers("order_number") or [self.before.placed_id]
+        if not any(orders) or "cancel_order" not in self.tools:
+            return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
+        calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
+        told = [self.say(f"{one.outcome or 'done'}_change", **one.arguments, **one.params) for one in calls]
+        return "\n\n".join(told)
+
+    def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
+        """Return the calls of a tool that writes, made once in a turn; what was read before them is old."""
+        if kind not in self.tools:
+            raise Decided(self.say("not_connected"))
+        done = [n for n, call in enumerate(self.calls) if call.kind == kind]
+        if not done:
+            raise Decided([] if self.taken_back else [self.tools[kind].call(one)[0] for one in requests])
+        made, self.calls = [self.calls[n] for n in done[: len(requests)]], self.calls[done[-1] :]
+        self._read()
+        return made
 
 
 def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -> Decision:
@@ -63,8 +295,29 @@ def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -
         parts = [part for part in whole if part.strip()] or [""]
         for n, part in enumerate(parts, 1):
             corrects, taken_back = n > 1 or len(whole) > len(parts), n < len(parts)
-            clerk = Orders(part, calls, scene, tools, today, corrects, taken_back)
+            clerk = Clerk(part, calls, scene, tools, today, corrects, taken_back)
             decision, scene = clerk.decide(), clerk.scene
             if taken_back and decision and not isinstance(decision, str):
                 break
     return decision or sentence("zh", "hello")
+
+
+@dataclass
+class DemoModel:
+    """The model behind the page when no key is set; `now` is the time, with its zone."""
+
+    now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    name: str = "demo"
+    demo: bool = True
+    window: int | None = None
+
+    async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
+        """Yield the answer, then one Reply; it never raises, whatever was said."""
+        question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
+        # in a thread: at the first question in Traditional Chinese, its phrases are read for 65 ms
+        decision = await asyncio.to_thread(decide, messages, shop_tools(tools), self.now())
+        if not isinstance(decision, str):
+            yield Reply("", decision, "tool_calls")
+            return
+        yield decision
+        yield Reply(decision, notes=[CodedError("demo_reads_no_files")] if attached(question) else ())

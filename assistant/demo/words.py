@@ -4,12 +4,12 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable
 from datetime import date, timedelta
 from functools import cache, lru_cache, reduce
 from pathlib import Path
 from typing import Any, Literal
 
+from dateutil.relativedelta import relativedelta
 from opencc import OpenCC
 
 from models import MAX_QUANTITY
@@ -21,9 +21,8 @@ MAX_KEPT = 20_000  # searches and readings that are kept
 MAX_DAYS = 3650  # that are looked back
 MAX_CELL = 60  # characters of a text in a table
 DATA: dict[str, Any] = tomllib.loads((Path(__file__).parent / "words.toml").read_text(encoding="utf-8"))
-NUMBERS: dict[str, int] = DATA["numbers"]
 PARTS: dict[str, str] = DATA["parts"] | {
-    "W": "|".join(sorted(filter(str.isascii, NUMBERS), key=len)[::-1]),
+    "W": "|".join(sorted(filter(str.isascii, DATA["numbers"]), key=len)[::-1]),
     "SPANS": "|".join(span[0] for span in DATA["spans"]),
     "MONEY": "|".join(bound[2] for bound in DATA["money"]["bounds"]),
 }
@@ -49,14 +48,12 @@ def found(part: str, text: str) -> re.Match[str] | None:
     return pattern(part).search(text)
 
 
-@lru_cache(MAX_KEPT)
 def clean(text: str) -> str:
     """Normalise to NFKC; remove NUL, surrogates, what marks are made of, and repeated punctuation."""
     text = re.sub("[\x00\ud800-\udfff\ue000-\ue1ff]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT]))
     return re.sub(r"([^\w\s.])(?:\s*\1)+", r"\1", text).strip()
 
 
-@lru_cache(MAX_KEPT)
 def fold(text: str) -> str:
     """Return a sentence cleaned and in simplified characters, one for one."""
     return "".join(map(TO_SIMPLIFIED, clean(text))).replace("’", "'")
@@ -77,7 +74,7 @@ def number(text: str) -> float:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
     words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
     digits = {one: float(one) if "." in one else int(one) for one in words if one[-1].isdigit()}
-    values = [(NUMBERS | digits).get(word, math.nan) for word in words]
+    values = [(DATA["numbers"] | digits).get(word, math.nan) for word in words]
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] / 10)  # 一千五 is 1500
     return 0 if any(map(math.isnan, values)) else _together(values)
@@ -111,7 +108,7 @@ class Sentence(str):
         """Return the rows of a table whose expression it says."""
         return [row for row in DATA[table] if found(row[0], self)]
 
-    def first_of(self, names: Iterable[str], prefix: str = "") -> str:
+    def first_of(self, *names: str, prefix: str = "") -> str:
         """Return the first of the signs that it says; empty for none."""
         return next((name for name in names if self.says(prefix + name)), "")
 
@@ -146,17 +143,11 @@ class Sentence(str):
             return min(dates), max(dates) if dates[1:] or not found(DATA["lines"]["open_end"], self) else None
         if days := self.says("days"):
             return (today - timedelta(min(pieces(days), MAX_DAYS))).isoformat(), None
-
-        def start(unit: str, back: int) -> date:
-            if unit in ("day", "week"):
-                return today - timedelta(back if unit == "day" else today.weekday() + 7 * back)
-            months = today.year * 12 + (today.month - 1 - back if unit == "month" else -12 * back)
-            return date(months // 12, months % 12 + 1, 1)
-
-        for _, unit, back in self.rows("spans"):
-            ago = back if back >= 0 else (today.month + back) % 12  # -11 is November
-            last = (start(unit, ago - 1) - timedelta(1)).isoformat() if ago else None
-            return start(unit, ago).isoformat(), last
+        for _, *ends in self.rows("spans"):
+            first, *last = [today + relativedelta(**end) for end in ends]
+            ahead = relativedelta(years=int(first > today))  # "in November" is the last one that has begun
+            since, *until = [(day - ahead).isoformat() for day in (first, *last)]
+            return since, until[0] if until else None
         return None, None
 
     @lru_cache(MAX_KEPT)  # noqa: B019
@@ -185,7 +176,6 @@ def _written(value: Any, spec: str | None) -> str:
 
 def sentence(tongue: Tongue, key: str, /, **parts: object) -> str:
     """Return what is said for a key; its parts are written as it asks for after a colon."""
-    known = DATA["say"][key]
-    text = known if isinstance(known, str) else known[tongue == "en"]
+    text: str = DATA["say"][key][tongue == "en"]
     text = to_traditional().convert(text) if tongue == "tw" else text
     return re.sub(r"{(\w+)(?::(\w+))?}", lambda part: _written(parts.get(part[1]), part[2]), text)

@@ -132,6 +132,17 @@ async def test_what_was_done_survives_word_for_word_whatever_the_model_writes() 
     )
 
 
+async def test_a_result_on_several_lines_is_told_by_its_plain_fields() -> None:
+    result = json.dumps({"id": 4711, "items": ["x" * 500]}, indent=2)
+    tools = FakeTools((tool("buy", read_only=False), answering(result)))
+    model = model_of(calls(BUY), says("ok"), says("nothing happened"), says("done"), window=None)
+    talk = Chat(model, tools, SECRET)
+    history = after(await take(talk, [HELLO], ask=False), [HELLO])
+    model.window = 1_000
+    [event] = only(await take(talk, [*history, {"role": "user", "content": LONG}]), events.CompactedEvent)
+    assert [json.loads(line)["result"] for line in event.message["compacted"]] == [{"id": 4711}]
+
+
 @pytest.mark.parametrize(
     "result", [{"order": {"id": 4711}}, {"id": 4711, **{f"field{i}": "x" * 200 for i in range(100)}}]
 )
