@@ -6,6 +6,8 @@ from typing import Any, Literal
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import ModelError, Piece, Reply, Thought, ToolRequest
 from assistant.llm.calls import CallsBuilder, content_of, is_json, list_of, text_of
+from assistant.llm.cumulative import CumulativeText
+from assistant.llm.parts import THOUGHTS, parts_of
 from assistant.llm.prose import Part, ProseReader
 from assistant.llm.refusals import reason_of
 from assistant.llm.request import MODEL, REASONING, REASONING_DETAILS, THINK
@@ -29,8 +31,8 @@ ENDINGS = {  # why a provider ended an answer that is none, or no whole one
     **dict.fromkeys(_MALFORMED, "call_malformed"),  # Gemini, Bedrock
 }
 CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
-SHOWN = ("reasoning_text", "thinking", "thought")  # thoughts that no provider wants back
-_THOUGHTS = ("thinking", "reasoning", "reasoning_content", "thought")  # types of a content's parts
+# Thoughts that no provider wants back, LiteLLM's among them.
+SHOWN = ("reasoning_text", "thinking", "thought", "thinking_blocks")
 
 
 class ReplyBuilder:
@@ -45,6 +47,7 @@ class ReplyBuilder:
         self._max_characters = max_characters
         self._characters = 0
         self._prose = ProseReader(self._tools)
+        self._once = {name: CumulativeText() for name in ("content", "thought", *REASONING)}
         self._refusal: list[str] = []
         self._reasoning: dict[str, list[str]] = {key: [] for key in REASONING}
         self._details: list[dict[str, Any]] = []
@@ -53,6 +56,7 @@ class ReplyBuilder:
         self._finish = ""
         self._is_whole = False  # the provider has said so
         self._has_said = False  # text, or a call
+        self._unreadable = 0  # pictures and the like
 
     def add(self, piece: dict[str, Any]) -> Iterator[Piece]:
         """Add a chunk of a stream, or a whole answer, and yield what is to be shown for it.
@@ -60,8 +64,7 @@ class ReplyBuilder:
         Keep-alive chunks have no choices. Raises ModelError: the answer has no end.
         """
         self._usage.add(piece)
-        first = next(iter(list_of(piece.get("choices"))), None)
-        choice: dict[str, Any] = first if isinstance(first, dict) else {}
+        choice = _choice_of(piece.get("choices"))
         delta, message = choice.get("delta"), choice.get("message")
         self._is_whole = self._is_whole or bool(piece.get("done") or (message and not delta))
         finish = text_of(choice.get("finish_reason", choice.get("stop_reason"))).lower().replace("-", "_")
@@ -72,7 +75,7 @@ class ReplyBuilder:
         if isinstance(delta, dict):
             yield from self._add_delta(delta)
         elif text := content_of(delta or choice.get("text")):  # of a plain completion
-            yield from self._prose.feed(self._count(text))
+            yield from self._prose.feed(self._count(self._once["content"].feed(text)))
 
     def end(self) -> Iterator[Piece]:
         """Yield, at the end, what was held back, then the whole reply.
@@ -80,6 +83,9 @@ class ReplyBuilder:
         One that ended in the middle of arguments counts as cut off. Raises ModelError: it ended otherwise
         than well, or is a call in prose that cannot be run.
         """
+        if thought := self._once["thought"].end():
+            yield Thought(thought)
+        yield from self._prose.feed(self._count(self._once["content"].end()))
         yield from self._prose.end()
         code = ENDINGS.get(self._finish)
         if code or any(self._refusal):
@@ -94,6 +100,10 @@ class ReplyBuilder:
             if not self._prose.text.strip():
                 raise ModelError("call_in_prose")
             notes = (CodedError("call_left_out", call=left_out.strip()[:MAX_TOLD]),)
+        if self._unreadable:
+            notes += (CodedError("answer_unreadable"),)
+            if not calls and not self._prose.text.strip():
+                raise ModelError("answer_unreadable")
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if calls else "stop"
         if self._finish in CUT_SHORT or (not self._finish and torn):
             finish = "length"
@@ -101,7 +111,8 @@ class ReplyBuilder:
 
     def _extra(self, calls: Sequence[ToolRequest]) -> dict[str, Any]:
         """Return what goes back to this model in later requests, and to no other."""
-        extra: dict[str, Any] = {key: "".join(parts) for key, parts in self._reasoning.items() if any(parts)}
+        reasoning = {key: "".join(parts) + self._once[key].end() for key, parts in self._reasoning.items()}
+        extra: dict[str, Any] = {key: text for key, text in reasoning.items() if text}
         if self._details:
             extra[REASONING_DETAILS] = self._details
         if thought := self._prose.thought:
@@ -111,30 +122,38 @@ class ReplyBuilder:
         return extra
 
     def _add_delta(self, delta: dict[str, Any]) -> Iterator[Part]:
+        parts = parts_of(delta)
+        pieces = [*self._call_pieces(delta), *parts.calls]
+        for position, piece in enumerate(pieces):
+            self._count(self._calls.add(piece, position))
+        for refusal in (text_of(delta.get("refusal")), parts.refusal):
+            self._refusal.append(self._count(refusal))
+        self._unreadable += parts.unreadable
+        if thought := self._once["thought"].feed(self._thought_of(delta, parts.thoughts)):
+            yield Thought(self._count(thought))
+        self._has_said = self._has_said or bool(parts.text or pieces)
+        if parts.text:
+            if thought := self._once["thought"].end():
+                yield Thought(thought)
+            yield from self._prose.feed(self._count(self._once["content"].feed(parts.text)))
+
+    def _call_pieces(self, delta: dict[str, Any]) -> list[Any]:
         old = delta.get("function_call")  # OpenAI's, before there were several
         called = delta.get("tool_calls")
         pieces = [called] if isinstance(called, dict) else list_of(called)
-        for position, piece in enumerate(pieces or ([{"index": 0, "function": old}] if old else [])):
-            self._count(self._calls.add(piece, position))
-        if "refusal" in delta:
-            self._refusal.append(self._count(text_of(delta["refusal"])))
-        parts = list_of(delta.get("content"))
-        inner = [part for part in parts if isinstance(part, dict) and part.get("type") in _THOUGHTS]
-        thoughts = [self._count(_thought(delta[key])) for key in (*REASONING, *SHOWN) if key in delta]
+        return pieces or ([{"index": 0, "function": old}] if old else [])
+
+    def _thought_of(self, delta: dict[str, Any], parts: Sequence[Mapping[str, Any]]) -> str:
+        """Return what a piece of an answer says of thoughts: some say the same under several names."""
         for key in filter(delta.__contains__, REASONING):
-            self._reasoning[key].append(_thought(delta[key]))
-        thoughts.append(self._count(_thought(inner)))  # Mistral's
+            self._reasoning[key].append(self._count(self._once[key].feed(_thought(delta[key]))))
+        thoughts = [_thought(delta[key]) for key in (*REASONING, *SHOWN) if key in delta]
+        thoughts.append(_thought([*parts]))  # Mistral's
         for part in list_of(delta.get(REASONING_DETAILS)):
             self._count(str(part))
             self._add_detail(part)
         thoughts.append(_thought(delta.get(REASONING_DETAILS)))
-        if thought := next(filter(None, thoughts), ""):  # some send the same under several names
-            yield Thought(thought)
-        said = [part for part in parts if part not in inner] if inner else delta.get("content")
-        text = self._count(content_of(said))
-        self._has_said = self._has_said or bool(text or pieces)
-        if text:
-            yield from self._prose.feed(text)
+        return next(filter(None, thoughts), "")
 
     def _count(self, text: str) -> str:
         self._characters += len(text)
@@ -157,12 +176,20 @@ class ReplyBuilder:
                 last[key] = value
 
 
+def _choice_of(choices: Any) -> dict[str, Any]:
+    """Return the choice that is read: that of index 0, or the first. Nobody asked for more than one."""
+    listed = [
+        each for each in (choices if isinstance(choices, list) else [choices]) if isinstance(each, dict)
+    ]
+    return next((each for each in listed if each.get("index") == 0), next(iter(listed), {}))
+
+
 def _thought(value: Any, depth: int = 4) -> str:
     """Return what a field of thoughts says: a text, an object or a list; Gemini's `thought: true` is none."""
     if isinstance(value, list) and depth:
         return "".join(_thought(each, depth - 1) for each in value)
     if isinstance(value, dict) and depth:
-        told = (value.get(key) for key in ("text", "summary", *_THOUGHTS, "content"))
+        told = (value.get(key) for key in ("text", "summary", *THOUGHTS, "content"))
         return next(filter(None, (_thought(each, depth - 1) for each in told)), "")
     return text_of(value) if isinstance(value, str) else ""
 

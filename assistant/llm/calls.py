@@ -12,7 +12,8 @@ from assistant.chat.interfaces import ModelError, ToolRequest
 
 MAX_CALLS = 128  # of an answer
 SIGNED = "extra_content"  # the key for what goes back to a call's model, and to no other
-_ARGUMENTS = ("arguments", "parameters", "input")  # OpenAI's; others' names for them
+_ARGUMENTS = ("arguments", "parameters", "input", "args")  # OpenAI's; others' names for them
+_IDS, _NAMES = ("id", "call_id", "toolCallId"), ("name", "toolName")  # of Responses and of Vercel's SDK, too
 
 
 @dataclass(eq=False)
@@ -57,8 +58,10 @@ class CallsBuilder:
         """
         piece = piece if isinstance(piece, dict) else {}
         function = _function_of(piece)
-        id, name = text_of(piece.get("id")), text_of(function.get("name"))
-        arguments = next(filter(None, (text_of(function.get(key)) for key in _ARGUMENTS)), "")
+        id, name = _first_text(piece, _IDS), _first_text(function, _NAMES)
+        arguments = _first_text(function, _ARGUMENTS)
+        if not (id or name or arguments or SIGNED in piece):
+            return ""
         call = self._open_one(_number(piece.get("index")), position, id, name, arguments)
         if name and call.name != name:
             call.name = name if self._grows(call, name) else call.name + name
@@ -73,6 +76,8 @@ class CallsBuilder:
         """Return the calls, each once: of those of one id and tool, the first whole one."""
         kept: list[list[_CallBuilder]] = []
         for call in self._builders:
+            if not call.name and not call.pieces:  # an id alone
+                continue
             said = next((group for group in kept if _is_said_again(call, group[0])), None)
             if said is None:
                 kept.append([call])
@@ -114,6 +119,10 @@ def _function_of(piece: Mapping[str, Any]) -> Mapping[str, Any]:
     return next((each for each in told if isinstance(each, dict)), piece)
 
 
+def _first_text(told: Mapping[str, Any], keys: tuple[str, ...]) -> str:
+    return next(filter(None, (text_of(told.get(key)) for key in keys)), "")
+
+
 def _number(index: Any) -> int | None:
     if isinstance(index, str) and re.fullmatch(r"\d{1,6}", index):
         return int(index)
@@ -128,7 +137,8 @@ def _is_another(call: _CallBuilder, id: str, name: str, arguments: str) -> bool:
     if not name:
         return False  # some send a new id with every piece
     if id and call.id and id != call.id:
-        return True
+        goes_on = not call.is_whole() and not arguments.lstrip().startswith("{") if call.pieces else arguments
+        return name != call.name or not goes_on  # some send both a new id and the name with every piece
     if arguments.lstrip().startswith("{") and call.is_whole():
         return True  # ids may repeat, but no call goes on after its arguments have ended
     return bool(call.name and name != call.name and not id and not call.pieces)

@@ -16,7 +16,7 @@ import stamina
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.calls import list_of
-from assistant.llm.refusals import complaint, reason_of, refused, spoken
+from assistant.llm.refusals import complaint, pause_of, reason_of, refused, spoken, true_code
 from assistant.llm.stream import DOCUMENT, events
 from serving import network, tracing
 from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
@@ -196,7 +196,8 @@ async def _chunk(name: str, data: bytes) -> dict[str, Any]:
 def _try_again(error: Exception) -> bool | float:
     """Tell stamina whether to try again, and after how many seconds if the provider says so."""
     if isinstance(error, openai.APIStatusError):
-        if error.code == "insufficient_quota":  # a 429 of OpenAI's that waiting does not cure
+        is_final = true_code(error.status_code, error.code, spoken(error.body)) is not None
+        if is_final or error.code == "insufficient_quota":  # a 429 of OpenAI's that waiting does not cure
             return False
         seconds = _retry_after(error)
         passes = error.status_code in (408, 409, 429) or error.status_code >= 500
@@ -215,7 +216,7 @@ def _retry_after(error: openai.APIStatusError) -> float | None:
     if re.fullmatch(r"\d{1,9}", milliseconds := headers.get("Retry-After-Ms", "")):  # OpenAI, Azure
         return int(milliseconds) / 1000
     try:
-        until = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return max(0.0, (until.astimezone(UTC) - datetime.now(UTC)).total_seconds())
+        until = parsedate_to_datetime(value).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return pause_of(spoken(error.body))
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())

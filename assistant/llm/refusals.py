@@ -19,9 +19,13 @@ MAX_READ = 10_000  # characters of a provider's message that are looked at ...
 MAX_REASON = 300  # ... and that are passed on
 
 _any = partial(re.compile, flags=re.IGNORECASE)
-_OVERFLOW = _any(  # OpenAI, Bedrock, Anthropic, DashScope (Qwen), Zhipu, llama.cpp
+_OVERFLOW = _any(  # OpenAI, Bedrock, Anthropic, DashScope (Qwen), llama.cpp
     r"context.{0,20}(length|window|size|limit)|too many tokens|(prompt|input|request) (is )?too (long|large)"
     r"|maximum.{0,20}tokens|max message tokens|range of input length|input length.{0,20}exceed"
+    # xAI, vLLM; TGI and Together; Kimi; Qianfan; Cerebras; SiliconFlow; Copilot; Volcengine; Zhipu
+    r"|maximum (prompt|model) length|`inputs`.{0,30}\bmust\b|exceeded model token limit"
+    r"|tokens too long|reduce the length of|prompt.?tokens.{0,20}must be less"
+    r"|prompt.token.count|max_input_tokens|(输入|上下文|prompt).{0,6}(过长|超长|超出)|长度(超过|超出)"
 )
 _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     "no_tools": _any(  # Ollama, Groq, OpenRouter, Google, vLLM without its tool parser
@@ -50,6 +54,22 @@ _VAGUE = _any(
     r"(extra|unknown|unrecogni[sz]ed|unexpected|unsupported|additional|invalid|not permitted).{0,40}"
     r"(input|field|param|argument|propert|key)|参数"
 )
+_MISSING = _any(  # DeepSeek, OpenRouter, Zhipu, OpenAI; one-api and new-api, which have no channel for it
+    r"\bmodel\b.{0,50}(not.?exist|not.?found)|(not a valid|unsupported|unknown|invalid|no such) model\b"
+    r"|model_not_found|模型.{0,9}不存在|无可用渠道"
+)
+_UNPAID = _any(r"insufficient.{0,9}(balance|credit|fund)|arrear|余额不足|欠费")  # Zhipu, DashScope
+_WRONG_KEY = _any(r"(invalid|incorrect).{0,9}api.?key|api.?key.{0,9}(not valid|invalid)")  # Gemini, xAI
+# What is told of a refusal whose own status says less, or another thing.
+_TRULY = {
+    "model_not_found": ((400, 403, 422, 503), _MISSING),
+    "model_no_credit": ((400, 403, 429), _UNPAID),
+    "model_unauthorized": ((400, 403), _WRONG_KEY),
+}
+_PAUSE = _any(  # Gemini, OpenAI and Groq, Azure
+    r"(?:retry|try again) (?:in|after) "
+    r"(?:(\d{1,3})h)?(?:(\d{1,3})m(?!s))?(?:(\d{1,6}(?:\.\d{1,9})?) ?(ms|s))?"
+)
 _MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways
     402: _any(r"insufficient.{0,9}(balance|quota|credit|fund)|arrear|余额|欠费"),
     429: _any(r"rate.?limit|throttl|too many requests|频率|并发|限流"),
@@ -65,7 +85,7 @@ _MESSAGE = (
     "detail", "error", "errors", "base_resp", "response", "header", "title",
 )  # fmt: skip
 _CODES = {400: "model_bad_request", 401: "model_unauthorized", 402: "model_no_credit", 403: "model_forbidden"}
-_CODES |= {404: "model_not_found", 429: "model_rate_limited"}
+_CODES |= {404: "model_not_found", 405: "model_not_found", 429: "model_rate_limited"}
 
 
 class RefusedError(ModelError):
@@ -88,12 +108,36 @@ def refused(status: int, code: str | None, message: str, seconds: float | None) 
     if status != 429 and is_overflow(code, message):  # 429: "too many tokens per minute"
         return ContextOverflowError("context_overflow", reason=reason)
     params: dict[str, object] = {"status": status}
-    if status < 500:
+    ours = true_code(status, code, message)
+    if ours or status < 500:
         params["reason"] = reason or _phrase(status)
-    ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
-    if seconds and (status >= 500 or status == 429):
+    if ours is None:
+        ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
+    if not ours.startswith("model_overloaded") and ours != "model_rate_limited":
+        seconds = None
+    if seconds:
         ours, params["seconds"] = f"{ours}_for", round(seconds)
     return RefusedError(ours, message, **params)
+
+
+def true_code(status: int, code: str | None, message: str) -> str | None:
+    """Return our code where a refusal is another one than its status says, as no retry mends."""
+    said = f"{code} {message[:MAX_READ]}"
+    found = (
+        ours for ours, (statuses, meaning) in _TRULY.items() if status in statuses and meaning.search(said)
+    )
+    return next(found, None)
+
+
+def pause_of(message: str) -> float | None:
+    """Return for how many seconds a refusal asks to wait, where it says so in words."""
+    found = _PAUSE.search(message[:MAX_READ])
+    if not found or not any(found.groups()):
+        return None
+    hours, minutes, seconds, unit = found.groups()
+    return (
+        int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0) / (1000 if unit == "ms" else 1)
+    )
 
 
 def spoken(body: Any) -> str:
@@ -118,11 +162,12 @@ def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
     error = chunk.get("error") or (first.get("error") if isinstance(first, dict) else None)  # OpenRouter
     if isinstance(error, dict) and not any(error.values()):  # `{"code": 0, "message": ""}`
         error = None
-    if not error and (chunk.get("choices") or chunk.get("done")):
-        return None
+    has_more = bool(chunk.get("choices") or chunk.get("done"))
     parts = [*_parts(error), *_parts(chunk)]
     numbers = (part.get(key) for part in parts for key in _NUMBER)
     code = next((str(each) for each in numbers if isinstance(each, str | int) and each is not True), "")
+    if has_more and (not error or (code and code.lower() in _WELL)):
+        return None
     texts = (part.get(key) for part in parts for key in _MESSAGE)
     message = next((each for each in texts if isinstance(each, str) and each), str(error or ""))
     if not error and (not message or (code.lower() in _WELL and (code or begun))):

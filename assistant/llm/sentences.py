@@ -38,6 +38,7 @@ SENTENCES = NETWORK | {
     "model_exhausted": "模型服务的资源不足，回答没有完成，请稍后再试",
     "call_malformed": "模型写坏了一个工具调用，没有执行，请再试一次",
     "content_filtered": "模型服务的内容审查拦下了这个回答",
+    "answer_unreadable": "模型的回答里有图片、声音或文件，这里显示不了",
     # a model that is chosen, or tried out
     "model_gone": "这里选的模型 {model} 已经不在了，请重新选一个",
     "model_calls_nothing": "有回答，但没有调用工具",

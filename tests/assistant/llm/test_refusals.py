@@ -36,6 +36,8 @@ async def test_a_quota_that_is_used_up_is_not_asked_for_again() -> None:
         "does not support parallel tool calls",
         "Rate limit: too many tokens per minute",
         "string too long. Expected a string with maximum length 1024",
+        "tool description is too long: maximum 1024",
+        "max_tokens is too large: 100000. This model supports at most 16384 completion tokens",
     ],
 )
 async def test_refusals_that_sound_alike_are_told_apart(message: str) -> None:
@@ -95,6 +97,60 @@ async def test_the_time_of_a_busy_provider_is_read_in_every_form(seconds: str) -
     scripted = ScriptedProvider(refusal(429, **headers), text_stream("ok"))
     assert (await ask(scripted))[1].text == "ok"
     assert scripted.times[1] - scripted.times[0] >= 2
+
+
+@pytest.mark.parametrize(
+    ("words", "seconds"),
+    [
+        ("Resource exhausted. Please retry in 30.5s.", 30),  # Gemini
+        ("Rate limit reached. Please try again in 7m12s.", 432),  # Groq
+        ("Please retry after 26 seconds.", 26),  # Azure
+        ("Please try again in 1h0m30s.", 3630),  # OpenAI
+    ],
+)
+async def test_the_time_that_a_busy_provider_names_in_words_is_told(words: str, seconds: int) -> None:
+    error = await failure(refusal(429, words))
+    assert (error.code, error.params["seconds"]) == ("model_rate_limited_for", seconds)
+
+
+async def test_a_short_time_in_words_is_waited_for() -> None:
+    scripted = ScriptedProvider(refusal(429, "Please try again in 2500ms."), text_stream("ok"))
+    assert (await ask(scripted))[1].text == "ok"
+    assert scripted.times[1] - scripted.times[0] >= 2.5
+
+
+async def test_a_date_beyond_the_calendar_is_no_time() -> None:
+    later = refusal(429, **{"Retry-After": "Fri, 31 Dec 9999 23:59:59 -0500"})
+    assert (await ask(ScriptedProvider(later, text_stream("ok"))))[1].text == "ok"
+
+
+TRULY = [  # what is told, where the status says less or another thing
+    (400, "Model Not Exist", "model_not_found"),  # DeepSeek
+    (400, "m is not a valid model ID", "model_not_found"),  # OpenRouter
+    (400, "Unsupported model: m", "model_not_found"),
+    (400, "模型不存在，请检查模型代码", "model_not_found"),  # Zhipu
+    (403, "Project does not have access to model `m` (model_not_found)", "model_not_found"),  # OpenAI
+    (503, "当前分组 default 下对于模型 m 无可用渠道", "model_not_found"),  # one-api
+    (405, "Method Not Allowed", "model_not_found"),  # an address that is none of an API
+    (400, "API key not valid. Please pass a valid API key.", "model_unauthorized"),  # Gemini
+    (429, "余额不足或无可用资源包,请充值。", "model_no_credit"),  # Zhipu
+    (403, "Arrearage", "model_no_credit"),  # DashScope
+    (400, "The model `m` does not support parallel calls", "model_bad_request"),
+    (503, "The model is currently loading", "model_overloaded"),
+]
+
+
+@pytest.mark.parametrize(("status", "message", "code"), TRULY)
+async def test_a_refusal_is_told_by_what_it_says_and_not_by_its_status(
+    status: int, message: str, code: str
+) -> None:
+    no = refusal(status, message)
+    scripted = ScriptedProvider(no, no, no)
+    with pytest.raises(ModelError) as caught:
+        await ask(scripted)
+    assert caught.value.code == code
+    assert len(scripted.requests) == (3 if code == "model_overloaded" else 1)
+    assert code == "model_overloaded" or message in says(caught.value)
 
 
 NO_TOOLS = "registry/llama2 does not support tools"
@@ -189,6 +245,17 @@ async def test_a_model_without_tools_answers_without_them_and_says_so() -> None:
         "input length and `max_tokens` exceed context limit: 199759 + 8192 > 200000",
         "Input length 203743 exceeds the maximum length 202752",
         "the request exceeds the available context size",
+        "This model's maximum prompt length is 131072 but the request contains 200000 tokens.",  # xAI
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",  # vLLM
+        "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",  # TGI
+        "Input validation error: `inputs` tokens + `max_new_tokens` must be <= 8193. Given: 9000",
+        "Invalid request: Your request exceeded model token limit: 131072",  # Kimi
+        "prompt tokens too long",  # Qianfan
+        "Please reduce the length of the messages or completion. Current length is 8218",  # Cerebras
+        "length of prompt_tokens (50000) must be less than max_seq_len (32768).",  # SiliconFlow
+        "prompt token count of 70000 exceeds the limit of 64000",  # Copilot
+        "Prompt 超长",  # Zhipu
+        "输入内容过长，请缩短后重试",
     ],
 )
 async def test_a_context_that_is_too_long_is_told_apart(message: str) -> None:
