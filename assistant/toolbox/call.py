@@ -24,7 +24,7 @@ from assistant.toolbox.questions import (
     refused_with_url,
     state_only,
 )
-from assistant.toolbox.raw_results import raw_of
+from assistant.toolbox.raw_results import is_empty, raw_of
 from assistant.toolbox.results import read_blocks, read_result, wording_of
 from assistant.toolbox.sdk_signals import Effect, NoAnswerError, request_failure
 from assistant.toolbox.sentences import MAY_HAVE_RUN, REPEATED_IN_VAIN, sentence_of
@@ -92,7 +92,7 @@ async def _result(
         if raw.get("resultType") == "task" or ("task" in raw and "content" not in raw):
             writes = effect() == "writes"
             return _failed(CodedError("only_as_task"), MAY_HAVE_RUN if writes else "", unknown=writes)
-        return asked_of(raw, call, answers) or await read_result(raw, for_app=link.listing.has_apps)
+        return asked_of(raw, call, answers) or await _read(link, raw)
     except NoAnswerError as error:
         if error.effect == "reads":
             return _failed(error, REPEATED_IN_VAIN if error.repeated else "")
@@ -105,6 +105,12 @@ async def _result(
     except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
         log.info("%s: %s", link.server.name, error)
         return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
+
+
+async def _read(link: Link, raw: dict[str, Any]) -> ToolResult:
+    if is_empty(raw) and raw.get("resultType", "complete") != "complete":
+        raise ValueError(f"a result of the type {raw['resultType']!r}, and nothing in it")
+    return await read_result(raw, for_app=link.listing.has_apps)
 
 
 async def _call(

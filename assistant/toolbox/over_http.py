@@ -3,6 +3,7 @@
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
@@ -110,6 +111,8 @@ async def framed(response: httpx2.Response) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not response.is_success:
         return
+    if response.request.method == "POST":  # the SDK would not look at the body of a 202
+        response.status_code = HTTPStatus.OK
     if kind == "text/event-stream":
         assert isinstance(response.stream, httpx2.AsyncByteStream)
         response.stream = _Events(response.stream)

@@ -273,6 +273,8 @@ def asked_of(raw: Mapping[str, Any], call: CallUnderWay, answers: Answers | None
     """Return what a server asks in the place of a result. Raises CodedError: that cannot be asked."""
     requests, state = raw.get("inputRequests"), raw.get("requestState")
     if not isinstance(requests, dict) or not requests:
+        if requests or (raw.get("resultType") == "input_required" and not raw.get("content")):
+            raise CodedError("asks_unclear")
         return None
     if call.asker is None:
         raise CodedError("asks_nobody")

@@ -73,6 +73,11 @@ def text_of(entry: dict[str, Any], key: str) -> str:
     return value if isinstance(value, str) else ""
 
 
+def is_empty(result: dict[str, Any]) -> bool:
+    """Whether a result says nothing but of what type it is."""
+    return not result.get("content") and result.keys() <= {"content", "resultType", "_meta"}
+
+
 def is_deep(value: Any, levels: int = MAX_NESTING) -> bool:
     """Whether a value is nested deeper than what writes JSON for us bears."""
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

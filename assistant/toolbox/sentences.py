@@ -157,6 +157,7 @@ CALL = {  # why a request has no result
     "server_answer_encoded": "服务器 {server} 用 {encoding} 压缩了回答，这里只读 gzip",
     "asks_nobody": "服务器在调用中途要问用户，但这次调用没有人可以问，没有完成。",
     "asks_unsupported": "服务器在调用中途要求 {method}，这里不支持，没有完成。",
+    "asks_unclear": "服务器在调用中途要求补充，却没有说明要什么，没有完成。",
     "asks_too_much": "服务器在调用中途问得太多，或太长，没有完成。",
     "question_gone": "提问的那次调用已经结束，回答没有送到",
     "question_refused": "用户没有打开服务器要求的网址，没有执行。",

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import cache, partial
+from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -20,7 +21,7 @@ from assistant.toolbox.over_pipes import pipes
 from assistant.toolbox.raw_results import Note
 from assistant.toolbox.recording import Recording
 from assistant.toolbox.server import Server
-from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded
+from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded, is_result
 from serving import VERSION, network
 from serving.answer_bounds import ACCEPTED, bounded
 
@@ -77,13 +78,19 @@ async def open_client(
 
 
 async def _note_answer(response: httpx2.Response) -> None:
-    """Keep the status and what a refusal says; after `bounded`, which counts what is read here."""
+    """Keep the status and what a refusal says; after `bounded`, which counts what is read here.
+
+    What is a result is no refusal, whatever its status: the call was made, and is not to be made again.
+    """
     if HTTP.get().status:
         return
     HTTP.set(HttpAnswer(response.status_code))
     if response.is_error and not response.headers.get("Content-Type", "").startswith("text/event-stream"):
         with suppress(httpx2.TransportError):
             HTTP.set(HttpAnswer(response.status_code, decoded(await response.aread(), lambda _: None)))
+        if await is_result(HTTP.get().refusal):
+            response.status_code = HTTPStatus.OK
+            response.headers["Content-Type"] = "application/json"
 
 
 def http_client(url: str, limits: Limits, read: float | None = None, **more: Any) -> httpx2.AsyncClient:

@@ -108,6 +108,16 @@ async def parse(text: str) -> JSONRPCMessage:
     return message
 
 
+async def is_result(text: str) -> bool:
+    """Whether a text is the result of a request, and no error."""
+    try:
+        data = await read_json(text)
+    except ValueError:
+        return False
+    is_answer = isinstance(data, dict) and "jsonrpc" in data and data.get("error") is None
+    return is_answer and isinstance(data.get("result"), dict)
+
+
 def _answer_within(text: str) -> str:
     """Return the last answer in a text of several messages, each on a line, perhaps as an event's data."""
     lines = (line.strip().removeprefix("data:").strip() for line in text.splitlines())

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from assistant.toolbox.limits import Limits
 from tests.support import world
-from tests.support.raw_server import RawServer, error
+from tests.support.raw_server import RawServer, error, says
 
 pytestmark = pytest.mark.anyio
 SECRET = "correct-horse-battery"
@@ -30,6 +30,63 @@ async def test_a_servers_error_is_told_with_its_reason_and_the_call_is_sent_once
     assert (await shared.web.server())["status"] == "ready"
     assert (told["code"], told["params"]["message"], told["isError"]) == ("mcp_error", "只读账户", True)
     assert shared.server.times("tools/call") == 1
+
+
+@pytest.mark.parametrize("status", [201, 202, 203, 400, 403, 404, 410, 422, 500, 502, 503])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+@pytest.mark.parametrize("name", ["t", "w"])
+async def test_a_result_is_one_whatever_the_status_above_it(
+    shared: world.Started, status: int, kind: str, name: str
+) -> None:
+    def answer(message: Any) -> Response:
+        body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": says("done")})
+        return Response(body, status, headers={"Content-Type": kind} if kind else {})
+
+    shared.server.answers["tools/call"] = answer
+    assert (await shared.web.call(name))["result"] == "done"
+    assert shared.server.times("tools/call") == 1
+
+
+async def test_a_result_in_the_stream_of_a_202_is_one(shared: world.Started) -> None:
+    def answer(message: Any) -> Response:
+        body = json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": says("done")})
+        return Response(f"data: {body}\n\n", 202, media_type="text/event-stream")
+
+    shared.server.answers["tools/call"] = answer
+    assert (await shared.web.call("w"))["result"] == "done"
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+@pytest.mark.parametrize("kind", ["application/json", "text/plain", ""])
+async def test_an_answer_without_a_word_is_not_told_as_done(
+    shared: world.Started, status: int, kind: str
+) -> None:
+    shared.server.answers["tools/call"] = Response(
+        status_code=status, headers={"Content-Type": kind} if kind else {}
+    )
+    told = await shared.web.call("w")
+    assert (told["code"], shared.server.times("tools/call")) == ("garbled", 1)
+    assert "可能已经执行" in told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("result", "code"),
+    [
+        ({"resultType": "input_required"}, "asks_unclear"),
+        ({"resultType": "input_required", "content": []}, "asks_unclear"),
+        ({"resultType": "input_required", "inputRequests": {}}, "asks_unclear"),
+        ({"resultType": "input_required", "inputRequests": None, "requestState": 7}, "asks_unclear"),
+        ({"inputRequests": [{"method": "elicitation/create", "params": {}}]}, "asks_unclear"),
+        ({"inputRequests": "a name"}, "asks_unclear"),
+        ({"resultType": "of the future", "content": []}, "off_protocol"),
+    ],
+)
+@pytest.mark.parametrize("name", ["t", "w"])
+async def test_what_is_not_finished_is_not_told_as_done(
+    shared: world.Started, result: Any, code: str, name: str
+) -> None:
+    shared.server.answers["tools/call"] = result
+    assert (await shared.web.call(name))["code"] == code
 
 
 @pytest.mark.parametrize(
