@@ -4,10 +4,17 @@ import serving.late_fastapi
 import serving.late_mcp  # noqa: F401
 from serving.importing import all_imported
 
+import sys
+
+import httpx2
+
+# One httpx instead of two: httpx-aiohttp imports the other, 60 ms, for its half that is not used here.
+if __name__ == "__main__" and "httpx" not in sys.modules:  # whoever imports web.py may use the other
+    httpx2.alias_httpx()
+
 import asyncio
 import re
 import secrets
-import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import asdict
@@ -30,17 +37,8 @@ from assistant.llm.settings import ModelSettings
 from assistant.page import app_frames, doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.event_stream import EVENTS, EventStream
-from assistant.page.markdown import with_html
 from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, AppServices, Place, Services, page_headers
-from assistant.page.sentences import (
-    APART,
-    CHAT_FAILED,
-    CONFIG_FAILED,
-    SHARED,
-    explain,
-    model_source,
-    pointed,
-)
+from assistant.page.sentences import APART, CHAT_FAILED, CONFIG_FAILED, SHARED, explain, model_source, pointed
 from assistant.page.shares import TURNS, Clients
 from assistant.page.state import WATCHED, Overview
 from assistant.toolbox import Toolbox, Trust
@@ -246,6 +244,8 @@ async def stream(request: StreamRequest, services: AppServices, place: Place) ->
     and `honoursKey` again, send the history up to the message with the call, without what came of it, with
     `approvals: {id: true}`: it has the same key.
     """
+    from assistant.page.markdown import with_html  # noqa: PLC0415  25 ms, with the first question
+
     turn = services.turn(as_messages(request.messages), request.model, place, **request.decisions())
     return EventStream(with_html(turn, services.image_hosts))
 

@@ -7,14 +7,14 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from pydantic import BaseModel, ConfigDict
-
 gc.disable()
 
 
 @contextmanager
 def built_when_used() -> Iterator[None]:
     """Import a package with many models that few need: pydantic builds each when it is first used."""
+    from pydantic import BaseModel, ConfigDict  # noqa: PLC0415  large itself: not before `gc.disable`
+
     before = BaseModel.model_config
     BaseModel.model_config = ConfigDict(defer_build=True)
     try:

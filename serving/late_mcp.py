@@ -1,6 +1,6 @@
-"""MCP's messages as each version of the protocol has them: 300 models, of which a service meets few.
+"""MCP's models of which a service needs few: its messages as each version has them, and the SDK's own; 350.
 
-Not those that all versions share: the SDK uses them in unions that are built at once.
+Not the messages that all versions share: the SDK uses them in unions that are built at once.
 """
 
 from serving.importing import built_when_used
@@ -8,4 +8,5 @@ from serving.importing import built_when_used
 import mcp_types
 
 with built_when_used():
+    import mcp  # noqa: F401
     import mcp_types.methods  # noqa: F401

@@ -9,7 +9,6 @@ from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, Field
 
 from assistant.page.event_stream import EVENTS, EventStream
-from assistant.page.markdown import to_html
 from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, own_page_only
 from assistant.page.state import said
 from assistant.toolbox.link import Link
@@ -80,6 +79,8 @@ async def read(request: ReadResourceRequest, services: AppServices) -> dict[str,
 
     `html` is that of markdown, and safe to show; `ui` is what an MCP App asks of its host.
     """
+    from assistant.page.markdown import to_html  # noqa: PLC0415  25 ms, with the first of them
+
     uri = request.uri if request.args is None else filled(request.uri, request.args)
     contents = await read_resource(services.toolbox.link(request.server), uri)
     for content in contents:

@@ -1,5 +1,6 @@
 """What a service loads at its start: nothing that only some of them ever use."""
 
+import re
 import subprocess
 import sys
 
@@ -9,8 +10,8 @@ SERVICES = ("api", "main", "web")
 
 # Each is loaded where it is first wanted; its time stands beside that import.
 LATER = {
-    *("asyncpg", "genai_prices", "jwt", "openai", "opentelemetry.sdk"),
-    *("assistant.demo", "mcp_server.admission", "shop.postgres"),
+    *("asyncpg", "genai_prices", "jwt", "markdown_it", "openai", "opentelemetry.sdk"),
+    *("assistant.demo", "assistant.page.markdown", "mcp_server.admission", "shop.postgres"),
 }
 
 
@@ -18,6 +19,13 @@ def test_what_only_some_services_use_is_not_loaded_at_the_start() -> None:
     code = f"import sys, api, main, web; print(sorted({LATER} & set(sys.modules)))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert loaded.stdout == "[]\n"
+
+
+def test_the_chat_loads_one_httpx_and_no_command_line_of_the_other() -> None:
+    told = [sys.executable, "-X", "importtime", "web.py", "--help"]
+    loaded = subprocess.run(told, capture_output=True, text=True, check=True).stderr
+    assert re.search(r"\bhttpx2\b", loaded)
+    assert not re.search(r"\b(httpx\.\w+|rich)\b", loaded)
 
 
 def test_the_demo_model_reads_no_phrases_before_somebody_writes_in_traditional_characters() -> None:
@@ -36,10 +44,15 @@ def test_imports_are_not_looked_through_for_garbage(service: str) -> None:
 
 OPENAPI = "from fastapi.openapi.models import OpenAPI as Late"
 MESSAGE = "from mcp_types.methods import CLIENT_REQUESTS; Late = CLIENT_REQUESTS['ping', '2025-06-18']"
+OF_SDK = "from mcp.shared.auth import OAuthToken as Late"
 
 
 @pytest.mark.parametrize(
-    ("service", "late"), [("api", OPENAPI), ("web", OPENAPI), ("web", MESSAGE), ("main", MESSAGE)]
+    ("service", "late"),
+    [
+        *(("api", OPENAPI), ("web", OPENAPI)),
+        *((service, late) for service in ("main", "web") for late in (MESSAGE, OF_SDK)),
+    ],
 )
 def test_models_that_few_need_are_built_when_they_are_used(service: str, late: str) -> None:
     built = "print(Late.__pydantic_complete__, Settings.__pydantic_complete__)"
