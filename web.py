@@ -360,10 +360,10 @@ def run() -> None:
     async def finish(seconds: float) -> None:
         await app.state.services.end(seconds)
 
-    async def greet() -> str:
+    def greet() -> AsyncIterator[str]:
         overview: Overview = app.state.services.overview
         terminal.listen(app.state.services.toolbox)
-        return await overview.greeting(address_shown(settings.web_host, settings.web_port))
+        return overview.greetings(address_shown(settings.web_host, settings.web_port))
 
     server.run(
         server.Service(

@@ -19,7 +19,7 @@ import select
 import socket
 import struct
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from types import FrameType
@@ -84,7 +84,7 @@ class Service(uvicorn.Server):
         port: int,
         setting: str = "",
         shared: str = "",
-        greeting: str | Callable[[], Awaitable[str]] = "",
+        greeting: str | Callable[[], AsyncIterator[str]] = "",
         bounds: Bounds | None = None,
         ending: Ending | None = None,
     ) -> None:
@@ -92,7 +92,7 @@ class Service(uvicorn.Server):
 
         `setting` is how the settings of host and port begin, such as API; `shared` says for the log what
         several of this service share.
-        `greeting` is printed once it listens; a function is awaited beside the service, which may stop it.
+        `greeting` is printed once it listens; what a function yields, as it comes, until the service stops.
         """
         self.failure: StartError | None = None
         self.drained_at: float | None = None  # when the listener closes, on the event loop's clock
@@ -216,10 +216,13 @@ class Service(uvicorn.Server):
             await asyncio.sleep(LOOK_SECONDS)
 
     async def _greet(self) -> None:
-        greeting = self._greeting if isinstance(self._greeting, str) else await self._greeting()
         if self._shared:
             log.info("%s", self._shared)
-        announce(greeting)  # last: where to go on is what is looked for
+        if isinstance(self._greeting, str):
+            announce(self._greeting)  # last: where to go on is what is looked for
+            return
+        async for greeting in self._greeting():
+            announce(greeting)
 
     def _explained(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Call the application."""

@@ -19,7 +19,7 @@ from serving.logs import printable
 
 WATCHED = ("shop://products", "shop://inventory", "shop://orders/latest")
 PAUSE_SECONDS = 0.2  # after telling of a change: many, as of 20 servers that connect, are told as one
-GREETING_SECONDS = 15.0  # until the start message is printed although some servers are not connected
+GREETING_SECONDS = 1.0  # until the page's address is named although some servers are not connected
 SHOP_SECONDS = 4.0  # between two looks at the shop behind a server of ours, while a page watches
 RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page watches
 
@@ -65,11 +65,19 @@ class Overview:
             else {"max": MAX_TOOL_TOKENS, "share": MAX_SHARE, "each": MIN_TOOL_TOKENS},
         }
 
-    async def greeting(self, address: str, seconds: float = GREETING_SECONDS) -> str:
-        """Return the start message once all servers are connected, or after so many seconds."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await asyncio.gather(*(link.settled("down") for link in self._toolbox.links.values()))
+    async def greetings(self, address: str, seconds: float = GREETING_SECONDS) -> AsyncGenerator[str]:
+        """Yield the start message once all servers are connected; after so many seconds also before."""
+        connected = asyncio.gather(*(link.settled("down") for link in self._toolbox.links.values()))
+        try:
+            done, _ = await asyncio.wait([connected], timeout=seconds)
+            yield self._greeting(address)
+            if not done:
+                await connected
+                yield self._greeting(address)
+        finally:
+            connected.cancel()
+
+    def _greeting(self, address: str) -> str:
         down = "".join(
             printable(f"，{link.server.name}：{explain(error.code, error.params)}")
             for link in self._toolbox.links.values()

@@ -15,7 +15,9 @@ class Limits:
     ready_seconds: float = 3.0  # how long a call waits for a server that is down
     first_delay_seconds: float = 0.5  # before the next attempt to connect; doubled after each failure
     max_delay_seconds: float = 30.0  # between two attempts to connect
-    max_local_delay_seconds: float = 2.0  # the same on this machine, where a refused connection costs nothing
+    # The same on this machine, where a refused connection costs nothing, and servers start beside us.
+    first_local_delay_seconds: float = 0.1
+    max_local_delay_seconds: float = 2.0
     # Between two lists of a server's tools, where it cannot announce changes: the first, and, doubled after
     # each that is the same, the last. With 20 servers 10 s would take 1 to 2 % of a core.
     poll_seconds: float = 10.0

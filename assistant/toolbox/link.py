@@ -235,8 +235,11 @@ class Link:
 
     async def _own(self) -> None:
         """Connect, watch, and connect again, until the link is stopped."""
-        limits, delay = self.limits, self.limits.first_delay_seconds
-        longest = limits.max_local_delay_seconds if self.server.is_local else limits.max_delay_seconds
+        limits = self.limits
+        first, longest = limits.first_delay_seconds, limits.max_delay_seconds
+        if self.server.is_local:
+            first, longest = limits.first_local_delay_seconds, limits.max_local_delay_seconds
+        delay = first
         mode: Literal["auto", "legacy"] = "auto"
         while not self._stopping:
             self._wake.clear()
@@ -258,7 +261,7 @@ class Link:
                     self.instructions = instructions_of(client)
                     self.about = about(client)
                     self._set("ready", client=client)
-                    delay = limits.first_delay_seconds
+                    delay = first
                     await self._watch(client)
                 self._set("connecting")
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
@@ -268,7 +271,7 @@ class Link:
                     continue
                 self._set("sign_in" if failure.code == "sign_in_needed" else "down", failure)
                 was_woken = await self._pause(delay)
-                delay = limits.first_delay_seconds if was_woken else min(delay * 2, longest)
+                delay = first if was_woken else min(delay * 2, longest)
 
     async def set_level(self, level: LoggingLevel) -> None:
         """Ask the server to tell its log from this level on. Raises CodedError: it does not."""

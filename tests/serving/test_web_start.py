@@ -1,8 +1,10 @@
 """How the back end of the browser starts: its settings, model and secret, and what it says."""
 
 import asyncio
+import re
 import socket
 import sys
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
@@ -18,11 +20,14 @@ from assistant.toolbox.server import Server
 from serving.server import StartError
 from tests.support.asgi import ScriptedProvider, serve, text_stream
 from tests.support.chat_service import settings
+from tests.support.mcp_servers import at, both, calculator
 from tests.support.processes import ROOT, Spawn, free_port, state_of
 from tests.support.scripted import ScriptedModel, models_of
 from web import Settings, create_app
 
 pytestmark = pytest.mark.anyio
+
+PAGE = "http://localhost:8002"
 
 
 def test_an_open_address_without_a_password_is_refused() -> None:
@@ -44,13 +49,24 @@ def test_uvicorn_finds_the_app_and_an_import_starts_nothing(tmp_path: Path, spaw
     assert (state_of(tmp_path) / "web-secret").exists()
 
 
-async def test_the_start_message_does_not_wait_for_ever_for_a_server() -> None:
-    dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
-    async with Toolbox([dead]) as toolbox, asyncio.timeout(60):
-        said = await Overview(models_of(ScriptedModel()), toolbox).greeting(
-            "http://localhost:8002", seconds=0.01
-        )
-    assert "请打开 http://localhost:8002（0 个工具，dead：" in said
+async def test_the_page_is_named_at_once_and_again_when_the_last_server_is_connected() -> None:
+    port = free_port()
+    late = Server("late", url=f"http://127.0.0.1:{port}/mcp")
+    async with (
+        asyncio.timeout(60),
+        Toolbox([late]) as toolbox,
+        aclosing(Overview(models_of(ScriptedModel()), toolbox).greetings(PAGE, seconds=0.01)) as said,
+    ):
+        assert f"请打开 {PAGE}（0 个工具，late：" in await anext(said)
+        async with serve(both(calculator()), port):
+            last = await anext(said)
+    assert re.search(f"请打开 {PAGE}（[1-9][0-9]* 个工具）$", last)
+
+
+async def test_the_page_is_named_once_where_all_servers_connect_at_once() -> None:
+    async with asyncio.timeout(60), serve(both(calculator())) as url, Toolbox([at(url)]) as toolbox:
+        overview = Overview(models_of(ScriptedModel()), toolbox)
+        assert len([each async for each in overview.greetings(PAGE, seconds=60)]) == 1
 
 
 def test_nobody_is_sent_to_an_address_that_another_program_has(tmp_path: Path, spawn: Spawn) -> None:

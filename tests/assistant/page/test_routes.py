@@ -258,7 +258,9 @@ async def test_a_page_that_watches_is_told_of_every_change(tmp_path: Path) -> No
 
 
 async def test_a_server_of_this_machine_that_comes_up_while_a_page_watches_is_found_at_once() -> None:
-    hours = Limits(first_delay_seconds=1000, max_local_delay_seconds=1000)  # by itself it would not be back
+    hours = Limits(
+        first_local_delay_seconds=1000, max_local_delay_seconds=1000
+    )  # by itself it would not be back
     port = free_port()
     here = Server("shop", url=f"http://127.0.0.1:{port}/mcp")
     async with (

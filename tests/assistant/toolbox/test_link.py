@@ -193,6 +193,15 @@ async def test_a_server_that_is_down_says_when_it_is_tried_again() -> None:
         assert 0 <= (box.link("dead").retry_in or 0) <= Limits().max_delay_seconds
 
 
+async def test_a_server_of_this_machine_that_starts_beside_us_is_tried_again_sooner_than_others() -> None:
+    port = free_port()
+    late = Server("late", url=f"http://127.0.0.1:{port}/mcp")
+    async with asyncio.timeout(60), Toolbox([late], Limits(first_delay_seconds=1000)) as box:
+        await becomes(box, "late", "down")
+        async with serve(both(calculator()), port):
+            await becomes(box, "late", "ready")
+
+
 async def test_waiting_for_a_server_is_bounded() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
     async with Toolbox([dead], Limits(ready_seconds=0.2)) as box, asyncio.timeout(60):
