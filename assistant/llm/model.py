@@ -10,7 +10,6 @@ from urllib.parse import urlsplit
 
 from assistant.chat.history import Message
 from assistant.chat.interfaces import ModelError, Piece, Reply, Usage
-from assistant.llm.answer import ReplyBuilder
 from assistant.llm.credentials import is_near
 from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
@@ -78,6 +77,8 @@ class OpenAIModel:
         Raises ModelError: there is no answer, or no more of it.
         """
         provider = await self._opened()
+        from assistant.llm.answer import ReplyBuilder  # noqa: PLC0415  10 ms, as late as the client
+
         for requests_left in reversed(range(MAX_REQUESTS)):
             options, left_out = self._options(), self._lessons.left_out(tools)
             offered = [tool for tool in tools if tool["function"]["name"] not in left_out]

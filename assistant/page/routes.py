@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Header, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, model_validator
@@ -164,8 +164,6 @@ class TrustRequest(JsonBody):
     fingerprint: str
 
 
-# Which page a browser's request comes from; programs send none.
-FetchSite = Annotated[str, Header(include_in_schema=False)]
 ANSWERS = ErrorAnswers(
     explain,
     dict.fromkeys(CONFIG | EDIT, 422)  # an entry, or what is pasted
@@ -241,16 +239,18 @@ async def reconnect(name: str, services: AppServices) -> None:
     services.toolbox.link(name).reconnect()
 
 
-async def own_page_only(request: Request, sec_fetch_site: FetchSite = "") -> None:
+async def own_page_only(request: Request) -> None:
     """Let this page in only: other origins are let in by a setting, which a clone's `.env` may bring.
 
     Over plain HTTP, but for this machine's own names, a browser does not say the site, yet the origin.
     """
-    origin = "" if sec_fetch_site else request.headers.get("origin", "")
-    if sec_fetch_site not in ("", "same-origin", "none") or (
+    # Not as parameters: FastAPI would build what checks them for each of these routes, at the start.
+    site = request.headers.get("sec-fetch-site", "")  # of a browser; programs send none
+    origin = "" if site else request.headers.get("origin", "")
+    if site not in ("", "same-origin", "none") or (
         origin and not Allowed().origin(origin, request.headers.get("host", ""))
     ):
-        raise CodedError("origin_not_allowed", origin=printable(sec_fetch_site or origin))
+        raise CodedError("origin_not_allowed", origin=printable(site or origin))
 
 
 @router.post(
