@@ -79,7 +79,8 @@ export function arrange(parent, wanted, kept = 0) {
 
 /** The same with nothing else in it. @param {Element} parent @param {Element[]} wanted */
 export function refill(parent, wanted) {
-	for (const child of [...parent.children]) if (!wanted.includes(child)) child.remove();
+	const kept = new Set(wanted);
+	for (const child of [...parent.children]) if (!kept.has(child)) child.remove();
 	arrange(parent, wanted);
 }
 

@@ -1,7 +1,7 @@
 // The list of conversations: by day, what is pinned first, with what a search has found in them.
 import {messageOf} from "./backend.js";
 import {titleOf} from "./conversations.js";
-import {$, attr, h, iconButton, isEnter, toast} from "./elements.js";
+import {$, arrange, attr, focusIn, h, iconButton, isEnter, refill, toast} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
@@ -46,58 +46,60 @@ function rename(box, title, save) {
 		event.stopPropagation(); // Escape closes no more than this
 		if (event.key === "Escape") field.value = title;
 		field.blur();
+		box.focus();
 	};
 	box.replaceWith(field);
 	field.select();
 }
 
-/** @type {WeakMap<Conversation, {shown: string, item: HTMLElement}>} as they were drawn last; of 500, few change */
+/** @param {HTMLElement} button @param {string} name */
+const label = (button, name) => Object.assign(button, {title: name, ariaLabel: name});
+
+/** @typedef {(hit: Hit) => HTMLElement} DrawRow */
+/** @type {WeakMap<Conversation, DrawRow>} a row stays the same element: it may have the focus, or its title be edited */
 const rows = new WeakMap();
 
-/** @param {Hit} hit @param {Actions} actions */
-function rowOf(hit, actions) {
-	const {conversation, found} = hit;
-	if (found) return row(hit, actions);
-	const {lang} = document.documentElement;
-	const isCurrent = conversation === actions.current();
-	const shown = JSON.stringify([conversation.title, conversation.pinned, isCurrent, lang]);
-	const known = rows.get(conversation);
-	if (known?.shown === shown) return known.item;
-	const item = row(hit, actions);
-	rows.set(conversation, {shown, item});
-	return item;
-}
-
-/** @param {Hit} hit @param {Actions} actions */
-function row({conversation, lead, found}, actions) {
-	const title = titleOf(conversation);
-	const {pinned} = conversation;
-	const isCurrent = conversation === actions.current() && "true";
+/** @param {Conversation} conversation @param {Actions} actions @returns {DrawRow} */
+function makeRow(conversation, actions) {
+	/** @type {Hit} */
+	let hit = {conversation};
+	let looks = "";
 	const onclick = () => {
 		actions.open(conversation);
-		if (lead) actions.reveal(lead);
+		if (hit.lead) actions.reveal(hit.lead);
 	};
-	const text = found && h("small", found[0], h("mark", found[1]), found[2]);
-	const open = h("button.open", attr({onclick, "aria-current": isCurrent, title}), title, text);
-	const edit = () => rename(open, title, text => actions.save(Object.assign(conversation, {title: text})));
-	const pin = () => actions.save(Object.assign(conversation, {pinned: !pinned}));
-	const remove = () => {
+	const save = (/** @type {Partial<Conversation>} */ change) =>
+		actions.save(Object.assign(conversation, change));
+	const open = h("button.open", attr({onclick}));
+	const more = iconButton("more", () => item.classList.toggle("on"));
+	const pin = iconButton("pin", () => save({pinned: !conversation.pinned}));
+	const edit = iconButton("edit", () => rename(open, titleOf(conversation), title => save({title})));
+	const trash = iconButton("trash", () => {
+		const next = item.nextElementSibling ?? item.previousElementSibling;
 		actions.remove(conversation);
+		if (next instanceof HTMLElement) focusIn(next, ".open");
 		toast(t("removed"), t("undo"), () => actions.save(conversation));
+	});
+	const item = h("li", open, more, h(".acts", pin, edit, trash));
+	return now => {
+		hit = now;
+		const title = titleOf(conversation);
+		const isCurrent = conversation === actions.current();
+		const pinName = t(conversation.pinned ? "unpin" : "pin");
+		const {lang} = document.documentElement;
+		const shown = JSON.stringify([title, isCurrent, pinName, hit.found, lang]); // of 500, few change
+		if (shown === looks) return item;
+		looks = shown;
+		const [before, found, after] = hit.found ?? [];
+		const text = hit.found && h("small", before, h("mark", found), after);
+		open.replaceChildren(title, text ?? "");
+		Object.assign(open, {title, ariaCurrent: isCurrent ? "true" : null});
+		label(more, `${t("rowActions")} ${title}`);
+		label(pin, `${pinName} ${title}`);
+		label(edit, `${t("rename")} ${title}`);
+		label(trash, `${t("remove")} ${title}`);
+		return item;
 	};
-	const more = iconButton("more", () => item.classList.toggle("on"), `${t("rowActions")} ${title}`);
-	const item = h(
-		"li",
-		open,
-		more,
-		h(
-			".acts",
-			iconButton("pin", pin, `${t(pinned ? "unpin" : "pin")} ${title}`),
-			iconButton("edit", edit, `${t("rename")} ${title}`),
-			iconButton("trash", remove, `${t("remove")} ${title}`),
-		),
-	);
-	return item;
 }
 
 /** Give the function that draws the list. @param {Conversations} conversations @param {Actions} actions @param {Promise<void>} shown after which comes what a person does rather later */
@@ -115,15 +117,33 @@ export function makeSidebar(conversations, actions, shown) {
 		if (wanted === search.value.trim()) show(searchIn(all, wanted));
 	}
 
-	/** @param {Hit[]} hits */
+	/** @type {Map<string, [head: HTMLElement, list: HTMLElement]>} */
+	const groups = new Map(
+		["pinned", ...GROUPS.map(([name]) => name), "earlier"].map(name => [name, [h("h3.quiet"), h("ul")]]),
+	);
+
+	/** @param {Hit} hit */
+	function rowOf(hit) {
+		const {conversation} = hit;
+		const known = rows.get(conversation) ?? makeRow(conversation, actions);
+		rows.set(conversation, known);
+		return known(hit);
+	}
+
+	/** In place. @param {Hit[]} hits */
 	function show(hits) {
-		const groups = Map.groupBy(hits, ({conversation}) => groupOf(conversation));
-		const names = ["pinned", ...GROUPS.map(([name]) => name), "earlier"];
-		const shown = names.flatMap(name => {
-			const items = groups.get(name)?.map(hit => rowOf(hit, actions));
-			return items ? [h("h3.quiet", t(name)), h("ul", items)] : [];
+		const byGroup = Map.groupBy(hits, ({conversation}) => groupOf(conversation));
+		const shown = [...groups].filter(([name]) => byGroup.has(name));
+		const lists = shown.map(([name, [head, list]]) => {
+			head.textContent = t(name);
+			return {list, items: byGroup.get(name)?.map(rowOf) ?? []};
 		});
-		$("chats").replaceChildren(...(hits.length || !search.value ? shown : [h("p.quiet", t("noMatch"))]));
+		const parts = shown.flatMap(([, parts]) => parts);
+		const none = search.value && !hits.length ? [h("p.quiet", t("noMatch"))] : [];
+		arrange($("chats"), parts);
+		for (const {list, items} of lists) arrange(list, items); // before anything goes: what moves keeps its focus
+		for (const {list, items} of lists) refill(list, items);
+		refill($("chats"), [...parts, ...none]);
 	}
 
 	return draw;

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import threading
 from pathlib import Path
 
 from playwright.sync_api import expect
@@ -150,6 +151,29 @@ def test_a_row_of_the_list_stays_the_same_element_while_others_change(
     row = shown.page.locator("#chats .open", has_text="一").element_handle()
     shown.ask("三")
     assert row.evaluate("element => element.isConnected")
+
+
+def test_what_is_done_in_the_list_keeps_the_focus_also_while_an_answer_ends(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    for question in ("一", "二", "三"):
+        shown.button("新对话").click()
+        shown.ask(question)
+    shown.button("置顶 二").press("Enter")
+    expect(shown.button("取消置顶 二")).to_be_focused()
+    shown.button("删除 三").press("Enter")
+    expect(shown.page.locator("#chats .open", has_text="一")).to_be_focused()
+    end = threading.Event()
+    backend.say([("text", {"delta": "慢"}), end], says("慢慢说"), done())
+    shown.begin("四")
+    shown.button("重命名 一").press("Enter")
+    shown.page.keyboard.type("改")
+    end.set()
+    shown.settle()
+    shown.page.keyboard.type("名")
+    shown.page.keyboard.press("Enter")
+    expect(shown.page.locator("#chats .open", has_text="改名")).to_be_focused()
 
 
 def test_keys_do_what_their_list_says(backend: Backend, open_page: Open) -> None:
