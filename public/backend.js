@@ -4,6 +4,7 @@ import {isObject, parseJson} from "./tool-result.js";
 
 const MAX_RAW_CHARS = 200; // of an answer that is not ours
 const MAX_BODY = 16 * 2 ** 20; // bytes that web.py takes
+const SILENCE_MS = 45_000; // three of web.py's pings: such a connection is dead, which no network may have told
 const RETRY_MS = 200; // so that the page is back within 300 ms of the service
 
 /** An answer that is no success; `unknown`: what was asked for may have been done. */
@@ -86,10 +87,14 @@ export async function* events(path, body, signal) {
 	if (stream) yield* parseEvents(chunksOf(stream.pipeThrough(new TextDecoderStream())));
 }
 
-/** @param {ReadableStream<string>} stream Safari cannot iterate over one */
+/** Ends as one that breaks off once it has been silent for too long. @param {ReadableStream<string>} stream Safari cannot iterate over one */
 async function* chunksOf(stream) {
 	const reader = stream.getReader();
-	for (let part = await reader.read(); !part.done; part = await reader.read()) yield part.value;
+	const read = () => {
+		const patience = setTimeout(() => reader.cancel(), SILENCE_MS);
+		return reader.read().finally(() => clearTimeout(patience));
+	};
+	for (let part = await read(); !part.done; part = await read()) yield part.value;
 }
 
 /** Lines of a text that is cut anywhere; they end in CR, LF or both, and in nothing else. @param {AsyncIterable<string>} chunks */

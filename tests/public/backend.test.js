@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {messageOf, parseEvents, refusalOf} from "../../public/backend.js";
+import {events, messageOf, parseEvents, refusalOf} from "../../public/backend.js";
 
 async function parse(chunks) {
 	const found = [];
@@ -63,3 +63,24 @@ for (const [body, text] of [
 
 test("an answer that is not ours is shown by its status and its beginning", () =>
 	assert.equal(refusalOf(504, "x".repeat(500)), `HTTP 504 ${"x".repeat(200)}`));
+
+test("a stream that is silent for longer than web.py ever is has broken off", async t => {
+	t.mock.timers.enable({apis: ["setTimeout"]});
+	let isLeft = false;
+	const body = new ReadableStream({
+		start: stream => stream.enqueue(new TextEncoder().encode("event: a\ndata: 1\n\n")),
+		cancel: () => {
+			isLeft = true;
+		},
+	});
+	t.mock.method(globalThis, "fetch", async () => new Response(body));
+	const stream = events("api/watch", null, new AbortController().signal);
+	assert.deepEqual((await stream.next()).value, {event: "a", data: 1});
+	const next = stream.next();
+	await new Promise(setImmediate); // it waits for more
+	t.mock.timers.tick(44_999);
+	assert.equal(isLeft, false);
+	t.mock.timers.tick(1);
+	assert.equal((await next).done, true);
+	assert.equal(isLeft, true);
+});
