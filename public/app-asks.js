@@ -141,7 +141,7 @@ export class Asks {
 
 	/** Some go out at once, many one after the other; what has waited until the app's end does not. */
 	async #pace() {
-		const now = Date.now();
+		const now = performance.now();
 		this.#due = Math.max(this.#due + PACE_MS, now - PACE_MS * AT_ONCE);
 		await sleep(Math.max(0, this.#due - now));
 		if (this.#isOver) throw refusal("Closed");

@@ -7,7 +7,7 @@ const host = document.getElementById("page")?.dataset.page ?? "";
 
 /** @type {HTMLIFrameElement | null} */
 let frame = null;
-let [left, at] = [AT_ONCE, Date.now()];
+let [left, at] = [AT_ONCE, performance.now()];
 
 /** @param {string} method @param {object} params */
 function tell(method, params) {
@@ -38,7 +38,7 @@ function show(html) {
 
 /** Whether one more message may pass. */
 function mayPass() {
-	const now = Date.now();
+	const now = performance.now();
 	left = Math.min(AT_ONCE, left + ((now - at) * PER_SECOND) / 1000);
 	at = now;
 	left -= 1;

@@ -174,13 +174,13 @@ addEventListener("message", ({source, origin, data}) => {
 });
 
 /** What is typed into the page goes to no app: the focus comes to one by a pointer or by Tab, and one that takes it is over. */
-let [lastKey, typedAt] = ["", 0];
+let [lastKey, typedAt] = ["", Number.NEGATIVE_INFINITY];
 /** @type {WeakMap<AppHost, number>} */
 const thefts = new WeakMap();
 /** @param {Event} event */
 const noteKey = event => {
 	lastKey = event instanceof KeyboardEvent ? event.key : "";
-	typedAt = lastKey ? Date.now() : 0;
+	typedAt = lastKey ? performance.now() : Number.NEGATIVE_INFINITY;
 };
 addEventListener("keydown", noteKey, true);
 addEventListener("pointerdown", noteKey, true);
@@ -190,7 +190,7 @@ addEventListener("focusout", ({target}) => {
 		const host = AppHost.live.find(each => each.frame === frame);
 		if (!host || lastKey === "Tab") return;
 		const isPointed = host.frame.matches(":hover") || matchMedia("(hover: none)").matches;
-		if (isPointed && Date.now() - typedAt > TYPING_MS) return;
+		if (isPointed && performance.now() - typedAt > TYPING_MS) return;
 		const count = (thefts.get(host) ?? 0) + 1;
 		thefts.set(host, count);
 		if (count > MAX_THEFTS) host.end("focus");

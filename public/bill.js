@@ -244,7 +244,7 @@ class AskedPurchase {
 	#drawFirst(choice) {
 		const facts = JSON.stringify(choice);
 		if (facts === this.#firstFacts) return;
-		[this.#firstFacts, this.#shownAt] = [facts, Date.now()];
+		[this.#firstFacts, this.#shownAt] = [facts, performance.now()];
 		this.#first = choice && this.#button(choice.label, choice.act, ".primary");
 	}
 
@@ -252,7 +252,7 @@ class AskedPurchase {
 	#button(label, act, kind = "") {
 		/** @param {MouseEvent} event */
 		const meant = event => {
-			if (event.detail > 0 || Date.now() - this.#shownAt > DEAF_MS) act();
+			if (event.detail > 0 || performance.now() - this.#shownAt > DEAF_MS) act();
 		};
 		return button(label, meant, kind);
 	}

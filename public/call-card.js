@@ -210,9 +210,9 @@ export class CallCard {
 
 	/** A call of any tool, as it will be executed; its arguments can be changed. @type {(box: HTMLElement, call: Call, decide: (yes: boolean, total: null) => void, more: HTMLElement) => void} */
 	#askCall(box, call, decide, more) {
-		const shownAt = Date.now();
+		const shownAt = performance.now();
 		const choose = (/** @type {boolean} */ yes) => (/** @type {MouseEvent} */ event) =>
-			(event.detail > 0 || Date.now() - shownAt > DEAF_MS) && decide(yes, null);
+			(event.detail > 0 || performance.now() - shownAt > DEAF_MS) && decide(yes, null);
 		const edit = async () => {
 			const {editArguments} = await import("./call-edit.js");
 			const change = (/** @type {Params} */ args) => this.controller.change(this.id, args);

@@ -69,16 +69,16 @@ export class Refresher {
 			this.#plan = 0;
 			this.run();
 		};
-		this.#plan ||= Number(setTimeout(begin, this.#restUntil - Date.now()));
+		this.#plan ||= Number(setTimeout(begin, this.#restUntil - performance.now()));
 	}
 
 	async #work() {
-		const begun = Date.now();
+		const begun = performance.now();
 		while (this.#isAsked) {
 			this.#isAsked = false;
 			await this.work();
 		}
-		const now = Date.now();
+		const now = performance.now();
 		this.#restUntil = now + Math.min(MAX_REST_MS, Math.max(REST_MS, 2 * (now - begun)));
 		this.#running = null;
 	}

@@ -60,12 +60,12 @@ export function questionForm(question, respond) {
 	const label = t(url ? "haveDone" : hasFields ? "answerIt" : "agree");
 	const form = schemaForm("", url ? {} : prefilled(question), accept, label, decline, cancel);
 	form.classList.add("asks");
-	let shownAt = Date.now();
+	let shownAt = performance.now();
 	form.oninput = () => {
-		shownAt = 0; // who types here means it
+		shownAt = Number.NEGATIVE_INFINITY; // who types here means it
 	};
 	form.addEventListener("keydown", event => {
-		if (event.key === "Enter" && Date.now() - shownAt < DEAF_MS) event.preventDefault();
+		if (event.key === "Enter" && performance.now() - shownAt < DEAF_MS) event.preventDefault();
 	});
 	if (!hasFields) form.querySelector("fieldset")?.remove();
 	form.prepend(

@@ -33,8 +33,9 @@ export function showRunning(slot, id, call) {
 		}
 	});
 	const row = h(".row", time, stop);
+	const shownAt = performance.now(); // the clock that call's `at` is of may be set back
 	const tick = () => {
-		const ms = Date.now() - (call().at ?? Date.now());
+		const ms = Math.max(Date.now() - (call().at ?? Date.now()), performance.now() - shownAt);
 		if (ms < SECOND_MS) return;
 		time.textContent = formatMs(Math.floor(ms / SECOND_MS) * SECOND_MS);
 		if (!row.parentNode) slot.append(row);

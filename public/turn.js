@@ -71,9 +71,9 @@ class Turn {
 	#handlers = {
 		thinking: ({delta}) => {
 			this.thoughts += delta;
-			const now = Date.now();
+			const now = performance.now();
 			this.thoughtAt ||= now;
-			this.thoughtMs = now - this.thoughtAt;
+			this.thoughtMs = Math.round(now - this.thoughtAt);
 			this.view.thoughts(delta, this.thoughtMs);
 		},
 		text: ({delta, restart}) => {
@@ -222,7 +222,7 @@ export async function followTurn(conversation, view, save, signal, lists, stream
 	const {entries} = conversation;
 	let keptAt = 0;
 	const keepPart = () => {
-		keptAt = Date.now();
+		keptAt = performance.now();
 		keep("part", conversation.id, turn.part && {at: entries.length, entry: turn.part});
 	};
 	keepPart();
@@ -231,7 +231,7 @@ export async function followTurn(conversation, view, save, signal, lists, stream
 		for await (const event of stream("api/chat/stream", requestBody(conversation, lists), signal)) {
 			turn.apply(event);
 			if (!UNSAVED.includes(event.event)) save();
-			else if (Date.now() - keptAt > PART_MS) keepPart();
+			else if (performance.now() - keptAt > PART_MS) keepPart();
 			if (isBetweenRounds(conversation, event)) return {reason: "next"};
 		}
 	} catch (error) {

@@ -142,6 +142,19 @@ test("what asks in quick succession asks once", async () => {
 	assert.equal(begun.length, 3);
 });
 
+test("a clock that is set back delays nothing", async t => {
+	t.mock.timers.enable({apis: ["setTimeout"]});
+	let today = 3_600_000;
+	t.mock.method(Date, "now", () => today);
+	const begun = [];
+	const refresher = new Refresher(async () => void begun.push(1));
+	await refresher.run();
+	today = 0;
+	refresher.soon();
+	t.mock.timers.tick(3000);
+	assert.equal(begun.length, 2);
+});
+
 const bought = (id, more) => ({
 	...{isPurchase: true, server: "shop", result: JSON.stringify(order(id)), ...more},
 });

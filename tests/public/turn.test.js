@@ -146,9 +146,13 @@ test("of HTML only the last block is read again, and all of it is kept with the 
 });
 
 test("how long the model thought is kept with its thoughts, and counted anew for the next message", async context => {
-	context.mock.timers.enable({apis: ["Date"], now: 1});
+	let now = 1; // whatever becomes of the time of day
+	context.mock.method(performance, "now", () => now);
+	context.mock.method(Date, "now", () => -now);
 	const conversation = conversationOf();
-	const later = () => context.mock.timers.tick(3200);
+	const later = () => {
+		now += 3200;
+	};
 	const thought = ["thinking", {delta: "想"}];
 	const said = message("assistant", "答");
 	const {view} = await follow(conversation, [thought, later, thought, later, said, thought, said]);
