@@ -3,7 +3,7 @@
 import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
 import {callState, entriesBefore, openCalls} from "./call-states.js";
 import {attr, button, focusIn, h, icon} from "./elements.js";
-import {drawExact, visible} from "./exact-text.js";
+import {beginningOf, drawExact, visible} from "./exact-text.js";
 import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
 import {orderOf, purchaseOf} from "./purchase.js";
 import {drawAnswer, isPlayable} from "./result-view.js";
@@ -46,7 +46,7 @@ export function failureSentence(answer) {
 	const parts = [message, detail, error?.message, error];
 	const text = typeof data === "object" ? parts.find(part => typeof part === "string") : said;
 	if (!text?.trim() || INTERNAL.test(text)) return t("toolFailed");
-	return text.length > MAX_SAID ? `${text.slice(0, MAX_SAID)}…` : text;
+	return beginningOf(text, MAX_SAID);
 }
 
 /** What its server has asked, and nobody answered. @param {Call} call */
@@ -291,7 +291,7 @@ export class CallCard {
 		const isPrice = call.isPurchase && call.code === "price_changed";
 		if (isPrice) this.#slot.className = "slot unknown";
 		const label = t(isPrice ? "priceChanged" : call.isPurchase ? "notBought" : "notDone");
-		this.#fill(label, "unknown", "", [h("p", visible(failureSentence({result: "", ...call})))]);
+		this.#fill(label, "unknown", "", [h("p", failureSentence({result: "", ...call}))]);
 		const text = t(isPrice ? "confirmAgain" : "tryAgain");
 		if (again) this.#slot.append(h(".row", button(text, again, isPrice ? ".primary" : "")));
 	}

@@ -4,7 +4,7 @@ import {CallCard} from "./call-card.js";
 import {isQuestion, sentEntries} from "./call-states.js";
 import {kept} from "./conversations.js";
 import {attr, button, copyText, h, icon, iconButton, openDialog, toast} from "./elements.js";
-import {drawExact, visible} from "./exact-text.js";
+import {drawExact, readable, visible} from "./exact-text.js";
 import {failureText, t} from "./i18n.js";
 import {totalText, usageText} from "./usage.js";
 
@@ -240,7 +240,7 @@ export class ConversationView {
 	remarks({error, notes = []}) {
 		const part = error ? [t("partial") + failureText(error)] : [];
 		for (const text of [...part, ...notes.map(note => failureText(note))]) {
-			this.#add(h("p.warned.row", icon("unknown"), text));
+			this.#add(h("p.warned.row", icon("unknown"), readable(text)));
 		}
 	}
 
@@ -357,7 +357,7 @@ export class ConversationView {
 
 	/** @param {string} text @param {() => void} retry @param {any} [failure] any: with seconds, or without */
 	error(text, retry, failure) {
-		const said = h("p", text);
+		const said = h("p", readable(text));
 		const again = button(t("tryAgain"), retry);
 		const why = h("", h("strong", t("errorTitle")), said, h("p.quiet", t("errorHint")));
 		this.#showNote(h(".note.error", attr({role: "alert"}), icon("unknown"), why, again));

@@ -20,6 +20,13 @@ export const visible = text =>
 		return found.length > 2 ? `⟨U+${code} × ${found.length}⟩` : `⟨U+${code}⟩`;
 	});
 
+/** The same of a name or a text for people, in which all blanks are alike. @param {string} text */
+export const readable = text => visible(text.replace(/\r\n?/g, "\n").replace(/[\t\xa0]/g, " "));
+
+/** Its beginning, where it may be long. @param {string} text @param {number} max characters of it */
+export const beginningOf = (text, max) =>
+	readable(text.slice(0, max).replace(/[\ud800-\udbff]$/, "")) + (text.length > max ? "…" : "");
+
 /** The tokens of valid JSON, each with where it ends. @param {string} json @returns {Generator<[string, number]>} */
 function* tokensOf(json) {
 	const plain = /[ \t\n\r]*([{}[\],:"]|[^{}[\],:" \t\n\r]*)/y;

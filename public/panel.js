@@ -1,7 +1,7 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
 import {findTool, readResource, shopServer, sleep} from "./backend.js";
 import {$, bindRadios, button, h} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {readable, visible} from "./exact-text.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {bar, OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
@@ -30,7 +30,12 @@ function drawSales(rows) {
 	const sales = /** @type {{label: string, amount: number, quantity: number}[]} */ (rows.slice(0, MAX_BARS));
 	const max = Math.max(1, ...sales.map(({amount}) => amount));
 	const bars = sales.map(({label, amount, quantity}) => {
-		const name = h("span.bar-name", label, " ", h("small", t("pieces", {n: cellText("quantity", quantity)})));
+		const name = h(
+			"span.bar-name",
+			h("bdi", readable(label)),
+			" ",
+			h("small", t("pieces", {n: cellText("quantity", quantity)})),
+		);
 		return h("li.bar-row", bar(name, cellText("amount", amount), amount, max));
 	});
 	$("sales").replaceChildren(...(bars.length ? bars : [h("li.quiet", t("noOrders"))]));

@@ -1,6 +1,6 @@
 // What a server asks in the middle of a call: its question with a form, or with an address to go to; loaded when needed.
 import {attr, button, h} from "./elements.js";
-import {visible} from "./exact-text.js";
+import {readable, visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {schemaForm} from "./schema-form.js";
 import {isObject} from "./tool-result.js";
@@ -72,7 +72,7 @@ export function questionForm(question, respond) {
 		h("p.asked", visible(worded(question.wording, message))),
 		...(url ? addressOf(url) : []),
 		isSecret ? h("p.warned", t("asksSecret")) : "",
-		question.code ? h("p.warned", attr({role: "alert"}), failureText(question)) : "",
+		question.code ? h("p.warned", attr({role: "alert"}), readable(failureText(question))) : "",
 	);
 	if (isSecret || url) form.querySelector("[type=submit]")?.classList.remove("primary"); // another comes first
 	if (!isSecret) return form;

@@ -1,7 +1,7 @@
 // Tool results on the screen: a list as a table, other JSON indented.
 import {messageOf} from "./backend.js";
 import {attr, button, h, toast} from "./elements.js";
-import {drawExact, visible} from "./exact-text.js";
+import {drawExact, readable, visible} from "./exact-text.js";
 import {failureText, localised, t, textOf} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
 
@@ -77,7 +77,7 @@ export function drawAnswer(answer) {
 	const text = said !== result && drawResult(result);
 	return h(
 		".content",
-		said && h("p.bad", said),
+		said && h("p.bad", readable(said)),
 		text,
 		Array.isArray(media) && media.map(one => drawMedia(one, server)),
 	);

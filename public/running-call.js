@@ -1,9 +1,11 @@
 // What is seen of a call while it runs: how far it has come, for how long it has run, and how to stop it.
 import {messageOf, stopCall} from "./backend.js";
 import {attr, button, h, toast} from "./elements.js";
+import {beginningOf} from "./exact-text.js";
 import {formatMs, formatNumber, localised, t} from "./i18n.js";
 
 const SECOND_MS = 1000; // most calls are over by then
+const MAX_SAID = 300; // characters of what a server says of its progress
 
 /** Numbers, unless the message says them. @param {Progress} progress */
 export function progressBar({progress, total, message}) {
@@ -14,7 +16,7 @@ export function progressBar({progress, total, message}) {
 		"span.progress",
 		h("progress", attr(props)),
 		said && h("span.num", said),
-		localised(message ?? ""),
+		h("bdi", beginningOf(localised(message ?? ""), MAX_SAID)),
 	);
 }
 

@@ -1,6 +1,7 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
 import {messageOf, shopServer} from "./backend.js";
 import {$, attr, h, toast} from "./elements.js";
+import {readable} from "./exact-text.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
 import {MAX_ROWS} from "./tool-client.js";
@@ -191,7 +192,7 @@ function sayStock(row, max) {
 	const {quantity, product} = row;
 	const tag = quantity <= LOW_STOCK_PIECES && h("span.tag.warn", t(quantity ? "low" : "soldOut"));
 	const price = h("small", cellText("price", product?.price));
-	const name = h("span.bar-name", thumbnailOf(row), nameOf(row), " ", price, tag);
+	const name = h("span.bar-name", thumbnailOf(row), h("bdi", readable(nameOf(row))), " ", price, tag);
 	return bar(name, cellText("quantity", quantity), quantity, max);
 }
 
@@ -236,7 +237,7 @@ function sayOrder({id, customerName, orderDate, items, totalAmount, status}) {
 	const isGone = status === "cancelled";
 	const amount = h(isGone ? "s" : "b", cellText("totalAmount", totalAmount));
 	return [
-		h("strong", customerName),
+		h("strong", readable(customerName)),
 		h("span.quiet", `#${textOf(id)} · ${cellText("orderDate", orderDate)}`),
 		h("span.lines", more > 0 ? `${lines}\n${t("moreLines", {n: more})}` : lines),
 		h("span.num", isGone && h("span.tag.warn", cellText("status", status)), amount),
@@ -246,7 +247,7 @@ function sayOrder({id, customerName, orderDate, items, totalAmount, status}) {
 /** @param {Order} order */
 export function orderLines({items}) {
 	const line = (/** @type {OrderLine} */ {productId, quantity}) =>
-		h("li", productName(productId), h("span.num", `× ${cellText("quantity", quantity)}`));
+		h("li", h("bdi", readable(productName(productId))), h("span.num", `× ${cellText("quantity", quantity)}`));
 	return h("ul.order-lines", items.map(line));
 }
 

@@ -2,8 +2,11 @@
 // header and the banner, and what a conversation can begin with.
 import {status} from "./backend.js";
 import {$, button, h, icon} from "./elements.js";
+import {beginningOf, readable} from "./exact-text.js";
 import {failureText, localised, t, words} from "./i18n.js";
 import {switches} from "./preferences.js";
+
+const [MAX_TITLE_CHARS, MAX_ABOUT_CHARS] = [80, 200]; // of a server's prompt
 
 /** Open the panel at what waits there. */
 export function showServers() {
@@ -51,8 +54,10 @@ export function drawHealth() {
 	if (now === said) return;
 	said = now;
 	$("banner").replaceChildren(
-		...problems.map(text => h("p", icon("unknown"), text)),
-		...toLookAt.map(text => h("p.warn", icon("unknown"), text, button(t("look"), showServers))),
+		...problems.map(text => h("p", icon("unknown"), readable(text))),
+		...toLookAt.map(text =>
+			h("p.warn", icon("unknown"), readable(`${text}`), button(t("look"), showServers)),
+		),
 	);
 }
 
@@ -77,8 +82,8 @@ export function showStarters(offer, ask, begin) {
 	});
 	const prompts = status.prompts.filter(({server, name}) => !isOff({server, prompt: name}));
 	const others = prompts.map(prompt => ({
-		name: `${localised(prompt.title)} · ${prompt.server}`,
-		text: localised(prompt.description),
+		name: `${beginningOf(localised(prompt.title), MAX_TITLE_CHARS)} · ${readable(prompt.server)}`,
+		text: beginningOf(localised(prompt.description), MAX_ABOUT_CHARS),
 		onclick: () => begin(prompt),
 	}));
 	const list = $("starters");

@@ -2,7 +2,7 @@
 import {isUnknown, messageOf} from "./backend.js";
 import {failureSentence} from "./call-card.js";
 import {attr, button, h, openDialog} from "./elements.js";
-import {drawExact} from "./exact-text.js";
+import {drawExact, readable} from "./exact-text.js";
 import {localised, t} from "./i18n.js";
 import {isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {orderOf, PURCHASE, purchaseOf} from "./purchase.js";
@@ -74,8 +74,14 @@ export function fillPrompt(prompt, use) {
 		return "";
 	};
 	const cancel = button(t("cancel"), () => dialog.close());
-	const form = schemaForm(localised(prompt.description), prompt.input_schema, run, t("takeOver"), cancel);
-	const dialog = openDialog(localised(prompt.title), form);
+	const form = schemaForm(
+		readable(localised(prompt.description)),
+		prompt.input_schema,
+		run,
+		t("takeOver"),
+		cancel,
+	);
+	const dialog = openDialog(readable(localised(prompt.title)), form);
 }
 
 /** A tool only reads because its server says so: the user may want to be asked. @param {Tool} tool */
@@ -96,5 +102,6 @@ export function toolDetails(tool) {
 		tool[key] && h("details.raw", h("summary", t(key)), drawExact(JSON.stringify(tool[key])));
 	const askFirst = tool.readOnly && askFirstBox(tool);
 	const schemas = [schema("input_schema"), schema("output_schema")];
-	return h("", h("p.about", localised(tool.description)), askFirst, schemas, runForm(tool)).childNodes;
+	return h("", h("p.about", readable(localised(tool.description))), askFirst, schemas, runForm(tool))
+		.childNodes;
 }

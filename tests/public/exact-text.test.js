@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import {test} from "node:test";
-import {layOut, plainValue, visible} from "../../public/exact-text.js";
+import {beginningOf, layOut, plainValue, visible} from "../../public/exact-text.js";
 
 const laidOut = json => layOut(json, 1e9).parts.join("");
 
@@ -20,6 +20,17 @@ for (const [text, shown] of [
 	["一\n二", "一\n二"],
 ]) {
 	test(`${JSON.stringify(text)} is seen as ${shown}`, () => assert.equal(visible(text), shown));
+}
+
+for (const [text, shown] of [
+	["短", "短"],
+	["a\u00a0b\tc\r\nd", "a b c\nd"],
+	["a\u202Eb\u{E0041}", "a⟨U+202E⟩b⟨U+E0041⟩"],
+	["x".repeat(1e6), `${"x".repeat(20)}…`],
+	[`${"x".repeat(19)}🛒🛒`, `${"x".repeat(19)}…`],
+]) {
+	test(`${JSON.stringify(text.slice(0, 40))} begins with ${shown}`, () =>
+		assert.equal(beginningOf(text, 20), shown));
 }
 
 for (const [json, shown] of [

@@ -1,6 +1,7 @@
 """No character ends an event or breaks the page, whichever way it comes in."""
 
 import re
+import threading
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -120,3 +121,25 @@ def test_the_page_goes_on_whatever_character_comes_in(backend: Backend, open_pag
     shown.ask(f"二 {BAD}")
     expect(shown.answer).to_contain_text("好")
     assert not re.search(r"[\ud800-\udfff]", str(backend.asked[-1]["messages"]))
+
+
+def test_what_turns_words_around_is_spelt_out_beside_the_pages_own_and_what_is_long_is_cut(
+    backend: Backend, open_page: Open
+) -> None:
+    turned = "shop\u202e"
+    backend.prompts.append(prompt(turned) | {"description": turned + "长" * 1000})
+    backend.servers.append(server("more", "down", turned))
+    backend.tools.append(tool("send", description=turned))
+    backend.run["get_inventory"] = lambda _: [{**STOCK[0], "product": {"id": 1, "name": turned, "price": 1}}]
+    shown = open_page(backend.url)
+    spelt = "shop⟨U+202E⟩"
+    expect(shown.page.locator(".starter").last).to_have_text(f"{spelt} · shop{spelt}{'长' * 195}…")
+    expect(shown.page.locator(".banner")).to_contain_text(spelt)
+    expect(shown.page.locator("#stock bdi")).to_have_text(spelt)
+    shown.page.locator("#health").click()
+    shown.page.locator(".server .card > summary", has_text="send").click()
+    expect(shown.page.locator(".about").last).to_have_text(spelt)
+    said = ("tool_progress", {"id": "c1", "progress": 1, "total": 2, "message": turned + "长" * 1000})
+    backend.say(CALL, [said, threading.Event()])
+    shown.begin("一")
+    expect(shown.page.locator(".progress bdi")).to_have_text(f"{spelt}{'长' * 295}…")
