@@ -71,8 +71,10 @@ export async function asPage(title) {
 		details.setAttribute("open", "");
 	await Promise.all([...log.querySelectorAll("img")].map(image => embed(image).catch(() => leaveOut(image))));
 	const {lang, style} = document.documentElement;
-	const sheets = [...document.styleSheets].filter(({media}) => !media.length); // not that for paper
-	const rules = sheets.flatMap(({cssRules}) => [...cssRules].map(({cssText}) => cssText));
+	const rules = [...document.styleSheets].map(({media, cssRules}) => {
+		const text = [...cssRules].map(({cssText}) => cssText).join("\n");
+		return media.length ? `@media ${media.mediaText} {\n${text}\n}` : text; // that for paper, too
+	});
 	/** @type {Record<string, string>[]} */
 	const metas = [
 		{charset: "utf-8"},

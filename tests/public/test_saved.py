@@ -20,6 +20,8 @@ from tests.support.page_media import MEDIA
 PIXEL = base64.b64decode(MEDIA[0]["data"])
 MUG = {"id": 3, "name": "Mug", "price": 9.5, "description": "", "image": "shop://products/3/image"}
 LONG = "很长。" * 600 + "末尾"
+CUT = """[...document.querySelectorAll(".prose :is(.wide, pre)")]
+    .filter(box => box.scrollHeight > box.clientHeight + 1 || box.scrollWidth > box.clientWidth + 1).length"""
 TABLE = "<table><tr><th>列</th></tr><tr><td>格</td></tr></table>"
 
 
@@ -67,6 +69,21 @@ def test_on_paper_everything_is_unfolded_and_folded_again_after(backend: Backend
     unfolded, folded = shown.page.evaluate("window.folded")
     assert (unfolded, folded > 0) == (0, True)
     expect(shown.page.locator(".bubble")).not_to_contain_text("末尾", use_inner_text=True)
+
+
+def test_on_paper_nothing_of_what_is_long_or_wide_is_cut(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url, accept_downloads=True)
+    row = "<tr>" + "<td>一格文字</td>" * 14 + "</tr>"
+    wide = f'<div class="wide"><table><tbody>{row * 60}</tbody></table></div>'
+    backend.say(says("表", f"{wide}<figure><pre>{'y' * 400}</pre></figure>"), done())
+    shown.ask("表")
+    shown.page.wait_for_function("document.querySelector('link[media=print]')?.sheet")
+    page = shown.page.context.new_page()
+    page.set_content(saved(shown, "HTML").read_text())
+    for each in (shown.page, page):
+        expect(each.locator(".prose :is(.wide, pre)")).to_have_count(2)
+        each.emulate_media(media="print")
+        assert each.evaluate(CUT) == 0
 
 
 def test_all_conversations_go_into_a_file_and_come_back_where_nothing_can_be_run(
