@@ -1,5 +1,6 @@
 // What the browser keeps: conversations, in IndexedDB, which may fail at any time, and what is in no database yet.
 import {t} from "./i18n.js";
+import {isObject} from "./tool-result.js";
 
 /** @typedef {(conversation: Conversation | undefined) => unknown} About */
 /** @typedef {{onproblem: (problem: string) => void, onchange: About, isBusy: About}} Hooks whether this tab answers in it */
@@ -18,9 +19,24 @@ const ended = transaction =>
 		transaction.onabort = () => reject(transaction.error);
 	});
 
-/** @param {Conversation} stored */
-const isUsable = ({entries}) =>
-	Array.isArray(entries) && entries.every(entry => typeof entry?.message?.role === "string");
+// What the browser keeps may be broken, or another version's.
+
+/** @param {any} files any: storage may hold anything */
+const areFiles = files => Array.isArray(files) && files.every(file => typeof file?.name === "string");
+
+/** @param {any} entry any: storage may hold anything */
+const isEntry = ({message, files = []}) =>
+	typeof message.role === "string" && Array.isArray(message.tool_calls ?? []) && areFiles(files);
+
+/** @param {any} stored any: storage may hold anything */
+function isUsable({entries, title = "", calls = {}, approvals = {}}) {
+	try {
+		const all = [approvals, calls, ...Object.values(calls)];
+		return entries.every(isEntry) && typeof title === "string" && all.every(isObject);
+	} catch {
+		return false; // null, or no list
+	}
+}
 const uniqueId = () => `${Date.now()}-${Math.random()}`;
 
 /** @param {Conversation} conversation */
@@ -105,7 +121,7 @@ export class Conversations {
 		const {tab, ...left} = kept("unstored", id) ?? {};
 		const version = this.byId.get(id)?.version;
 		keep("unstored", id, null);
-		if (!isUsable(left) || (version !== left.version && !version?.startsWith(tab))) return;
+		if (!left.entries || (version !== left.version && !version?.startsWith(tab))) return;
 		const conversation = this.#take({...left, version});
 		if (left.removed) this.remove(conversation);
 		else this.save(conversation);
@@ -191,6 +207,14 @@ export class Conversations {
 
 /** @type {Map<string, any>} any: as that of JSON */
 const memory = new Map();
+/** @type {Record<Kind, (value: any) => boolean>} any: storage may hold anything */
+const isWhole = {
+	draft: text => typeof text === "string",
+	files: areFiles,
+	edit: ({text}) => typeof text === "string",
+	part: ({entry}) => isEntry(entry),
+	unstored: isUsable,
+};
 
 /** Nothing is forgotten. @param {Kind} kind @param {string} id of the conversation @param {unknown} value @returns {boolean} whether it outlives the page */
 export function keep(kind, id, value) {
@@ -210,9 +234,10 @@ export function keep(kind, id, value) {
 export function kept(kind, id) {
 	const key = `${kind} ${id}`;
 	try {
-		return memory.get(key) ?? JSON.parse(localStorage.getItem(key) ?? "null");
+		const value = memory.get(key) ?? JSON.parse(localStorage.getItem(key) ?? "null");
+		return isWhole[kind](value) ? value : null;
 	} catch {
-		return null;
+		return null; // nothing is there, or something else
 	}
 }
 

@@ -274,15 +274,29 @@ def test_a_broken_conversation_in_storage_is_passed_over(backend: Backend, open_
     broken = """() => new Promise((resolve) => {
       indexedDB.open("product-mcp", 1).onsuccess = ({target}) => {
         const change = target.result.transaction("conversations", "readwrite");
-        for (const [id, entries] of [["x", "none"], ["y", [null]], ["z", undefined]]) {
-          change.objectStore("conversations").put({id, entries});
-        }
+        const put = stored => change.objectStore("conversations").put(stored);
+        for (const [id, entries] of [["x", "none"], ["y", [null]], ["z", undefined]]) put({id, entries});
+        const entries = [{message: {role: "user", content: "坏"}}];
+        put({id: "u", entries, calls: null});
+        put({id: "v", entries, calls: {a: null}});
+        put({id: "w", entries, title: 5});
+        put({id: "t", entries: [{message: {role: "assistant", tool_calls: 5}}]});
         change.oncomplete = resolve;
       };
     })"""
     shown.page.evaluate(broken)
+    left = {
+        "draft ": "{}",
+        "files ": "[null]",
+        "unstored q": "7",
+        "unstored r": '{"entries": 5}',
+        "part s": "{",
+    }
+    shown.page.evaluate("left => Object.assign(localStorage, left)", left)
     shown.page.reload()
     expect(shown.page.locator("#chats .open")).to_have_text(["好的"])
+    shown.button("新对话").click()
+    expect(shown.input).to_have_value("")
 
 
 @pytest.mark.parametrize(("locale", "when"), [("zh-CN", "11月21日 16:00"), ("en-US", "Nov 21, 04:00 PM")])
