@@ -8,16 +8,26 @@ import {PURCHASE} from "./purchase.js";
 /** @type {Preferences} read by first-paint.js */
 export const preferences = globalThis.preferences ?? {};
 
+const LISTS = /** @type {const} */ (["always", "askFirst", "asked", "off", "offPrompts", "apps"]);
 const MARKED = ["always", "apps"]; // these hold while the tool, or the server, is what it was
 
 let isStored = true; // else it lasts as long as the page
 
-/** @template {keyof Preferences} K @param {K} key @param {Preferences[K]} value */
+/** As another tab may have left it. @returns {Preferences} */
+function stored() {
+	try {
+		return {...JSON.parse(localStorage.settings)};
+	} catch {
+		return {};
+	}
+}
+
+/** What another tab has chosen meanwhile stays chosen. @template {keyof Preferences} K @param {K} key @param {Preferences[K]} value */
 export function setPreference(key, value) {
 	readLists();
 	preferences[key] = value;
 	try {
-		localStorage.settings = JSON.stringify(preferences);
+		localStorage.settings = JSON.stringify({...preferences, ...stored(), [key]: value});
 	} catch {
 		isStored = false;
 	}
@@ -25,10 +35,8 @@ export function setPreference(key, value) {
 
 /** What was allowed, taken back or switched off in another tab counts here, too. */
 function readLists() {
-	try {
-		const {always, askFirst, asked, off, offPrompts, apps} = JSON.parse(localStorage.settings);
-		if (isStored) Object.assign(preferences, {always, askFirst, asked, off, offPrompts, apps});
-	} catch {}
+	const now = isStored ? stored() : {};
+	for (const list of LISTS) if (Object.hasOwn(now, list)) preferences[list] = now[list];
 }
 
 /** @param {ListedTool} a @param {ListedTool} b */
