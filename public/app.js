@@ -1,5 +1,5 @@
 // The page's controller: which conversation is open, the question's input, scrolling and focus.
-import {attach, filesAttached, followAttached, takeAttached} from "./attached.js";
+import {attach, filesAttached, filesRead, followAttached, takeAttached} from "./attached.js";
 import {messageOf, watchStatus} from "./backend.js";
 import {Conversations, forget, keep, kept, newConversation, titleOf} from "./conversations.js";
 import {$, bindRadios, icon, isEnter, labelPage, toast} from "./elements.js";
@@ -228,11 +228,14 @@ function onScroll() {
 }
 
 /** @param {Event} event the button's, which also stops, or an Enter */
-function send(event) {
+async function send(event) {
 	event.preventDefault();
 	if (event.type === "submit" && submit.classList.contains("stop")) return controllers.get(current)?.stop();
-	inCurrent(async controller => {
-		const [text, files] = await compose();
+	const meant = current;
+	await filesRead(); // by then another may be open, with its own draft
+	if (current !== meant) return;
+	inCurrent(controller => {
+		const [text, files] = compose();
 		if (text || files.length) controller.say(text, files);
 	});
 }
@@ -247,9 +250,9 @@ async function drawChips() {
 	);
 }
 
-/** What has been written and attached is taken out of the composer. @returns {Promise<[string, Attachment[]]>} */
-async function compose() {
-	const files = await takeAttached();
+/** What has been written and attached is taken out of the composer. @returns {[string, Attachment[]]} */
+function compose() {
+	const files = takeAttached();
 	const text = input.value.trim();
 	input.value = "";
 	keepText();

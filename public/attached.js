@@ -11,9 +11,11 @@ let onchange = () => {};
 
 export const filesAttached = () => attached;
 
-/** All that is attached, which is taken away; what is still being read comes with it. */
-export async function takeAttached() {
-	await reading;
+/** Once nothing is being read any more. */
+export const filesRead = () => reading;
+
+/** All that is attached, which is taken away. */
+export function takeAttached() {
 	const taken = attached;
 	attach([], []);
 	return taken;

@@ -136,3 +136,28 @@ def test_the_composer_shows_that_files_can_be_dropped(shown: Shown) -> None:
     expect(shown.page.locator(".composer.drop")).to_be_visible()
     give(shown.page, "dragleave", file("a.txt", b"x"))
     expect(shown.page.locator(".composer.drop")).to_have_count(0)
+
+
+def test_a_question_whose_file_is_still_read_takes_nothing_from_a_conversation_opened_meanwhile(
+    backend: Backend, shown: Shown
+) -> None:
+    backend.say(says("好"), done())
+    shown.ask("一")
+    shown.button("新对话").click()
+    shown.input.fill("草稿")
+    shown.page.locator("#chats .open").click()
+    slow = """() => {
+        const reading = new Promise(read => { window.read = read; });
+        File.prototype.arrayBuffer = () => reading.then(() => new TextEncoder().encode("字").buffer);
+    }"""
+    shown.page.evaluate(slow)
+    give(shown.page, "drop", file("a.txt", b"a"))
+    shown.input.fill("二")
+    shown.input.press("Enter")
+    shown.button("新对话").click()
+    shown.page.evaluate("window.read()")
+    expect(chips(shown)).to_have_count(1)
+    expect(shown.input).to_have_value("草稿")
+    assert len(backend.asked) == 1
+    shown.page.locator("#chats .open").click()
+    expect(shown.input).to_have_value("二")
