@@ -11,7 +11,7 @@ import {
 import {ASKING, Asks, moved} from "./app-asks.js";
 import {AppHost} from "./app-host.js";
 import {findTool, messageOf, status} from "./backend.js";
-import {attr, button, h, iconButton, openDialog} from "./elements.js";
+import {attr, button, h, iconButton, loadStyle, openDialog} from "./elements.js";
 import {drawExact, visible} from "./exact-text.js";
 import {sizeText, t} from "./i18n.js";
 import {isListed, listedTools, listTool} from "./preferences.js";
@@ -25,19 +25,6 @@ const MIN_PX = 40;
 const MAX_SHARE = 0.8; // of the window's height
 const AGAIN_MS = 1000;
 const MODES = ["inline", "fullscreen"];
-
-/** @type {Promise<unknown> | undefined} */
-let styled;
-/** The style comes with the first app. */
-function loadStyle() {
-	styled ??= new Promise(resolve => {
-		const link = h("link", attr({rel: "stylesheet"}));
-		link.href = "static/app-card.css";
-		link.onload = link.onerror = resolve;
-		document.head.append(link);
-	});
-	return styled;
-}
 
 onDisplay(() => {
 	for (const host of AppHost.live) host.tell("host-context-changed", displayed());
@@ -328,7 +315,7 @@ export async function showApp(card, uri) {
 	const view = new AppView(card, uri);
 	views.set(card, view);
 	unseen.set(view.root, view);
-	await loadStyle();
+	await loadStyle("app-card.css");
 	card.root.append(view.root);
 	sight.observe(view.root);
 }

@@ -247,7 +247,7 @@ export function forget(id) {
 }
 
 /** @param {Kind} kind @returns {string[]} the ids of the conversations of which there is one */
-export function idsOf(kind) {
+function idsOf(kind) {
 	try {
 		const keys = Object.keys(localStorage).filter(key => key.startsWith(`${kind} `));
 		return keys.map(key => key.slice(kind.length + 1));

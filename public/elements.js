@@ -69,11 +69,13 @@ function put(parent, element, next) {
 	parent[isMove ? "moveBefore" : "insertBefore"](element, next);
 }
 
-/** What is in its place stays there: it may just be pressed. @param {Element} parent @param {Element[]} wanted its first children from now on, after `kept` others */
+/** With as few moves as a small change needs: what is in its place stays there, for it may just be pressed. @param {Element} parent @param {Element[]} wanted its first children from now on, after `kept` others */
 export function arrange(parent, wanted, kept = 0) {
 	for (const [i, element] of wanted.entries()) {
 		const there = parent.children[i + kept] ?? null;
-		if (there !== element) put(parent, element, there);
+		if (there && there.nextElementSibling === element)
+			put(parent, there, null); // which belongs further down
+		else if (there !== element) put(parent, element, there);
 	}
 }
 
@@ -93,6 +95,25 @@ export function refillChanged(parent, wanted) {
 	});
 	refill(parent, kept);
 }
+
+/** @type {Map<string, Promise<unknown>>} */
+const sheets = new Map();
+
+/** A style that comes with the first of what it is for. @param {string} name of its file */
+export function loadStyle(name) {
+	const loaded = sheets.get(name) ?? addStyle(name);
+	sheets.set(name, loaded);
+	return loaded;
+}
+
+/** @param {string} name */
+const addStyle = name =>
+	new Promise(resolve => {
+		const link = h("link", attr({rel: "stylesheet"}));
+		link.href = `static/${name}`;
+		link.onload = link.onerror = resolve;
+		document.head.append(link);
+	});
 
 /** @param {string} name */
 export function icon(name) {

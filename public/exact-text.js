@@ -1,6 +1,6 @@
 // Text as it really is: what one would not see is spelt out, and JSON is laid out without being changed.
 import {attr, button, h} from "./elements.js";
-import {formatNumber, t} from "./i18n.js";
+import {formatNumber, t, textOf} from "./i18n.js";
 import {parseJson} from "./tool-result.js";
 
 const MAX_CHARS = 6_000; // that are shown at once
@@ -20,8 +20,13 @@ export const visible = text =>
 		return found.length > 2 ? `⟨U+${code} × ${found.length}⟩` : `⟨U+${code}⟩`;
 	});
 
-/** The same of a name or a text for people, in which all blanks are alike. @param {string} text */
-export const readable = text => visible(text.replace(/\r\n?/g, "\n").replace(/[\t\xa0]/g, " "));
+/** The same of a name, or what stands in its place, or a text for people: all blanks are alike. @param {unknown} value */
+export const readable = value =>
+	visible(
+		textOf(value)
+			.replace(/\r\n?/g, "\n")
+			.replace(/[\t\xa0]/g, " "),
+	);
 
 /** Its beginning, where it may be long. @param {string} text @param {number} max characters of it */
 export const beginningOf = (text, max) =>

@@ -1,6 +1,6 @@
 // The products that an answer speaks of, as cards: with a picture or a mark, price and stock, to be bought and compared; or
 // as a table.
-import {attr, button, h, openDialog} from "./elements.js";
+import {attr, button, h, loadStyle, openDialog} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {formatNumber, t, textOf, words} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
@@ -236,24 +236,10 @@ class Shelf {
 	}
 }
 
-/** @type {Promise<unknown> | undefined} */
-let styled;
-
-/** The style comes with the first card. */
-export function loadStyle() {
-	styled ??= new Promise(resolve => {
-		const link = h("link", attr({rel: "stylesheet"}));
-		link.href = "static/product-cards.css";
-		link.onload = link.onerror = resolve;
-		document.head.append(link);
-	});
-	return styled;
-}
-
 /** Show what an answer's calls have found and its text names. @type {(root: HTMLElement, calls: Call[], text: string, say: Say) => Promise<void>} */
 export async function fillShelf(root, calls, text, say) {
 	const products = namedIn(calls.flatMap(productsOf), text);
 	if (!products.length) return root.remove();
-	await loadStyle();
+	await loadStyle("product-cards.css");
 	new Shelf(root, products, say);
 }

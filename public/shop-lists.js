@@ -1,6 +1,6 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
 import {messageOf, shopServer} from "./backend.js";
-import {$, attr, h, toast} from "./elements.js";
+import {$, attr, h, loadStyle, refill, toast} from "./elements.js";
 import {readable} from "./exact-text.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
@@ -38,7 +38,7 @@ export function fieldsOf(form) {
 }
 
 /** Follow a form of filters, whose folded part says how much of it is in use. @type {(form: HTMLFormElement, onchange: () => void) => void} */
-export function followFilters(form, onchange) {
+function followFilters(form, onchange) {
 	const follow = () => {
 		const used = Object.keys(fieldsOf(form)).filter(name => form.querySelector(`details [name=${name}]`));
 		const summary = form.querySelector("summary");
@@ -112,7 +112,7 @@ class FoldedList {
 		}
 		for (const [key, row] of used) if (!this.#rows.has(key)) this.#rows.set(key, row);
 		const roots = [...this.#rows.values()].map(({root}) => root);
-		arrange(this.root, roots.length ? roots : [h("li.quiet", none)]);
+		refillInSight(this.root, roots.length ? roots : [h("li.quiet", none)]);
 		this.more.hidden = all.length <= this.shown;
 	}
 
@@ -122,28 +122,11 @@ class FoldedList {
 	}
 }
 
-/**
- * Put these elements into the list, in their order, with as few moves as a small change needs: what stays keeps its
- * place on the screen. What has the focus keeps that, and stays in sight.
- * @param {HTMLElement} list @param {HTMLElement[]} elements
- */
-function arrange(list, elements) {
+/** What has the focus keeps that, and stays where it is in sight. @param {HTMLElement} list @param {HTMLElement[]} elements */
+function refillInSight(list, elements) {
 	const focused = list.contains(document.activeElement) ? document.activeElement : null;
 	const top = focused?.getBoundingClientRect().top ?? 0;
-	const kept = new Set(/** @type {Element[]} */ (elements));
-	for (const child of [...list.children]) if (!kept.has(child)) child.remove();
-	/** @param {Element} element @param {Element | null} next */
-	const put = (element, next) => {
-		const isMove = element.parentNode === list && "moveBefore" in list; // which keeps the focus
-		list[isMove ? "moveBefore" : "insertBefore"](element, next);
-	};
-	let next = list.firstElementChild;
-	for (const element of elements) {
-		if (next && element === next.nextElementSibling)
-			put(next, null); // which belongs further down
-		else if (element !== next) put(element, next);
-		next = element.nextElementSibling;
-	}
+	refill(list, elements);
 	if (!(focused instanceof HTMLElement)) return;
 	if (focused !== document.activeElement) focused.focus({preventScroll: true});
 	const box = list.closest(".panel");
@@ -179,8 +162,8 @@ function thumbnailOf(row) {
 	if (!box || thumbnails.has(key)) return box;
 	thumbnails.set(key, box);
 	const draw = async () => {
-		const {drawPicture, loadStyle} = await import("./product-cards.js");
-		await loadStyle();
+		const {drawPicture} = await import("./product-cards.js");
+		await loadStyle("product-cards.css");
 		box.append(drawPicture({server, id, name: nameOf(row), price: 0, description: "", image}));
 	};
 	draw().catch(() => {});

@@ -55,9 +55,7 @@ export function drawHealth() {
 	said = now;
 	$("banner").replaceChildren(
 		...problems.map(text => h("p", icon("unknown"), readable(text))),
-		...toLookAt.map(text =>
-			h("p.warn", icon("unknown"), readable(`${text}`), button(t("look"), showServers)),
-		),
+		...toLookAt.map(text => h("p.warn", icon("unknown"), readable(text), button(t("look"), showServers))),
 	);
 }
 
