@@ -1,7 +1,6 @@
 """Looks things up with the shop's tools, and answers about products."""
 
 import json
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -122,7 +121,6 @@ class Desk:
         self.shelf |= {one.id: one for one in (*(row.product for row in stocked), *found) if one}
 
     def _known(self, ids: Iterable[int | None]) -> list[Product]:
-        """Return products, also such of which no result has told more than their id."""
         blanks = [Product(id=one or 0, name=f"#{one}", price=float("nan"), description="") for one in ids]
         return [self.shelf.get(blank.id, blank) for blank in blanks]
 
@@ -155,9 +153,7 @@ class Desk:
         """Return what the shop is asked for words: all of them with some more, the first and the last."""
         parts = pattern(r"(?<=<CJK><CJK>)(?=<CJK>{2}(?:\s|$))").sub(" ", words).split()  # 平板 电脑
         asked = [f"{words} {more}".strip(), *([parts[0], parts[-1]] if len(parts) > 1 else [])]
-        return [
-            {"query": pattern("(<CJK>)子(?!<CJK>)").sub(r"\g<0> \1", one)} for one in asked if one
-        ]  # 椅子 椅
+        return [{"query": pattern(DATA["lines"]["suffix"]).sub(r"\g<0> \1", one)} for one in asked if one]
 
     def _search(self, words: str, more: str = "") -> tuple[list[Product], bool]:
         """Return what the shop finds for words; if it is sure: by its name, or by the first and last word."""
@@ -196,7 +192,6 @@ class Desk:
         return self._known(self.before.focus if len(self.before.focus) > 1 else ()) or self._rows(Product)
 
     def _of(self, key: str, row: BaseModel, count: object = "", **more: object) -> str:
-        """Return a sentence about a product, an order or a sum."""
         known = row.model_dump() | {"count": count, "left": self.left.get(getattr(row, "id", 0))}
         if isinstance(row, Order):
             items = [(self._known([item.productId])[0], item.quantity) for item in row.items[:MAX_ROWS]]
@@ -250,7 +245,7 @@ class Desk:
         parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
         firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or part.says("id")]
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
-        if len(found) < 2 and len(found := self._listed()) < 2:
+        if len(found) < 2 and len(found := self._find(self.text) or self._listed()) < 2:
             return self._products()
         low, *_, high = sorted(self._stocked(found), key=lambda one: one.price)
         key, gap = "same_price" if low.price == high.price else "compared", high.price - low.price
@@ -271,7 +266,7 @@ class Desk:
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
         if named and self.text.says("cheaper_than"):
-            high, named = min(high or math.inf, max(one.price for one in named) - 0.01), None
+            high, named = min(high or float("inf"), max(one.price for one in named) - 0.01), None
         there = named or self._rows(Product, minPrice=low, maxPrice=high) or self._rows(Product)
         there = self._stocked(there if named is None else named)
         fits = [one for one in there if (low or 0) <= one.price <= (high or one.price) and self.left[one.id]]

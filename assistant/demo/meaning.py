@@ -34,8 +34,9 @@ class Line:
     def changed(self, given: "Line") -> "Line":
         """Return this line with all that another one gives."""
         goods, amount = self if given.bare else given, self if given.quantity is None else given
-        customer = given.customer or self.customer
-        return Line(customer, amount.quantity, goods.product_id, goods.words, amount.pair)
+        return Line(
+            given.customer or self.customer, amount.quantity, goods.product_id, goods.words, amount.pair
+        )
 
 
 @dataclass
@@ -96,11 +97,12 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
     known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
     known |= {"among_others": {who} < {*people}, "one_placed": len(scene.placed) == 1}
+    known |= {"mixed": len({line.quantity is None for line in lines}) > 1, "named": who and not who.islower()}
     known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
     known |= {sign: True for sign in DATA["signs"] if text.says(sign)}
     goal = _first("goals", frozenset(filter(known.get, known)))
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
-    if scene.asked == "customer" and goal == "unknown" and not (who or counted):
+    if scene.asked == "customer" and goal in ("unknown", "thanks") and not (who or counted):
         named = DATA["customers"]
         name = pattern(named["introduction"]).sub("", text).strip(" .,!。'\"“”「」吧的")[:MAX_NAME]
         is_name = pattern(named["name"]).fullmatch(name) and not pattern(named["nobody"]).fullmatch(name)
@@ -115,7 +117,6 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
-@lru_cache(MAX_KEPT)
 def _first(table: str, known: frozenset[str]) -> str:
     """Return the first name of a table of the data file all of whose signs are known; empty for none."""
     for name, signs in DATA[table]:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from functools import cache
-from operator import attrgetter
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -26,7 +25,6 @@ from serving.errors import CodedError
 
 MAX_TURNS = 30  # of a conversation that are looked back at
 MAX_CORRECTIONS = 5  # in one sentence
-
 known_zones = cache(available_timezones)
 
 
@@ -34,7 +32,6 @@ class Clerk(Desk):
     """Makes one decision: about orders and sums of them, too; takes orders and cancels them."""
 
     def _told(self, key: str, orders: Sequence[Order], seen: int = 0) -> str:
-        """Tell orders, which are some of those `seen`; there may be older ones."""
         start = self.say("among", count=seen) if seen >= MAX_LIMIT or (seen and not self.whole) else ""
         if not orders:
             return start + self.say("no_orders")
@@ -56,7 +53,7 @@ class Clerk(Desk):
         if way := like.first_of("largest", "smallest"):
             found, nth = self._rows(Order, limit=MAX_LIMIT, **filters), max(like.place(), 1)
             placed = (order for order in found if order.status == "placed")
-            ranked = sorted(placed, key=attrgetter("totalAmount"), reverse=way == "largest")
+            ranked = sorted(placed, key=lambda order: order.totalAmount, reverse=way == "largest")
             return self._told(way, ranked[nth - 1 : nth], len(found))
         group = like.first_of(*DATA["measures"], prefix="by_")
         rest = text if text.words() else like
@@ -119,7 +116,7 @@ class Clerk(Desk):
         order = self._changed(list(draft), given) if act not in ("", "keep") else given
         twice = act == "add" and len({(line.customer, line.product_id) for line in order}) < len(order)
         said = act == "keep" or {line.quantity for line in given} <= {line.quantity for line in draft}
-        if act and not asked and (twice or (order == draft and (act == "remove" or not said))):
+        if act and not asked and (twice or (order == draft and (act in DATA["kinds"]["taking"] or not said))):
             return self._basket("which", draft)
         self.scene.draft = tuple(order)
         return self._take(order) if order else self.say("cancelled")
@@ -132,18 +129,24 @@ class Clerk(Desk):
             return draft + [one.changed(line) for line in new for one in draft or self.before.placed]
         if act == "apart":
             return apart(draft, given, self.text)
+        if act in ("remove", "only"):
+            named = [self._about(draft, one) for one in given]
+            kept = [line for line in draft if any(line in some for some in named) == (act == "only")]
+            return kept if all(named) else draft
         if act == "fewer":
-            return [replace(draft[0], quantity=max((draft[0].quantity or 0) - (given[0].quantity or 0), 0))]
-        if act == "remove":
-            gone = [self._about(draft, one) for one in given]
-            return [line for line in draft if not all(gone) or not any(line in some for some in gone)]
+            about, gone = self._about(draft, given[0]), given[0].quantity or 0
+            left = [replace(line, quantity=(line.quantity or 0) - gone * (line in about)) for line in draft]
+            return [line for line in left if (line.quantity or 0) > 0]
         added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
-        about = list[Line]()
-        for change in given if act != "add" else [line for line in given if line.bare]:
+        added = given[1:] if act == "fill" and self.before.asked == "product_id" else added
+        about = []
+        for change in (line for line in given if line not in added and (act != "add" or line.bare)):
             about = self._about(draft, change) or about
             if not (about or self.before.asked):
                 raise Decided(self._basket("which", draft))
             draft = [line.changed(change) if line in about else line for line in draft]
+        if act == "rename":
+            draft = [replace(line, customer=given[-1].customer or line.customer) for line in draft]
         return draft + [Line(draft[-1].customer).changed(line) for line in added]
 
     def _about(self, draft: Sequence[Line], given: Line) -> list[Line]:
@@ -171,15 +174,19 @@ class Clerk(Desk):
         """Return a line with its product, one for each product if that is said, or as it was if unclear."""
         act, says, asked = self.scene.act, self.text.says, self.before.asked
         is_new = act in ("", "keep")
-        each = line.bare and bool(says("all_of_them"))
-        one = line.quantity is None and is_new and (each or says("single"))
-        quantity = 1 if one else line.quantity
+        line = next(
+            (one.changed(line) for one in self.before.draft if act == "fill" and not one.product_id), line
+        )
+        near, sure = self._search(line.words) if line.words else (None, False)
+        each = bool(says("all_of_them")) and (line.bare or (len(near or ()) > 1 and bool(says("of_each"))))
+        quantity = 1 if line.quantity is None and is_new and (each or says("single")) else line.quantity
         if line.product_id is not None:
             return [replace(line, quantity=quantity)]
-        near, sure = self._search(line.words) if line.words else (None, False)
         points = line.bare and not says("ordinal") and (is_new or (asked == "product_id" and not each))
         it = self._known(self.before.focus if points else ())
-        everything = self._rows(Product) if each and is_new and says("buy") and not it else []
+        everything = (
+            self._rows(Product) if each and is_new and says("buy") and not (it or says("both")) else []
+        )
         named = self._ranked(near) or (near if sure else None) or it or everything
         if (len(named) > 1) != each or not named:
             if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
@@ -187,9 +194,9 @@ class Clerk(Desk):
             if not named and act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words):
                 return [Line(as_written(line.words, self.message), line.quantity)]
             return [line]
-        if line.pair and not found(DATA["in_pairs"], f"{line.words} {named[0].name}"):
-            unclear = found(DATA["perhaps_pairs"], f"{named[0].name} {named[0].description}")
-            quantity = None if unclear else (quantity or 0) * 2
+        told = f"{line.words} {named[0].name} {named[0].description}"
+        if line.pair and (found(DATA["packs"], told) or not found(DATA["in_pairs"], told)):
+            quantity = None if found(DATA["perhaps_pairs"], told) else (quantity or 0) * 2
         return [Line(line.customer, quantity, one.id) for one in named]
 
     def _take(self, lines: Sequence[Line]) -> str:
@@ -226,7 +233,6 @@ class Clerk(Desk):
         return self._purchase(said)
 
     def _basket(self, key: str, lines: Sequence[Line]) -> str:
-        """Return a sentence about what some lines are and cost."""
         goods = self._known(line.product_id for line in lines)
         items = [(one, line.quantity or 0) for one, line in zip(goods, lines, strict=True)]
         named = self.say("comma").join(self._of("item", *item) for item in items)
@@ -294,10 +300,9 @@ def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -
         whole = pattern("|".join(DATA["signs"]["correction"])).split(said)[-MAX_CORRECTIONS:]
         parts = [part for part in whole if part.strip()] or [""]
         for n, part in enumerate(parts, 1):
-            corrects, taken_back = n > 1 or len(whole) > len(parts), n < len(parts)
-            clerk = Clerk(part, calls, scene, tools, today, corrects, taken_back)
+            clerk = Clerk(part, calls, scene, tools, today, n > 1 or len(whole) > len(parts), n < len(parts))
             decision, scene = clerk.decide(), clerk.scene
-            if taken_back and decision and not isinstance(decision, str):
+            if clerk.taken_back and decision and not isinstance(decision, str):
                 break
     return decision or sentence("zh", "hello")
 
