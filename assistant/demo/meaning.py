@@ -158,7 +158,7 @@ def _lines(text: Sentence) -> list[Line]:
         line, (people, goods) = _line(Sentence(part), shared), groups[-1]
         own = [] if line in (Line(), Line(quantity=shared)) else [line]
         is_count = goods and line.bare and line.quantity is not None
-        if is_count and (goods[-1].quantity is None or (goods[-1].bare and not people)):
+        if is_count and (goods[-1].quantity is None or (goods[-1].bare and not who)):
             goods[-1], own = goods[-1].changed(line), []
         elif people and goods and (who or (own and not begins)):
             people, goods = [], []

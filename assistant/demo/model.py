@@ -76,8 +76,8 @@ class Clerk(Desk):
         if not (found := [row for row in found if row.orders and row.key in wanted]):
             return self.say("no_orders")
         like, who = self.like, filters["customerName"]
-        if group == "total":
-            who = self.say("who", name=who) if who else ""
+        if group == "total" or len(only) == 1:
+            who = self.say("who", name=who or found[0].label) if who or only else ""
             return self._of("mean" if like.says("average") else "sum", found[0], who=who)
         names = [rf"(?i)(?<![a-z]){re.escape(row.label)}(?![a-z])" for row in found]  # of Bob and Alice, who?
         named = [row for row, name in zip(found, names, strict=True) if re.search(name, self.message)]
@@ -94,7 +94,7 @@ class Clerk(Desk):
         shown = found[: pieces(like.says("top")) or len(found)]
         told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
         quantity, amount = sum(row.quantity for row in found), sum(row.amount for row in found)
-        return told + self.say("in_all", quantity=quantity, amount=amount)
+        return told + self.say("in_all", quantity=quantity, amount=amount, mean=amount / len(found))
 
     def _unknown(self) -> str:
         lines = self._resolved(self.scene.lines)

@@ -321,6 +321,8 @@ CHANGES = [
     ("我想买东西|耳机两个充电宝一个|贺兰", "贺兰 2x2 3x1"),
     ("给晓东买一个蓝芽耳机|对", "晓东 2x1"),
     ("which one's cheaper, the watch or the laptop|the cheaper one for Beth", "Beth 1x1"),
+    ("laptop or watch, what's the difference in price?|the dearer one for Klaus, just one", "Klaus 4x1"),
+    ("给阿强买2个手表|写错了，是阿明", "阿明 1x2"),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
@@ -447,6 +449,12 @@ FURTHER = [
     ("how much would 3 headphones and 2 watches come to", "5295"),
     ("你們有什麼商品|最後那個多少錢？", "1599 -299"),
     ("两百以上的有哪几样", "299 1599 -没有找到"),
+    ("有没有三百块以下的", "299 -没有找到"),
+    ("还有多少台笔记本", "148 -没有"),
+    ("how many watches did we sell", "1299 -best"),
+    ("花钱最少的客户是谁", "Bob 1299"),
+    ("average spend per customer", "2497"),
+    ("what does two watches and a laptop come to", "4197"),
 ]
 
 
