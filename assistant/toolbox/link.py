@@ -172,29 +172,37 @@ class Link:
         """
         if self._client is not None and not self._stopping:
             return self._client
-        if self.status == "sign_in" and self.error and self.auth and not self.auth.record().tokens:
-            raise ServerDownError(self.error.code, **self.error.params)
-        if self.status not in ("disabled", "untrusted") and not self._stopping:
+        is_hopeless = self._stopping or self.status in ("disabled", "untrusted") or self._waits_for_person()
+        if not is_hopeless:
             self._wake.set()
             with suppress(TimeoutError):
                 async with asyncio.timeout(self.limits.ready_seconds):
-                    return await self.until_ready()
+                    while not self._waits_for_person():
+                        if self._client is not None:
+                            return self._client
+                        await self._changed.wait()
+        if self.error and self._waits_for_person():
+            raise ServerDownError(self.error.code, **self.error.params)
         reason = CodedError("closing") if self._stopping else self.error or CodedError("not_connected")
         why = {"code": reason.code, "params": reason.params}
         raise ServerDownError("server_down", server=self.server.name, reason=why)
+
+    def _waits_for_person(self) -> bool:
+        """Whether nobody is signed in, so that another attempt would be in vain."""
+        return self.status == "sign_in" and bool(self.auth and not self.auth.record().tokens)
 
     @property
     def sign_in(self) -> Literal["needed", "done"] | None:
         """Whether a person has to sign in, or has done so."""
         if self.auth is None or self.auth.is_machine:
             return None
-        is_needed = self.status == "sign_in" or self._is_refused or self.auth.lacks is not None
+        is_needed = self.status == "sign_in" or self.auth.lacks is not None
         return "needed" if is_needed else "done" if self.auth.is_signed_in else None
 
-    def _needs_person(self) -> None:
+    def _needs_person(self, is_refused: bool) -> None:
         self._news.ring()
-        if self.status == "ready" and self.auth and self.auth.lacks is None:
-            self._is_refused = True  # the token is good no more; a scope that is missing ends nothing else
+        if self.status == "ready" and is_refused:  # a scope that is missing ends nothing else
+            self._is_refused = True
             self._leave()
 
     def _leave(self) -> None:
@@ -262,8 +270,10 @@ class Link:
                     self.about = about(client)
                     self._set("ready", client=client)
                     delay = first
-                    await self._watch(client)
-                self._set("connecting")
+                    try:
+                        await self._watch(client)
+                    finally:
+                        self._set("connecting")  # nobody is to be given a client that is being closed
             except Exception as error:  # noqa: BLE001  the task's outer edge: only this server is down
                 failure = link_failure(error, self.server)
                 if failure.code == "command_ended" and self.protocol_version is None and mode == "auto":

@@ -1,16 +1,14 @@
 """The SDK's OAuth client, driven from outside of a request to where a person decides, or to a token."""
 
 import math
+import re
 import time
 import warnings
 from collections.abc import Awaitable, Callable
-from functools import partial
-from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 from mcp.client.auth import OAuthClientProvider, OAuthFlowError
-from mcp.client.auth.utils import extract_field_from_www_auth, union_scopes
 from mcp.shared.auth import (
     AuthorizationCodeResult,
     OAuthClientInformationFull,
@@ -25,8 +23,10 @@ from mcp_types import LATEST_PROTOCOL_VERSION
 from pydantic import AnyUrl, BaseModel, ValidationError
 
 from assistant.toolbox.entries import refuse_bad_url
+from assistant.toolbox.entry_secrets import shown
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.server import Server
+from assistant.toolbox.oauth_answers import Challenge, readable
+from assistant.toolbox.server import ConfigError, Server
 from assistant.toolbox.transports import http_client
 from assistant.toolbox.wire import beyond_bounds
 from serving.addresses import is_loopback
@@ -73,30 +73,6 @@ class Record(BaseModel):
         return [each for each in own if each]
 
 
-class Challenge(NamedTuple):
-    """How a server refused a request."""
-
-    status: int = 401
-    metadata_url: str = ""
-    scope: str = ""
-
-    @classmethod
-    def of(cls, response: httpx2.Response) -> "Challenge | None":
-        """Return what an answer asks for: 401, or 403 for a scope that the token lacks."""
-        status, said = response.status_code, partial(extract_field_from_www_auth, response)
-        if status == 401 or (status == 403 and said("error") == "insufficient_scope"):
-            return cls(status, said("resource_metadata") or "", said("scope") or "")
-        return None
-
-    def answer(self, request: httpx2.Request, scope: str) -> httpx2.Response:
-        """Return it as the SDK's flow reads it; an entry's own scopes are asked for."""
-        wanted = union_scopes(scope, self.scope) if self.status == 403 else scope or self.scope
-        fields = {"error": "insufficient_scope" if self.status == 403 else "", "scope": wanted}
-        fields["resource_metadata"] = self.metadata_url
-        header = "Bearer " + ", ".join(f'{name}="{value}"' for name, value in fields.items() if value)
-        return httpx2.Response(self.status, headers={"WWW-Authenticate": header}, request=request)
-
-
 class PersonNeededError(Exception):
     """The flow has come to where a person decides: at this URL, whose code is good with this verifier."""
 
@@ -121,8 +97,8 @@ class _Person(OAuthClientProvider):
         """Get new tokens for the refresh token, and return the answer, whatever it is."""
         await self._initialize()
         answer = await send(await self._refresh_token())
-        if answer.is_success:
-            await self._handle_refresh_response(answer)
+        if answer.is_success and not await self._handle_refresh_response(answer):
+            raise OAuthFlowError("Invalid token response")
         return answer
 
 
@@ -149,7 +125,7 @@ class Flow:
         self._server, self._limits, self._only_asks = server, limits, only_asks
         self._record, self._keep, self._oauth, self._redirect = record, keep, server.oauth, redirect
         address = str(httpx2.URL(server.url).copy_with(userinfo=b""))
-        self._url = ""
+        self._url, self._is_reached = "", False
         self.client: OAuthClientProvider
         if self._oauth.is_machine:
             from mcp.client.auth.extensions.client_credentials import (  # noqa: PLC0415  JWT and its cryptography, 45 ms
@@ -212,6 +188,8 @@ class Flow:
 
     async def run(self, challenge: Challenge) -> None:
         """Go through the flow after a refusal, to the token of a machine. Raises PersonNeededError."""
+        if not self._is_client_good(self._record.client):
+            self._record = self._record.model_copy(update={"client": None})
         request = httpx2.Request(
             "POST",
             self.client.context.server_url,
@@ -237,7 +215,9 @@ class Flow:
             url, self._limits, event_hooks=hooks, read=self._limits.connect_seconds
         ) as http:
             request.headers.setdefault("Accept", "application/json")
-            return await http.send(request, follow_redirects=False)
+            answer = await http.send(request, follow_redirects=False)
+            self._is_reached = answer.status_code < 500
+            return await readable(answer, self.client.context.auth_server_url)
 
     def _check(self, url: str, *, is_last: bool) -> None:
         """Refuse addresses that no such server has; without its metadata nothing but that can be asked for.
@@ -246,16 +226,25 @@ class Flow:
         """
         context = self.client.context
         if is_last and context.protected_resource_metadata and not context.oauth_metadata:
+            if self._is_reached:
+                raise OAuthFlowError(f"no metadata (RFC 8414) at {context.auth_server_url}")
             raise CodedError("sign_in_unreachable")
-        refuse_bad_url(url, plain_http=urlsplit(self._server.url).scheme == "http")
-        if is_loopback(urlsplit(url).hostname or "") and not self._server.is_local:
-            raise OAuthFlowError(f"{url} is this machine's own")
+        try:
+            refuse_bad_url(url, plain_http=urlsplit(self._server.url).scheme == "http")
+            is_forbidden = is_loopback(urlsplit(url).hostname or "") and not self._server.is_local
+        except ConfigError:
+            is_forbidden = True
+        if is_forbidden:
+            raise OAuthFlowError(f"not allowed as an address of a sign-in: {shown(url)}")
 
     async def _show(self, url: str) -> None:
         if self._only_asks:
             raise PersonNeededError
-        self._check(url, is_last=True)
-        self._url = url
+        # The SDK writes its own query after whatever the address is: RFC 6749, 3.1, has it keep one.
+        address, _, query = url.rpartition("?")
+        parts = urlsplit(address)
+        self._url = parts._replace(query="&".join(filter(None, (parts.query, query))), fragment="").geturl()
+        self._check(self._url, is_last=True)
 
     async def _answer(self) -> AuthorizationCodeResult:
         metadata = self.client.context.oauth_metadata
@@ -268,12 +257,14 @@ class Flow:
         """Return the tokens, for the SDK."""
         return self._record.tokens
 
-    async def set_tokens(self, _: OAuthToken) -> None:
-        """Keep them."""
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        """Keep them. Raises OAuthFlowError: no header can hold them."""
+        if not re.fullmatch(r"[\x21-\x7e]+", tokens.access_token):  # RFC 6749, A.12, without the blank
+            raise OAuthFlowError("Invalid token response: access_token")
         self._keep(self.learnt)
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
-        """Return the entry's client, or the one that was registered for this redirection."""
+        """Return the entry's client, or the one that was registered."""
         own, kept, metadata = self._oauth, self._record.client, self._record.metadata
         if own.id:
             basic = ["client_secret_basic"]  # RFC 8414: what a server takes that names none
@@ -286,14 +277,15 @@ class Flow:
                 token_endpoint_auth_method=method,
                 issuer=own.issuer or None,
             )
-        is_old = kept and (kept.client_secret_expires_at or math.inf) < time.time()
-        is_other = (
-            kept
-            and self._redirect
-            and AnyUrl(self._redirect) not in (kept.redirect_uris or [AnyUrl(self._redirect)])
-        )
-        return None if is_old or is_other else kept
+        return kept
 
-    async def set_client_info(self, _: OAuthClientInformationFull) -> None:
-        """Keep the registration; tokens of another are of no use."""
+    def _is_client_good(self, kept: OAuthClientInformationFull | None) -> bool:
+        """Whether a person can sign in with a client: it is not over, and registered for this redirection."""
+        is_old = kept and (kept.client_secret_expires_at or math.inf) < time.time()
+        is_other = kept and AnyUrl(self._redirect) not in (kept.redirect_uris or ())
+        return not (self._redirect and (is_old or is_other))
+
+    async def set_client_info(self, client: OAuthClientInformationFull) -> None:
+        """Keep the registration, as what was asked for; tokens of another are of no use."""
+        client.redirect_uris = [AnyUrl(self._redirect)]
         self._keep(self.learnt.model_copy(update={"tokens": None}))

@@ -18,7 +18,8 @@ from mcp.client.auth.utils import validate_authorization_response_iss
 from pydantic import BaseModel, ValidationError
 
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.oauth import Challenge, Flow, PersonNeededError, Record
+from assistant.toolbox.oauth import Flow, PersonNeededError, Record
+from assistant.toolbox.oauth_answers import Challenge, is_final, is_same_issuer, reason
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, FilledInError, HttpAnswer
 from serving.access import CLIENT_PATH
@@ -74,14 +75,17 @@ class SignIns:
 
 
 class SignIn(httpx2.Auth):
-    """One server's: the tokens of its requests. `on_need` is called when a person is needed."""
+    """One server's: the tokens of its requests.
 
-    def __init__(self, server: Server, limits: Limits, all: SignIns, on_need: Callable[[], None]) -> None:
+    `on_need` is called when a person is needed, and told whether the connection's token is good no more.
+    """
+
+    def __init__(self, server: Server, limits: Limits, all: SignIns, on_need: Callable[[bool], None]) -> None:
         self._server, self._limits, self._all, self._on_need = server, limits, all, on_need
         assert server.oauth is not None
         self.is_machine = server.oauth.is_machine
         self.key = f"{server.oauth.id} {server.url}"
-        self.lacks: str | None = None  # the scopes that a request wanted, while the connection goes on
+        self.lacks: str | None = None  # the scopes that a request wanted, until somebody signs in
         self.is_signed_in = False
         self._challenge = Challenge()
         self._is_offered: bool | None = None
@@ -124,11 +128,13 @@ class SignIn(httpx2.Auth):
             HTTP.set(HttpAnswer())
             challenge = Challenge.of((yield _with(request, token)))
         if challenge is None:
+            if token and self._challenge.status == 401:
+                self.lacks = None  # the token is good after all
             return
         self._challenge = challenge
         if await self._offers(challenge):
-            self.lacks = challenge.scope if challenge.status == 403 else None
-            self._on_need()
+            self.lacks = challenge.scope
+            self._on_need(challenge.status == 401)
             raise FilledInError("sign_in_needed", server=self._server.name, scope=challenge.scope)
 
     async def _token(self, challenge: Challenge | None = None, *, refused: str = "") -> str:
@@ -168,11 +174,11 @@ class SignIn(httpx2.Auth):
 
     async def _renew(self, record: Record) -> None:
         answer = await self._flow(record).renew()
-        if answer.status_code >= 500 or answer.status_code == 429:
+        if answer.is_success:
+            return
+        if not is_final(answer):
             raise OAuthFlowError(f"HTTP {answer.status_code}")
-        if (
-            not answer.is_success and self.record().tokens == record.tokens
-        ):  # else another process has renewed it
+        if self.record().tokens == record.tokens:  # else another process has renewed it
             self._keep(record.model_copy(update={"tokens": None}))
 
     async def _offers(self, challenge: Challenge) -> bool:
@@ -221,7 +227,10 @@ class SignIn(httpx2.Auth):
         """Take what the authorization server has answered. Raises CodedError: no token comes of it."""
         flow = self._flow(pending.record, redirect=pending.redirect, scope=pending.scope)
         try:
-            validate_authorization_response_iss(answer.get("iss"), pending.record.metadata)
+            metadata, named = pending.record.metadata, answer.get("iss")
+            if metadata and is_same_issuer(named, str(metadata.issuer)):
+                named = str(metadata.issuer)
+            validate_authorization_response_iss(named, metadata)
             if not (code := answer.get("code")):
                 said = ": ".join(filter(None, (answer.get("error"), answer.get("error_description"))))
                 raise CodedError("sign_in_refused", server=self._server.name, said=_shown(said or "-"))
@@ -248,9 +257,9 @@ class SignIn(httpx2.Auth):
             case CodedError():
                 return CodedError(error.code, **{**where, **error.params})
             case OAuthRegistrationError():
-                return CodedError("sign_in_unregistered", **where, said=_shown(str(error)))
+                return CodedError("sign_in_unregistered", **where, said=_shown(reason(error)))
             case OAuthFlowError() | ValueError():
-                return CodedError("sign_in_failed", **where, said=_shown(str(error)))
+                return CodedError("sign_in_failed", **where, said=_shown(reason(error)))
         return CodedError("sign_in_unreachable", **where)
 
 
