@@ -2,6 +2,7 @@
 
 import ipaddress
 import json
+import os
 import re
 import socket
 from collections.abc import Iterable, Mapping
@@ -51,6 +52,8 @@ OWN_SECRETS |= {"DATABASE_URL", "DATABASE_LISTEN_URL"}
 VARIABLE = re.compile(r"\$\{(?:env:)?([A-Za-z_][A-Za-z0-9_]*)(?::-((?:(?!\$\{)[^}])*+))?\}")
 SIMILAR = 0.75  # of 1, from which on a key is taken for another, misspelt
 MAX_TIMEOUT = 3600.0  # seconds for a call; a larger number was meant in milliseconds
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~\w-]+", re.ASCII)  # a header's name (RFC 9110, 5.6.2)
 
 URL_KEYS = ("url", "baseUrl", "serverUrl", "httpUrl")  # the last three: Cherry Studio, Windsurf, Gemini CLI
 REACH = {*URL_KEYS, *BY_URL, *BY_COMMAND}
@@ -235,8 +238,8 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
         return Server(name, transport, url=where, headers=headers)
     if not isinstance(given, list):
         raise ConfigError("not_array", key="args")
-    cwd = _text(entry, "cwd") if entry.get("cwd") else None
-    return Server(name, transport, command=where, args=args, env=env, cwd=cwd)
+    cwd = os.path.expanduser(_text(entry, "cwd")) if entry.get("cwd") else None
+    return Server(name, transport, command=os.path.expanduser(where), args=args, env=env, cwd=cwd)
 
 
 def _transport(entry: dict[str, Any]) -> Transport:
@@ -276,7 +279,11 @@ def _texts(entry: dict[str, Any], key: str) -> dict[str, str]:
         raise ConfigError("not_object", key=key)
     texts = {name: _word(text, f"{key}.{name}") for name, text in value.items()}
     for name, text in texts.items():
-        if "\0" in text or (key == "headers" and not (text.isascii() and text.isprintable())):
+        if key == "headers":
+            is_sendable = _TOKEN.fullmatch(name) and text.isascii() and text.isprintable()
+        else:
+            is_sendable = name and "=" not in name and "\0" not in name + text
+        if not is_sendable:
             raise ConfigError("not_sendable", key=key, name=name)
     return texts
 

@@ -23,7 +23,7 @@ from assistant.toolbox.raw_results import Note
 from assistant.toolbox.recording import Recording
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import Channel, decoded, too_large
-from serving.answer_bounds import MAX_BODY
+from serving.answer_bounds import MAX_BODY, MIB
 from serving.errors import CodedError
 from serving.logs import printable
 from serving.redaction import redacted
@@ -31,7 +31,7 @@ from serving.redaction import redacted
 log = logging.getLogger(__name__)
 
 MAX_LINE = 500  # characters of a line of stderr that are shown
-LAST_LINES = 5  # of stderr, that say why a command ended
+LAST_LINES = 5  # that say why a command ended
 END_SECONDS = 2.0  # for an ended command's status and last words
 
 MAX_UNENDED = 64 * 1024  # bytes of an answer that is read although its line has no end
@@ -56,10 +56,19 @@ async def pipes(server: Server, note: Note, recording: Recording) -> AsyncIterat
     )
     said: deque[str] = deque(maxlen=LAST_LINES)
 
+    async def messages() -> AsyncIterator[str]:
+        async for line in _lines(process.stdout):
+            text = decoded(_answer(line), note)
+            if "{" in text or "[" in text:
+                yield text
+            elif words := _words(text):  # no message begins there; some say here why they end
+                said.append(words)
+                recording.heard(words)
+
     async def read() -> None:
         async with anyio.create_task_group() as listeners:
             listeners.start_soon(_read_errors, server, process, said, recording)
-            await ends.take(decoded(_answer(line), note) async for line in _lines(process.stdout))
+            await ends.take(messages())
             with anyio.move_on_after(END_SECONDS):
                 await process.wait()
             listeners.cancel_scope.deadline = anyio.current_time() + END_SECONDS
@@ -121,12 +130,17 @@ async def _read_errors(
     """Log what the command writes to stderr, and keep its last lines."""
     try:
         async for line in _lines(getattr(process, "stderr", None)):
-            if text := printable(redacted(decoded(line, lambda _: None).rstrip()))[:MAX_LINE]:
+            if text := _words(decoded(line, lambda _: None)):
                 said.append(text)
                 recording.add("stderr", text)
                 log.info("%s: %s", server.name, text)
     except CodedError:  # nothing of a line without an end is kept, but it has to be taken
         await _read_errors(server, process, said, recording)
+
+
+def _words(line: str) -> str:
+    """Return a line that is no message as it is shown."""
+    return printable(redacted(line[:MIB].rstrip()))[:MAX_LINE]
 
 
 async def _write_messages(process: ServerProcess, ends: Channel) -> None:

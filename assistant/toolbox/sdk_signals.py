@@ -153,7 +153,7 @@ def _transport_failure(error: BaseException, server: Server) -> CodedError | Non
             return CodedError("timeout", address=server.address)
         case FileNotFoundError() | NotADirectoryError() if server.cwd and not os.path.isdir(server.cwd):
             return CodedError("folder_missing", cwd=redacted(server.cwd))
-        case FileNotFoundError() | PermissionError() | NotADirectoryError() if not is_http:
+        case OSError() if server.transport == "stdio" and not isinstance(cause, BROKEN):
             return CodedError("command_failed", command=server.address, reason=cause.strerror)
         case OSError() if is_http and not isinstance(cause, BROKEN):
             return CodedError("connect_refused", address=server.address)

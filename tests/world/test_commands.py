@@ -110,6 +110,45 @@ async def test_a_folder_that_is_not_there_is_told_from_a_command_that_is_not(tmp
             assert (await web.becomes("down"))["code"] == code
 
 
+@pytest.mark.parametrize("entry", [command() | {"cwd": "~"}, {"command": "~/server", "args": []}])
+async def test_a_folder_of_the_person_is_written_as_in_a_shell(
+    tmp_path: Path, entry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(name, str(tmp_path))
+    async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+        server = await web.becomes("ready", "down")
+    assert (server["status"], server["code"]) in (("ready", None), ("down", "command_failed"))
+    assert "~" not in str(server["error"])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a file without a kind is of POSIX")
+async def test_a_file_that_is_no_program_is_told_as_a_command_that_cannot_run(tmp_path: Path) -> None:
+    program = tmp_path / "server"
+    program.write_text("echo hello\n")
+    program.chmod(0o755)
+    async with world.entry(tmp_path, {"command": str(program)}, web_trust_commands=True) as web:
+        server = await web.becomes("down")
+    assert (server["code"], "format" in server["error"]) == ("command_failed", True)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"env": {"A=B": "1"}},
+        {"env": {"": "1"}},
+        {"env": {"A": "1\0"}},
+        {"headers": {"X Key": "1"}, "url": "http://127.0.0.1:9"},
+        {"headers": {"": "1"}, "url": "http://127.0.0.1:9"},
+        {"headers": {"X:": "1"}, "url": "http://127.0.0.1:9"},
+    ],
+)
+async def test_a_name_that_cannot_be_sent_is_told_of_the_entry(tmp_path: Path, more: dict[str, Any]) -> None:
+    entry = more if "url" in more else {"command": "server", **more}
+    async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+        assert (await web.server())["code"] == "not_sendable"
+
+
 async def ended(web: world.Web) -> dict[str, Any]:
     """Wait until the command is known to have ended: that its pipe broke may be seen first."""
     while (server := await web.becomes("down"))["code"] != "command_ended":  # noqa: ASYNC110
@@ -126,6 +165,12 @@ async def test_a_command_that_ends_says_its_last_words(tmp_path: Path) -> None:
     assert server["params"]["said"].startswith("line 5\nline 6\n")
     assert "no API_KEY \\x1b[31m" in server["error"]
     assert "\x1b" not in json.dumps(server)
+
+
+async def test_what_a_command_says_on_stdout_before_it_ends_is_told(tmp_path: Path) -> None:
+    entry = {"command": sys.executable, "args": ["-c", "print('Ok to proceed? (y) ', end=''); exit(1)"]}
+    async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
+        assert (await ended(web))["params"]["said"] == "Ok to proceed? (y)"
 
 
 async def test_last_words_are_read_in_the_encoding_that_fits(tmp_path: Path) -> None:
