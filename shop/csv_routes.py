@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from serving.closed_stream import ClosedStream
 from serving.errors import CodedError
-from shop import catalog, tables, writing
+from shop import catalog, tables
 from shop.answers import answer, opened_store
 from shop.desk import owner_only
 from shop.filters import OrderFilter
@@ -73,11 +73,14 @@ async def products_file(request: Request) -> Response:
     openapi_extra={"requestBody": {"content": _CSV, "required": True}},
 )
 async def import_products(request: Request) -> Response:
-    """Create the products of a file, and change the known ones but for their stock: all of them, or none."""
+    """Create the products of a file, and change the known ones but for their stock: all of them, or none.
+
+    By what many of them are found is written after that, in parts, so that nobody waits long to buy.
+    """
     content = b""
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAX_FILE:
             raise CodedError("csv_too_large", mib=MAX_FILE // MIB)
     entries = await asyncio.to_thread(catalog.from_csv, content)
-    return answer(await opened_store(request).write(lambda: writing.import_products(entries), much=True))
+    return answer(await opened_store(request).import_products(entries))

@@ -110,6 +110,7 @@ class PostgresStore(Store):
                     lambda: opened._repeated(lambda connection: _in_transaction(connection, prepare)),
                     wait_seconds,
                 )
+                await opened.index()
             except ValueError as error:  # the URL is wrong
                 raise _failed(error) from error
             unless_open.pop_all()

@@ -162,6 +162,14 @@ def inventory(query: InventoryQuery) -> tuple[Statement, Statement]:
     return _catalogue(f"{PRODUCT}, stock", where, query)
 
 
+def texts(ids: Sequence[int]) -> Statement:
+    """Return the statement for what products are found by, which holds them."""
+    where = Conditions()
+    where.add(f"id IN ({', '.join(['{}'] * len(ids))})", *ids)
+    sql = f"SELECT id, name, keywords, description FROM products {where} ORDER BY id"
+    return Statement(sql, where.args, locks=True)
+
+
 def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
     """Return the statements for part of the orders, newest first, and for their number."""
     where = orders_with(query, period)

@@ -1,8 +1,8 @@
 """The shop's tables on both engines, step by step: step n leads from schema version n to n + 1.
 
 Never change a step that was released; add one. `order_counts` keeps the number of orders, since counting
-them takes longer with every order; `product_terms` is the search index, written by `save_products` of the
-engines; `facts` holds what is true of the whole database, such as the version of that index and the
+them takes longer with every order; `product_terms` is the search index, written by `writing.py`; `facts`
+holds what is true of the whole database, such as the version of that index, what is not in it yet, and the
 zone of the days; `orders.day` is a day of that zone; `archived_orders` keeps the keys of orders that
 `archive.py` has moved into files; `products.image` is the digest of a product's picture.
 """

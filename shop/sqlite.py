@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -66,7 +66,12 @@ class SqliteStore(Store):
     async def open(cls, path: Path, wanted: Preparation, busy_seconds: float = BUSY_SECONDS) -> "SqliteStore":
         """Create or migrate the file and import the catalogue, in one transaction."""
         await asyncio.to_thread(_prepare, path, wanted, busy_seconds)
-        return cls(path, busy_seconds)
+        store = cls(path, busy_seconds)
+        async with AsyncExitStack() as unless_open:
+            unless_open.push_async_callback(store.close)
+            await store.index()
+            unless_open.pop_all()
+        return store
 
     async def fetch(self, statement: Statement) -> Sequence[Row]:
         """Read in a thread, or in the event loop where the statement is quick."""

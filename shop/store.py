@@ -1,6 +1,7 @@
 """The shop, whatever engine keeps the records: `sqlite.py` or `postgres.py`."""
 
 import asyncio
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
 from serving import tracing
-from shop import days, queries, search, stock, tables
-from shop.errors import StoreError
+from shop import days, queries, search, stock, tables, writing
+from shop.catalog import CatalogEntry, Imported
+from shop.errors import StoreError, StoreUnavailableError
 from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
 from shop.queries import Period, Row, Script, Statement
 from shop.sheets import Sheet
@@ -19,8 +21,11 @@ from shop.stock import Purchase
 from shop.tables import Table
 
 PART_ROWS = 500  # of an export, read at a time
+INDEX_PAUSE_SECONDS = 0.05  # between two parts of the index, so that buyers of other processes come in, too
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -69,6 +74,21 @@ class Store(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Finish what is under way, then close the database."""
+
+    async def import_products(self, entries: list[CatalogEntry]) -> Imported:
+        """Write the products that are new or changed, all of them or none, then index them."""
+        done = await self.write(lambda: writing.import_products(entries), much=True)
+        try:
+            await self.index()
+        except StoreUnavailableError as error:  # the products are written; the next start indexes the rest
+            log.warning("商品已导入，还没有全部编入搜索：%s", error.code)
+        return done
+
+    async def index(self) -> None:
+        """Index the products that are due, in parts, between which others can buy."""
+        while await self.fetch(writing.INDEX_DUE):
+            await self.write(writing.index_next, much=True)
+            await asyncio.sleep(INDEX_PAUSE_SECONDS)
 
     async def purchase(
         self, request: PurchaseRequest, key: str | None = None, expected_total: float | None = None

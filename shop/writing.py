@@ -2,7 +2,9 @@
 
 import hashlib
 import itertools
+import json
 import logging
+import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -17,6 +19,12 @@ from shop.pictures import Picture
 from shop.queries import Many, Row, Script, Statement
 
 NAMES = "1"  # the version of `person_name` by which the customers of old orders were folded
+
+INDEX_PART = 100  # products that are indexed in one transaction of a shop that sells: some 50 ms
+DUE = "search due "  # begins the names of facts that hold products whose terms are not up to date
+INDEX_DUE = Statement(
+    "SELECT name FROM facts WHERE name > ?1 AND name < ?2 ORDER BY name LIMIT 1", [DUE, DUE + "~"]
+)
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +44,9 @@ def prepare(wanted: Preparation) -> Script[None]:
     if indexed is None:
         yield from _give_keywords()
     if indexed != search.VERSION:
-        yield from _index((yield Statement("SELECT id, name, keywords, description FROM products", [])))
+        yield from _index_soon(
+            [row[0] for row in (yield Statement("SELECT id FROM products ORDER BY id", []))]
+        )
         yield from set_fact("search", search.VERSION)
     if (yield from fact("names")) != NAMES:
         yield from _fold_names()
@@ -62,15 +72,19 @@ _TEXTS = itemgetter(0, 1, 4, 3)  # of a product's row: id, name, keywords, descr
 def save_products(entries: Sequence[CatalogEntry], known: Mapping[int, Row] | None = None) -> Script[None]:
     """Write products with the terms under which they are found; known ones keep their stock.
 
-    What is found by the same words as in `known` is not indexed again, which takes most of the time.
+    What is found by the same words as in `known` is not indexed again, which takes most of the time. In a
+    shop that sells, much of that is only noted down here, for `index_next`: buyers would wait for it.
     """
-    found = {id_: _TEXTS(row) for id_, row in (known or {}).items()}
+    known = known or {}
+    found = {id_: _TEXTS(row) for id_, row in known.items()}
     # By id, as purchases lock: in another order the two would deadlock.
     rows = sorted(entry.row() for entry in entries)
     yield Many(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
-    yield Many(schema.OPENING, [(row[0], row[5], days.stored_now()) for row in rows])
+    opening = [(row[0], row[5], days.stored_now()) for row in rows if row[0] not in known]
+    yield Many(schema.OPENING, opening)
     yield from _save_pictures({each.id: each.image for each in entries if each.image is not None})
-    yield from _index([texts for row in rows if (texts := _TEXTS(row)) != found.get(row[0])])
+    changed = [texts for row in rows if (texts := _TEXTS(row)) != found.get(row[0])]
+    yield from _index_soon([texts[0] for texts in changed]) if known else _index(changed)
 
 
 def _save_pictures(pictures: dict[int, Picture]) -> Script[None]:
@@ -146,6 +160,30 @@ def _index(products: Sequence[Row]) -> Script[None]:
     yield Many("DELETE FROM product_terms WHERE product_id = ?1", [row[:1] for row in products])
     terms = itertools.chain.from_iterable(search.index_rows(*row) for row in products)
     yield Many("INSERT INTO product_terms VALUES (?1, ?2, ?3)", terms, table="product_terms")
+
+
+def _index_soon(ids: Sequence[int]) -> Script[None]:
+    """Index products of a shop that sells: a few at once, more in parts, which `index_next` takes up."""
+    if len(ids) <= INDEX_PART:
+        yield from _index_known(ids)
+        return
+    mark = secrets.token_hex(4)  # another import may be under way
+    parts = (ids[at : at + INDEX_PART] for at in range(0, len(ids), INDEX_PART))
+    yield Many(schema.UPSERT_FACT, [(f"{DUE}{mark} {part[0]}", json.dumps(part)) for part in parts])
+
+
+def _index_known(ids: Sequence[int]) -> Script[None]:
+    """Index products by what they are called now, which nobody changes meanwhile."""
+    yield from _index((yield queries.texts(ids)) if ids else [])
+
+
+def index_next() -> Script[bool]:
+    """Index the next part of what is due, and tell whether there was one."""
+    due = yield INDEX_DUE
+    # Another process may have taken it meanwhile.
+    if due and (taken := (yield Statement("DELETE FROM facts WHERE name = ?1 RETURNING value", [due[0][0]]))):
+        yield from _index_known(json.loads(taken[0][0]))
+    return bool(due)
 
 
 def _give_keywords() -> Script[None]:

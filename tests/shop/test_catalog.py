@@ -20,6 +20,7 @@ from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.sentences import failure_sentence
 from shop.store import Store
 from tests.support.engines import ENGINES, ask, new_url, write_old_shop
+from tests.support.suite import until
 
 pytestmark = pytest.mark.anyio
 TEA: dict[str, Any] = {"id": 7, "name": "茶", "price": 19.99, "description": "绿茶", "quantity": 5}
@@ -214,3 +215,70 @@ async def test_postgresql_without_its_extra_says_what_to_run(monkeypatch: pytest
 async def test_an_unknown_kind_of_database_is_refused(url: str) -> None:
     with pytest.raises(StoreUnavailableError):
         await open_store(url)
+
+
+MANY = [TEA | {"id": id_, "quantity": 9} for id_ in range(1, 251)]  # more than are indexed at once
+
+
+async def until_due(url: str, parts: int) -> None:
+    async def is_so() -> bool:
+        return len(ask(url, "SELECT name FROM facts WHERE name LIKE 'search due%'")) == parts
+
+    await until(is_so)
+
+
+async def found(shop: Store, query: str) -> int:
+    return (await shop.products(ProductQuery(query=query, limit=1))).total
+
+
+async def test_buyers_come_in_between_the_parts_of_an_import(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await shop_with(url, tmp_path, *MANY)
+    monkeypatch.setattr("shop.store.INDEX_PAUSE_SECONDS", 600)
+    renamed = load(written(tmp_path, json.dumps([each | {"name": "摄影包"} for each in MANY])))
+    importing = asyncio.create_task(shop.import_products(renamed))
+    await until_due(url, 2)  # of three parts
+    assert {product.name for product in (await shop.products(ProductQuery())).items} == {"摄影包"}
+    assert (await shop.purchase(buy(250, 4))).order.items[0].quantity == 4
+    importing.cancel()  # as the end of the service does
+    await asyncio.wait({importing})
+    assert await found(shop, "摄影包") == 100
+    await shop.close()
+    monkeypatch.undo()
+    shop = await open_store(url)  # which ends what was begun
+    await until_due(url, 0)
+    assert (await found(shop, "摄影包"), await found(shop, "茶叶"), len(MANY)) == (250, 250, 250)
+    await shop.close()
+
+
+async def test_two_imports_at_once_leave_nothing_out_of_the_index(url: str, tmp_path: Path) -> None:
+    shops = [await shop_with(url, tmp_path, *MANY), await open_store(url)]
+    files = [
+        load(written(tmp_path, json.dumps([each | {"description": about} for each in MANY])))
+        for about in ("台灯", "键盘")
+    ]
+    await asyncio.gather(*(shop.import_products(file) for shop, file in zip(shops, files, strict=True)))
+    await until_due(url, 0)
+    [about] = {row[0] for row in ask(url, "SELECT description FROM products")}
+    assert (await found(shops[0], about), await found(shops[0], "键盘" if about == "台灯" else "台灯")) == (
+        250,
+        0,
+    )
+    for shop in shops:
+        await shop.close()
+
+
+async def test_products_that_cannot_be_indexed_now_are_imported_all_the_same(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = await shop_with(url, tmp_path, *MANY)
+
+    async def fail() -> None:
+        raise StoreUnavailableError("database_failed", database="x", reason="y")
+
+    monkeypatch.setattr(shop, "index", fail)
+    renamed = load(written(tmp_path, json.dumps([each | {"name": "摄影包"} for each in MANY])))
+    assert (await shop.import_products(renamed)).changed == 250
+    assert len((await shop.products(ProductQuery(limit=500))).items) == 250
+    await shop.close()
