@@ -130,7 +130,8 @@ class ReplyBuilder:
             self._refusal.append(self._count(refusal))
         self._unreadable += parts.unreadable
         if thought := self._once["thought"].feed(self._thought_of(delta, parts.thoughts)):
-            yield Thought(self._count(thought))
+            is_counted = any(key in delta for key in REASONING)
+            yield Thought(thought if is_counted else self._count(thought))
         self._has_said = self._has_said or bool(parts.text or pieces)
         if parts.text:
             if thought := self._once["thought"].end():
