@@ -106,11 +106,12 @@ class PostgresStore(Store):
         async with AsyncExitStack() as unless_open:
             unless_open.push_async_callback(opened.close)
             try:
-                await _once_up(
+                is_due = await _once_up(
                     lambda: opened._repeated(lambda connection: _in_transaction(connection, prepare)),
                     wait_seconds,
                 )
-                await opened.index()
+                if is_due:
+                    await opened.index()
             except ValueError as error:  # the URL is wrong
                 raise _failed(error) from error
             unless_open.pop_all()
@@ -226,7 +227,7 @@ class _Connect:
         return await asyncpg.connect(*args, **options, statement_cache_size=self._statements)
 
 
-async def _once_up(work: Callable[[], Awaitable[None]], seconds: float) -> None:
+async def _once_up(work: Callable[[], Awaitable[T]], seconds: float) -> T:
     """Do the work, again until the server is there."""
     deadline, is_told = asyncio.get_running_loop().time() + seconds, False
     while True:
@@ -283,11 +284,11 @@ async def _fetch(connection: asyncpg.Connection, statement: Statement) -> Sequen
     return rows
 
 
-async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> None:
+async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> bool:
     await _migrate(connection)
     if wanted.move_days:  # an order in flight would keep its day of the old zone
         await connection.execute("LOCK TABLE orders IN SHARE ROW EXCLUSIVE MODE", timeout=MIGRATE_SECONDS)
-    await run_script(connection, writing.prepare(wanted))
+    return await run_script(connection, writing.prepare(wanted))
 
 
 async def _migrate(connection: asyncpg.Connection) -> None:

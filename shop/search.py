@@ -20,12 +20,14 @@ from opencc import OpenCC
 from shop.filters import ProductQuery
 from shop.queries import PRODUCT, Conditions, Row, Statement
 
-VERSION = "2"  # of what `index_rows` returns: another one makes the index anew at the next start
+VERSION = "3"  # of what `index_rows` returns: another one makes the index anew at the next start
 MAX_TERM = 64  # characters; PostgreSQL indexes no text above 2,704 bytes
 MAX_TERMS = 64  # of one question
 MAX_POSTINGS = 5_000  # read for one question: of its terms, the commonest say least and are left out
-MAX_NEIGHBOURS = 1_000  # terms looked through for the one that an unknown word was meant to be
+MAX_NEIGHBOURS = 1_000  # terms looked through for the one that an unknown word was meant to be ...
+MAX_LOOKED_THROUGH = 5_000  # ... and for all unknown words of one question
 MIN_STEM = 4  # characters of a word that is completed: "head" finds headphones, "car" no memory card
+MAX_NAME = 8  # unspaced characters of a name that is looked for with one of them wrong
 MIN_LIKENESS = 0.8  # of two words that are one misspelt
 
 # Thai, Lao, Burmese, Khmer, kana, Han, and what is drawn rather than written.
@@ -39,8 +41,22 @@ _RUN = re.compile(rf"(?P<unspaced>[{_UNSPACED}]+)|{_WORD}(?:[-.'’]{_WORD})*")
 _UNSEEN = re.compile("[\u0300-\u036f\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufe00-\ufe0f\ufeff]")
 _IRREGULAR = {"mice": "mouse", "men": "man", "women": "woman", "children": "child", "feet": "foot"}
 _FUNCTION_WORDS = frozenset(["a", "an", "and", "for", "in", "of", "on", "or", "the", "to", "with"])
+# Words that everybody spells right, in the form that `_singular` leaves them in: "thanks" is no ThinkPad.
+_COMMON = """
+    about above after again also always another anything around because been before being below best
+    better between both bring bought buying cannot cheap cheaper cheapest cheer come could delivery
+    does doing done each either else enough even every everything expensive find first friend from
+    give going good great have hello help here into just know last least less like long look looking
+    make many maybe more most much must need never next nice nothing often only order other over
+    please price quick really right same should show since some somebody someone something sorry
+    such sure take tell than thank that their them then there these they thing think this those
+    though through today together tomorrow tonight under until using very want wanted week welcome
+    well were what when where which while will without would year yesterday your
+"""
+_NO_MISSPELLINGS = frozenset(_COMMON.split())
 
 SYNONYMS = Path(__file__).parent / "search_synonyms.txt"
+ANYWHERE = "*"  # behind a character that names something wherever it stands, not at the end of a run only
 AS_SYNONYM = 3  # added to the place where something is named, for what it is also called
 
 # A word; a piece of one, or of a run of characters; the last character of a run, and one alone.
@@ -144,12 +160,12 @@ def _synonyms() -> dict[_Texts, _Texts]:
 
     known: dict[_Texts, _Texts] = {}
     for first, (names, _) in lines.items():
-        for units in map(_units, names):
-            if len(units) > 2 and not units[-1]:
+        for name, units in zip(names, map(_units, names), strict=True):
+            if not units[-1] and (len(units) > 2 or ANYWHERE in name):
                 units.pop()  # a character alone (灯) keeps it: it names something at the end of a run (台灯)
-            name = tuple(units)
-            known |= {name[:length]: () for length in range(1, len(name)) if name[:length] not in known}
-            known[name] = known.get(name, ()) + known_as(first)
+            key = tuple(units)
+            known |= {key[:length]: () for length in range(1, len(key)) if key[:length] not in known}
+            known[key] = known.get(key, ()) + known_as(first)
     return known
 
 
@@ -187,8 +203,11 @@ def index_rows(id_: int, name: str, keywords: str, description: str) -> list[tup
 
 
 def _question(text: str) -> list[_Term]:
-    """Return what is looked for, also in the words that are used on the mainland for Taiwan's."""
-    found = [*_terms(text), *_terms(_converter("tw2sp").convert(text))]
+    """Return what is looked for, also in the words that are used on the mainland for Taiwan's.
+
+    What stands behind 的 is looked for by itself: the 锅 of 煎蛋的锅.
+    """
+    found = [*_terms(text), *_terms(_converter("tw2sp").convert(text)), *_terms(text.replace("的", " "))]
     found += [_Term(one, "piece") for term in found for one in _singulars(term.text)]
     asked = dict.fromkeys(term._replace(text=term.text[:MAX_TERM]) for term in found if term.kind != "last")
     return [term for term in asked if term.text not in _FUNCTION_WORDS][:MAX_TERMS]
@@ -209,18 +228,68 @@ async def _counts(fetch: Fetch, ranges: Sequence[_Range]) -> list[int]:
     return [count for _, count in sorted(map(tuple, rows))]
 
 
-async def _nearest(fetch: Fetch, word: str) -> list[_Range]:
-    """Return the terms that begin with a word that is in no product, or else those it may be misspelt for."""
+async def _vocabulary(fetch: Fetch, word: str, limit: int) -> list[str]:
+    """Return the terms that begin with the first two letters of a word."""
     # From one term to the next greater one: DISTINCT would read every place of each.
     next_term = "SELECT min(term) FROM product_terms WHERE term"
     vocabulary = f"""WITH RECURSIVE known (term) AS (
             {next_term} >= ?1 UNION ALL SELECT ({next_term} > known.term) FROM known WHERE known.term < ?2
-        ) SELECT term FROM known WHERE term < ?2 LIMIT {MAX_NEIGHBOURS}"""
+        ) SELECT term FROM known WHERE term < ?2 LIMIT {limit}"""
     near = _starting(word[:2])
-    terms = [row[0] for row in await fetch(Statement(vocabulary, [near.low, near.high]))]
-    if any(term.startswith(word) for term in terms):
-        return [_starting(word)]
-    return [_Range(term) for term in difflib.get_close_matches(word, terms, cutoff=MIN_LIKENESS)]
+    return [row[0] for row in await fetch(Statement(vocabulary, [near.low, near.high]))]
+
+
+async def _meant(fetch: Fetch, words: Sequence[str]) -> list[_Range]:
+    """Return the terms that begin with words of no product, or else those that they may be misspelt for."""
+    begun = [_starting(word) for word in words]
+    meant: list[_Range] = []
+    left = MAX_LOOKED_THROUGH
+    for word, start, count in zip(words, begun, await _counts(fetch, begun), strict=True):
+        if count:
+            meant.append(start)
+        elif left > 0 and word not in _NO_MISSPELLINGS:
+            terms = await _vocabulary(fetch, word, min(left, MAX_NEIGHBOURS))
+            left -= len(terms)
+            alike = [
+                term for term in terms if 2 * min(len(term), len(word)) >= MIN_LIKENESS * len(term + word)
+            ]
+            meant += map(_Range, difflib.get_close_matches(word, alike, cutoff=MIN_LIKENESS))
+    return meant
+
+
+@cache
+def _nearly() -> dict[str, str]:
+    """Return the names of three unspaced characters and more, by all of them but one."""
+    names = (
+        "".join(units) for units in _synonyms() if len(units) > 2 and all(len(unit) == 1 for unit in units)
+    )
+    return {
+        name[:at] + "?" + name[at + 1 :]: name for name in names for at in range(len(name)) if name[at] > "z"
+    }
+
+
+def _misspelt(text: str) -> list[_Range]:
+    """Return the terms of the names that a question has but for one character: 充点宝 for 充电宝."""
+    nearly, names = _nearly(), list[str]()
+    for run in _RUN.finditer(_folded(text)):
+        said = run["unspaced"] or ""
+        for start in range(len(said)):
+            for end in range(start + 3, min(start + MAX_NAME, len(said)) + 1):
+                window = said[start:end]
+                one_out = (window[:at] + "?" + window[at + 1 :] for at in range(len(window)))
+                names += filter(None, map(nearly.get, one_out))
+    return [
+        *dict.fromkeys(_Range(term.text) for name in names for term in _terms(name) if term.kind == "piece")
+    ]
+
+
+def _single(text: str) -> list[_Range]:
+    """Return the characters of a question that name something by themselves: 茶 in 想买茶吗."""
+    known = _synonyms()
+    singles = dict.fromkeys(
+        each for each in _units(_folded(text)) if known.get((each, "")) or known.get((each,))
+    )
+    return [_Range(each) for each in singles if not each.isascii()]
 
 
 async def _sought(fetch: Fetch, text: str) -> list[_Range]:
@@ -228,11 +297,13 @@ async def _sought(fetch: Fetch, text: str) -> list[_Range]:
     terms = _question(text)
     ranges = [_starting(term.text) if term.kind == "alone" else _Range(term.text) for term in terms]
     counts = await _counts(fetch, ranges)
-    for term, count in zip(terms, counts.copy(), strict=True):
-        if not count and term.kind == "word" and term.text.isalpha() and len(term.text) >= MIN_STEM:
-            meant = await _nearest(fetch, term.text)
-            ranges += meant
-            counts += await _counts(fetch, meant)
+    words = [term for term, count in zip(terms, counts, strict=True) if not count and term.kind == "word"]
+    unknown = [term.text for term in words if term.text.isalpha() and len(term.text) >= MIN_STEM]
+    more = await _meant(fetch, unknown)
+    if not any(counts) and not more:
+        more = _misspelt(text) or _single(text)
+    ranges += more
+    counts += await _counts(fetch, more)
     sought: list[_Range] = []
     total = 0
     for count, one in sorted(zip(counts, ranges, strict=True)):

@@ -65,11 +65,12 @@ class SqliteStore(Store):
     @classmethod
     async def open(cls, path: Path, wanted: Preparation, busy_seconds: float = BUSY_SECONDS) -> "SqliteStore":
         """Create or migrate the file and import the catalogue, in one transaction."""
-        await asyncio.to_thread(_prepare, path, wanted, busy_seconds)
+        is_due = await asyncio.to_thread(_prepare, path, wanted, busy_seconds)
         store = cls(path, busy_seconds)
         async with AsyncExitStack() as unless_open:
             unless_open.push_async_callback(store.close)
-            await store.index()
+            if is_due:
+                await store.index()
             unless_open.pop_all()
         return store
 
@@ -218,18 +219,16 @@ def _done_or_refused(connection: sqlite3.Connection, job: _Job) -> Any:
         return refusal
 
 
-def _prepare(path: Path, wanted: Preparation, busy_seconds: float) -> None:
+def _prepare(path: Path, wanted: Preparation, busy_seconds: float) -> bool:
     """Prepare the file, again while it is locked: SQLite waits for no lock when it switches a file to WAL."""
     deadline = time.monotonic() + busy_seconds
     while True:
         try:
-            _prepare_now(path, wanted, busy_seconds)
+            return _prepare_now(path, wanted, busy_seconds)
         except StoreUnavailableError as error:
             if not _is_locked(error) or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_SECONDS)
-        else:
-            return
 
 
 def _is_locked(error: StoreUnavailableError) -> bool:
@@ -240,18 +239,19 @@ def _is_busy(error: sqlite3.OperationalError) -> bool:
     return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
 
 
-def _prepare_now(path: Path, wanted: Preparation, busy_seconds: float) -> None:
+def _prepare_now(path: Path, wanted: Preparation, busy_seconds: float) -> bool:
     try:
         if not path.exists():
             path.touch()
         connections = Connections(path, busy_seconds)
     except OSError as error:
         raise failed(path, error) from error
-    connections.run(lambda connection: _migrate_and_import(connection, wanted))
+    is_due = connections.run(lambda connection: _migrate_and_import(connection, wanted))
     connections.close()
+    return is_due
 
 
-def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> None:
+def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> bool:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("BEGIN IMMEDIATE")
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
@@ -259,8 +259,9 @@ def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> 
         for statement in step:
             connection.execute(statement)
     connection.execute(f"PRAGMA user_version = {len(schema.SQLITE)}")
-    run_script(connection, writing.prepare(wanted))
+    is_due = run_script(connection, writing.prepare(wanted))
     connection.execute("COMMIT")
+    return is_due
 
 
 def run_script(connection: sqlite3.Connection, script: Script[T]) -> T:

@@ -38,8 +38,8 @@ class Preparation:
     move_days: bool = False
 
 
-def prepare(wanted: Preparation) -> Script[None]:
-    """Bring what the tables hold up to this program, then import the catalogue."""
+def prepare(wanted: Preparation) -> Script[bool]:
+    """Bring what the tables hold up to this program, then import the catalogue; tell whether some is due."""
     indexed = yield from fact("search")
     if indexed is None:
         yield from _give_keywords()
@@ -53,6 +53,7 @@ def prepare(wanted: Preparation) -> Script[None]:
         yield from set_fact("names", NAMES)
     yield from _settle_days(wanted)
     yield from _import(wanted.catalogue)
+    return bool((yield INDEX_DUE))
 
 
 def fact(name: str) -> Script[str | None]:

@@ -1,4 +1,4 @@
-"""What a search finds, in which order, on both engines: 250 questions to 60 products, and rule by rule."""
+"""What a search finds, in which order, on both engines: 300 questions to 60 products, and rule by rule."""
 
 import json
 from collections.abc import AsyncIterator
@@ -50,8 +50,8 @@ async def found(shop: Store, query: str, **more: Any) -> list[int]:
 
 
 @pytest.mark.parametrize("keywords", [True, False], ids=["keywords", "plain"])
-@pytest.mark.parametrize(("questions", "asked", "may_miss"), [("questions", 30, 0), ("more", 220, 2)])
-async def test_of_250_questions_to_sixty_products_at_most_two_miss(
+@pytest.mark.parametrize(("questions", "asked", "may_miss"), [("questions", 30, 0), ("more", 275, 5)])
+async def test_of_300_questions_to_sixty_products_at_most_five_miss(
     url: str, questions: str, asked: int, may_miss: int, keywords: bool
 ) -> None:
     lines = (LIST / f"{questions}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -66,6 +66,13 @@ async def test_of_250_questions_to_sixty_products_at_most_two_miss(
         ]
     assert len(lines) == asked
     assert len(missed) <= may_miss, missed
+
+
+async def test_goods_without_keywords_are_found_by_what_people_call_them(url: str) -> None:
+    lines = (LIST / "goods.jsonl").read_text(encoding="utf-8").splitlines()
+    async with shop_with(url, *load(LIST / "goods.json")) as shop:
+        first = [(row, (await found(shop, row["query"]))[:1]) for row in map(json.loads, lines)]
+    assert [row["query"] for row, ids in first if not set(ids) & set(row["wanted"])] == []
 
 
 TUTORIAL_QUESTIONS = {
@@ -180,9 +187,77 @@ async def test_a_thing_is_found_by_another_name_that_it_has_in_chinese_or_englis
         assert await found(shop, question) == [2]
 
 
+WRONG_CHARACTER = [
+    ("充点宝", "充电宝"), ("充点宝", "行動電源"), ("充电包", "Power Bank"), ("想买充点宝吗", "充电宝"),
+    ("智能手标", "智能手表"), ("蓝芽耳机", "蓝牙耳机"), ("吹疯机", "Hair Dryer"), ("电反煲", "智能电饭煲"),
+    ("洗衣鸡", "洗衣机"), ("投影议", "投影仪"), ("扫地几器人", "扫地机器人"), ("行李厢", "Suitcase"),
+    ("保温被", "保温杯"), ("显视器", "显示器"), ("微波卢", "微波炉"), ("洗碗几", "洗碗机"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "name"), WRONG_CHARACTER)
+async def test_a_name_with_one_wrong_character_is_found(url: str, question: str, name: str) -> None:
+    async with shop_with(url, entry(1, "别的 other thing"), entry(2, name)) as shop:
+        assert await found(shop, question) == [2]
+
+
+async def test_a_wrong_character_is_thought_of_only_where_nothing_else_is_found(url: str) -> None:
+    async with shop_with(url, entry(1, "充电宝"), entry(2, "充点宝 摆件")) as shop:
+        assert await found(shop, "充点宝") == [2]
+
+
+ONE_CHARACTER = [
+    ("煎蛋的锅", "平底煎锅"), ("煎蛋的锅", "Frying Pan"), ("想买茶吗", "龙井"), ("有茶吗", "Green Tea"),
+    ("看书的灯", "落地灯"), ("猫", "猫爬架"), ("cat", "成猫罐头"), ("给狗", "Dog bed"), ("dog", "狗窝"),
+    ("美的", "美的 吹风机"), ("socks", "羊毛袜"), ("chair", "人体工学椅"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("question", "name"), ONE_CHARACTER)
+async def test_a_thing_of_one_character_is_found_in_a_sentence_and_in_another_word(
+    url: str, question: str, name: str
+) -> None:
+    async with shop_with(url, entry(1, "别的 other thing"), entry(2, name)) as shop:
+        assert await found(shop, question) == [2]
+
+
 @pytest.mark.parametrize(
     ("question", "name"),
     [
+        ("thanks", "ThinkPad X1"),
+        ("thank you", "Think Tank"),
+        ("there", "Three cups"),
+        ("these", "Thesis binder"),
+        ("could you please", "Cloud lamp"),
+        ("would", "Wound dressing"),
+    ],
+)
+async def test_a_common_word_is_not_taken_for_a_misspelt_one(url: str, question: str, name: str) -> None:
+    async with shop_with(url, entry(1, name)) as shop:
+        assert await found(shop, question) == []
+
+
+async def test_a_common_word_of_a_product_is_found(url: str) -> None:
+    async with shop_with(url, entry(1, "Thank-you cards")) as shop:
+        assert await found(shop, "thanks") == [1]
+
+
+async def test_many_unknown_words_are_looked_up_within_bounds(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["keyboard", "headphones", "monitor", "speaker"]
+    async with shop_with(url, *(entry(number, name) for number, name in enumerate(names, 1))) as shop:
+        assert sorted(await found(shop, "keybord headphnes moniter speeker")) == [1, 2, 3, 4]
+        monkeypatch.setattr("shop.search.MAX_LOOKED_THROUGH", 2)
+        assert len(await found(shop, "keybord headphnes moniter speeker")) < 4
+        assert await found(shop, "zzzz qqqq keyb headp") == [1, 2]  # what begins a word is no misspelling
+
+
+@pytest.mark.parametrize(
+    ("question", "name"),
+    [
+        ("cat", "天猫精灵"),
+        ("cat", "防盗猫眼"),
         ("computer", "双肩电脑包"),
         ("lamp", "灯塔拼图"),
         ("mobile", "手机支架"),
