@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from assistant.toolbox.config import SHOWN, place_of_servers, well_formed
-from assistant.toolbox.entries import is_entry
+from assistant.toolbox.entries import flat, is_entry
 from assistant.toolbox.json_faults import fault_of
 from assistant.toolbox.jsonc import STRING, Document
 from serving.errors import CodedError
@@ -53,7 +53,7 @@ def pasted(text: str) -> dict[str, Any]:
 
 def in_dialect(entry: Any, path: Sequence[str], others: Sequence[Any]) -> Any:
     """Return an entry as the client writes it whose file has the others under these keys."""
-    entry = _flat(entry)
+    entry = flat(entry)
     is_command, root = "command" in entry, re.sub(r"[\W_]", "", path[-1]).lower() if path else ""
     how = str(entry.get("type", "sse" if str(entry.get("url")).endswith("/sse") else "http"))
     if root == "mcp":
@@ -87,16 +87,6 @@ def _json(text: str) -> Any:
         return Document.of(text.encode()).root
     except json.JSONDecodeError as error:
         raise CodedError("entry_not_json", **fault_of(error, SHOWN)) from error
-
-
-def _flat(entry: dict[str, Any]) -> dict[str, Any]:
-    """Return an entry whose command and arguments stand beside each other, as most clients write it."""
-    match entry.get("command"):
-        case {"path": path, **more}:  # Zed's
-            return {**entry, **{str(key): value for key, value in more.items()}, "command": path}
-        case [first, *rest]:  # OpenCode's
-            return {**entry, "command": first, "args": rest}
-    return dict(entry)
 
 
 def _of_root(root: Any) -> dict[str, Any]:
@@ -208,7 +198,7 @@ def _name_of(entry: dict[str, Any]) -> str:
         labels = [each for each in (parts.hostname or "").split(".") if each not in ("www", "mcp", "api")]
         is_number = all(each.isdigit() for each in labels)
         return (parts.netloc.rpartition("@")[2] if is_number or len(labels) == 1 else labels[-2]) or "server"
-    given = _flat(entry)
+    given = flat(entry)
     words = [str(word) for word in (given.get("command"), *_args(given))]
     command, *args = [PureWindowsPath(words[0]).stem, *words[1:]]
     named = [word for word in args if not word.startswith("-") and word not in STEPS]

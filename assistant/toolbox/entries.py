@@ -64,12 +64,7 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
     """Return the server that an entry describes, with an `error` if it describes none."""
     if not isinstance(entry, dict):
         return Server(name, error=ConfigError("entry_not_object"))
-    entry = {_SPELT.get(_folded(key), key): value for key, value in entry.items()}
-    match entry.get("command"):
-        case {"path": path, **more}:  # Zed's
-            entry |= {**more, "command": path}
-        case [first, *rest]:  # OpenCode's
-            entry |= {"command": first, "args": rest}
+    entry = flat({_SPELT.get(_folded(str(key)), str(key)): value for key, value in entry.items()})
     if _is_off(entry):
         return Server(name, error=ConfigError("switched_off"))
     own = sorted(OWN_SECRETS & {each.upper() for each in variables(entry)})
@@ -90,6 +85,17 @@ def server_of(name: str, entry: Any, environment: Mapping[str, str | None]) -> S
     return Server(name, error=ConfigError("variable_own", name=own[0])) if is_sent else server
 
 
+def flat(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return an entry whose command and arguments stand beside each other, as most clients write it."""
+    match entry.get("command"):
+        case {"path": path, **more}:  # Zed's
+            return {**entry, **{str(key): value for key, value in more.items()}, "command": path}
+        case [first, *rest]:  # OpenCode's
+            args = entry.get("args") or []
+            return {**entry, "command": first, "args": [*rest, *args] if isinstance(args, list) else args}
+    return dict(entry)
+
+
 def is_command(entry: Any) -> bool:
     """Whether this entry names a command to start, whatever else it says."""
     return isinstance(entry, dict) and any(_SPELT.get(_folded(key)) == "command" for key in entry)
@@ -107,7 +113,9 @@ def _folded(key: str) -> str:
 
 
 _SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools: each is the same key
-_SPELT |= {"environment": "env", "envs": "env", "cmd": "command"}  # OpenCode's, Goose's
+# OpenCode's, Goose's twice, Codex's, Cline's, Warp's.
+_SPELT |= {"environment": "env", "envs": "env", "cmd": "command", "uri": "url", "httpheaders": "headers"}
+_SPELT |= {"transporttype": "transport", "workingdirectory": "cwd"}
 WORDS = {*_SPELT, *OAUTH, *map(_folded, TYPES)}  # what entries are made of, in lower case, without - and _
 
 

@@ -40,11 +40,35 @@ def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
         ({"type": "local", "command": ["npx", "-y", "x"]}, "stdio"),
         ({"type": "remote", "url": URL}, "streamable-http"),
         ({"command": "npx", "envFile": "${workspaceFolder}/.env"}, "stdio"),
+        ({"url": URL, "transportType": "sse"}, "sse"),
+        ({"uri": URL, "type": "streamable_http"}, "streamable-http"),
+        ({"cmd": "npx", "envs": {}, "timeout": 300}, "stdio"),
     ],
 )
 def test_every_dialect_names_its_transport(tmp_path: Path, entry: Any, transport: str) -> None:
     server = one(tmp_path, entry)
     assert (server.error, server.transport) == (None, transport)
+
+
+@pytest.mark.parametrize(
+    ("entry", "field", "value"),
+    [
+        ({"command": ["npx", "-y"], "args": ["x"]}, "args", ("-y", "x")),
+        ({"command": {"path": "npx", "args": ["x"]}}, "args", ("x",)),
+        ({"command": "x", "working_directory": "/srv"}, "cwd", "/srv"),
+        ({"command": "x", "workingDirectory": "/srv"}, "cwd", "/srv"),
+        ({"url": URL, "http_headers": {"A": "b"}}, "headers", {"A": "b"}),
+    ],
+)
+def test_nothing_of_an_entry_is_dropped(tmp_path: Path, entry: Any, field: str, value: Any) -> None:
+    server = one(tmp_path, entry)
+    assert (server.error, server.notes, getattr(server, field)) == (None, (), value)
+
+
+def test_arguments_that_are_no_array_are_said_beside_a_command_that_is_one(tmp_path: Path) -> None:
+    error = one(tmp_path, {"command": ["npx"], "args": "-y x"}).error
+    assert error is not None
+    assert error.code == "not_array"
 
 
 @pytest.mark.parametrize(
