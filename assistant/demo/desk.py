@@ -236,7 +236,7 @@ class Desk:
     def _fact(self) -> str:
         asked, told = (self.like.rows("facts") or [["$", "$"]])[0]
         rest = Sentence(pattern(asked).sub(" ", self.text)).counted()
-        named = self._find(rest) if rest.words() else None
+        named = self._find(rest) if rest.words() and not (self.before.focus and rest.says("of_it")) else None
         found = named or self._known(self.before.focus) or self._find(self.text) or []
         known = [one for one in found if pattern(told).search(one.description)]
         return self._answer("fact" if known else "no_fact", known or found)

@@ -132,7 +132,7 @@ def customers(text: str) -> tuple[list[str], str]:
     for _ in range(MAX_CUSTOMERS):
         for named in (named for one in known["patterns"] for named in pattern(one).finditer(text)):
             parts = named.groupdict()
-            name, who = parts["name"].strip(" .'").removesuffix("'s"), parts.get("who")
+            name, who = pattern(known["after"]).sub("", parts["name"].strip(" .'")), parts.get("who")
             if who and re.fullmatch(known["label"], name):
                 name = f"{who.lower()}{' ' if who.isascii() else ''}{name}"
             elif not name or pattern(known["nobody"]).fullmatch(name) or pieces(name):

@@ -323,6 +323,33 @@ CHANGES = [
     ("which one's cheaper, the watch or the laptop|the cheaper one for Beth", "Beth 1x1"),
     ("laptop or watch, what's the difference in price?|the dearer one for Klaus, just one", "Klaus 4x1"),
     ("给阿强买2个手表|写错了，是阿明", "阿明 1x2"),
+    # a remark or a question changes no order; what follows a question is about what was shown
+    ("给小美来2个充电宝|能给笔记本充电吗", ""),
+    ("buy 2 power banks for Ed|that's for tomorrow", ""),
+    ("buy 2 power banks for Ed|it's for a birthday", ""),
+    ("buy 2 power banks for Ed|for a friend actually", ""),
+    ("do you have headphones?|are they good with a laptop?|ok two for Ed", "Ed 2x2"),
+    ("tell me about the watch|does it work with a laptop|one for Ed please", "Ed 1x1"),
+    ("手表和耳机哪个便宜|那就便宜的那个，两个，给冯磊", "冯磊 2x2"),
+    # fewer, to a number, or all but one
+    ("buy 4 power banks and a watch for Wendy|drop the power banks to two", "Wendy 1x1 3x2"),
+    ("Wendy would like four power banks|actually drop it to two", "Wendy 3x2"),
+    ("我要3个充电宝|少来一个|我叫何建国", "何建国 3x2"),
+    ("I want 3 power banks|one less|Al", "Al 3x2"),
+    ("给阿强来一个手表|两个吧|算了还是一个", "阿强 1x1"),
+    ("buy 2 watches for Al|never mind, just one", "Al 1x1"),
+    ("给小明两个手表三个充电宝|手表去掉，充电宝加两个", ""),
+    ("buy a watch and 2 power banks for Al|drop the watch and make the power banks 6", ""),
+    ("给小明两个手表三个耳机|算了，耳机不要了", "小明 1x2"),
+    ("给周婷拿四个充电宝一个手表|再多来两个充电宝", ""),
+    # each customer's own, and where he lives is no part of his name
+    ("請給林先生兩副耳機，陳太太一台筆電", "林先生 2x2 / 陳太太 4x1"),
+    ("Get Sam 2 headphones and Tina 3 power banks", "Sam 2x2 / Tina 3x3"),
+    ("two headphones for Sam and Tina gets a watch", "Sam 2x2 / Tina 1x1"),
+    ("给小方两副耳机，小圆三个充电宝", "小方 2x2 / 小圆 3x3"),
+    ("来三个充电宝两个手表，送到王阿姨那儿", "王阿姨 1x2 3x3"),
+    ("来一个充电宝，叫我田田就好", "田田 3x1"),
+    ("给高翔买2个充电宝|<ok>|刚才那单再来一遍", "高翔 3x2"),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
