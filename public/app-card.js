@@ -50,6 +50,7 @@ function wordsOf(controller) {
 class AppView {
 	/** @type {AppHost | null} */
 	#host = null;
+	#isAway = false; // its document could not be read
 	#height = 0;
 	#fitting = 0;
 	#said = ""; // for the model
@@ -79,6 +80,7 @@ class AppView {
 	/** Show it, or ask whether to: again where the server, or what its app reaches, is another. */
 	async offer() {
 		this.root.replaceChildren(); // nobody presses twice
+		this.#isAway = false;
 		delete this.root.dataset.offer;
 		try {
 			const app = await readApp(this.server, this.uri);
@@ -107,7 +109,9 @@ class AppView {
 			this.root.dataset.offer = asked;
 			if (addresses) this.root.append(h("p.quiet", t("appReaches", {addresses})));
 		} catch (error) {
+			this.#isAway = true;
 			this.#say(messageOf(error));
+			this.tellOutcome();
 		}
 	}
 
@@ -170,6 +174,7 @@ class AppView {
 	/** What came of the call, once something has; one that was repeated has another outcome. */
 	tellOutcome() {
 		const {call, state} = this.card;
+		if (this.#isAway && state === "failed") this.root.replaceChildren(); // the call says why
 		if (!this.#host?.isReady || state === this.#told) return;
 		this.#told = state;
 		if (["done", "failed"].includes(state)) this.#host.tell("tool-result", resultOf(call));

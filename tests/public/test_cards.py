@@ -253,6 +253,21 @@ def test_a_decided_call_is_not_unknown_while_another_of_its_answer_waits(
     expect(shown.page.locator('.tool[data-state="unknown"]')).to_have_count(0)
 
 
+def test_a_call_that_failed_says_why_alone_where_its_interface_cannot_be_read_either(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    boxes = shown.page.locator(".app-box")
+    for number, failed in enumerate((True, False)):
+        end = result(f"c{number}", "商店不在", failed=failed, app={"uri": "ui://gone"})
+        backend.say(call(f"c{number}", "get_orders", {}), end, says("好"), done())
+        with shown.page.expect_response("**/api/read-resource"):
+            shown.ask("查")
+        expect(boxes).to_have_count(number + 1)
+    expect(boxes.last).to_contain_text("ui://gone")
+    expect(boxes.first).to_be_empty()
+
+
 def test_a_result_that_poses_as_an_order_is_no_receipt(backend: Backend, open_page: Open) -> None:
     shown = asked(backend, open_page, asks("send", {}))
     backend.say(result("c1", ORDER), done())
