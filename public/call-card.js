@@ -216,10 +216,14 @@ export class CallCard {
 		const edit = async () => {
 			const {editArguments} = await import("./call-edit.js");
 			const change = (/** @type {Params} */ args) => this.controller.change(this.id, args);
-			editArguments(box, call.raw ?? "", change, () => box.replaceChildren(...asked));
+			const back = () => {
+				box.replaceChildren(...asked);
+				focusIn(box, ".change");
+			};
+			editArguments(box, call.raw ?? "", change, back);
 		};
 		const yes = button(t("confirmTool"), choose(true), ".primary");
-		const row = h(".row", yes, button(t("change"), edit), button(t("cancel"), choose(false)));
+		const row = h(".row", yes, button(t("change"), edit, ".change"), button(t("cancel"), choose(false)));
 		const asked = [...drawCall(call), more, row];
 		box.replaceChildren(...asked);
 	}

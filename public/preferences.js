@@ -1,6 +1,6 @@
 // What the user has chosen, kept in localStorage under the name "settings"; and the window where that is done.
 import {messageOf} from "./backend.js";
-import {$, bindRadios, button, h, toast} from "./elements.js";
+import {$, bindRadios, button, focusIn, h, toast} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {setLanguage, t} from "./i18n.js";
 import {PURCHASE} from "./purchase.js";
@@ -111,6 +111,7 @@ function drawAllowed() {
 			const takeBack = () => {
 				listTool(list, tool, false);
 				drawAllowed();
+				focusIn($("settings"), "#allowed .btn, #md");
 			};
 			const name = what ? `${what} ${tool.tool}` : tool.tool;
 			return h("li", h("code", visible(`${tool.server} · ${name}`)), button(t("takeBack"), takeBack));

@@ -1,7 +1,7 @@
 // A question that is edited: what is written stays when one looks elsewhere, also over a reload; loaded with the first.
 import {isQuestion} from "./call-states.js";
 import {keep} from "./conversations.js";
-import {attr, button, h, isEnter} from "./elements.js";
+import {attr, button, focusIn, h, isEnter} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -15,6 +15,7 @@ export function editQuestion(box, controller, entry, text) {
 	const close = () => {
 		keep("edit", id, null);
 		form.replaceWith(box);
+		if (box.parentElement) focusIn(box.parentElement, ".edit");
 	};
 	const send = () => {
 		const edited = field.value.trim();

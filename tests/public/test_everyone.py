@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,7 +14,7 @@ from playwright.sync_api import expect
 
 from assistant.page.markdown import to_html
 from tests.support import page_states
-from tests.support.page_backend import Backend, buys, done, says
+from tests.support.page_backend import Backend, buys, call, done, result, says
 from tests.support.page_browser import PHONE, Open, Shown
 from tests.support.processes import require
 
@@ -153,3 +154,23 @@ def test_on_a_touch_screen_code_is_copied_by_a_button_of_44_pixels(backend: Back
     box = shown.answer.locator("figure > button").bounding_box()
     assert box
     assert min(box["width"], box["height"]) >= MIN_TARGET
+
+
+def test_the_focus_goes_back_to_where_an_edit_began(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(call("c1", "run", {}, read_only=False), [("approval", {"id": "c1"})], done("approval"))
+    shown.ask("一")
+    edit, change = shown.button("编辑后重新提问"), shown.button("修改")
+    edit.press("Enter")
+    shown.page.locator(".mine textarea").press("Escape")
+    expect(edit).to_be_focused()
+    change.press("Enter")
+    shown.button("不改").press("Enter")
+    expect(change).to_be_focused()
+    shown.page.get_by_label(re.compile("以后总是允许")).check()
+    backend.say(result("c1", "好"), says("好"), done())
+    shown.button("确认执行").click()
+    shown.settle()
+    shown.button("设置").press("Enter")
+    shown.button("恢复询问").press("Enter")
+    expect(shown.button("Markdown")).to_be_focused()
