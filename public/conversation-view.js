@@ -40,7 +40,7 @@ function renderProse(target, html, fixed) {
 	let same = 0;
 	while (next[same] && target.childNodes[fixed + same]?.isEqualNode(next[same])) same += 1;
 	while (target.childNodes[fixed + same]) target.lastChild?.remove();
-	target.append(...next.slice(same));
+	for (const node of next.slice(same)) target.append(node);
 }
 
 /** @param {Entry} entry */

@@ -108,8 +108,14 @@ export function drawExact(text) {
 	/** @param {number} max */
 	const fill = max => {
 		const {parts, omitted} = layOut(text, max);
-		// Isolated, so that what is written from right to left moves nothing around it.
-		box.replaceChildren(...parts.map(part => (part[0] === '"' ? h("bdi", part) : part)));
+		box.replaceChildren();
+		let plain = "";
+		for (const part of parts) {
+			// Isolated, so that what is written from right to left moves nothing around it.
+			if (part[0] === '"') box.append(plain, h("bdi", part));
+			plain = part[0] === '"' ? "" : plain + part;
+		}
+		box.append(plain);
 		return omitted;
 	};
 	const omitted = fill(MAX_CHARS);

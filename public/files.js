@@ -13,7 +13,7 @@ const FORMULA = /^[=+\-@\t\r]/; // what a spreadsheet would calculate
 
 /** Longer than any in the text. @param {string} text */
 function fence(text, kind = "json") {
-	const longest = Math.max(3, ...(text.match(/\x60+/g) ?? []).map(({length}) => length));
+	const longest = (text.match(/\x60+/g) ?? []).reduce((most, {length}) => Math.max(most, length), 3);
 	const ticks = "\x60".repeat(longest + 1);
 	return `${ticks}${kind}\n${text}\n${ticks}`;
 }

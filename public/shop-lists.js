@@ -204,7 +204,7 @@ export class StockList extends FoldedList {
 
 	/** @param {StockRow[]} rows @param {boolean} isWhole there are no others */
 	draw(rows, isWhole) {
-		const max = Math.max(1, ...rows.map(({quantity}) => quantity));
+		const max = rows.reduce((most, {quantity}) => Math.max(most, quantity), 1);
 		this.show(sortRows(rows, this.#sort.value), row => sayStock(row, max), t("noneFound"));
 		const all = formatNumber(rows.length) + (isWhole ? "" : "+");
 		$("stock-count").textContent = rows.length > this.shown ? `${this.shown} / ${all}` : all;

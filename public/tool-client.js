@@ -39,11 +39,11 @@ export const readRows = async (server, name, args) => (await readPage(server, na
 /** Rows, page by page, at most `max`. @param {ReadPage} read @param {number} [max] @param {(n: number) => void} [onprogress] */
 export async function readPages(read, max = MAX_ROWS, onprogress) {
 	/** @type {Row[]} */
-	const rows = [];
+	let rows = [];
 	for (;;) {
 		const limit = Math.min(PAGE_ROWS, max - rows.length);
 		const page = await read(limit, rows.length);
-		rows.push(...page.rows);
+		rows = rows.concat(page.rows); // not as arguments, of which there may be too many
 		onprogress?.(rows.length);
 		// A server that knows no pages sends what it has.
 		const {length} = page.rows;
@@ -65,10 +65,10 @@ export function takes(tool, server, name) {
 /** The inventory of these products. @param {string} server @param {unknown[]} ids @param {Params} [more] */
 export async function readInventory(server, ids, more = {}) {
 	/** @type {Row[]} */
-	const rows = [];
+	let rows = [];
 	for (let i = 0; i < ids.length; i += PAGE_ROWS) {
 		const args = {...more, productIds: ids.slice(i, i + PAGE_ROWS)};
-		rows.push(...(await readPages(pagesOf(server, "get_inventory", args))).rows);
+		rows = rows.concat((await readPages(pagesOf(server, "get_inventory", args))).rows);
 	}
 	return rows;
 }

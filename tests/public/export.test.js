@@ -12,4 +12,9 @@ test("a conversation reads as Markdown, with its calls and without the messages 
 	assert.equal(text, `# 题\n\n## 你\n\n一\n\n${call}\n\n## 助手\n\n答\n`);
 });
 
+test("a result of however many parts is fenced", () => {
+	const calls = {x: {server: "s", tool: "t", args: {}, result: "\x60 ".repeat(500_000)}};
+	assert.ok(asMarkdown(conversationOf([assistant("", "x")], calls)).length > 1e6);
+});
+
 test("a conversation without a title is a new one", () => assert.equal(titleOf(conversationOf()), "新对话"));

@@ -61,6 +61,8 @@ test("a server that knows no pages is asked once", async () => {
 	const read = async () => ({rows: Array.from({length: 700 + asked++}, () => ({})), isCut: false});
 	assert.equal((await readPages(read)).rows.length, 700);
 	assert.equal(asked, 1);
+	asked = 500_000; // more than a call takes arguments
+	assert.equal((await readPages(read)).rows.length, 500_700);
 });
 
 const order = (id, items = [{productId: 90, quantity: 2}]) => ({

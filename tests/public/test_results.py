@@ -50,6 +50,16 @@ def test_a_tool_run_by_hand_shows_it_too(backend: Backend, open_page: Open) -> N
     expect_all(shown, ".output")
 
 
+def test_all_of_a_long_result_is_shown_on_demand(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(call("c1", "count", {}), result("c1", list(range(150_000))), says("好"), done())
+    shown.ask("数")
+    shown.card.locator("summary").first.click()
+    shown.button("全部显示").click()
+    expect(shown.card.locator("pre").last).to_contain_text("149999\n]")
+    expect(shown.button("全部显示")).to_have_count(0)
+
+
 def test_a_list_with_a_note_behind_it_is_a_table_with_a_note(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     text = '[{"id": 1, "name": "手表"}]\n还有 40 个商品'
