@@ -143,7 +143,8 @@ class SignIn(httpx2.Auth):
             record = self.record()
             if token := _usable(record, refused):
                 return token
-            if not (record.may_renew or (self.is_machine and challenge)):
+            # A machine asks anew, whatever refresh token it was given beside (RFC 6749, 4.4.3).
+            if not (challenge if self.is_machine else record.may_renew):
                 return ""
             async with self._renewing, self._alone():
                 record = self.record()

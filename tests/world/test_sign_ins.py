@@ -191,3 +191,14 @@ async def test_a_server_that_is_open_until_a_call_is_signed_in_to(tmp_path: Path
         await come_back(http)
         assert (await http.post("/api/call-tool", json=called)).json()["isError"] is False
         assert (await web.server())["signIn"] == "done"
+
+
+async def test_a_machine_asks_for_a_token_anew_though_it_was_given_a_refresh_token(tmp_path: Path) -> None:
+    servers = ByHand({"/token": {"expires_in": -1}})
+    oauth = {"grantType": "client_credentials", "clientId": "m", "clientSecret": "secret-of-m"}
+    async with by_hand(tmp_path, servers, {"oauth": oauth}) as http:
+        await Web(http).becomes("ready")
+        called = {"server": "remote", "name": "t", "args": {}}
+        assert (await http.post("/api/call-tool", json=called)).json()["isError"] is False
+    grants = {form["grant_type"] for path, form in servers.asked if path == "/token"}
+    assert grants == {"client_credentials"}
