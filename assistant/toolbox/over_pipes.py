@@ -36,6 +36,8 @@ END_SECONDS = 2.0  # for an ended command's status and last words
 
 MAX_UNENDED = 64 * 1024  # bytes of an answer that is read although its line has no end
 _HEAD = re.compile(rb'\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+# In no JSON one object follows another without a comma, and in its texts a quote has a backslash.
+_JOINT = re.compile(rb'(?<=\})\s*(?=\{\s*"(?:jsonrpc|id|method|params|result|error)"\s*:)')
 _OUTCOME = re.compile(rb'"(?:result|error)"\s*:')  # no request: some print what they were asked
 
 GONE = (anyio.ClosedResourceError, anyio.BrokenResourceError, OSError)
@@ -56,19 +58,10 @@ async def pipes(server: Server, note: Note, recording: Recording) -> AsyncIterat
     )
     said: deque[str] = deque(maxlen=LAST_LINES)
 
-    async def messages() -> AsyncIterator[str]:
-        async for line in _lines(process.stdout):
-            text = decoded(_answer(line), note)
-            if "{" in text or "[" in text:
-                yield text
-            elif words := _words(text):  # no message begins there; some say here why they end
-                said.append(words)
-                recording.heard(words)
-
     async def read() -> None:
         async with anyio.create_task_group() as listeners:
             listeners.start_soon(_read_errors, server, process, said, recording)
-            await ends.take(messages())
+            await ends.take(_messages(process.stdout, note, said, recording))
             with anyio.move_on_after(END_SECONDS):
                 await process.wait()
             listeners.cancel_scope.deadline = anyio.current_time() + END_SECONDS
@@ -85,6 +78,18 @@ async def pipes(server: Server, note: Note, recording: Recording) -> AsyncIterat
                 ends.outgoing.close()
                 await _stop_server_process(process)
             group.cancel_scope.cancel()
+
+
+async def _messages(stream: Any, note: Note, said: deque[str], recording: Recording) -> AsyncIterator[str]:
+    """Yield what may be a message, and keep the last of all else: some say on stdout why they end."""
+    async for line in _lines(stream):
+        for part in _parts(line):
+            text = decoded(_answer(part), note)
+            if "{" in text or "[" in text:
+                yield text
+            elif words := _words(text):
+                said.append(words)
+                recording.heard(words)
 
 
 async def _lines(stream: Any) -> AsyncIterator[bytes]:
@@ -109,6 +114,11 @@ async def _lines(stream: Any) -> AsyncIterator[bytes]:
                 yield line
                 parts.clear()
     yield b"".join(parts)
+
+
+def _parts(line: bytes) -> list[bytes]:
+    """Return the messages of a line: threads that write at once join theirs."""
+    return _JOINT.split(line) if line.count(b'"jsonrpc"') > 1 else [line]
 
 
 def _is_json(line: bytes) -> bool:

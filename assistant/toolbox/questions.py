@@ -258,6 +258,8 @@ def question_of(key: str, params: Any) -> Question:
     given = params if isinstance(params, dict) else {}
     schema, url = given.get("requestedSchema"), text_of(given, "url")
     form = schema if isinstance(schema, dict) and not url else {}
+    if given.get("mode") == "url" and not url:  # whoever agreed would have gone nowhere
+        raise CodedError("asks_unclear")
     if is_deep(form) or len(json.dumps(given)) > MAX_QUESTION:
         raise CodedError("asks_too_much")
     return Question(key, redacted(text_of(given, "message")), form, url, wording_of(given.get("_meta")))

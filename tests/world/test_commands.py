@@ -89,6 +89,16 @@ async def test_what_is_no_message_is_passed_over(tmp_path: Path, first: str) -> 
         ("sys.stdout.reconfigure(encoding='utf-16-be')", "wide"),
         ("sys.stdout.reconfigure(encoding='utf-16')", "wide"),
         ("print = lambda text, line=print: line('now', text)", "said"),
+        (
+            'note = \'{"jsonrpc": "2.0", "method": "notifications/x"}\'; '
+            "print = lambda text, line=print: line(note + text)",
+            "joined",
+        ),
+        (
+            'note = \'{"jsonrpc": "2.0", "method": "notifications/x"}\'; '
+            "print = lambda text, line=print: line(text + '  ' + note)",
+            'joined }{"jsonrpc":',
+        ),
     ],
 )
 async def test_answers_in_odd_lines_are_read(tmp_path: Path, code: str, words: str) -> None:

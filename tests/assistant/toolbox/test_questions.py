@@ -309,8 +309,9 @@ async def test_only_where_a_person_can_be_asked_the_server_is_told_so() -> None:
         (asking({"a": form()}, state="x" * 300_000), "asks_too_much"),
         (asking({"a": {"method": "sampling/createMessage", "params": {}}}), "asks_unsupported"),
         (asking({"a": 7}), "asks_unsupported"),
+        (asking({"a": {"method": "elicitation/create", "params": {"mode": "url"}}}), "asks_unclear"),
     ],
-    ids=["many", "large", "state", "sampling", "none"],
+    ids=["many", "large", "state", "sampling", "none", "nowhere"],
 )
 async def test_what_cannot_be_asked_ends_the_call(first: Any, code: str) -> None:
     async with serve(modern(first).app) as url, boxed(at(url)) as box:
