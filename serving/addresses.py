@@ -1,6 +1,7 @@
 """Which names and addresses are this machine."""
 
 import ipaddress
+import re
 from functools import lru_cache
 from typing import Annotated
 from urllib.parse import urlsplit
@@ -8,6 +9,8 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
+# RFC 9110, 7.2: a host and perhaps a port; not a whole address, not two of them.
+HOST_HEADER = re.compile(r"([\w.-]{1,253}|\[[\da-f:.]+\])(:\d{0,5})?", re.ASCII | re.IGNORECASE)
 
 
 # IPv6 may be written as in a URL; a socket takes it without brackets.
@@ -59,7 +62,5 @@ def address_shown(host: str, port: int) -> str:
 @lru_cache(maxsize=64)  # called for every request; parsing takes a tenth of the time of a short one
 def is_own_name(header: str) -> bool:
     """Whether a Host header is a loopback name, with any port. In a DNS rebinding attack it is not."""
-    try:
-        return is_loopback(urlsplit(f"//{header}").hostname or "")
-    except ValueError:
-        return False
+    name = HOST_HEADER.fullmatch(header)
+    return name is not None and is_loopback(name[1].strip("[]"))

@@ -62,7 +62,13 @@ async def test_a_host_is_this_machine_or_listed(host: str, status: int) -> None:
 
 @pytest.mark.parametrize("name", ["host", "origin"])
 @pytest.mark.parametrize(
-    "values", [("localhost", "evil.example"), ("evil.example", "localhost"), ("localhost",) * 2]
+    "values",
+    [
+        ("localhost", "evil.example"),
+        ("localhost:8000", "evil.example"),
+        ("evil.example", "localhost"),
+        ("localhost",) * 2,
+    ],
 )
 async def test_two_hosts_or_origins_are_none_that_is_allowed(name: str, values: tuple[str, str]) -> None:
     twice = [(name.encode(), f"{'http://' * (name == 'origin')}{value}".encode()) for value in values]

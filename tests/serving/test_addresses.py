@@ -27,7 +27,12 @@ def test_a_host_header_may_name_a_port(header: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "header", ["[::1", "[", "evil.example#localhost", "evil.example/localhost", "a@b@evil.example"]
+    "header",
+    [
+        *("[::1", "[", "evil.example#localhost", "evil.example/localhost", "a@b@evil.example"),
+        *("localhost:80, evil.example", "localhost, evil.example", "evil@localhost", "localhost/evil"),
+        *("localhost?evil", "localhost#evil", "localhost:evil", "localhost ", "[::1]evil"),
+    ],
 )
 def test_a_host_header_that_is_none_names_another_machine(header: str) -> None:
     assert not is_own_name(header)
