@@ -26,6 +26,7 @@ POLICY = (
 )
 FILES = PageFiles(directory=ROOT / "public")
 
+PING_SECONDS = 15.0  # as web.py pings: a stream that is silent for longer counts as broken off
 HELD_SECONDS = 150.0  # how long an answer waits at most for a test to set its event
 Step = tuple[str, dict[str, Any]] | threading.Event | bytes
 PRODUCTS = [
@@ -299,9 +300,9 @@ class Backend:
     async def _puts(self) -> AsyncIterator[bytes]:
         told = -1
         while not self.ended:
-            if told != self.puts:
-                told = self.puts
-                yield b"event: changed\ndata: {}\n\n"
+            now = self.puts
+            yield b": idle\n\n" if told == now else b"event: changed\ndata: {}\n\n"
+            told = now
             await asyncio.sleep(0.02)
 
     def put(self, uri: str, content: Any) -> None:
@@ -371,7 +372,10 @@ async def file(request: Request) -> Response:
 async def _events(steps: list[Step]) -> AsyncIterator[bytes]:
     for step in steps:
         if isinstance(step, threading.Event):
-            await asyncio.to_thread(step.wait, HELD_SECONDS)
+            for _ in range(int(HELD_SECONDS / PING_SECONDS)):
+                if await asyncio.to_thread(step.wait, PING_SECONDS):
+                    break
+                yield b": ping\n\n"
         elif isinstance(step, bytes):
             yield step
         else:
