@@ -241,11 +241,15 @@ class SignIn(httpx2.Auth):
         except FAILURES as error:
             raise self._failure(error) from error
 
-    async def end(self) -> None:
-        """Forget the tokens, and have them revoked where that is offered."""
+    async def forget(self) -> Record:
+        """Forget the tokens, and return what was known."""
         async with self._renewing, self._alone():  # else tokens that are being renewed would come back
             record = self.record()
             self._keep(record.model_copy(update={"tokens": None}))
+        return record
+
+    async def revoke(self, record: Record) -> None:
+        """Have its tokens revoked, where that is offered."""
         with suppress(*FAILURES):
             await self._flow(record).revoke()
 

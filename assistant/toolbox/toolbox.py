@@ -204,10 +204,11 @@ class Toolbox:
 
     async def sign_out(self, auth: SignIn) -> None:
         """Forget the tokens of a server, and have them revoked."""
-        await auth.end()
+        record = await auth.forget()
         for link in self.links.values():
             if link.auth and link.auth.key == auth.key:
                 link.reconnect()
+        await auth.revoke(record)  # last: its issuer may be slow
 
     def link(self, server: str) -> Link:
         """Return a server's link. Raises UnknownServerError: no server has this name."""

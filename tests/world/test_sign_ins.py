@@ -1,5 +1,6 @@
 """Sign-ins as they are in the world: what servers and issuers write otherwise than the specifications say."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -202,3 +203,22 @@ async def test_a_machine_asks_for_a_token_anew_though_it_was_given_a_refresh_tok
         assert (await http.post("/api/call-tool", json=called)).json()["isError"] is False
     grants = {form["grant_type"] for path, form in servers.asked if path == "/token"}
     assert grants == {"client_credentials"}
+
+
+async def test_who_signs_out_is_out_before_the_issuer_has_answered(tmp_path: Path) -> None:
+    open_ones: list[asyncio.StreamWriter] = []
+    async with await asyncio.start_server(lambda _, one: open_ones.append(one), "127.0.0.1") as silent:
+        port = silent.sockets[0].getsockname()[1]
+        servers = ByHand({ISSUER: {"revocation_endpoint": f"http://127.0.0.1:{port}/revoke"}})
+        async with by_hand(tmp_path, servers) as http:
+            web = Web(http)
+            await web.becomes("sign_in")
+            await come_back(http)
+            await web.becomes("ready")
+            leaving = asyncio.create_task(http.post("/api/servers/remote/sign-out"))
+            await web.becomes("sign_in")
+            assert not leaving.done()
+            silent.close()
+            for one in open_ones:
+                one.close()
+            assert (await leaving).status_code == 204
