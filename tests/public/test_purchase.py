@@ -34,7 +34,7 @@ def test_confirming_posts_the_same_history_with_the_approval(backend: Backend, o
 def test_enter_on_the_focused_button_confirms_but_not_the_one_meant_for_the_question(
     backend: Backend, open_page: Open
 ) -> None:
-    shown = open_page(backend.url, script="window.now = 0; Date.now = () => window.now")
+    shown = open_page(backend.url, script="window.now = 0; performance.now = () => window.now")
     backend.say(buys())
     shown.ask("买 2 个")
     expect(shown.page.locator(".slot.waiting .total")).to_have_text("¥1798.00")
