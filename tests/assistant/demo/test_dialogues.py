@@ -350,6 +350,16 @@ CHANGES = [
     ("来三个充电宝两个手表，送到王阿姨那儿", "王阿姨 1x2 3x3"),
     ("来一个充电宝，叫我田田就好", "田田 3x1"),
     ("给高翔买2个充电宝|<ok>|刚才那单再来一遍", "高翔 3x2"),
+    ("给周杰买两台笔记本|哎呀说错了，是一台|再加俩充电宝", "周杰 3x2 4x1"),
+    ("孙悦要4个移动电源和1块手表，吴迪只要一副耳机", "孙悦 1x1 3x4 / 吴迪 2x1"),
+    ("我想给公司采购二十个充电宝，公司叫宏达科技", "宏达科技 3x20"),
+    ("2 headphones 1 watch 3 power banks for Yuki|drop the watch", "Yuki 2x2 3x3"),
+    ("give Anna and Ben two power banks each", "Anna 3x2 / Ben 3x2"),
+    ("compare the watch and the laptop|i'll go with the cheaper one, for Kofi", "Kofi 1x1"),
+    ("帮何平下单五个充电宝|客户名字搞错了，应该是何萍", "何萍 3x5"),
+    ("韩梅梅：手表两块、电源一个", "韩梅梅 1x2 3x1"),
+    ("行動電源兩個、筆電一台，幫我記在張惠妹那邊", "張惠妹 3x2 4x1"),
+    ("put me down for 2 watches n 1 laptop, name's Marcus", "Marcus 1x2 4x1"),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
@@ -482,6 +492,11 @@ FURTHER = [
     ("花钱最少的客户是谁", "Bob 1299"),
     ("average spend per customer", "2497"),
     ("what does two watches and a laptop come to", "4197"),
+    ("两千块够买一块手表和一副耳机吗", "2198 -2000"),
+    ("800以上1300以下的有哪些", "1299 899 -1599"),
+    ("anything between 500 and 1400 thats in stock?", "1299 899 -nothing"),
+    ("delete order 3 please", "owner"),
+    ("删除订单3", "店主"),
 ]
 
 
