@@ -11,7 +11,7 @@ from assistant.llm.request import Lesson, holds
 
 # The part of a request that a lesson changes; without one it is the messages.
 _CONCERNS = {"no_tools": "tools", "no_temperature": "temperature", "completion_tokens": "max_tokens"}
-_CONCERNS["no_usage"] = "stream_options"
+_CONCERNS |= {"no_usage": "stream_options", "no_effort": "tools"}
 _MEDIA: dict[Lesson, str] = {"no_pictures": "image_url", "no_sounds": "input_audio"}  # parts of messages
 _OF_REQUEST = (400, 413, 415, 422)  # the statuses that may be due to one part of it, whatever is said
 

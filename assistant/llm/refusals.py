@@ -48,6 +48,9 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     ),
     "no_sounds": _any(r"\binput_audio\b|\baudio\b|multimodal|content must be a string|音频|语音"),
     "no_usage": _any(r"stream_options|include_usage"),
+    # OpenAI from gpt-5.6 on, which thinks unless it is told not to (BerriAI/litellm#34569).
+    "no_effort": _any(r"tools with .?reasoning_effort|set .?reasoning_effort.? to .?none"),
+    "signature": _any(r"missing.{0,5}thought_signature"),  # Gemini 3 (BerriAI/litellm#16893)
     "bridge": _any(r"role.{0,3}user.{0,3}after role.{0,3}tool"),  # Mistral
 }
 _VAGUE = _any(

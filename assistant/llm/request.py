@@ -24,11 +24,15 @@ REASONING = ("reasoning_content", "reasoning")  # DeepSeek's and Kimi's; Groq's,
 REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them signed
 
 # What a refusal says of a model: it takes no tools; no temperature; no pictures; no sounds; no question what
-# an answer takes; it wants the bound of an answer under OpenAI's newer name; it wants reasoning in every
-# assistant message, even an empty one (DeepSeek, Kimi); it wants the assistant to speak between a tool's
-# result and the user (Mistral).
-Limit = Literal["no_tools", "no_temperature", "no_pictures", "no_sounds", "no_usage"]
-Lesson = Literal[Limit, "completion_tokens", "reasoning", "bridge"]
+# an answer takes; no tools while it thinks (OpenAI); it wants the bound of an answer under OpenAI's newer
+# name; it wants reasoning in every assistant message, even an empty one (DeepSeek, Kimi); it wants the
+# assistant to speak between a tool's result and the user (Mistral); it wants each call to be signed, also
+# those of another model (Gemini).
+Limit = Literal["no_tools", "no_temperature", "no_pictures", "no_sounds", "no_usage", "no_effort"]
+Lesson = Literal[Limit, "completion_tokens", "reasoning", "bridge", "signature"]
+
+# What Google documents in the place of a signature that there is not.
+UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
 
 PICTURES = ("image/png", "image/jpeg", "image/gif", "image/webp")
 SOUNDS = {"audio/wav": "wav", "audio/x-wav": "wav", "audio/mpeg": "mp3", "audio/mp3": "mp3"}
@@ -64,6 +68,7 @@ def chat_request(
     request: dict[str, Any] = {"model": model, "messages": sent}
     if offered:
         request |= {"tools": offered, "tool_choice": "auto"}
+        request |= {"reasoning_effort": "none"} if "no_effort" in lessons else {}
     if options.temperature is not None and "no_temperature" not in lessons:
         request["temperature"] = options.temperature
     if "no_usage" not in lessons:
@@ -160,6 +165,8 @@ def _for_model(
     """
     sent = [_of_model(model, message) for message in messages]
     sent = _in_turns(_with_short_ids(sent) if with_tools else _as_text(sent), bridged="bridge" in lessons)
+    if "signature" in lessons:
+        sent = [*map(_signed, sent)]
     if "reasoning" in lessons:
         sent = [{REASONING[0]: "", **m} if m["role"] == "assistant" else m for m in sent]
     return sent
@@ -197,6 +204,14 @@ def _of_model(model: str, message: Message) -> Message:
             {key: value for key, value in call.items() if key != SIGNED} for call in kept["tool_calls"]
         ]
     return kept
+
+
+def _signed(message: Message) -> Message:
+    """Return a message whose first call has a signature; of calls side by side no other needs one."""
+    calls = message.get("tool_calls")
+    if not calls or any(SIGNED in call for call in calls):
+        return message
+    return {**message, "tool_calls": [{**calls[0], SIGNED: UNSIGNED}, *calls[1:]]}
 
 
 def _as_text(messages: Sequence[Message]) -> list[Message]:

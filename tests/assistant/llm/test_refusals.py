@@ -71,6 +71,47 @@ async def test_a_model_that_wants_to_speak_after_a_tool_does() -> None:
     assert roles(scripted.requests[1]["messages"]) == ["user", "assistant", "tool", "assistant", "user"]
 
 
+async def test_a_model_that_takes_no_tools_while_it_thinks_does_not_think() -> None:
+    no = refusal(
+        400,
+        "Function tools with reasoning_effort are not supported for gpt-5.6 in /v1/chat/completions. "
+        "To use function tools, use /v1/responses or set reasoning_effort to 'none'.",
+    )
+    scripted = ScriptedProvider(no, text_stream("ok"))
+    assert (await ask(scripted, tools=[TOOL]))[1].text == "ok"
+    efforts = [request.get("reasoning_effort") for request in scripted.requests]
+    assert efforts == [None, "none"]
+    assert scripted.requests[1]["tools"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Function call is missing a thought_signature in functionCall parts. Additional data, function call "
+        "`default_api:look` , position 2.",
+        "Unable to submit request because function call `default_api:look` in the 2. content block is "
+        "missing a `thought_signature`.",
+    ],
+)
+async def test_calls_of_another_model_are_signed_for_one_that_wants_it(words: str) -> None:
+    scripted = ScriptedProvider(refusal(400, words), text_stream("ok"))
+    assert (await ask(scripted, called("x", "y"), [TOOL]))[1].text == "ok"
+    first, second = scripted.requests[1]["messages"][1]["tool_calls"]
+    assert first["extra_content"] == {"google": {"thought_signature": "skip_thought_signature_validator"}}
+    assert "extra_content" not in second
+
+
+async def test_a_call_that_its_model_signed_keeps_its_signature() -> None:
+    signed = {"google": {"thought_signature": "s"}}
+    history = called("x", model="m")
+    history[1]["tool_calls"][0]["extra_content"] = signed
+    no = refusal(400, "Function call is missing a thought_signature in functionCall parts.")
+    scripted = ScriptedProvider(no, text_stream("ok"))
+    await ask(scripted, [*history, *ASK, *called("y")[1:]], [TOOL])
+    calls = [m["tool_calls"][0] for m in scripted.requests[1]["messages"] if m.get("tool_calls")]
+    assert [call["extra_content"] == signed for call in calls] == [True, False]
+
+
 async def test_a_refusal_that_is_repeated_is_told() -> None:
     no = refusal(400, "Unexpected role 'user' after role 'tool'")
     scripted = ScriptedProvider(no, no)
