@@ -245,7 +245,7 @@ class ConfigFile:
     def _alone(self) -> Iterator[None]:
         try:
             self._lock.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with closing(sqlite3.connect(self._lock, LOCKED_SECONDS, isolation_level=None)) as lock:
+            with closing(sqlite3.connect(self._lock, timeout=LOCKED_SECONDS, isolation_level=None)) as lock:
                 lock.execute("BEGIN EXCLUSIVE")  # nothing is written: an end of the process ends it
                 yield
         except (sqlite3.Error, OSError) as error:
