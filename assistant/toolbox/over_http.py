@@ -13,7 +13,14 @@ from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import RequestContext, StreamableHTTPTransport, StreamWriter
 from mcp.shared._httpx_utils import request_within_origin, sse_within_origin
 from mcp.shared.message import SessionMessage
-from mcp_types import CONNECTION_CLOSED, JSONRPCError, JSONRPCRequest, JSONRPCResponse, RequestId
+from mcp_types import (
+    CONNECTION_CLOSED,
+    JSONRPCError,
+    JSONRPCMessage,
+    JSONRPCRequest,
+    JSONRPCResponse,
+    RequestId,
+)
 
 from assistant.toolbox.raw_results import Note
 from assistant.toolbox.recording import Recording
@@ -28,7 +35,7 @@ from assistant.toolbox.wire import (
     parse,
     too_large,
 )
-from serving.answer_bounds import MAX_BODY
+from serving.answer_bounds import MAX_BODY, read_json
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
 ALIVE = re.compile(r"\W*(keep-?alive|ping|pong|heartbeat)?\W*", re.IGNORECASE)
@@ -43,6 +50,7 @@ class _StreamableHttp(StreamableHTTPTransport):
         super().__init__(url, max_sse_event_size=MAX_BODY)
         self.url = cast("str", httpx2.URL(url))  # httpx2 takes both, and would parse a text with each call
         self._note, self._recording = note, recording
+        self._strays: dict[RequestId, SessionMessage] = {}  # by request: answers under another's id
 
     async def _handle_post_request(self, ctx: RequestContext) -> None:
         try:
@@ -54,8 +62,11 @@ class _StreamableHttp(StreamableHTTPTransport):
     async def _handle_json_response(
         self, response: httpx2.Response, read_stream_writer: StreamWriter, *, request_id: RequestId
     ) -> None:
-        text = decoded(await response.aread(), self._note)
-        await read_stream_writer.send(await self._answer(text, request_id))
+        answer = await self._message(decoded(await _read(response), self._note), request_id)
+        is_answer = isinstance(answer.message, JSONRPCResponse | JSONRPCError)
+        await read_stream_writer.send(
+            _addressed(answer, request_id) if is_answer else filled_in(request_id, FilledInError("garbled"))
+        )
 
     async def _handle_sse_event(
         self,
@@ -67,9 +78,25 @@ class _StreamableHttp(StreamableHTTPTransport):
     ) -> bool:
         if not _is_message(sse):
             return False
-        answer = await self._answer(sse.data, original_request_id)
-        await read_stream_writer.send(answer)
-        return isinstance(answer.message, JSONRPCResponse | JSONRPCError)
+        told = await self._message(sse.data, original_request_id)
+        if not isinstance(told.message, JSONRPCError):
+            HTTP.set(HttpAnswer(HTTPStatus.OK))  # it has begun to answer, whatever its status says
+        is_answer = isinstance(told.message, JSONRPCResponse | JSONRPCError)
+        if is_answer and original_request_id is not None:
+            if _is_stray(told.message, original_request_id):
+                self._strays[original_request_id] = told
+                return False
+            self._strays.pop(original_request_id, None)
+            told = _addressed(told, original_request_id)
+        await read_stream_writer.send(told)
+        return is_answer
+
+    async def _handle_reconnection(self, ctx: RequestContext, *args: Any, **more: Any) -> None:
+        message = ctx.session_message.message
+        if isinstance(message, JSONRPCRequest) and message.id in self._strays:
+            await self._resolve_abandoned_request(ctx.read_stream_writer, message.id, "")
+        else:
+            await super()._handle_reconnection(ctx, *args, **more)
 
     async def _resolve_abandoned_request(
         self,
@@ -82,10 +109,14 @@ class _StreamableHttp(StreamableHTTPTransport):
         failure = FilledInError("lost" if code == CONNECTION_CLOSED else "garbled")
         if message.startswith("SSE stream failed: Server-sent event exceeded"):
             failure = too_large()
-        await read_stream_writer.send(filled_in(request_id, failure))
+        elif HTTP.get().status >= HTTPStatus.BAD_REQUEST:
+            failure = FilledInError("status")
+        stray = self._strays.pop(request_id, None)  # the only answer, so it is to this request
+        answer = _addressed(stray, request_id) if stray else filled_in(request_id, failure)
+        await read_stream_writer.send(answer)
 
-    async def _answer(self, text: str, id: RequestId | None) -> SessionMessage:
-        """Return the message that answers a POST: an answer has its id, whatever it says."""
+    async def _message(self, text: str, id: RequestId | None) -> SessionMessage:
+        """Return the message that a text is; one that cannot be read is the outcome of this request."""
         message, failure = None, FilledInError("garbled")
         try:
             message = await parse(text)
@@ -93,10 +124,37 @@ class _StreamableHttp(StreamableHTTPTransport):
             failure = error
         except ValueError:
             pass
-        if isinstance(message, JSONRPCResponse | JSONRPCError) and id is not None:
-            message.id = id
         self._recording.heard(text, message)
         return SessionMessage(message) if message else filled_in(id, failure)
+
+
+def _is_stray(answer: JSONRPCMessage, id: RequestId) -> bool:
+    """Whether an answer says that it is to another request than the one on whose stream it came."""
+    own = getattr(answer, "id", None)
+    return own is not None and str(own) != str(id)
+
+
+def _addressed(answer: SessionMessage, id: RequestId) -> SessionMessage:
+    """Return an answer with the id of the request that it answers, whatever it says."""
+    cast("JSONRPCResponse", answer.message).id = id
+    return answer
+
+
+async def _read(response: httpx2.Response) -> bytes:
+    """Return a body, also one that is whole though its connection did not end as it should.
+
+    Raises httpx2.TransportError: it broke off.
+    """
+    pieces: list[bytes] = []
+    try:
+        async for piece in response.aiter_bytes():
+            pieces.append(piece)  # noqa: PERF401  what came is needed when it breaks
+    except httpx2.TransportError as error:
+        try:
+            await read_json(b"".join(pieces))
+        except ValueError:
+            raise error from None
+    return b"".join(pieces)
 
 
 def _is_message(sse: httpx2.ServerSentEvent) -> bool:
@@ -179,7 +237,6 @@ async def http_sse(
         anyio.create_task_group() as group,
     ):
         source.response.raise_for_status()
-        HTTP.set(HttpAnswer())  # this task sends requests, too
         events = aiter(source)
         target = urljoin(url, await _endpoint(events, client.timeout.connect))
         if urlsplit(target)[:2] != urlsplit(url)[:2]:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import httpx2
 from mcp.shared.exceptions import MCPError
-from mcp_types import CONNECTION_CLOSED, REQUEST_TIMEOUT
+from mcp_types import CONNECTION_CLOSED, HEADER_MISMATCH, REQUEST_TIMEOUT, UNSUPPORTED_PROTOCOL_VERSION
 
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import FilledInError, Sent
@@ -39,6 +39,15 @@ SESSION_LOST = re.compile(
     r"|could not find session|(server|session) not initialized"
     r"|unexpected message, expect(ed)? initialize request|a new session can only .*)[.!]?",
     re.IGNORECASE,
+)
+
+# How servers refuse a request of another era than theirs, which they had changed when they came back.
+OTHER_ERA = re.compile(
+    r"((bad request|invalid request): )?"
+    r"((unsupported|invalid|unknown) (mcp[- ])?protocol[- ]version( header)?\b.*"
+    r"|server not initialized|(no valid|missing|invalid or missing) session[- ]id( provided)?"
+    r"|mcp-session-id header is required|unexpected message, expect(ed)? initialize request)[.!]?",
+    re.IGNORECASE | re.DOTALL,
 )
 
 # Of an open connection; any other OSError means that none was opened.
@@ -83,7 +92,8 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     words = _sentence(said.refusal if said.code == "status" else error.message)
     is_session_lost = 400 <= status < 500 and SESSION_LOST.fullmatch(words)
     has_session = handshake or server.transport == "sse"
-    if has_session and (is_session_lost or (status in (404, 410) and said.code != "answered")):
+    is_lost = has_session and (is_session_lost or (status in (404, 410) and said.code != "answered"))
+    if is_lost or (400 <= status < 500 and _is_of_other_era(error.code, words, handshake=handshake)):
         failure = NoAnswerError("lost", server=server.name)
         failure.never_ran = True
         return failure
@@ -95,6 +105,12 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     if said.code in ("answered", "status", "garbled") or said.code.startswith("sign_in"):
         return link_failure(error, server)
     return NoAnswerError(said.code, **{"server": server.name, **said.params})
+
+
+def _is_of_other_era(number: int, words: str, *, handshake: bool) -> bool:
+    """Whether a refusal says that the server speaks no such version: what its own error is, or says."""
+    of_version = {UNSUPPORTED_PROTOCOL_VERSION} | ({HEADER_MISMATCH} if handshake else set())
+    return number in of_version or OTHER_ERA.fullmatch(words) is not None
 
 
 def _sentence(refusal: str) -> str:

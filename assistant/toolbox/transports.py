@@ -55,7 +55,7 @@ async def open_client(
             made = http_client(
                 server.url,
                 limits,
-                event_hooks={"response": [bounded(beyond_bounds), framed, _note_answer]},
+                event_hooks={"response": [bounded(beyond_bounds), _note_answer, framed]},
                 headers={"Accept-Encoding": ACCEPTED} | dict(server.headers),
                 auth=auth,
             )
@@ -80,17 +80,22 @@ async def open_client(
 async def _note_answer(response: httpx2.Response) -> None:
     """Keep the status and what a refusal says; after `bounded`, which counts what is read here.
 
-    What is a result is no refusal, whatever its status: the call was made, and is not to be made again.
+    What is a result is no refusal, whatever its status: the call was made, and is not to be made again. An
+    event stream may hold one. Of several answers, after a redirection or a renewed token, the last counts.
     """
-    if HTTP.get().status:
+    if response.request.method != "POST":
         return
     HTTP.set(HttpAnswer(response.status_code))
-    if response.is_error and not response.headers.get("Content-Type", "").startswith("text/event-stream"):
-        with suppress(httpx2.TransportError):
-            HTTP.set(HttpAnswer(response.status_code, decoded(await response.aread(), lambda _: None)))
-        if await is_result(HTTP.get().refusal):
-            response.status_code = HTTPStatus.OK
-            response.headers["Content-Type"] = "application/json"
+    if not response.is_error:
+        return
+    if response.headers.get("Content-Type", "").startswith("text/event-stream"):
+        response.status_code = HTTPStatus.OK
+        return
+    with suppress(httpx2.TransportError):
+        HTTP.set(HttpAnswer(response.status_code, decoded(await response.aread(), lambda _: None)))
+    if await is_result(HTTP.get().refusal):
+        response.status_code = HTTPStatus.OK
+        response.headers["Content-Type"] = "application/json"
 
 
 def http_client(url: str, limits: Limits, read: float | None = None, **more: Any) -> httpx2.AsyncClient:

@@ -111,7 +111,7 @@ async def parse(text: str) -> JSONRPCMessage:
 async def is_result(text: str) -> bool:
     """Whether a text is the result of a request, and no error."""
     try:
-        data = await read_json(text)
+        data = await read_json(_answer_within(text) or text)
     except ValueError:
         return False
     is_answer = isinstance(data, dict) and "jsonrpc" in data and data.get("error") is None
@@ -140,6 +140,8 @@ def _mended(data: Any) -> Any:
         code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR
         error = {"code": code, "message": str(said.get("message") or said), "data": said.get("data")}
         return {"jsonrpc": "2.0", "id": id, "error": error}
+    if "result" not in data:
+        return data
     result = result if isinstance(result, dict) else {"content": result}
     return {"jsonrpc": "2.0", "id": id, "result": result}
 

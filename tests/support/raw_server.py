@@ -65,7 +65,7 @@ class RawServer:
     async def _handle(self, request: Request) -> Response:
         message = await request.json() if request.method == "POST" else {}
         self.asked.append(message)
-        if "id" not in message:
+        if "id" not in message or "method" not in message:
             return Response(status_code=202 if message else 405)
         answer = self.answers.get(message["method"], NONE)
         answer = answer(message) if callable(answer) and not isinstance(answer, Response) else answer
