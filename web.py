@@ -339,7 +339,7 @@ def _models(settings: Settings, stand_in: Model | None = None) -> Models:
 
 
 def _demo_model() -> Model:
-    from assistant.demo.model import DemoModel  # noqa: PLC0415  0.15 s, with the first question
+    from assistant.demo.model import DemoModel  # noqa: PLC0415  0.15 s, not at the start
 
     return DemoModel()
 

@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from assistant.chat.interfaces import Model
 from assistant.llm.listing import NO_KEY, ListedModel
-from assistant.llm.model import OpenAIModel
+from assistant.llm.model import OpenAIModel, load_client
 from serving.errors import CodedError
 from serving.kept import Kept
 from serving.redaction import remember
@@ -71,7 +71,7 @@ class Models:
     """The models that can answer; the first is used where none is chosen.
 
     What is kept of providers is shared by all processes with the same file. `settings_model` comes first;
-    `stand_in` makes the model that answers while there is no other, with the first question;
+    `stand_in` makes the model that answers while there is no other, when it is needed and in a thread;
     `pattern` is how those of providers are.
     """
 
@@ -89,6 +89,7 @@ class Models:
         self._providers: dict[str, KeptProvider] = {}
         self._opened: dict[Choice, _Opened] = {}
         self._retired: list[_Opened] = []
+        self._making = asyncio.Lock()
         self.settings_model = settings_model
         if settings_model:
             self._opened[Choice(SETTINGS, settings_model.name)] = _Opened(settings_model)
@@ -176,12 +177,24 @@ class Models:
         )
         return _Opened(model, kept)
 
+    async def load(self) -> None:
+        """Import what the usual model needs, which takes up to a second that a first question would wait."""
+        usual, stand_in = self.configured, Choice("", "")
+        if isinstance(usual, OpenAIModel):
+            await load_client()
+        elif usual is None:
+            async with self._making:
+                if stand_in not in self._opened:
+                    self._opened[stand_in] = _Opened(await asyncio.to_thread(self._stand_in))
+
     @asynccontextmanager
     async def opened(self, wanted: Choice | None = None) -> AsyncIterator[Model]:
         """Give a model, which stays open until the end, whatever is changed meanwhile.
 
         Raises CodedError `model_gone`: it is not, or no longer, among those that can be chosen.
         """
+        if not self.choices():
+            await self.load()
         entry = self._entry(wanted)
         entry.users += 1
         try:

@@ -21,6 +21,7 @@ WATCHED = ("shop://products", "shop://inventory", "shop://orders/latest")
 PAUSE_SECONDS = 0.2  # after telling of a change: many, as of 20 servers that connect, are told as one
 GREETING_SECONDS = 1.0  # until the page's address is named although some servers are not connected
 SHOP_SECONDS = 4.0  # between two looks at the shop behind a server of ours, while a page watches
+LOAD_SECONDS = 1.0  # until a page that watches has all that it asks for while it opens
 RETRY_SECONDS = 0.2  # between two tries of a server that is down, while a page watches
 
 
@@ -140,10 +141,13 @@ class Overview:
 
     @contextmanager
     def _watching(self) -> Iterator[None]:
-        """While anybody watches, look for local servers that come up, and whether the shop answers."""
+        """While anybody watches, look for local servers that come up, and whether the shop answers.
+
+        And have the model ready: whoever watches is about to ask.
+        """
         self._watchers += 1
         if not self._tasks:
-            works = self._retry_local_servers(), self._look_at_shops()
+            works = self._retry_local_servers(), self._look_at_shops(), self._load_model()
             self._tasks = [asyncio.create_task(work) for work in works]
         try:
             yield
@@ -153,6 +157,10 @@ class Overview:
                 for task in self._tasks:
                     task.cancel()
                 self._tasks = []
+
+    async def _load_model(self) -> None:
+        await asyncio.sleep(LOAD_SECONDS)
+        await self._models.load()
 
     async def _look_at_shops(self) -> None:
         """Ask the shop behind each server of ours for its clock: MCP may be well while the shop is not."""

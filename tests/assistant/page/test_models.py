@@ -6,8 +6,9 @@ import logging
 import sqlite3
 import stat
 import sys
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,14 @@ import anyio
 import httpx
 import pytest
 
+from assistant.chat.interfaces import Model
 from assistant.demo.model import DemoModel
+from assistant.llm.model import OpenAIModel
+from assistant.llm.registry import Models
+from assistant.page import state
+from assistant.page.state import Overview
+from assistant.toolbox import Toolbox
+from serving.kept import Kept
 from tests.support.asgi import serve
 from tests.support.chat_service import stream
 from tests.support.model_service import KEY, FakeProvider, answer, back_end, keep
@@ -336,3 +344,34 @@ async def test_a_list_of_providers_with_names_in_both_languages_is_offered(tmp_p
     assert all(
         each["base"].startswith("https://" if each["key"] else "http://localhost:") for each in offered
     )
+
+
+@pytest.mark.parametrize("configured", [None, OpenAIModel("m", "k", "http://127.0.0.1:9/v1")])
+async def test_the_model_is_loaded_while_a_page_watches_so_that_a_first_question_does_not_wait(
+    configured: Model | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: asyncio.Queue[bool] = asyncio.Queue()
+    here = asyncio.get_running_loop()
+
+    def stand_in() -> Model:
+        here.call_soon_threadsafe(
+            loaded.put_nowait, threading.current_thread() is not threading.main_thread()
+        )
+        return DemoModel()
+
+    async def load_client() -> None:
+        loaded.put_nowait(True)
+
+    monkeypatch.setattr(state, "LOAD_SECONDS", 0)
+    monkeypatch.setattr("assistant.llm.registry.load_client", load_client)
+    models = Models(Kept(), configured, stand_in)
+    async with (
+        asyncio.timeout(60),
+        Toolbox([]) as toolbox,
+        aclosing(Overview(models, toolbox).changes()) as states,
+    ):
+        await anext(states)
+        assert await loaded.get()
+        async with models.opened() as answering:
+            assert isinstance(answering, type(configured or DemoModel()))
+    assert loaded.empty()  # and not once more
