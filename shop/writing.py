@@ -22,9 +22,8 @@ NAMES = "1"  # the version of `person_name` by which the customers of old orders
 
 INDEX_PART = 100  # products that are indexed in one transaction of a shop that sells: some 50 ms
 DUE = "search due "  # begins the names of facts that hold products whose terms are not up to date
-INDEX_DUE = Statement(
-    "SELECT name FROM facts WHERE name > ?1 AND name < ?2 ORDER BY name LIMIT 1", [DUE, DUE + "~"]
-)
+# Not by what is more or less than another text: that is told by the language of a PostgreSQL database.
+INDEX_DUE = Statement("SELECT name FROM facts WHERE name LIKE ?1 ORDER BY name LIMIT 1", [f"{DUE}%"])
 
 log = logging.getLogger(__name__)
 

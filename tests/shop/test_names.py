@@ -116,5 +116,5 @@ async def test_names_of_old_orders_are_folded_but_none_to_nothing(url: str) -> N
     for name in (f"{JOSE} ", "José", "\u200b"):
         ask(url, f"{columns} VALUES ('{name}', 0, 0, '2026-01-31T10:00:00.000000+00:00')")
     await (await open_store(url)).close()
-    names = ask(url, "SELECT customer, count(*) FROM orders GROUP BY customer ORDER BY customer")
-    assert names == [("A", 1), ("José", 2), ("\u200b", 1)]
+    names = ask(url, "SELECT customer, count(*) FROM orders GROUP BY customer")
+    assert sorted(names) == [("A", 1), ("José", 2), ("\u200b", 1)]
