@@ -32,6 +32,9 @@ EXPOSED = (
     "Idempotent-Replayed",
     "Content-Disposition",
 )
+# Headers of which one can be meant only (RFC 9110, 5.3): who takes the first and who takes the last would do
+# different things. Of Origin that is seen by its value; MCP's other ones are looked at by the SDK.
+ONCE = {b"host", b"authorization", b"content-type", b"idempotency-key", b"last-event-id", b"mcp-session-id"}
 FORWARDED_HOST = "forwarded_host"  # in a scope: the Host that a trusted proxy was asked for
 
 
@@ -43,6 +46,7 @@ def sentences(hosts: str, origins: str, secret: str) -> dict[str, str]:
             "（已有别的就加在后面，用逗号分隔）"
         ),
         "host_odd": "请求头 Host 不是主机名：{host}",
+        "header_twice": "请求头 {header} 只能有一个",
         "origin_not_allowed": (
             f"不接受来自 {{origin}} 的网页。若是您自己的，请设置 {origins}={{origin}}；"
             "若是本服务自己的网页，请让代理转发 Host，或者也这样设置"
@@ -148,7 +152,7 @@ def _same(given: bytes, expected: str) -> bool:
 
 @dataclass(eq=False)
 class Access:
-    """Lets a request in, or answers 421 (Host), 403 (Origin) or 401 (token or password).
+    """Lets a request in, or answers 421 (Host), 403 (Origin), 401 (token, password), 400 (a header twice).
 
     MCP specification 2025-11-25, Transports, Security Warning: Origin must be validated. A page of an
     allowed origin gets the CORS headers that it needs; its preflight carries no secret, and changes nothing.
@@ -190,6 +194,8 @@ class Access:
         scope["headers"] = [(name, value.strip(b" \t")) for name, value in scope["headers"]]  # RFC 9110 5.5
         headers: dict[bytes, bytes] = {}
         for name, value in scope["headers"]:  # one that stands twice is the list of both, and no allowed one
+            if name in headers and name in ONCE:
+                return self.refuse(Refusal(400, "header_twice", {"header": name.decode()}))
             headers[name] = headers[name] + b", " + value if name in headers else value
         host, forwarded = headers.get(b"host", b"").decode("latin-1"), scope.get(FORWARDED_HOST)
         hosts = [host, forwarded] if forwarded else [host]

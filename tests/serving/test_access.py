@@ -73,7 +73,25 @@ async def test_a_host_is_this_machine_or_listed(host: str, status: int) -> None:
 async def test_two_hosts_or_origins_are_none_that_is_allowed(name: str, values: tuple[str, str]) -> None:
     twice = [(name.encode(), f"{'http://' * (name == 'origin')}{value}".encode()) for value in values]
     headers = [(b"host", b"localhost")] * (name == "origin") + twice
-    assert (await ask(headers)).status_code == (403 if name == "origin" else 421)
+    assert (await ask(headers)).status_code == (403 if name == "origin" else 400)
+
+
+@pytest.mark.parametrize("again", ["same", "another"])
+@pytest.mark.parametrize(
+    "name", ["Host", "Authorization", "content-type", "Idempotency-Key", "Last-Event-ID", "Mcp-Session-Id"]
+)
+async def test_a_header_of_which_one_is_meant_is_refused_twice(name: str, again: str) -> None:
+    values = {"same": (b"localhost", b"localhost"), "another": (b"localhost", b"other")}[again]
+    host = [] if name == "Host" else [(b"host", b"localhost")]
+    answer = await ask([*host, *((name.encode(), value) for value in values)])
+    told = {"code": "header_twice", "params": {"header": name.lower()}}
+    assert (answer.status_code, answer.json()) == (400, told)
+
+
+@pytest.mark.parametrize("name", ["Accept", "X-Forwarded-For", "Cookie", "If-None-Match", "Via"])
+async def test_a_header_that_is_a_list_may_stand_twice(name: str) -> None:
+    twice = [(b"host", b"localhost"), (name.encode(), b"a"), (name.encode(), b"b")]
+    assert (await ask(twice)).status_code == 200
 
 
 def test_a_listed_origin_is_no_host() -> None:
