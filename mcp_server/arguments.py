@@ -1,12 +1,12 @@
 """Tools that take exactly the arguments they declare, and schemas that every host understands."""
 
 import inspect
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from jiter import from_json
 from mcp.server.mcpserver.tools import Tool
 from mcp.server.mcpserver.utilities.func_metadata import FuncMetadata
 from mcp.types import ToolAnnotations
@@ -139,10 +139,10 @@ def none_if_blank(value: Any) -> Any:
 
 
 def read_json_text(text: str) -> Any:
-    """Return what a text says that is JSON, within bounds; any other text as it is."""
+    """Return what a text says that is JSON, within bounds and no name twice; any other text as it is."""
     try:
-        parsed = json.loads(text)
-    except (ValueError, RecursionError):
+        parsed = from_json(text.encode(), catch_duplicate_keys=True)
+    except ValueError:
         return text
     return text if has_too_many_values(parsed) else parsed
 

@@ -58,7 +58,7 @@ def _sentence(error: CodedError) -> str:
     if isinstance(error, ShopRefusedError):
         what_now = sentences.WHAT_NOW.get(error.code, "")
         return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}{what_now}{again}"
-    known = sentences.SENTENCES | sentences.PROMPTS | sentences.WRONG_ARGUMENTS
+    known = sentences.SENTENCES | sentences.PROMPTS | sentences.MESSAGES | sentences.WRONG_ARGUMENTS
     said = sentence(known, error.code, error.params)
     said += "；".join(_problems(error.params))
     if not isinstance(error, RestError):

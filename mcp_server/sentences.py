@@ -143,6 +143,13 @@ PROMPTS = {
     "invalid_threshold": "threshold 应为非负整数，例如 20",
 }
 
+MESSAGES = {  # what is posted and is none
+    "message_twice": "同一个名字在一个 JSON 对象里只能有一次：{reason}",
+    "message_batch": "一次只接受一条消息，成批的 (JSON-RPC batch) 请逐条发送",
+    "message_kind": '应为一条 JSON-RPC 消息：一个对象，jsonrpc 是 "2.0"，请求和通知的 method 是文字',
+    "message_id": "请求的 id 应为文字或整数",
+}
+
 # Followed by the problems. The page has no words of its own for these.
 WRONG_ARGUMENTS = {
     "invalid_arguments": "参数错误：",

@@ -28,6 +28,7 @@ from mcp_server import apps, sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
 from mcp_server.asking import ToolContext, question_security, worded
 from mcp_server.failures import protocol_failure, shown_name, tool_failure
+from mcp_server.messages import Messages
 from mcp_server.prompts import Prompts
 from mcp_server.requests import LISTEN, Requests
 from mcp_server.resources import Resources
@@ -235,6 +236,7 @@ def http_app(
     if transport == "all" and not stateless:
         app.router.routes.extend(server.sse_app(**bounds).routes)
     app.router.routes.append(Route("/healthz", healthz))
+    app.add_middleware(Messages, paths=(path, "/messages/"), max_bytes=MAX_MESSAGE_BYTES)
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.server = server
     return app
