@@ -76,8 +76,10 @@ def _visible(text: str) -> str:
     return text
 
 
-StorableText = Annotated[str, AfterValidator(_storable)]
-PersonName = Annotated[StorableText, Field(max_length=MAX_NAME), AfterValidator(_person)]
+# Lengths stand before it: of what a function returns, pydantic would count "items".
+STORABLE = AfterValidator(_storable)
+StorableText = Annotated[str, STORABLE]
+PersonName = Annotated[str, Field(max_length=MAX_NAME), STORABLE, AfterValidator(_person)]
 Yuan = Annotated[float, Field(description="人民币，元")]
 
 
@@ -91,11 +93,11 @@ _YUAN = WithJsonSchema({"type": "number", "minimum": 0, "maximum": MAX_PRICE, "m
 ExactPrice = Annotated[
     Decimal, BeforeValidator(_number), Field(ge=0, le=MAX_PRICE, decimal_places=2, strict=False), _YUAN
 ]
-ProductName = Annotated[StorableText, Field(min_length=1, max_length=200), AfterValidator(_visible)]
-ProductDescription = Annotated[StorableText, Field(max_length=2000)]
-Keyword = Annotated[StorableText, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$")]
+ProductName = Annotated[str, Field(min_length=1, max_length=200), STORABLE, AfterValidator(_visible)]
+ProductDescription = Annotated[str, Field(max_length=2000), STORABLE]
+Keyword = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\r\n]+$"), STORABLE]
 Keywords = Annotated[list[Keyword], Field(max_length=MAX_KEYWORDS)]
-Reason = Annotated[StorableText, Field(max_length=200, description="原因，记在库存流水里")]
+Reason = Annotated[str, Field(max_length=200, description="原因，记在库存流水里"), STORABLE]
 
 
 class Strict(BaseModel):
@@ -143,7 +145,7 @@ class PurchaseRequest(Strict):
 
     model_config = ConfigDict(json_schema_extra={"required": ["customerName", "items"]})
 
-    customerName: PersonName = Field(default="", max_length=MAX_NAME, description="客户名称")
+    customerName: PersonName = Field(default="", description="客户名称")
     items: list[OrderItem] = Field(
         default=[], max_length=MAX_LINES, description="购买的商品列表，每个条目包含 productId 和 quantity"
     )

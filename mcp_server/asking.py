@@ -24,7 +24,7 @@ from mcp_server.clock import ShopClock
 from mcp_server.failures import shown_name
 from mcp_server.rest_client import Operation, RestClient
 from mcp_server.wording import TEXT_KEY, Wording, said, wording
-from models import MAX_LIMIT, OrderItem, PurchaseRequest, StorableText, Strict
+from models import MAX_LIMIT, STORABLE, OrderItem, PurchaseRequest, Strict
 from serving.errors import CodedError
 
 MAX_KEY = 200  # characters of an idempotency key
@@ -51,12 +51,8 @@ log = logging.getLogger(__name__)
 
 ToolCall = mcpserver.Context[ToolContext, Any]  # a call under way
 KeyOfModel = Annotated[
-    StorableText | None,
-    optional(
-        "可选。只在重试结果不明的操作时填：用失败信息里给出的值，就不会重复执行；新的操作不要填",
-        min_length=1,
-        max_length=MAX_KEY,
-    ),
+    Annotated[str, Field(min_length=1, max_length=MAX_KEY), STORABLE] | None,
+    optional("可选。只在重试结果不明的操作时填：用失败信息里给出的值，就不会重复执行；新的操作不要填"),
     BeforeValidator(none_if_blank),
 ]
 

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mcp_server.arguments import optional, read_json_text
-from models import MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, GroupBy, StorableText
+from models import MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, STORABLE, GroupBy
 
 
 def _no_truth_value(value: Any) -> Any:
@@ -26,11 +26,10 @@ def _listed(value: Any) -> Any:
 Whole = Annotated[int, BeforeValidator(_no_truth_value)]
 Price = Annotated[float, BeforeValidator(_no_truth_value)]
 Id = Annotated[Whole, Field(ge=1, le=MAX_ID)]
+Name = Annotated[str, Field(max_length=MAX_NAME), STORABLE]
+Moment = Annotated[str, Field(max_length=40), STORABLE]
 Query = Annotated[
-    StorableText | None,
-    optional(
-        "要找什么，中文、英文、繁体都可以，如 降噪耳机、power bank；不填则返回全部", max_length=MAX_NAME
-    ),
+    Name | None, optional("要找什么，中文、英文、繁体都可以，如 降噪耳机、power bank；不填则返回全部")
 ]
 MinPrice = Annotated[Price | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
 MaxPrice = Annotated[
@@ -44,17 +43,15 @@ ProductIds = Annotated[
 MaxQuantity = Annotated[
     Whole | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
 ]
-CustomerName = Annotated[
-    StorableText | None, optional("只要这位客户的订单，姓名须完全一致", max_length=MAX_NAME)
-]
+CustomerName = Annotated[Name | None, optional("只要这位客户的订单，姓名须完全一致")]
 ProductId = Annotated[
     Whole | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
 ]
 MinAmount = Annotated[Price | None, optional("只要金额不少于此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
 MaxAmount = Annotated[Price | None, optional("只要金额不超过此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
 MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，没有时区的按商店所在时区"
-Since = Annotated[StorableText | None, optional(f"不早于此时，{MOMENT}", max_length=40)]
-Until = Annotated[StorableText | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天", max_length=40)]
+Since = Annotated[Moment | None, optional(f"不早于此时，{MOMENT}")]
+Until = Annotated[Moment | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天")]
 Grouping = Annotated[
     GroupBy | None,
     optional(

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Body, Depends, Path, Query, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 import models
 from serving.access import BearerToken, is_forwarded
@@ -17,8 +17,17 @@ from shop.json_body import JsonRoute
 from shop.problems import documented
 
 Id = Annotated[int, Path(alias="id", ge=1, le=models.MAX_ID)]
-Delivery = Annotated[int, Field(ge=1, le=models.MAX_QUANTITY)]
-Correction = Annotated[int, Field(ge=-models.MAX_QUANTITY, le=-1)]
+
+
+def _not_zero(change: int) -> int:
+    if not change:
+        raise ValueError("must not be 0")
+    return change
+
+
+Change = Annotated[
+    int, Field(ge=-models.MAX_QUANTITY, le=models.MAX_QUANTITY, json_schema_extra={"not": {"const": 0}})
+]
 
 
 @dataclass(frozen=True)
@@ -58,7 +67,9 @@ class ProductChange(models.Strict):
 class MoveInput(models.Strict):
     """A delivery, or a correction."""
 
-    change: Delivery | Correction = Field(description="库存变化，件；正数为到货，负数为更正")
+    change: Annotated[Change, AfterValidator(_not_zero)] = Field(
+        description="库存变化，件；正数为到货，负数为更正"
+    )
     reason: models.Reason = ""
 
 

@@ -2,10 +2,9 @@
 
 from contextlib import suppress
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, WithJsonSchema, field_validator
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core.core_schema import ValidationInfo
 
 import models
@@ -15,8 +14,23 @@ def _moment(text: str) -> date:
     """Return a date, or a date-time (ISO 8601) with or without offset."""
     with suppress(ValueError):  # ISO 8601 has 20260131 and 2026-W05-6, too
         return date.fromisoformat(text)
-    # An unescaped plus in a URL is read as a space.
-    return datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    try:  # An unescaped plus in a URL is read as a space.
+        return datetime.fromisoformat(text.replace(" ", "+") if "T" in text else text)
+    except ValueError:
+        raise ValueError(
+            "must be a date or a time in ISO 8601, such as 2026-01-31 or 2026-01-31T10:00:00+08:00"
+        ) from None
+
+
+def _without_null(schema: dict[str, Any]) -> None:
+    # It cannot be written in an address.
+    kinds = [kind for kind in schema.pop("anyOf") if kind != {"type": "null"}]
+    schema |= kinds[0] if len(kinds) == 1 else {"anyOf": kinds}
+
+
+def _given(description: str) -> Any:
+    """Describe a parameter that may be left out."""
+    return Field(None, description=description, json_schema_extra=_without_null)
 
 
 LOCAL = "ISO 8601 日期或时间，没有时区的按商店所在时区"
@@ -53,7 +67,7 @@ class InventoryQuery(ListQuery):
     """Whose stock."""
 
     productId: list[ProductId] = Field(default=[], max_length=models.MAX_LIMIT, description="商品 ID，可重复")
-    maxQuantity: Quantity | SkipJsonSchema[None] = Field(default=None, description="库存不多于此数，件")
+    maxQuantity: Quantity | None = _given("库存不多于此数，件")
 
 
 class OrderFilter(BaseModel):
@@ -61,14 +75,12 @@ class OrderFilter(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    customerName: models.PersonName | SkipJsonSchema[None] = Field(
-        None, max_length=models.MAX_NAME, description="客户名称，完全一致"
-    )
-    productId: ProductId | SkipJsonSchema[None] = Field(None, description="含此商品 ID 的订单")
-    minAmount: Amount | SkipJsonSchema[None] = Field(None, description="订单金额不少于，元")
-    maxAmount: Amount | SkipJsonSchema[None] = Field(None, description="订单金额不多于，元")
-    since: Moment | SkipJsonSchema[None] = Field(None, description=f"不早于，{LOCAL}")
-    until: Moment | SkipJsonSchema[None] = Field(None, description=f"不晚于，{LOCAL}")
+    customerName: models.PersonName | None = _given("客户名称，完全一致")
+    productId: ProductId | None = _given("含此商品 ID 的订单")
+    minAmount: Amount | None = _given("订单金额不少于，元")
+    maxAmount: Amount | None = _given("订单金额不多于，元")
+    since: Moment | None = _given(f"不早于，{LOCAL}")
+    until: Moment | None = _given(f"不晚于，{LOCAL}")
 
     @field_validator("until")
     @classmethod

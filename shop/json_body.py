@@ -1,7 +1,8 @@
-"""Reads a JSON body more strictly than FastAPI does: bounded, of one content type, and JSON to the letter."""
+"""Reads requests more strictly than FastAPI does: each parameter once, JSON to the letter and bounded."""
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from codecs import BOM_UTF8
+from collections.abc import Callable, Container, Coroutine
+from typing import Any, get_origin
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -24,6 +25,8 @@ class _JsonRequest(Request):
         content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if content_type != "application/json":
             raise _invalid("content_type", ("header", "Content-Type"), "must be application/json")
+        if self.headers.get("Content-Encoding", "identity").lower() != "identity":
+            raise _invalid("content_encoding", ("header", "Content-Encoding"), "must not be compressed")
         self._read = b""
         async for chunk in self.stream():
             self._read += chunk
@@ -31,9 +34,12 @@ class _JsonRequest(Request):
                 raise CodedError("too_large")
         try:
             # A name that stands twice in an object is refused: which of the two is meant nobody knows.
-            self._parsed = from_json(self._read, allow_inf_nan=False, catch_duplicate_keys=True)
+            # Windows' programs write a mark before UTF-8, which may be ignored (RFC 8259, section 8.1).
+            read = self._read.removeprefix(BOM_UTF8)
+            self._parsed = from_json(read, allow_inf_nan=False, catch_duplicate_keys=True)
         except ValueError as error:
-            raise _invalid("json_invalid", ("body",), f"Invalid JSON: {error}") from error
+            reason = str(error) if _is_utf8(self._read) else "must be UTF-8"
+            raise _invalid("json_invalid", ("body",), f"Invalid JSON: {reason}") from error
 
     async def body(self) -> bytes:
         return self._read
@@ -59,17 +65,41 @@ class JsonRoute(APIRoute):
         return super().handle(_head_as_get(scope), receive, send)
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Read the body before FastAPI validates it."""
-        handle = super().get_route_handler()
-        if self.body_field is None:
-            return handle
+        """Look at the parameters, and read the body, before FastAPI validates them."""
+        handle, reads_body = super().get_route_handler(), self.body_field is not None
+        repeatable = {
+            name
+            for query in self.dependant.query_params
+            for name, field in getattr(query.field_info.annotation, "model_fields", {}).items()
+            if get_origin(field.annotation) is list
+        }
 
-        async def handle_body(request: Request) -> Response:
+        async def handle_strictly(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _refuse_repeated(request, repeatable)
+            if not reads_body:
+                return await handle(request)
             json_request = _JsonRequest(request.scope, request.receive)
             await json_request.read()
             return await handle(json_request)
 
-        return handle_body
+        return handle_strictly
+
+
+def _refuse_repeated(request: Request, repeatable: Container[str]) -> None:
+    """Refuse a parameter that stands twice where one is meant: FastAPI would take the last."""
+    names: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name in names and name not in repeatable:
+            raise _invalid("repeated", ("query", name), "must be given once")
+        names.add(name)
+
+
+def _is_utf8(body: bytes) -> bool:
+    try:
+        return "\0" not in body.decode()  # as UTF-16 has
+    except UnicodeDecodeError:
+        return False
 
 
 def _head_as_get(scope: Scope) -> Scope:

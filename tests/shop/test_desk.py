@@ -186,6 +186,7 @@ BAD: list[tuple[str, str, Any, str]] = [
     ("POST", "inventory/2/moves", {"change": "1"}, "change"),
     ("POST", "inventory/2/moves", {"change": True}, "change"),
     ("POST", "inventory/2/moves", {"change": 1_000_001}, "change"),
+    ("POST", "inventory/2/moves", {"change": -1_000_001}, "change"),
     ("POST", "inventory/2/moves", {"change": 1, "reason": "x" * 201}, "reason"),
     ("POST", "inventory/2/moves", {"change": 1, "reason": "a\0b"}, "reason"),
     ("POST", "inventory/2/moves", {"change": 1, "stock": 3}, "stock"),
@@ -213,7 +214,7 @@ async def test_a_bad_field_is_named_and_nothing_is_written(
 ) -> None:
     async with serving(database_url=(url := new_url("sqlite", tmp_path))) as desk:
         answer = await desk.request(method, f"/api/{path}", json=body)
-    assert (answer.status_code, answer.json()["detail"][0]["loc"][1]) == (422, field)
+    assert (answer.status_code, [each["loc"][1:] for each in answer.json()["detail"]]) == (422, [[field]])
     audit(url, STOCK)
 
 
