@@ -68,10 +68,13 @@ async def test_of_300_questions_to_sixty_products_at_most_five_miss(
     assert len(missed) <= may_miss, missed
 
 
-async def test_goods_without_keywords_are_found_by_what_people_call_them(url: str) -> None:
-    lines = (LIST / "goods.jsonl").read_text(encoding="utf-8").splitlines()
-    async with shop_with(url, *load(LIST / "goods.json")) as shop:
-        first = [(row, (await found(shop, row["query"]))[:1]) for row in map(json.loads, lines)]
+@pytest.mark.parametrize(("goods", "among"), [("goods", 1), ("household", 3), ("workshop", 3)])
+async def test_goods_without_keywords_are_found_by_what_people_call_them(
+    url: str, goods: str, among: int
+) -> None:
+    lines = (LIST / f"{goods}.jsonl").read_text(encoding="utf-8").splitlines()
+    async with shop_with(url, *load(LIST / f"{goods}.json")) as shop:
+        first = [(row, (await found(shop, row["query"]))[:among]) for row in map(json.loads, lines)]
     assert [row["query"] for row, ids in first if not set(ids) & set(row["wanted"])] == []
 
 
