@@ -93,7 +93,7 @@ class Kept:
         assert self._file is not None
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(self._file, LOCKED_SECONDS)) as opened:
+        with closing(sqlite3.connect(self._file, timeout=LOCKED_SECONDS)) as opened:
             opened.execute("PRAGMA secure_delete = ON")
             return _answer(opened, statement, values)
 

@@ -127,7 +127,7 @@ def configure(level: str, form: str = "text") -> None:
     logging.getLogger(EXPORTER).addFilter(lambda record: down.is_due(record.levelname))
     if level != "debug":
         for name, least in QUIET.items():
-            logging.getLogger(name).setLevel(max(least, logging.getLevelName(level.upper())))
+            logging.getLogger(name).setLevel(max(least, logging.getLevelNamesMapping()[level.upper()]))
 
 
 def announce(text: str) -> None:

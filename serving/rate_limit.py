@@ -69,5 +69,5 @@ def _client(scope: Scope) -> str:
         address = ipaddress.ip_address(host)
     except ValueError:
         return str(host)
-    is_wide = address.version == 6 and not address.ipv4_mapped
+    is_wide = isinstance(address, ipaddress.IPv6Address) and not address.ipv4_mapped
     return str(ipaddress.ip_network((host, 64), strict=False)) if is_wide else host

@@ -213,7 +213,7 @@ def _copy(source: Path, target: Path) -> None:
     with (
         _named(target),
         closing(connect(source, BUSY_SECONDS)) as here,
-        closing(sqlite3.connect(target, BUSY_SECONDS)) as there,
+        closing(sqlite3.connect(target, timeout=BUSY_SECONDS)) as there,
     ):
         here.backup(there)
         with suppress(sqlite3.OperationalError):  # others have it open, as the running shop

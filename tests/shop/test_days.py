@@ -199,7 +199,10 @@ def test_the_command_without_a_zone_says_how_it_is_called(args: list[str]) -> No
         api.move_days(args)
 
 
-@pytest.mark.parametrize("wrong", ["Asia/Peking", "asia/shanghai", "CST", "+08:00", "../etc/passwd", "Asia"])
+@pytest.mark.parametrize(
+    "wrong",
+    ["Asia/Peking", "asia/shanghai", "CST", "+08:00", "../etc/passwd", "Asia", "localtime", "Factory"],
+)
 def test_a_wrong_zone_is_refused_with_a_sentence(wrong: str) -> None:
     with pytest.raises(SystemExit, match=f"SHOP_TIMEZONE：没有叫 {re.escape(wrong)} 的时区"):
         api.move_days([wrong])
