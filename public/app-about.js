@@ -1,13 +1,14 @@
 // What is known of an MCP App before it runs, and what it is told: its document, what it may reach, the page's colours and
 // language, and the result of the call that it shows.
 import {readContents, status} from "./backend.js";
-import {t} from "./i18n.js";
+import {failureText, t} from "./i18n.js";
 import {preferences} from "./preferences.js";
+import {bytesOf} from "./result-view.js";
 import {isObject, parseJson} from "./tool-result.js";
 
 /** @typedef {{html: string, csp: Record<string, string[]>, hasBorder: boolean}} App */
 
-const KIND = "text/html;profile=mcp-app";
+const KIND = /^text\/html\s*;(.*;)?\s*profile="?mcp-app"?\s*(;|$)/i; // frameworks add their charset
 const MAX_HTML = 8 * 2 ** 20; // characters
 const MAX_SOURCES = 20; // of one list
 const MAX_SOURCE = 300; // characters: a name has 253 at most
@@ -55,21 +56,20 @@ export function frameAddress({csp}) {
 	return `${appsOrigin()}/app-frame?${new URLSearchParams(named)}`;
 }
 
-/** Bytes in base64, as text. @param {string} blob */
-const decoded = blob => new TextDecoder().decode(Uint8Array.from(atob(blob), byte => byte.charCodeAt(0)));
-
-/** What is no plain address of the open web is left out. @param {any} list any: a server's @returns {string[]} */
+/** What is no plain address of the open web is left out; many write it with a slash at its end. @param {any} list any: a server's @returns {string[]} */
 const usable = list =>
 	[list]
 		.flat()
-		.filter(source => typeof source === "string" && source.length <= MAX_SOURCE && SOURCE.test(source))
+		.filter(source => typeof source === "string" && source.length <= MAX_SOURCE)
+		.map(source => source.replace(/\/$/, ""))
+		.filter(source => SOURCE.test(source))
 		.slice(0, MAX_SOURCES);
 
 /** @param {string} server @param {string} uri @returns {Promise<App>} */
 export async function readApp(server, uri) {
 	const contents = await readContents(server, uri);
-	const {text, blob, ui} = Object(contents.find(({mimeType}) => mimeType?.replace(/\s/g, "") === KIND));
-	const html = text ?? (blob ? decoded(blob) : "");
+	const {text, blob, ui} = Object(contents.find(({mimeType}) => KIND.test(mimeType)));
+	const html = text ?? new TextDecoder().decode(bytesOf(blob ?? ""));
 	if (!html || html.length > MAX_HTML) throw new Error(t("appWrong"));
 	const {csp: asked, prefersBorder} = Object(ui);
 	const csp = Object.fromEntries(Object.keys(LISTS).map(name => [name, usable(Object(asked)[name])]));
@@ -104,14 +104,15 @@ export function surroundings() {
 	};
 }
 
-/** A call's result as its server sent it, as far as it is known. @param {Partial<Call>} call */
+/** A call's result as its server sent it, as far as it is known; what we say of a failure is in the reader's language. @param {Partial<Call>} call */
 export function resultOf({app, result = "", isError = false, code, params}) {
 	const {structuredContent: data, content, _meta: meta} = Object(app);
 	const said = data === true ? parseJson(result) : data;
 	const structuredContent = data === true && Array.isArray(said) ? {result: said} : said;
 	const why = isError && code ? {"product-mcp/error": {code, params}} : undefined;
+	const text = why && !meta ? failureText({code, params, result}) : result;
 	return {
-		content: content ?? [{type: "text", text: result}],
+		content: content ?? [{type: "text", text}],
 		...(isObject(structuredContent) && {structuredContent}),
 		...((meta ?? why) && {_meta: meta ?? why}),
 		isError,

@@ -117,7 +117,9 @@ export class Asks {
 	/** @param {any} params any: an app's */
 	async openLink({url}) {
 		const to = typeof url === "string" && url.length <= MAX_TEXT && URL.canParse(url) ? new URL(url) : null;
-		if (!to || !/^https?:$/.test(to.protocol)) throw refusal("Invalid URL", INVALID);
+		// A name and a password before the host are there to be taken for it.
+		if (!to || !/^https?:$/.test(to.protocol) || to.username || to.password)
+			throw refusal("Invalid URL", INVALID);
 		await this.askAbout(t("appLink"), to.href, t("appOpen"));
 		window.open(to.href, "_blank", "noopener,noreferrer");
 		return {};
@@ -144,7 +146,7 @@ export class Asks {
 		const now = performance.now();
 		this.#due = Math.max(this.#due + PACE_MS, now - PACE_MS * AT_ONCE);
 		await sleep(Math.max(0, this.#due - now));
-		if (this.#isOver) throw refusal("Closed");
+		if (this.#isOver || !this.box.isConnected) throw refusal("Closed");
 	}
 
 	/** @param {any} params any: an app's */

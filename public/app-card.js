@@ -53,6 +53,7 @@ class AppView {
 	#isAway = false; // its document could not be read
 	#height = 0;
 	#fitting = 0;
+	#placed = ""; // where it knows that it is shown
 	#said = ""; // for the model
 	word = {name: "", size: 0, text: ""}; // that
 	#tells = button("", () => this.#showWord());
@@ -120,13 +121,14 @@ class AppView {
 		this.root.replaceChildren(h("p.row", h("span.quiet", text), button(t("appShow"), show)));
 	}
 
-	/** @param {App} app @param {ListedTool} consent */
-	#begin(app, consent) {
+	/** @param {App} app */
+	#draw(app) {
 		const asks = new Asks(this.server, () => this.#fit());
 		this.#asks = asks;
 		moved();
 		const frame = document.createElement("iframe");
-		frame.setAttribute("sandbox", "allow-scripts allow-same-origin"); // its own, which is not the page's
+		// The origin is its own, and not the page's; a form only tells the app, since the policy lets none go out.
+		frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-forms");
 		frame.setAttribute("credentialless", "");
 		frame.title = this.root.ariaLabel ?? "";
 		frame.src = frameAddress(app);
@@ -138,6 +140,12 @@ class AppView {
 			this.#view,
 			asks.box,
 		);
+		return {frame, asks};
+	}
+
+	/** @param {App} app @param {ListedTool} consent */
+	#begin(app, consent) {
+		const {frame, asks} = this.#draw(app);
 		const running = new AbortController();
 		const host = new AppHost(frame, app.html, {
 			requests: this.#requests(frame, asks),
@@ -148,6 +156,7 @@ class AppView {
 				this.#told = "";
 				this.tellOutcome();
 			},
+			anew: () => asks.close(),
 			resize: height => {
 				this.#height = height;
 				this.#fit();
@@ -156,19 +165,34 @@ class AppView {
 				running.abort();
 				asks.end();
 			},
-			over: reason => {
-				this.#inform("");
-				moved();
-				this.#show("inline");
-				this.#say(t(`appEnd_${reason}`));
-			},
+			over: reason => this.#over(reason),
 		});
 		this.#host = host;
+		this.#watch(host, consent, running.signal);
+	}
+
+	/** @param {AppHost} host @param {ListedTool} consent @param {AbortSignal} signal */
+	#watch(host, consent, signal) {
+		const place = () => (host.frame.isConnected ? this.#tellPlace() : host.end("gone"));
+		const size = new ResizeObserver(place);
+		size.observe(this.#view);
+		signal.addEventListener("abort", () => size.disconnect());
+		addEventListener("resize", place, {signal}); // its height may be as it was, and the most another
 		// Taken back, here or in another tab, it ends.
-		const {signal} = running;
 		const recheck = () => isListed(listedTools("apps"), consent) || host.end("closed");
 		document.getElementById("allowed")?.addEventListener("click", recheck, {signal});
 		addEventListener("storage", recheck, {signal});
+	}
+
+	/** One whose card has gone begins anew with its card. @param {string} reason */
+	#over(reason) {
+		this.#inform("");
+		moved();
+		this.#show("inline");
+		this.root.popover = null; // also where its card went while it had the whole window
+		if (reason !== "gone") return this.#say(t(`appEnd_${reason}`));
+		this.root.replaceChildren();
+		awaitSight(this);
 	}
 
 	/** What came of the call, once something has; one that was repeated has another outcome. */
@@ -220,6 +244,8 @@ class AppView {
 		this.#whole.hidden = Array.isArray(modes) && !modes.includes("fullscreen");
 		const sandbox = {permissions: {}, csp};
 		const updateModelContext = {text: {}, structuredContent: {}};
+		const place = this.#place();
+		this.#placed = JSON.stringify(place);
 		return {
 			hostInfo: {name: "product-mcp", version: "1"},
 			hostCapabilities: {
@@ -230,7 +256,7 @@ class AppView {
 				updateModelContext,
 				sandbox,
 			},
-			hostContext: {...surroundings(), ...this.#place(), toolInfo: {tool: this.#tool()}},
+			hostContext: {...surroundings(), ...place, toolInfo: {tool: this.#tool()}},
 		};
 	}
 
@@ -246,6 +272,15 @@ class AppView {
 			displayMode: this.mode,
 			containerDimensions: isInline ? {width, maxHeight: this.#max} : {width, height},
 		};
+	}
+
+	/** Once that has changed; in a line that is folded it is nowhere. */
+	#tellPlace() {
+		const place = this.#place();
+		const placed = JSON.stringify(place);
+		if (!this.#view.clientWidth || placed === this.#placed) return;
+		this.#placed = placed;
+		this.#host?.tell("host-context-changed", place);
 	}
 
 	get #max() {
@@ -273,7 +308,7 @@ class AppView {
 		this.root.popover = mode === "fullscreen" ? "manual" : null;
 		if (mode === "fullscreen") this.root.showPopover();
 		this.#whole.textContent = t(mode === "fullscreen" ? "appPart" : "appWhole");
-		this.#host?.tell("host-context-changed", this.#place());
+		this.#tellPlace();
 	}
 
 	/** @param {HTMLIFrameElement} frame @param {Asks} asks @returns {Record<string, import("./app-host.js").Answerer>} */
@@ -313,14 +348,19 @@ const sight = new IntersectionObserver(entries => {
 	}
 });
 
+/** @param {AppView} view */
+function awaitSight(view) {
+	unseen.set(view.root, view);
+	sight.observe(view.root);
+}
+
 /** Once the card is seen. @param {CallCard} card @param {string} uri */
 export async function showApp(card, uri) {
 	if (views.has(card)) return views.get(card)?.tellOutcome();
 	if (!appsOrigin()) return;
 	const view = new AppView(card, uri);
 	views.set(card, view);
-	unseen.set(view.root, view);
 	await loadStyle("app-card.css");
 	card.root.append(view.root);
-	sight.observe(view.root);
+	awaitSight(view);
 }

@@ -3,6 +3,9 @@
 const PER_SECOND = 60;
 const AT_ONCE = 240;
 const MAX_CHARS = 2 ** 20;
+// A link to a place in the document leads there, and not to the address of this frame.
+const BASE = '<base href="about:srcdoc">';
+const BEFORE_HEAD = /^(\s|<!--.*?-->|<\?[^>]*>)*(<!doctype[^>]*>)?/is;
 const host = document.getElementById("page")?.dataset.page ?? "";
 
 /** @type {HTMLIFrameElement | null} */
@@ -26,13 +29,15 @@ function show(html) {
 	frame?.remove();
 	let loads = 0;
 	frame = document.createElement("iframe");
-	frame.setAttribute("sandbox", "allow-scripts");
+	frame.setAttribute("sandbox", "allow-scripts allow-forms");
 	frame.title = "app";
 	frame.onload = () => {
 		loads += 1;
 		if (loads > 1) end("left"); // it has gone elsewhere, or has tried to
 	};
-	frame.srcdoc = html;
+	// Where a server names one, the app sets its own, and the first counts.
+	const hasBase = new URLSearchParams(location.search).has("base");
+	frame.srcdoc = hasBase ? html : html.replace(BEFORE_HEAD, `$&${BASE}`);
 	document.body.append(frame);
 }
 
@@ -45,7 +50,7 @@ function mayPass() {
 	return left >= 0;
 }
 
-/** Of what an app says only what JSON holds. @param {any} data */
+/** Of what an app says only what JSON holds, and nothing in the name of this frame. @param {any} data */
 function passOn(data) {
 	if (!mayPass()) return end("flood");
 	let text = "";
@@ -53,8 +58,11 @@ function passOn(data) {
 		text = JSON.stringify(data) ?? "";
 	} catch {}
 	if (text.length > MAX_CHARS) return end("large");
-	if (text && !data?.method?.startsWith?.("ui/notifications/sandbox-"))
-		parent.postMessage(JSON.parse(text), host);
+	if (!text) return;
+	const said = JSON.parse(text);
+	const {method} = Object(said);
+	if (typeof method !== "string" || !method.startsWith("ui/notifications/sandbox-"))
+		parent.postMessage(said, host);
 }
 
 addEventListener("message", ({source, origin, data}) => {

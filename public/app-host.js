@@ -3,7 +3,7 @@
 import {isObject} from "./tool-result.js";
 
 /** @typedef {(params: any) => unknown} Answerer any: whatever an app wrote */
-/** @typedef {{requests: Record<string, Answerer>, hello: (params: any) => object, begin: (tell: (method: string, params: object) => void) => void, resize: (height: number) => void, ends: () => void, over: (reason: string) => void}} Card `ends` comes at once, `over` when its frame has gone */
+/** @typedef {{requests: Record<string, Answerer>, hello: (params: any) => object, begin: (tell: (method: string, params: object) => void) => void, anew: () => void, resize: (height: number) => void, ends: () => void, over: (reason: string) => void}} Card `anew`: its document is another; `ends` comes at once, `over` when its frame has gone */
 
 const PROTOCOL = "2026-01-26";
 const START_MS = 30_000; // until an app has to have begun
@@ -25,6 +25,8 @@ export class AppHost {
 	/** @type {AppHost[]} */
 	static live = [];
 	isReady = false;
+	#hasBegun = false; // with what has greeted last: of one document, two libraries may
+	#document = 0; // how many its frame has shown: an answer goes to the one that has asked
 	#open = 0;
 	#astray = 0;
 	#height = 0;
@@ -44,14 +46,15 @@ export class AppHost {
 		this.origin = new URL(frame.src).origin;
 		AppHost.live.push(this);
 		const live = AppHost.live.filter(other => !other.#isOver);
-		if (live.length > MAX_LIVE) (live.find(other => !other.frame.isConnected) ?? live[0]).end("many");
+		if (live.length > MAX_LIVE) live[0].end("many");
 		this.#watchStart();
 		this.#beating = setInterval(() => this.#beat(), BEAT_MS);
 	}
 
 	/** One whose process has ended, or which runs on without end, answers no more; some apps never do. */
 	#beat() {
-		if (!this.isReady || !this.frame.isConnected) return;
+		if (!this.frame.isConnected) return this.end("gone");
+		if (!this.isReady) return;
 		if (this.#missed >= MAX_MISSED) return this.end("silent");
 		if (this.#missed >= 0) this.#missed += 1;
 		this.#post({id: "beat", method: "ping"});
@@ -68,7 +71,7 @@ export class AppHost {
 	}
 
 	#watchStart() {
-		this.isReady = false;
+		this.isReady = this.#hasBegun = false;
 		this.#missed = -1;
 		clearTimeout(this.#starting);
 		this.#starting = setTimeout(() => {
@@ -103,6 +106,8 @@ export class AppHost {
 		if (id === "beat" && !method) this.#missed = 0;
 		if (this.#isOver) return;
 		if (method === "ui/notifications/sandbox-proxy-ready") {
+			this.#document += 1;
+			this.card.anew();
 			this.#watchStart();
 			return this.#post({method: "ui/notifications/sandbox-resource-ready", params: {html: this.html}});
 		}
@@ -110,11 +115,16 @@ export class AppHost {
 			return this.end(ENDS.includes(params?.reason) ? params.reason : "closed");
 		if (typeof method !== "string") return;
 		if (typeof id === "string" || typeof id === "number") this.#answer(id, method, params);
-		else if (method === "ui/notifications/initialized" && !this.isReady) {
-			this.isReady = true;
-			this.card.begin((about, what) => this.tell(about, what));
-			this.#beat();
-		} else if (method === "ui/notifications/size-changed") this.#resize(params?.height);
+		else if (method === "ui/notifications/initialized") this.#begin();
+		else if (method === "ui/notifications/size-changed") this.#resize(params?.height);
+		else if (method === "ui/notifications/request-teardown") this.end("closed");
+	}
+
+	#begin() {
+		if (this.#hasBegun) return;
+		this.isReady = this.#hasBegun = true;
+		this.card.begin((about, what) => this.tell(about, what));
+		this.#beat();
 	}
 
 	/** @param {unknown} height */
@@ -130,12 +140,14 @@ export class AppHost {
 	/** @param {string | number} id @param {string} method @param {unknown} params */
 	async #answer(id, method, params) {
 		this.#open += 1;
+		const asking = this.#document;
+		const answer = (/** @type {object} */ said) => asking === this.#document && this.#post({id, ...said});
 		try {
 			if (this.#open > MAX_OPEN) throw refusal("Too many requests");
-			this.#post({id, result: await this.#result(method, isObject(params) ? params : {})});
+			answer({result: await this.#result(method, isObject(params) ? params : {})});
 		} catch (error) {
 			const {code, message} = Object(error);
-			this.#post({id, error: {code: typeof code === "number" ? code : -32_000, message: `${message}`}});
+			answer({error: {code: typeof code === "number" ? code : -32_000, message: `${message}`}});
 		} finally {
 			this.#open -= 1;
 		}
@@ -144,7 +156,10 @@ export class AppHost {
 	/** @param {string} method @param {Params} params */
 	async #result(method, params) {
 		if (method === "ping") return {};
-		if (method === "ui/initialize") return {protocolVersion: PROTOCOL, ...this.card.hello(params)};
+		if (method === "ui/initialize") {
+			this.#hasBegun = false;
+			return {protocolVersion: PROTOCOL, ...this.card.hello(params)};
+		}
 		const known = Object.hasOwn(this.card.requests, method) && this.card.requests[method];
 		if (!known) throw refusal("Method not found", -32_601);
 		if (!this.isReady) throw refusal("Not initialized");
@@ -158,11 +173,11 @@ export class AppHost {
 	}
 }
 
-/** Whose frame a window is in. @param {any} source any: a window of another origin, of which next to nothing can be read */
+/** Whose frame a window is in; one that has gone is nobody's. @param {any} source any: a window of another origin, of which next to nothing can be read */
 function hostOf(source) {
-	for (let window = source; ; window = window.parent) {
+	for (let window = source; window; window = window.parent) {
 		const found = AppHost.live.find(({frame}) => frame.contentWindow === window);
-		if (found || !window || window === window.parent) return found;
+		if (found || window === window.parent) return found;
 	}
 }
 

@@ -140,6 +140,7 @@ export const isEnter = event =>
 
 /** Where there is no clipboard, as over plain HTTP, what is selected is copied. @param {unknown} text */
 export async function copyText(text) {
+	let isCopied = true;
 	try {
 		await navigator.clipboard.writeText(textOf(text));
 	} catch {
@@ -147,11 +148,11 @@ export async function copyText(text) {
 		const field = h("textarea.sr", text);
 		topmost().append(field);
 		field.select();
-		document.execCommand("copy");
+		isCopied = document.execCommand("copy");
 		field.remove();
 		focused?.focus({preventScroll: true});
 	}
-	toast(t("copied"));
+	toast(t(isCopied ? "copied" : "notCopied"));
 }
 
 /** What lies behind a dialog is neither seen nor heard. */

@@ -82,8 +82,10 @@ class AppFrames:
         named = {name: " ".join(sources.get(name, [])) for name in LISTS}
         policy = POLICY.format(
             resource=named["resource"],
+            connect=named["connect"] or "'none'",
+            frame=named["frame"] or "'none'",
+            base=named["base"] or "about:",  # that of the document within, which public/app-frame.js sets
             page=page,
-            **{name: named[name] or "'none'" for name in LISTS if name != "resource"},
         )
         return HTMLResponse(_document(page), headers=HEADERS | {"Content-Security-Policy": policy})
 
@@ -105,7 +107,9 @@ def _script() -> str:
 
 def _document(page: str) -> str:
     return (
-        '<!doctype html><meta charset="utf-8"><style>*{margin:0;border:0}iframe{display:block;width:100%;'
-        f'height:100vh}}</style><body><script type="module" data-page="{html.escape(page)}" id="page">'
+        # Where page and app agree on light or dark, what is transparent stays so.
+        '<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark"><style>'
+        "*{margin:0;border:0}iframe{display:block;width:100%;height:100vh}</style><body>"
+        f'<script type="module" data-page="{html.escape(page)}" id="page">'
         f"{_script()}</script>"
     )

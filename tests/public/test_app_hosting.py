@@ -36,7 +36,10 @@ DECLARED: list[tuple[dict[str, Any], str]] = [
     ({"mimeType": "text/html"}, "这个界面无法显示"),
     ({"text": ""}, "这个界面无法显示"),
     ({"text": "x" * (8 * 2**20 + 1)}, "这个界面无法显示"),
-    ({"ui": {"csp": {"connectDomains": [NAME.format(n) for n in range(10_000)]}}}, NAME.format(19)),
+    (
+        {"ui": {"csp": {"connectDomains": [NAME.format(n) + "/" * (n % 2) for n in range(10_000)]}}},
+        NAME.format(19),
+    ),
     ({"ui": {"csp": {"frameDomains": [NAME.format("x" * 300), NAME.format("; script-src *")]}}}, "界面"),
     ({"ui": {"csp": {"connectDomains": ["*", f"{NAME.format(1)}\n", {}, "https://127.0.0.1"]}}}, "界面"),
     ({"ui": {"csp": "*", "permissions": {"camera": {}}, "domain": "evil.example"}}, "界面"),
@@ -211,7 +214,10 @@ say("READY");
 """
 
 
-def test_a_call_that_waits_its_turn_when_consent_ends_does_not_go_out(shop: Suite, shown: Shown) -> None:
+@pytest.mark.parametrize("ends", ["consent", "frame"])
+def test_a_call_that_waits_its_turn_when_its_app_ends_does_not_go_out(
+    shop: Suite, shown: Shown, ends: str
+) -> None:
     asked: list[str] = []
 
     def note(request: Request) -> None:
@@ -228,13 +234,23 @@ def test_a_call_that_waits_its_turn_when_consent_ends_does_not_go_out(shop: Suit
     expect(body).to_contain_text("SENT")
     shown.page.clock.run_for(1)
     expect(body).to_have_text("READY SENT " + "call:1 " * 11)  # the others wait for the clock
-    shown.button("恢复询问").click()
-    shown.page.clock.run_for(10_000)
-    expect(shown.page.locator(".app-box")).to_contain_text("界面已关闭")
+    if ends == "consent":
+        shown.button("恢复询问").click()
+        shown.page.clock.run_for(10_000)
+        expect(shown.page.locator(".app-box")).to_contain_text("界面已关闭")
     shown.page.keyboard.press("Escape")
+    if ends == "frame":
+        shown.button("新对话").click()
+        expect(shown.page.locator(".app-view")).to_have_count(0)
+        shown.page.clock.run_for(10_000)
     shown.page.clock.resume()
     shown.ask("库存怎么样？")
     assert len(asked) == 11
+    if ends == "frame":
+        shown.page.go_back()
+        expect(shown.page.locator(".app-box").first).to_be_attached()
+        shown.page.locator(".app-box").first.scroll_into_view_if_needed()
+        expect(app(shown).locator("body")).to_be_attached()  # it begins anew with its card
 
 
 def test_an_app_that_has_not_begun_is_not_closed_as_silent_while_its_tab_is_hidden(

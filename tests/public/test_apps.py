@@ -87,10 +87,6 @@ await attempt("notool", () => ask("tools/call", {name: "nothing", arguments: {}}
 await attempt("nomethod", () => ask("tools/list"));
 await attempt("nolink", () => ask("ui/open-link", {url: "javascript:alert(1)"}));
 await attempt("nofile", () => ask("resources/read", {uri: "file:///etc/passwd"}));
-const form = document.createElement("form");
-Object.assign(form, {method: "post", action: `${AT}/api/call-tool?told`});
-document.body.append(form);
-form.submit();
 say("END");
 """
 OTHERS = """
@@ -105,7 +101,9 @@ await attempt("close", () => { first.frames[0].frameElement.remove(); return "RE
 say("END");
 """
 # What the app does once it has begun, and what the page says of it.
+SENDS = "Object.assign(document.createElement('form'), {method: 'post', action: `${AT}/healthz?told`})"
 MISBEHAVING = [
+    (f"const form = {SENDS}; document.body.append(form); form.submit()", "想去别的网页"),
     ("location = `${AT}/healthz?told`", "想去别的网页"),
     ("location = 'about:blank'", "想去别的网页"),
     ("location = 'data:text/html,x'", "想去别的网页"),
@@ -175,6 +173,8 @@ def test_apps_do_not_reach_each_other(shop: Suite, shown: Shown) -> None:
 
 
 def test_an_app_that_misbehaves_costs_its_own_card(shop: Suite, shown: Shown) -> None:
+    asked: list[str] = []
+    shown.page.context.on("request", lambda request: asked.append(request.url))
     scripts = replace_app(shown, shop.url)
     scripts.append(
         "for (const height of [1e9, -5, NaN, '9', 1e308, 1e9])"
@@ -194,6 +194,7 @@ def test_an_app_that_misbehaves_costs_its_own_card(shop: Suite, shown: Shown) ->
     scripts.append("say('well')")
     shown.button("显示界面").click()
     expect(app(shown).locator("body")).to_contain_text("well")
+    assert [url for url in asked if "told" in url] == []
 
 
 def test_an_app_that_takes_the_keyboard_or_hangs_does_not_hold_the_page(shop: Suite, shown: Shown) -> None:

@@ -156,6 +156,17 @@ def test_an_answer_is_copied(backend: Backend, open_page: Open) -> None:
     assert shown.page.evaluate("navigator.clipboard.readText()") == "抄我"
 
 
+def test_what_the_browser_did_not_let_be_copied_is_not_called_copied(
+    backend: Backend, open_page: Open
+) -> None:
+    refuses = "navigator.clipboard.writeText = () => Promise.reject(); document.execCommand = () => false"
+    shown = open_page(backend.url, script=refuses)
+    backend.say(says("抄我"), done())
+    shown.ask("一")
+    shown.answer.get_by_role("button", name="复制").click()
+    expect(shown.page.locator("#toast")).to_have_text("浏览器不允许复制")
+
+
 def test_the_language_follows_the_browser_and_can_be_switched(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url, locale="en-GB")
     expect(shown.page.locator("#empty h2")).to_have_text("What are you looking for?")

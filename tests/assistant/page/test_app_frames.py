@@ -51,7 +51,8 @@ async def test_on_this_machine_a_frame_is_at_the_other_name_and_reaches_nothing(
         "img-src": "data: blob:",
         "media-src": "data: blob:",
         "font-src": "data:",
-        **dict.fromkeys(["connect-src", "frame-src", "base-uri", "object-src", "form-action"], "'none'"),
+        "base-uri": "about:",
+        **dict.fromkeys(["connect-src", "frame-src", "object-src", "form-action"], "'none'"),
         "frame-ancestors": page,
     }
     assert "set-cookie" not in answer.headers
