@@ -23,32 +23,30 @@ def _listed(value: Any) -> Any:
     return [value] if isinstance(value, int | float) else value
 
 
-Whole = Annotated[int, BeforeValidator(_no_truth_value)]
-Price = Annotated[float, BeforeValidator(_no_truth_value)]
-Id = Annotated[Whole, Field(ge=1, le=MAX_ID)]
+# The bounds stand before what reads a value first: behind it pydantic writes them as no words of JSON Schema.
+_NUMBER = BeforeValidator(_no_truth_value)
+Id = Annotated[int, Field(ge=1, le=MAX_ID), _NUMBER]
+Count = Annotated[int, Field(ge=0, le=MAX_ID), _NUMBER]
+Rows = Annotated[int, Field(ge=1, le=MAX_LIMIT), _NUMBER]
+Price = Annotated[float, Field(ge=0, allow_inf_nan=False), _NUMBER]
+Amount = Annotated[float, Field(ge=0, le=MAX_AMOUNT), _NUMBER]
 Name = Annotated[str, Field(max_length=MAX_NAME), STORABLE]
 Moment = Annotated[str, Field(max_length=40), STORABLE]
 Query = Annotated[
     Name | None, optional("要找什么，中文、英文、繁体都可以，如 降噪耳机、power bank；不填则返回全部")
 ]
-MinPrice = Annotated[Price | None, optional("最低单价，人民币元，含", ge=0, allow_inf_nan=False)]
-MaxPrice = Annotated[
-    Price | None, optional("最高单价，人民币元，含；用户说了预算时使用", ge=0, allow_inf_nan=False)
-]
+MinPrice = Annotated[Price | None, optional("最低单价，人民币元，含")]
+MaxPrice = Annotated[Price | None, optional("最高单价，人民币元，含；用户说了预算时使用")]
 ProductIds = Annotated[
     list[Id] | None,
     optional("只要这些商品 ID 的库存，见 get_products；不填则返回全部", max_length=MAX_LIMIT),
     BeforeValidator(_listed),
 ]
-MaxQuantity = Annotated[
-    Whole | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的", ge=0, le=MAX_ID)
-]
+MaxQuantity = Annotated[Count | None, optional("只要库存不超过这个件数的商品，用于找出需要补货的")]
 CustomerName = Annotated[Name | None, optional("只要这位客户的订单，姓名须完全一致")]
-ProductId = Annotated[
-    Whole | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品", ge=1, le=MAX_ID)
-]
-MinAmount = Annotated[Price | None, optional("只要金额不少于此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
-MaxAmount = Annotated[Price | None, optional("只要金额不超过此的订单，人民币元", ge=0, le=MAX_AMOUNT)]
+ProductId = Annotated[Id | None, optional("只要含有这个商品 ID 的订单；与 groupBy 同用时只汇总这个商品")]
+MinAmount = Annotated[Amount | None, optional("只要金额不少于此的订单，人民币元")]
+MaxAmount = Annotated[Amount | None, optional("只要金额不超过此的订单，人民币元")]
 MOMENT = "ISO 8601 日期或时间，如 2026-11-01 或 2026-11-01T08:00:00+08:00，没有时区的按商店所在时区"
 Since = Annotated[Moment | None, optional(f"不早于此时，{MOMENT}")]
 Until = Annotated[Moment | None, optional(f"不晚于此时，{MOMENT}；只有日期则含当天")]
@@ -59,7 +57,7 @@ Grouping = Annotated[
     ),
 ]
 Limit = Annotated[
-    Whole | None,
-    optional(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多", ge=1, le=MAX_LIMIT),
+    Rows | None,
+    optional(f"最多返回多少条，1 到 {MAX_LIMIT}；恰好返回这么多条时，可能还有更多"),
 ]
-Offset = Annotated[Whole | None, optional("跳过前面多少条，与 limit 一起翻页", ge=0, le=MAX_ID)]
+Offset = Annotated[Count | None, optional("跳过前面多少条，与 limit 一起翻页")]

@@ -127,3 +127,28 @@ async def test_a_blank_argument_of_a_prompt_is_not_given(api: RestService, blank
     restock, analysis = (dict(request.url.params) for request in api.asked)
     assert restock["maxQuantity"] == "20"
     assert analysis == {"groupBy": "product", "limit": "500"}
+
+
+KEYWORDS = {
+    *("type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf"),
+    *("default", "description", "title", "minimum", "maximum", "exclusiveMinimum", "multipleOf"),
+    *("minLength", "maxLength", "minItems", "maxItems", "pattern"),
+}
+
+
+def _keywords(schema: Any) -> set[str]:
+    """The words of a schema and of those in it; names of properties are none."""
+    if not isinstance(schema, dict):
+        return set()
+    within = [*schema.get("properties", {}).values(), *schema.get("anyOf", []), schema.get("items")]
+    return set(schema).union(*map(_keywords, within))
+
+
+async def test_bounds_are_said_in_the_words_of_json_schema_that_hosts_and_their_validators_know(
+    api: RestService,
+) -> None:
+    async with connect(api, owner=True) as client:
+        schemas = {tool.name: tool.input_schema for tool in (await client.list_tools()).tools}
+    assert not {name: odd for name, schema in schemas.items() if (odd := _keywords(schema) - KEYWORDS)}
+    limit = schemas["get_products"]["properties"]["limit"]
+    assert (limit["minimum"], limit["maximum"], limit["default"]) == (1, 500, 100)
