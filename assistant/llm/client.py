@@ -1,12 +1,11 @@
 """The provider over HTTP: sent, sent again, and its failures as codes. All that needs `openai` is here."""
 
 import asyncio
+import json
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -16,7 +15,8 @@ import stamina
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.calls import list_of
-from assistant.llm.refusals import complaint, pause_of, reason_of, refused, spoken, true_code
+from assistant.llm.pauses import pause_in, pause_of
+from assistant.llm.refusals import complaint, reason_of, refused, true_code
 from assistant.llm.stream import DOCUMENT, events
 from serving import network, tracing
 from serving.answer_bounds import ACCEPTED, MAX_BODY, bounded, read_json
@@ -86,7 +86,8 @@ class ProviderClient:
         word: ModelError | None = None  # before the answer, of a queue perhaps: a failure if nothing follows
         try:
             whole = {name: value for name, value in request.items() if name != "stream_options"}
-            for asked in ({**request, "stream": True}, whole):
+            streamed = [] if request.get("stream") is False else [{**request, "stream": True}]
+            for asked in (*streamed, whole):
                 async with aclosing(self._chunks(asked)) as chunks:
                     async for chunk in chunks:
                         if problem := complaint(chunk, begun=begun):
@@ -143,7 +144,7 @@ class ProviderClient:
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:
             case openai.APIStatusError():
-                return refused(error.status_code, error.code, spoken(error.body), _retry_after(error))
+                return refused(error.status_code, error.body, _pause(error))
             case httpx2.DecodingError():
                 return ModelError("model_failed", reason=reason_of(str(error)))
             case openai.APIConnectionError() | httpx2.RequestError() if begun:  # a timeout is one, too
@@ -196,10 +197,9 @@ async def _chunk(name: str, data: bytes) -> dict[str, Any]:
 def _try_again(error: Exception) -> bool | float:
     """Tell stamina whether to try again, and after how many seconds if the provider says so."""
     if isinstance(error, openai.APIStatusError):
-        is_final = true_code(error.status_code, error.code, spoken(error.body)) is not None
-        if is_final or error.code == "insufficient_quota":  # a 429 of OpenAI's that waiting does not cure
+        if true_code(error.status_code, error.body) is not None:
             return False
-        seconds = _retry_after(error)
+        seconds = _pause(error)
         passes = error.status_code in (408, 409, 429) or error.status_code >= 500
         if not passes or (seconds is not None and seconds > MAX_PAUSE_SECONDS):
             return False
@@ -207,16 +207,7 @@ def _try_again(error: Exception) -> bool | float:
     return isinstance(error, openai.APIConnectionError) and not isinstance(error, openai.APITimeoutError)
 
 
-def _retry_after(error: openai.APIStatusError) -> float | None:
+def _pause(error: openai.APIStatusError) -> float | None:
     """Return the pause that the provider asks for, in seconds."""
-    headers = error.response.headers
-    value = headers.get("Retry-After", "")
-    if re.fullmatch(r"\d{1,6}(\.\d*)?s?", value):
-        return float(value.removesuffix("s"))
-    if re.fullmatch(r"\d{1,9}", milliseconds := headers.get("Retry-After-Ms", "")):  # OpenAI, Azure
-        return int(milliseconds) / 1000
-    try:
-        until = parsedate_to_datetime(value).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return pause_of(spoken(error.body))
-    return max(0.0, (until - datetime.now(UTC)).total_seconds())
+    in_header = pause_in(error.response.headers)
+    return pause_of(json.dumps(error.body, ensure_ascii=False)) if in_header is None else in_header

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.llm.refusals import RefusedError, tools_named
-from assistant.llm.request import Lesson, holds
+from assistant.llm.request import REASONING, REASONING_DETAILS, Lesson, holds
 
 # The part of a request that a lesson changes; without one it is the messages.
 _CONCERNS = {"no_tools": "tools", "no_temperature": "temperature", "completion_tokens": "max_tokens"}
-_CONCERNS |= {"no_usage": "stream_options", "no_effort": "tools"}
+_CONCERNS |= {"no_usage": "stream_options", "no_effort": "tools", "no_choice": "tool_choice"}
 _MEDIA: dict[Lesson, str] = {"no_pictures": "image_url", "no_sounds": "input_audio"}  # parts of messages
 _OF_REQUEST = (400, 413, 415, 422)  # the statuses that may be due to one part of it, whatever is said
 
@@ -62,4 +62,12 @@ class Lessons:
 def _concerns(lesson: Lesson, request: Mapping[str, Any]) -> bool:
     if lesson in _MEDIA:
         return holds(request, _MEDIA[lesson])
+    if lesson == "no_reasoning":
+        return any(
+            key in message for message in request["messages"] for key in (*REASONING, REASONING_DETAILS)
+        )
+    if lesson == "no_system":
+        return any(message["role"] == "system" for message in request["messages"])
+    if lesson == "null":
+        return any(message["content"] == "" for message in request["messages"])
     return _CONCERNS.get(lesson, "messages") in request

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import ModelError, Piece, Reply, Usage
+from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Usage
 from assistant.llm.credentials import is_near
 from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
@@ -19,6 +19,7 @@ from serving.errors import CodedError
 OPENAI = "https://api.openai.com/v1"
 UNSENSED = {"image_url": "model_blind", "input_audio": "model_deaf"}  # what is said of an answer without them
 MAX_REQUESTS = 10  # for one answer: each lesson may cost one
+MAX_MISWRITTEN = 3  # of them, in which the model writes a call that its provider cannot read
 
 
 class Provider(Protocol):
@@ -79,6 +80,7 @@ class OpenAIModel:
         provider = await self._opened()
         from assistant.llm.answer import ReplyBuilder  # noqa: PLC0415  10 ms, as late as the client
 
+        miswritten = 0
         for requests_left in reversed(range(MAX_REQUESTS)):
             options, left_out = self._options(), self._lessons.left_out(tools)
             offered = [tool for tool in tools if tool["function"]["name"] not in left_out]
@@ -88,15 +90,22 @@ class OpenAIModel:
             kept = unsensed(messages, options.senses(self.name))
             of_answer = [CodedError(code, model=self.name) for kind, code in UNSENSED.items() if kind in kept]
             request = chat_request(self.name, messages, offered, options)
-            builder = ReplyBuilder(options.mark, offered)
+            builder, is_shown = ReplyBuilder(options.mark, offered), False
             try:
                 async with aclosing(provider.answer(request)) as pieces:
                     async for piece in pieces:
                         for part in builder.add(piece):
+                            is_shown = is_shown or isinstance(part, str)
                             yield part
             except RefusedError as refusal:
-                if not requests_left or not self._lessons.learn(refusal, request, self.toolless_seconds):
+                is_bad_call = refusal.code == "call_malformed"
+                miswritten += is_bad_call
+                if miswritten == MAX_MISWRITTEN or not requests_left:
                     raise
+                if not is_bad_call and not self._lessons.learn(refusal, request, self.toolless_seconds):
+                    raise
+                if is_shown:
+                    yield Restart()
             else:
                 break
         for part in builder.end():

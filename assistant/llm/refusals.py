@@ -1,4 +1,4 @@
-"""What a provider's refusal says: the only room that reads providers' English.
+"""What a provider's refusal says: with pauses.py the only room that reads providers' English.
 
 Beside each pattern stands where its messages were seen; tests/assistant/llm/ has them word for word.
 """
@@ -8,10 +8,12 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.calls import list_of
+from assistant.llm.pauses import pause_of
 from assistant.llm.request import Lesson
 from serving.redaction import redacted
 
@@ -31,8 +33,19 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     "no_tools": _any(  # Ollama, Groq, OpenRouter, Google, vLLM without its tool parser
         r"(does not|doesn't|endpoints found that) support (the use of )?"
         r"(tools?|tool use|functions?( calling)?)\b"
-        r"|(tools?`?|tool calling|tool use|function calling) (is|are) not (supported|enabled)"
-        r"|--enable-auto-tool-choice"
+        r"|(tools?`?( param)?|tool calling|tool use|function call(ing)?) (is|are) not (supported|enabled)"
+        # Qwen's own server (QwenLM/Qwen3#822); SiliconFlow and others
+        r"|--enable-auto-tool-choice|unsupported param: tools|不支持.{0,4}(工具|函数)"
+    ),
+    "no_choice": _any(r"\btool_choice\b"),  # LiteLLM for gpt-5 (BerriAI/litellm#25332), DeepSeek
+    # OpenAI, of whom has not shown his passport (lobehub/lobehub#9385); Bedrock
+    "no_stream": _any(
+        r"to stream this model|in streaming mode|streaming is not (supported|enabled)|support stream(ing)?\b"
+    ),
+    # Gemma behind vLLM and Google (sgl-project/sglang#892), OpenAI's o1-mini (tailcallhq/forgecode#1177),
+    # MiniMax (BigPizzaV3/CodexPlusPlus#267)
+    "no_system": _any(
+        r"system role.{0,9}not supported|developer instruction is not|not support .?system|role: .?system\b"
     ),
     # OpenAI o1, o3, gpt-5 (QwenLM/qwen-code#921, OpenHands/OpenHands#11498), Claude from Opus 4.7 on
     # (RooCodeInc/Roo-Code#12162), Kimi K2.5 and K3 (NousResearch/hermes-agent#11764), LiteLLM
@@ -41,6 +54,15 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
     "no_temperature": _any(r"\btemperature\b"),
     # DeepSeek, Kimi.
     "reasoning": _any(r"missing.{0,5}reasoning_content|reasoning_content.{0,40}(is missing|must be)"),
+    # Cerebras (QwenLM/qwen-code#11045), Mistral, Groq.
+    "no_reasoning": _any(
+        r"\breasoning(_content|_details)?\b.{0,60}(unsupported|not (supported|permitted|allowed))"
+        r"|(extra|unsupported|unexpected|unknown|remove).{0,60}\breasoning(_content|_details)?\b"
+    ),
+    "null": _any(  # Anthropic and Bedrock behind gateways (spring-projects/spring-ai#5510), Kimi
+        r"(content|text|assistant).{0,40}(non-?empty|not be empty|is required|is empty)"
+    ),
+    "names": _any(r"function_response\.name"),  # Gemini
     "completion_tokens": _any(r"max_completion_tokens"),  # OpenAI's o1 and later
     "no_pictures": _any(  # DeepSeek, OpenAI, OpenRouter, Groq, Mistral, vLLM, llama.cpp, Ollama
         r"image_url|image inputs?\b|multimodal|support.{0,20}(image|vision)|content must be a string"
@@ -61,21 +83,38 @@ _MISSING = _any(  # DeepSeek, OpenRouter, Zhipu, OpenAI; one-api and new-api, wh
     r"\bmodel\b.{0,50}(not.?exist|not.?found)|(not a valid|unsupported|unknown|invalid|no such) model\b"
     r"|model_not_found|模型.{0,9}不存在|无可用渠道"
 )
-_UNPAID = _any(r"insufficient.{0,9}(balance|credit|fund)|arrear|余额不足|欠费")  # Zhipu, DashScope
+_UNPAID = _any(  # Zhipu, DashScope; Anthropic, SiliconFlow; Volcengine; xAI, Fireworks, Groq; OpenAI; Kimi
+    r"insufficient.{0,20}(balance|credit|fund)|(balance|credits?) (is|are) (too low|insufficient)"
+    r"|arrear|overdue|available credits|spend(ing)? limit|billing.(hard.limit|not.active)"
+    # Of what may be used in a minute DashScope says the same; one-api, new-api.
+    r"|exceeded_current_quota_error|insufficient_quota(?!.*token-limit)|free.?tier.{0,30}(only|exhausted)|insufficient_user_quota"
+    r"|(余额|用户额度|令牌额度).{0,4}(不足|用尽|用完)|欠费"
+)
+_FILTERED = _any(  # DashScope; Azure, Kimi; DeepSeek; MiniMax, Volcengine; OpenAI, xAI; OpenRouter; StepFun
+    r"data.?inspection|inappropriate content|content.?(filter|polic|management)|exists risk|high risk"
+    r"|new_sensitive|sensitive.?(content|information)|risk.?detection|safety.(system|check)"
+    r"|usage (policy|policies|guidelines)|requires moderation|input was flagged|censorship"
+    r"|provided.{0,30}is blocked"
+    r"|敏感(词|内容|信息)|不安全|审核不通过|(安全|审核|检测).{0,4}(未|不)通过|涉嫌违规"  # Zhipu, Baidu, Spark
+)
+# A call that the provider itself could not read: Groq; Ollama (ollama/ollama#12884); llama.cpp.
+_MISWRITTEN = _any(
+    r"tool_use_failed|failed to call a function|error parsing tool call|failed to parse (tool call|input at)"
+)
 _WRONG_KEY = _any(r"(invalid|incorrect).{0,9}api.?key|api.?key.{0,9}(not valid|invalid)")  # Gemini, xAI
 # What is told of a refusal whose own status says less, or another thing.
 _TRULY = {
+    # OpenAI, Groq: it alone is larger than what a minute allows.
+    "context_overflow": ((429,), _any(r"\btoo large\b.{0,200}\btokens per min")),
+    "call_malformed": ((400, 500), _MISWRITTEN),
+    "request_filtered": ((400, 403, 422, 451), _FILTERED),
     "model_not_found": ((400, 403, 422, 503), _MISSING),
-    "model_no_credit": ((400, 403, 429), _UNPAID),
+    "model_no_credit": ((400, 401, 403, 412, 429), _UNPAID),
     "model_unauthorized": ((400, 403), _WRONG_KEY),
 }
-_PAUSE = _any(  # Gemini, OpenAI and Groq, Azure
-    r"(?:retry|try again) (?:in|after) "
-    r"(?:(\d{1,3})h)?(?:(\d{1,3})m(?!s))?(?:(\d{1,6}(?:\.\d{1,9})?) ?(ms|s))?"
-)
 _MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways
-    402: _any(r"insufficient.{0,9}(balance|quota|credit|fund)|arrear|余额|欠费"),
-    429: _any(r"rate.?limit|throttl|too many requests|频率|并发|限流"),
+    402: _UNPAID,
+    429: _any(r"rate.?limit|quota|throttl|too many requests|频率|并发|限流"),
     401: _any(r"(api|access).?(key|token)|unauthori|authenti|login fail|令牌|密钥|鉴权|身份验证"),
     403: _any(r"forbidden|permission|access.?denied|权限"),
     404: _any(r"not.?found|model.{0,50}not.?exist|模型.{0,9}不存在"),
@@ -88,7 +127,7 @@ _MESSAGE = (
     "detail", "error", "errors", "base_resp", "response", "header", "title",
 )  # fmt: skip
 _CODES = {400: "model_bad_request", 401: "model_unauthorized", 402: "model_no_credit", 403: "model_forbidden"}
-_CODES |= {404: "model_not_found", 405: "model_not_found", 429: "model_rate_limited"}
+_CODES |= {404: "model_not_found", 405: "model_not_found", 429: "model_rate_limited", 451: "request_filtered"}
 
 
 class RefusedError(ModelError):
@@ -101,46 +140,43 @@ class RefusedError(ModelError):
         super().__init__(code, **params)
         self.message = message
         self.is_vague = _VAGUE.search(message) is not None
-        self.lessons = frozenset(lesson for lesson, pattern in _LESSONS.items() if pattern.search(message))
+        lessons = {lesson for lesson, pattern in _LESSONS.items() if pattern.search(message)}
+        self.lessons = frozenset(lessons - {"no_tools"} if "no_stream" in lessons else lessons)
 
 
-def refused(status: int, code: str | None, message: str, seconds: float | None) -> ModelError:
+def refused(status: int, body: Any, seconds: float | None) -> ModelError:
     """Return the error for an HTTP status; `seconds` is the pause that the provider asks for."""
-    message = message[:MAX_READ]
-    reason = reason_of(message)
-    if status != 429 and is_overflow(code, message):  # 429: "too many tokens per minute"
+    message = spoken(body)[:MAX_READ]
+    reason = reason_of(message) or _phrase(status)
+    said = f"{codes_of(body)} {message}"
+    ours = true_code(status, body)
+    if ours == "context_overflow" or (
+        status != 429 and is_overflow(said)
+    ):  # 429: "too many tokens per minute"
         return ContextOverflowError("context_overflow", reason=reason)
-    params: dict[str, object] = {"status": status}
-    ours = true_code(status, code, message)
-    if ours or status < 500:
-        params["reason"] = reason or _phrase(status)
+    if ours == "request_filtered":
+        reason = reason_of(": ".join(filter(None, (codes_of(body), message))))  # the code says which filter
     if ours is None:
         ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
-    if not ours.startswith("model_overloaded") and ours != "model_rate_limited":
-        seconds = None
-    if seconds:
-        ours, params["seconds"] = f"{ours}_for", round(seconds)
+    params: dict[str, object] = {"status": status, "reason": reason}
+    if seconds and ours in ("model_overloaded", "model_rate_limited"):
+        ours, params["seconds"] = f"{ours}_for", ceil(seconds)
     return RefusedError(ours, message, **params)
 
 
-def true_code(status: int, code: str | None, message: str) -> str | None:
+def true_code(status: int, body: Any) -> str | None:
     """Return our code where a refusal is another one than its status says, as no retry mends."""
-    said = f"{code} {message[:MAX_READ]}"
+    said = f"{codes_of(body)} {spoken(body)[:MAX_READ]}"
     found = (
         ours for ours, (statuses, meaning) in _TRULY.items() if status in statuses and meaning.search(said)
     )
     return next(found, None)
 
 
-def pause_of(message: str) -> float | None:
-    """Return for how many seconds a refusal asks to wait, where it says so in words."""
-    found = _PAUSE.search(message[:MAX_READ])
-    if not found or not any(found.groups()):
-        return None
-    hours, minutes, seconds, unit = found.groups()
-    return (
-        int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0) / (1000 if unit == "ms" else 1)
-    )
+def codes_of(body: Any) -> str:
+    """Return the codes that stand in a refusal's body, the innermost first."""
+    told = (part.get(key) for part in _parts(body) for key in _NUMBER)
+    return " ".join(dict.fromkeys(str(each) for each in told if isinstance(each, str | int)))
 
 
 def spoken(body: Any) -> str:
@@ -150,9 +186,21 @@ def spoken(body: Any) -> str:
     parts = [*_parts(body)]
     found = (part.get(key) for part in parts for key in _MESSAGE)
     message = next((each for each in found if isinstance(each, str) and each), "")
+    where: list[Any] = next(
+        (part["loc"] for part in parts if isinstance(part.get("loc"), list)), []
+    )  # FastAPI's
+    message = f"{'.'.join(map(str, where))}: {message}" if where else message
     behind = (metadata.get("raw") for part in parts if isinstance(metadata := part.get("metadata"), dict))
     raw = next((each for each in behind if isinstance(each, str) and each), "")  # OpenRouter
+    raw = raw or ", ".join(name for part in parts for name in _filters(part.get("innererror")))
     return f"{message}: {raw}" if raw else message or (json.dumps(body, ensure_ascii=False) if body else "")
+
+
+def _filters(inner: Any) -> list[str]:
+    """Return what a filter of Azure's has found."""
+    results = inner.get("content_filter_result") if isinstance(inner, dict) else None
+    found = results.items() if isinstance(results, dict) else ()
+    return [name for name, each in found if isinstance(each, dict) and each.get("filtered")]
 
 
 def _phrase(status: int) -> str:
@@ -175,13 +223,15 @@ def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
     message = next((each for each in texts if isinstance(each, str) and each), str(error or ""))
     if not error and (not message or (code.lower() in _WELL and (code or begun))):
         return None
-    if begun:
+    said = f"{codes_of(chunk)} {message[:MAX_READ]}"
+    means = (status for status, meaning in _MEANS.items() if meaning.search(said))
+    http = re.search(r"\b[45]\d\d\b", code)  # OpenRouter's
+    status = int(http[0]) if http else next(means, 0)
+    ours = true_code(status, chunk) or true_code(400, chunk)
+    if begun and ours not in ("call_malformed", "request_filtered"):
         return ModelError("model_failed", reason=reason_of(message))
-    said = f"{code} {message[:MAX_READ]}"
-    means = next((status for status, meaning in _MEANS.items() if meaning.search(said)), 0)
-    status = int(code) if re.fullmatch(r"[45]\d\d", code) else means  # OpenRouter's is one of HTTP
-    if status or is_overflow(code, message):
-        return refused(status, code, message, None)
+    if ours or status or is_overflow(said):
+        return refused(status or 400, chunk, pause_of(json.dumps(chunk, ensure_ascii=False)))
     return RefusedError("model_failed", message[:MAX_READ], reason=reason_of(message))
 
 
@@ -196,9 +246,9 @@ def _parts(value: Any, depth: int = 3) -> Iterator[Mapping[str, Any]]:
             yield from _parts(named.get(key), depth - 1)
 
 
-def is_overflow(code: str | None, message: str) -> bool:
+def is_overflow(said: str) -> bool:
     """Whether a provider's error says that the conversation is longer than the model's context."""
-    return _OVERFLOW.search(f"{code} {message[:MAX_READ]}") is not None
+    return _OVERFLOW.search(said[:MAX_READ]) is not None
 
 
 def reason_of(message: str) -> str:
@@ -217,6 +267,9 @@ def tools_named(refusal: RefusedError, names: Sequence[str]) -> list[str]:
     quoted = set(re.findall(r"(?:[\"'`‘“]|function |tool )([\w.-]{1,64})", refusal.message))
     if named := [name for name in names if name in quoted]:
         return named
+    # OpenAI takes 128 of them, others fewer.
+    if many := re.search(r"tools.{0,40}(?:array too long|too many).{0,60}?(\d{1,4})", refusal.message):
+        return list(names[int(many[1]) :])
     # Gemini numbers the declarations, all of them within its first tool; others number the tools.
     numbers = re.findall(r"declarations\[(\d{1,3})\]", refusal.message)
     numbers = numbers or re.findall(r"tools[.\[](\d{1,3})", refusal.message)

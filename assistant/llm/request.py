@@ -27,9 +27,11 @@ REASONING_DETAILS = "reasoning_details"  # OpenRouter's, in parts, some of them 
 # an answer takes; no tools while it thinks (OpenAI); it wants the bound of an answer under OpenAI's newer
 # name; it wants reasoning in every assistant message, even an empty one (DeepSeek, Kimi); it wants the
 # assistant to speak between a tool's result and the user (Mistral); it wants each call to be signed, also
-# those of another model (Gemini).
+# those of another model (Gemini); it takes no `tool_choice`; no streaming; no system message; no reasoning
+# back; wants null where a call is all that the assistant said; wants the tool's name with its result.
 Limit = Literal["no_tools", "no_temperature", "no_pictures", "no_sounds", "no_usage", "no_effort"]
-Lesson = Literal[Limit, "completion_tokens", "reasoning", "bridge", "signature"]
+Less = Literal["no_choice", "no_stream", "no_system", "no_reasoning"]
+Lesson = Literal[Limit, Less, "completion_tokens", "reasoning", "bridge", "signature", "null", "names"]
 
 # What Google documents in the place of a signature that there is not.
 UNSIGNED = {"google": {"thought_signature": "skip_thought_signature_validator"}}
@@ -67,11 +69,14 @@ def chat_request(
     sent = _for_model(options.mark or model, media, bool(offered), lessons)
     request: dict[str, Any] = {"model": model, "messages": sent}
     if offered:
-        request |= {"tools": offered, "tool_choice": "auto"}
+        request |= {"tools": offered}
+        request |= {"tool_choice": "auto"} if "no_choice" not in lessons else {}
         request |= {"reasoning_effort": "none"} if "no_effort" in lessons else {}
     if options.temperature is not None and "no_temperature" not in lessons:
         request["temperature"] = options.temperature
-    if "no_usage" not in lessons:
+    if "no_stream" in lessons:
+        request["stream"] = False
+    elif "no_usage" not in lessons:
         request["stream_options"] = {"include_usage": True}
     if options.max_tokens:
         name = "max_completion_tokens" if "completion_tokens" in lessons else "max_tokens"
@@ -163,7 +168,15 @@ def _for_model(
     Where no tools go out, earlier calls and results become text: Bedrock, Anthropic behind LiteLLM and
     others refuse calls without tools, and not all know `tool_choice: "none"`, which would let tools stay.
     """
-    sent = [_of_model(model, message) for message in messages]
+    sent = [_of_model("" if "no_reasoning" in lessons else model, message) for message in messages]
+    for message in sent:
+        if message["role"] == "system" and "no_system" in lessons:
+            message["role"] = "user"
+        if message.get("tool_calls") and not message.get("content"):
+            message["content"] = None if "null" in lessons else ""  # Ollama takes no null
+    if "names" in lessons:
+        names = {call.id: call.name for message in messages for call in calls_of(message)}
+        sent = [{**m, "name": names.get(m["tool_call_id"], "")} if m["role"] == "tool" else m for m in sent]
     sent = _in_turns(_with_short_ids(sent) if with_tools else _as_text(sent), bridged="bridge" in lessons)
     if "signature" in lessons:
         sent = [*map(_signed, sent)]

@@ -16,9 +16,10 @@ SENTENCES = NETWORK | {
     ),
     "model_rate_limited": "模型服务请求太多或额度用完，请稍后再试 ({status})：{reason}",
     "model_rate_limited_for": "模型服务请求太多或额度用完，请 {seconds} 秒后再试 ({status})：{reason}",
+    "request_filtered": "模型服务的内容审查没有放行这次对话，请换个说法，不行就开始新对话：{reason}",
     "model_refused": "模型服务拒绝了这次请求 ({status})：{reason}",
-    "model_overloaded": "模型服务暂时不可用 ({status})，请稍后再试",
-    "model_overloaded_for": "模型服务暂时不可用 ({status})，请 {seconds} 秒后再试",
+    "model_overloaded": "模型服务暂时不可用 ({status})，请稍后再试：{reason}",
+    "model_overloaded_for": "模型服务暂时不可用 ({status})，请 {seconds} 秒后再试：{reason}",
     # there was no answer, or no more of it
     "model_late": "模型服务没有及时回答，请稍后再试",
     "model_unreachable": "连不上模型服务 {host}，请检查地址（OPENAI_API_BASE），或它有没有启动",
@@ -50,7 +51,7 @@ SENTENCES = NETWORK | {
     "model_toolless": "模型 {model} 不支持工具调用，这个回答没有查询过商店",
     "model_blind": "模型 {model} 不接受图片，这个回答没有看到图片",
     "model_deaf": "模型 {model} 不接受声音，这个回答没有听到声音",
-    "tools_left_out": "模型服务不接受这些工具的参数说明，这个回答没有用到它们：{tools}",
+    "tools_left_out": "模型服务不接受这些工具，这个回答没有用到它们：{tools}",
     "call_left_out": "模型在回答里把工具调用写成了文字，没有执行，也没有显示：{call}",
 }
 

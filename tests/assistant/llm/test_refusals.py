@@ -1,5 +1,8 @@
 """What is made of a provider's refusals: another request, another try, or an error that says what to do."""
 
+import json
+import time
+from collections.abc import Callable
 from contextlib import aclosing
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -8,10 +11,11 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse, Response
 
+from assistant.chat.history import Message
 from assistant.chat.interfaces import ContextOverflowError, ModelError
 from assistant.llm.model import OpenAIModel
 from serving.errors import CodedError
-from tests.support.asgi import ScriptedProvider, refusal, serve, text_stream
+from tests.support.asgi import ScriptedProvider, chunk, refusal, serve, text_stream, whole
 from tests.support.provider import ASK, TOOL, ask, ask_model, called, failure, says
 from tests.support.scripted import roles
 
@@ -23,11 +27,6 @@ async def test_a_wait_that_is_too_long_is_told_at_once() -> None:
     assert error.code == "model_rate_limited_for"
     assert (error.params["status"], error.params["seconds"]) == (429, 600)
     assert "请 600 秒后再试" in says(error)
-
-
-async def test_a_quota_that_is_used_up_is_not_asked_for_again() -> None:
-    used_up = {"error": {"message": "You exceeded your current quota", "code": "insufficient_quota"}}
-    assert "额度用完" in says(await failure(JSONResponse(used_up, 429)))
 
 
 @pytest.mark.parametrize(
@@ -112,6 +111,69 @@ async def test_a_call_that_its_model_signed_keeps_its_signature() -> None:
     assert [call["extra_content"] == signed for call in calls] == [True, False]
 
 
+OTHERWISE: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {  # a refusal, and what it teaches
+    "Cerebras, reasoning": (
+        "messages.2.assistant.reasoning_content: property 'reasoning_content' is unsupported",
+        lambda asked: not any("reasoning_content" in message for message in asked["messages"]),
+    ),
+    "OpenAI, streaming": (
+        "Your organization must be verified to stream this model.",
+        lambda asked: not asked["stream"] and "stream_options" not in asked,
+    ),
+    "Bedrock, streaming": (
+        "This model doesn't support tool use in streaming mode.",
+        lambda asked: not asked["stream"] and "tools" in asked,
+    ),
+    "Gemma, system": ("System role not supported", lambda asked: roles(asked["messages"])[0] == "user"),
+    "o1, system": (
+        "Unsupported value: 'messages[0].role' does not support 'system' with this model.",
+        lambda asked: roles(asked["messages"])[0] == "user",
+    ),
+    "LiteLLM, tool_choice": (
+        "openai does not support parameters: ['tool_choice']",
+        lambda asked: "tool_choice" not in asked and "tools" in asked,
+    ),
+    "SiliconFlow, tools": (
+        "Function call is not supported for this model.",
+        lambda asked: "tools" not in asked,
+    ),
+    "OpenAI, many tools": (
+        "Invalid 'tools': array too long. Expected an array with maximum length 1, but got 2.",
+        lambda asked: len(asked["tools"]) == 1,
+    ),
+    "Bedrock, empty": (
+        "messages[2]: content is required",
+        lambda asked: asked["messages"][2]["content"] is None,
+    ),
+    "Gemini, names": (
+        "contents[2].parts[0].function_response.name: Name cannot be empty",
+        lambda asked: asked["messages"][3].get("name") == "look",
+    ),
+}
+
+
+@pytest.mark.parametrize("whose", OTHERWISE)
+async def test_what_a_refusal_teaches_is_done_from_then_on(whose: str) -> None:
+    words, is_done = OTHERWISE[whose]
+    system: Message = {"role": "system", "content": "Be brief."}
+    history = [system, *called("x", model="m", reasoning_content="hm"), *ASK]
+    history[2]["content"] = None  # of another's program
+    other: dict[str, Any] = {"name": "other", "description": "", "parameters": {"type": "object"}}
+    tools = [TOOL, {"type": "function", "function": other}]
+    scripted = ScriptedProvider(refusal(400, words), whole("ok"), whole("ok"))
+    async with serve(scripted.app) as url, aclosing(OpenAIModel("m", "key", f"{url}/v1")) as model:
+        for _ in range(2):
+            assert (await ask_model(model, history, tools))[1].text == "ok"
+    first, *later = scripted.requests
+    assert first["messages"][2]["content"] == ""
+    assert [is_done(asked) for asked in (first, *later)] == [False, True, True]
+
+
+async def test_where_a_field_is_refused_its_place_is_told() -> None:
+    detail = [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted"}]
+    assert "body.seed" in says(await failure(*[JSONResponse({"detail": detail}, 422)] * 2))
+
+
 async def test_a_refusal_that_is_repeated_is_told() -> None:
     no = refusal(400, "Unexpected role 'user' after role 'tool'")
     scripted = ScriptedProvider(no, no)
@@ -147,11 +209,48 @@ async def test_the_time_of_a_busy_provider_is_read_in_every_form(seconds: str) -
         ("Rate limit reached. Please try again in 7m12s.", 432),  # Groq
         ("Please retry after 26 seconds.", 26),  # Azure
         ("Please try again in 1h0m30s.", 3630),  # OpenAI
+        ("Rate limit exceeded. Please wait 30 seconds", 30),
+        ("Try again in 20 minutes.", 1200),
+        ("limit reached (reset after 45s)", 45),
+        ("请求过于频繁，请 30 秒后重试", 30),
+        ("请在1分钟后再试", 60),
+        ("Resource exhausted, retry in 0.2s", 1),
     ],
 )
 async def test_the_time_that_a_busy_provider_names_in_words_is_told(words: str, seconds: int) -> None:
-    error = await failure(refusal(429, words))
-    assert (error.code, error.params["seconds"]) == ("model_rate_limited_for", seconds)
+    in_a_stream = f"data: {json.dumps({'error': {'code': 429, 'message': words}})}\n\n"
+    for step in (refusal(429, words), in_a_stream):
+        error = await failure(step, retries=0)
+        assert error.code == "model_rate_limited_for"
+        assert seconds <= error.params["seconds"] <= seconds + 1
+
+
+@pytest.mark.parametrize(
+    ("more", "seconds"),
+    [
+        ({"details": [{"@type": "google.rpc.RetryInfo", "retryDelay": "33s"}]}, 33),
+        ({"retry_after": 45}, 45),
+        ({"retry_after_ms": 45000}, 45),
+    ],
+)
+async def test_the_time_in_a_field_of_a_refusal_is_told(more: dict[str, Any], seconds: int) -> None:
+    error = await failure(JSONResponse({"error": {"message": "busy", **more}}, 429), retries=0)
+    assert error.code == "model_rate_limited_for"
+    assert error.params["seconds"] == seconds
+
+
+async def test_a_moment_in_a_refusal_is_told_as_the_time_until_then() -> None:
+    reset = {"headers": {"X-RateLimit-Reset": str(int(time.time() + 600) * 1000)}}  # OpenRouter
+    error = await failure(JSONResponse({"error": {"message": "busy", "metadata": reset}}, 429))
+    assert (error.code, 500 < error.params["seconds"] <= 600) == ("model_rate_limited_for", True)
+
+
+async def test_a_request_larger_than_what_a_minute_allows_is_too_long() -> None:
+    too_large = refusal(429, "Request too large for m on tokens per min (TPM): Limit 1, Requested 2.")
+    scripted = ScriptedProvider(too_large)
+    with pytest.raises(ContextOverflowError):
+        await ask(scripted)
+    assert len(scripted.requests) == 1
 
 
 async def test_a_short_time_in_words_is_waited_for() -> None:
@@ -176,6 +275,19 @@ TRULY = [  # what is told, where the status says less or another thing
     (400, "API key not valid. Please pass a valid API key.", "model_unauthorized"),  # Gemini
     (429, "余额不足或无可用资源包,请充值。", "model_no_credit"),  # Zhipu
     (403, "Arrearage", "model_no_credit"),  # DashScope
+    (429, "Your account is suspended (exceeded_current_quota_error)", "model_no_credit"),  # Kimi
+    (403, "Sorry, your account balance is insufficient", "model_no_credit"),  # SiliconFlow
+    (400, "Your credit balance is too low to access the Anthropic API.", "model_no_credit"),
+    (400, "Billing hard limit has been reached", "model_no_credit"),  # OpenAI
+    (
+        412,
+        "Account is suspended, possibly due to reaching the spending limit",
+        "model_no_credit",
+    ),  # Fireworks
+    (401, "该令牌额度已用尽", "model_no_credit"),  # one-api
+    (429, "Rate limit reached. Upgrade at https://console.groq.com/settings/billing", "model_rate_limited"),
+    (400, "Failed to call a function. Please adjust your prompt.", "call_malformed"),  # Groq
+    (500, "error parsing tool call: raw='ls', err=invalid character 'l'", "call_malformed"),  # Ollama
     (400, "The model `m` does not support parallel calls", "model_bad_request"),
     (503, "The model is currently loading", "model_overloaded"),
 ]
@@ -190,8 +302,88 @@ async def test_a_refusal_is_told_by_what_it_says_and_not_by_its_status(
     with pytest.raises(ModelError) as caught:
         await ask(scripted)
     assert caught.value.code == code
-    assert len(scripted.requests) == (3 if code == "model_overloaded" else 1)
-    assert code == "model_overloaded" or message in says(caught.value)
+    is_tried_again = code in ("model_overloaded", "model_rate_limited", "call_malformed")
+    assert len(scripted.requests) == (3 if is_tried_again else 1)
+    assert code == "call_malformed" or message in says(caught.value)
+
+
+QUOTA = "You exceeded your current quota, please check your plan and billing details."
+QUOTAS = [  # the same words mean that there is no money, or that the minute's share is used up
+    (QUOTA, "model_no_credit"),  # OpenAI
+    (f"{QUOTA} https://help.aliyun.com/zh/model-studio/error-code#token-limit", "model_rate_limited"),
+]
+
+
+@pytest.mark.parametrize(("message", "code"), QUOTAS)
+@pytest.mark.parametrize("key", ["code", "type"])
+async def test_a_quota_is_told_as_money_where_it_is(message: str, code: str, key: str) -> None:
+    body = {"error": {"message": message, key: "insufficient_quota"}}
+    for step in (JSONResponse(body, 429), f"data: {json.dumps(body)}\n\n"):
+        error = await failure(step, retries=0)
+        assert (error.code, message in says(error)) == (code, True)
+
+
+FILTERED: dict[str, tuple[int, dict[str, Any], str]] = {  # status, error, what of it is told
+    "DashScope": (
+        400,
+        {"code": "data_inspection_failed", "message": "Input data may contain inappropriate content."},
+        "data_inspection_failed",
+    ),
+    "DashScope, in the words": (
+        400,
+        {"message": "<400> InternalError.Algo.DataInspectionFailed: Input text data ..."},
+        "DataInspectionFailed",
+    ),
+    "Zhipu": (400, {"code": "1301", "message": "系统检测到输入或生成内容可能包含不安全或敏感内容"}, "1301"),
+    "Azure": (
+        400,
+        {
+            "code": "content_filter",
+            "message": "The response was filtered due to the prompt triggering the content management policy",
+            "innererror": {
+                "content_filter_result": {"hate": {"filtered": True}, "self": {"filtered": False}}
+            },
+        },
+        ": hate",
+    ),
+    "Kimi": (400, {"type": "content_filter", "message": "considered high risk"}, "high risk"),
+    "DeepSeek": (400, {"message": "Content Exists Risk"}, "Exists Risk"),
+    "MiniMax": (200, {"code": 1026, "message": "input new_sensitive"}, "1026"),
+    "Volcengine": (400, {"code": "InputTextSensitiveContentDetected", "message": "x"}, "InputText"),
+    "OpenRouter": (403, {"message": 'Your input was flagged for "violence".'}, "violence"),
+    "xAI": (403, {"message": "Content violates usage guidelines."}, "guidelines"),
+    "Spark": (200, {"code": 10013, "message": "输入内容审核不通过，涉嫌违规"}, "10013"),
+    "StepFun": (451, {"message": "The content you provided is blocked."}, "blocked"),
+}
+
+
+@pytest.mark.parametrize("whose", FILTERED)
+async def test_a_providers_filter_is_told_as_such(whose: str) -> None:
+    status, body, words = FILTERED[whose]
+    begun = f"{chunk(role='assistant')}data: {json.dumps({'error': body})}\n\n"
+    for step in (JSONResponse({"error": body}, status), begun):
+        error = await failure(step)  # asked again, the script would say that it is over
+        assert error.code == "request_filtered"
+        assert "内容审查" in says(error)
+        assert words in says(error)
+
+
+NOT_READ = {
+    "message": "Failed to call a function. See 'failed_generation' for more details.",
+    "code": "tool_use_failed",
+    "failed_generation": "<function=look>{</function>",
+}
+
+
+@pytest.mark.parametrize("where", ["a refusal", "a stream", "a stream with text"])
+async def test_a_call_that_the_provider_cannot_read_is_written_again(where: str) -> None:
+    first: Any = JSONResponse({"error": NOT_READ}, 400)
+    if where != "a refusal":
+        said = chunk(role="assistant", content="I look" if "text" in where else "")
+        first = f"{said}event: error\ndata: {json.dumps({'error': NOT_READ})}\n\n"
+    scripted = ScriptedProvider(first, text_stream("ok"))
+    assert (await ask(scripted, tools=[TOOL]))[1].text == "ok"
+    assert scripted.requests[0] == scripted.requests[1]
 
 
 NO_TOOLS = "registry/llama2 does not support tools"
