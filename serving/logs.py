@@ -4,6 +4,7 @@ A record may repeat what others wrote, so none of its characters moves a cursor,
 a line that looks like a record: it is one line, and what follows of a traceback is set in.
 """
 
+import codecs
 import io
 import json
 import logging
@@ -33,6 +34,7 @@ QUIET = {
     "uvicorn": logging.WARNING,
     "stamina": logging.ERROR,  # "retry_scheduled" tells a reader nothing
 }
+PLAIN = {"✅": "[OK]", "❌": "[!!]"}  # for consoles without these two, such as GBK's
 EXPORTER = "opentelemetry.exporter.otlp.proto.http.trace_exporter"
 
 
@@ -109,13 +111,27 @@ class Seldom:
         return self._silent.pop(what, 0)
 
 
-def configure(level: str, form: str = "text") -> None:
-    """Set up the log of a service; at `debug` the levels of QUIET do not apply."""
+def set_encodings() -> None:
+    """Let what is printed be read: in UTF-8, or in another encoding of a console that has Chinese, too."""
+    codecs.register_error("service", _instead)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # honcho reads its pipes as UTF-8; Python on Windows would write the system's own encoding.
             is_chosen = stream.isatty() or "PYTHONIOENCODING" in os.environ
-            stream.reconfigure(encoding=None if is_chosen else "utf-8", errors="replace")
+            keeps = is_chosen and "中".encode(stream.encoding, "ignore")
+            stream.reconfigure(encoding=None if keeps else "utf-8", errors="service")
+
+
+def _instead(error: UnicodeError) -> tuple[str, int]:
+    """Return what is printed for characters that the console's encoding lacks."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(PLAIN.get(c, "?") for c in error.object[error.start : error.end]), error.end
+
+
+def configure(level: str, form: str = "text") -> None:
+    """Set up the log of a service; at `debug` the levels of QUIET do not apply."""
+    set_encodings()
     # What no format of ours tells is not looked up for each record (logging HOWTO, Optimization).
     logging.logThreads = logging.logMultiprocessing = logging.logProcesses = False
     logging._srcfile = None

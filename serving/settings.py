@@ -22,7 +22,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from serving import logs, tracing
+from serving import env_file, logs, tracing
 from serving.addresses import can_be_called, is_confidential, is_loopback
 from serving.flags import Flags
 from serving.forwarding import PREFIX, networks
@@ -174,6 +174,7 @@ class ServiceSettings(BaseSettings):
     hosts_field: ClassVar[str] = ""  # further names under which the service is called ...
     origins_field: ClassVar[str] = ""  # ... and origins whose pages may use it
     rate_field: ClassVar[str] = ""  # requests of a client in a minute
+    other_names: ClassVar[dict[str, str]] = {}  # of settings in other programs, and here
 
     @classmethod
     def settings_customise_sources(
@@ -272,7 +273,9 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
 
     Ends the process with one line for each wrong setting and status 1; a wrong flag ends it with status 2.
     """
+    logs.set_encodings()  # what ends it is to be read, too
     try:
+        env_file.put_back()
         flags: Any = CliSettingsSource(
             settings, cli_parse_args=args if args is not None else True, root_parser=Flags()
         )
@@ -292,7 +295,11 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
             loaded.otel_exporter_otlp_endpoint,
             settings.__module__.replace("__main__", Path(sys.argv[0]).stem),
         )
-    for name, meant in misspelt(settings, {**dotenv_values(".env"), **os.environ}):
+    for line in env_file.unreadable_lines():
+        log.warning(".env 第 %d 行没有读懂，应写成 名称=值", line)
+    # What is no name may hold a value.
+    names = list(filter(env_file.NAME.fullmatch, {**dotenv_values(".env"), **os.environ}))
+    for name, meant in misspelt(settings, names) + called_otherwise(loaded, names):
         log.warning("不认识的设置 %s，是不是 %s？", name, meant)
     return loaded
 
@@ -321,6 +328,15 @@ def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tupl
         if name.upper().removesuffix(OF_FILE) not in ours
     ]
     return [(name, meant[0]) for name, meant in likely if meant]
+
+
+def called_otherwise(loaded: ServiceSettings, names: Iterable[str]) -> list[tuple[str, str]]:
+    """Return the names under which other programs know a setting that is not set, each with ours."""
+    return [
+        (name, meant)
+        for name in sorted(names)
+        if (meant := loaded.other_names.get(name.upper())) and meant.lower() not in loaded.model_fields_set
+    ]
 
 
 def _of_the_same_service(name: str, ours: list[str]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, Field, SecretStr
 
@@ -30,6 +30,13 @@ Ports = Annotated[str, AfterValidator(_ports)]
 
 class ModelSettings(ServiceSettings):
     """The part of a service's settings that is about models."""
+
+    other_names: ClassVar[dict[str, str]] = {
+        "OPENAI_BASE_URL": "OPENAI_API_BASE",  # OpenAI's own clients
+        "LLM_BASE_URL": "OPENAI_API_BASE",
+        "LLM_API_KEY": "OPENAI_API_KEY",
+        "OPENAI_MODEL": "LLM_MODEL",
+    }
 
     openai_api_key: ProviderKey | None = Field(None, description="任何兼容 OpenAI 的模型服务的密钥")
     openai_api_base: ProviderBase | None = Field(None, description="模型服务的地址；不设则为 OpenAI")

@@ -57,8 +57,29 @@ def test_a_pipe_gets_utf_8_on_a_machine_of_another_encoding(spawn: Spawn) -> Non
     assert "库存 3" in logged(spawn, "info", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
 
 
-def test_a_console_of_another_encoding_does_not_end_the_service(spawn: Spawn) -> None:
-    assert "?? 3" in logged(spawn, "info", PYTHONIOENCODING="ascii")
+@pytest.mark.parametrize(
+    ("encoding", "written", "shown"),
+    [("ascii", "utf-8", "✅"), ("cp1252", "utf-8", "✅"), ("cp437", "utf-8", "✅"), ("gbk", "gbk", "[OK]")],
+)
+def test_a_console_gets_its_own_encoding_if_that_has_chinese(
+    encoding: str, written: str, shown: str, spawn: Spawn
+) -> None:
+    script = (
+        "from serving import logs; logs.configure('info'); logs.announce('\\u2705 \\u5e93\\u5b58 \U0001f600')"
+    )
+    env = {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": encoding}
+    program = spawn.program(sys.executable, "-c", script, env=env)
+    assert program.process.wait(150) == 0, program.log.read_text()
+    assert program.log.read_text(encoding=written).startswith(f"{shown} 库存 ")
+
+
+@pytest.mark.parametrize(("args", "status"), [(("--help",), 0), (("--port", "x"), 1), (("--prot", "1"), 2)])
+def test_what_ends_a_service_at_once_is_told_in_utf_8(
+    args: tuple[str, ...], status: int, spawn: Spawn
+) -> None:
+    service = spawn("main.py", *args, env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert service.process.wait(150) == status
+    assert re.search("监听端口|应为整数|不认识的参数", service.log.read_text(encoding="utf-8"))
 
 
 HOSTILE = [

@@ -3,6 +3,7 @@
 import itertools
 import logging
 import re
+import sys
 from pathlib import Path
 from typing import Any, Literal, get_origin
 
@@ -14,7 +15,7 @@ import main
 import web
 from serving.addresses import ListenHost
 from serving.settings import ServiceSettings, Token, load, misspelt
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, Spawn
 
 SERVICES: list[Any] = [api, main, web]
 each_service = pytest.mark.parametrize("service", SERVICES, ids=["api", "main", "web"])
@@ -202,6 +203,51 @@ def test_a_name_that_is_nearly_one_of_ours_is_told(
         "不认识的设置 SMALL_HOTS，是不是 SMALL_HOST？",
         "不认识的设置 SMALL_PROT，是不是 SMALL_PORT？",
     ]
+
+
+def test_the_names_of_other_programs_are_told_while_ours_are_not_set(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("OPENAI_BASE_URL", "https://llm.example/v1")
+    load(web.Settings, [])
+    assert "不认识的设置 OPENAI_BASE_URL，是不是 OPENAI_API_BASE？" in caplog.messages
+    caplog.clear()
+    monkeypatch.setenv("OPENAI_API_BASE", "https://llm.example/v1")
+    load(web.Settings, [])
+    assert not caplog.messages
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["SMALL_PORT: 80", "set SMALL_PORT=80", '$env:SMALL_PORT = "80"', "SMALL_PORT＝80", "SMALL_PORT 80"],
+)
+def test_a_line_that_sets_nothing_is_told_once(
+    line: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    Path(".env").write_text(f"# ports\n\n{line}\nexport SMALL_HOST=localhost # here\n", "utf-8-sig")
+    assert load(Small, []).small_host == "localhost"
+    assert caplog.messages == [".env 第 3 行没有读懂，应写成 名称=值"]
+    assert "dotenv" not in capfd.readouterr().err
+
+
+WRITTEN = r"""SMALL_TOKEN=a#b\c
+SMALL_PATH=/my own/shop # where it is
+SMALL_HOST="localhost"
+"""
+
+
+def test_honcho_changes_no_value(spawn: Spawn) -> None:
+    """It joins the words of a line, and drops backslashes and what follows a `#`."""
+    code = "from tests.serving.test_settings import Small, load; s = load(Small, [])"
+    shown = "print('as', (s.small_token.get_secret_value(), s.small_path, s.small_host, s.small_mode))"
+    (spawn.folder / "show.py").write_text(f"{code}\n{shown}\n")
+    (spawn.folder / "Procfile").write_text(f"show: {sys.executable} show.py\n")
+    (spawn.folder / ".env").write_text(f"{WRITTEN}SMALL_MODE=a\n")
+    (spawn.folder / "other.env").write_text("SMALL_MODE=b\n")
+    env = {"PYTHONPATH": str(ROOT)}
+    honcho = spawn.program(sys.executable, "-m", "honcho", "-e", ".env,other.env", "start", env=env)
+    assert honcho.process.wait(150) == 0
+    assert r"('a#b\\c', '/my own/shop', 'localhost', 'b')" in honcho.log.read_text()
 
 
 @pytest.mark.parametrize("name", ["PATH", "SMALL_PORT", "small_port", "API_PORT", "LARGE_POINT"])
