@@ -360,7 +360,7 @@ class Link:
     async def _follow(self, client: Client) -> None:
         """Keep the list of tools current, and watch; if the server has gone away, listing raises."""
         subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
-        uris: Sequence[str] = await watchable(client, self._watch_for, self.limits.max_pages)
+        uris: Sequence[str] = await watchable(client, self.server, self._watch_for, self.limits.max_pages)
         if uris and not subscribes:
             self._watches(await subscribed(client, uris))
         pause = self.limits.poll_seconds

@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from mcp import Client
 from mcp.shared.exceptions import MCPError
@@ -16,10 +17,9 @@ from mcp_types import METHOD_NOT_FOUND
 
 from assistant.chat.interfaces import Tool
 from assistant.toolbox.raw_results import MAX_ENTRIES, is_deep, raw_of, text_of
-from assistant.toolbox.sdk_signals import filled_in
+from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.server import Server
 from serving.errors import CodedError
-from serving.redaction import redacted
 
 MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
 MAX_APP_URI = 1_000  # characters
@@ -76,8 +76,8 @@ async def read_listing(
     Raises MCPError: it does not answer, or refuses to list its tools although it says that it has some.
     """
     skipped: list[CodedError] = []
-    raw_tools = await entries_of(client, "tools", max_pages, skipped)
-    raw_prompts = await entries_of(client, "prompts", max_pages, skipped)
+    read = partial(read_lists, client, server, max_pages, skipped)
+    raw_tools, raw_prompts = await read("tools", "prompts", otherwise="resources")
     raw = [raw_tools, raw_prompts, set(writing), list(skipped)]
     with suppress(RecursionError):
         if before is not None and raw == before.raw:
@@ -97,20 +97,74 @@ async def read_listing(
     )
 
 
-async def entries_of(client: Client, kind: str, max_pages: int, skipped: list[CodedError]) -> list[Any]:
-    """Read the pages of a list as they came, up to our bounds."""
-    is_promised = getattr(client.server_capabilities, CAPABILITY.get(kind, kind)) is not None
+async def read_lists(
+    client: Client,
+    server: Server,
+    max_pages: int,
+    skipped: list[CodedError],
+    *kinds: str,
+    otherwise: str = "",
+) -> list[list[Any]]:
+    """Read these lists, each for itself; `otherwise` is read where none of them could be.
+
+    Raises MCPError: the server is gone, or none of its lists can be read.
+    """
+    lists: dict[str, list[Any]] = {}
+    failures: dict[str, MCPError] = {}
+    for kind in (*kinds, otherwise):
+        if kind == otherwise and (lists or not failures):
+            break
+        if kind != "tools" and not _is_promised(client, kind):
+            continue
+        try:
+            lists[kind] = await entries_of(client, server, max_pages, skipped, kind)
+        except MCPError as error:
+            if _is_gone(error, server, kind):
+                raise
+            failures[kind] = error
+    if failures and not lists:
+        raise next(iter(failures.values()))
+    skipped += [_refused(server, kind, error) for kind, error in failures.items()]
+    return [lists.get(kind, []) for kind in kinds]
+
+
+def _is_promised(client: Client, kind: str) -> bool:
+    return getattr(client.server_capabilities, CAPABILITY.get(kind, kind), None) is not None
+
+
+def _is_gone(error: MCPError, server: Server, kind: str) -> bool:
+    """Whether a list that failed says that the server is gone, or wants a person."""
+    code = said.code if (said := filled_in(error)) else ""
+    is_of_tools = kind == "tools" and code in ("lost", "late")  # with another list it may just have trouble
+    return (
+        is_of_tools
+        or code.startswith("sign_in")
+        or (code == "lost" and server.transport != "streamable-http")
+    )
+
+
+def _refused(server: Server, kind: str, error: MCPError) -> CodedError:
+    reason = link_failure(error, server)
+    return CodedError("list_refused", list=kind, reason={"code": reason.code, "params": reason.params})
+
+
+async def entries_of(
+    client: Client, server: Server, max_pages: int, skipped: list[CodedError], kind: str
+) -> list[Any]:
+    """Read the pages of a list as they came, up to our bounds. Raises MCPError: there is none of it."""
+    is_promised = _is_promised(client, kind)
     entries: list[Any] = []
     cursor = None
-    for _ in range(max_pages if is_promised or kind == "tools" else 0):
+    for _ in range(max_pages):
         try:
             page = await getattr(client, f"list_{kind}")(cursor=cursor)
         except MCPError as error:
-            is_needed = kind == "tools" and is_promised and error.code != METHOD_NOT_FOUND and not entries
-            if filled_in(error) is not None or is_needed:
+            is_answer = filled_in(error) is None
+            is_needed = kind == "tools" and is_promised and error.code != METHOD_NOT_FOUND
+            if _is_gone(error, server, kind) or (not entries and (is_needed or not is_answer)):
                 raise
             if is_promised:
-                skipped.append(CodedError("list_refused", list=kind, message=redacted(error.message)))
+                skipped.append(_refused(server, kind, error))
             return entries
         entries += raw_of(page.meta, [])
         if page.next_cursor is None and len(entries) <= MAX_ENTRIES:
@@ -135,6 +189,7 @@ def usable(
 ) -> list[R]:
     """Describe the entries that can be used, and name the others."""
     found: dict[str, R] = {}
+    given: dict[str, Any] = {}
     for number, entry in enumerate(entries, 1):
         name = entry.get(key) if isinstance(entry, dict) else None
         try:
@@ -144,6 +199,8 @@ def usable(
                 raise CodedError("name_not_text")  # noqa: TRY301
             if len(name) > longest:
                 raise CodedError("name_too_long", max=longest)  # noqa: TRY301
+            if given.setdefault(name, entry) != entry:
+                raise CodedError("name_twice")  # noqa: TRY301
             found[name] = describe(entry)
         except CodedError as error:
             shown = str(name)[:MAX_NAME_LENGTH] if isinstance(name, str | int | float) else f"#{number}"
@@ -173,8 +230,8 @@ def _hashed(pair: tuple[str, str], name: str, digits: int) -> str:
 
 def _is_for(listed: dict[str, Any], reader: str) -> bool:
     match listed:
-        case {"_meta": {"ui": {"visibility": [*who]}}}:
-            return reader in who
+        case {"_meta": {"ui": {"visibility": [*_] | str() as who}}}:
+            return reader in (who if isinstance(who, list) else [who])
     return True
 
 
@@ -195,9 +252,7 @@ def describe_tool(
     match listed:
         case {"execution": {"taskSupport": "required"}}:
             raise CodedError("only_as_task")
-    schema = listed.get("inputSchema") or {}
-    if not isinstance(schema, dict):
-        raise CodedError("schema_not_object")
+    schema = _schema_of(listed)
     name, output = listed["name"], listed.get("outputSchema")
     annotations, meta = _annotations(listed), listed.get("_meta")
     if name in writing:
@@ -208,7 +263,7 @@ def describe_tool(
         offered="",
         title=text_of(listed, "title") or annotations.get("title") or name,
         description=text_of(listed, "description") or NO_DESCRIPTION,
-        input_schema={"type": "object", "properties": {}} | schema,
+        input_schema=schema,
         output_schema=output if isinstance(output, dict) else None,
         annotations=annotations,
         fingerprint=_fingerprint(server, listed),
@@ -216,6 +271,28 @@ def describe_tool(
         app=_app(listed),
         apps_may=_is_for(listed, "app"),
     )
+
+
+def _schema_of(listed: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool's arguments, whose top says what they are."""
+    given = listed.get("inputSchema")
+    schema = given if isinstance(given, dict) else {}
+    if given is False or (given and given is not True and not schema):
+        raise CodedError("schema_not_object")
+    for _ in schema:  # some generators name each schema, also the first, and begin with a reference to it
+        target = _at(schema, schema["$ref"]) if isinstance(schema.get("$ref"), str) else None
+        if not isinstance(target, dict):
+            break
+        schema = target | {key: value for key, value in schema.items() if key != "$ref" and value != {}}
+    return {"type": "object", "properties": {}} | schema
+
+
+def _at(value: Any, pointer: str) -> Any:
+    """Return what a JSON pointer within a value points to."""
+    for key in pointer.split("/")[1:]:
+        name = unquote(key).replace("~1", "/").replace("~0", "~")
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
 
 
 def _annotations(listed: dict[str, Any]) -> dict[str, Any]:

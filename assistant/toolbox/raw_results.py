@@ -3,6 +3,8 @@
 What the SDK's client gets is the least that it needs; what the server sent lies beside it, under `RAW`.
 """
 
+import json
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -31,6 +33,19 @@ LISTS = {
     "resources/templates/list": "resourceTemplates",
 }
 COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}  # what any version asks for
+
+# Fields that Python's servers write as `is_error` when they dump their models without the aliases, and the
+# parts of a message in which they may stand: not in what a tool, a schema or a `_meta` says in its own words.
+FIELDS = """
+    isError structuredContent resultType inputRequests requestState nextCursor resourceTemplates mimeType
+    protocolVersion supportedVersions serverInfo listChanged inputSchema outputSchema uriTemplate taskSupport
+    readOnlyHint destructiveHint idempotentHint openWorldHint requestedSchema progressToken requestId
+"""
+SNAKE = {re.sub("([A-Z])", r"_\1", field).lower(): field for field in FIELDS.split()} | {"meta": "_meta"}
+PARTS = (
+    *("params", "capabilities", "serverInfo", "tools", "prompts", "resources", "resourceTemplates"),
+    *("annotations", "execution", "messages", "content", "contents", "resource"),
+)
 
 Note = Callable[[CodedError], None]
 
@@ -71,6 +86,28 @@ def text_of(entry: dict[str, Any], key: str) -> str:
     """Return the text under a key; what is no text is none."""
     value = entry.get(key)
     return value if isinstance(value, str) else ""
+
+
+def respelt(message: Any) -> Any:
+    """Return a message, or a part of one, with its fields as the protocol writes them."""
+    parts = [message]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, list):
+            parts += part
+        elif isinstance(part, dict):
+            for snake in SNAKE.keys() & part.keys():
+                if part.get(SNAKE[snake]) is None:
+                    part[SNAKE[snake]] = part.pop(snake)
+            parts += [part[key] for key in PARTS if key in part]
+            if isinstance(asked := part.get("inputRequests"), dict):
+                parts += asked.values()
+    return message
+
+
+def in_words(value: Any) -> str:
+    """Return a text as it is, any other value as JSON, and nothing for none."""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) if value else ""
 
 
 def is_empty(result: dict[str, Any]) -> bool:

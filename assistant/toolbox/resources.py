@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from mcp import Client
@@ -20,7 +21,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.toolbox.call import exchange, fetch
 from assistant.toolbox.link import Link
-from assistant.toolbox.listing import entries_of, usable
+from assistant.toolbox.listing import read_lists, usable
 from assistant.toolbox.raw_results import text_of
 from assistant.toolbox.results import read_contents
 from assistant.toolbox.watching import subscribed
@@ -44,12 +45,12 @@ async def list_resources(link: Link) -> Listed:
     async def read(client: Client) -> Listed:
         skipped: list[CodedError] = []
 
-        async def one(kind: str, describe: Callable[[dict[str, Any]], R], key: str) -> list[R]:
-            entries = await entries_of(client, kind, link.limits.max_pages, skipped)
+        def one(entries: list[Any], describe: Callable[[dict[str, Any]], R], key: str) -> list[R]:
             return usable("resource_skipped", entries, describe, skipped, key=key, longest=MAX_URI)
 
-        found = await one("resources", _resource, "uri")
-        return found, await one("resource_templates", _template, "uriTemplate"), skipped
+        read_these = partial(read_lists, client, link.server, link.limits.max_pages, skipped)
+        resources, templates = await read_these("resources", "resource_templates")
+        return one(resources, _resource, "uri"), one(templates, _template, "uriTemplate"), skipped
 
     return await exchange(link, read, lambda: "reads")
 

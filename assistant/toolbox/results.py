@@ -25,6 +25,8 @@ MAX_WORDING = 8  # levels of the parameters of a text
 KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
 
 _STANDARD = str.maketrans("-_", "+/", " \r\n")  # base64
+# A text in JSON that is long and has no words in it: base64, or a data URL.
+_LONG = re.compile(r'"((?:data:[\w.+/;=-]*,)?(?:[\w+/-]|\\[rn]){1000,}=*(?:\\[rn])*)"', re.ASCII)
 _MIME = re.compile(r"[\w.+-]+/[\w.+-]+")
 
 
@@ -69,7 +71,7 @@ def _read(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
     app = _app_part(raw, text, parsed[0] if parsed else None) if for_app else None
     meta = raw.get("_meta")
     meta = meta if isinstance(meta, dict) else {}
-    if raw.get("isError") not in (True, "true"):
+    if not _is_error(raw):
         return ToolResult(text or NO_TEXT, replayed=meta.get(REPLAYED_KEY) is True, media=media, app=app)
     match meta.get(ERROR_KEY):
         case {"code": str(code), "params": dict(params)} if not is_deep(params):
@@ -79,6 +81,14 @@ def _read(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
     unknown = code == "outcome_unknown"
     said = text or FAILED_WITHOUT_TEXT
     return ToolResult(said, True, unknown, media=media, code=code, params=params, app=app)
+
+
+def _is_error(raw: dict[str, Any]) -> bool:
+    """Whether a result is a failure: as it says, in whatever form, or since all that it holds is an error."""
+    said = raw.get("isError")
+    if said is None and not raw.get("content") and raw.get("structuredContent") is None:
+        said = bool(raw.get("error"))
+    return str(said).strip().lower() in ("true", "1")
 
 
 def wording_of(meta: Any) -> dict[str, Any] | None:
@@ -135,10 +145,6 @@ def _block(block: Any) -> tuple[str, Media | None]:
     match block:
         case str():
             return block, None
-        case {"type": "image" | "audio", "data": str(data)} if medium := _medium(
-            data, text_of(block, "mimeType")
-        ):
-            return f"[{medium.mime_type}，{len(medium.data) * 3 // 4} 字节]", medium
         case {"type": "resource_link", "uri": str(uri)}:
             name = text_of(block, "title") or text_of(block, "name")
             shown = f"[{f'{name} {uri}'.strip()}] {text_of(block, 'description')}".strip()
@@ -149,19 +155,55 @@ def _block(block: Any) -> tuple[str, Media | None]:
             return text.lstrip("\ufeff"), None
         case {"type": "text", "text": value} if value is not None:
             return json.dumps(value, ensure_ascii=False), None
-    return json.dumps(block, ensure_ascii=False), None
+    data, mime, name = _encoded(block)
+    if data and (medium := _medium(data, mime)):
+        words = _words(medium.data, medium.mime_type)
+        if words is not None or not _is_words(medium.mime_type):
+            about = _about(name, medium.mime_type, medium.data)
+            return "\n".join(filter(None, (about, words))), replace(medium, name=name)
+    shown = json.dumps(block, ensure_ascii=False)
+    return _LONG.sub(lambda found: f'"{found[1][:20]}…（{len(found[1]) * 3 // 4} 字节）"', shown), None
+
+
+def _encoded(block: Any) -> tuple[str, str, str]:
+    """Return a block's data, type and name, as MCP has them, or as the providers of models do."""
+    if not isinstance(block, dict):
+        return "", "", ""
+    for key in ("source", "image_url", "input_audio", "file"):
+        if isinstance(inner := block.get(key), dict):
+            block = {name: value for name, value in block.items() if name != key} | inner
+    given = [text_of(block, key) for key in ("data", "blob", "base64", "file_data")]
+    given += [url for key in ("url", "image_url") if (url := text_of(block, key)).startswith("data:")]
+    mimes = [text_of(block, key) for key in ("mimeType", "media_type", "mediaType", "mimetype")]
+    if form := text_of(block, "format"):
+        mimes.append(f"{'image' if block.get('type') == 'image' else 'audio'}/{form}")
+    names = text_of(block, "filename") or text_of(block, "name")
+    return next(filter(None, given), ""), next(filter(None, mimes), ""), names
+
+
+def _is_words(mime: str) -> bool:
+    return mime.startswith("text/") or mime.endswith(("json", "xml"))
+
+
+def _words(data: str, mime: str) -> str | None:
+    """Return the text that base64 data is; None for what is no text."""
+    with suppress(ValueError):  # no base64, or no UTF-8 within
+        return base64.b64decode(data, validate=True).decode() if _is_words(mime) else None
+    return None
+
+
+def _about(name: str, mime: str, data: str) -> str:
+    return f"[{'，'.join(filter(None, (name, mime, f'{len(data) * 3 // 4} 字节')))}]"
 
 
 def _resource(uri: str, resource: dict[str, Any]) -> tuple[str, Media | None]:
     mime, blob, inner = text_of(resource, "mimeType"), resource.get("blob"), text_of(resource, "text")
     if not isinstance(blob, str):
         return "\n".join(filter(None, (f"[{uri}]", inner.lstrip("\ufeff")))), None
-    about, inner = f"[{uri}，{mime}，{len(blob) * 3 // 4} 字节]", f"\n{inner}" if inner else ""
-    if mime.startswith("text/") or mime.endswith(("json", "xml")):
-        with suppress(ValueError):  # no base64, or no UTF-8 within
-            inner = "\n" + base64.b64decode(blob).decode()
+    text = _words(blob.translate(_STANDARD), mime) or inner
+    about = "\n".join(filter(None, (_about(uri, mime, blob), text)))
     medium = _medium(blob, mime)
-    return about + inner, replace(medium, uri=uri) if medium else Media("", blob, uri)
+    return about, replace(medium, uri=uri) if medium else Media("", blob, uri)
 
 
 def _medium(data: str, mime: str) -> Media | None:

@@ -11,6 +11,7 @@ import httpx2
 from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, HEADER_MISMATCH, REQUEST_TIMEOUT, UNSUPPORTED_PROTOCOL_VERSION
 
+from assistant.toolbox.raw_results import in_words
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import FilledInError, Sent
 from serving import network
@@ -123,6 +124,14 @@ def _sentence(refusal: str) -> str:
     return said.strip() if isinstance(said, str) else ""
 
 
+def _with_data(error: MCPError) -> str:
+    """Return what an error says, with the `data` in which many servers say what is wrong."""
+    given = error.data or {}
+    data = in_words(given["data"] if given.keys() == {"data"} else given)
+    more = "" if data in error.message else data
+    return f"{error.message}（{more}）" if more and error.message else more or error.message
+
+
 def link_failure(error: BaseException, server: Server) -> CodedError:
     """Say why a link broke or could not be opened."""
     while isinstance(error, BaseExceptionGroup):
@@ -134,7 +143,7 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
     if isinstance(error, MCPError):
         said = filled_in(error)
         if said is None:
-            message = printable(redacted(error.message))[:MAX_MESSAGE]
+            message = printable(redacted(_with_data(error)))[:MAX_MESSAGE]
             return CodedError("mcp_error", number=error.code, message=message)
         if said.code in AS_LINK:
             is_told = refusal is not None and said.code in ("lost", "status")

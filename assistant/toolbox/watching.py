@@ -10,6 +10,7 @@ from mcp_types import EmptyResult, SubscribeRequest, SubscribeRequestParams
 
 from assistant.toolbox.listing import entries_of
 from assistant.toolbox.raw_results import text_of
+from assistant.toolbox.server import Server
 
 
 class News:
@@ -40,13 +41,13 @@ class News:
         return found
 
 
-async def watchable(client: Client, wanted: Collection[str], max_pages: int) -> list[str]:
+async def watchable(client: Client, server: Server, wanted: Collection[str], max_pages: int) -> list[str]:
     """Return which of the wanted addresses a server lists, if it says that it can be subscribed to."""
     resources = client.server_capabilities.resources
     if not wanted or resources is None or not resources.subscribe:
         return []
     try:
-        entries = await entries_of(client, "resources", max_pages, [])
+        entries = await entries_of(client, server, max_pages, [], "resources")
     except MCPError:
         return []  # if the server is gone, listing its tools will tell
     listed = {text_of(entry, "uri") for entry in entries if isinstance(entry, dict)}

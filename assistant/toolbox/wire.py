@@ -28,7 +28,7 @@ from mcp_types import (
 )
 
 from assistant.toolbox.questions import declared
-from assistant.toolbox.raw_results import Large, Note, acceptable, asked
+from assistant.toolbox.raw_results import Large, Note, acceptable, asked, in_words, respelt
 from assistant.toolbox.recording import Recording
 from serving.answer_bounds import LARGE, MAX_BODY, MIB, TooDeepError, read_json
 from serving.errors import CodedError
@@ -130,20 +130,25 @@ def _mended(data: Any) -> Any:
     if isinstance(data, list):  # a batch, as before 2025-06-18
         answers = (each for each in data if isinstance(each, dict) and "method" not in each)
         data = next(answers, data[0] if len(data) == 1 else data)
-    if not isinstance(data, dict) or "method" in data:
+    if not isinstance(data, dict):
+        return data
+    if "method" in data:
+        respelt(data.get("params"))
         return data
     error, result = data.get("error", data.get("jsonRpcError")), data.get("result")  # the second: Java's SDK
     id = data.get("id")
     id = int(id) if isinstance(id, float) and id.is_integer() else id
-    if error is not None:
+    if error or (error is not None and result is None):
         said = error if isinstance(error, dict) else {"message": error}
         code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR
-        error = {"code": code, "message": str(said.get("message") or said), "data": said.get("data")}
+        more = said.get("data")
+        message = in_words(said.get("message")) or ("" if more else in_words(said))
+        error = {"code": code, "message": message, "data": more}
         return {"jsonrpc": "2.0", "id": id, "error": error}
     if "result" not in data:
         return data
     result = result if isinstance(result, dict) else {"content": result}
-    return {"jsonrpc": "2.0", "id": id, "result": result}
+    return {"jsonrpc": "2.0", "id": id, "result": respelt(result)}
 
 
 def decoded(data: bytes, note: Note) -> str:

@@ -22,7 +22,7 @@ def shown(backend: Backend, open_page: Open) -> Shown:
     args = [{"name": "kind", "required": True}, {"name": "id", "required": True}]
     template = listed("shop://{kind}/{id}", "一个", arguments=args)
     products = listed("shop://products", "商品", size=2000)
-    odd = {"code": "list_refused", "params": {"list": "resources", "message": "no"}, "text": "…"}
+    odd = {"code": "list_refused", "params": {"list": "resources", "reason": "no"}, "text": "…"}
     files = [listed("file:///cat.png", "猫"), listed("file:///b.pdf", "报告"), listed("file:///gone", "没了")]
     backend.servers.append(server("files"))
     backend.lists = {

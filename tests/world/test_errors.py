@@ -96,9 +96,14 @@ async def test_what_is_not_finished_is_not_told_as_done(
         ({"code": -1}, "-1"),
         ("no rights", "no rights"),
         ({"code": -1.5, "message": "no rights"}, "no rights"),
-        ({"code": -1, "message": None, "data": [1]}, "-1"),
+        ({"code": -1, "message": None, "data": [1]}, "[1]"),
         ({"code": -1, "message": ["no", "rights"]}, "rights"),
         ([], "[]"),
+        ({"code": -32000, "message": "bad", "data": {"hint": "use b"}}, 'bad（{"hint": "use b"}）'),
+        ({"code": -32602, "message": None, "data": "the reason"}, "the reason"),
+        ({"code": -32602, "message": "", "data": ["a", "b"]}, '["a", "b"]'),
+        ({"code": -32000, "message": {"a": "why"}}, '{"a": "why"}'),
+        ({"code": -32000, "message": "bad: why", "data": "why"}, "bad: why"),
     ],
 )
 async def test_an_odd_error_is_an_error_all_the_same(shared: world.Started, sent: Any, said: str) -> None:

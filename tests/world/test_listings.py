@@ -1,10 +1,15 @@
 """What servers list: each part for itself, what is wrong by name and reason."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
+from assistant.chat.schemas import plain
+from assistant.toolbox.limits import Limits
 from tests.support import world
 from tests.support.raw_server import HELLO, READS, RawServer, error, listing, tool
 
@@ -53,6 +58,10 @@ async def test_an_odd_tool_is_used_as_far_as_it_can_be(shared: world.Started, od
         (tool("x" * 300), "x" * 64, "name_too_long"),
         (tool("list", inputSchema=[]), None, None),
         (tool("text", inputSchema="object"), "text", "schema_not_object"),
+        (tool("none", inputSchema=False), "none", "schema_not_object"),
+        (tool("any", inputSchema=True), None, None),
+        (FINE | {"description": "another"}, "fine", "name_twice"),
+        (FINE, None, None),
         (tool("deep", inputSchema=nested(150)), "deep", "nested_too_deep"),
         (tool("deep", inputSchema=nested(300)), "deep", "nested_too_deep"),
     ],
@@ -73,6 +82,35 @@ async def test_several_wrong_tools_are_all_named(shared: world.Started) -> None:
     assert "7" in skipped[1]["text"]
 
 
+ARGS = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"$ref": "#/definitions/A", "definitions": {"A": ARGS}},
+        {"$ref": "#/$defs/A~1B%20", "$defs": {"A/B ": ARGS}, "properties": {}},
+        {"$ref": "#/$defs/A", "$defs": {"A": {"$ref": "#/$defs/B"}, "B": ARGS}},
+        {"allOf": [{"$ref": "#/$defs/A"}], "$defs": {"A": ARGS}},
+    ],
+)
+async def test_arguments_are_found_where_the_top_of_a_schema_points_to(
+    shared: world.Started, schema: dict[str, Any]
+) -> None:
+    await shared.connect({"tools/list": listing(tool("t", inputSchema=schema))})
+    tools = await shared.web.tools()
+    given = plain(tools["t"]["input_schema"])
+    assert (given["properties"], given["required"]) == ({"a": {"type": "string"}}, ["a"])
+
+
+async def test_a_tool_is_read_in_the_names_of_pythons_fields(shared: world.Started) -> None:
+    hints = {"read_only_hint": True, "destructive_hint": False}
+    snake = {"name": "snake", "input_schema": ARGS, "output_schema": {"type": "object"}, "annotations": hints}
+    await shared.connect({"tools/list": {"tools": [snake], "next_cursor": None}})
+    told = (await shared.web.tools())["snake"]
+    assert (told["input_schema"], told["readOnly"], "output_schema" in told) == (ARGS, True, True)
+
+
 NONE = error(-32601, "Method not found")
 ODD_PROMPT = {"name": "p", "arguments": None}
 PROMPTS: dict[str, Any] = {"capabilities": {"prompts": {}, "tools": {}}}
@@ -82,6 +120,15 @@ def can(capabilities: Any) -> dict[str, Any]:
     return {"capabilities": capabilities}
 
 
+BROKEN = [
+    *(error(number, "boom") for number in (-32603, -32000)),
+    *(Response("oops", status) for status in (401, 404, 429, 500)),
+    *(HTMLResponse("<p>"), Response("")),
+]
+ALL = can({"tools": {}, "prompts": {}, "resources": {}})
+OTHERS = {"prompts/list": {"prompts": [{"name": "p"}]}, "resources/list": {"resources": []}}
+
+
 @pytest.mark.parametrize(
     ("hello", "answers", "tools", "prompts", "told"),
     [
@@ -89,6 +136,15 @@ def can(capabilities: Any) -> dict[str, Any]:
         (can({}), {"tools/list": error(-32000, "none here")}, 0, 0, []),
         ({}, {"tools/list": NONE}, 0, 0, ["list_refused"]),
         (PROMPTS, {"prompts/list": NONE}, 2, 0, ["list_refused"]),
+        *((PROMPTS, {"prompts/list": answer}, 2, 0, ["list_refused"]) for answer in BROKEN),
+        *((ALL, {"tools/list": answer} | OTHERS, 0, 1, ["list_refused"]) for answer in BROKEN),
+        (
+            can({"tools": {}, "resources": {}}),
+            {"tools/list": error(-32000, "boom")} | OTHERS,
+            0,
+            0,
+            ["list_refused"],
+        ),
         (PROMPTS, {"prompts/list": {"prompts": None}}, 2, 0, ["list_odd"]),
         (PROMPTS, {"prompts/list": {}}, 2, 0, ["list_odd"]),
         (PROMPTS, {"prompts/list": {"prompts": {"a": 1}}}, 2, 0, ["list_odd"]),
@@ -121,6 +177,31 @@ async def test_a_server_is_used_as_far_as_it_goes(
     assert server["protocolVersion"] == ("2026-07-28" if shared.server.modern else "2025-11-25")
     assert (len(listed["tools"]), len(listed["prompts"])) == (tools, prompts)
     assert [each["code"] for each in server["skipped"] + server["notes"]] == told
+
+
+async def never() -> AsyncIterator[bytes]:
+    await anyio.sleep_forever()
+    yield b""
+
+
+async def test_prompts_that_never_come_keep_no_tool_away(tmp_path: Path) -> None:
+    def wait(_: Any) -> Response:
+        return StreamingResponse(never(), media_type="text/event-stream")
+
+    async with world.raw(
+        tmp_path,
+        RawServer({"prompts/list": wait, "initialize": HELLO | PROMPTS}),
+        Limits(connect_seconds=0.5),
+    ) as web:
+        server = await web.server()
+        assert (server["status"], server["tools"]) == ("ready", 2)
+        assert [each["params"]["reason"]["code"] for each in server["skipped"]] == ["timeout"]
+
+
+async def test_a_server_whose_only_list_fails_is_down(tmp_path: Path) -> None:
+    async with world.raw(tmp_path, RawServer({"tools/list": error(-32603, "boom")})) as web:
+        server = await web.server()
+    assert (server["status"], server["error"]) == ("down", "boom")
 
 
 @pytest.mark.parametrize("version", ["2031-01-01", None, 7])

@@ -12,12 +12,17 @@ from tests.support.raw_server import READS, WRITES, error, listing, says, tool
 
 pytestmark = pytest.mark.anyio
 PNG = base64.b64encode(b"\x89PNG\xff\xfb\xff").decode()
+LONG = base64.b64encode(b"\xff\x00\x10" * 1000).decode()
 ITEMS = [{"id": 1}, {"id": 2}]
 ROWS = {"items": ITEMS}
 
 
 def result(*blocks: Any, **more: Any) -> dict[str, Any]:
     return {"content": list(blocks), **more}
+
+
+def whole(**answer: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": "ID", **answer}).encode()
 
 
 def text(words: Any) -> dict[str, Any]:
@@ -59,6 +64,19 @@ def resource(**inner: Any) -> dict[str, Any]:
         ({"content": "words"}, ["words"], 0),
         ({"content": text("one")}, ["one"], 0),
         ({"content": [], "toolResult": "of 2024"}, ["of 2024"], 0),
+        (result({"type": "image", "data": PNG, "mime_type": "image/png"}), ["image/png"], 1),
+        (result(resource(blob=PNG, mime_type="image/png")), ["file:///a，image/png"], 1),
+        ({"structured_content": ROWS, "is_error": False}, [json.dumps(ROWS)], 0),
+        (result({"type": "video", "data": PNG, "mimeType": "video/mp4", "name": "v"}), ["v，video/mp4"], 1),
+        (result({"type": "image", "source": {"media_type": "image/png", "data": PNG}}), ["image/png"], 1),
+        (result({"type": "image_url", "image_url": {"url": f"data:image/png;base64,{PNG}"}}), ["png"], 1),
+        (result({"type": "image_url", "image_url": {"url": "https://a.b/c.png"}}), ["https://a.b/c.png"], 0),
+        (result({"type": "input_audio", "input_audio": {"data": PNG, "format": "wav"}}), ["audio/wav"], 1),
+        (result({"type": "file", "file": {"file_data": f"data:a/pdf;base64,{PNG}", "filename": "f"}}),
+         ["f，a/pdf"], 1),
+        (result({"type": "file", "data": "5paH", "mimeType": "text/plain"}), ["文"], 1),
+        (result({"type": "note", "data": "hello", "mimeType": "text/plain"}), ["hello"], 0),
+        (result({"type": "audio", "data": LONG}), ["audio", "字节"], 0),
     ],
 )  # fmt: skip
 async def test_everything_that_a_block_holds_reaches_the_person(
@@ -155,6 +173,36 @@ async def test_a_result_that_misses_its_output_schema_keeps_its_text(
     assert "fine" in (await shared.web.call())["result"]
 
 
+async def test_long_base64_of_a_block_that_nobody_knows_is_not_read_out(shared: world.Started) -> None:
+    shared.server.answers["tools/call"] = result({"type": "x", "deep": [{"of": f"data:a/b;base64,{LONG}"}]})
+    assert len((await shared.web.call())["result"]) < 200
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        *(result(text("no rights"), isError=said) for said in (True, "true", "True", 1)),
+        result(text("no rights"), is_error=True),
+        result(text("no rights"), is_error=True, structured_content=None, meta=None),
+        result(text("no rights"), isError=None, is_error=True),
+        whole(result={"error": "no rights"}),
+        whole(result={"content": [], "error": {"code": 7, "message": "no rights"}}),
+    ],
+)
+async def test_a_failure_is_told_as_one_however_it_is_written(shared: world.Started, given: Any) -> None:
+    shared.server.answers["tools/call"] = given
+    told = await shared.web.call()
+    assert (told["isError"], "no rights" in told["result"], told["code"]) == (True, True, "tool_failed")
+
+
+@pytest.mark.parametrize("more", [{"error": None}, {"error": {}}, {"error": ""}, {"error": False}])
+async def test_an_error_that_says_nothing_beside_a_result_is_none(
+    shared: world.Started, more: dict[str, Any]
+) -> None:
+    shared.server.answers["tools/call"] = whole(result=result(text("done")), **more)
+    assert await shared.web.call() == {"result": "done", "isError": False}
+
+
 @pytest.mark.parametrize("given", [result(isError=True), result(text(""), isError=True)])
 async def test_a_failure_without_words_is_told_as_a_failure(shared: world.Started, given: Any) -> None:
     shared.server.answers["tools/call"] = given
@@ -181,6 +229,10 @@ async def test_a_prompts_resources_and_texts_are_all_filled_in(shared: world.Sta
     ("apart", "code"),
     [
         ({"_meta": {"ui": {"visibility": ["app"]}}}, "only_for_apps"),
+        ({"_meta": {"ui": {"visibility": "app"}}}, "only_for_apps"),
+        ({"meta": {"ui": {"visibility": ["app"]}}}, "only_for_apps"),
+        ({"execution": {"task_support": "required"}}, "only_as_task"),
+        ({"_meta": {"ui": {"visibility": "model"}}}, None),
         ({"execution": {"taskSupport": "required"}}, "only_as_task"),
         ({"_meta": {"ui": {"visibility": ["app", "model"]}}}, None),
         ({"_meta": {"ui": {}}, "execution": {"taskSupport": "optional"}}, None),
