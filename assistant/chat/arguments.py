@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from itertools import chain, repeat
 from math import isfinite
@@ -18,14 +18,22 @@ MAX_DIGITS = 16  # of a number with a point, this one among them
 MAX_SAID = 16  # objects in a row
 
 STRING = r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'"  # with either quotes
-_BRACKET = re.compile(rf"{STRING}|[\[{{(\]}})\"']", re.DOTALL)
-# What is no JSON and has one meaning: other quotes, names without any, a last comma, Python's words.
+_COMMENT = r"/\*(?:[^*]|\*(?!/))*+(?:\*/|\Z)|//[^\n]*+"
+_BRACKET = re.compile(rf"{STRING}|{_COMMENT}|[\[{{(\]}})\"']", re.DOTALL)
+# What is no JSON and has one meaning: comments, other quotes and blanks, names without any, a last comma,
+# Python's words.
 _LOOSE = re.compile(
-    rf"{STRING}|“[^“”]*”|\b(?P<name>[A-Za-z_]\w*+)(?=\s*[:：])|,(?=\s*[}}\]])|\b(?:True|False|None)\b|[：，]",
+    rf"{STRING}|{_COMMENT}|[\xa0\u3000]|“[^“”]*”|\b(?P<name>[A-Za-z_]\w*+)(?=\s*[:：])|,(?=\s*[}}\]])|\b(?:True|False|None)\b|[：，]",
     re.DOTALL,
 )
 _STRICT = {"True": "true", "False": "false", "None": "null", "：": ":", "，": ",", ",": ""}
+_STRICT |= dict.fromkeys("\xa0\u3000", " ")
 _STRICT |= {'"': '\\"', "\\'": "'"}  # within a text of other quotes
+# Thoughts or words around the one object. A number among them could be meant instead of one in it.
+_THOUGHT = re.compile(r"\A\s*<(think\w{0,9})>[^{}<]*+</\1>")
+_WORDS = r"(?:[^{}\[\]\"'“”<>`~;\d]|(?<=\w)'(?=\w))++"
+_BEFORE, _BEHIND = re.compile(rf"\A{_WORDS}(?=\{{)"), re.compile(rf"(?<=\}}){_WORDS}\Z")
+_WRAPS = ("arguments", "parameters", "input", "args", "kwargs", "params")  # a call within a call
 
 
 class ArgumentsError(CodedError):
@@ -70,15 +78,16 @@ def parse(text: str) -> dict[str, Any]:
     return _checked(args, text)
 
 
-def read(text: str, schema: Mapping[str, Any]) -> tuple[str, bool]:
+def read(text: str, schema: Mapping[str, Any], names: Collection[str] = ()) -> tuple[str, bool]:
     """Return the text of a call's arguments as it will be executed, and whether the model wrote it otherwise.
 
-    What can be read in one way only is read, by the help of the tool's `schema`; a text that was said twice
-    is said once, which is no mending. Raises ArgumentsError.
+    What can be read in one way only is read, by the help of the tool's `schema` and `names`; a text that was
+    said twice is said once, which is no mending. Raises ArgumentsError.
     """
     args, once = _read(text, MAX_WRAPPED)
     listed = schema.get("properties")
     properties = listed if isinstance(listed, dict) else {}
+    args = _unpacked(args, properties, names)
     args = {name: _unwrapped(value, properties.get(name)) for name, value in args.items()}
     if once and _KEEPING.decode(once) == args:
         return once, False
@@ -114,14 +123,15 @@ def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
 
 
 def _bare(text: str) -> str:
-    """Return a text without a fence or tags around it."""
+    """Return a text without thoughts before it, and without words, a fence or tags around it."""
+    text = _THOUGHT.sub("", text)
     for _ in range(MAX_WRAPPED):
         text = re.sub(r"\A((?:```|~~~)[a-z]*|<[^<>{}\"]+>)", "", text.strip().strip("\ufeff"))
         text = text.removesuffix("```").removesuffix("~~~")
         last = text.rfind("<")
         if last >= 0 and re.fullmatch(r"<[^<>{}\"]+>\s*", text[last:]):
             text = text[:last]
-    return text.strip()
+    return _BEHIND.sub("", _BEFORE.sub("", text.strip()))
 
 
 def _sequence(text: str) -> list[tuple[Any, str]]:
@@ -166,6 +176,8 @@ def closed_at(text: str, at: int) -> int:
 
 def _strict(found: re.Match[str]) -> str:
     text = found[0]
+    if text[:2] in ("//", "/*"):
+        return " "
     if text[0] in "'“":
         inner = re.sub(r"\\.|\"", lambda each: _STRICT.get(each[0], each[0]), text[1:-1], flags=re.DOTALL)
         return f'"{inner}"'
@@ -179,6 +191,17 @@ def _unwrapped(value: Any, schema: Any) -> Any:
         return value
     said = [each for each, _ in _sequence(_bare(value))]
     return said[0] if [*map(type, said)] == [dict if kind == "object" else list] else value
+
+
+def _unpacked(args: dict[str, Any], properties: Collection[str], names: Collection[str]) -> dict[str, Any]:
+    """Return the arguments within a call that stands in their place, where they are those of this tool."""
+    if not args.keys().isdisjoint(properties) or args.get("name", "") not in ("", *names):
+        return args
+    match [(key, value) for key, value in args.items() if key not in ("name", "type", "id")]:
+        case [(str(key), value)] if key in _WRAPS:
+            inner = _unwrapped(value, {"type": "object"})
+            return inner if isinstance(inner, dict) and inner.keys() <= set(properties) else args
+    return args
 
 
 def _checked(args: Any, text: str) -> dict[str, Any]:

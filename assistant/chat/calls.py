@@ -202,7 +202,7 @@ class Calls:
         if isinstance(tool, Tool):
             request = replace(request, name=tool.offered)
             with suppress(ArgumentsError):  # rejected when it is decided on
-                text, is_mended = read(request.arguments, tool.input_schema)
+                text, is_mended = read(request.arguments, tool.input_schema, (tool.name, tool.offered))
                 kind = "mend_" if is_mended or request.is_mended else kind
                 request = replace(request, arguments=text)
         return self._new(request, tool, "asks_" if request.from_prose else kind)

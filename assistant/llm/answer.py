@@ -19,7 +19,7 @@ MAX_TOLD = 300  # characters of a call that was left out
 
 _FILTERS = [
     *("content_filter", "sensitive", "safety", "recitation", "blocklist", "prohibited_content", "spii"),
-    *("image_safety", "content_filtered", "guardrail_intervened", "error_toxic"),
+    *("image_safety", "content_filtered", "guardrail_intervened", "error_toxic", "moderation"),
 ]
 _BREAKS = ("network_error", "error", "abort", "cancelled", "timeout")  # Zhipu; OpenRouter; vLLM and SGLang
 _MALFORMED = ("malformed_function_call", "malformed_tool_use", "unexpected_tool_call", "too_many_tool_calls")
@@ -30,7 +30,15 @@ ENDINGS = {  # why a provider ended an answer that is none, or no whole one
     "insufficient_system_resource": "model_exhausted",  # DeepSeek
     **dict.fromkeys(_MALFORMED, "call_malformed"),  # Gemini, Bedrock
 }
-CUT_SHORT = ("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded")
+CUT_SHORT = {
+    *("length", "max_tokens", "max_output_tokens", "model_length", "model_context_window_exceeded"),
+    *("context_length_exceeded", "out_of_tokens", "max_length"),
+}
+WHOLE = {  # whatever else is said may be why an answer is no whole one
+    *("stop", "stop_sequence", "stop_token", "end_turn", "end_of_turn", "end_of_message", "end", "eos"),
+    *("eos_token", "complete", "completed", "done", "finish", "finished", "normal", "success", "1"),
+    *("tool_calls", "tool_call", "tool_use", "function_call", "function_calls"),
+}
 # Thoughts that no provider wants back, LiteLLM's among them.
 SHOWN = ("reasoning_text", "thinking", "thought", "thinking_blocks")
 
@@ -105,8 +113,10 @@ class ReplyBuilder:
             if not calls and not self._prose.text.strip():
                 raise ModelError("answer_unreadable")
         finish: Literal["stop", "tool_calls", "length"] = "tool_calls" if calls else "stop"
-        if self._finish in CUT_SHORT or (not self._finish and torn):
+        if self._finish in CUT_SHORT or (self._finish not in WHOLE and torn):
             finish = "length"
+        elif self._finish and self._finish not in WHOLE and not calls:
+            raise ModelError("answer_ended", reason=reason_of(self._finish))
         yield Reply(self._prose.text, calls, finish, self._extra(calls), notes, self._usage.usage())
 
     def _extra(self, calls: Sequence[ToolRequest]) -> dict[str, Any]:

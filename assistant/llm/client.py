@@ -83,7 +83,7 @@ class ProviderClient:
         Raises ModelError: there is no answer, or no more of it.
         """
         begun = is_over = False
-        word: ModelError | None = None  # before the answer, of a queue perhaps: a failure if nothing follows
+        word: ModelError | None = None  # of a queue perhaps: a failure if no answer follows, or no end of it
         try:
             whole = {name: value for name, value in request.items() if name != "stream_options"}
             streamed = [] if request.get("stream") is False else [{**request, "stream": True}]
@@ -95,13 +95,14 @@ class ProviderClient:
                                 raise problem
                             word = word or problem
                             continue
-                        begun = begun or bool(chunk.get("choices"))
+                        if chunk.get("choices") and not begun:
+                            begun, word = True, None
                         yield chunk
                         is_over = is_over or _has_finished(chunk)
+                if word is not None and not is_over:
+                    raise word
                 if begun:
                     return
-                if word is not None:
-                    raise word
                 log.info("%s 没有流式回答，改为请求完整的回答", request["model"])
         except FAILURES as error:
             if is_over:  # and only the connection was not ended as it should be

@@ -14,9 +14,10 @@ from assistant.llm.prose_calls import MAX_MARKUP, MarkupReader, Schemas, calls_i
 
 _TAGS = [
     "think", "thinking", "thought", "thoughts", "reasoning", "reflection", "scratchpad", "seed:think",
-    "mm:think", "longcat_think", "Think", "THINK", "Thinking", "THINKING", "antThinking",
+    "mm:think", "longcat_think", "Think", "THINK", "Thinking", "THINKING", "antThinking", "analysis",
 ]  # fmt: skip
-BLOCKS = {f"<{tag}>": f"</{tag}>" for tag in _TAGS} | {
+_TAG_ENDS = [f"</{tag}{blank}>" for tag in _TAGS for blank in ("", " ")]
+BLOCKS = {f"<{tag}{blank}>": f"</{tag}>" for tag in _TAGS for blank in ("", " ")} | {
     "[THINK]": "[/THINK]",  # Mistral
     "◁think▷": "◁/think▷",  # Kimi
     "<|START_THINKING|>": "<|END_THINKING|>",  # Cohere
@@ -26,7 +27,7 @@ BLOCKS = {f"<{tag}>": f"</{tag}>" for tag in _TAGS} | {
     "<unused94>thought\n": "<unused95>",  # MedGemma
     "<|channel|>analysis<|message|>": "<|end|>",  # harmony, gpt-oss
 }
-ENDS = set(BLOCKS.values()) - {"<|end|>"}
+ENDS = {*BLOCKS.values(), *_TAG_ENDS} - {"<|end|>"}
 PREAMBLE = "<|channel|>commentary<|message|>"  # harmony's, before the calls of the same answer
 FRAMES = {PREAMBLE, "<|channel|>final<|message|>", "<|start|>assistant", "<|end|>", "<|return|>"}
 FRAMES |= {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_solution|>", "<|end_of_solution|>"}
@@ -198,9 +199,10 @@ class ProseReader:
     def _in_block(self, end: str) -> Generator[Part, None, bool]:
         """Take thoughts from the buffer; return whether there is more behind them."""
         self._has_thoughts = True
-        thought, mark, behind = self._buffer.partition(end)
-        if not mark:
-            thought, behind = _split(self._buffer, _BEGINNINGS[end])
+        found = _BLOCK_ENDS[end].search(self._buffer)
+        mark, (thought, behind) = found and found[0], _split(self._buffer, _BEGINNINGS[end])
+        if found:
+            thought, behind = self._buffer[: found.start()], self._buffer[found.end() :]
         self._buffer = behind
         if self._shown:
             self._held.append(thought)
@@ -277,4 +279,7 @@ def _beginnings(*marks: str) -> frozenset[str]:
     return frozenset(mark[:size] for mark in marks for size in range(1, len(mark)))
 
 
-_BEGINNINGS = {"": _beginnings(*_MARKS)} | {end: _beginnings(end) for end in BLOCKS.values()}
+# Some models end their thoughts with another tag than they began them with.
+_ENDS_OF = {end: _TAG_ENDS if end in _TAG_ENDS else [end] for end in BLOCKS.values()}
+_BLOCK_ENDS = {end: re.compile("|".join(map(re.escape, ends))) for end, ends in _ENDS_OF.items()}
+_BEGINNINGS = {"": _beginnings(*_MARKS)} | {end: _beginnings(*ends) for end, ends in _ENDS_OF.items()}

@@ -96,7 +96,7 @@ class MarkupReader:
         if found is None:
             value = self._value()
             return list(_calls_of(value, self._tools))
-        name, self.at = found[found.lastindex or 0], found.end()
+        name, self.at = found[found.lastindex or 0].removesuffix(".call"), found.end()  # Llama's
         is_sure = not found[3] or is_known(name, self._tools)
         arguments = self._arguments(name, is_sure)
         if found["element"] and self._text.startswith(end := f"</{name}>", self._skip_frames()):
@@ -165,7 +165,7 @@ def calls_in(markup: str, tools: Schemas) -> list[ToolRequest]:
 
 def is_known(name: str, tools: Schemas) -> bool:
     """Whether a name is one of the tools', perhaps with a namespace in front or without its server's."""
-    name = name.rpartition(".")[2]
+    name = name.removesuffix(".call").rpartition(".")[2]
     return name in tools or (bool(name) and any(tool.endswith(f"_{name}") for tool in tools))
 
 

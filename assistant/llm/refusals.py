@@ -221,7 +221,7 @@ def complaint(chunk: Mapping[str, Any], *, begun: bool) -> ModelError | None:
         return None
     texts = (part.get(key) for part in parts for key in _MESSAGE)
     message = next((each for each in texts if isinstance(each, str) and each), str(error or ""))
-    if not error and (not message or (code.lower() in _WELL and (code or begun))):
+    if not error and (not message or (code and code.lower() in _WELL)):
         return None
     said = f"{codes_of(chunk)} {message[:MAX_READ]}"
     means = (status for status, meaning in _MEANS.items() if meaning.search(said))

@@ -35,6 +35,7 @@ SENTENCES = NETWORK | {
         "模型服务把请求转到了另一个地址 {host}，没有跟去。如果那是正确的地址，请改成它（OPENAI_API_BASE）"
     ),
     # the answer ended otherwise than well
+    "answer_ended": "模型服务提前结束了回答，它可能不完整：{reason}",
     "model_declined": "模型拒绝回答：{reason}",
     "model_exhausted": "模型服务的资源不足，回答没有完成，请稍后再试",
     "call_malformed": "模型写坏了一个工具调用，没有执行，请再试一次",

@@ -28,6 +28,8 @@ from tests.support.scripted import (
 
 pytestmark = pytest.mark.anyio
 
+ORDER = '{"n": 2, "who": "张三"}'
+
 
 def shaped() -> FakeTools:
     """A tool that writes, with a schema."""
@@ -75,6 +77,13 @@ async def test_raw_is_the_text_that_is_executed(text: str, raw: str | None, args
         ('{"n": 2', "arguments_not_json"),
         ("{'n': 2", "arguments_not_json"),
         ('{"n": f(2)}', "arguments_not_json"),
+        (ORDER + " no, make it 3", "arguments_not_json"),
+        ("I want 3: " + ORDER, "arguments_not_json"),
+        (f"Not this: {ORDER} but this: {{}}", "arguments_not_json"),
+        ('<think>{"n": 3}</think>{"n": 2}', "arguments_not_json"),
+        ('{"n": 2 // }', "arguments_not_json"),
+        ('{"n": 2 /* }', "arguments_not_json"),
+        ("{" + "/*" * 200_000, "arguments_not_json"),  # as the next
         ("{" + '\\"' * 200_000, "arguments_not_json"),  # within the time of this test
     ],
 )
@@ -84,9 +93,6 @@ async def test_what_could_be_read_in_two_ways_or_not_kept_is_not_run(text: str, 
     told = await take(Chat(model, tools, SECRET), [HELLO], ask=False)
     assert only(told, events.ToolResultEvent)[0].code == code
     assert not tools.called
-
-
-ORDER = '{"n": 2, "who": "张三"}'
 
 
 @pytest.mark.parametrize(
@@ -128,6 +134,18 @@ ORDER = '{"n": 2, "who": "张三"}'
         ('{"items": "[1, 2]"}', '{"items": [1, 2]}'),
         ("{'items': \"['a',]\"}", '{"items": ["a"]}'),
         ('{"input": "{\\"n\\": 2}"}', '{"input": {"n": 2}}'),
+        ('{"n": 2, /* "n": 3 } */ "who": "张三" // it\'s him\n}', ORDER),
+        (ORDER + " // as asked", ORDER),
+        ("{'text': 'a // b /* c */',}", '{"text": "a // b /* c */"}'),
+        ('{"n":\xa02,\u3000"who": "张三"}', ORDER),
+        (ORDER + "\x00", ORDER),
+        ("Here are the arguments: " + ORDER, ORDER),
+        (ORDER + "\n\nI've called the tool.", ORDER),
+        ("<think>Two of them.</think>\n" + ORDER, ORDER),
+        ('{"arguments": {"text": "a"}}', '{"text": "a"}'),
+        ('{"name": "shop_buy", "arguments": {"text": "a"}}', '{"text": "a"}'),
+        ('{"type": "function", "name": "buy", "parameters": "{\\"text\\": \\"a\\"}"}', '{"text": "a"}'),
+        ('{"kwargs": {}}', "{}"),
     ],
 )
 async def test_what_can_be_read_in_one_way_only_is_read_and_asks(text: str, raw: str) -> None:
@@ -141,6 +159,23 @@ async def test_what_can_be_read_in_one_way_only_is_read_and_asks(text: str, raw:
     told = await take(talk, after(told, [HELLO]), approvals={call.id: True})
     assert only(told, events.ToolCallEvent)[0].mended
     assert tools.called == [("buy", json.loads(raw), call.id)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"name": "cancel", "arguments": {"text": "a"}}',  # another tool's
+        '{"arguments": {"text": "a"}, "n": 3}',
+        '{"arguments": {"text": "a"}, "text": "b"}',
+        '{"arguments": {"other": "a"}}',
+        '{"input": {"text": "a"}}',  # the tool has such an argument
+        '{"arguments": [{"text": "a"}]}',
+    ],
+)
+async def test_what_only_looks_like_a_call_within_the_arguments_stays(text: str) -> None:
+    told = await take(Chat(ScriptedModel(calls(("shop_buy", text))), shaped(), SECRET), [HELLO])
+    call = only(told, events.ToolCallEvent)[0]
+    assert (call.raw, call.mended) == (text, False)
 
 
 @pytest.mark.parametrize(

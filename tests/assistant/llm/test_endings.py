@@ -22,6 +22,11 @@ ENDINGS = {
     "guardrail_intervened": "content_filtered",
     "cancelled": "model_broke_off",
     "timeout": "model_broke_off",
+    "moderation": "content_filtered",
+    "OTHER": "answer_ended",  # Gemini
+    "overloaded": "answer_ended",
+    "repetition": "answer_ended",
+    "pause_turn": "answer_ended",  # Anthropic
 }
 
 
@@ -45,7 +50,11 @@ def test_a_refusal_is_told_in_the_models_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "finish", ["length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"]
+    "finish",
+    [
+        *("length", "max_tokens", "MAX_TOKENS", "model_length", "model_context_window_exceeded"),
+        "context_length_exceeded",
+    ],
 )
 def test_an_answer_that_was_cut_is_known_as_cut(finish: str) -> None:
     builder = ReplyBuilder("m")
@@ -53,6 +62,33 @@ def test_an_answer_that_was_cut_is_known_as_cut(finish: str) -> None:
     (*_, reply) = builder.end()
     assert isinstance(reply, Reply)
     assert (reply.text, reply.finish) == ("so", "length")
+
+
+@pytest.mark.parametrize("finish", ["stop", "STOP", "end_turn", "eos", "COMPLETE", "stop_sequence", "normal"])
+def test_an_answer_that_ended_well_is_whole(finish: str) -> None:
+    builder = ReplyBuilder("m")
+    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": finish}]}))
+    (*_, reply) = builder.end()
+    assert isinstance(reply, Reply)
+    assert (reply.text, reply.finish) == ("so", "stop")
+
+
+def test_why_an_answer_ended_early_is_told_in_the_providers_word() -> None:
+    builder = ReplyBuilder("m")
+    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": "time_limit"}]}))
+    with pytest.raises(ModelError) as caught:
+        list(builder.end())
+    assert "time_limit" in says(caught.value)
+
+
+def test_a_whole_call_runs_and_a_torn_one_does_not_whatever_the_end() -> None:
+    for arguments, finish in (('{"a": 1}', "tool_calls"), ('{"a": ', "length")):
+        builder = ReplyBuilder("m")
+        call = {"index": 0, "id": "x", "function": {"name": "look", "arguments": arguments}}
+        list(builder.add({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "overloaded"}]}))
+        (*_, reply) = builder.end()
+        assert isinstance(reply, Reply)
+        assert reply.finish == finish
 
 
 def test_an_end_under_another_name_is_one() -> None:

@@ -44,6 +44,26 @@ async def test_an_error_in_the_middle_of_a_stream_is_an_error(event: str, code: 
 
 
 @pytest.mark.parametrize(
+    "event",
+    [
+        {"object": "error", "message": "too busy", "code": 50001},  # vLLM, SiliconFlow
+        {"detail": "too busy"},  # FastAPI
+        {"msg": "too busy", "success": False},
+    ],
+)
+@pytest.mark.parametrize("end", ["", "data: [DONE]\n\n"])
+async def test_a_failure_in_the_middle_of_a_stream_is_told_by_its_cause(event: Any, end: str) -> None:
+    error = await failure(f"{chunk(content='a')}data: {json.dumps(event)}\n\n{end}")
+    assert (error.code, "too busy" in says(error)) == ("model_failed", True)
+
+
+@pytest.mark.parametrize("word", [{"type": "ping", "message": "keep-alive"}, {"message": "still thinking"}])
+async def test_a_word_in_the_middle_of_an_answer_is_no_failure(word: Any) -> None:
+    pieces = f"{chunk(content='a')}data: {json.dumps(word)}\n\n{chunk(content='b')}{chunk(finish='stop')}"
+    assert (await ask(ScriptedProvider(pieces)))[1].text == "ab"
+
+
+@pytest.mark.parametrize(
     "word",
     [
         {"status": "queued", "message": "排队中"},

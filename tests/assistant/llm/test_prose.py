@@ -113,6 +113,7 @@ CALLS = {
     "ReAct, as a tool with its input": f"Tool: look\nInput: {ARGS}",
     "ReAct, in bold": f"**Action:** `look`\n**Action Input:** {ARGS}",
     "ReAct, with its answer": f"Action: look\nAction Input: {ARGS}\nObservation: [1]\nFinal Answer: 1",
+    "Llama, in Python": '<|python_tag|>look.call(query="watch", limit=2)',
     "behind thoughts": f"<think>I look.</think>\n\n<tool_call>{JSON}</tool_call>",
     "bare, behind thoughts": f"<think>I look.</think>\n\n{JSON}",
 }  # fmt: skip
@@ -293,6 +294,9 @@ THOUGHTS = {  # answer, text, thoughts
     "a third": ("<thought>hm</thought>ok", "ok", "hm"),
     "Kimi": ("◁think▷hm◁/think▷ok", "ok", "hm"),
     "Mistral": ("[THINK]hm[/THINK]ok", "ok", "hm"),
+    "with a blank in the tag": ("<think >hm</think >ok", "ok", "hm"),
+    "with the end of another tag": ("<think>hm</thinking>ok", "ok", "hm"),
+    "an analysis": ("<analysis>hm</analysis>ok", "ok", "hm"),
     "in capitals": ("<THINKING>hm</THINKING>ok", "ok", "hm"),
     "MiniMax": ("<mm:think>hm</mm:think>ok", "ok", "hm"),
     "LongCat": ("<longcat_think>hm</longcat_think>ok", "ok", "hm"),
