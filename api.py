@@ -385,7 +385,7 @@ def run() -> None:
             port=settings.api_port,
             setting="API",
             shared=SHARED.get(engine, SHARED["postgresql"]),
-            bounds=Bounds(max_body=csv_routes.MAX_FILE),
+            bounds=Bounds(larger={"/products.csv": csv_routes.MAX_FILE}, awaits_half_closed=True),
             ending=server.Ending(settings.drain_seconds, settings.stop_timeout, given_up=given_up),
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",
         )

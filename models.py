@@ -76,6 +76,18 @@ def _visible(text: str) -> str:
     return text
 
 
+_JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")  # RFC 8259, section 6
+
+
+def json_number(value: object) -> object:
+    """Refuse a text that JSON would not take for a number: Python also reads 1_0, +5 and blanks."""
+    if isinstance(value, str) and not _JSON_NUMBER.fullmatch(value):
+        raise ValueError("must be a number in digits, such as 20")
+    return value
+
+
+# Bounds stand before it: behind it pydantic writes them as no words of JSON Schema.
+AS_JSON = BeforeValidator(json_number)
 # Lengths stand before it: of what a function returns, pydantic would count "items".
 STORABLE = AfterValidator(_storable)
 StorableText = Annotated[str, STORABLE]

@@ -10,7 +10,7 @@ from mcp.types.version import is_version_at_least
 from mcp_server import sentences
 from mcp_server.rest_client import RestError, ShopRefusedError, UnknownOutcomeError
 from serving.errors import CodedError, sentence
-from serving.metrics import REFUSALS
+from serving.metrics import refused
 
 RESOURCE_NOT_FOUND = -32002  # before 2026-07-28
 ERROR_KEY = "product-mcp/error"  # in `_meta` of a tool's result, in `data` of a prompt's error
@@ -42,7 +42,7 @@ def shown_name(name: object) -> str:
 
 
 def _coded(error: CodedError) -> dict[str, Any]:
-    REFUSALS.add(error.code)
+    refused(error.code)
     return {ERROR_KEY: {"code": error.code, "params": error.params}}
 
 

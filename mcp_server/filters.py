@@ -6,13 +6,13 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from mcp_server.arguments import optional, read_json_text
-from models import MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, STORABLE, GroupBy
+from models import MAX_AMOUNT, MAX_ID, MAX_LIMIT, MAX_NAME, STORABLE, GroupBy, json_number
 
 
-def _no_truth_value(value: Any) -> Any:
+def _number(value: Any) -> Any:
     if isinstance(value, bool):
         raise PydanticCustomError("number_type", "Input should be a valid number")
-    return value
+    return json_number(value)
 
 
 def _listed(value: Any) -> Any:
@@ -24,7 +24,7 @@ def _listed(value: Any) -> Any:
 
 
 # The bounds stand before what reads a value first: behind it pydantic writes them as no words of JSON Schema.
-_NUMBER = BeforeValidator(_no_truth_value)
+_NUMBER = BeforeValidator(_number)
 Id = Annotated[int, Field(ge=1, le=MAX_ID), _NUMBER]
 Count = Annotated[int, Field(ge=0, le=MAX_ID), _NUMBER]
 Rows = Annotated[int, Field(ge=1, le=MAX_LIMIT), _NUMBER]

@@ -34,8 +34,9 @@ class Messages:
         while more and size <= self._max_bytes:
             parts.append(await receive())
             size, more = size + len(parts[-1].get("body", b"")), parts[-1].get("more_body", False)
-        is_whole = not more and parts[-1]["type"] == "http.request"
-        if is_whole and (refused := _refused(b"".join(part.get("body", b"") for part in parts))):
+        if parts[-1]["type"] == "http.disconnect":
+            return None  # the client left within its body: nobody reads an answer
+        if not more and (refused := _refused(b"".join(part.get("body", b"") for part in parts))):
             return await refused(scope, receive, send)
 
         async def again() -> Message:

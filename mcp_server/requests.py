@@ -3,19 +3,27 @@
 from typing import Any
 
 import anyio
+from mcp.server.caching import CacheableMethod
 from mcp.server.context import CallNext, HandlerResult, ServerMiddleware, ServerRequestContext
 from mcp.server.subscriptions import SUBSCRIPTION_ID_META_KEY
 from mcp.types import SubscriptionsListenResult
 from pydantic import ValidationError
 
 from mcp_server.arguments import invalid_arguments
-from mcp_server.failures import protocol_failure, tool_failure
+from mcp_server.failures import protocol_failure, shown_name, tool_failure
 from mcp_server.sessions import current_session
 from serving.errors import CodedError
 from serving.streams import LOOK_SECONDS
 
 RESTARTING = CodedError("restarting")
 LISTEN = "subscriptions/listen"
+# Each is one page, so no cursor is ours; the SDK would answer with the first page, for ever.
+LISTS: tuple[CacheableMethod, ...] = (
+    "tools/list",
+    "prompts/list",
+    "resources/list",
+    "resources/templates/list",
+)
 
 
 class Requests(ServerMiddleware[Any]):
@@ -29,6 +37,8 @@ class Requests(ServerMiddleware[Any]):
         with anyio.CancelScope() as scope:
             self._open[scope] = ctx.method
             try:
+                if ctx.method in LISTS and (cursor := (ctx.params or {}).get("cursor")):
+                    raise protocol_failure(CodedError("unknown_cursor", cursor=shown_name(cursor)))
                 session = current_session()
                 if session is None or ctx.request_id is None:
                     return await call_next(ctx)

@@ -148,6 +148,7 @@ MESSAGES = {  # what is posted and is none
     "message_batch": "一次只接受一条消息，成批的 (JSON-RPC batch) 请逐条发送",
     "message_kind": '应为一条 JSON-RPC 消息：一个对象，jsonrpc 是 "2.0"，请求和通知的 method 是文字',
     "message_id": "请求的 id 应为文字或整数",
+    "unknown_cursor": "没有叫 {cursor} 的下一页：列表只有一页，不带 cursor 就是全部",
 }
 
 # Followed by the problems. The page has no words of its own for these.

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from mcp import types
 from mcp.server._otel import OpenTelemetryMiddleware
 from mcp.server.apps import Apps
-from mcp.server.caching import CacheableMethod, CacheHint
+from mcp.server.caching import CacheHint
 from mcp.server.lowlevel.helper_types import ReadResourceContents
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -30,7 +30,7 @@ from mcp_server.asking import ToolContext, question_security, worded
 from mcp_server.failures import protocol_failure, shown_name, tool_failure
 from mcp_server.messages import Messages
 from mcp_server.prompts import Prompts
-from mcp_server.requests import LISTEN, Requests
+from mcp_server.requests import LISTEN, LISTS, Requests
 from mcp_server.resources import Resources
 from mcp_server.scopes import BUY, OWN, READ, READING, Scoped
 from mcp_server.sessions import Sessions, event_store
@@ -38,7 +38,7 @@ from mcp_server.watching import Watching
 from serving import tracing
 from serving.access import Refusal
 from serving.errors import CodedError, sentence
-from serving.metrics import OTHER, Histogram
+from serving.metrics import OTHER, Histogram, refused
 
 MAX_MESSAGE_BYTES = 256 * 1024  # the largest order has about 10 KB, and parsing blocks the event loop
 MAX_HOSTS_LOGGED = 100  # refused hosts that are logged, each once; a client can make up any number
@@ -50,12 +50,6 @@ ICON = "data:image/svg+xml," + quote(
     "<path d='M9,12h14l-1.5,13h-11zm3.5,0a3.5,3.5,0,0,1,7,0' fill='none' stroke='#fff' stroke-width='2'/>"
     "</svg>",
     safe="/:=,'",
-)
-LISTS: tuple[CacheableMethod, ...] = (
-    "tools/list",
-    "prompts/list",
-    "resources/list",
-    "resources/templates/list",
 )
 # A list changes with the settings alone, by a restart.
 SAME_FOR_ALL = CacheHint(ttl_ms=300_000, scope="public")
@@ -260,6 +254,7 @@ class Refusals:
 
     def __call__(self, refusal: Refusal) -> PlainTextResponse:
         """Return the answer to a refused request."""
+        refused(refusal.code)
         said = sentence(sentences.HTTP, refusal.code, refusal.params)
         host = refusal.params.get("host")
         if host and host not in self._logged and len(self._logged) < MAX_HOSTS_LOGGED:

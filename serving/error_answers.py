@@ -1,7 +1,6 @@
 """Failures as HTTP answers: a sentence or the wrong fields for people, code and parameters for programs."""
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -18,16 +17,10 @@ from starlette.requests import ClientDisconnect
 from serving import tracing
 from serving.access import Refusal
 from serving.errors import CodedError
-from serving.logs import Seldom
-from serving.metrics import REFUSALS
+from serving.metrics import refused
 
 MAX_ERRORS = 20  # of one request, named in its 422
 MAX_FIELD_NAME = 100  # characters
-
-
-SELDOM = Seldom()
-
-log = logging.getLogger(__name__)
 
 
 class FieldError(BaseModel):
@@ -84,10 +77,8 @@ class ErrorAnswers:
         **more: Any,
     ) -> Response:
         """Return a failure; `detail` stands in for the sentence of the code, `more` is added to the body."""
-        REFUSALS.add(code)
+        refused(code)
         said = detail or self.explain(code, params)
-        if SELDOM.is_due(code):
-            log.info("拒绝了请求：%s（之前一分钟里还有 %d 次）", code, SELDOM.silent(code))
         traced = {"traceId": id} if (id := tracing.trace_id()) else {}
         body = {"detail": said, "code": code, "params": params, **more, **traced}
         text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))

@@ -10,9 +10,12 @@ import asyncio
 import importlib
 import json
 import logging
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from http import HTTPStatus
 from typing import Any, Literal
+
+from serving.metrics import refused
 
 PROTOCOLS = ("httptools_impl.HttpToolsProtocol", "h11_impl.H11Protocol")  # uvicorn's, the faster one first
 HEAD = "head"  # of a request, which is still to come; what else is, is the body of the cycle
@@ -32,14 +35,22 @@ class Bounds:
 
     max_head: int = 64 * 1024  # bytes
     max_body: int = 64 * 1024
+    larger: Mapping[str, int] = field(default_factory=dict)  # bodies, by how the path ends
     seconds: float = 15.0  # for a head, and for a body, however steadily they come
     # In which a refused client may go on sending, so that it reads why; and one that does not know that the
     # service ends may ask once more.
     linger_seconds: float = 1.0
+    awaits_half_closed: bool = False  # whether who has sent a request and ends its half still gets the answer
+
+    def of(self, path: str) -> "Bounds":
+        """Return the bounds of a request to a path."""
+        sizes = [size for end, size in self.larger.items() if path.endswith(end)]
+        return replace(self, max_body=sizes[0]) if sizes else self
 
     def refusal(self, status: int) -> bytes:
         """Return a whole answer."""
         code, detail = CODES[status]
+        refused(code)
         kib = {"head_kib": self.max_head // 1024, "body_kib": self.max_body // 1024}
         problem = {"detail": detail.format(seconds=self.seconds, **kib), "code": code, "params": {}}
         body = json.dumps(problem, ensure_ascii=False, separators=(",", ":")).encode()
@@ -95,6 +106,7 @@ class Bounded:
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Wait for the first head."""
         self._refused = False
+        self._request = self.bounds  # of the request that has come last
         self._kept = 0  # bytes since the parser last passed something on
         self._body = 0  # bytes of the body so far
         self._missing: Any = None  # `HEAD`, the cycle whose body is incomplete, or nothing
@@ -106,6 +118,20 @@ class Bounded:
         """Wait no longer."""
         self._wait_for(None)
         super().connection_lost(exc)  # type: ignore[misc]
+
+    def eof_received(self) -> bool:
+        """Answer what was asked, then close: a client that has sent all it wants to may say so.
+
+        One that is gone altogether looks the same until it is written to: a service that gives up what is
+        asked when its client leaves does not wait (asyncio, Streaming Protocols).
+        """
+        cycle = self.cycle
+        is_asked = cycle is not None and not cycle.more_body and not cycle.response_complete
+        if is_asked and self.bounds.awaits_half_closed:
+            cycle.keep_alive = False
+            return True
+        self.transport.close()  # after what is still gathered
+        return False
 
     def shutdown(self) -> None:
         """End the connection by an answer that says so, or when its client asks for nothing more.
@@ -143,7 +169,7 @@ class Bounded:
         while data and not self._refused:
             cycle = self.cycle
             is_unread = cycle is not None and cycle is self._missing and cycle.response_complete
-            limit = self.bounds.max_body if is_unread else self.bounds.max_head
+            limit = self._request.max_body if is_unread else self.bounds.max_head
             piece, data = data[: limit - self._kept], data[limit - self._kept :]
             before = len(cycle.body) if cycle is self._missing else 0
             super().data_received(piece)  # type: ignore[misc]
@@ -155,6 +181,8 @@ class Bounded:
         """Look what is missing after a piece; refuse what is too much, or begin to wait for it."""
         cycle = self.cycle
         is_new = cycle is not previous
+        if is_new and self.bounds.larger:
+            self._request = self.bounds.of(cycle.scope["path"])
         missing: Any = cycle
         if cycle is None or cycle.scope is not self.scope or not (is_new or cycle is self._missing):
             missing = HEAD
@@ -173,7 +201,7 @@ class Bounded:
 
     def _is_too_much(self, cycle: Any, is_new: bool) -> bool:
         declared = dict(cycle.scope["headers"]).get(b"content-length", b"0") if is_new else b"0"
-        return max(int(declared), self._body) > self.bounds.max_body
+        return max(int(declared), self._body) > self._request.max_body
 
     def _wait_for(self, missing: Any) -> None:
         if missing is None:
@@ -214,7 +242,7 @@ class Bounded:
         self._wait_for(None)
         cycle = self.cycle
         if cycle is None or (cycle.response_complete if missing is HEAD else not cycle.response_started):
-            self.transport.write(self.bounds.refusal(status))
+            self.transport.write(self._request.refusal(status))
         if cycle is not None:
             cycle.disconnected, cycle.waiting_for_100_continue = True, False
             cycle.message_event.set()

@@ -4,6 +4,7 @@ Not by `prometheus_client`: to import it takes a tenth of a second of each servi
 numbers. One process is one target: each counts for itself, and Prometheus adds up.
 """
 
+import logging
 import math
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -15,6 +16,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.logs import Seldom
+
 METRICS_PATH = "/metrics"
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_SERIES = 1_000  # of one metric; what comes later is counted together
@@ -22,6 +25,8 @@ OTHER = "other"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 Labels = tuple[str, ...]
+
+log = logging.getLogger(__name__)
 
 
 class Metric:
@@ -141,6 +146,14 @@ DURATIONS = Histogram(
 )
 CONNECTIONS = Gauge("http_connections", "Connections that are open.")
 REFUSALS = Counter("refusals_total", "Requests and calls that were refused, by code.", ("code",))
+SELDOM = Seldom()
+
+
+def refused(code: str) -> None:
+    """Count a refusal, and log one of its kind a minute."""
+    REFUSALS.add(code)
+    if SELDOM.is_due(code):
+        log.info("拒绝了请求：%s（之前一分钟里还有 %d 次）", code, SELDOM.silent(code))
 
 
 def _escaped(label: str) -> str:

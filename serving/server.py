@@ -36,7 +36,11 @@ from serving.streams import LOOK_SECONDS, Streams, restarting
 
 log = logging.getLogger(__name__)
 uvicorn_log = logging.getLogger("uvicorn.error")
-uvicorn_log.addFilter(lambda record: not isinstance(record.msg, OSError))  # of a port in use `run` tells
+# `run` tells of a port in use, `http_protocol` of what is no HTTP; an upgrade is not offered (RFC 9110, 7.8).
+UNTOLD = ("Invalid HTTP request received", "Unsupported upgrade request", "No supported WebSocket library")
+uvicorn_log.addFilter(
+    lambda record: not (isinstance(record.msg, OSError) or str(record.msg).startswith(UNTOLD))
+)
 
 SHUTDOWN_SECONDS = 1  # after which uvicorn gives up what then is still open; nothing should be
 # Why a service cannot listen, and the setting that is to be changed.

@@ -39,8 +39,18 @@ class CatalogEntry(ProductInput):
         return int(self.price * 100)
 
     def row(self) -> tuple[int, str, int, str, str, int]:
-        """Return what `schema.UPSERT_PRODUCT` takes."""
-        return self.id, self.name, self.cents, self.description, "\n".join(self.keywords), self.quantity
+        """Return what `schema.UPSERT_PRODUCT` takes.
+
+        The name without blanks around it: here, so that files and keys of before are found as they were.
+        """
+        return (
+            self.id,
+            self.name.strip(),
+            self.cents,
+            self.description,
+            "\n".join(self.keywords),
+            self.quantity,
+        )
 
 
 class Imported(BaseModel):

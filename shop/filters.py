@@ -38,10 +38,11 @@ _MOMENT = WithJsonSchema(
     {"anyOf": [{"type": "string", "format": "date"}, {"type": "string", "format": "date-time"}]}
 )
 Moment = Annotated[date, PlainValidator(_moment, json_schema_input_type=str), _MOMENT]
-ProductId = Annotated[int, Field(ge=1, le=models.MAX_ID)]
-Quantity = Annotated[int, Field(ge=0, le=models.MAX_ID)]
-Amount = Annotated[float, Field(ge=0, le=models.MAX_AMOUNT, allow_inf_nan=False)]
-Price = Annotated[float, Field(ge=0, le=models.MAX_PRICE, allow_inf_nan=False)]
+ProductId = Annotated[int, Field(ge=1, le=models.MAX_ID), models.AS_JSON]
+Count = Annotated[int, Field(ge=0, le=models.MAX_ID), models.AS_JSON]
+Rows = Annotated[int, Field(ge=1, le=models.MAX_LIMIT), models.AS_JSON]
+Amount = Annotated[float, Field(ge=0, le=models.MAX_AMOUNT, allow_inf_nan=False), models.AS_JSON]
+Price = Annotated[float, Field(ge=0, le=models.MAX_PRICE, allow_inf_nan=False), models.AS_JSON]
 
 
 class ListQuery(BaseModel):
@@ -49,8 +50,8 @@ class ListQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: int = Field(default=models.DEFAULT_LIMIT, ge=1, le=models.MAX_LIMIT, description="最多返回多少条")
-    offset: int = Field(default=0, ge=0, le=models.MAX_ID, description="跳过多少条")
+    limit: Rows = Field(default=models.DEFAULT_LIMIT, description="最多返回多少条")
+    offset: Count = Field(default=0, description="跳过多少条")
 
 
 class ProductQuery(ListQuery):
@@ -67,7 +68,7 @@ class InventoryQuery(ListQuery):
     """Whose stock."""
 
     productId: list[ProductId] = Field(default=[], max_length=models.MAX_LIMIT, description="商品 ID，可重复")
-    maxQuantity: Quantity | None = _given("库存不多于此数，件")
+    maxQuantity: Count | None = _given("库存不多于此数，件")
 
 
 class OrderFilter(BaseModel):

@@ -19,19 +19,21 @@ MAX_BODY = 64 * 1024  # bytes
 class _JsonRequest(Request):
     """A request whose body is read and parsed before FastAPI asks for it."""
 
-    async def read(self) -> None:
+    async def read(self, *, required: bool) -> None:
         """Read the body. Raises `RequestValidationError`, or `CodedError` for one that is too large."""
+        self._read = b""
+        async for chunk in self.stream():
+            self._read += chunk
+            if len(self._read) > MAX_BODY:
+                raise CodedError("too_large")
+        if not self._read and not required:
+            return
         # A web page can send any other type to this machine without the browser asking first (CORS).
         content_type = self.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if content_type != "application/json":
             raise _invalid("content_type", ("header", "Content-Type"), "must be application/json")
         if self.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise _invalid("content_encoding", ("header", "Content-Encoding"), "must not be compressed")
-        self._read = b""
-        async for chunk in self.stream():
-            self._read += chunk
-            if len(self._read) > MAX_BODY:
-                raise CodedError("too_large")
         try:
             # A name that stands twice in an object is refused: which of the two is meant nobody knows.
             # Windows' programs write a mark before UTF-8, which may be ignored (RFC 8259, section 8.1).
@@ -66,7 +68,7 @@ class JsonRoute(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Look at the parameters, and read the body, before FastAPI validates them."""
-        handle, reads_body = super().get_route_handler(), self.body_field is not None
+        handle, body = super().get_route_handler(), self.body_field
         repeatable = {
             name
             for query in self.dependant.query_params
@@ -77,10 +79,10 @@ class JsonRoute(APIRoute):
         async def handle_strictly(request: Request) -> Response:
             if request.scope["query_string"]:
                 _refuse_repeated(request, repeatable)
-            if not reads_body:
+            if body is None:
                 return await handle(request)
             json_request = _JsonRequest(request.scope, request.receive)
-            await json_request.read()
+            await json_request.read(required=body.field_info.is_required())
             return await handle(json_request)
 
         return handle_strictly

@@ -87,6 +87,8 @@ async def test_every_number_of_a_reading_tool_is_read_from_text_and_never_from_t
                     assert not (await client.call_tool(tool.name, {name: "5"})).is_error
                     refused = await client.call_tool(tool.name, {name: True})
                     assert error_of(refused)["params"]["problems"][0]["field"] == name
+                    for text in ("1_0", "+5", "05", "5.", "0x5", "５", "inf", "5 0"):
+                        assert error_of(await client.call_tool(tool.name, {name: text}))["params"]["problems"]
 
 
 async def test_the_schema_asks_for_the_right_types_all_the_same(api: RestService) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.mcp_server.stand_ins import (
     BOTH,
+    ENVELOPE,
     MODERN,
     TWO_BUDS,
     RestService,
@@ -79,6 +80,23 @@ async def test_over_sse_too() -> None:
     async with talking(app_for(RestService())) as http:
         answer = await http.post("/messages/", json=[PING], params={"session_id": "0" * 32})
         assert (answer.status_code, answer.json()["error"]["code"]) == (400, -32600)
+
+
+LISTS = ["tools/list", "prompts/list", "resources/list", "resources/templates/list"]
+
+
+@pytest.mark.parametrize("method", LISTS)
+async def test_a_page_that_a_list_does_not_have_is_refused(method: str) -> None:
+    async with talking(app_for(RestService()), Accept=BOTH) as http:
+        for cursor, is_known in (("x", False), ("0", False), (" ", False), ("", True), (None, True)):
+            asked = PING | {"method": method, "params": {"cursor": cursor, "_meta": ENVELOPE}}
+            answer = (await post(http, json.dumps(asked), MODERN | {"Mcp-Method": method})).json()
+            old = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {"cursor": cursor}})
+            said = (await post(http, old, await open_session(http))).text
+            assert ("-32602" in said, answer.get("error", {}).get("code", 0)) == (
+                not is_known,
+                -32602 * (not is_known),
+            )
 
 
 @pytest.mark.parametrize("body", ["hello", "", "[" * 50_000, TEXT.replace('"id": 1', f'"id": {"1" * 5000}')])

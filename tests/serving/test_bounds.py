@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import tracemalloc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -148,6 +149,33 @@ async def test_a_body_beyond_its_bound_is_refused(pieces: list[bytes]) -> None:
     assert app.bodies == []
 
 
+@pytest.mark.parametrize(("path", "kib"), [("/slow", 2), ("/prefix/slow", 2), ("/unread", 1), ("/x", 1)])
+@pytest.mark.parametrize("length", [3 * KIB, 10**12])
+async def test_what_is_too_large_is_told_the_bound_of_its_own_route(path: str, kib: int, length: int) -> None:
+    bounds = Bounds(max_body=KIB, larger={"/slow": 2 * KIB})
+    async with connected(bounds) as connection:
+        await connection.send(f"POST {path} HTTP/1.1\r\nContent-Length: {length}\r\n\r\n".encode())
+        status, body = await connection.answer()
+        assert (status, json.loads(body)["detail"]) == (413, f"请求体超过 {kib} KiB")
+
+
+@pytest.mark.parametrize("parser", protocol.PROTOCOLS)
+@pytest.mark.parametrize("awaited", [True, False])
+async def test_who_has_asked_and_ends_its_half_gets_its_answer_where_that_is_no_leaving(
+    monkeypatch: pytest.MonkeyPatch, awaited: bool, parser: str
+) -> None:
+    monkeypatch.setattr(protocol, "PROTOCOLS", (parser,))
+    app = App()
+    async with connected(Bounds(awaits_half_closed=awaited), app) as connection:
+        await connection.send(b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+        connection.writer.write_eof()
+        if awaited:
+            app.go_on.set()
+            assert await connection.answer() == (200, b"1")
+        assert await connection.reader.read() == b""
+    assert app.bodies == [1] if awaited else True
+
+
 async def test_a_body_within_its_bound_is_taken_however_it_comes() -> None:
     async with connected() as connection:
         await connection.send(HEAD + b"Content-Length: 102400\r\n\r\n", b"x" * 100 * KIB)
@@ -283,6 +311,36 @@ async def test_each_service_refuses_what_is_too_large_before_it_looks_who_asks(
         assert (await http.get(ASKED[service], headers={"X": "x" * 70 * KIB})).status_code == 431
         large = b"x" * (16 * KIB * KIB + 1)
         assert (await http.post(ASKED[service], content=large)).status_code == 413
+
+
+CUT_OFF = [b"POST /mcp HTTP/1.1\r\nHost: localhost\r\nContent-Length: 50\r\n\r\n{", b"GET / HTTP/1.1\r\nHost"]
+PASSED_OVER = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: %s\r\n\r\n"
+ODD = [
+    *CUT_OFF,
+    *(PASSED_OVER % to for to in (b"websocket", b"h2c")),
+    *map(b"".join, NO_HTTP.values()),
+]
+
+
+@pytest.mark.parametrize("service", ASKED)
+async def test_odd_requests_make_one_line_a_kind_and_no_traceback(spawn: Spawn, service: str) -> None:
+    port = free_port()
+    (spawn.folder / "mcp.json").write_text('{"mcpServers": {}}')
+    started = spawn(f"{service}.py", "--port", str(port))
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as http:
+        await asyncio.to_thread(started.wait_until_up, f"{http.base_url}/healthz")
+        for request in ODD * 3:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+            writer.write(request)
+            await writer.drain()
+            writer.close()
+        counted = f'refusals_total{{code="not_http"}} {3 * len(NO_HTTP)}\n'
+        async with asyncio.timeout(30):
+            while counted not in (await http.get("/metrics")).text:
+                pass
+    log = started.log.read_text()
+    assert log.count("not_http") == 1
+    assert not {"Traceback", "ERROR", "uvicorn", "ClientDisconnect"} & set(re.findall(r"[A-Za-z]+", log))
 
 
 async def test_whoever_asks_whether_to_send_what_is_too_large_is_told_no_and_nothing_else() -> None:

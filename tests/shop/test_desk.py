@@ -94,6 +94,18 @@ async def test_a_cancelled_order_returns_its_stock_once_and_leaves_the_sums(
     audit(url, STOCK)
 
 
+@pytest.mark.parametrize("kind", [None, "application/json", "text/plain"])
+async def test_a_cancellation_needs_no_body_and_no_other_page_sends_it(
+    desk: httpx.AsyncClient, kind: str | None
+) -> None:
+    order = (await desk.post("/api/purchase", json=BUY)).json()
+    headers, path = {"Content-Type": kind} if kind else {}, f"/api/orders/{order['id']}/cancel"
+    foreign = await desk.post(path, headers=headers | {"Origin": "http://elsewhere.example"})
+    assert (foreign.status_code, (await desk.get("/api/orders")).json()) == (403, [order])
+    answer = await desk.post(path, headers=headers)
+    assert (answer.status_code, answer.json()) == (200, order | {"status": "cancelled"})
+
+
 async def test_a_cancelled_order_is_what_its_key_finds(desk: httpx.AsyncClient) -> None:
     first = (await desk.post("/api/purchase", json=BUY, headers={"Idempotency-Key": "k"})).json()
     await desk.post(f"/api/orders/{first['id']}/cancel", json={})
@@ -111,6 +123,18 @@ async def test_a_product_is_created_with_its_stock_and_changed_but_for_it(
     assert (await desk.get("/api/products?query=beverage")).json() == []
     assert (await stock(desk, 7), ask(url, "SELECT price_cents FROM products WHERE id = 7")) == (5, [(3000,)])
     audit(url, STOCK | {7: 5})
+
+
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/7"), ("POST", ""), ("PATCH", "/2")])
+async def test_a_products_name_has_no_blanks_around_it(
+    desk: httpx.AsyncClient, method: str, path: str
+) -> None:
+    body = {"name": "\u3000 绿 茶\n", **({"price": 1} if method != "PATCH" else {})}
+    body |= {"description": ""} if method == "PUT" else {}
+    answer = await desk.request(method, f"/api/products{path}", json=body)
+    assert answer.json()["name"] == "绿 茶"
+    table = await desk.put("/api/products.csv", content="id,name,price,description\n8, 绿 茶 ,2,x")
+    assert (table.status_code, (await desk.get("/api/products/8")).json()["name"]) == (200, "绿 茶")
 
 
 async def change(desk: httpx.AsyncClient, path: str, key: str | None = None, **body: Any) -> httpx.Response:
