@@ -176,7 +176,7 @@ def true_code(status: int, body: Any) -> str | None:
 def codes_of(body: Any) -> str:
     """Return the codes that stand in a refusal's body, the innermost first."""
     told = (part.get(key) for part in _parts(body) for key in _NUMBER)
-    return " ".join(dict.fromkeys(str(each) for each in told if isinstance(each, str | int)))
+    return " ".join(dict.fromkeys(str(each) for each in told if isinstance(each, str | int)))[:MAX_READ]
 
 
 def spoken(body: Any) -> str:
