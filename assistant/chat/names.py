@@ -8,8 +8,10 @@ from serving.errors import CodedError
 
 MAX_LISTED = 40  # tools that an answer names
 
-# OpenAI's and Gemini's words in front of a name; Kimi's number and gpt-oss's channel behind it.
-_AROUND = re.compile(r"^(?:.*\bto=)?(?:(?:functions?|tools?|default_api|mcp)[.:/_]+)?|[:_]\d+$|<\|.*$")
+# OpenAI's and Gemini's words in front of a name; Kimi's number, which some write like a part of the name, and
+# gpt-oss's channel behind it.
+_BEFORE = re.compile(r"^(?:.*\bto=)?(?:(?:functions?|tools?|default_api|mcp)[.:/_]+)?")
+_BEHIND, _NUMBER = re.compile(r":\d+$|<\|.*$"), re.compile(r"_\d+$")
 
 
 def find_tool(written: str, tools: Sequence[Tool]) -> Tool | CodedError:
@@ -20,13 +22,20 @@ def find_tool(written: str, tools: Sequence[Tool]) -> Tool | CodedError:
     exact = next((tool for tool in tools if tool.offered == written), None)
     if exact is not None:
         return exact
-    names = {_folded(written), _folded(_AROUND.sub("", written.strip()))}
-    fitting = [t for t in tools if {_folded(t.offered), _folded(f"{t.server} {t.name}")} & names]
-    fitting = fitting or [tool for tool in tools if _folded(tool.name) in names]
+    whole = _BEHIND.sub("", written.strip())
+    bare = _BEFORE.sub("", whole)
+    names = [_folded(whole), _folded(bare), _folded(_NUMBER.sub("", bare))]  # the nearest to what was written
+    fitting = next(filter(None, (_called(name, tools) for name in names)), [])
     if len(fitting) == 1:
         return fitting[0]
     listed = "、".join(tool.offered for tool in (fitting or tools)[:MAX_LISTED])
     return CodedError("ambiguous_tool" if fitting else "unknown_tool", tool=written, tools=listed)
+
+
+def _called(name: str, tools: Sequence[Tool]) -> list[Tool]:
+    """Return the tools of a folded name, with their servers' or else without."""
+    whole = [tool for tool in tools if name in (_folded(tool.offered), _folded(f"{tool.server} {tool.name}"))]
+    return whole or [tool for tool in tools if _folded(tool.name) == name]
 
 
 def _folded(name: str) -> str:

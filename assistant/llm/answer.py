@@ -61,7 +61,7 @@ class ReplyBuilder:
         self._details: list[dict[str, Any]] = []
         self._calls = CallsBuilder(self._tools)
         self._usage = UsageReader()
-        self._finish = ""
+        self._finish = self._finish_said = ""
         self._is_whole = False  # the provider has said so
         self._has_said = False  # text, or a call
         self._unreadable = 0  # pictures and the like
@@ -75,9 +75,10 @@ class ReplyBuilder:
         choice = _choice_of(piece.get("choices"))
         delta, message = choice.get("delta"), choice.get("message")
         self._is_whole = self._is_whole or bool(piece.get("done") or (message and not delta))
-        finish = text_of(choice.get("finish_reason", choice.get("stop_reason"))).lower().replace("-", "_")
-        finish = finish.removeprefix("finishreason.")  # a name of Google's library
-        self._finish = finish if finish not in ("", "null", "none") else self._finish
+        said = text_of(choice.get("finish_reason", choice.get("stop_reason")))
+        finish = said.lower().replace("-", "_").removeprefix("finishreason.")  # a name of Google's library
+        if finish not in ("", "null", "none"):
+            self._finish, self._finish_said = finish, said
         if not delta and not self._has_said:  # behind the pieces, some send the whole message once more
             delta = message
         if isinstance(delta, dict):
@@ -97,7 +98,7 @@ class ReplyBuilder:
         yield from self._prose.end()
         code = ENDINGS.get(self._finish)
         if code or any(self._refusal):
-            raise _ended(code or "model_declined", reason_of("".join(self._refusal)) or self._finish)
+            raise _ended(code or "model_declined", reason_of("".join(self._refusal) or self._finish_said))
         if not self._finish and not self._is_whole:  # the connection ended well, and the answer did not
             raise ModelError("model_broke_off")
         calls, left_out, notes = self._calls.calls(), self._prose.left_out, tuple[CodedError, ...]()
@@ -116,7 +117,7 @@ class ReplyBuilder:
         if self._finish in CUT_SHORT or (self._finish not in WHOLE and torn):
             finish = "length"
         elif self._finish and self._finish not in WHOLE and not calls:
-            raise ModelError("answer_ended", reason=reason_of(self._finish))
+            raise ModelError("answer_ended", reason=reason_of(self._finish_said))
         yield Reply(self._prose.text, calls, finish, self._extra(calls), notes, self._usage.usage())
 
     def _extra(self, calls: Sequence[ToolRequest]) -> dict[str, Any]:

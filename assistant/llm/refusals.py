@@ -19,6 +19,7 @@ from serving.redaction import redacted
 
 MAX_READ = 10_000  # characters of a provider's message that are looked at ...
 MAX_REASON = 300  # ... and that are passed on
+MAX_SECONDS = 10_000_000  # that it can ask to wait
 
 _any = partial(re.compile, flags=re.IGNORECASE)
 _OVERFLOW = _any(  # OpenAI, Bedrock, Anthropic, DashScope (Qwen), llama.cpp
@@ -159,7 +160,7 @@ def refused(status: int, body: Any, seconds: float | None) -> ModelError:
     if ours is None:
         ours = "model_overloaded" if status >= 500 else _CODES.get(status, "model_refused")
     params: dict[str, object] = {"status": status, "reason": reason}
-    if seconds and ours in ("model_overloaded", "model_rate_limited"):
+    if seconds and seconds < MAX_SECONDS and ours in ("model_overloaded", "model_rate_limited"):
         ours, params["seconds"] = f"{ours}_for", ceil(seconds)
     return RefusedError(ours, message, **params)
 

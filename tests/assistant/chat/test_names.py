@@ -34,6 +34,8 @@ def world() -> FakeTools:
         tool("look", read_only=True),
         tool("look", read_only=True, server="depot"),
         tool("shop_look", read_only=True, server="old"),
+        tool("step", read_only=True),
+        tool("step_2", read_only=True),
     ]
     return FakeTools(*[(each, answering(f"{each.server} {each.name}")) for each in listed])
 
@@ -58,6 +60,10 @@ def world() -> FakeTools:
         ("get_tickets", "12306-mcp get-tickets"),
         ("天气_查询", "天气 查询"),
         ("查询", "天气 查询"),
+        ("functions.shop_step_2", "shop step_2"),
+        ("step_2:0", "shop step_2"),
+        ("functions.step:2", "shop step"),
+        ("functions.shop_step_0", "shop step"),
         ("getTickets", "12306-mcp get-tickets"),
         ("ShopGetProducts", "shop get_products"),
         ("mcp__shop__get_products", "shop get_products"),

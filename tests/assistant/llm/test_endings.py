@@ -4,6 +4,7 @@ import pytest
 
 from assistant.chat.interfaces import ModelError, Reply
 from assistant.llm.answer import ReplyBuilder
+from serving.redaction import remember
 from tests.support.provider import says
 
 ENDINGS = {
@@ -79,6 +80,16 @@ def test_why_an_answer_ended_early_is_told_in_the_providers_word() -> None:
     with pytest.raises(ModelError) as caught:
         list(builder.end())
     assert "time_limit" in says(caught.value)
+
+
+def test_the_key_in_the_word_for_an_end_is_told_to_nobody() -> None:
+    remember("sk-SECRET-of-this-TEST-0123456789")
+    builder = ReplyBuilder("m")
+    end = "sk-SECRET-of-this-TEST-0123456789"
+    list(builder.add({"choices": [{"delta": {"content": "so"}, "finish_reason": end}]}))
+    with pytest.raises(ModelError) as caught:
+        list(builder.end())
+    assert "0123456789" not in says(caught.value)
 
 
 def test_a_whole_call_runs_and_a_torn_one_does_not_whatever_the_end() -> None:
