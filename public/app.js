@@ -2,7 +2,7 @@
 import {attach, filesAttached, filesRead, followAttached, takeAttached} from "./attached.js";
 import {messageOf, watchStatus} from "./backend.js";
 import {Conversations, forget, keep, kept, newConversation, titleOf} from "./conversations.js";
-import {$, bindRadios, icon, isEnter, labelPage, toast} from "./elements.js";
+import {$, bindRadios, icon, isEnter, labelPage, onlyOnce, toast} from "./elements.js";
 import {localised, t} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
@@ -367,6 +367,7 @@ for (const drawer of [$("side"), $("panel")]) {
 }
 $("composer").onsubmit = send;
 input.addEventListener("keydown", event => isEnter(event) && send(event));
+document.addEventListener("keydown", onlyOnce);
 input.oninput = keepText;
 followAttached(keepFiles);
 $("resources").onclick = () =>

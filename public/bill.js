@@ -1,6 +1,6 @@
 // A purchase on the screen: its bill, what stands in its way, its fields to be changed, its receipt; loaded when there is one.
 import {shopServer, sleep, status} from "./backend.js";
-import {attr, button, focusIn, h, icon, refill} from "./elements.js";
+import {attr, button, focusIn, h, icon, isEscape, refill} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {formatMoney, formatNumber, t, textOf} from "./i18n.js";
 import {purchaseOf} from "./purchase.js";
@@ -168,7 +168,7 @@ function drawFields(purchase, lines, change, back) {
 		h(".row", submit, button(t("keepAsIs"), back)),
 	);
 	form.addEventListener("keydown", event => {
-		if (event.key !== "Escape") return;
+		if (!isEscape(event)) return;
 		event.stopPropagation();
 		back();
 	});

@@ -2,7 +2,7 @@
 // do when the outcome is unknown.
 import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
 import {callState, entriesBefore, openCalls} from "./call-states.js";
-import {attr, button, focusIn, h, icon} from "./elements.js";
+import {attr, button, focusIn, h, icon, isEscape} from "./elements.js";
 import {beginningOf, drawExact, visible} from "./exact-text.js";
 import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
 import {orderOf, purchaseOf} from "./purchase.js";
@@ -74,8 +74,8 @@ export class CallCard {
 		this.controller = controller;
 		this.details = h("details.card", attr({ontoggle: () => this.#fillBody()}), this.#summary, this.#body);
 		this.root = h(".tool", this.details, this.#slot);
-		this.#slot.addEventListener("keydown", ({key}) => {
-			if (key === "Escape" && this.state === "waiting") this.#decide(false);
+		this.#slot.addEventListener("keydown", event => {
+			if (isEscape(event) && this.state === "waiting") this.#decide(false);
 		});
 	}
 

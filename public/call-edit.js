@@ -1,5 +1,5 @@
 // The arguments of a call that waits, as JSON to be changed.
-import {attr, button, h} from "./elements.js";
+import {attr, button, h, isEscape} from "./elements.js";
 import {t} from "./i18n.js";
 import {isObject, parseJson} from "./tool-result.js";
 
@@ -11,6 +11,11 @@ export function editArguments(box, raw, change, back) {
 		const args = parseJson(field.value);
 		if (isObject(args)) change(args);
 		else wrong.textContent = t("needJson");
+	};
+	field.onkeydown = event => {
+		if (!isEscape(event)) return;
+		event.stopPropagation(); // it leaves the field, and refuses nothing
+		back();
 	};
 	box.replaceChildren(
 		field,

@@ -134,9 +134,21 @@ export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, attr
 export const focusIn = (box, selector) =>
 	/** @type {HTMLElement | null} */ (box.querySelector(selector))?.focus({preventScroll: true});
 
-/** @param {KeyboardEvent} event The Enter that picks a word in an input method is none (keyCode 229 in Safari). */
-export const isEnter = event =>
-	event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+/** @type {(event: KeyboardEvent, key: string) => boolean} What an input method takes for itself is none (keyCode 229 in Safari). */
+const isKey = (event, key) => event.key === key && !event.isComposing && event.keyCode !== 229;
+
+/** @param {KeyboardEvent} event */
+export const isEnter = event => isKey(event, "Enter") && !event.shiftKey;
+
+/** @param {KeyboardEvent} event */
+export const isEscape = event => isKey(event, "Escape");
+
+/** An Enter that is held down presses and sends once: what is asked next is not meant by it. @param {KeyboardEvent} event */
+export const onlyOnce = event =>
+	event.repeat &&
+	event.key === "Enter" &&
+	!(event.target instanceof HTMLTextAreaElement) &&
+	event.preventDefault();
 
 /** Where there is no clipboard, as over plain HTTP, what is selected is copied. @param {unknown} text */
 export async function copyText(text) {

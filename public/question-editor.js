@@ -1,7 +1,7 @@
 // A question that is edited: what is written stays when one looks elsewhere, also over a reload; loaded with the first.
 import {isQuestion} from "./call-states.js";
 import {keep} from "./conversations.js";
-import {attr, button, focusIn, h, isEnter} from "./elements.js";
+import {attr, button, focusIn, h, isEnter, isEscape} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -25,7 +25,7 @@ export function editQuestion(box, controller, entry, text) {
 	};
 	field.oninput = () => keep("edit", id, {n: entries.filter(isQuestion).indexOf(entry), text: field.value});
 	field.onkeydown = event => {
-		if (!isEnter(event) && event.key !== "Escape") return;
+		if (!isEnter(event) && !isEscape(event)) return;
 		event.preventDefault();
 		if (isEnter(event)) send();
 		else close();

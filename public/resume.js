@@ -1,8 +1,10 @@
 // An answer that is lost in the middle of a call is asked for again with the same ids: the back end joins the call, or
 // has its result, and makes none twice. A conversation that is opened goes on where it was left in the middle of a call: at
-// once, or when a tab that answers in it is closed. What that tab has stored is taken over first.
+// once, or when a tab that answers in it is closed. What that tab has stored is taken over first. While it answers, nobody is
+// offered to ask for the same answer here, too: what both then did would be done twice.
 import {sleep} from "./backend.js";
-import {openCalls} from "./call-states.js";
+import {openCalls, standing} from "./call-states.js";
+import {t} from "./i18n.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 /** @import {TurnEnd} from "./turn.js" */
@@ -41,15 +43,22 @@ export function followThrough(conversation, follow, signal) {
 let waiting = new AbortController(); // in the conversation that was opened last
 
 /** @param {ConversationController} controller */
-export async function resume({conversation, page, answer, answering}) {
+export async function resume(controller) {
+	const {conversation, page, view} = controller;
 	waiting.abort();
 	waiting = new AbortController();
 	const {signal} = waiting;
-	if (answering || !isMidCall(conversation)) return;
+	if (controller.answering || !["cut", "unknown"].includes(standing(conversation))) return;
 	try {
-		await navigator.locks?.request(lockOf(conversation), {signal}, async () => {
+		const {locks} = navigator;
+		const isFree = await locks.request(lockOf(conversation), {ifAvailable: true}, Boolean);
+		if (signal.aborted || controller.answering) return;
+		if (!isFree) view.note(t("answeredElsewhere"));
+		await locks.request(lockOf(conversation), {signal}, async () => {
 			await page.takeOver(conversation);
-			if (!signal.aborted && isMidCall(conversation)) answer();
+			if (signal.aborted) return;
+			if (isMidCall(conversation)) controller.answer();
+			else if (!isFree) controller.show();
 		});
 	} catch {} // another was opened, or what is kept cannot be read
 }

@@ -169,14 +169,19 @@ class Fields {
 export function schemaForm(title, schema, run, label, ...more) {
 	const output = h(".output", attr({role: "status"}));
 	const all = new Fields(schema).all();
+	let isRunning = false; // a double click runs it once
 	const onsubmit = async (/** @type {SubmitEvent} */ event) => {
 		event.preventDefault();
+		if (isRunning) return;
 		const wrong = all.check(true);
 		if (wrong) return wrong.focus();
+		isRunning = true;
 		try {
 			output.replaceChildren(await run(all.read(true) ?? {}));
 		} catch (error) {
 			output.replaceChildren(h("p.bad", messageOf(error)));
+		} finally {
+			isRunning = false;
 		}
 	};
 	const submit = Object.assign(h("button.btn.primary", label), {type: "submit"});

@@ -1,7 +1,7 @@
 // The list of conversations: by day, what is pinned first, with what a search has found in them.
 import {messageOf} from "./backend.js";
 import {titleOf} from "./conversations.js";
-import {$, arrange, attr, focusIn, h, iconButton, isEnter, refill, toast} from "./elements.js";
+import {$, arrange, attr, focusIn, h, iconButton, isEnter, isEscape, refill, toast} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
@@ -41,7 +41,7 @@ function rename(box, title, save) {
 		if (edited && edited !== title) save(edited);
 	};
 	field.onkeydown = event => {
-		if (!isEnter(event) && event.key !== "Escape") return;
+		if (!isEnter(event) && !isEscape(event)) return;
 		event.preventDefault();
 		event.stopPropagation(); // Escape closes no more than this
 		if (event.key === "Escape") field.value = title;

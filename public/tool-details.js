@@ -21,7 +21,10 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 			const order = name === PURCHASE && !answer.isError && orderOf(answer.result);
 			if (order) return h(".slot.receipt", await (await import("./bill.js")).drawReceipt(answer, order));
 			if (!answer.isError) return drawAnswer(answer);
-			const retry = button(t("tryAgain"), async () => failed.replaceWith(await run(args)));
+			const retry = button(t("tryAgain"), async () => {
+				retry.disabled = true;
+				failed.replaceWith(await run(args));
+			});
 			/** @type {HTMLElement} */
 			const failed = h(
 				"",
@@ -45,6 +48,7 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 		if (!purchase && name !== PURCHASE) return send(args, {});
 		const box = h(".content");
 		const decide = async (/** @type {boolean} */ yes, /** @type {number | null} */ total) => {
+			if (!isOpen) return; // a double click decides once
 			isOpen = false;
 			box.replaceChildren(...(yes ? [await send(args, total === null ? null : {total})] : []));
 		};

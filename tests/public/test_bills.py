@@ -303,6 +303,10 @@ def test_a_purchase_by_hand_asks_first_and_shows_its_receipt(backend: Backend, o
     form.get_by_role("button", name="买剩下的 50 件").click()
     expect(form.locator(".bill")).to_contain_text("50 ×")
     assert "create_purchase" not in backend.ran
+    form.get_by_role("button", name="确认购买").dblclick()
+    expect(form.locator(".slot.receipt")).to_contain_text("订单号 #7")
+    form.get_by_role("button", name="运行").click()
+    form.get_by_role("button", name="买剩下的 50 件").click()
     form.get_by_role("button", name="确认购买").click()
     expect(form.locator(".slot.receipt")).to_contain_text("订单号 #7")
-    assert backend.confirmed == [{"total": 44950}]
+    assert backend.confirmed == [{"total": 44950}] * 2

@@ -1,5 +1,6 @@
 """Forms made from JSON schemas, in Chromium: rows, groups within rows, and what is wrong, said beside it."""
 
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.support.page_backend import Backend, server, tool
-from tests.support.page_browser import Open
+from tests.support.page_browser import MOST_MS, Open
 
 TAG = {"type": "string", "minLength": 2}
 STOP = {
@@ -140,3 +141,30 @@ def test_what_is_written_stays_while_servers_come_and_go(backend: Backend, opene
         boxes = opened.form.page.locator("#tools section.server")
         expect(boxes.nth(1)).to_have_attribute("data-status", servers[1]["status"])
         expect(code).to_have_value("ABC")
+
+
+@pytest.mark.parametrize("way", ["a double click", "Enter held down"])
+def test_a_tool_runs_once_however_it_is_pressed(backend: Backend, open_page: Open, way: str) -> None:
+    go_on = threading.Event()
+    backend.tools.append(tool("note", read_only=False, properties={"text": {"type": "string"}}))
+    backend.run["note"] = lambda args: f"{args['text']} {go_on.wait(MOST_MS / 1000)}"
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    shown.page.locator(".server .card summary", has_text="note").click()
+    form = shown.page.locator(".server form.try")
+    run = form.get_by_role("button", name="运行")
+    field = form.get_by_label("text")
+    field.fill("a")
+    if way == "a double click":
+        run.dblclick()
+    else:
+        shown.page.keyboard.down("Enter")
+    go_on.set()
+    expect(form.get_by_role("status")).to_contain_text("a True")
+    if way != "a double click":
+        shown.page.keyboard.down("Enter")  # again: that it repeats
+        shown.page.keyboard.up("Enter")
+    field.fill("b")
+    run.click()
+    expect(form.get_by_role("status")).to_contain_text("b True")
+    assert backend.ran.count("note") == 2

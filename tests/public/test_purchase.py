@@ -1,6 +1,7 @@
 """Buying on the page: asked first, bought once, and said plainly when nobody knows."""
 
 import json
+import re
 import threading
 
 from playwright.sync_api import Route, expect
@@ -9,11 +10,13 @@ from tests.support.page_backend import (
     ORDER,
     PURCHASE_ARGS,
     Backend,
+    Step,
     buys,
     call,
     done,
     result,
     says,
+    tool,
 )
 from tests.support.page_browser import Open, Shown
 
@@ -232,3 +235,59 @@ def test_two_waiting_calls_go_on_together_once_both_are_decided(backend: Backend
     shown.button("取消").click()
     expect(shown.page.locator(RECEIPT)).to_be_visible()
     assert backend.asked[1]["approvals"] == {"a": True, "b": False}
+
+
+def test_an_enter_that_is_still_held_down_does_not_confirm(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url, script="window.now = 0; performance.now = () => window.now")
+    backend.say(buys())
+    shown.input.fill("买 2 个")
+    shown.page.keyboard.down("Enter")
+    expect(shown.button("确认购买")).to_be_focused()
+    shown.page.evaluate("window.now = 5000")
+    shown.page.keyboard.down("Enter")  # again: that it repeats
+    shown.page.keyboard.up("Enter")
+    expect(shown.button("确认购买")).to_be_focused()
+    backend.say(result("c1", ORDER), done())
+    shown.page.keyboard.press("Enter")
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+    assert len(backend.asked) == 2
+
+
+def test_an_escape_within_a_field_of_a_card_refuses_nothing(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.tools.append(tool("note", read_only=False))
+    waits: list[Step] = [("approval", {"id": "n1"})]
+    backend.say(call("n1", "note", {"text": "a"}, read_only=False), waits, done("approval"))
+    shown.ask("记下")
+    shown.button("修改").click()
+    field = shown.page.get_by_role("textbox", name="参数")
+    keyboard = shown.page.context.new_cdp_session(shown.page)
+    keyboard.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
+    shown.page.keyboard.press("Escape")  # the input method's
+    expect(field).to_have_value(re.compile("ni"))
+    keyboard.send("Input.insertText", {"text": "你"})
+    shown.page.keyboard.press("Escape")
+    expect(shown.button("修改")).to_be_focused()
+    expect(shown.button("确认执行")).to_be_visible()
+
+
+def test_an_escape_of_an_input_method_keeps_what_is_typed(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    keyboard = shown.page.context.new_cdp_session(shown.page)
+    composition = {"text": "ni", "selectionStart": 2, "selectionEnd": 2}
+    shown.button("修改").click()
+    customer = shown.page.locator(".asks").get_by_label("客户")
+    customer.focus()
+    keyboard.send("Input.imeSetComposition", composition)
+    shown.page.keyboard.press("Escape")
+    expect(customer).to_have_value(re.compile("ni"))
+    keyboard.send("Input.insertText", {"text": "你"})
+    shown.page.keyboard.press("Escape")
+    shown.page.get_by_role("button", name="编辑").first.click()
+    question = shown.page.get_by_role("textbox", name="编辑")
+    question.press("End")
+    keyboard.send("Input.imeSetComposition", composition)
+    shown.page.keyboard.press("Escape")
+    expect(question).to_have_value("买 2 个ni")

@@ -95,3 +95,36 @@ def test_a_conversation_deleted_in_one_tab_goes_from_the_others_list(
     other = other_tab(shown)
     shown.button("删除 一").click()
     expect(other.page.locator("#chats .open")).to_have_count(0)
+
+
+def test_a_tab_opened_while_another_answers_does_not_call_it_interrupted(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    go_on = threading.Event()
+    backend.say([("text", {"delta": "半"})], [go_on], says("一答"), done())
+    shown.begin("一")
+    expect(shown.answer).to_contain_text("半")
+    other = other_tab(shown)
+    note = other.page.locator(".note")
+    expect(note).to_contain_text("另一个标签页正在接收")
+    expect(note.get_by_role("button")).to_have_count(0)
+    go_on.set()
+    expect(other.answer).to_have_text("一答")
+    expect(note).to_have_count(0)
+    assert len(backend.asked) == 1
+
+
+def test_an_answer_whose_tab_is_closed_can_be_asked_for_in_the_other(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    backend.say([("text", {"delta": "半"})], [threading.Event()])
+    shown.begin("一")
+    expect(shown.answer).to_contain_text("半")
+    other = other_tab(shown)
+    expect(other.page.locator(".note")).to_contain_text("另一个标签页正在接收")
+    shown.page.close()
+    backend.say(says("一答"), done())
+    other.button("继续").click()
+    expect(other.answer).to_have_text("一答")
