@@ -36,7 +36,9 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
         r"(tools?|tool use|functions?( calling)?)\b"
         r"|(tools?`?( param)?|tool calling|tool use|function call(ing)?) (is|are) not (supported|enabled)"
         # Qwen's own server (QwenLM/Qwen3#822); SiliconFlow and others
-        r"|--enable-auto-tool-choice|unsupported param: tools|不支持.{0,4}(工具|函数)"
+        r"|--enable-auto-tool-choice|不支持.{0,4}(工具|函数)"
+        # of an old Azure, of Pydantic; a place within the tools is another thing
+        r"|\b(param(eter)?|supplied): ['\"`]?tools\b(?![.\[])|\bbody\.tools: extra"
     ),
     "no_choice": _any(r"\btool_choice\b"),  # LiteLLM for gpt-5 (BerriAI/litellm#25332), DeepSeek
     # OpenAI, of whom has not shown his passport (lobehub/lobehub#9385); Bedrock
@@ -86,21 +88,25 @@ _MISSING = _any(  # DeepSeek, OpenRouter, Zhipu, OpenAI; one-api and new-api, wh
 )
 _UNPAID = _any(  # Zhipu, DashScope; Anthropic, SiliconFlow; Volcengine; xAI, Fireworks, Groq; OpenAI; Kimi
     r"insufficient.{0,20}(balance|credit|fund)|(balance|credits?) (is|are) (too low|insufficient)"
-    r"|arrear|overdue|available credits|spend(ing)? limit|billing.(hard.limit|not.active)"
+    r"|arrear|overdue|available credits|credits? (are |is )?(depleted|exhausted|expired)|good standing"
+    r"|spend(ing)? limit|billing.(hard.limit|not.active)|insufficient_user_quota"
     # Of what may be used in a minute DashScope says the same; one-api, new-api.
-    r"|exceeded_current_quota_error|insufficient_quota(?!.*token-limit)|free.?tier.{0,30}(only|exhausted)|insufficient_user_quota"
-    r"|(余额|用户额度|令牌额度).{0,4}(不足|用尽|用完)|欠费"
+    r"|exceeded_current_quota_error|insufficient_quota(?!.*token-limit)|free.?tier.{0,30}(only|exhausted)"
+    r"|(余额|用户额度|令牌额度).{0,4}(不足|用尽|用完)|资源包.{0,4}(用尽|用完)|欠费"
 )
 _FILTERED = _any(  # DashScope; Azure, Kimi; DeepSeek; MiniMax, Volcengine; OpenAI, xAI; OpenRouter; StepFun
     r"data.?inspection|inappropriate content|content.?(filter|polic|management)|exists risk|high risk"
     r"|new_sensitive|sensitive.?(content|information)|risk.?detection|safety.(system|check)"
     r"|usage (policy|policies|guidelines)|requires moderation|input was flagged|censorship"
-    r"|provided.{0,30}is blocked"
-    r"|敏感(词|内容|信息)|不安全|审核不通过|(安全|审核|检测).{0,4}(未|不)通过|涉嫌违规"  # Zhipu, Baidu, Spark
+    r"|provided.{0,30}is blocked|moderation_blocked|content moderation|prohibited content|responsible ai"
+    r"|blocked by .{0,20}(guardrail|safety)"  # Bedrock; Vertex above
+    # Zhipu, Baidu, Spark
+    r"|敏感(词|内容|信息)|不安全|审核不通过|(安全|审核|检测).{0,4}(未|不)通过|涉嫌违规|内容违规"
 )
 # A call that the provider itself could not read: Groq; Ollama (ollama/ollama#12884); llama.cpp.
 _MISWRITTEN = _any(
     r"tool_use_failed|failed to call a function|error parsing tool call|failed to parse (tool call|input at)"
+    r"|failed to parse fc related|output that does not match the expected"  # SGLang; llama.cpp, later
 )
 _WRONG_KEY = _any(r"(invalid|incorrect).{0,9}api.?key|api.?key.{0,9}(not valid|invalid)")  # Gemini, xAI
 # What is told of a refusal whose own status says less, or another thing.

@@ -137,6 +137,11 @@ OTHERWISE: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {  # a refu
         "Function call is not supported for this model.",
         lambda asked: "tools" not in asked,
     ),
+    "Azure, tools": (
+        "Unrecognized request argument supplied: tools",
+        lambda asked: "tools" not in asked,
+    ),
+    "Qwen, tools": ("Unsupported param: tools", lambda asked: "tools" not in asked),
     "OpenAI, many tools": (
         "Invalid 'tools': array too long. Expected an array with maximum length 1, but got 2.",
         lambda asked: len(asked["tools"]) == 1,
@@ -285,8 +290,11 @@ TRULY = [  # what is told, where the status says less or another thing
         "model_no_credit",
     ),  # Fireworks
     (401, "该令牌额度已用尽", "model_no_credit"),  # one-api
+    (429, "Your prepayment credits are depleted.", "model_no_credit"),  # Google
+    (400, "资源包已用尽，请购买", "model_no_credit"),  # Tencent
     (429, "Rate limit reached. Upgrade at https://console.groq.com/settings/billing", "model_rate_limited"),
     (400, "Failed to call a function. Please adjust your prompt.", "call_malformed"),  # Groq
+    (500, "The model produced output that does not match the expected format", "call_malformed"),  # llama.cpp
     (500, "error parsing tool call: raw='ls', err=invalid character 'l'", "call_malformed"),  # Ollama
     (400, "The model `m` does not support parallel calls", "model_bad_request"),
     (503, "The model is currently loading", "model_overloaded"),
@@ -353,6 +361,13 @@ FILTERED: dict[str, tuple[int, dict[str, Any], str]] = {  # status, error, what 
     "OpenRouter": (403, {"message": 'Your input was flagged for "violence".'}, "violence"),
     "xAI": (403, {"message": "Content violates usage guidelines."}, "guidelines"),
     "Spark": (200, {"code": 10013, "message": "输入内容审核不通过，涉嫌违规"}, "10013"),
+    "Vertex": (
+        400,
+        {"message": "It contains sensitive words that violate Responsible AI practices"},
+        "words",
+    ),
+    "Bedrock": (400, {"message": "The request was blocked by the guardrail"}, "guardrail"),
+    "OpenAI, a picture": (400, {"code": "moderation_blocked", "message": "rejected"}, "moderation_blocked"),
     "StepFun": (451, {"message": "The content you provided is blocked."}, "blocked"),
 }
 
