@@ -26,7 +26,14 @@ const inTime = promise => Promise.race([promise, sleep(PATIENCE_MS)]);
 /** @param {unknown} value */
 const numberOf = value => (typeof value === "number" ? value : undefined);
 
-/** By these lines' products; empty where there is no inventory. @type {(server: string, lines: OrderLine[]) => Promise<StockRead>} */
+/** What these products cost when they were read last. @param {string} server @param {number[]} ids @returns {Stock} */
+function lastPrices(server, ids) {
+	const known = lastRead.get(server) ?? {};
+	const found = ids.filter(id => Object.hasOwn(known, id));
+	return Object.fromEntries(found.map(id => [id, {...known[id], quantity: undefined}]));
+}
+
+/** By these lines' products; where they cannot be read, without a quantity. @type {(server: string, lines: OrderLine[]) => Promise<StockRead>} */
 export async function readStock(server, lines) {
 	const isWhole = takes("get_inventory", server, "productIds");
 	const productIds = [...new Set(lines.map(({productId}) => productId))];
@@ -40,7 +47,10 @@ export async function readStock(server, lines) {
 		lastRead.set(server, {...lastRead.get(server), ...stock});
 		return {stock, isWhole};
 	} catch (/** @type {any} any: of a catch clause */ error) {
-		return {stock: {}, ...(SHOP_FAILED.test(error.code) && {failure: error.message})};
+		return {
+			stock: lastPrices(server, productIds),
+			...(SHOP_FAILED.test(error.code) && {failure: error.message}),
+		};
 	}
 }
 
@@ -319,8 +329,16 @@ export function chosenBill(server, purchase) {
 
 /** With the stock as it was right after it, which is read once. @param {Call} call @param {Order} order */
 export async function drawReceipt(call, order) {
-	if (!call.stock) call.stock = (await inTime(readStock(call.server, order.items)))?.stock;
-	const stock = call.stock ?? {};
+	if (!call.stock) {
+		const stock = (await inTime(readStock(call.server, order.items)))?.stock ?? {};
+		const isPrice = billOf(order, {stock}).sum === order.totalAmount; // else it was another
+		const seen = Object.entries(stock).map(([id, known]) => [
+			id,
+			isPrice ? known : {...known, price: undefined},
+		]);
+		call.stock = /** @type {Stock} */ (Object.fromEntries(seen));
+	}
+	const {stock} = call;
 	const lines = billOf(order, {stock}).lines.map(line => ({...line, left: stock[line.productId]?.quantity}));
 	const [id, time] = [textOf(order.id), cellText("orderDate", order.orderDate)];
 	return [

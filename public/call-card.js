@@ -2,6 +2,7 @@
 // do when the outcome is unknown.
 import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
 import {callState, entriesBefore, openCalls} from "./call-states.js";
+import {keep, kept} from "./conversations.js";
 import {attr, button, focusIn, h, icon, isEscape} from "./elements.js";
 import {beginningOf, drawExact, visible} from "./exact-text.js";
 import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
@@ -246,10 +247,17 @@ export class CallCard {
 		const open = openQuestions(call);
 		if (this.state !== "asking") return;
 		this.#slot.className = "slot waiting";
+		const {id} = this.controller.conversation;
 		const forms = open.map(question => {
-			const known = this.#forms.get(question);
-			const form =
-				known ?? questionForm(question, answer => this.controller.respond(this.id, question, answer));
+			// What is typed outlives the card, and the page.
+			const typed = (/** @type {unknown} */ values) =>
+				keep("form", id, {...kept("form", id), [question.id]: values});
+			const respond = (/** @type {Answer} */ answer) => {
+				typed(undefined);
+				this.controller.respond(this.id, question, answer);
+			};
+			const begun = kept("form", id)?.[question.id];
+			const form = this.#forms.get(question) ?? questionForm(question, respond, begun, typed);
 			this.#forms.set(question, form);
 			return form;
 		});

@@ -203,7 +203,7 @@ export class Conversations {
 // What would be lost with the page: drafts, what is attached to them, edits, what has come of an answer, and conversations
 // whose last write has not ended. In localStorage, which is written at once; where that is full or forbidden, in memory.
 
-/** @typedef {"draft" | "files" | "edit" | "part" | "unstored"} Kind */
+/** @typedef {"draft" | "files" | "edit" | "form" | "part" | "unstored"} Kind */
 
 /** @type {Map<string, any>} any: as that of JSON */
 const memory = new Map();
@@ -212,6 +212,7 @@ const isWhole = {
 	draft: text => typeof text === "string",
 	files: areFiles,
 	edit: ({text}) => typeof text === "string",
+	form: isObject,
 	part: ({entry}) => isEntry(entry),
 	unstored: isUsable,
 };
@@ -243,7 +244,7 @@ export function kept(kind, id) {
 
 /** @param {string} id of a conversation that is removed */
 export function forget(id) {
-	for (const kind of /** @type {const} */ (["draft", "files", "edit", "part"])) keep(kind, id, null);
+	for (const kind of /** @type {const} */ (["draft", "files", "edit", "form", "part"])) keep(kind, id, null);
 }
 
 /** @param {Kind} kind @returns {string[]} the ids of the conversations of which there is one */

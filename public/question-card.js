@@ -28,8 +28,8 @@ function asksForSecret({message, schema}) {
 	});
 }
 
-/** What was filled in before is filled in again. @param {Question} question @returns {Schema} */
-function prefilled({schema, content}) {
+/** What was filled in before is filled in again. @param {Schema} schema @param {Params | null} [content] @returns {Schema} */
+function prefilled(schema, content) {
 	if (!content || !isObject(schema.properties)) return schema;
 	const fields = Object.entries(schema.properties).map(([name, spec]) =>
 		Object.hasOwn(content, name) && isObject(spec) ? [name, {...spec, default: content[name]}] : [name, spec],
@@ -46,8 +46,8 @@ function addressOf(url) {
 	return [text, h(".row", h("a.btn.primary", go, t("openAddress", {host})))];
 }
 
-/** @param {Question} question @param {(answer: Answer) => void} respond */
-export function questionForm(question, respond) {
+/** @param {Question} question @param {(answer: Answer) => void} respond @param {Params} [begun] what was typed and not sent @param {(values: unknown) => void} [typed] */
+export function questionForm(question, respond, begun, typed) {
 	const {message, schema, url} = question;
 	const isSecret = !url && asksForSecret(question);
 	const hasFields = !url && isObject(schema.properties) && Object.keys(schema.properties).length > 0;
@@ -58,11 +58,13 @@ export function questionForm(question, respond) {
 		return "";
 	};
 	const label = t(url ? "haveDone" : hasFields ? "answerIt" : "agree");
-	const form = schemaForm("", url ? {} : prefilled(question), accept, label, decline, cancel);
+	const filled = url ? {} : prefilled(schema, begun ?? question.content);
+	const form = schemaForm("", filled, accept, label, decline, cancel);
 	form.classList.add("asks");
 	let shownAt = performance.now();
 	form.oninput = () => {
 		shownAt = Number.NEGATIVE_INFINITY; // who types here means it
+		if (!isSecret) typed?.(form.values());
 	};
 	form.addEventListener("keydown", event => {
 		if (event.key === "Enter" && performance.now() - shownAt < DEAF_MS) event.preventDefault();

@@ -77,8 +77,7 @@ class Fields {
 		if (inner > this.#room || isOpen)
 			return control("JSON", {...shape, type: "object"}, false, shape.default);
 		const whole = this.#group("", shape, true, 0, shape.default);
-		if (shape.title) return whole;
-		whole.label.parentElement?.remove(); // a group without a name says nothing
+		whole.label.parentElement?.remove(); // a class's name, which only programs know
 		whole.root.removeAttribute("aria-describedby");
 		whole.root.role = "none";
 		return whole;
@@ -194,5 +193,5 @@ export function schemaForm(title, schema, run, label, ...more) {
 		output,
 	);
 	form.noValidate = true; // what is wrong is said below each field, in the reader's language
-	return form;
+	return Object.assign(form, {values: () => all.read(true)});
 }

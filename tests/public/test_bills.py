@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import expect
+from starlette.responses import JSONResponse
 
 from tests.support.page_backend import (
     ORDER,
@@ -310,3 +311,26 @@ def test_a_purchase_by_hand_asks_first_and_shows_its_receipt(backend: Backend, o
     form.get_by_role("button", name="确认购买").click()
     expect(form.locator(".slot.receipt")).to_contain_text("订单号 #7")
     assert backend.confirmed == [{"total": 44950}] * 2
+
+
+def test_a_shop_that_goes_down_leaves_the_prices_that_were_read(backend: Backend, open_page: Open) -> None:
+    shown = asked(backend, open_page, buys())
+    total = shown.page.locator(".slot .total")
+    expect(total).to_have_text("¥1798.00")
+    backend.run["get_inventory"] = lambda _: JSONResponse({"detail": "gone"}, 502)
+    backend.changes += 1
+    expect(shown.page.locator(".slot .left")).to_have_text("购买后剩余 –")
+    expect(total).to_have_text("¥1798.00")
+    backend.say(result("c1", ORDER), done())
+    shown.button("确认购买").click()
+    expect(shown.page.locator(RECEIPT)).to_contain_text("2 × ¥899.00")
+
+
+def test_a_receipt_shows_no_price_that_is_not_the_orders(backend: Backend, open_page: Open) -> None:
+    shown = asked(backend, open_page, buys())
+    backend.say(result("c1", ORDER | {"totalAmount": 1600}), done())
+    shown.button("确认购买").click()
+    receipt = shown.page.locator(RECEIPT)
+    expect(receipt).to_contain_text("¥1600.00")
+    expect(receipt).to_contain_text("无线蓝牙耳机Pro")
+    expect(receipt).not_to_contain_text("¥899.00")

@@ -233,3 +233,41 @@ def test_while_a_call_asks_an_approval_of_the_same_round_is_decided_too(
     press(shown, "回答")
     expect(shown.answer).to_contain_text("done")
     assert (backend.asked[-1]["approvals"]["c2"], list(answers(backend))) == (True, ["q1"])
+
+
+def test_what_is_filled_in_stays_in_whatever_way_one_looks_elsewhere(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = asked(backend, open_page, question())
+    name, seats = form(shown).get_by_label("Your name"), form(shown).get_by_label("seats")
+    name.fill("Ann")
+    seats.fill("4")
+    form(shown).get_by_label("water").check()
+    shown.button("新对话").click()
+    shown.page.locator("#chats .open").click()
+    expect(name).to_have_value("Ann")
+    name.fill("Anna")
+    shown.button("设置").click()
+    shown.page.get_by_text("English", exact=True).click()
+    expect(form(shown).get_by_role("button", name="Answer")).to_be_visible()
+    expect(name).to_have_value("Anna")
+    shown.reload()
+    expect(name).to_have_value("Anna")
+    expect(seats).to_have_value("4")
+    expect(form(shown).get_by_label("water")).to_be_checked()
+    form(shown).get_by_role("button", name="Answer").click()
+    shown.settle()
+    assert answers(backend)["q1"]["content"]["name"] == "Anna"
+
+
+def test_a_secret_that_is_filled_in_is_kept_nowhere(backend: Backend, open_page: Open) -> None:
+    schema = {"type": "object", "properties": {"password": {"type": "string"}}}
+    shown = asked(backend, open_page, question(schema=schema))
+    form(shown).get_by_label("password").fill("hunter2")
+    assert "hunter2" not in shown.page.evaluate("JSON.stringify(localStorage)")
+
+
+def test_a_form_is_not_headed_by_the_name_of_a_class(backend: Backend, open_page: Open) -> None:
+    shown = asked(backend, open_page, question(schema=FORM | {"title": "book_tableArguments"}))
+    expect(form(shown)).to_contain_text("Your name")
+    expect(form(shown)).not_to_contain_text("book_tableArguments")
