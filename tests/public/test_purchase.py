@@ -261,6 +261,7 @@ def test_an_escape_within_a_field_of_a_card_refuses_nothing(backend: Backend, op
     shown.ask("记下")
     shown.button("修改").click()
     field = shown.page.get_by_role("textbox", name="参数")
+    expect(field).to_be_focused()
     keyboard = shown.page.context.new_cdp_session(shown.page)
     keyboard.send("Input.imeSetComposition", {"text": "ni", "selectionStart": 2, "selectionEnd": 2})
     shown.page.keyboard.press("Escape")  # the input method's
@@ -287,6 +288,7 @@ def test_an_escape_of_an_input_method_keeps_what_is_typed(backend: Backend, open
     shown.page.keyboard.press("Escape")
     shown.page.get_by_role("button", name="编辑").first.click()
     question = shown.page.get_by_role("textbox", name="编辑")
+    expect(question).to_be_focused()
     question.press("End")
     keyboard.send("Input.imeSetComposition", composition)
     shown.page.keyboard.press("Escape")
