@@ -99,7 +99,10 @@ def _named_for(scheme: str) -> Proxy | None:
         how, mark, rest = value.rpartition("://")
         try:
             proxy = Proxy(variable, f"{SCHEMES[how.lower() if mark else 'http']}://{rest}")
-            is_usable = bool(urlsplit(proxy.url).hostname) and urlsplit(proxy.url).port != 0
+            parts = urlsplit(proxy.url)
+            host = parts.hostname or ""
+            is_host = bool(host) and not host.isdigit()  # a port alone is none
+            is_usable = is_host and parts.port != 0 and parts.path in ("", "/")
         except (KeyError, ValueError):
             is_usable = False
         if not is_usable:

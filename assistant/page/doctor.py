@@ -4,6 +4,7 @@ import asyncio
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TextIO
 
 from assistant.chat.interfaces import Model
@@ -40,6 +41,8 @@ async def examine(
     """
     links = toolbox.links.values()
     findings = await asyncio.gather(_examine_model(model, source), *map(_examine_server, links))
+    if not links:
+        findings.append(Finding("no_servers", {"folder": Path.cwd()}, "name_servers"))
     for link in links:
         if link.versions:
             findings += [await _examine_shop(toolbox, link), _compared(link)]

@@ -37,6 +37,7 @@ FINDINGS = {  # of `--check`
     "down": "服务器 {server}：{reason}",
     "untrusted": "服务器 {server}：{reason}",
     "sign_in": "服务器 {server}：{reason}",
+    "no_servers": "没有 MCP 服务器：{folder} 里没有 mcp.json，或者里面一项也没有",
     "model_demo": "模型 {model}：内置演示模型；接入自己的模型请在页面上方点它，或设置 OPENAI_API_KEY",
     "model_ready": "模型 {model}{source}：有回答，会调用工具",
     "model_failed": "模型 {model}{source}：{reason}",
@@ -52,6 +53,7 @@ SOURCE = "（来自{}）"  # where a model is named:
 KEPT_SOURCE = "页面里添加的 {}"
 PLACES = {".env": "文件 .env", "environment": "环境变量", "flag": "命令行"}
 ADVICE = {  # what to do about a finding
+    "name_servers": "请在项目的文件夹里运行，或用 MCP_CONFIG_PATH 指明 mcp.json；服务器也可以在页面里添加",
     "edit_entry": "请修改 mcp.json 中的这一项",
     "send_token": (
         '请在 mcp.json 中写明 "headers": {{"Authorization": "Bearer ${{MCP_TOKEN}}"}}，并设置 MCP_TOKEN'

@@ -59,7 +59,11 @@ def test_hosts_that_need_none_get_none(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["ftp://proxy:1", "http://", "http://proxy:port", "http://[", "：//", "socks9://x:1"]
+    "value",
+    [
+        *("ftp://proxy:1", "http://", "http://proxy:port", "http://[", "：//", "socks9://x:1"),
+        *("7890", "http//127.0.0.1:7890", "http:/127.0.0.1:7890", "http://7890"),
+    ],
 )
 def test_a_wrong_proxy_is_named(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", value)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
+import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +37,14 @@ def test_without_a_key_it_says_so_and_exits_with_status_2(args: tuple[str, ...])
     assert result.exit_code == 2
     assert "缺少心知天气的 API 密钥" in result.output
     assert "SENIVERSE_API_KEY" in result.output
+
+
+@pytest.mark.parametrize(("args", "said"), [(("--help",), "心知天气"), ((), "缺少心知天气的 API 密钥")])
+def test_a_console_without_chinese_gets_utf_8(args: tuple[str, ...], said: str) -> None:
+    command = [sys.executable, "-m", "mcp_weather_http", *args]
+    environment = {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "cp437"}
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=150, check=False)
+    assert said in (done.stdout + done.stderr).decode()
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "127.0.0.2", "weather.example"])

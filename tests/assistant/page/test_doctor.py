@@ -218,7 +218,15 @@ async def test_certificates_that_are_not_there_are_named(
 ) -> None:
     said = await examined(monkeypatch, SSL_CERT_FILE=str(tmp_path / "none.pem"))
     assert "❌ 网络：环境变量 SSL_CERT_FILE 没有指向可用的证书" in said
-    assert "❌" not in await examined(monkeypatch)
+    assert "❌ 网络" not in await examined(monkeypatch)
+
+
+async def test_that_there_is_no_server_is_a_finding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As in another folder than the project's, where a check of nothing found nothing wrong."""
+    monkeypatch.chdir(tmp_path)
+    async with trusting([]) as box:
+        said = table(await examine(box, DemoModel()))
+    assert f"❌ 没有 MCP 服务器：{tmp_path} 里没有 mcp.json" in said
 
 
 def test_the_command_ends_with_status_1_where_anything_is_down(tmp_path: Path, spawn: Spawn) -> None:

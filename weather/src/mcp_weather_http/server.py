@@ -1,8 +1,11 @@
 """The command: `mcp-streamable-weather`, `python -m mcp_weather_http`, or this file as a script."""
 
+import io
 import logging
 import socket
+import sys
 from contextlib import suppress
+from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
 import click
@@ -72,7 +75,17 @@ def _set_up_logging(level: str, *secrets: str) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-@click.command()
+class _Command(click.Command):
+    """Speaks Chinese: in UTF-8 where the console's encoding has none, or its help would end in an error."""
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper) and not "中".encode(stream.encoding, "ignore"):
+                stream.reconfigure(encoding="utf-8")
+        return super().main(*args, **kwargs)
+
+
+@click.command(cls=_Command)
 @click.option("--port", default=3000, type=click.IntRange(1, 65535), show_default=True, help="监听的端口")
 @click.option("--host", default="127.0.0.1", show_default=True, help="监听的地址")
 @click.option("--api-key", default="", envvar="SENIVERSE_API_KEY", show_envvar=True, help="心知天气的私钥")
