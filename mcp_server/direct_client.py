@@ -1,10 +1,35 @@
-"""httpx's client, which does less for each call of the shop."""
+"""httpx's client, which does less for each call of the shop, and takes no answer without end."""
 
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from functools import lru_cache
 from typing import Any
 
 import httpx
+
+MAX_ANSWER = 16 * 1024 * 1024  # bytes of an answer, or of a line of a stream; a list has 4 MiB at most
+
+
+class TooLargeError(Exception):
+    """An answer is larger than any of a shop, or packed although that was not asked for."""
+
+
+class _Counted(httpx.AsyncByteStream):
+    def __init__(self, response: httpx.Response, *, by_lines: bool) -> None:
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        self._body, self._by_lines = response.stream, by_lines
+        self._is_packed = response.headers.get("Content-Encoding", "identity") != "identity"
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        size = 0
+        async for piece in self._body:
+            size = 0 if self._by_lines and b"\n" in piece else size + len(piece)
+            if size > MAX_ANSWER or self._is_packed:
+                raise TooLargeError
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._body.aclose()
 
 
 class DirectClient(httpx.AsyncClient):
@@ -26,6 +51,7 @@ class DirectClient(httpx.AsyncClient):
         """Send a request; the answer is read unless it is a `stream`, which the caller closes."""
         response = await self._network.handle_async_request(request)
         response.request = request
+        response.stream = _Counted(response, by_lines=stream)
         if "Set-Cookie" in response.headers:
             self.cookies.extract_cookies(response)
         if not stream:

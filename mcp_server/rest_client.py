@@ -21,11 +21,12 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json, to_json
 
 from mcp_server import sentences
-from mcp_server.direct_client import DirectClient
+from mcp_server.direct_client import DirectClient, TooLargeError
 from models import Move, Order, Product, Today
 from serving import tracing
 from serving.errors import CodedError
 from serving.logs import Seldom
+from serving.redaction import redacted
 
 CONNECTION_ERRORS = (httpx.RequestError, aiohttp.ClientError, OSError)  # not all are made httpx's
 NEVER_SENT = (
@@ -36,6 +37,7 @@ UNREACHABLE = "shop_unreachable"  # the code of all of these, and of nothing els
 REPLAYED = "Idempotent-Replayed"  # header of what was found by its key
 BUSY_STATUSES = frozenset({502, 503, 504})  # a gateway or the service asks to be tried again
 REFUSED_WRITE = {400, 404, 409, 410, 422}  # with a code: the shop's own word on what was to be written
+MAX_REFUSAL = 64 * 1024  # bytes of a refusal that is told: a model reads it
 NOT_WRITTEN = "database_unavailable"  # the shop's own word that this attempt has written nothing
 REFUSED = "shop_refused"  # the code of a refusal that carries none
 NO_PATH = {"not_found", REFUSED}  # codes of a 404 by which nothing of the shop is missing but the path itself
@@ -136,7 +138,7 @@ class RestClient:
         address = httpx.URL(url.rstrip("/"))
         self.limits = limits or RestLimits()
         self._url = str(address.copy_with(userinfo=b""))
-        self._headers = {"Accept": "application/json"}
+        self._headers = {"Accept": "application/json", "Accept-Encoding": "identity"}
         if address.userinfo:  # (RFC 7617)
             credentials = f"{address.username}:{address.password}".encode()
             self._headers["Authorization"] = f"Basic {base64.b64encode(credentials).decode()}"
@@ -231,7 +233,7 @@ class RestClient:
                 async for line in answer.aiter_lines():
                     if line.startswith("data:"):
                         yield [str(kind) for kind in from_json(line[5:])["kinds"]]
-        except (httpx.HTTPStatusError, ValueError, LookupError, TypeError) as error:
+        except (httpx.HTTPStatusError, TooLargeError, ValueError, LookupError, TypeError) as error:
             raise ShopUnansweredError("products", "not_a_shop", url=self._url) from error
         except CONNECTION_ERRORS as error:
             raise ShopUnansweredError("products", _code(error), url=self._url) from error
@@ -263,7 +265,7 @@ class RestClient:
 
     async def _answered(self, call: _Call, seconds: float) -> RestAnswer:
         response = await self._response(call, seconds)
-        data = _json(response)
+        data = _read(response.content)
         try:
             call.kind.validate_python(data)
         except ValidationError as error:
@@ -277,6 +279,8 @@ class RestClient:
                 response = await self._tried(call)
         except httpx.HTTPStatusError as error:
             response = error.response
+        except TooLargeError as error:
+            raise self._unanswered(call.operation, "not_a_shop") from error
         except CONNECTION_ERRORS as error:  # TimeoutError among them
             raise self._unanswered(call.operation, _code(error)) from error
         if response.is_success:
@@ -352,21 +356,23 @@ def _write_failure(error: RestError, key: str, unsettled: bool) -> RestError:
     return error
 
 
-def _json(response: httpx.Response) -> Any:
+def _read(content: bytes) -> Any:
     try:
-        return from_json(response.content)
+        return from_json(content)
     except ValueError:  # a page, or the service of someone else
         return None
 
 
 def _refusal(operation: Operation, response: httpx.Response) -> ShopRefusedError:
-    body = _json(response)
+    """Return a refusal in the shop's words, if they are as short as its own; no secret is echoed."""
+    is_short = len(response.content) <= MAX_REFUSAL
+    body = _read(redacted(response.text).encode()) if is_short else None
     said: dict[str, Any] = body if isinstance(body, dict) else {}
     code, params = said.get("code"), said.get("params")
     return ShopRefusedError(
         operation,
         response.status_code,
-        _detail(said.get("detail")) or response.reason_phrase or sentences.NO_DETAIL,
+        _detail(said.get("detail")) or redacted(response.reason_phrase) or sentences.NO_DETAIL,
         code if isinstance(code, str) else REFUSED,
         **(params if isinstance(params, dict) else {}),
     )

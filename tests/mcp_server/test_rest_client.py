@@ -1,8 +1,10 @@
 """The client of the shop over real connections: codes of what failed, and how long idle ones are kept."""
 
 import asyncio
+import json
+import tracemalloc
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -17,6 +19,7 @@ from mcp_server.rest_client import (
     ShopUnansweredError,
     UnknownOutcomeError,
 )
+from serving.redaction import remember
 from serving.server import Service
 from tests.support.processes import free_port
 
@@ -70,12 +73,71 @@ async def test_a_port_where_nothing_listens_is_unreachable() -> None:
         b"",
         b"hello\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n[]",
-        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
     ],
 )
-async def test_an_answer_that_is_cut_off_or_cannot_be_decoded_is_a_broken_connection(answer: bytes) -> None:
+async def test_an_answer_that_is_cut_off_is_a_broken_connection(answer: bytes) -> None:
     async with answering(answer) as url:
         assert (await failure(url)).code == "shop_disconnected"
+
+
+MIB = 1024 * 1024
+NO_SHOPS = {
+    "without end": b"HTTP/1.1 200 OK\r\n\r\n[" + b"1," * 12 * MIB,
+    "packed": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\n[]",
+    "nested": b"HTTP/1.1 200 OK\r\n\r\n" + b"[" * MIB,
+    "a refusal without end": b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 24 * MIB,
+}
+
+
+@pytest.mark.parametrize("answer", NO_SHOPS.values(), ids=NO_SHOPS)
+async def test_an_answer_that_no_shop_gives_is_not_taken_in_and_a_write_with_it_is_unknown(
+    answer: bytes,
+) -> None:
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            with suppress(anyio.BrokenResourceError):
+                await stream.send(answer)
+
+    tracemalloc.start()
+    async with listening(serve) as url, RestClient(url, limits=ONCE).opened() as rest:
+        assert (await failure(url)).code == "not_a_shop"
+        with pytest.raises(UnknownOutcomeError):
+            await rest.write("purchase", ("POST", "/purchase", {}), "a-key")
+    assert tracemalloc.get_traced_memory()[1] < 80 * MIB  # and not ten times what is sent
+    tracemalloc.stop()
+
+
+async def test_a_line_of_the_changes_has_an_end() -> None:
+    async def serve(stream: SocketStream) -> None:
+        async with stream:
+            await stream.receive()
+            await stream.send(b'HTTP/1.1 200 OK\r\n\r\ndata: {"kinds": ["stock"]}\n\n')
+            with suppress(anyio.BrokenResourceError):
+                await stream.send(b"x" * 24 * MIB)
+
+    async with listening(serve) as url, RestClient(url, limits=ONCE).opened() as rest:
+        changes = rest.changes()
+        assert await anext(changes) == ["stock"]
+        with pytest.raises(ShopUnansweredError) as failed:
+            await anext(changes)
+    assert failed.value.code == "not_a_shop"
+
+
+@pytest.mark.parametrize("told", ["token s3cret-of-the-shop is old", "x" * 100_000])
+async def test_a_refusal_is_told_without_secrets_and_only_if_it_is_short(told: str) -> None:
+    remember("s3cret-of-the-shop")
+    body = json.dumps({"detail": told, "code": "unauthorized", "params": {"given": told}}).encode()
+    async with (
+        answering(b"HTTP/1.1 401 s3cret-of-the-shop\r\n\r\n" + body) as url,
+        RestClient(url, limits=ONCE).opened() as rest,
+    ):
+        with pytest.raises(ShopRefusedError) as refused:
+            await rest.get("products", "/products", {})
+    said = f"{refused.value.detail} {refused.value.params}"
+    assert "***" in said
+    assert "s3cret" not in said
+    assert len(said) < 1000
 
 
 async def test_a_service_that_says_nothing_is_late() -> None:
