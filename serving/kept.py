@@ -5,6 +5,7 @@ import logging
 import os
 import sqlite3
 import time
+import weakref
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,8 @@ class Kept:
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._memory = sqlite3.connect(":memory:") if file is None else None
+        if self._memory:
+            weakref.finalize(self, self._memory.close)  # from Python 3.13 on sqlite3 warns where nobody does
         self.was_damaged = False
 
     def get(self, key: str) -> str | None:
