@@ -4,6 +4,8 @@ import ipaddress
 import json
 import os
 import re
+import shlex
+import shutil
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
@@ -240,6 +242,9 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
         tuple(_word(each, f"args[{at}]") for at, each in enumerate(given)) if isinstance(given, list) else ()
     )
     env, headers = _texts(entry, "env"), _texts(entry, "headers")
+    if is_command:
+        where, *more = _words(os.path.expanduser(where))
+        args = (*more, *args)
     remember_secrets(where, args, env, headers)
     if not is_command:
         refuse_bad_url(where, plain_http=str(entry.get("allowInsecure")).lower() in ON)
@@ -247,7 +252,21 @@ def _parse(name: str, entry: dict[str, Any]) -> Server:
     if not isinstance(given, list):
         raise ConfigError("not_array", key="args")
     cwd = os.path.expanduser(_text(entry, "cwd")) if entry.get("cwd") else None
-    return Server(name, transport, command=os.path.expanduser(where), args=args, env=env, cwd=cwd)
+    return Server(name, transport, command=where, args=args, env=env, cwd=cwd)
+
+
+def _words(command: str) -> list[str]:
+    """Return a command and its arguments, which some write as one text; a path may hold blanks, too."""
+    is_windows = os.name == "nt"
+    if len(command.split()) == 1 or os.path.exists(command) or shutil.which(command):
+        return [command]
+    try:
+        first, *rest = shlex.split(command, posix=not is_windows)
+    except ValueError:
+        raise ConfigError("command_line") from None
+    if re.search(r"[/\\]", first) and not os.path.exists(first.strip("\"'")):
+        return [command]  # a path that is not there
+    return [word.strip("\"'") if is_windows else word for word in (first, *rest)]
 
 
 def _transport(entry: dict[str, Any]) -> Transport:

@@ -11,7 +11,7 @@ import anyio
 import httpx2
 from mcp.client._transport import TransportStreams
 from mcp.client.streamable_http import RequestContext, StreamableHTTPTransport, StreamWriter
-from mcp.shared._httpx_utils import request_within_origin, sse_within_origin
+from mcp.shared._httpx_utils import redirect_location, request_within_origin, sse_within_origin
 from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
@@ -36,10 +36,14 @@ from assistant.toolbox.wire import (
     too_large,
 )
 from serving.answer_bounds import MAX_BODY, read_json
+from serving.logs import printable
+from serving.redaction import redacted
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
 ALIVE = re.compile(r"\W*(keep-?alive|ping|pong|heartbeat)?\W*", re.IGNORECASE)
 MAX_ALIVE = 40  # characters
+MAX_SHOWN = 300  # characters of an address
+SHORTEST_SECONDS = 1.0  # of a stream of a server's own messages
 UNTYPED = ("", "text/plain", "text/json", "application/octet-stream", "application/x-ndjson")
 
 
@@ -109,6 +113,8 @@ class _StreamableHttp(StreamableHTTPTransport):
         failure = FilledInError("lost" if code == CONNECTION_CLOSED else "garbled")
         if message.startswith("SSE stream failed: Server-sent event exceeded"):
             failure = too_large()
+        elif HTTP.get().elsewhere:
+            failure = _redirected(HTTP.get().elsewhere)
         elif HTTP.get().status >= HTTPStatus.BAD_REQUEST:
             failure = FilledInError("status")
         stray = self._strays.pop(request_id, None)  # the only answer, so it is to this request
@@ -157,6 +163,11 @@ async def _read(response: httpx2.Response) -> bytes:
     return b"".join(pieces)
 
 
+def _redirected(address: str) -> FilledInError:
+    """Say that a server sends its clients to another host, where nobody has sent them."""
+    return FilledInError("redirected", target=printable(redacted(address))[:MAX_SHOWN])
+
+
 def _is_message(sse: httpx2.ServerSentEvent) -> bool:
     """Whether an event is a message: some give it a name of their own, and some say that they are alive."""
     if sse.event != "message":
@@ -173,16 +184,19 @@ async def framed(response: httpx2.Response) -> None:
         response.status_code = HTTPStatus.OK
     if kind == "text/event-stream":
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Events(response.stream)
+        response.stream = _Events(response.stream, SHORTEST_SECONDS * (response.request.method == "GET"))
     elif response.request.method == "POST" and (kind in UNTYPED or kind.endswith("+json")):
         response.headers["Content-Type"] = "application/json"
 
 
 class _Events(httpx2.AsyncByteStream):
-    """Ends lines in one way, and the last event, and makes one of JSON that came in the place of events."""
+    """Ends lines in one way, and the last event, and makes one of JSON that came in the place of events.
 
-    def __init__(self, body: httpx2.AsyncByteStream) -> None:
-        self._body = body
+    It does not end before so many seconds: with `retry: 0` the SDK asks for the next one at once.
+    """
+
+    def __init__(self, body: httpx2.AsyncByteStream, shortest: float) -> None:
+        self._body, self._until = body, anyio.current_time() + shortest
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         last, size = list[bytes](), 0  # since a piece with a blank line
@@ -199,6 +213,7 @@ class _Events(httpx2.AsyncByteStream):
         rest = b"".join(last).rpartition(b"\n\n")[2].strip()
         if rest.endswith(b"}"):
             yield b"\n\ndata: " + rest.replace(b"\n", b"\ndata: ") + b"\n\n" if rest[:1] == b"{" else b"\n\n"
+        await anyio.sleep_until(self._until)
 
     async def aclose(self) -> None:
         await self._body.aclose()
@@ -236,6 +251,8 @@ async def http_sse(
         Channel(note, recording) as ends,
         anyio.create_task_group() as group,
     ):
+        if elsewhere := redirect_location(source.response):
+            raise _redirected(str(elsewhere))
         source.response.raise_for_status()
         events = aiter(source)
         target = urljoin(url, await _endpoint(events, client.timeout.connect))
@@ -274,7 +291,9 @@ async def _post_messages(client: httpx2.AsyncClient, target: str, ends: Channel)
         except FilledInError as error:  # nobody is signed in
             failure = error
         else:
-            if not response.is_error:
+            if elsewhere := redirect_location(response):
+                failure = _redirected(str(elsewhere))
+            elif not response.is_error:
                 return
         if isinstance(message.message, JSONRPCRequest):
             await ends.to_client.send(filled_in(message.message.id, failure))

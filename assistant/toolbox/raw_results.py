@@ -4,7 +4,6 @@ What the SDK's client gets is the least that it needs; what the server sent lies
 """
 
 import json
-import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -34,18 +33,19 @@ LISTS = {
 }
 COMPLETE = {"resultType": "complete", "ttlMs": 0, "cacheScope": "private"}  # what any version asks for
 
-# Fields that Python's servers write as `is_error` when they dump their models without the aliases, and the
-# parts of a message in which they may stand: not in what a tool, a schema or a `_meta` says in its own words.
+# The protocol's fields, which Python's servers write as `is_error` when they dump their models without the
+# aliases, and Go's as `IsError` without tags, and those that hold parts of a message in which such may stand:
+# not in what a tool, a schema or a `_meta` says in its own words.
 FIELDS = """
     isError structuredContent resultType inputRequests requestState nextCursor resourceTemplates mimeType
-    protocolVersion supportedVersions serverInfo listChanged inputSchema outputSchema uriTemplate taskSupport
+    protocolVersion supportedVersions listChanged inputSchema outputSchema uriTemplate taskSupport
     readOnlyHint destructiveHint idempotentHint openWorldHint requestedSchema progressToken requestId
 """
-SNAKE = {re.sub("([A-Z])", r"_\1", field).lower(): field for field in FIELDS.split()} | {"meta": "_meta"}
 PARTS = (
     *("params", "capabilities", "serverInfo", "tools", "prompts", "resources", "resourceTemplates"),
     *("annotations", "execution", "messages", "content", "contents", "resource"),
 )
+FOLDED = {name.lower(): name for name in (*FIELDS.split(), *PARTS)} | {"meta": "_meta"}
 
 Note = Callable[[CodedError], None]
 
@@ -96,9 +96,10 @@ def respelt(message: Any) -> Any:
         if isinstance(part, list):
             parts += part
         elif isinstance(part, dict):
-            for snake in SNAKE.keys() & part.keys():
-                if part.get(SNAKE[snake]) is None:
-                    part[SNAKE[snake]] = part.pop(snake)
+            for key in list(part):
+                meant = FOLDED.get(key.replace("_", "").lower(), key)
+                if meant != key and part.get(meant) is None:
+                    part[meant] = part.pop(key)
             parts += [part[key] for key in PARTS if key in part]
             if isinstance(asked := part.get("inputRequests"), dict):
                 parts += asked.values()

@@ -13,7 +13,7 @@ from mcp_types import SERVER_INFO_META_KEY
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import Media, ToolResult
-from assistant.toolbox.raw_results import Large, is_deep, text_of
+from assistant.toolbox.raw_results import Large, is_deep, respelt, text_of
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
 from serving.redaction import redacted
 
@@ -22,7 +22,15 @@ ERROR_KEY, REPLAYED_KEY = "product-mcp/error", "product-mcp/replayed"
 TEXT_KEY = "product-mcp/text"  # in that of a question or a block: the same form says what its text says
 
 MAX_WORDING = 8  # levels of the parameters of a text
+MAX_WRAPPED = 3  # results around a result
 KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
+
+WEB = ("https://", "http://")
+SEEN = ("image", "image_url", "audio", "video", "file", "document", "media")  # types of blocks
+HEADS = {  # how base64 of a picture or sound begins whose type is not said
+    **{"iVBORw0KGgo": "image/png", "/9j/": "image/jpeg", "R0lGOD": "image/gif", "UklGR": "image/webp"},
+    **{"SUQz": "audio/mpeg", "T2dnUw": "audio/ogg"},
+}
 
 _STANDARD = str.maketrans("-_", "+/", " \r\n")  # base64
 # A text in JSON that is long and has no words in it: base64, or a data URL.
@@ -60,6 +68,7 @@ def _app_part(raw: dict[str, Any], text: str, parsed: Any) -> dict[str, Any] | N
 
 
 def _read(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
+    raw = _unwrapped(raw)
     texts, media = read_blocks(raw.get("content"))
     structured = raw.get("structuredContent")
     parsed = [] if structured is None else [*map(_parsed, texts)]
@@ -87,8 +96,36 @@ def _is_error(raw: dict[str, Any]) -> bool:
     """Whether a result is a failure: as it says, in whatever form, or since all that it holds is an error."""
     said = raw.get("isError")
     if said is None and not raw.get("content") and raw.get("structuredContent") is None:
-        said = bool(raw.get("error"))
-    return str(said).strip().lower() in ("true", "1")
+        said = raw.get("error") or False in (raw.get("success"), raw.get("ok"))
+    return bool(said) and str(said).strip().lower() not in ("false", "no", "none", "null", "0", "")
+
+
+def _unwrapped(raw: dict[str, Any]) -> dict[str, Any]:
+    """Return the result within a result: what stands between us and a server may wrap it, also as a text."""
+    for _ in range(MAX_WRAPPED):
+        inner: Any = None
+        match raw:
+            case {"structuredContent": value} if value is not None:
+                pass
+            case {"content": [{"type": "tool_result", **block}]}:
+                inner = {key: value for key, value in block.items() if key in KNOWN}
+            case {"content": str(text)} | {"content": [{"type": "text", "text": str(text)}]} if (
+                text.lstrip().startswith("{") and '"content"' in text and "rror" in text
+            ):
+                inner = respelt(_parsed(text))
+            case {"result": value} if not raw.get("content"):
+                inner = value
+        if _is_error(raw) or not isinstance(inner, dict) or not _is_result(inner):
+            break
+        raw = inner
+    return raw
+
+
+def _is_result(value: dict[str, Any]) -> bool:
+    """Whether a value is a whole result of MCP, and nothing else."""
+    content = value.get("content")
+    blocks = content if isinstance(content, list) else [None]
+    return all(isinstance(each, dict) and "type" in each for each in blocks) and value.keys() <= {*KNOWN}
 
 
 def wording_of(meta: Any) -> dict[str, Any] | None:
@@ -149,13 +186,15 @@ def _block(block: Any) -> tuple[str, Media | None]:
             name = text_of(block, "title") or text_of(block, "name")
             shown = f"[{f'{name} {uri}'.strip()}] {text_of(block, 'description')}".strip()
             return shown, Media(text_of(block, "mimeType"), "", uri, name)
-        case {"type": "resource", "resource": {"uri": str(uri)} as resource}:
-            return _resource(uri, resource)
+        case {"type": "resource"} if inner := _resource_in(block):
+            return _resource(text_of(inner, "uri"), inner)
         case {"text": str(text), **rest} if rest.get("type", "text") == "text":
             return text.lstrip("\ufeff"), None
         case {"type": "text", "text": value} if value is not None:
             return json.dumps(value, ensure_ascii=False), None
     data, mime, name = _encoded(block)
+    if data.startswith(WEB):
+        return f"[{f'{name} {data}'.strip()}]", Media(mime, "", data, name)
     if data and (medium := _medium(data, mime)):
         words = _words(medium.data, medium.mime_type)
         if words is not None or not _is_words(medium.mime_type):
@@ -165,6 +204,13 @@ def _block(block: Any) -> tuple[str, Media | None]:
     return _LONG.sub(lambda found: f'"{found[1][:20]}…（{len(found[1]) * 3 // 4} 字节）"', shown), None
 
 
+def _resource_in(block: dict[str, Any]) -> dict[str, Any]:
+    """Return the resource that a block holds, or is; nothing where it says nothing."""
+    inner = block.get("resource", block)
+    is_one = isinstance(inner, dict) and any(text_of(inner, key) for key in ("uri", "text", "blob"))
+    return inner if is_one else {}
+
+
 def _encoded(block: Any) -> tuple[str, str, str]:
     """Return a block's data, type and name, as MCP has them, or as the providers of models do."""
     if not isinstance(block, dict):
@@ -172,13 +218,17 @@ def _encoded(block: Any) -> tuple[str, str, str]:
     for key in ("source", "image_url", "input_audio", "file"):
         if isinstance(inner := block.get(key), dict):
             block = {name: value for name, value in block.items() if name != key} | inner
+    kind = text_of(block, "type")
     given = [text_of(block, key) for key in ("data", "blob", "base64", "file_data")]
-    given += [url for key in ("url", "image_url") if (url := text_of(block, key)).startswith("data:")]
+    urls = ("data:", *WEB) if kind in SEEN else ("data:",)
+    given += [url for key in ("url", "image_url") if (url := text_of(block, key)).startswith(urls)]
+    data = next(filter(None, given), "")
     mimes = [text_of(block, key) for key in ("mimeType", "media_type", "mediaType", "mimetype")]
     if form := text_of(block, "format"):
-        mimes.append(f"{'image' if block.get('type') == 'image' else 'audio'}/{form}")
+        mimes.append(f"{'image' if kind == 'image' else 'audio'}/{form}")
+    mimes += [mime for head, mime in HEADS.items() if data.startswith(head) and mime.startswith(kind)]
     names = text_of(block, "filename") or text_of(block, "name")
-    return next(filter(None, given), ""), next(filter(None, mimes), ""), names
+    return data, next(filter(None, mimes), ""), names
 
 
 def _is_words(mime: str) -> bool:
@@ -199,7 +249,7 @@ def _about(name: str, mime: str, data: str) -> str:
 def _resource(uri: str, resource: dict[str, Any]) -> tuple[str, Media | None]:
     mime, blob, inner = text_of(resource, "mimeType"), resource.get("blob"), text_of(resource, "text")
     if not isinstance(blob, str):
-        return "\n".join(filter(None, (f"[{uri}]", inner.lstrip("\ufeff")))), None
+        return "\n".join(filter(None, (uri and f"[{uri}]", inner.lstrip("\ufeff")))), None
     text = _words(blob.translate(_STANDARD), mime) or inner
     about = "\n".join(filter(None, (_about(uri, mime, blob), text)))
     medium = _medium(blob, mime)

@@ -5,6 +5,7 @@ import os
 import re
 import ssl
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Any, Literal
 
 import httpx2
@@ -12,6 +13,7 @@ from mcp.shared.exceptions import MCPError
 from mcp_types import CONNECTION_CLOSED, HEADER_MISMATCH, REQUEST_TIMEOUT, UNSUPPORTED_PROTOCOL_VERSION
 
 from assistant.toolbox.raw_results import in_words
+from assistant.toolbox.sentences import ADVICE
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import FilledInError, Sent
 from serving import network
@@ -103,7 +105,7 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     is_unseen = not status and server.transport == "streamable-http"
     if said.code in ("status", "garbled") and (is_unseen or (said.code == "garbled" and status < 300)):
         return NoAnswerError("garbled", server=server.name)
-    if said.code in ("answered", "status", "garbled") or said.code.startswith("sign_in"):
+    if said.code in ("answered", "status", "garbled", "redirected") or said.code.startswith("sign_in"):
         return link_failure(error, server)
     return NoAnswerError(said.code, **{"server": server.name, **said.params})
 
@@ -121,7 +123,7 @@ def _sentence(refusal: str) -> str:
         said = json.loads(refusal)
     while isinstance(said, dict):
         said = next((said[key] for key in ("message", "detail", "error") if said.get(key)), "")
-    return said.strip() if isinstance(said, str) else ""
+    return in_words(said).strip()
 
 
 def _with_data(error: MCPError) -> str:
@@ -140,6 +142,8 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
     if isinstance(error, httpx2.HTTPStatusError):
         status = error.response.status_code
     refusal = CodedError("http_status", status=status) if status >= 400 else None
+    if status == HTTPStatus.TOO_MANY_REQUESTS and (wait := getattr(getattr(error, "data", None), "wait", 0)):
+        refusal = CodedError("http_busy", status=status, seconds=wait)
     if isinstance(error, MCPError):
         said = filled_in(error)
         if said is None:
@@ -147,6 +151,9 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
             return CodedError("mcp_error", number=error.code, message=message)
         if said.code in AS_LINK:
             is_told = refusal is not None and said.code in ("lost", "status")
+            words = printable(redacted(_sentence(said.refusal)))[:MAX_MESSAGE]
+            if is_told and words and not words.startswith("<") and status not in ADVICE:
+                refusal = CodedError("http_said", status=status, said=words)
             return refusal if is_told and refusal else CodedError(AS_LINK[said.code], address=server.address)
         error = said
     if isinstance(error, CodedError):

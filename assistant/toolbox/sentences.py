@@ -14,6 +14,7 @@ CONFIG = {  # mcp.json as a whole, then one of its entries
     "entry_not_object": "应当是一个对象",
     "unknown_type": '不认识的 type "{type}"，可用：http、sse、stdio',
     "address_missing": '缺少 "url" 或 "command"，或它不是文字',
+    "command_line": '"command" 里的引号没有结束；请把命令写在 "command"，把参数逐个写在 "args"',
     "text_missing": '缺少 "{key}"，或它不是文字',
     "not_array": '"{key}" 应当是一个数组',
     "not_object": '"{key}" 应当是一个对象',
@@ -123,6 +124,9 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "closed_by_server": "{address} 断开了连接",
     "not_mcp": "{address} 的回答不是 MCP，请检查 URL",
     "http_status": "HTTP {status}{advice}",
+    "http_said": "HTTP {status}：{said}",
+    "http_busy": "HTTP {status}：请求太多，请在 {seconds} 秒后再试",
+    "redirected": "{address} 转到了 {target}：不会跟去别处；要连的就是它，请在 mcp.json 里填写这个地址",
     "command_ended": "命令 {command} 自己结束了（状态 {status}）：{said}",
     "folder_missing": '"cwd" 指的文件夹不存在：{cwd}',
     "command_failed": "无法运行命令 {command}：{reason}",
@@ -141,6 +145,7 @@ ADVICE = {  # what to do about an `http_status`
     401: "：需要有效的令牌，请在 mcp.json 的 headers 里填写 Authorization",
     403: "：服务器拒绝了这个来源",
     404: "：这个地址上没有 MCP 服务，请检查 URL 的路径",
+    429: "：请求太多，请稍后再试",
     421: "：服务器不接受这个 Host，请把它加进服务器的 MCP_ALLOWED_HOSTS",
 }
 

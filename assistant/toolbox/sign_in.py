@@ -92,7 +92,7 @@ class SignIn(httpx2.Auth):
         self._version: object = None  # of the file when it was read last ...
         self._text: str | None = None  # ... with this in it, which means:
         self._record = Record()
-        self._renewing = asyncio.Lock()
+        self._renewing, self._beginning = asyncio.Lock(), asyncio.Lock()
 
     def record(self) -> Record:
         """Return what is kept, perhaps by another process."""
@@ -163,15 +163,15 @@ class SignIn(httpx2.Auth):
             raise FilledInError(failure.code, **failure.params) from error
 
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
+    async def _alone(self, what: str = "renewing") -> AsyncIterator[None]:
         """Let one process ask for a token at a time: one that rotates is good once (RFC 9700, 4.14.2)."""
-        renewing = f"renewing {self.key}"
-        while not self._all.kept.claim(renewing, RENEWING_SECONDS):  # noqa: ASYNC110  another process
+        claimed = f"{what} {self.key}"
+        while not self._all.kept.claim(claimed, RENEWING_SECONDS):  # noqa: ASYNC110  another process
             await asyncio.sleep(LOOK_SECONDS)
         try:
             yield
         finally:
-            self._all.kept.drop(renewing)
+            self._all.kept.drop(claimed)
 
     async def _renew(self, record: Record) -> None:
         answer = await self._flow(record).renew()
@@ -198,7 +198,14 @@ class SignIn(httpx2.Auth):
         return bool(self._is_offered)
 
     async def begin(self, redirect: str, browser: str) -> str:
-        """Return the URL at which a person signs in. Raises CodedError: there is none."""
+        """Return the URL at which a person signs in. Raises CodedError: there is none.
+
+        One at a time, so that one client is registered for all who begin at once.
+        """
+        async with self._beginning, self._alone("beginning"):
+            return await self._begin(redirect, browser)
+
+    async def _begin(self, redirect: str, browser: str) -> str:
         record = self.record()
         if record.tokens:  # for its scopes; the flow would renew it
             tokens = record.tokens.model_copy(update={"refresh_token": None})

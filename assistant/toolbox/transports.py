@@ -1,15 +1,19 @@
 """How a server is reached: a command's pipes, HTTP+SSE, or Streamable HTTP, with the SDK's client on top."""
 
+import math
 import ssl
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from functools import cache, partial
+from email.utils import parsedate_to_datetime
+from functools import cache
 from http import HTTPStatus
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+import aiohttp
 import httpx2
-from httpx_aiohttp.httpx2 import Httpx2AiohttpClient
+from httpx_aiohttp.httpx2 import AiohttpTransport
 from mcp import Client
 from mcp.client.extension import advertise
 from mcp.client.session import ElicitationFnT, MessageHandlerFnT
@@ -25,6 +29,8 @@ from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded, is_
 from serving import VERSION, network
 from serving.answer_bounds import ACCEPTED, bounded
 
+MAX_HEAD = 64 * 1024  # bytes of a line of an answer's head; aiohttp's own bound is 8,190
+MAX_WAIT = 86_400  # seconds that a server may ask to wait
 APPS = advertise("io.modelcontextprotocol/ui", {"mimeTypes": ["text/html;profile=mcp-app"]})
 CLIENT_INFO = Implementation(name="product-mcp-web", version=VERSION)
 
@@ -85,30 +91,58 @@ async def _note_answer(response: httpx2.Response) -> None:
     """
     if response.request.method != "POST":
         return
-    HTTP.set(HttpAnswer(response.status_code))
+    HTTP.set(HttpAnswer(response.status_code, wait=_wait(response), elsewhere=_elsewhere(response)))
     if not response.is_error:
         return
     if response.headers.get("Content-Type", "").startswith("text/event-stream"):
         response.status_code = HTTPStatus.OK
         return
     with suppress(httpx2.TransportError):
-        HTTP.set(HttpAnswer(response.status_code, decoded(await response.aread(), lambda _: None)))
+        HTTP.set(HTTP.get()._replace(refusal=decoded(await response.aread(), lambda _: None)))
     if await is_result(HTTP.get().refusal):
         response.status_code = HTTPStatus.OK
         response.headers["Content-Type"] = "application/json"
 
 
+def _elsewhere(response: httpx2.Response) -> str:
+    """Return where a redirection leads, without what may be secret; nothing where there is none."""
+    if not response.has_redirect_location:
+        return ""
+    with suppress(httpx2.InvalidURL):
+        target = response.url.join(response.headers["Location"])
+        return str(target.copy_with(userinfo=b"", query=None, fragment=None))
+    return ""
+
+
+def _wait(response: httpx2.Response) -> int:
+    """Return after how many seconds a server that refuses wants to be asked again; 0 if it does not say."""
+    said, seconds = response.headers.get("Retry-After", ""), 0.0
+    with suppress(ValueError):
+        is_number = said.strip().isdecimal()
+        seconds = float(said) if is_number else parsedate_to_datetime(said).timestamp() - time.time()
+    return math.ceil(min(max(seconds, 0), MAX_WAIT))
+
+
 def http_client(url: str, limits: Limits, read: float | None = None, **more: Any) -> httpx2.AsyncClient:
     """Make the client for an address. Raises CodedError: the environment names a proxy that is none."""
     proxy = network.proxy_for(url)
-    # aiohttp's connections take half the CPU, but know no SOCKS.
-    make = partial(httpx2.AsyncClient, proxy=proxy.url) if proxy else Httpx2AiohttpClient
-    return make(
+    authorities = _authorities(secure=urlsplit(url).scheme != "http")
+
+    def session() -> aiohttp.ClientSession:
+        connector = aiohttp.TCPConnector(
+            limit=limits.max_connections, keepalive_timeout=limits.keep_alive_seconds, ssl=authorities
+        )
+        return aiohttp.ClientSession(connector=connector, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD)
+
+    return httpx2.AsyncClient(
+        # aiohttp's connections take half the CPU, but know no SOCKS.
+        transport=None if proxy else AiohttpTransport(verify=authorities, client=session),
+        proxy=proxy.url if proxy else None,
         limits=httpx2.Limits(
             max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
         ),
         trust_env=False,
-        verify=_authorities(secure=urlsplit(url).scheme != "http"),
+        verify=authorities,
         timeout=httpx2.Timeout(limits.call_seconds, connect=limits.connect_seconds, read=read),
         **more,
     )

@@ -53,10 +53,12 @@ class StreamEnded(Exception):  # noqa: N818  the SDK hands exceptions on to whoe
 
 
 class HttpAnswer(NamedTuple):
-    """The HTTP status of a request's first response, and the body of one that refuses it."""
+    """The HTTP status of a request's last response, the body of one that refuses it, and how long to wait."""
 
     status: int = 0
     refusal: str = ""
+    wait: int = 0  # seconds
+    elsewhere: str = ""  # where a redirection leads
 
 
 HTTP: ContextVar[HttpAnswer] = ContextVar("http", default=HttpAnswer())  # noqa: B039  a tuple
@@ -65,7 +67,7 @@ HTTP: ContextVar[HttpAnswer] = ContextVar("http", default=HttpAnswer())  # noqa:
 class Sent(dict[str, Any]):
     """The `data` of an error that came over the wire, and its HTTP status."""
 
-    status = 0
+    status = wait = 0
 
 
 class FilledInError(CodedError):
@@ -74,7 +76,7 @@ class FilledInError(CodedError):
     Of `status`, `refusal` is what the server said with it.
     """
 
-    status = 0
+    status = wait = 0
     refusal = ""
 
 
@@ -199,7 +201,7 @@ async def _explained(error: ErrorData, http: HttpAnswer) -> ErrorData:
                 message = await parse(http.refusal)
                 error = message.error if isinstance(message, JSONRPCError) else error
     _mark(error)
-    error.data.status = http.status
+    error.data.status, error.data.wait = http.status, http.wait
     return error
 
 

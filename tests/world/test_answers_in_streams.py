@@ -1,13 +1,18 @@
 """Which message of a stream or body is the answer to a call, whatever status, redirection or id it has."""
 
 import json
+import time
 from collections.abc import Callable
+from email.utils import formatdate
+from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from tests.support import world
+from tests.support.asgi import serve
 from tests.support.raw_server import DISCOVERED, NONE, RawServer, error, says
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +62,48 @@ async def test_an_error_in_a_stream_is_the_servers_whatever_the_status(
     shared.server.answers["tools/call"] = stream(refused, status=status)
     assert (await shared.web.call("w"))["result"] == "no stock"
     assert shared.server.times("tools/call") == 1
+
+
+SOON = formatdate(time.time() + 3600, usegmt=True)
+
+
+@pytest.mark.parametrize("after", ["7", SOON], ids=["seconds", "a date"])
+async def test_how_long_a_server_wants_to_be_left_alone_is_told(shared: world.Started, after: str) -> None:
+    shared.server.answers["tools/call"] = Response("busy", 429, {"Retry-After": after})
+    told = await shared.web.call("w")
+    assert (told["code"], told.get("unknown", False)) == ("http_busy", False)
+    assert told["params"]["seconds"] == 7 or 3000 < told["params"]["seconds"] <= 3600
+
+
+async def test_a_redirection_to_another_host_is_told_and_not_followed(shared: world.Started) -> None:
+    shared.server.answers["tools/call"] = RedirectResponse("https://b.example/mcp?key=secret", 307)
+    told = await shared.web.call("w")
+    assert (told["code"], told["params"]["target"]) == ("redirected", "https://b.example/mcp")
+    assert not told.get("unknown", False)
+
+
+async def test_a_stream_that_ends_at_once_is_not_asked_for_without_a_pause(tmp_path: Path) -> None:
+    server, opened, is_third = RawServer(session=True), list[float](), anyio.Event()
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope.get("method") != "GET":
+            return await server.app(scope, receive, send)
+        opened.append(time.monotonic())
+        if len(opened) == 3:
+            is_third.set()
+        await Response("retry: 0\n\n", media_type="text/event-stream")(scope, receive, send)
+
+    async with serve(app) as url, world.entry(tmp_path, {"url": f"{url}/mcp"}):
+        await is_third.wait()
+    assert opened[2] - opened[0] > 1.5
+
+
+async def test_the_head_of_an_answer_may_be_large(shared: world.Started) -> None:
+    body = {"jsonrpc": "2.0", "result": says("done")}
+    shared.server.answers["tools/call"] = lambda message: JSONResponse(
+        body | {"id": message["id"]}, headers={"X-Large": "x" * 20_000}
+    )
+    assert (await shared.web.call("w"))["result"] == "done"
 
 
 @pytest.mark.parametrize(("status", "code"), [(401, "http_status"), (429, "http_status"), (503, "refused")])

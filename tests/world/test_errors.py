@@ -112,6 +112,20 @@ async def test_an_odd_error_is_an_error_all_the_same(shared: world.Started, sent
     assert (told["code"], said in told["result"], shared.server.times("tools/call")) == ("mcp_error", True, 1)
 
 
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (JSONResponse({"detail": [{"loc": ["a"], "msg": "field required"}]}, 422), "field required"),
+        (JSONResponse({"error": {"message": "no such tool"}}, 400), "no such tool"),
+        (PlainTextResponse("too long", 413), "too long"),
+    ],
+)
+async def test_the_words_of_a_refusal_are_told(shared: world.Started, answer: Response, said: str) -> None:
+    shared.server.answers["tools/call"] = answer
+    told = await shared.web.call("w")
+    assert (told["code"], said in told["result"], told.get("unknown", False)) == ("http_said", True, False)
+
+
 ECHO = f"Authorization: Bearer {SECRET} \x1b[2J\x1b]0;x\x07\u202e\nINFO forged"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from assistant.toolbox.limits import Limits
@@ -81,6 +81,7 @@ async def test_an_old_server_is_used_however_it_frames_its_events(tmp_path: Path
         (old_server(first=": hello\n\n"), "timeout"),
         (old_server(first="event: endpoint\ndata: http://example.invalid/messages\n\n"), "not_mcp"),
         (HTMLResponse("<title>Sign in</title>"), "not_mcp"),
+        (RedirectResponse("https://b.example/sse"), "redirected"),
     ],
 )
 async def test_an_address_that_never_says_where_to_is_not_waited_for(

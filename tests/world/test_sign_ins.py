@@ -180,6 +180,16 @@ async def test_a_client_that_is_over_is_renewed_with_and_then_registered_again(t
     assert [path for path, _ in servers.asked].count("/register") == 2
 
 
+async def test_who_clicks_eight_times_registers_one_client(tmp_path: Path) -> None:
+    servers = ByHand()
+    async with by_hand(tmp_path, servers) as http:
+        await Web(http).becomes("sign_in")
+        clicks = [http.post("/api/servers/remote/sign-in") for _ in range(8)]
+        answers = await asyncio.gather(*clicks)
+        assert {answer.status_code for answer in answers} == {200}
+    assert [path for path, _ in servers.asked].count("/register") == 1
+
+
 async def test_a_server_that_is_open_until_a_call_is_signed_in_to(tmp_path: Path) -> None:
     servers = ByHand(is_open=True)
     async with by_hand(tmp_path, servers) as http:

@@ -8,7 +8,7 @@ import pytest
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -295,10 +295,13 @@ async def test_a_server_of_this_machine_is_reached_without_the_proxy(proxy: Call
     ("answer", "code"),
     [
         (Response(status_code=500), "http_status"),
+        (Response(status_code=429), "http_status"),
+        (Response(status_code=429, headers={"Retry-After": "7"}), "http_busy"),
+        (RedirectResponse("https://b.example/mcp", 307), "redirected"),
         (HTMLResponse("<html>"), "not_mcp"),
         (Torn(), "closed_by_server"),
     ],
-    ids=["500", "html", "torn"],
+    ids=["500", "429", "429 in 7 s", "elsewhere", "html", "torn"],
 )
 async def test_why_a_link_does_not_open_is_a_code(answer: Response, code: str) -> None:
     async with serve(answer) as url, Toolbox([at(url)]) as box:
