@@ -15,12 +15,10 @@ from pydantic import AliasPath, BaseModel, Field, ValidationError
 from assistant.chat.history import Call, Message, objects_in, result_text
 from assistant.chat.interfaces import ToolRequest
 from assistant.demo.meaning import Scene, squeezed, understand
-from assistant.demo.words import DATA, Sentence, pattern, pieces, sentence, tongue
+from assistant.demo.words import DATA, MAX_TEXT, Sentence, fold, found, pattern, pieces, sentence, tongue
 from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 
-LOW_STOCK = 20  # pieces up to which a product is "running low", if the question names no number
 MAX_ROWS = 20  # of a table
-MAX_REASON = 300  # characters of a failure that are shown
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
 
 M = TypeVar("M", bound=BaseModel)
@@ -48,7 +46,7 @@ class PastCall:
         is_shown = self.kind != "create_purchase" and (self.objects or re.search(r"\[\s*\]", text))
         unreadable = not (error or is_shown or valid(Order, self.objects))
         self.code: str = "unreadable" if unreadable else error.get("code", "")
-        self.params: dict[str, Any] = error.get("params", {}) | {"reason": text.strip()[:MAX_REASON] or None}
+        self.params: dict[str, Any] = error.get("params", {}) | {"reason": text.strip()[:MAX_TEXT] or None}
         self.outcome: str = self.code and DATA["outcomes"].get(self.code, "failed")  # of one that writes
 
 
@@ -72,8 +70,7 @@ def shop_tools(offered: Iterable[Mapping[str, Any]]) -> dict[str, Tool]:
     for one in offered:
         if known := OFFERED.match(one["function"]["name"]):  # first, since there may be thousands of others
             for tool in valid(Tool, [one]):
-                shapes = map(set, DATA["tools"][known["kind"]])
-                if any(tool.needs <= shape <= tool.takes.keys() for shape in shapes):
+                if any(tool.needs <= {*shape} <= tool.takes.keys() for shape in DATA["tools"][known["kind"]]):
                     servers[known["server"]][known["kind"]] = tool
     return max(servers.values(), key=len, default={})
 
@@ -95,6 +92,9 @@ class Desk:
     taken_back: bool  # in the same sentence: a call that writes is not made, the decision is no calls then
 
     def __post_init__(self) -> None:
+        lacking = [line.product_id for line in self.before.draft if not (line.customer or self.before.asked)]
+        if lacking == [*self.before.focus] != [] and found(DATA["customers"]["alone"], fold(self.message)):
+            self.before = replace(self.before, asked="customer")  # as it was before a question in between
         # a name that was asked for does not change the language
         spoken = (self.before.asked and self.before.tongue) or tongue(self.message, self.before.tongue)
         self.say, self.nearly, self.shelf = partial(sentence, spoken), "", self.before.shelf
@@ -254,7 +254,7 @@ class Desk:
     def _stock(self) -> str:
         few, way = pieces(self.text.says("few")), self.text.first_of("low", "most", "least")
         if way == "low":
-            limit = few - 1 if few else 0 if self.text.says("sold_out") else LOW_STOCK
+            limit = few - 1 if few else 0 if self.text.says("sold_out") else DATA["lines"]["low_stock"]
             low = [one for one in self._stocked(None, maxQuantity=limit) if self.left[one.id] <= limit]
             key, rows = ("low", low) if low else ("none_low", self._stocked(None))
             rows.sort(key=lambda one: self.left[one.id])

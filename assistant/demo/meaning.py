@@ -6,7 +6,7 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
-from assistant.demo.words import DATA, MAX_KEPT, Sentence, Tongue, clean, fold, found, pattern, pieces
+from assistant.demo.words import DATA, MAX_KEPT, SIGNS, Sentence, Tongue, clean, fold, found, pattern, pieces
 from models import MAX_NAME, Product
 
 MAX_PARTS = 50  # of a sentence that may be lines of an order
@@ -86,6 +86,8 @@ def as_written(name: str, message: str) -> str:
 def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
     text, draft = Sentence(fold(message)), scene.draft
+    names = {one.customer for one in (*scene.lines, *draft) if one.customer and not customers(text)[0]}
+    text = text.without("pronoun", lambda _: min(names) if len(names) == 1 else " ")
     ordered = text.without("cancel").without("remove") if draft else text
     lines = _lines(scene.marked(ordered.without("new_order", " 买 ").counted()))
     if scene.asked == "product_id" and (alone := re.fullmatch(r"[#\s]*([0-9]{1,18})\W*", text)):
@@ -99,8 +101,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {"among_others": {who} < {*people}, "one_placed": len(scene.placed) == 1}
     known |= {"mixed": len({line.quantity is None for line in lines}) > 1, "named": who and not who.islower()}
     known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
-    known |= {sign: True for sign in DATA["signs"] if text.says(sign)}
-    goal = _first("goals", frozenset(filter(known.get, known)))
+    goal = _first("goals", known, text)
     rest = Sentence(customers(text)[1]) if goal in DATA["kinds"]["named"] else text
     if scene.asked == "customer" and goal in ("unknown", "thanks") and not (who or counted):
         named = DATA["customers"]
@@ -113,14 +114,15 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
         return replace(scene, text=rest, lines=tuple(lines) if lines[0].customer else scene.lines)
     known |= {kind: goal in goals for kind, goals in DATA["kinds"].items()}
     known |= {f"is_{goal}": True, "words": rest.words()}
-    act = _first("acts", frozenset(filter(known.get, known)))
+    act = _first("acts", known, text)
     return replace(scene, goal=goal, text=rest, like=rest, lines=tuple(lines), act=act)
 
 
-def _first(table: str, known: frozenset[str]) -> str:
-    """Return the first name of a table of the data file all of whose signs are known; empty for none."""
+def _first(table: str, known: dict[str, Any], text: Sentence) -> str:
+    """Return the first name of a table of the data file all of whose signs are known, or else said."""
     for name, signs in DATA[table]:
-        if all((sign.removeprefix("-") in known) == (sign[0] != "-") for sign in signs.split()):
+        asked = [(sign.removeprefix("-"), sign[0] != "-") for sign in signs.split()]
+        if all(bool(known.get(one) or (one in SIGNS and text.says(one))) == so for one, so in asked):
             return str(name)
     return ""
 

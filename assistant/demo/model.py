@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from difflib import get_close_matches
 from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -62,7 +61,7 @@ class Clerk(Desk):
         goods = (self._find(rest) if names_one else None) or []
         filters["productId"] = goods[0].id if len(goods) == 1 else None
         if group:
-            return self._sums(group, filters)
+            return self._sums(group, filters | ({"customerName": None} if group == "customer" else {}))
         if like.first_of(*(("sold", "by_quantity") if goods else ("total", "average", "sold"))):
             return self._sums("product" if goods else "total", filters, goods)
         wanted = 1 if like.says("last_order") else pieces(like.says("newest")) or MAX_ROWS
@@ -88,8 +87,7 @@ class Clerk(Desk):
             unsold = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
             found += [unsold] if unsold.key not in wanted else []
         if way:
-            sign = 1 if way == "least" else -1
-            found.sort(key=lambda row: (sign * getattr(row, by), -row.amount, row.key))
+            found.sort(key=lambda row: ((1, -1)[way == "most"] * getattr(row, by), -row.amount, row.key))
         key = f"{way}_{by}" if way and not like.place() else "listed"
         shown = found[: pieces(like.says("top")) or len(found)]
         told = self._several(key, shown, "sums", group=self.say(f"column_{group}"))
@@ -101,10 +99,7 @@ class Clerk(Desk):
         counted = all(line.quantity for line in self.scene.lines) and not self.text.says("question")
         if counted and all(line.product_id for line in lines):
             return self._take(lines)
-        if self._find(self.text):
-            return self._products()
-        first, second = get_close_matches(self.text, self.say("hello").split("\n- ")[1:], 2, 0)
-        return self.say("unsure", first=first, second=second)
+        return self._products() if self._find(self.text) else self.say("unsure")
 
     def _buy(self) -> str:
         """Order what the message names, or do to the order before it what the message says."""
@@ -174,9 +169,8 @@ class Clerk(Desk):
         """Return a line with its product, one for each product if that is said, or as it was if unclear."""
         act, says, asked = self.scene.act, self.text.says, self.before.asked
         is_new = act in ("", "keep")
-        line = next(
-            (one.changed(line) for one in self.before.draft if act == "fill" and not one.product_id), line
-        )
+        lacking = [one for one in self.before.draft if act == "fill" and not one.product_id]
+        line = lacking[0].changed(line) if lacking else line
         near, sure = self._search(line.words) if line.words else (None, False)
         each = bool(says("all_of_them")) and (line.bare or (len(near or ()) > 1 and bool(says("of_each"))))
         quantity = 1 if line.quantity is None and is_new and (each or says("single")) else line.quantity
@@ -184,10 +178,10 @@ class Clerk(Desk):
             return [replace(line, quantity=quantity)]
         points = line.bare and not says("ordinal") and (is_new or (asked == "product_id" and not each))
         it = self._known(self.before.focus if points else ())
-        everything = (
-            self._rows(Product) if each and is_new and says("buy") and not (it or says("both")) else []
+        is_all = each and is_new and says("buy") and not (it or says("both"))
+        named = (
+            self._ranked(near) or (near if sure else None) or it or (self._rows(Product) if is_all else [])
         )
-        named = self._ranked(near) or (near if sure else None) or it or everything
         if (len(named) > 1) != each or not named:
             if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
                 return [replace(line, words="")]  # 2 please
@@ -233,14 +227,13 @@ class Clerk(Desk):
         return self._purchase(said)
 
     def _basket(self, key: str, lines: Sequence[Line]) -> str:
-        goods = self._known(line.product_id for line in lines)
-        items = [(one, line.quantity or 0) for one, line in zip(goods, lines, strict=True)]
+        items = [(self._known([line.product_id])[0], line.quantity or 0) for line in lines]
         named = self.say("comma").join(self._of("item", *item) for item in items)
         total = sum(one.price * count for one, count in items)
         return self.say(key, items=named, total=total, id=self.before.placed_id)
 
     def _quote(self) -> str:
-        one = 1 if self.text.says("together") else 0
+        one = 1 if self.text.first_of("together", "enough") else 0
         lines = [replace(line, quantity=line.quantity or one) for line in self.scene.lines if not line.bare]
         named = self._resolved([line for line in lines if line.quantity])
         if not named or not all(line.product_id for line in named):
@@ -315,6 +308,11 @@ class DemoModel:
     name: str = "demo"
     demo: bool = True
     window: int | None = None
+
+    def __post_init__(self) -> None:
+        # its own examples, so that the first question waits for no pattern to be compiled
+        for example in "\n- ".join(DATA["say"]["hello"]).split("\n- "):
+            decide([{"role": "user", "content": example}], {}, self.now())
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer, then one Reply; it never raises, whatever was said."""

@@ -16,7 +16,7 @@ from models import MAX_QUANTITY
 
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
 
-MAX_TEXT = 500  # characters of a sentence that are read
+MAX_TEXT = 500  # characters of a sentence, or of a failure, that are read
 MAX_KEPT = 20_000  # searches and readings that are kept
 MAX_DAYS = 3650  # that are looked back
 MAX_CELL = 60  # characters of a text in a table

@@ -122,6 +122,38 @@ CHANGES = [
     ("小明和小红都要两个手表", "小明 1x2 / 小红 1x2"),
     ("buy a watch for Tom and Bob", "Tom 1x1 / Bob 1x1"),
     ("buy 2 watches|2 each for Tom and Bob", "Tom 1x2 / Bob 1x2"),
+    # he and she are whom it was about, if that was one; of nobody known, or of another, it asks
+    ("buy 2 power banks for Ray|oh and a watch for him", "Ray 1x1 3x2"),
+    ("buy 2 power banks for Ray|<ok>|a watch for him too please", "Ray 1x1"),
+    ("给林涛一台MateBook，另外他还要两个充电宝", "林涛 4x1 3x2"),
+    ("幫林先生訂一台筆電，另外幫他太太訂一隻手錶", ""),
+    ("给她再来一份耳机", ""),
+    # an acknowledgement is no name
+    ("2 headphones|great", ""),
+    ("2 headphones|cool", ""),
+    ("来两个耳机|知道了", ""),
+    ("来两个耳机|明白", ""),
+    ("来两个耳机|再看看", ""),
+    # a remark, or a question about the same, leaves an order where it was
+    ("来两个耳机|是送人的|小美", "小美 2x2"),
+    ("two headphones please|they're for my kids|Ann", "Ann 2x2"),
+    ("两个充电宝|是给我妈妈买的|张桂芬", "张桂芬 3x2"),
+    ("来两个耳机|能开发票吗|小美", "小美 2x2"),
+    ("有手表吗|老人能用吗|来一个，我叫小美", "小美 1x1"),
+    ("do you have power banks?|can i use it for my laptop?|I'll take two, for Ed", "Ed 3x2"),
+    # for whom it is, and what he is called
+    ("我想给公司采购二十个充电宝，叫宏达科技", "宏达科技 3x20"),
+    ("给我妈买个手表，她叫李梅", "李梅 1x1"),
+    ("给“再来两个”买一个手表", ""),
+    ("Kay would like the same plus a watch", ""),
+    ("buy 2 power banks for Ray|<ok>|Kay would like the same plus a watch", ""),
+    # small talk around an order
+    ("one of each for Grace, it's her birthday :)", "Grace 1x1 2x1 3x1 4x1"),
+    ("I need a dozen power banks for Acme Corp, they're running out fast lol", "Acme Corp 3x12"),
+    ("周末要去爬山，想买个充电宝带着，对了我叫许诺", "许诺 3x1"),
+    ("给冯琳下单耳机2，手表1，充电宝3|手表去掉", "冯琳 2x2 3x3"),
+    ("what do you have under 1000?|both please, for Ivan", "Ivan 2x1 3x1"),
+    ("给高峰买两个耳机|充电宝还有货吗|那充电宝也加一个", "高峰 2x2 3x1"),
     # a further customer's wish stands beside what waits
     ("buy 2 watches for Tom|Bob wants one too", "Tom 1x2 / Bob 1x1"),
     ("给小明买2个手表|小红也要一个", "小明 1x2 / 小红 1x1"),
