@@ -28,6 +28,7 @@ from serving import VERSION, gate, server
 from serving.access import BearerToken
 from serving.addresses import ListenHost, address_shown, is_loopback
 from serving.http_protocol import Bounds
+from serving.logs import set_encodings
 from serving.metrics import Counter, Gauge
 from serving.settings import Hosts, Origins, Rate, ServiceSettings, Token, load
 from serving.telemetry import FASTAPIS_OWN
@@ -51,8 +52,9 @@ from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import JsonRoute
 from shop.keeping import kept
 from shop.kept_lists import KeptLists, ListRoute
-from shop.sentences import BACKED_UP, RESTORED, SHARED, failure_sentence, rule_sentence
+from shop.sentences import BACKED_UP, RESTORED, failure_sentence, rule_sentence, shared_sentence
 from shop.sqlite import BUSY_SECONDS
+from shop.sqlite_files import file_of
 from shop.store import Store
 
 all_imported()
@@ -372,11 +374,11 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
 
 def run() -> None:
     """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
+    set_encodings()  # the commands' usage is to be read, too
     if sys.argv[1:] and (command := COMMANDS.get(sys.argv[1])):
         command(sys.argv[2:])
         return
     settings = load(Settings)
-    engine = settings.database_url.partition(":")[0]
     address = address_shown(settings.api_host, settings.api_port)
     server.run(
         server.Service(
@@ -384,7 +386,7 @@ def run() -> None:
             host=settings.api_host,
             port=settings.api_port,
             setting="API",
-            shared=SHARED.get(engine, SHARED["postgresql"]),
+            shared=shared_sentence(file_of(settings.database_url)),
             bounds=Bounds(larger={"/products.csv": csv_routes.MAX_FILE}, awaits_half_closed=True),
             ending=server.Ending(settings.drain_seconds, settings.stop_timeout, given_up=given_up),
             greeting=f"商店已启动：{address}/api，接口文档：{address}/docs",

@@ -1,5 +1,7 @@
 """The shop's sentences by code: for clients of the REST service, and for whoever runs it."""
 
+from pathlib import Path
+
 from serving import access
 from serving.errors import CodedError, sentence
 from shop.checking import MAX_SHOWN, Checked
@@ -55,10 +57,9 @@ RULES = {  # of `api.py check`
     "orders_are_counted": "订单数与计数相同",
 }
 RULE_KEPT, RULE_BROKEN = "✅ {rule}", "❌ 不成立：{rule}，有误的编号：{wrong}{more}"
-SHARED = {  # said at the start, by engine
-    "sqlite": "副本：同一台机器上的 api.py 可以共用这个 SQLite 文件；要在几台机器上运行，请用 PostgreSQL",
-    "postgresql": "副本：所有 api.py 共用这个数据库，订单、库存、键和变更通知都在里面，请求可以到任何一个",
-}
+# Said at the start. The file is told whole: who starts in another folder has another shop.
+SHARED_FILE = "副本：同一台机器上的 api.py 可以共用 {file}；要在几台机器上运行，请用 PostgreSQL"
+SHARED = "副本：所有 api.py 共用这个数据库，订单、库存、键和变更通知都在里面，请求可以到任何一个"
 BACKED_UP = "已备份到 {path}：{products} 个商品，{orders} 笔订单。"
 RESTORED = "已从 {path} 恢复：{products} 个商品，{orders} 笔订单。"
 
@@ -115,6 +116,11 @@ def rule_sentence(checked: Checked) -> str:
     more = f" 等 {len(checked.wrong)} 个" if len(checked.wrong) > MAX_SHOWN else ""
     form = RULE_BROKEN if checked.wrong else RULE_KEPT
     return form.format(rule=RULES[checked.code], wrong=shown, more=more)
+
+
+def shared_sentence(file: Path | None) -> str:
+    """Say who shares the shop's records: those in a file of SQLite's, or in PostgreSQL."""
+    return SHARED_FILE.format(file=file.absolute()) if file else SHARED
 
 
 def failure_sentence(error: CodedError) -> str:

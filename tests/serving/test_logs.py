@@ -82,6 +82,13 @@ def test_what_ends_a_service_at_once_is_told_in_utf_8(
     assert re.search("监听端口|应为整数|不认识的参数", service.log.read_text(encoding="utf-8"))
 
 
+@pytest.mark.parametrize("command", ["timezone", "archive", "backup", "restore"])
+def test_how_a_command_is_used_is_told_in_utf_8(command: str, spawn: Spawn) -> None:
+    program = spawn("api.py", command, env={"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"})
+    assert program.process.wait(150) == 1
+    assert program.log.read_text(encoding="utf-8").startswith(f"用法：python api.py {command} ")
+
+
 HOSTILE = [
     0x0A,
     0x0D,

@@ -244,6 +244,13 @@ def test_a_failed_start_is_status_1_and_no_traceback(spawn: Spawn, tmp_path: Pat
     assert service.log.read_text() == "无法启动：shop.db: file is not a database\n"
 
 
+def test_a_start_names_its_file_whole(spawn: Spawn) -> None:
+    port = free_port()
+    service = spawn("api.py", "--port", str(port), env={"DATABASE_URL": "sqlite:///a%20shop.db"})
+    service.wait_until_up(f"http://127.0.0.1:{port}/api/products")
+    assert f"可以共用 {spawn.folder / 'a shop.db'}；" in service.log.read_text(encoding="utf-8")
+
+
 async def test_after_a_start_that_failed_the_file_is_as_before(tmp_path: Path) -> None:
     url = new_url("sqlite", tmp_path)
     shop = await open_store(url)
