@@ -28,8 +28,10 @@ class Kept:
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
-        self._memory = sqlite3.connect(":memory:") if file is None else None
-        if self._memory:
+        self._memory = None
+        if file is None:
+            # Used by one thread; but what is no longer needed may be closed by any.
+            self._memory = sqlite3.connect(":memory:", check_same_thread=False)
             weakref.finalize(self, self._memory.close)  # from Python 3.13 on sqlite3 warns where nobody does
         self.was_damaged = False
 

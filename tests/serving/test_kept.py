@@ -1,6 +1,7 @@
 """What is kept of sign-ins, beside what their own tests show."""
 
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -30,3 +31,11 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     assert kept.get("key") is None
     with pytest.raises(CodedError, match="state_unwritable"):
         kept.put("key", "value")
+
+
+def test_what_is_kept_in_memory_may_be_given_up_by_another_thread() -> None:
+    held = [Kept()]
+    other = Thread(target=held.clear)
+    other.start()
+    other.join()  # what fails where it is closed is raised nowhere: pytest makes it a failure of this test
+    assert not held
