@@ -48,11 +48,8 @@ class ServerDownError(CodedError):
 
 def _untrusted(server: Server) -> CodedError:
     if server.transport != "stdio":
-        names = list(server.variables)
-        origin = redacted(server.origin)
-        return CodedError(
-            "variables_untrusted", server=server.name, mark=server.mark, names=names, host=origin
-        )
+        names, host = list(server.variables), redacted(server.origin)
+        return CodedError("variables_untrusted", server=server.name, mark=server.mark, names=names, host=host)
     what: dict[str, Any] = {
         "command": redacted(server.command),
         "args": [redacted(arg) for arg in server.args],
@@ -387,6 +384,7 @@ class Link:
         try:
             async with client.listen(tools_list_changed=True, resource_subscriptions=uris) as changes:
                 self._watches(changes.honored.resource_subscriptions or ())
+                await self._list(client)  # of what changed before nobody has told
                 async for change in changes:
                     if isinstance(change, ResourceUpdated):
                         self.touched(change.uri)

@@ -68,6 +68,21 @@ async def test_a_tool_that_is_added_while_connected_is_seen() -> None:
                 await asyncio.sleep(0.01)
 
 
+async def test_a_tool_that_is_added_before_its_changes_are_subscribed_to_is_seen() -> None:
+    server = calculator()
+    app = both(server)
+
+    async def changed_between(scope: Scope, receive: Receive, send: Send) -> None:
+        if (b"mcp-method", b"subscriptions/listen") in scope.get("headers", ()):
+            server.add_tool(lambda: "new", name="grown", description="a new tool")  # and nobody is told
+        await app(scope, receive, send)
+
+    async with serve(changed_between) as url, boxed(at(url)) as box:
+        async with asyncio.timeout(60):
+            while "grown" not in {tool.name for tool in box.tools()}:  # noqa: ASYNC110  the same
+                await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("path", ["/mcp", "/sse"])
 async def test_user_and_password_of_a_url_are_sent_as_a_header(path: str) -> None:
     seen: set[str | None] = set()
