@@ -255,7 +255,7 @@ def describe_tool(
     schema = _schema_of(listed)
     name, output = listed["name"], listed.get("outputSchema")
     annotations, meta = _annotations(listed), listed.get("_meta")
-    if name in writing:
+    if name in writing and "readOnlyHint" in annotations:  # without one it counts as writing anyway
         annotations["readOnlyHint"] = False
     return Tool(
         server=server.name,
