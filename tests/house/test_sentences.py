@@ -115,11 +115,11 @@ def test_the_tables_are_found() -> None:
 
 
 def test_no_program_compares_with_a_part_of_a_sentence() -> None:
-    prosaic, known = prose(sentences()), constants(suite())
+    prosaic, known, written = prose(sentences()), constants(suite()), tables()
     found = [
         f"{name(path)}:{line} {text!r}"
         for path in suite()
-        if path not in tables()
+        if path not in written
         for line, text in compared(parsed(path), known)
         if shares(text, prosaic)
     ]

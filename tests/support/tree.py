@@ -14,7 +14,12 @@ MADE = {"node_modules", "__pycache__", "build", "dist"}  # by programs, not by u
 
 def files(*suffixes: str) -> list[Path]:
     """All our files with one of these suffixes, wherever git or the tools keep none of theirs."""
-    return sorted(path for path in _walk(ROOT) if path.suffix in suffixes)
+    return [path for path in _all_files() if path.suffix in suffixes]
+
+
+@functools.cache
+def _all_files() -> list[Path]:
+    return sorted(_walk(ROOT))
 
 
 def _walk(folder: Path) -> Iterator[Path]:
