@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from pydantic import AliasPath, BaseModel, Field, ValidationError
 
@@ -20,7 +20,6 @@ from models import DEFAULT_LIMIT, InventoryItem, Order, Product
 
 MAX_ROWS = 20  # of a table
 OFFERED = re.compile(rf"(?P<server>^|.*[_-])(?P<kind>{'|'.join(DATA['tools'])})(?:_[0-9a-f]{{8}})?$")
-
 M = TypeVar("M", bound=BaseModel)
 Decision = str | list[ToolRequest]  # an answer, or the calls that have to come first
 
@@ -109,8 +108,7 @@ class Desk:
             said = str(getattr(self, f"_{goal}", lambda: self.say(goal))())
             return self.nearly + said
         except Decided as decided:
-            decision: Decision = decided.args[0]
-            return decision
+            return cast(Decision, decided.args[0])
 
     def _read(self) -> None:
         """Take over what the results name, and how much is left now."""
@@ -143,10 +141,8 @@ class Desk:
 
     def _stocked(self, products: list[Product] | None, anyway: bool = False, **filters: Any) -> list[Product]:
         """Return products, of which it is known then how many are left; of None, those that the shop has."""
-        if products == []:
-            return []
         ids = sorted({one.id for one in products[:DEFAULT_LIMIT]}) if products else None
-        rows = self._rows(InventoryItem, anyway, productIds=ids, **filters)
+        rows = [] if products == [] else self._rows(InventoryItem, anyway, productIds=ids, **filters)
         return self._known([one.id for one in products or ()] or [row.productId for row in rows])
 
     def _queries(self, words: str, more: str = "") -> list[dict[str, Any]]:
@@ -176,6 +172,14 @@ class Desk:
                 self.nearly = self.say("nearly", words=words)
             return found or ([] if words else None)
         return self._known(self.before.focus) or None if text.says("it") else None
+
+    def _each(self, text: Sentence, joint: str = "joined") -> list[Product]:
+        """Return the best of what is found for each part of a sentence, if there are several."""
+        parts = map(Sentence, pattern(DATA["lines"][joint]).split(text))
+        named = [part for part in parts if part.words() or part.says("id")]
+        firsts = [(self._find(part) or [])[:1] for part in named] if len(named) > 1 else []
+        found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
+        return found if all(firsts) or joint == "compared" else []
 
     def _ranked(self, found: list[Product] | None = None) -> list[Product]:
         """Return the cheapest or the dearest, the second of them, or some of them, if that is asked for."""
@@ -229,7 +233,7 @@ class Desk:
         return self._several(key, there, words=self.text.words() or self.message)
 
     def _products(self) -> str:
-        found, nth = self._ranked() or self._find(self.text), self.text.place()
+        found, nth = self._ranked() or self._each(self.text) or self._find(self.text), self.text.place()
         which = self.text.first_of(*DATA["ranks"]) or "one_price"
         return self._answer(which, found, nth=self.say("nth", n=nth) if nth > 1 else "")
 
@@ -242,9 +246,7 @@ class Desk:
         return self._answer("fact" if known else "no_fact", known or found)
 
     def _compare(self) -> str:
-        parts = [Sentence(part) for part in pattern(DATA["lines"]["compared"]).split(self.text)]
-        firsts = [(self._find(part) or [])[:1] for part in parts if part.words() or part.says("id")]
-        found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
+        found = self._each(self.text, "compared")
         if len(found) < 2 and len(found := self._find(self.text) or self._listed()) < 2:
             return self._products()
         low, *_, high = sorted(self._stocked(found), key=lambda one: one.price)
@@ -259,7 +261,7 @@ class Desk:
             key, rows = ("low", low) if low else ("none_low", self._stocked(None))
             rows.sort(key=lambda one: self.left[one.id])
             return self._several(key, rows, limit=limit) if rows else self.say("empty")
-        found = self._stocked(self._find(self.text))
+        found = self._stocked(self._each(self.text) or self._find(self.text))
         found = sorted(found, key=lambda one: self.left[one.id], reverse=way == "most") if way else found
         return self._answer("in_stock" if any(self.left[one.id] for one in found) else "no_stock", found)
 

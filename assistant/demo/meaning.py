@@ -14,6 +14,10 @@ MAX_CUSTOMERS = 5  # in one sentence
 PRODUCT = " \ue000{}\ue001 "  # in the place of a known product in a sentence
 MARK = 0xE100  # of the first customer in a sentence; those of the others follow it
 NOTHING = Sentence()
+RULES = {  # by table: names, each with its signs, and whether they have to be said
+    table: [(name, [(s.lstrip("-"), s[0] != "-") for s in signs.split()]) for name, signs in DATA[table]]
+    for table in ("goals", "acts")
+}
 
 
 @dataclass(frozen=True)
@@ -34,9 +38,8 @@ class Line:
     def changed(self, given: "Line") -> "Line":
         """Return this line with all that another one gives."""
         goods, amount = self if given.bare else given, self if given.quantity is None else given
-        return Line(
-            given.customer or self.customer, amount.quantity, goods.product_id, goods.words, amount.pair
-        )
+        who = given.customer or self.customer
+        return Line(who, amount.quantity, goods.product_id, goods.words, amount.pair)
 
 
 @dataclass
@@ -120,9 +123,8 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
 
 def _first(table: str, known: dict[str, Any], text: Sentence) -> str:
     """Return the first name of a table of the data file all of whose signs are known, or else said."""
-    for name, signs in DATA[table]:
-        asked = [(sign.removeprefix("-"), sign[0] != "-") for sign in signs.split()]
-        if all(bool(known.get(one) or (one in SIGNS and text.says(one))) == so for one, so in asked):
+    for name, signs in RULES[table]:
+        if all(bool(known.get(one) or (one in SIGNS and text.says(one))) == so for one, so in signs):
             return str(name)
     return ""
 
@@ -210,6 +212,5 @@ def _line(part: Sentence, shared: int | None) -> Line:
     model = words and found("[a-rt-z]$", before) and before.endswith(words[-3:]) and count[0].isdigit()
     if named and found(r"<N>(?!\s*<Y>)", rest):
         return Line(None, 0, None, words)  # two products without a comma
-    if model or found(DATA["lines"]["shares"], rest):
-        quantity = 0  # MateBook 14 may be its name; 3 watches: 2 for Tom
-    return Line(None, quantity, product_id, words, bool(found("对|双|pair", count[0])))
+    unclear = model or found(DATA["lines"]["shares"], rest)  # MateBook 14 is a name; 3 watches: 2 for Tom
+    return Line(None, 0 if unclear else quantity, product_id, words, bool(found("对|双|pair", count[0])))

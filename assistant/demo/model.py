@@ -1,7 +1,6 @@
-"""The model for a machine without a key: it answers with the shop's tools, by rules.
+"""The model for a machine without a key: by rules, with the shop's tools, and with no state but the messages.
 
-It has no state: what was said before it works out again from the calls and results in the messages, so any
-replica can go on. Names, prices and stock come from tool results; nothing in one is taken for a request.
+Names, prices and stock come from tool results; nothing in one is taken for a request.
 """
 
 import asyncio
@@ -11,14 +10,15 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
+from itertools import pairwise
+from typing import Any, cast
 from zoneinfo import ZoneInfo, available_timezones
 
 from assistant.chat.history import Message, attached, calls_made, text_of
 from assistant.chat.interfaces import Piece, Reply
 from assistant.demo.desk import MAX_ROWS, Decided, Decision, Desk, PastCall, Tool, shop_tools, valid
 from assistant.demo.meaning import Line, Scene, apart, as_written
-from assistant.demo.words import DATA, clean, found, pattern, pieces, sentence
+from assistant.demo.words import DATA, Sentence, clean, found, pattern, pieces, sentence
 from models import MAX_LIMIT, MAX_QUANTITY, Order, Product, SalesSummary
 from serving.errors import CodedError
 
@@ -54,7 +54,7 @@ class Clerk(Desk):
             placed = (order for order in found if order.status == "placed")
             ranked = sorted(placed, key=lambda order: order.totalAmount, reverse=way == "largest")
             return self._told(way, ranked[nth - 1 : nth], len(found))
-        group = like.first_of(*DATA["measures"], prefix="by_")
+        group = "" if like.says("last_order") else like.first_of(*DATA["measures"], prefix="by_")
         rest = text if text.words() else like
         rest = rest.without(f"by_{group}").without("orders") if group else rest
         names_one = group != "product" and (len(rest.words()) > 1 or rest.says("id"))
@@ -155,7 +155,7 @@ class Clerk(Desk):
             first = replace(lacking[0], customer=None)
             return [line for line in lacking if asked == "customer" or replace(line, customer=None) == first]
         about = same or (theirs if len(theirs) == 1 and act not in ("remove", "restate") else [])
-        sure = len(draft) == 1 or says("each") or given == Line(given.customer or "")
+        sure = len(draft) == 1 or says("each") or says("both") or given == Line(given.customer or "")
         all_gone = given.product_id or says("cancel")
         return about if (all_gone if act == "remove" else sure) or len(about) < len(draft) else []
 
@@ -168,7 +168,7 @@ class Clerk(Desk):
     def _with_product(self, line: Line) -> list[Line]:
         """Return a line with its product, one for each product if that is said, or as it was if unclear."""
         act, says, asked = self.scene.act, self.text.says, self.before.asked
-        is_new = act in ("", "keep")
+        is_new, answers = act in ("", "keep"), asked == "product_id" and line != Line(line.customer or "")
         lacking = [one for one in self.before.draft if act == "fill" and not one.product_id]
         line = lacking[0].changed(line) if lacking else line
         near, sure = self._search(line.words) if line.words else (None, False)
@@ -176,17 +176,15 @@ class Clerk(Desk):
         quantity = 1 if line.quantity is None and is_new and (each or says("single")) else line.quantity
         if line.product_id is not None:
             return [replace(line, quantity=quantity)]
-        points = line.bare and not says("ordinal") and (is_new or (asked == "product_id" and not each))
+        points = line.bare and not says("ordinal") and (is_new or (answers and not each))
         it = self._known(self.before.focus if points else ())
         is_all = each and is_new and says("buy") and not (it or says("both"))
-        named = (
-            self._ranked(near) or (near if sure else None) or it or (self._rows(Product) if is_all else [])
-        )
+        named = self._ranked(near) or (near if sure else it) or (self._rows(Product) if is_all else [])
         if (len(named) > 1) != each or not named:
             if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
                 return [replace(line, words="")]  # 2 please
-            if not named and act == "change" and pattern(DATA["customers"]["alone"]).fullmatch(line.words):
-                return [Line(as_written(line.words, self.message), line.quantity)]
+            if not named and act == "change" and (alone := found(DATA["customers"]["alone"], line.words)):
+                return [Line(as_written(alone["name"], self.message), line.quantity)]
             return [line]
         told = f"{line.words} {named[0].name} {named[0].description}"
         if line.pair and (found(DATA["packs"], told) or not found(DATA["in_pairs"], told)):
@@ -194,12 +192,14 @@ class Clerk(Desk):
         return [Line(line.customer, quantity, one.id) for one in named]
 
     def _take(self, lines: Sequence[Line]) -> str:
-        """Order lines, or ask for what one lacks; a line that says nothing beside others is a remark."""
+        """Order lines, or ask for what one lacks; words of nothing are a remark, but not beside an "and"."""
         said = [line for line in lines if line.product_id or line.quantity is not None]
         listed = self._ranked() or self._known(self.before.focus)
+        halves = [Sentence(part).words() for part in pattern(DATA["lines"]["joined"]).split(self.text)]
         for line in (line for line in lines if line.product_id is None):
+            joined = any(a.endswith(line.words) or b.startswith(line.words) for a, b in pairwise(halves))
             near = self._search(line.words)[0] if line.words else listed
-            if near or line in said or not said:
+            if near or line in said or not said or joined:
                 self.scene.asked = "product_id"
                 self.scene.draft = tuple(replace(one, words="") if one is line else one for one in lines)
                 key = ("could_be" if near else "no_product") if line.words else "any_product"
@@ -226,11 +226,12 @@ class Clerk(Desk):
             return self._basket("other_price", said)
         return self._purchase(said)
 
-    def _basket(self, key: str, lines: Sequence[Line]) -> str:
+    def _basket(self, key: str, lines: Sequence[Line], budget: float = 0) -> str:
         items = [(self._known([line.product_id])[0], line.quantity or 0) for line in lines]
         named = self.say("comma").join(self._of("item", *item) for item in items)
         total = sum(one.price * count for one, count in items)
-        return self.say(key, items=named, total=total, id=self.before.placed_id)
+        key = key if not budget else "affordable" if total <= budget else "too_dear"
+        return self.say(key, items=named, total=total, rest=abs(total - budget), id=self.before.placed_id)
 
     def _quote(self) -> str:
         one = 1 if self.text.first_of("together", "enough") else 0
@@ -239,7 +240,7 @@ class Clerk(Desk):
         if not named or not all(line.product_id for line in named):
             return self._products()
         self.scene.draft, self.scene.focus = tuple(named), tuple(line.product_id or 0 for line in named)
-        return self._basket("quote", named)
+        return self._basket("quote", named, (self.text.says("enough") and self.text.budget()[1]) or 0)
 
     def _purchase(self, lines: Sequence[Line]) -> str:
         """Order for each customer, and say how that ended; what was not bought goes on waiting."""
@@ -285,8 +286,7 @@ def decide(messages: Sequence[Message], tools: dict[str, Tool], now: datetime) -
     zones = [name for name in re.findall(r"[A-Z]\w+/[\w/+-]+", system) if name in known_zones()]
     today = now.astimezone(ZoneInfo(zones[0]) if zones else UTC)
     begins = [at for at, message in enumerate(messages) if message.get("role") == "user"][-MAX_TURNS:]
-    scene = Scene()
-    decision: Decision = ""
+    scene, decision = Scene(), cast(Decision, "")
     for start, end in zip(begins, [*begins[1:], None], strict=False):
         calls = [PastCall(*made) for made in calls_made(messages[start + 1 : end])]
         said = clean(text_of(messages[start]))
@@ -310,15 +310,13 @@ class DemoModel:
     window: int | None = None
 
     def __post_init__(self) -> None:
-        # its own examples, so that the first question waits for no pattern to be compiled
-        for example in "\n- ".join(DATA["say"]["hello"]).split("\n- "):
+        for example in "\n- ".join(DATA["say"]["hello"]).split("\n- "):  # compiles the patterns
             decide([{"role": "user", "content": example}], {}, self.now())
 
     async def reply(self, messages: list[Message], tools: list[dict[str, Any]]) -> AsyncGenerator[Piece]:
         """Yield the answer, then one Reply; it never raises, whatever was said."""
         question = next((m for m in reversed(messages) if m.get("role") == "user"), {})
-        # in a thread: at the first question in Traditional Chinese, its phrases are read for 65 ms
-        decision = await asyncio.to_thread(decide, messages, shop_tools(tools), self.now())
+        decision = await asyncio.to_thread(decide, messages, shop_tools(tools), self.now())  # some ms
         if not isinstance(decision, str):
             yield Reply("", decision, "tool_calls")
             return

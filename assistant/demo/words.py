@@ -65,9 +65,8 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
     english = pattern(rf"\b(?:{DATA['english']})\b").findall(text)
     if not pattern("<CJK>").search(text):
         return "en" if english else before or ("en" if re.search("[a-zA-Z]", text) else "zh")
-    if len(english) > 1 or text.startswith((*english[:1],)):
-        return "en"
-    return "zh" if fold(text) == text.replace("’", "'") else "tw"
+    is_english = len(english) > 1 or text.startswith((*english[:1],))
+    return "en" if is_english else "zh" if fold(text) == text.replace("’", "'") else "tw"
 
 
 def number(text: str) -> float:

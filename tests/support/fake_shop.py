@@ -33,6 +33,7 @@ ARGUMENTS = {
     "create_purchase": ("input_data",),
 }
 OWNERS = ("restock", "change_product", "cancel_order")
+MODEL = DemoModel(now=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC))  # making one answers its examples
 
 
 def offer(name: str, arguments: tuple[str, ...], required: tuple[str, ...] = ()) -> dict[str, Any]:
@@ -222,8 +223,7 @@ def answer(history: list[Message], tools: list[dict[str, Any]]) -> Reply:
     """Let the model speak once; what it streams is what it replies, and the reply comes last, once."""
 
     async def collect() -> list[Piece]:
-        model = DemoModel(now=lambda: datetime(2026, 11, 21, 12, tzinfo=UTC))
-        return [part async for part in model.reply(history, tools)]
+        return [part async for part in MODEL.reply(history, tools)]
 
     *pieces, last = asyncio.run(collect())
     assert isinstance(last, Reply)

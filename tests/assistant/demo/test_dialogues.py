@@ -115,7 +115,7 @@ CHANGES = [
     ("buy 3 watches for Tom and Bob|2", "Tom 1x2 / Bob 1x2"),
     ("buy 3 watches for Tom and Bob|2 for Tom and 1 for Bob", "Tom 1x2 / Bob 1x1"),
     ("给小明和小红买3个手表|给小明两个，给小红一个", "小明 1x2 / 小红 1x1"),
-    ("给小明和小红买3个手表|小明两个，小红一个", ""),
+    ("给小明和小红买3个手表|小明两个，小红一个", "小明 1x2 / 小红 1x1"),
     ("buy 2 watches and 3 headphones for Tom and Bob|1 each|2 each", "Tom 1x1 2x2 / Bob 1x1 2x2"),
     ("给小明、小红和小刚买2个手表", ""),
     ("buy 3 watches for customers A and B", ""),
@@ -391,6 +391,24 @@ CHANGES = [
     ("韩梅梅：手表两块、电源一个", "韩梅梅 1x2 3x1"),
     ("行動電源兩個、筆電一台，幫我記在張惠妹那邊", "張惠妹 3x2 4x1"),
     ("put me down for 2 watches n 1 laptop, name's Marcus", "Marcus 1x2 4x1"),
+    ("Could you put Mike down for four power banks?", "Mike 3x4"),
+    ("Give Sam two headphones, Tina three power banks", "Sam 2x2 / Tina 3x3"),
+    # what the shop has not is asked about, not left out
+    ("给小明买洗衣机和两个耳机", ""),
+    ("a couple of headphones plus fridge for Ann", ""),
+    # both are all that waits; a product that waits is the one that is meant; a name alone chooses no product
+    ("a watch for Amy and headphones for Ben|make both of them 2", "Amy 1x2 / Ben 2x2"),
+    ("给小明一个手表两个耳机|都改成三个", "小明 1x3 2x3"),
+    ("给小明两个手表一个耳机|耳机要三个", "小明 1x2 2x3"),
+    ("给小明两个手表一个耳机|来三个充电宝", ""),
+    ("买蓝芽耳机|给彤彤", ""),
+    ("Buy 1 power bank for Sam|and 2 for Kim|make Sam's 4", "Sam 3x4 / Kim 3x2"),
+    ("给小何来两个充电宝|<ok>|再来一份，这次给小吕", "小吕 3x2"),
+    ("买3个手表给小刚|<ok>|小强也来同样的", "小强 1x3"),
+    # numbers as they stand in bills; two of them are surnames, too
+    ("给我来壹拾个移动电源，客户：周杰", "周杰 3x10"),
+    ("给陆明买叁个手表", "陆明 1x3"),
+    ("给伍月买伍拾个充电宝", "伍月 3x50"),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
@@ -528,6 +546,21 @@ FURTHER = [
     ("anything between 500 and 1400 thats in stock?", "1299 899 -nothing"),
     ("delete order 3 please", "owner"),
     ("删除订单3", "店主"),
+    ("三千块能买一台笔记本和一副耳机吗", "够 2498 502 -不够"),
+    ("is 1000 enough for the watch?", "not 1299 299"),
+    ("哪样东西最难卖", "最少 智能手表"),
+    ("which product is running lowest", "48 -recommend"),
+    ("一单平均多少钱", "1872.75"),
+    ("average per customer?", "2497"),
+    ("二号订单是谁的", "Bob -Carol"),
+    ("最近一笔订单是谁下的，买了什么", "Alice 移动电源 -Carol"),
+    ("how much money did we take", "7491"),
+    ("按客户统计一下", "4095 2097 1299"),
+    ("咱店有啥可买的", "智能手表 MateBook -没有找到"),
+    ("gimme a list of everything", "智能手表 MateBook"),
+    ("are the earbuds waterproof and do they cancel noise", "IPX7"),
+    ("什么时候能送到上海", "配送 -没有找到"),
+    ("got any playstation?", "nothing playstation"),
 ]
 
 
