@@ -13,7 +13,7 @@ import {
 	sleep,
 	status,
 } from "./backend.js";
-import {attr, button, h, isEscape} from "./elements.js";
+import {attr, button, h, onEscape} from "./elements.js";
 import {drawExact, visible} from "./exact-text.js";
 import {t} from "./i18n.js";
 import {allowForEver, isListed, listedTools, toolsThatAsk} from "./preferences.js";
@@ -63,11 +63,7 @@ export class Asks {
 	constructor(server, onclosed) {
 		this.server = server;
 		this.onclosed = onclosed;
-		this.box.addEventListener("keydown", event => {
-			if (!isEscape(event)) return;
-			event.stopPropagation(); // it closes no more than the question
-			this.close();
-		});
+		onEscape(this.box, () => this.close());
 	}
 
 	/** What is open is refused. */

@@ -2,7 +2,7 @@
 import {attach, filesAttached, filesRead, followAttached, takeAttached} from "./attached.js";
 import {messageOf, watchStatus} from "./backend.js";
 import {Conversations, forget, keep, kept, newConversation, titleOf} from "./conversations.js";
-import {$, bindRadios, icon, isEnter, labelPage, onlyOnce, toast} from "./elements.js";
+import {$, bindRadios, icon, isEnter, labelPage, onlyOnce, telling, toast} from "./elements.js";
 import {localised, t} from "./i18n.js";
 import {Panel} from "./panel.js";
 import {initPreferences, preferences, setPreference} from "./preferences.js";
@@ -177,12 +177,6 @@ function sell(text) {
 	inCurrent(controller => controller.say(text));
 }
 
-/** @param {Params} product */
-function offerOne(product) {
-	offer = product;
-	drawStarters();
-}
-
 function draw() {
 	const hasBegun = current.entries.length > 0;
 	empty.hidden = hasBegun;
@@ -282,11 +276,7 @@ async function chooseModel() {
 		if (conversation.entries.length) page.save(conversation);
 		drawModel(current);
 	};
-	try {
-		await (await import("./models.js")).openModels(conversation, onchange);
-	} catch (error) {
-		toast(messageOf(error));
-	}
+	await (await import("./models.js")).openModels(conversation, onchange);
 }
 
 /** @param {string} question */
@@ -346,7 +336,10 @@ const actions = {
 /** @type {PromiseWithResolvers<void>} the shop, or why there is none */
 const shown = Promise.withResolvers();
 const drawSidebar = makeSidebar(conversations, actions, shown.promise);
-const panel = new Panel(leadTo, sell, offerOne);
+const panel = new Panel(leadTo, sell, product => {
+	offer = product;
+	drawStarters();
+});
 const onStatus = () => {
 	const isShown = panel.refresh(); // asks, and goes on drawing while the shop answers
 	drawStatus();
@@ -370,15 +363,14 @@ input.addEventListener("keydown", event => isEnter(event) && send(event));
 document.addEventListener("keydown", onlyOnce);
 input.oninput = keepText;
 followAttached(keepFiles);
-$("resources").onclick = () =>
-	import("./resources.js").then(({openResources}) => openResources()).catch(error => toast(messageOf(error)));
+$("resources").onclick = telling(async () => (await import("./resources.js")).openResources());
 scroll.onscroll = onScroll;
 toEnd.onclick = () => {
 	follow(true);
 	input.focus();
 };
 $("health").onclick = showServers;
-$("model").onclick = $("connect").onclick = chooseModel;
+$("model").onclick = $("connect").onclick = telling(chooseModel);
 bindRadios("tab", preferences.tab ?? "shop", tab => setPreference("tab", tab));
 initPreferences(() => {
 	drawPage();

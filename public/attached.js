@@ -31,10 +31,8 @@ export function attach(files, before = attached) {
 /** @param {Attachment} file */
 function chip(file) {
 	const remove = () => {
-		attach(
-			[],
-			attached.filter(other => other !== file),
-		);
+		const others = attached.filter(other => other !== file);
+		attach([], others);
 		input.focus();
 	};
 	const cross = iconButton("x", remove, `${t("detach")} ${file.name}`);

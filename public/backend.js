@@ -5,6 +5,7 @@ import {isObject, parseJson} from "./tool-result.js";
 const MAX_RAW_CHARS = 200; // of an answer that is not ours
 const MAX_BODY = 16 * 2 ** 20; // bytes that web.py takes
 const SILENCE_MS = 45_000; // three of web.py's pings: such a connection is dead, which no network may have told
+const PATIENCE_MS = 1000;
 const RETRY_MS = 200; // so that the page is back within 300 ms of the service
 
 /** An answer that is no success; `unknown`: what was asked for may have been done. */
@@ -34,6 +35,12 @@ export async function send(path, body, signal, key, method = body ? "POST" : "GE
 	return response;
 }
 
+/** The JSON that the answer holds, if it holds any. @param {string} path @param {unknown} [body] @param {string} [method] @returns {Promise<any>} any: our own JSON */
+export async function ask(path, body = null, method = undefined) {
+	const text = await (await send(path, body, undefined, "", method)).text();
+	return text && JSON.parse(text);
+}
+
 /** The sentence of an answer that is no success. @param {number} status @param {string} text */
 export function refusalOf(status, text) {
 	const body = parseJson(text);
@@ -45,7 +52,10 @@ export function refusalOf(status, text) {
 }
 
 /** What to tell the user about a request that failed. @param {any} error any: of a catch clause */
-export const messageOf = error => (error instanceof TypeError ? t("offline") : error.message);
+export function messageOf(error) {
+	if (error instanceof SyntaxError) return t("garbled"); // JSON that is none
+	return error instanceof TypeError ? t("offline") : error.message;
+}
 
 /** The same as code and parameters, where it was a refusal. @param {any} error any: of a catch clause */
 export const failureOf = error =>
@@ -74,8 +84,7 @@ export const callTool = async (server, name, args, key = newKey(), confirmed = n
 	(await send("api/call-tool", {server, name, args, confirmed}, undefined, key)).json();
 
 /** @param {string} server @param {string} uri @returns {Promise<Content[]>} */
-export const readContents = async (server, uri) =>
-	(await (await send("api/read-resource", {server, uri})).json()).contents;
+export const readContents = async (server, uri) => (await ask("api/read-resource", {server, uri})).contents;
 
 /** @param {string} server @param {string} uri */
 export const readResource = async (server, uri) =>
@@ -137,6 +146,9 @@ export const statusKnown = new Promise(resolve => {
 
 /** @param {number} ms @returns {Promise<void>} */
 export const sleep = ms => new Promise(resolve => setTimeout(resolve, ms));
+
+/** What a promise brings while a person does not mind to wait, else undefined. @template T @param {Promise<T>} promise */
+export const inTime = promise => Promise.race([promise, sleep(PATIENCE_MS)]);
 
 /**
  * Keep `status` up to date and call `onchange`, without end; and `onnews` when something at a server has changed, or,

@@ -1,6 +1,6 @@
 // A purchase on the screen: its bill, what stands in its way, its fields to be changed, its receipt; loaded when there is one.
-import {shopServer, sleep, status} from "./backend.js";
-import {attr, button, focusIn, h, icon, isEscape, refill} from "./elements.js";
+import {inTime, shopServer, status} from "./backend.js";
+import {attr, button, decision, focusIn, h, icon, onEscape, refill, submitButton} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {formatMoney, formatNumber, t, textOf} from "./i18n.js";
 import {purchaseOf} from "./purchase.js";
@@ -12,16 +12,11 @@ import {cellText, flattenProducts, productName} from "./tool-result.js";
 /** @typedef {(args: Purchase) => void} Change */
 /** @typedef {{label: string, of?: unknown, act: () => void}} Choice what is pressed first, and what that is about */
 
-const PATIENCE_MS = 1000; // with a shop that does not say its prices: the card can be decided all the same
-const DEAF_MS = 400; // so that an Enter meant for the question does not buy
 const MAX_QUANTITY = 1_000_000;
 const MAX_NAME_CHARS = 100;
 /** @type {Map<string, Stock>} by server, of all products that were read: what is drawn until it is read again */
 const lastRead = new Map();
 const SHOP_FAILED = /^(shop_|not_a_shop|database_)/; // codes of a shop that could not sell either
-
-/** What a promise brings in time, else undefined. @template T @param {Promise<T>} promise */
-const inTime = promise => Promise.race([promise, sleep(PATIENCE_MS)]);
 
 /** @param {unknown} value */
 const numberOf = value => (typeof value === "number" ? value : undefined);
@@ -138,57 +133,56 @@ function drawBill({customerName, idempotencyKey: key}, lines, sum) {
 		fact(t("total"), h("b.total.num", sum === null ? "–" : formatMoney(sum))),
 	];
 	const isUnread = sum === null && !lines.some(({isMissing}) => isMissing);
-	const note = isUnread ? [h("p.quiet", t("noPrice"))] : [];
-	return [h("ul.bill", lines.map(drawLine)), h("dl.facts", facts), ...note];
+	return [h("ul.bill", lines.map(drawLine)), h("dl.facts", facts), h("p.quiet", isUnread && t("noPrice"))];
 }
 
-/** A line whose quantity can be changed, or which can be left out. @param {Line} line @param {boolean} isOnly */
-function lineFields({productId, quantity, name}, isOnly) {
+/** A line whose quantity can be changed, or which can be left out, unless it is the last. @param {Line} line @param {string | number} quantity as it was typed before @param {() => void} note */
+function lineFields({productId, name}, quantity, note) {
 	const label = `${t("quantity")}: ${name}`;
 	const bounds = {type: "number", min: 1, max: MAX_QUANTITY, step: 1, required: true};
 	const field = h("input", attr({...bounds, value: quantity, "aria-label": label}));
 	const element = h("li", h("bdi", visible(name)));
-	const remove = () => element.remove();
-	element.append(h(".row", field, !isOnly && button(t("leaveOut"), remove)));
-	return {element, read: () => ({productId, quantity: field.valueAsNumber})};
+	const remove = () => {
+		element.remove();
+		note();
+	};
+	element.append(h(".row", field, button(t("leaveOut"), remove)));
+	return {element, field, read: () => ({productId, quantity: field.valueAsNumber})};
 }
 
-/** The fields of a purchase. @type {(purchase: Purchase, lines: Line[], change: Change, back: () => void) => HTMLFormElement} */
-function drawFields(purchase, lines, change, back) {
-	const rows = lines.map(line => lineFields(line, lines.length === 1));
-	const customer = h(
-		"input",
-		attr({required: true, maxlength: MAX_NAME_CHARS, value: purchase.customerName}),
-	);
+/** The fields of a purchase. @type {(purchase: Purchase, lines: Line[], typing: Typed, change: Change, back: () => void) => HTMLFormElement} */
+function drawFields(purchase, lines, {begun, typed}, change, back) {
+	const there = () => rows.filter(({element}) => element.isConnected);
+	const note = () => {
+		const quantities = rows.map(row => (row.element.isConnected ? row.field.value : null));
+		typed?.({customer: customer.value, quantities});
+	};
+	const quantities = begun?.quantities ?? lines.map(({quantity}) => quantity);
+	const rows = lines.map((line, i) => lineFields(line, quantities[i] ?? "", note));
+	const value = begun?.customer ?? purchase.customerName;
+	const customer = h("input", attr({required: true, maxlength: MAX_NAME_CHARS, value}));
 	const onsubmit = (/** @type {SubmitEvent} */ event) => {
 		event.preventDefault();
-		const items = rows.filter(({element}) => element.isConnected).map(({read}) => read());
 		const customerName = customer.value.trim();
-		if (items.length && customerName) change({...purchase, customerName, items});
+		if (customerName) change({...purchase, customerName, items: there().map(({read}) => read())});
 	};
-	const submit = Object.assign(h("button.btn.primary", t("update")), {type: "submit"});
 	const form = h(
 		"form.asks.content",
 		attr({onsubmit}),
-		h(
-			"ul.bill",
-			rows.map(({element}) => element),
-		),
+		h("ul.bill", ...rows.filter((_, i) => quantities[i] !== null).map(({element}) => element)),
 		h("label.field", t("customer"), customer),
-		h(".row", submit, button(t("keepAsIs"), back)),
+		h(".row", submitButton(t("update")), button(t("keepAsIs"), back)),
 	);
-	form.addEventListener("keydown", event => {
-		if (!isEscape(event)) return;
-		event.stopPropagation();
-		back();
-	});
+	form.oninput = note;
+	onEscape(form, back);
 	return form;
 }
 
 /**
  * What is asked about: `isAsking` ends once it has been decided on, or is not on the screen; `others` were confirmed
  * and are not made yet; `more` stands beside the buttons.
- * @typedef {object} About
+ * @typedef {Asked & Typed} About
+ * @typedef {object} Asked
  * @property {string} server @property {Purchase} purchase
  * @property {() => boolean} isAsking
  * @property {(yes: boolean, total: number | null) => void} decide
@@ -203,11 +197,11 @@ class AskedPurchase {
 	/** @type {StockRead} */
 	#read = {stock: {}};
 	#shown = "";
-	#shownAt = 0; // what is pressed first
+	shownAt = 0; // what is pressed first
 	#isEditing = false;
 	// Buttons stay as long as they do the same: one may just be pressed.
-	#cancel = this.#button(t("cancel"), () => this.about.decide(false, null));
-	#change = button(t("change"), () => this.#edit(), ".change");
+	#cancel = decision(t("cancel"), this, () => this.about.decide(false, null));
+	#change = button(t("change"), () => this.edit(), ".change");
 	#row = h(".row");
 	/** @type {HTMLElement | null} */
 	#first = null;
@@ -254,17 +248,8 @@ class AskedPurchase {
 	#drawFirst(choice) {
 		const facts = JSON.stringify(choice);
 		if (facts === this.#firstFacts) return;
-		[this.#firstFacts, this.#shownAt] = [facts, performance.now()];
-		this.#first = choice && this.#button(choice.label, choice.act, ".primary");
-	}
-
-	/** A button that is deaf at first. @param {string} label @param {() => void} act */
-	#button(label, act, kind = "") {
-		/** @param {MouseEvent} event */
-		const meant = event => {
-			if (event.detail > 0 || performance.now() - this.#shownAt > DEAF_MS) act();
-		};
-		return button(label, meant, kind);
+		[this.#firstFacts, this.shownAt] = [facts, performance.now()];
+		this.#first = choice && decision(choice.label, this, choice.act, ".primary");
 	}
 
 	/** To buy, or what can be done in the place of what would fail. @param {string[]} problems @param {Line[]} lines @param {number | null} sum @returns {Choice | null} */
@@ -279,18 +264,20 @@ class AskedPurchase {
 		return {label, of: items, act: () => change({...purchase, items})};
 	}
 
-	#edit() {
+	/** @param {unknown} [begun] what was typed before */
+	edit(begun) {
 		this.#isEditing = true;
-		const {purchase, change, others} = this.about;
+		const {purchase, change, others, typed} = this.about;
 		const {lines} = billOf(purchase, this.#read, others?.());
 		const back = () => {
+			typed?.();
 			[this.#isEditing, this.#shown] = [false, ""];
 			this.draw();
 			focusIn(this.acts, ".change");
 		};
-		this.bill.replaceChildren(drawFields(purchase, lines, change, back));
+		this.bill.replaceChildren(drawFields(purchase, lines, {begun, typed}, change, back));
 		this.acts.replaceChildren();
-		focusIn(this.bill, "input");
+		if (!begun) focusIn(this.bill, "input");
 	}
 }
 
@@ -300,6 +287,7 @@ export async function askPurchase(box, about) {
 	await inTime(asked.look());
 	if (!about.isAsking()) return;
 	asked.draw();
+	if (about.begun?.quantities) asked.edit(about.begun);
 	box.append(asked.bill, asked.acts);
 }
 

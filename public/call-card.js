@@ -1,9 +1,9 @@
 // A tool call as a card, with what a person must decide: the question before it, the receipt of a purchase, and what to
 // do when the outcome is unknown.
-import {callTool, findTool, messageOf, shopServer, sleep, statusKnown} from "./backend.js";
+import {callTool, findTool, inTime, messageOf, shopServer, statusKnown} from "./backend.js";
 import {callState, entriesBefore, openCalls} from "./call-states.js";
-import {keep, kept} from "./conversations.js";
-import {attr, button, focusIn, h, icon, isEscape} from "./elements.js";
+import {typedAbout} from "./conversations.js";
+import {attr, button, decision, focusIn, h, icon, isEscape} from "./elements.js";
 import {beginningOf, drawExact, visible} from "./exact-text.js";
 import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
 import {orderOf, purchaseOf} from "./purchase.js";
@@ -15,8 +15,6 @@ import {parseJson} from "./tool-result.js";
 /** @import {ConversationController} from "./conversation-controller.js" */
 
 const ASKED_ANEW = ["approval_expired", "tool_changed"]; // by a call that follows
-const PATIENCE_MS = 1000; // with a back end that does not say which server the shop is
-const DEAF_MS = 400; // so that an Enter meant for the question does not run anything
 /** @type {Record<string, string>} of states that have none of their own name */
 const ICONS = {asking: "waiting", chosen: "done", refused: "x", failed: "x", halted: "x"};
 const MAX_SAID = 300; // characters of a failure; all of it is in the result
@@ -107,8 +105,7 @@ export class CallCard {
 		if (state === "done" && call.media?.some(isPlayable)) this.details.open = true;
 		this.#body.replaceChildren();
 		this.#fillBody();
-		if (state === "asking") this.#showQuestions(call);
-		else this.#fillSlot(call, state);
+		this.#fillSlot(call, state);
 		if (this.#isDue) showRunning(this.#slot, this.id, () => this.call);
 		this.#showApp(call);
 	}
@@ -128,14 +125,23 @@ export class CallCard {
 		if (result !== undefined) this.#body.append(h("h2", t("result")), drawAnswer({result, ...more}));
 	}
 
+	/** With a way to go on where what that needs cannot be loaded. @param {Call} call @param {CallState} state */
+	#fillSlot(call, state) {
+		const work = state === "asking" ? this.#showQuestions(call) : this.#drawSlot(call, state);
+		work.catch(error => {
+			const again = button(t("tryAgain"), () => this.#fillSlot(call, state));
+			this.#fill(titleOf(call), "unknown", "", [h("p", messageOf(error)), h(".row", again)]);
+		});
+	}
+
 	/** @param {Call} call @param {CallState} state */
-	async #fillSlot(call, state) {
+	async #drawSlot(call, state) {
 		this.#slot.className = `slot ${state}`;
 		this.#slot.replaceChildren();
 		const again = this.#canRepeat ? () => this.#again() : null;
 		if (state === "unknown") this.#sayUnknown(call, again);
 		if (!["waiting", "chosen", "refused", "running", "done", "failed"].includes(state)) return;
-		await Promise.race([statusKnown, sleep(PATIENCE_MS)]); // with it, which server the shop is
+		await inTime(statusKnown); // and with it, which server the shop is
 		const purchase = purchaseOf(call, shopServer()?.name);
 		call.isPurchase ||= purchase !== null;
 		if (state !== this.state) return;
@@ -164,6 +170,7 @@ export class CallCard {
 
 	/** @param {boolean} yes @param {Decision} [how] */
 	#decide(yes, how) {
+		this.#typed().typed?.();
 		this.controller.decide(this.id, yes, how);
 		document.dispatchEvent(new Event("news")); // others that wait have less left
 	}
@@ -174,6 +181,10 @@ export class CallCard {
 		const chosen = openCalls(conversation).filter(id => id !== this.id && conversation.approvals[id]);
 		const purchases = chosen.map(id => purchaseOf(conversation.calls[id], shopServer()?.name));
 		return purchases.filter(purchase => purchase !== null);
+	}
+
+	#typed(about = this.id) {
+		return typedAbout(this.controller.conversation.id, about);
 	}
 
 	/** Ask whether this call may run. @param {Call} call @param {Purchase | null} purchase */
@@ -190,7 +201,7 @@ export class CallCard {
 			const change = (/** @type {Purchase} */ args) => this.controller.change(this.id, {input_data: args});
 			const others = () => this.#others();
 			const {askPurchase} = await bills();
-			await askPurchase(box, {server, purchase, isAsking, decide, change, others, more});
+			await askPurchase(box, {server, purchase, isAsking, decide, change, others, more, ...this.#typed()});
 		} else {
 			this.#askCall(box, call, decide, more);
 			const redraw = () => this.#fillSlot(call, "waiting");
@@ -211,9 +222,7 @@ export class CallCard {
 
 	/** A call of any tool, as it will be executed; its arguments can be changed. @type {(box: HTMLElement, call: Call, decide: (yes: boolean, total: null) => void, more: HTMLElement) => void} */
 	#askCall(box, call, decide, more) {
-		const shownAt = performance.now();
-		const choose = (/** @type {boolean} */ yes) => (/** @type {MouseEvent} */ event) =>
-			(event.detail > 0 || performance.now() - shownAt > DEAF_MS) && decide(yes, null);
+		const shown = {shownAt: performance.now()};
 		const edit = async () => {
 			const {editArguments} = await import("./call-edit.js");
 			const change = (/** @type {Params} */ args) => this.controller.change(this.id, args);
@@ -221,12 +230,14 @@ export class CallCard {
 				box.replaceChildren(...asked);
 				focusIn(box, ".change");
 			};
-			editArguments(box, call.raw ?? "", change, back);
+			editArguments(box, call.raw ?? "", this.#typed(), change, back);
 		};
-		const yes = button(t("confirmTool"), choose(true), ".primary");
-		const row = h(".row", yes, button(t("change"), edit, ".change"), button(t("cancel"), choose(false)));
+		const yes = decision(t("confirmTool"), shown, () => decide(true, null), ".primary");
+		const no = decision(t("cancel"), shown, () => decide(false, null));
+		const row = h(".row", yes, button(t("change"), edit, ".change"), no);
 		const asked = [...drawCall(call), more, row];
 		box.replaceChildren(...asked);
+		if (this.#typed().begun?.text) edit();
 	}
 
 	/** What was decided, until all that goes out with it has come back. @param {Call} call @param {Purchase | null} purchase @param {CallState} state */
@@ -247,17 +258,13 @@ export class CallCard {
 		const open = openQuestions(call);
 		if (this.state !== "asking") return;
 		this.#slot.className = "slot waiting";
-		const {id} = this.controller.conversation;
 		const forms = open.map(question => {
-			// What is typed outlives the card, and the page.
-			const typed = (/** @type {unknown} */ values) =>
-				keep("form", id, {...kept("form", id), [question.id]: values});
+			const typing = this.#typed(question.id);
 			const respond = (/** @type {Answer} */ answer) => {
-				typed(undefined);
+				typing.typed?.();
 				this.controller.respond(this.id, question, answer);
 			};
-			const begun = kept("form", id)?.[question.id];
-			const form = this.#forms.get(question) ?? questionForm(question, respond, begun, typed);
+			const form = this.#forms.get(question) ?? questionForm(question, respond, typing);
 			this.#forms.set(question, form);
 			return form;
 		});

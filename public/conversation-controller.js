@@ -232,24 +232,28 @@ export class ConversationController {
 		const {signal} = controller;
 		this.answering = controller;
 		change();
-		this.conversation.at = Date.now();
+		const {conversation} = this;
+		conversation.at = Date.now();
+		// What is confirmed may run from now on, whatever the page will see of it.
+		for (const id of openCalls(conversation))
+			if (conversation.approvals[id]) conversation.calls[id].at ??= conversation.at;
 		this.save();
 		this.view.begin();
 		this.page.begun(this);
 		const lists = {always: listedTools("always"), askFirst: toolsThatAsk(), off: switchedOff()};
-		const follow = () => this.follow(this.conversation, this.view, this.save, signal, lists);
-		const end = await followThrough(this.conversation, follow, signal);
+		const follow = () => this.follow(conversation, this.view, this.save, signal, lists);
+		const end = await followThrough(conversation, follow, signal);
 		this.answering = null;
 		this.save(); // only now do the other tabs hear of it
 		this.view.finish();
-		const [isDue, pressed] = [this.#isDue && standing(this.conversation) !== "waiting", this.#pressed];
+		const isDecided = standing(conversation) !== "waiting";
+		const [isDue, pressed] = [this.#isDue && isDecided, this.#pressed];
 		this.#isDue = false;
 		this.#pressed = null;
 		if (isDue) return this.answer();
 		if (end.reason === "next") controller.abort();
-		const isDecided = standing(this.conversation) !== "waiting";
 		const goesOn = ["stop", "rounds", "next"].includes(end.reason) && isDecided;
-		const isNext = goesOn && this.conversation.queued?.length;
+		const isNext = goesOn && conversation.queued?.length;
 		if (!isNext) this.explain(end);
 		this.page.ended(this, end.reason);
 		pressed?.();

@@ -3,9 +3,9 @@ import {aboutFile, thumbnail} from "./attached.js";
 import {CallCard} from "./call-card.js";
 import {isQuestion, sentEntries} from "./call-states.js";
 import {kept} from "./conversations.js";
-import {attr, button, copyText, h, icon, iconButton, openDialog, toast} from "./elements.js";
+import {attr, button, copyText, h, icon, iconButton, openDialog} from "./elements.js";
 import {drawExact, readable, visible} from "./exact-text.js";
-import {failureText, t} from "./i18n.js";
+import {failureText, formatDuration, t} from "./i18n.js";
 import {totalText, usageText} from "./usage.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -172,11 +172,8 @@ export class ConversationView {
 		};
 		this.#editors.set(entry, edit);
 		const copy = copyButton(() => text);
-		const acts = h(
-			".acts",
-			iconButton("edit", () => edit().catch(() => toast(t("offline")))),
-			copy,
-		);
+		const change = iconButton("edit", () => edit());
+		const acts = h(".acts", change, copy);
 		const list = files && h("ul.files", files);
 		this.root.append(h("li.turn.mine", attr({"aria-label": t("you")}), list, (text || !files) && body, acts));
 	}
@@ -231,7 +228,8 @@ export class ConversationView {
 	thoughts(delta, ms) {
 		this.#thoughts ??= this.#add(h("details.thoughts", h("summary", t("thoughts"))));
 		const n = Math.round((ms ?? 0) / 1000);
-		if (n && this.#thoughts.firstChild) this.#thoughts.firstChild.textContent = t("thoughtFor", {n});
+		if (n && this.#thoughts.firstChild)
+			this.#thoughts.firstChild.textContent = t("thoughtFor", {n: formatDuration(n)});
 		this.#thoughts.append(delta);
 		if (this.controller.answering) this.#add(this.#dots);
 	}
@@ -310,14 +308,6 @@ export class ConversationView {
 		this.#total.textContent = totalText(this.controller.conversation);
 	}
 
-	/** @param {HTMLElement} answer */
-	#proseOf(answer) {
-		/** @type {NodeListOf<HTMLElement>} */
-		const parts = answer.querySelectorAll(":scope > .prose");
-		// biome-ignore lint/performance/useDomNodeTextContent: lists and tables keep their lines
-		return [...parts].map(part => part.innerText).join("\n\n");
-	}
-
 	/** Calls that have only read become one line; by a module that the first paint does not need. */
 	#fold() {
 		if (!this.#answer || !this.#cards.size) return;
@@ -347,7 +337,11 @@ export class ConversationView {
 
 	/** The newest answer as text. */
 	spoken() {
-		return this.#answer ? this.#proseOf(this.#answer) : "";
+		const prose = /** @type {HTMLElement[]} */ ([
+			...(this.#answer?.querySelectorAll(":scope > .prose") ?? []),
+		]);
+		// biome-ignore lint/performance/useDomNodeTextContent: lists and tables keep their lines
+		return prose.map(part => part.innerText).join("\n\n");
 	}
 
 	/** @param {string} text @param {() => void} [goOn] */

@@ -242,6 +242,12 @@ export function kept(kind, id) {
 	}
 }
 
+/** What is typed about a call or a question, and not sent yet. @param {string} id of the conversation @param {string} about @returns {Typed} */
+export const typedAbout = (id, about) => ({
+	begun: kept("form", id)?.[about],
+	typed: values => keep("form", id, {...kept("form", id), [about]: values}),
+});
+
 /** @param {string} id of a conversation that is removed */
 export function forget(id) {
 	for (const kind of /** @type {const} */ (["draft", "files", "edit", "form", "part"])) keep(kind, id, null);

@@ -1,4 +1,5 @@
 // Builds, finds and fills elements, and changes lists in place; text never becomes HTML here.
+import {messageOf} from "./backend.js";
 import {t, textOf} from "./i18n.js";
 
 /** @template {string} T @typedef {T extends keyof HTMLElementTagNameMap ? HTMLElementTagNameMap[T] : HTMLElement} ElementOf */
@@ -16,6 +17,7 @@ const NAMES = /** @type {const} */ ([
 ]);
 const LINK = /^(https?|mailto|blob):/i;
 const TOAST_MS = 7000;
+export const DEAF_MS = 400; // so that an Enter meant for the question decides nothing
 
 class Attributes {
 	/** @param {Props} props */
@@ -40,12 +42,17 @@ export function h(name, ...rest) {
 	return /** @type {ElementOf<N extends `${infer T}.${string}` ? T : N>} */ (element);
 }
 
+/** A listener whose work fails says why; what it returns cancels no event, as that of a property would. @type {(listener: (event: Event) => unknown) => (event: Event) => void} */
+export const telling = listener => event => {
+	const work = listener(event);
+	if (work instanceof Promise) work.catch(error => toast(messageOf(error)));
+};
+
 /** Names of the lists above only, and values as text. @param {HTMLElement} element @param {Props} props */
 function setAttributes(element, props) {
 	for (const name of EVENTS) {
 		const listener = Object.hasOwn(props, name) && props[name];
-		// A listener, not the property: what a handler returns must not cancel the event.
-		if (typeof listener === "function") element.addEventListener(name.slice(2), listener);
+		if (typeof listener === "function") element.addEventListener(name.slice(2), telling(listener));
 	}
 	for (const name of NAMES) {
 		const value = Object.hasOwn(props, name) ? (props[name] ?? false) : false;
@@ -130,6 +137,17 @@ export const iconButton = (name, onclick, title = t(name)) =>
 /** @param {string} label @param {(event: MouseEvent) => unknown} onclick */
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, attr({onclick}), label);
 
+/** Sends its form. @param {string} label */
+export const submitButton = (label, kind = ".primary") =>
+	Object.assign(
+		button(label, () => {}, kind),
+		{type: "submit"},
+	);
+
+/** A button that decides about what was shown, and is deaf to keys at first. @type {(label: string, about: {shownAt: number}, act: () => void, kind?: string) => HTMLButtonElement} */
+export const decision = (label, about, act, kind) =>
+	button(label, event => (event.detail > 0 || performance.now() - about.shownAt > DEAF_MS) && act(), kind);
+
 /** @param {HTMLElement} box @param {string} selector of what gets the focus there */
 export const focusIn = (box, selector) =>
 	/** @type {HTMLElement | null} */ (box.querySelector(selector))?.focus({preventScroll: true});
@@ -142,6 +160,14 @@ export const isEnter = event => isKey(event, "Enter") && !event.shiftKey;
 
 /** @param {KeyboardEvent} event */
 export const isEscape = event => isKey(event, "Escape");
+
+/** Escape leaves what is being written, and nothing around that. @param {HTMLElement} box @param {() => void} leave */
+export const onEscape = (box, leave) =>
+	box.addEventListener("keydown", event => {
+		if (!isEscape(event)) return;
+		event.stopPropagation();
+		leave();
+	});
 
 /** An Enter that is held down presses and sends once: what is asked next is not meant by it. @param {KeyboardEvent} event */
 export const onlyOnce = event =>
@@ -170,12 +196,12 @@ export async function copyText(text) {
 /** What lies behind a dialog is neither seen nor heard. */
 const topmost = () => [...document.querySelectorAll("dialog:modal")].at(-1) ?? document.body;
 
-/** @param {string} name @param {string} value @param {(value: string) => void} onpick */
+/** @param {string} name @param {string} value @param {(value: string) => unknown} onpick */
 export function bindRadios(name, value, onpick) {
 	for (const element of document.getElementsByName(name)) {
 		const radio = /** @type {HTMLInputElement} */ (element);
 		radio.checked = radio.value === value;
-		radio.onchange = () => onpick(radio.value);
+		radio.onchange = telling(() => onpick(radio.value));
 	}
 }
 

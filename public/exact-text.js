@@ -1,6 +1,6 @@
 // Text as it really is: what one would not see is spelt out, and JSON is laid out without being changed.
 import {attr, button, h} from "./elements.js";
-import {formatNumber, t, textOf} from "./i18n.js";
+import {failureText, formatNumber, t, textOf} from "./i18n.js";
 import {parseJson} from "./tool-result.js";
 
 const MAX_CHARS = 6_000; // that are shown at once
@@ -27,6 +27,9 @@ export const readable = value =>
 			.replace(/\r\n?/g, "\n")
 			.replace(/[\t\xa0]/g, " "),
 	);
+
+/** What is odd about a server. @param {Note} note */
+export const noteText = ({code, params, text}) => visible(failureText({code, params, detail: text}));
 
 /** Its beginning, where it may be long. @param {string} text @param {number} max characters of it */
 export const beginningOf = (text, max) =>

@@ -49,14 +49,8 @@ export function resolveSchema(schema, root, steps = MAX_REFERENCES) {
 }
 
 /** What can be chosen, each with its name. @param {Schema} shape @returns {[unknown, string][]} */
-export function choicesOf({type, enum: listed, enumNames: names}) {
-	const [options, labels] =
-		type === "boolean"
-			? [
-					[true, false],
-					[t("yes"), t("no")],
-				]
-			: [listed, names];
+export function choicesOf({type, enum: options, enumNames: labels}) {
+	if (type === "boolean") return choicesOf({enum: [true, false], enumNames: [t("yes"), t("no")]});
 	if (!Array.isArray(options)) return [];
 	return options.map((option, i) => [option, textOf(Array.isArray(labels) ? (labels[i] ?? option) : option)]);
 }

@@ -70,14 +70,24 @@ function translate(code, params, depth) {
 function partText(name, value) {
 	if (name === "problems")
 		return [value].flat().map(each => `${textOf(each?.field)}: ${localised(textOf(each?.message))}`);
-	return AMOUNTS.includes(name) && typeof value === "number" ? formatMoney(value) : value;
+	if (typeof value !== "number") return value;
+	return name === "seconds" ? formatDuration(value) : AMOUNTS.includes(name) ? formatMoney(value) : value;
 }
 
 /** How long something took. @param {number} ms */
 export function formatMs(ms) {
-	const [minutes, seconds] = [Math.floor(ms / 60_000), Math.floor(ms / 1000) % 60];
-	if (minutes) return `${minutes}:${`${seconds}`.padStart(2, "0")}`;
-	return ms % 1000 || !ms ? `${formatNumber(ms)} ms` : `${seconds} s`;
+	return ms < 60_000 && (ms % 1000 || !ms) ? `${formatNumber(ms)} ms` : formatDuration(ms / 1000);
+}
+
+/** How long something takes, in the units that a person counts in. @param {number} seconds */
+export function formatDuration(seconds) {
+	let rest = seconds < 3600 ? Math.ceil(seconds) : Math.ceil(seconds / 60) * 60;
+	const said = Object.entries({hour: 3600, minute: 60, second: 1}).map(([unit, size]) => {
+		const n = Math.floor(rest / size);
+		rest %= size;
+		return n > 0 && format(n, {style: "unit", unit, unitDisplay: "short"});
+	});
+	return said.filter(Boolean).join(" ");
 }
 
 /** A parameter may be a failure itself: why a server is down. @param {any} value @returns {value is Failure} */

@@ -1,6 +1,6 @@
 // The dialog of models: who answers this conversation, and providers with their keys. Loaded when it is opened.
-import {messageOf, refusalOf, status} from "./backend.js";
-import {attr, button, h, icon, iconButton, openDialog} from "./elements.js";
+import {ask, messageOf, status} from "./backend.js";
+import {attr, button, h, icon, iconButton, openDialog, submitButton} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, formatNumber, t, words} from "./i18n.js";
 
@@ -11,26 +11,14 @@ import {failureText, formatNumber, t, words} from "./i18n.js";
 /** @typedef {{ok: boolean, seconds: number} & Failure} Outcome */
 
 const OTHER = "other"; // a provider that is in no list
+const PATH = "api/models";
 const SETTINGS = "settings";
 const MAX_KEPT = 50; // models of one provider
 
-/** @param {string} method @param {string} [path] @param {unknown} [body] @returns {Promise<any>} any: our own JSON */
-async function ask(method, path = "", body = undefined) {
-	const headers = {"content-type": "application/json"};
-	const response = await fetch(`api/models${path}`, {method, headers, body: JSON.stringify(body)});
-	const text = await response.text();
-	if (!response.ok) throw new Error(refusalOf(response.status, text));
-	return text && JSON.parse(text);
-}
-
 /** Of a provider that is in no list: where it is. @param {string} base */
 function idOf(base) {
-	const host = base
-		.trim()
-		.replace(/^\w+:\/\//, "")
-		.replace(/\/.*$/s, "")
-		.toLowerCase();
-	return host.replace(/[^a-z0-9.:_-]/g, "-").replace(/^\W+/, "") || OTHER;
+	const [, host] = /^(?:\w+:\/\/)?([^/]*)/.exec(base.trim().toLowerCase()) ?? [];
+	return host?.replace(/[^a-z0-9.:_-]/g, "-").replace(/^\W+/, "") || OTHER;
 }
 
 /** @param {ListedModel} model */
@@ -61,23 +49,19 @@ class ModelsDialog {
 		const own = status.models.filter(({provider}) => provider === SETTINGS);
 		const places = Object.entries(known.held).map(([name, place]) => `${name} (${t(`place_${place}`)})`);
 		const none = !own.length && !known.kept.length;
-		this.chosen.replaceChildren(
-			...own.map(choice =>
-				h(
-					"fieldset",
-					attr({"aria-label": t("ofSettings")}),
-					h("strong", t("ofSettings")),
-					this.radio(choice),
-				),
-			),
-			...(places.length ? [h("p.quiet", t("heldBy", {places: places.join(", ")}))] : []),
-			...known.kept.map(kept => this.group(kept)),
-			...(none ? [h("p", t("demoTitle"))] : []),
-			...(known.damaged ? [h("p.bad", t("modelsDamaged"))] : []),
-			...(known.locked ? [h("p.bad", t("error.models_locked"))] : []),
+		const label = t("ofSettings");
+		const all = h(
+			".content",
+			own.map(choice => h("fieldset", attr({"aria-label": label}), h("strong", label), this.radio(choice))),
+			h("p.quiet", places.length > 0 && t("heldBy", {places: places.join(", ")})),
+			known.kept.map(kept => this.group(kept)),
+			h("p", none && t("demoTitle")),
+			h("p.bad", known.damaged && t("modelsDamaged")),
+			h("p.bad", known.locked && t("error.models_locked")),
 		);
+		this.chosen.replaceChildren(all);
 		const add = button(t("addProvider"), () => this.edit());
-		this.form.replaceChildren(...(known.locked ? [] : [h(".row", add)]));
+		this.form.replaceChildren(known.locked ? "" : h(".row", add));
 	}
 
 	/** @param {ModelChoice} choice @param {Node[]} more */
@@ -114,7 +98,7 @@ class ModelsDialog {
 
 	/** Of a choice that has gone none is left. @param {ModelChoice | undefined} choice */
 	async refresh(choice) {
-		this.known = await ask("GET");
+		this.known = await ask(PATH);
 		const models = this.known.kept.find(({id}) => id === choice?.provider)?.models ?? [];
 		const isThere = choice?.provider === SETTINGS || models.some(({name}) => name === choice?.name);
 		this.current = isThere ? choice : undefined;
@@ -125,7 +109,7 @@ class ModelsDialog {
 	/** Without a provider it is removed with its key. @param {string} id @param {{base: string, models: ListedModel[]}} [provider] */
 	async change(id, provider) {
 		try {
-			await ask(provider ? "PUT" : "DELETE", `/${encodeURIComponent(id)}`, provider);
+			await ask(`${PATH}/${encodeURIComponent(id)}`, provider, provider ? "PUT" : "DELETE");
 			await this.refresh(this.current);
 		} catch (error) {
 			this.form.append(h("p.bad", messageOf(error)));
@@ -135,15 +119,12 @@ class ModelsDialog {
 	/** What runs on this machine is offered unless it is kept. */
 	async offerLocal() {
 		/** @type {{servers: Found[]}} */
-		const {servers} = await ask("GET", "/local");
+		const {servers} = await ask(`${PATH}/local`);
 		const isNew = (/** @type {Found} */ {base}) => !this.known.kept.some(kept => kept.base === base);
 		const rows = servers.filter(isNew).map(found => {
 			const text = t("runsHere", {name: this.nameOf(found.id), n: found.models.length});
-			return h(
-				".row.note",
-				h("span", text),
-				button(t("useIt"), () => this.edit(found), ".primary"),
-			);
+			const use = button(t("useIt"), () => this.edit(found), ".primary");
+			return h(".row.note", h("span", text), use);
 		});
 		this.form.prepend(...rows);
 	}
@@ -201,8 +182,7 @@ class ProviderForm {
 	draw() {
 		/** @param {string} label @param {HTMLElement} input */
 		const field = (label, input) => h("label.field", h("small", t(label)), input);
-		const use = h("button.btn.primary", t("useIt"));
-		use.type = "submit";
+		const cancel = button(t("cancel"), () => this.dialog.draw());
 		return h(
 			"form.try",
 			attr({onsubmit: event => this.save(event)}),
@@ -213,12 +193,7 @@ class ProviderForm {
 			field("model", this.model),
 			this.list,
 			this.said,
-			h(
-				".row",
-				use,
-				this.tryIt,
-				button(t("cancel"), () => this.dialog.draw()),
-			),
+			h(".row", submitButton(t("useIt")), this.tryIt, cancel),
 		);
 	}
 
@@ -266,7 +241,7 @@ class ProviderForm {
 		this.said.textContent = t("listing");
 		let said = "";
 		try {
-			const {base, models} = await ask("POST", "/list", typed);
+			const {base, models} = await ask(`${PATH}/list`, typed);
 			if (mine !== this.asked) return;
 			this.address.value = base;
 			this.fill(models);
@@ -283,7 +258,7 @@ class ProviderForm {
 		this.said.textContent = t("trying");
 		this.tryIt.disabled = true;
 		try {
-			const outcome = await ask("POST", "/test", {...this.typed, model: this.model.value.trim()});
+			const outcome = await ask(`${PATH}/test`, {...this.typed, model: this.model.value.trim()});
 			this.said.replaceChildren(outcomeText(outcome));
 		} catch (error) {
 			this.said.textContent = messageOf(error);
@@ -301,7 +276,7 @@ class ProviderForm {
 		const picked = this.models.find(each => each.name === name) ?? {name};
 		const models = [picked, ...before.filter(each => each.name !== name)].slice(0, MAX_KEPT);
 		try {
-			await ask("PUT", `/${encodeURIComponent(id)}`, {...typed, models});
+			await ask(`${PATH}/${encodeURIComponent(id)}`, {...typed, models}, "PUT");
 			await dialog.refresh({provider: id, name});
 		} catch (error) {
 			this.said.textContent = messageOf(error);
@@ -324,7 +299,7 @@ export async function openModels(conversation, onchange) {
 		conversation.model = choice;
 		onchange();
 	};
-	const dialog = new ModelsDialog(await ask("GET"), conversation.model, pick);
+	const dialog = new ModelsDialog(await ask(PATH), conversation.model, pick);
 	openDialog(t("models"), dialog.chosen, dialog.form);
 	if (!dialog.known.locked) dialog.offerLocal().catch(() => {});
 }

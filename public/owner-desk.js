@@ -1,6 +1,6 @@
 // What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
 import {findTool, isUnknown, messageOf, readResource} from "./backend.js";
-import {attr, button, focusIn, h, toast} from "./elements.js";
+import {attr, button, focusIn, h, submitButton, toast} from "./elements.js";
 import {failureText, formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
 import {fieldsOf} from "./shop-lists.js";
 import {keyedCall, readInventory} from "./tool-client.js";
@@ -17,7 +17,11 @@ const ABOUT = {maxLength: 2000, name: "description"};
 const REASON = {maxLength: 200, name: "reason"};
 
 /** @param {string} label @param {...HTMLElement} content */
-const folded = (label, ...content) => h("details.more", h("summary", t(label)), content);
+function folded(label, ...content) {
+	const details = h("details.more", h("summary", t(label)), content);
+	details.open = content.some(each => each.matches(".typed"));
+	return details;
+}
 
 /** @param {unknown} words with commas between them, if there are any */
 const keywordsOf = words => {
@@ -30,28 +34,31 @@ const field = (label, props, kind = "input") =>
 	h("label", h("span", t(label)), Object.assign(h(kind), props));
 
 /** @param {string} label @param {string} [value] @param {string} [kind] */
-function submit(label, value = "", kind = "") {
-	const made = button(t(label), () => {}, kind);
-	return Object.assign(made, {type: "submit", value});
-}
+const submit = (label, value = "", kind = "") => Object.assign(submitButton(t(label), kind), {value});
+
+/** @type {Map<string, Record<string, string>>} by form, while it is not done */
+const typed = new Map();
 
 /** What was typed stays until it is done; what may have been done is sent again as the same call. */
 class WriteForm {
 	#output = h(".output.whole", attr({role: "status"}));
 
-	/** @param {OwnerDesk} desk @param {string} tool @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
-	constructor(desk, tool, fields, argsOf, done) {
+	/** @param {OwnerDesk} desk @param {string} tool @param {unknown} of what @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
+	constructor(desk, tool, of, fields, argsOf, done) {
 		this.desk = desk;
+		this.name = `${desk.server} ${tool} ${of}`;
 		this.start = () => keyedCall(desk.server, tool);
 		this.call = this.start(); // for the next intent
 		this.done = done;
 		this.box = h("fieldset.fields", fields);
 		this.form = h("form", this.box, this.#output);
-		/** @type {NodeListOf<HTMLInputElement>} */
-		const inputs = this.form.querySelectorAll("input, textarea");
-		const isTyped = () => [...inputs].some(({value, defaultValue}) => value !== defaultValue);
-		this.form.oninput = () => this.form.classList.toggle("typed", isTyped());
-		this.form.onreset = () => this.form.classList.remove("typed");
+		/** @type {HTMLInputElement[]} */
+		this.inputs = [...this.form.querySelectorAll(/** @type {"input"} */ ("input, textarea"))];
+		this.form.oninput = () => this.#note();
+		this.form.onreset = () => {
+			typed.delete(this.name);
+			this.form.classList.remove("typed");
+		};
 		this.form.onsubmit = async event => {
 			event.preventDefault();
 			const values = fieldsOf(this.form);
@@ -60,6 +67,21 @@ class WriteForm {
 			if (args) await this.#send(args);
 			else this.#unlock();
 		};
+	}
+
+	#note() {
+		const now = this.inputs.filter(({value, defaultValue}) => value !== defaultValue);
+		this.form.classList.toggle("typed", now.length > 0);
+		typed.set(this.name, Object.fromEntries(now.map(({name, value}) => [name, value])));
+	}
+
+	/** What was typed before, into the fields as they are now. */
+	resume() {
+		const before = typed.get(this.name) ?? {};
+		for (const input of this.inputs.filter(({name}) => Object.hasOwn(before, name)))
+			input.value = before[input.name];
+		this.#note();
+		return this.form;
 	}
 
 	/** @param {...unknown} said */
@@ -145,7 +167,7 @@ export class OwnerDesk {
 		/** @type {ArgsOf} */
 		const argsOf = ({count, reason}, {value}) => ({productId, change: Number(count) * Number(value), reason});
 		const done = (/** @type {StockRow} */ {quantity}) => t("stockIs", {n: formatNumber(quantity)});
-		return new WriteForm(this, "restock", fields, argsOf, done).form;
+		return new WriteForm(this, "restock", productId, fields, argsOf, done).resume();
 	}
 
 	/** @param {HTMLElement} body @param {StockRow} row @returns {(row: StockRow) => void} */
@@ -183,9 +205,9 @@ export class OwnerDesk {
 		};
 		const done = (/** @type {any} */ product) => take(product) && t("saved");
 		const fields = [...shown, field("newKeywords", {name: "words"}), submit("save")];
-		const write = new WriteForm(this, "change_product", fields, argsOf, done);
+		const write = new WriteForm(this, "change_product", productId, fields, argsOf, done);
 		take(row.product);
-		body.append(folded("changeProduct", write.form));
+		body.append(folded("changeProduct", write.resume()));
 		return ({product}) => take(product);
 	}
 
@@ -217,7 +239,7 @@ export class OwnerDesk {
 		/** @type {ArgsOf} */
 		const argsOf = ({words, ...values}) => ({...values, ...keywordsOf(words)});
 		const done = (/** @type {any} */ {id, name}) => t("created", {id, name});
-		return folded("newProduct", new WriteForm(this, "change_product", fields, argsOf, done).form);
+		return folded("newProduct", new WriteForm(this, "change_product", "", fields, argsOf, done).resume());
 	}
 
 	/** @type {Fill<Order>} */
@@ -232,7 +254,8 @@ export class OwnerDesk {
 		];
 		/** @type {ArgsOf} */
 		const argsOf = ({reason}) => ({orderId: id, reason});
-		const {form} = new WriteForm(this, "cancel_order", fields, argsOf, () => toast(t("cancelDone", named)));
+		const done = () => toast(t("cancelDone", named));
+		const form = new WriteForm(this, "cancel_order", id, fields, argsOf, done).resume();
 		const details = folded("cancelOrder", form);
 		const focusOn = (/** @type {Element | null | undefined} */ box) => box?.querySelector("summary")?.focus();
 		form.addEventListener("reset", () => {

@@ -1,6 +1,6 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
 import {findTool, readResource, shopServer, sleep} from "./backend.js";
-import {$, bindRadios, button, h} from "./elements.js";
+import {$, bindRadios, button, h, telling} from "./elements.js";
 import {readable, visible} from "./exact-text.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
@@ -30,12 +30,8 @@ function drawSales(rows) {
 	const sales = /** @type {{label: string, amount: number, quantity: number}[]} */ (rows.slice(0, MAX_BARS));
 	const max = Math.max(1, ...sales.map(({amount}) => amount));
 	const bars = sales.map(({label, amount, quantity}) => {
-		const name = h(
-			"span.bar-name",
-			h("bdi", readable(label)),
-			" ",
-			h("small", t("pieces", {n: cellText("quantity", quantity)})),
-		);
+		const pieces = h("small", t("pieces", {n: cellText("quantity", quantity)}));
+		const name = h("span.bar-name", h("bdi", readable(label)), " ", pieces);
 		return h("li.bar-row", bar(name, cellText("amount", amount), amount, max));
 	});
 	$("sales").replaceChildren(...(bars.length ? bars : [h("li.quiet", t("noOrders"))]));
@@ -114,11 +110,11 @@ export class Panel {
 			setPreference("salesBy", group);
 			this.refresh();
 		});
-		$("csv").onclick = () => {
+		$("csv").onclick = telling(() => {
 			const [server, {filters}] = [shopName(), this.orders.wish];
 			const pages = (/** @type {Params} */ until) => pagesOf(server, "get_orders", {...filters, ...until});
-			saveOrders(pages, orders => nameProducts(server, orders));
-		};
+			return saveOrders(pages, orders => nameProducts(server, orders));
+		});
 		// What was changed while it could not be seen; before the first time nothing is known of a shop.
 		const catchUp = (/** @type {IntersectionObserverEntry[]} */ [{isIntersecting}]) =>
 			isIntersecting && this.#seen && this.refresh();
@@ -261,13 +257,8 @@ export class Panel {
 		const buy = button(t("buy"), () =>
 			this.sell(t("buyAsk", {name: visible(product?.name ?? `#${id}`), id})),
 		);
-		body.append(
-			h(
-				".row",
-				buy,
-				button(t("ordersOf"), () => this.orders.only(id)),
-			),
-		);
+		const only = button(t("ordersOf"), () => this.orders.only(id));
+		body.append(h(".row", buy, only));
 		const update = this.#desk?.fillProduct(body, row);
 		body.prepend(about);
 		return now => {

@@ -1,6 +1,5 @@
 // What the user has chosen, kept in localStorage under the name "settings"; and the window where that is done.
-import {messageOf} from "./backend.js";
-import {$, bindRadios, button, focusIn, h, toast} from "./elements.js";
+import {$, bindRadios, button, focusIn, h} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {setLanguage, t} from "./i18n.js";
 import {PURCHASE} from "./purchase.js";
@@ -127,14 +126,10 @@ export function initPreferences(redraw) {
 	$("settings").onbeforetoggle = drawAllowed;
 	sayWhetherAsked();
 	bindRadios("lang", lang, async picked => {
-		try {
-			await setLanguage(picked);
-			setPreference("lang", picked);
-			document.documentElement.lang = picked;
-			redraw();
-		} catch (error) {
-			toast(messageOf(error));
-		}
+		await setLanguage(picked);
+		setPreference("lang", picked);
+		document.documentElement.lang = picked;
+		redraw();
 	});
 	bindRadios("theme", preferences.theme ?? "", theme => {
 		setPreference("theme", theme);

@@ -172,7 +172,8 @@ class Shelf {
 	draw() {
 		const isTable = preferences.products === "table";
 		this.view.textContent = t(isTable ? "asCards" : "asTable");
-		this.#body.replaceChildren(isTable ? this.#table() : this.#cards());
+		const cards = this.products.map(product => this.#card(product));
+		this.#body.replaceChildren(isTable ? this.#table() : h("ul.products", cards));
 		this.#offer();
 	}
 
@@ -188,13 +189,6 @@ class Shelf {
 				...(quantity !== undefined && {quantity}),
 				...(description && {description: visible(description)}),
 			})),
-		);
-	}
-
-	#cards() {
-		return h(
-			"ul.products",
-			this.products.map(product => this.#card(product)),
 		);
 	}
 

@@ -1,12 +1,11 @@
 // What a server asks in the middle of a call: its question with a form, or with an address to go to; loaded when needed.
-import {attr, button, h} from "./elements.js";
+import {attr, button, DEAF_MS, h} from "./elements.js";
 import {readable, visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 import {schemaForm} from "./schema-form.js";
 import {isObject} from "./tool-result.js";
 import {worded} from "./wording.js";
 
-const DEAF_MS = 400; // so that an Enter meant for something else does not answer
 const SECRET =
 	/pass ?(word|phrase|code|wd)|\bpwd\b|secret|\btokens?\b|api ?key|\bpin\b|\bcv[vc]2?\b|card ?(no|num)|credential|\bssn\b|\botp\b|密码|口令|密钥|令牌|验证码|卡号|私钥|身份证/i;
 
@@ -28,15 +27,6 @@ function asksForSecret({message, schema}) {
 	});
 }
 
-/** What was filled in before is filled in again. @param {Schema} schema @param {Params | null} [content] @returns {Schema} */
-function prefilled(schema, content) {
-	if (!content || !isObject(schema.properties)) return schema;
-	const fields = Object.entries(schema.properties).map(([name, spec]) =>
-		Object.hasOwn(content, name) && isObject(spec) ? [name, {...spec, default: content[name]}] : [name, spec],
-	);
-	return {...schema, properties: Object.fromEntries(fields)};
-}
-
 /** An address is shown in full, and opened by a click alone. @param {string} url */
 function addressOf(url) {
 	const {protocol, host} = URL.canParse(url) ? new URL(url) : {protocol: "", host: ""};
@@ -46,8 +36,8 @@ function addressOf(url) {
 	return [text, h(".row", h("a.btn.primary", go, t("openAddress", {host})))];
 }
 
-/** @param {Question} question @param {(answer: Answer) => void} respond @param {Params} [begun] what was typed and not sent @param {(values: unknown) => void} [typed] */
-export function questionForm(question, respond, begun, typed) {
+/** @param {Question} question @param {(answer: Answer) => void} respond @param {Typed} typing */
+export function questionForm(question, respond, {begun = question.content, typed}) {
 	const {message, schema, url} = question;
 	const isSecret = !url && asksForSecret(question);
 	const hasFields = !url && isObject(schema.properties) && Object.keys(schema.properties).length > 0;
@@ -58,13 +48,12 @@ export function questionForm(question, respond, begun, typed) {
 		return "";
 	};
 	const label = t(url ? "haveDone" : hasFields ? "answerIt" : "agree");
-	const filled = url ? {} : prefilled(schema, begun ?? question.content);
-	const form = schemaForm("", filled, accept, label, decline, cancel);
+	const typing = isSecret ? {begun} : {begun, typed};
+	const form = schemaForm("", url ? {} : schema, accept, label, typing, decline, cancel);
 	form.classList.add("asks");
 	let shownAt = performance.now();
 	form.oninput = () => {
 		shownAt = Number.NEGATIVE_INFINITY; // who types here means it
-		if (!isSecret) typed?.(form.values());
 	};
 	form.addEventListener("keydown", event => {
 		if (event.key === "Enter" && performance.now() - shownAt < DEAF_MS) event.preventDefault();

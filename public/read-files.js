@@ -106,7 +106,7 @@ function draw(picture, width, height, [type, quality]) {
 }
 
 /** @param {Blob} blob @returns {Promise<string>} */
-const dataUrl = blob =>
+export const dataUrl = blob =>
 	new Promise((resolve, reject) => {
 		const reader = new FileReader();
 		reader.onload = () => resolve(`${reader.result}`);

@@ -1,10 +1,10 @@
 // The resources of all servers: found, filled in, read, shown, followed while one is open, and attached to a question.
 import {attachFiles} from "./attached.js";
-import {events, messageOf, send, sleep, status} from "./backend.js";
+import {ask, events, messageOf, sleep, status} from "./backend.js";
 import {nodesOf} from "./conversation-view.js";
-import {attr, button, h, openDialog} from "./elements.js";
-import {visible} from "./exact-text.js";
-import {failureText, localised, sizeText, t} from "./i18n.js";
+import {attr, button, h, openDialog, submitButton} from "./elements.js";
+import {noteText, visible} from "./exact-text.js";
+import {localised, sizeText, t} from "./i18n.js";
 import {bytesOf, drawMedia, drawResult} from "./result-view.js";
 
 /** @typedef {{name: string, required: boolean}} Argument */
@@ -15,9 +15,6 @@ import {bytesOf, drawMedia, drawResult} from "./result-view.js";
 const MAX_SHOWN = 60; // of a server's, until they are searched
 const TYPING_MS = 200;
 const RETRY_MS = 1000; // until a resource is followed again whose server was away
-
-/** @type {(path: string, body: unknown) => Promise<any>} any: what the route says */
-const ask = async (path, body) => (await send(path, body)).json();
 
 /** @param {unknown} error */
 const failed = error => h("p.bad", messageOf(error));
@@ -125,16 +122,10 @@ class ResourceBrowser {
 		const fill = async () => {
 			if (all) return;
 			try {
-				const {resources, templates, skipped} = await ask(
-					`api/resources?${new URLSearchParams({server})}`,
-					null,
-				);
+				const wanted = new URLSearchParams({server});
+				const {resources, templates, skipped} = await ask(`api/resources?${wanted}`);
 				all = [...templates, ...resources].map(one => ({...one, title: localised(one.title)}));
-				remarks.replaceChildren(
-					...skipped.map((/** @type {Note} */ note) =>
-						h("li", visible(failureText({...note, detail: note.text}))),
-					),
-				);
+				remarks.replaceChildren(...skipped.map((/** @type {Note} */ note) => h("li", noteText(note))));
 				draw();
 			} catch (error) {
 				body.replaceChildren(failed(error));
@@ -165,8 +156,7 @@ class ResourceBrowser {
 		const form = h("form.try", attr({onsubmit}), h("h3", visible(title)), h("code", visible(uri)));
 		const values = () => /** @type {Values} */ (Object.fromEntries(new FormData(form)));
 		form.append(...args.map(argument => completedField(server, uri, argument, values)));
-		const submit = Object.assign(h("button.btn.primary", t("read")), {type: "submit"});
-		form.append(h(".row", submit, this.#back()));
+		form.append(h(".row", submitButton(t("read")), this.#back()));
 		this.#show(form);
 		form.querySelector("input")?.focus();
 	}

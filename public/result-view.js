@@ -1,6 +1,5 @@
 // Tool results on the screen: a list as a table, other JSON indented.
-import {messageOf} from "./backend.js";
-import {attr, button, h, toast} from "./elements.js";
+import {attr, button, h} from "./elements.js";
 import {drawExact, readable, visible} from "./exact-text.js";
 import {failureText, localised, t, textOf} from "./i18n.js";
 import {parseJson, rowsOf, tableOf} from "./tool-result.js";
@@ -57,9 +56,7 @@ export function drawMedia({mime_type: type, data, uri, name}, server) {
 
 /** Read it through its server, wherever its address leads. @type {(server: string, uri: string, title: string) => Promise<void>} */
 const openResource = (server, uri, title) =>
-	import("./resources.js")
-		.then(({openResources}) => openResources({server, uri, title}))
-		.catch(error => toast(messageOf(error)));
+	import("./resources.js").then(({openResources}) => openResources({server, uri, title}));
 
 /** @type {(base64: string) => Uint8Array<ArrayBuffer>} */
 export function bytesOf(base64) {

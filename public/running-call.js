@@ -1,6 +1,6 @@
 // What is seen of a call while it runs: how far it has come, for how long it has run, and how to stop it.
-import {messageOf, stopCall} from "./backend.js";
-import {attr, button, h, toast} from "./elements.js";
+import {stopCall} from "./backend.js";
+import {attr, button, h} from "./elements.js";
 import {beginningOf} from "./exact-text.js";
 import {formatMs, formatNumber, localised, t} from "./i18n.js";
 
@@ -28,11 +28,9 @@ export function showRunning(slot, id, call) {
 	const time = h("span.quiet.num", attr({role: "timer"}));
 	const stop = button(t("stopCall"), async () => {
 		stop.disabled = true;
-		try {
-			await stopCall(id);
-		} catch (error) {
-			toast(messageOf(error));
-		}
+		await stopCall(id).finally(() => {
+			stop.disabled = false; // it may not have arrived
+		});
 	});
 	const row = h(".row", time, stop);
 	const shownAt = performance.now(); // the clock that call's `at` is of may be set back

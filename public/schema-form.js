@@ -1,6 +1,6 @@
 // A form made from a JSON schema: for a tool run by hand, for a prompt's arguments, and for what a server asks.
 import {messageOf} from "./backend.js";
-import {attr, button, focusIn, h, iconButton} from "./elements.js";
+import {attr, button, focusIn, h, iconButton, submitButton} from "./elements.js";
 import {choicesOf, control, frame, number, resolveSchema, several} from "./form-fields.js";
 import {t} from "./i18n.js";
 import {isObject} from "./tool-result.js";
@@ -42,6 +42,7 @@ class Rows {
 			line.remove();
 			this.number();
 			this.add.focus();
+			this.box.dispatchEvent(new Event("input", {bubbles: true}));
 		});
 		const row = {...item, remove};
 		const line = h("li", item.root, remove);
@@ -69,14 +70,14 @@ class Fields {
 		this.root = root;
 	}
 
-	/** All of them. @returns {Field} */
-	all() {
+	/** All of them, with what was filled in before. @param {unknown} begun @returns {Field} */
+	all(begun) {
 		const shape = resolveSchema(this.root, this.root);
 		const inner = partsOf(shape).length;
 		const isOpen = !inner && Boolean(shape.additionalProperties);
 		if (inner > this.#room || isOpen)
-			return control("JSON", {...shape, type: "object"}, false, shape.default);
-		const whole = this.#group("", shape, true, 0, shape.default);
+			return control("JSON", {...shape, type: "object"}, false, begun ?? shape.default);
+		const whole = this.#group("", shape, true, 0, begun ?? shape.default);
 		whole.label.parentElement?.remove(); // a class's name, which only programs know
 		whole.root.removeAttribute("aria-describedby");
 		whole.root.role = "none";
@@ -160,14 +161,20 @@ class Fields {
 	}
 }
 
+/** @type {Map<string, unknown>} */
+const held = new Map();
+
+/** What was typed into one of the page's own forms, for as long as the page is open. @param {string} name @returns {Typed} */
+export const heldIn = name => ({begun: held.get(name), typed: values => held.set(name, values)});
+
 /**
  * A form for a schema; what `run` makes of the values is shown below it.
  * @param {string} title @param {Schema} schema @param {(values: unknown) => Promise<HTMLElement | string>} run
- * @param {string} label @param {...HTMLElement} more buttons
+ * @param {string} label @param {Typed} typing @param {...HTMLElement} more buttons
  */
-export function schemaForm(title, schema, run, label, ...more) {
+export function schemaForm(title, schema, run, label, {begun, typed}, ...more) {
 	const output = h(".output", attr({role: "status"}));
-	const all = new Fields(schema).all();
+	const all = new Fields(schema).all(begun);
 	let isRunning = false; // a double click runs it once
 	const onsubmit = async (/** @type {SubmitEvent} */ event) => {
 		event.preventDefault();
@@ -183,15 +190,15 @@ export function schemaForm(title, schema, run, label, ...more) {
 			isRunning = false;
 		}
 	};
-	const submit = Object.assign(h("button.btn.primary", label), {type: "submit"});
 	const form = h(
 		"form.try",
 		attr({onsubmit}),
 		title && h("h3", title),
 		all.root,
-		h(".row", submit, more),
+		h(".row", submitButton(label), more),
 		output,
 	);
 	form.noValidate = true; // what is wrong is said below each field, in the reader's language
-	return Object.assign(form, {values: () => all.read(true)});
+	form.addEventListener("input", () => typed?.(all.read(true)));
+	return form;
 }

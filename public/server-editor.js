@@ -1,16 +1,13 @@
 // Servers added and edited in the page, that is in mcp.json; loaded when somebody does so.
-import {messageOf, send} from "./backend.js";
+import {ask, messageOf} from "./backend.js";
 import {attr, button, h, openDialog, toast} from "./elements.js";
-import {drawExact, visible} from "./exact-text.js";
+import {drawExact, noteText, visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
 
 /** @typedef {Server & {exists?: boolean, tools?: number}} Found */
 
 const LOOK_MS = 300; // after the last key
 const EXAMPLES = 'https://mcp.example.com/mcp\nnpx -y @scope/server\n{"mcpServers": {…}}';
-
-/** @param {string} path @param {unknown} body @returns {Promise<any>} any: JSON of the back end's */
-const ask = async (path, body) => (await send(path, body)).json();
 
 /** @param {string} label @param {number} rows */
 function codeField(label, rows) {
@@ -25,16 +22,20 @@ function outcome(server) {
 	return h("p.bad", status === "untrusted" ? t("testWaits") : visible(failureText(server)));
 }
 
-/** Do it while its button waits, and say in a box what came of it. @param {HTMLElement} output @param {() => Promise<unknown>} work */
+/** Do it, and say in a box what came of it. @param {HTMLElement} output @param {() => Promise<unknown>} work @returns {Promise<any>} any: why it failed */
 async function tell(output, work, said = "") {
 	output.replaceChildren(said);
 	try {
 		output.replaceChildren(...[await work()].flat().filter(each => each instanceof Node));
 	} catch (error) {
 		output.replaceChildren(h("p.bad", messageOf(error)));
-		throw error;
+		return error;
 	}
 }
+
+/** @typedef {{text: string, version: string, name: string}} Entry */
+/** @type {Map<string, Entry>} what was written and not saved, for as long as the page is open; "" of a new one */
+const unsaved = new Map();
 
 /** One server of what was pasted, with the name that it gets. */
 class FoundRow {
@@ -49,9 +50,7 @@ class FoundRow {
 		);
 		this.chosen = h("input", attr({type: "checkbox", "aria-label": name, checked: !isWrong}));
 		this.output = h("");
-		const remarks = notes.map(({code, params, text}) =>
-			h("li", visible(failureText({code, params, detail: text}))),
-		);
+		const remarks = notes.map(note => h("li", noteText(note)));
 		this.root = h(
 			"section.server",
 			h(".check", isOneOfMany && this.chosen, this.name),
@@ -74,19 +73,21 @@ class AddDialog {
 	#text = codeField(t("pasteServer"), 6);
 	#list = h(".content", attr({role: "status"}));
 	#output = h("", attr({role: "status"}));
-	#add = button(t("add"), () => tell(this.#output, () => this.#save()).catch(() => {}), ".primary");
-	#test = button(t("test"), () => tell(this.#output, () => this.#try(), t("testing")).catch(() => {}));
+	#add = button(t("add"), () => tell(this.#output, () => this.#save()), ".primary");
+	#test = button(t("test"), () => tell(this.#output, () => this.#try(), t("testing")));
 
 	constructor() {
 		this.#text.placeholder = EXAMPLES;
+		this.#text.value = unsaved.get("")?.text ?? "";
 		this.#text.oninput = () => {
+			unsaved.set("", {text: this.#text.value, version: "", name: ""});
 			clearTimeout(this.#timer);
 			this.#timer = Number(setTimeout(() => this.#look(), LOOK_MS));
 		};
-		this.#show([]);
 		const parts = [this.#text, this.#list, this.#output, h(".row", this.#add, this.#test)];
 		this.dialog = openDialog(t("addServer"), h("p", t("pasteServer")), parts);
 		this.dialog.classList.add("large");
+		this.#look();
 	}
 
 	/** @param {FoundRow[]} rows */
@@ -115,7 +116,8 @@ class AddDialog {
 	async #save() {
 		const chosen = this.#rows.filter(({chosen}, _, {length}) => length === 1 || chosen.checked);
 		const names = Object.fromEntries(chosen.map(({read, name}) => [read, name.value]));
-		await send("api/servers", {text: this.#text.value, names});
+		await ask("api/servers", {text: this.#text.value, names});
+		unsaved.delete("");
 		this.dialog.close();
 		toast(t("serverAdded", {names: Object.values(names).join(", ")}));
 	}
@@ -140,13 +142,15 @@ class EntryDialog {
 	constructor({name, code}) {
 		const isOff = code === "switched_off";
 		this.path = `api/servers/${encodeURIComponent(name)}`;
-		this.name = h("input", attr({"aria-label": t("serverName"), value: name}));
+		const begun = unsaved.get(this.path);
+		this.name = h("input", attr({"aria-label": t("serverName"), value: begun?.name ?? name}));
 		this.text = codeField(t("entryOf", {name}), 12);
+		this.name.oninput = this.text.oninput = () => unsaved.set(this.path, this.#entry);
 		const buttons = [
-			this.#writing("save", () => send(`${this.path}/entry`, this.#entry, undefined, "", "PUT"), ".primary"),
+			this.#writing("save", () => ask(`${this.path}/entry`, this.#entry, "PUT"), ".primary"),
 			button(t("test"), () => this.#tell(() => this.#try(), t("testing"))),
 			button(t("reload"), () => this.#tell(() => this.#load())),
-			this.#writing(isOff ? "switchOn" : "switchOff", () => send(`${this.path}/switch`, {on: isOff})),
+			this.#writing(isOff ? "switchOn" : "switchOff", () => ask(`${this.path}/switch`, {on: isOff})),
 			button(t("remove"), () => this.#ask(name), ".danger"),
 		];
 		const label = h("label.field", h("small", t("serverName")), this.name);
@@ -154,15 +158,17 @@ class EntryDialog {
 		this.dialog = openDialog(t("manageServer", {name}), parts);
 		this.dialog.classList.add("large");
 		// What is said meanwhile stays.
-		this.#load().catch(error => this.#output.replaceChildren(h("p.bad", messageOf(error))));
+		this.#load(begun).catch(error => this.#output.replaceChildren(h("p.bad", messageOf(error))));
 	}
 
 	get #entry() {
 		return {text: this.text.value, version: this.#version, name: this.name.value};
 	}
 
-	async #load() {
-		const {text, version} = await ask(`${this.path}/entry`, null);
+	/** @param {Entry} [begun] one that was written and not saved, else as it is in the file */
+	async #load(begun) {
+		if (!begun) unsaved.delete(this.path);
+		const {text, version} = begun ?? (await ask(`${this.path}/entry`));
 		this.#version = version;
 		this.#masks.hidden = !text.includes("***1***");
 		this.text.value = text;
@@ -174,14 +180,16 @@ class EntryDialog {
 	}
 
 	/** @param {() => Promise<unknown>} work */
-	#tell(work, said = "") {
-		return tell(this.#output, work, said).catch(error => this.#point(error.params?.line));
+	async #tell(work, said = "") {
+		const why = await tell(this.#output, work, said);
+		this.#point(why?.params?.line);
 	}
 
 	/** A button whose work, once done, closes the dialog. @param {string} label @param {() => Promise<unknown>} change */
 	#writing(label, change, kind = "") {
 		const write = async () => {
 			await change();
+			unsaved.delete(this.path);
 			this.dialog.close();
 			toast(t("saved"));
 		};
@@ -199,7 +207,7 @@ class EntryDialog {
 
 	/** @param {string} name */
 	#ask(name) {
-		const remove = () => send(`${this.path}/entry`, null, undefined, "", "DELETE");
+		const remove = () => ask(`${this.path}/entry`, null, "DELETE");
 		const no = button(t("cancel"), () => this.#output.replaceChildren());
 		const row = h(".row", this.#writing("remove", remove, ".danger"), no);
 		this.#output.replaceChildren(h("p", t("removeAsk", {name})), row);

@@ -1,7 +1,7 @@
 // The panel's second tab: the servers with their state, tools and prompts.
-import {messageOf, reconnect, send, status} from "./backend.js";
+import {ask, reconnect, status} from "./backend.js";
 import {attr, button, h, iconButton, refill, toast} from "./elements.js";
-import {drawExact, visible} from "./exact-text.js";
+import {drawExact, noteText, visible} from "./exact-text.js";
 import {failureText, formatNumber, localised, t, textOf} from "./i18n.js";
 import {allowForEver, entryOf, isListed, listedTools, listTool, switches} from "./preferences.js";
 import {drawHealth} from "./state.js";
@@ -55,21 +55,15 @@ function tokensText({tools, toolTokens, model}) {
 	return t(isSearched ? "toolsSearched" : "toolsTake", {n: formatNumber(sum(0)), window});
 }
 
-/** Where a person signs in to a server. @param {string} server @returns {Promise<string>} */
-const signIn = async server =>
-	(await (await send(`api/servers/${encodeURIComponent(server)}/sign-in`, {})).json()).url;
-
-/** @param {string} server */
-const signOut = server => send(`api/servers/${encodeURIComponent(server)}/sign-out`, {});
-
-/** Let a command of `mcp.json` run on this machine, as it is shown. @param {string} server @param {string} fingerprint */
-const trust = (server, fingerprint) => send(`api/servers/${encodeURIComponent(server)}/trust`, {fingerprint});
+/** @param {string} server @param {string} what @param {object} [body] */
+const askOf = (server, what, body = {}) => ask(`api/servers/${encodeURIComponent(server)}/${what}`, body);
 
 /** The box of before, as long as it would say the same. @param {string} id @param {unknown[]} facts @param {() => HTMLElement} make */
 function unchanged(id, facts, make) {
 	const text = JSON.stringify([document.documentElement.lang, ...facts]);
 	const known = drawn.get(id);
 	const box = known?.facts === text ? known.box : make();
+	if (known?.box.matches("[open]")) box.setAttribute("open", "");
 	drawn.set(id, {facts: text, box});
 	return box;
 }
@@ -100,7 +94,7 @@ function consentBox(server) {
 		h("dt", t(label)),
 		h("dd", drawExact(textOf(params[key] ?? "–"))),
 	]);
-	const start = () => trust(name, fingerprint).catch(error => toast(messageOf(error)));
+	const start = () => askOf(name, "trust", {fingerprint}); // let it run on this machine, as it is shown
 	const [ask, press] = isCommand ? ["commandAsk", "startIt"] : ["variablesAsk", "sendThem"];
 	return h(".slot.waiting", h("p", t(ask)), h("dl.command", facts), button(t(press), start, ".primary"));
 }
@@ -111,19 +105,22 @@ function signInRow({name, signIn: state}) {
 		const tab = open("", "_blank");
 		if (tab) tab.opener = null;
 		try {
-			(tab ?? window).location.href = await signIn(name);
+			(tab ?? window).location.href = (await askOf(name, "sign-in")).url;
 		} catch (error) {
 			tab?.close();
-			toast(messageOf(error));
+			throw error;
 		}
 	};
-	const end = () => signOut(name).catch(error => toast(messageOf(error)));
-	const press = state === "needed" ? button(t("signIn"), begin, ".primary") : button(t("signOut"), end);
+	const press =
+		state === "needed"
+			? button(t("signIn"), begin, ".primary")
+			: button(t("signOut"), () => askOf(name, "sign-out"));
 	return h("p.quiet", press, " ", t("signInShared"));
 }
 
 /** What its entry calls allowed is allowed by a click only. @param {string} server @param {Note} note */
-function noteRow(server, {code, params, text}) {
+function noteRow(server, note) {
+	const {code, params} = note;
 	const names = [params.tools].flat();
 	const meant = status.tools.filter(
 		tool => tool.server === server && !tool.readOnly && (names.includes("*") || names.includes(tool.name)),
@@ -132,8 +129,7 @@ function noteRow(server, {code, params, text}) {
 		for (const {name, fingerprint} of meant) allowForEver({server, tool: name, fingerprint});
 		toast(t("allowedNow"));
 	};
-	const line = visible(failureText({code, params, detail: text}));
-	return h("li", line, code === "no_consent" && meant.length > 0 && button(t("allowNow"), allow));
+	return h("li", noteText(note), code === "no_consent" && meant.length > 0 && button(t("allowNow"), allow));
 }
 
 /** @param {Tool} tool */

@@ -1,7 +1,7 @@
 // All that is known of one server, and every message to and from it; loaded when somebody looks.
-import {messageOf, reconnect, send, sleep} from "./backend.js";
+import {ask, messageOf, reconnect, sleep} from "./backend.js";
 import {attr, button, copyText, focusIn, h, iconButton, openDialog} from "./elements.js";
-import {drawExact, visible} from "./exact-text.js";
+import {drawExact, noteText, visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
 import {editServer} from "./server-editor.js";
 import {parseJson} from "./tool-result.js";
@@ -125,7 +125,7 @@ class ServerPage {
 		this.#text.oninput = this.#way.onchange = () => this.#draw();
 		this.#level.onchange = () => {
 			const {value: level} = this.#level;
-			if (level) this.#tell(() => send(`${this.path}/log-level`, {level}));
+			if (level) this.#tell(() => ask(`${this.path}/log-level`, {level}));
 		};
 		const edit = () => {
 			this.dialog.close();
@@ -164,7 +164,7 @@ class ServerPage {
 	}
 
 	async #refresh() {
-		const {ms} = await (await send(`${this.path}/refresh`, {})).json();
+		const {ms} = await ask(`${this.path}/refresh`, {});
 		return t("refreshedIn", {tools: this.#tools, ms});
 	}
 
@@ -178,7 +178,7 @@ class ServerPage {
 	async #load() {
 		try {
 			/** @type {Looked & {tools: number}} */
-			const looked = await (await send(`${this.path}/wire?since=${this.#last}`, null)).json();
+			const looked = await ask(`${this.path}/wire?since=${this.#last}`);
 			if (this.#isPaused) return;
 			this.#tools = looked.tools;
 			this.#drawFacts(looked);
@@ -216,9 +216,7 @@ class ServerPage {
 				instructions &&
 				h("details", h("summary", visible(instructions.slice(0, 80))), h("p.lines", visible(instructions))),
 		};
-		const remarks = notes.map(({code, params, text}) =>
-			h("li", visible(failureText({code, params, detail: text}))),
-		);
+		const remarks = notes.map(note => h("li", noteText(note)));
 		const rows = Object.entries(facts).filter(([, value]) => value);
 		this.#facts.replaceChildren(
 			...rows.flatMap(([label, value]) => [

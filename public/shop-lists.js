@@ -1,5 +1,5 @@
 // The panel's lists of products and orders: found, sorted, unfolded, without taking anything away from whoever uses them.
-import {messageOf, shopServer} from "./backend.js";
+import {shopServer} from "./backend.js";
 import {$, attr, h, loadStyle, refill, toast} from "./elements.js";
 import {readable} from "./exact-text.js";
 import {compareTexts, formatNumber, shopDays, shopTime, t, textOf} from "./i18n.js";
@@ -57,6 +57,7 @@ function followFilters(form, onchange) {
 class FoldedList {
 	/** @type {Map<unknown, FoldedRow<T>>} */
 	#rows = new Map();
+	#open = new Set(); // the keys of those that are drawn anew, and were unfolded
 
 	/**
 	 * @param {string} name @param {string} kind @param {[first: number, more: number]} sizes
@@ -88,7 +89,9 @@ class FoldedList {
 		const unfold = () => {
 			row.update ??= this.fill(body, row.item);
 		};
-		const root = h("li", h("details.row-details", attr({ontoggle: unfold}), summary, body));
+		const details = h("details.row-details", attr({ontoggle: unfold}), summary, body);
+		details.open = this.#open.delete(this.keyOf(item));
+		const root = h("li", details);
 		/** @type {FoldedRow<T>} */
 		const row = {item, root, summary, body};
 		return row;
@@ -116,9 +119,12 @@ class FoldedList {
 		this.more.hidden = all.length <= this.shown;
 	}
 
-	/** Draw what is not in use from its beginning. */
+	/** Draw all from its beginning, unfolded as it is, but for what is being done. */
 	forget() {
-		for (const [key, row] of this.#rows) if (!isInUse(row)) this.#rows.delete(key);
+		for (const [key, {root, body}] of this.#rows) {
+			if (root.querySelector("details[open]")) this.#open.add(key);
+			if (!body.querySelector("fieldset:disabled")) this.#rows.delete(key);
+		}
 	}
 }
 
@@ -273,7 +279,7 @@ export class OrderList extends FoldedList {
 	}
 }
 
-/** Save all orders that a filter finds. @type {(pagesOf: (until: Params) => ReadPage, nameProducts: (orders: Order[]) => Promise<void>) => void} */
+/** Save all orders that a filter finds. @type {(pagesOf: (until: Params) => ReadPage, nameProducts: (orders: Order[]) => Promise<void>) => Promise<void>} */
 export async function saveOrders(pagesOf, nameProducts) {
 	const save = $("csv", HTMLButtonElement);
 	save.disabled = true;
@@ -286,10 +292,9 @@ export async function saveOrders(pagesOf, nameProducts) {
 		const table = orderTable(orders);
 		saveFile(`orders-${shopTime(new Date().toISOString()).slice(0, 10)}.csv`, csvOf(table));
 		toast(t("csvSaved", {n: formatNumber(orders.length), m: formatNumber(table.length - 1)}));
-	} catch (error) {
-		toast(messageOf(error));
+	} finally {
+		save.textContent = t("csv");
+		save.disabled = false;
+		if (document.activeElement === document.body) save.focus(); // lost while it was disabled
 	}
-	save.textContent = t("csv");
-	save.disabled = false;
-	if (document.activeElement === document.body) save.focus(); // lost while it was disabled
 }

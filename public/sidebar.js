@@ -1,7 +1,18 @@
 // The list of conversations: by day, what is pinned first, with what a search has found in them.
-import {messageOf} from "./backend.js";
 import {titleOf} from "./conversations.js";
-import {$, arrange, attr, focusIn, h, iconButton, isEnter, isEscape, refill, toast} from "./elements.js";
+import {
+	$,
+	arrange,
+	attr,
+	focusIn,
+	h,
+	iconButton,
+	isEnter,
+	isEscape,
+	refill,
+	telling,
+	toast,
+} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
@@ -106,7 +117,7 @@ function makeRow(conversation, actions) {
 export function makeSidebar(conversations, actions, shown) {
 	const search = $("search", HTMLInputElement);
 	$("create").onclick = actions.create;
-	search.oninput = () => draw().catch(error => toast(messageOf(error)));
+	search.oninput = telling(draw);
 	followSettings(conversations, actions, shown);
 
 	async function draw() {
@@ -154,7 +165,7 @@ function followSettings(conversations, actions, shown) {
 	const picker = $("import-file", HTMLInputElement);
 	/** @param {string} id @param {() => Promise<unknown>} work */
 	const on = (id, work) => {
-		$(id).onclick = () => work().catch(error => toast(messageOf(error)));
+		$(id).onclick = telling(work);
 	};
 	const {current} = actions;
 	for (const ending of /** @type {const} */ (["md", "json"])) {
@@ -172,17 +183,14 @@ function followSettings(conversations, actions, shown) {
 	});
 	on("all", async () => (await import("./files.js")).downloadAll(conversations.newest()));
 	on("import", async () => picker.click());
-	picker.onchange = async () => {
-		try {
-			const {importFiles} = await import("./imported.js");
-			const {added, said} = await importFiles([...(picker.files ?? [])], conversations);
-			toast(said.join("\n"));
-			if (added[0]) actions.open(added[0]);
-		} catch (error) {
-			toast(messageOf(error));
-		}
+	picker.onchange = telling(async () => {
+		const files = [...(picker.files ?? [])];
 		picker.value = ""; // so that the same file can be chosen again
-	};
+		const {importFiles} = await import("./imported.js");
+		const {added, said} = await importFiles(files, conversations);
+		toast(said.join("\n"));
+		if (added[0]) actions.open(added[0]);
+	});
 	const keys = shown.then(() => import("./shortcuts.js")).then(({followKeys}) => followKeys(actions));
 	on("keys", async () => (await keys)());
 	const whole = shown.then(() => import("./whole.js")).then(({followPrint}) => followPrint());

@@ -6,7 +6,8 @@ import {beginningOf, readable} from "./exact-text.js";
 import {failureText, localised, t, words} from "./i18n.js";
 import {switches} from "./preferences.js";
 
-const [MAX_TITLE_CHARS, MAX_ABOUT_CHARS] = [80, 200]; // of a server's prompt
+const [MAX_TITLE_CHARS, MAX_ABOUT_CHARS] = [80, 200]; // of a server's prompt, and of what does not work
+const MAX_PROBLEMS = 2; // that are told beside the conversation
 
 /** Open the panel at what waits there. */
 export function showServers() {
@@ -46,7 +47,9 @@ export function drawHealth() {
 	$("demo").hidden = !model.demo;
 	$("health").replaceChildren(h("i.dot"), t("nServers", {n: ready, m: wanted}));
 	$("health").dataset.status = problems.length ? "down" : health;
+	const more = problems.splice(MAX_PROBLEMS);
 	const toLookAt = [
+		more.length && t("moreDown", {n: more.length}),
 		config && t("configBroken", {error: failureText(config)}),
 		...waiting.map(({name, status}) => t(status === "sign_in" ? "signInWaits" : "commandWaits", {name})),
 	].filter(Boolean);
@@ -54,7 +57,7 @@ export function drawHealth() {
 	if (now === said) return;
 	said = now;
 	$("banner").replaceChildren(
-		...problems.map(text => h("p", icon("unknown"), readable(text))),
+		...problems.map(text => h("p", icon("unknown"), beginningOf(text, MAX_ABOUT_CHARS))),
 		...toLookAt.map(text => h("p.warn", icon("unknown"), readable(text), button(t("look"), showServers))),
 	);
 }

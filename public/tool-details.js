@@ -7,7 +7,7 @@ import {localised, t} from "./i18n.js";
 import {isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {orderOf, PURCHASE, purchaseOf} from "./purchase.js";
 import {drawAnswer} from "./result-view.js";
-import {schemaForm} from "./schema-form.js";
+import {heldIn, schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
 import {promptText} from "./wording.js";
 
@@ -16,30 +16,25 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 	const call = keyedCall(server, name);
 	/** @param {unknown} args @param {object | null} agreed @returns {Promise<HTMLElement>} */
 	const send = async (args, agreed) => {
+		/** @type {(text: string, label: string, redo: false | (() => Promise<HTMLElement>), more?: HTMLElement) => HTMLElement} */
+		const failed = (text, label, redo, more) => {
+			const again = button(label, async () => {
+				again.disabled = true; // a second press would lose its answer
+				if (redo) box.replaceWith(await redo());
+			});
+			const box = h("", h("p.bad", text), redo && h(".row", again), more);
+			return box;
+		};
 		try {
 			const answer = {...(await call(args, agreed)), server, tool: name};
 			const order = name === PURCHASE && !answer.isError && orderOf(answer.result);
 			if (order) return h(".slot.receipt", await (await import("./bill.js")).drawReceipt(answer, order));
 			if (!answer.isError) return drawAnswer(answer);
-			const retry = button(t("tryAgain"), async () => {
-				retry.disabled = true;
-				failed.replaceWith(await run(args));
-			});
-			/** @type {HTMLElement} */
-			const failed = h(
-				"",
-				h("p.bad", failureSentence(answer)),
-				h(".row", retry),
-				h("details.raw", h("summary", t("result")), drawAnswer(answer)),
-			);
-			return failed;
+			const all = h("details.raw", h("summary", t("result")), drawAnswer(answer));
+			return failed(failureSentence(answer), t("tryAgain"), () => run(args), all);
 		} catch (error) {
-			const again = button(t("unknownRetry"), async () => {
-				again.disabled = true; // a second press would lose its answer
-				box.replaceWith(await send(args, agreed));
-			});
-			const box = h("", h("p.bad", messageOf(error)), isUnknown(error) && (readOnly || honoursKey) && again);
-			return box;
+			const isOnce = isUnknown(error) && Boolean(readOnly || honoursKey);
+			return failed(messageOf(error), t("unknownRetry"), isOnce && (() => send(args, agreed)));
 		}
 	};
 	/** Buys asks first, with what it costs, and ends with a receipt. @param {any} args any: whatever was filled in @returns {Promise<HTMLElement>} */
@@ -65,15 +60,17 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 		await askPurchase(box, {server, purchase, isAsking: () => isOpen, decide, change});
 		return box;
 	};
-	return schemaForm(t("tryTool"), schema, run, t("run"));
+	return schemaForm(t("tryTool"), schema, run, t("run"), heldIn(`tool ${server} ${name}`));
 }
 
 /** Ask for a prompt's arguments, and `use` its text. @param {Prompt} prompt @param {(text: string) => void} use */
 export function fillPrompt(prompt, use) {
+	const typing = heldIn(`prompt ${prompt.server} ${prompt.name}`);
 	/** @param {unknown} args */
 	const run = async args => {
 		const text = await promptText(prompt, args);
 		dialog.close();
+		typing.typed?.();
 		use(text); // after closing, which moves the focus
 		return "";
 	};
@@ -83,6 +80,7 @@ export function fillPrompt(prompt, use) {
 		prompt.input_schema,
 		run,
 		t("takeOver"),
+		typing,
 		cancel,
 	);
 	const dialog = openDialog(readable(localised(prompt.title)), form);

@@ -201,6 +201,9 @@ type Conversation = {
 	removed?: boolean;
 };
 
+/** What was typed before, and what takes more of it: nothing, once that is done. */
+type Typed = {begun?: any; typed?: (values?: unknown) => void};
+
 /** What the user decides beside yes or no: allowed from now on; the total that was shown. */
 type Decision = {forEver?: boolean; total?: number | null};
 

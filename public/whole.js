@@ -2,8 +2,10 @@
 // shop is shown, so that the browser's own command to print finds it.
 import {attr, h} from "./elements.js";
 import {t} from "./i18n.js";
+import {dataUrl} from "./read-files.js";
 
 const POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; media-src data:";
+const METAS = `<meta charset="utf-8"><meta http-equiv="Content-Security-Policy" content="${POLICY}"><meta name="viewport" content="width=device-width">`;
 const FRAME = "body{max-width:50rem;margin:auto;padding:2rem 1rem}h1{margin-bottom:1.5rem;font-size:1.3rem}";
 
 /** The conversation that is open; nothing while it has not begun. */
@@ -43,13 +45,7 @@ export function followPrint() {
 /** The page's own pictures are put into it. @param {HTMLImageElement} image */
 async function embed(image) {
 	if (image.src.startsWith("data:")) return;
-	const blob = await (await fetch(image.src)).blob();
-	const reader = new FileReader();
-	reader.readAsDataURL(blob);
-	await new Promise(resolve => {
-		reader.onloadend = resolve;
-	});
-	image.src = `${reader.result}`;
+	image.src = await dataUrl(await (await fetch(image.src)).blob());
 }
 
 /** One of another host, which the policy lets be shown but not read, is a link. @param {HTMLImageElement} image */
@@ -75,22 +71,9 @@ export async function asPage(title) {
 		const text = [...cssRules].map(({cssText}) => cssText).join("\n");
 		return media.length ? `@media ${media.mediaText} {\n${text}\n}` : text; // that for paper, too
 	});
-	/** @type {Record<string, string>[]} */
-	const metas = [
-		{charset: "utf-8"},
-		{"http-equiv": "Content-Security-Policy", content: POLICY},
-		{name: "viewport", content: "width=device-width"},
-	];
-	const head = h("head", metas.map(metaOf), h("title", title), h("style", [...rules, FRAME].join("\n")));
+	const head = h("head", h("title", title), h("style", [...rules, FRAME].join("\n")));
 	const page = h("html", head, h("body", h("h1", title), log)); // in no document, whose policy it would break
 	page.lang = lang;
 	page.style.colorScheme = style.colorScheme;
-	return `<!doctype html>\n${page.outerHTML}`;
-}
-
-/** @param {Record<string, string>} attributes */
-function metaOf(attributes) {
-	const meta = document.createElement("meta");
-	for (const [name, value] of Object.entries(attributes)) meta.setAttribute(name, value);
-	return meta;
+	return `<!doctype html>\n${page.outerHTML.replace("<head>", () => `<head>${METAS}`)}`;
 }

@@ -1,5 +1,5 @@
 // Questions and prompts that are known here by a code, in the reader's language; loaded with the first.
-import {send} from "./backend.js";
+import {ask} from "./backend.js";
 import {formatMoney, words} from "./i18n.js";
 import {isObject} from "./tool-result.js";
 
@@ -14,7 +14,7 @@ export const worded = (wording, text) => said(wording, 0) ?? text;
 
 /** A prompt as its server fills it in. @param {Address} prompt @param {unknown} [args] @returns {Promise<string>} */
 export async function promptText({server, name}, args) {
-	const {text, wording} = await (await send("api/get-prompt", {server, name, args})).json();
+	const {text, wording} = await ask("api/get-prompt", {server, name, args});
 	return worded(wording, text);
 }
 

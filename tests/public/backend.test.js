@@ -44,6 +44,7 @@ for (const wire of ["", ": idle\n\n", "event: html\n\n", 'event: html\ndata: {"c
 test("a request that got no answer says that web.py cannot be reached", () => {
 	assert.match(messageOf(new TypeError("fetch failed")), /web\.py/);
 	assert.equal(messageOf(new Error("坏了")), "坏了");
+	assert.match(messageOf(new SyntaxError("Unexpected token")), /读不懂/);
 });
 
 const late = {code: "late", params: {server: "shop"}, detail: "…"};

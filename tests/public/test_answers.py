@@ -19,7 +19,7 @@ from tests.support.page_backend import (
     server,
     tool,
 )
-from tests.support.page_browser import Open
+from tests.support.page_browser import PHONE, Open
 
 
 def test_text_shows_while_it_comes_and_stop_keeps_what_was_read(backend: Backend, open_page: Open) -> None:
@@ -154,6 +154,26 @@ def test_a_server_that_is_down_is_named_with_its_reason(backend: Backend, open_p
     expect(shown.page.locator("#banner")).to_contain_text("weather")
     expect(shown.page.locator("#banner")).to_contain_text("Connection refused")
     expect(shown.page.locator("#health")).to_contain_text("1/2")
+
+
+def test_of_many_servers_that_are_down_two_are_named(backend: Backend, open_page: Open) -> None:
+    backend.servers = [server("shop"), *(server(f"s{n}", "down", "No route " * 50) for n in range(6))]
+    shown = open_page(backend.url, viewport=PHONE)
+    banner = shown.page.locator("#banner")
+    expect(banner.locator("p")).to_have_count(3)
+    expect(banner.locator("p").last).to_contain_text("还有 4 个服务器")
+    banner.get_by_role("button", name="查看").click()
+    expect(shown.page.locator(".server", has_text="s5")).to_be_visible()
+
+
+def test_a_stream_that_is_broken_on_its_way_is_told_in_the_readers_language(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    backend.say([b'event: text\ndata: {"delta": "cut\n\n'], done())
+    shown.ask("一")
+    expect(shown.page.locator(".note.error")).to_contain_text("读不懂")
+    expect(shown.page.locator(".note.error")).not_to_contain_text("JSON")
 
 
 def test_a_server_that_is_down_can_be_reconnected(backend: Backend, open_page: Open) -> None:
@@ -360,10 +380,10 @@ def test_a_limit_counts_down_and_then_points_to_the_way_on(backend: Backend, ope
     said = shown.page.locator(".note.error p").first
     expect(said).to_have_attribute("aria-live", "off")  # it counts by now
     shown.page.clock.pause_at(shown.page.evaluate("Date.now() / 1000") + 20)
-    left = int(re.findall(r"(\d+) 秒", said.inner_text())[0])
+    left = int(re.findall(r"(\d+)秒", said.inner_text())[0])
     assert left < 58
     shown.page.clock.run_for(5000)
-    expect(said).to_contain_text(f" {left - 5} 秒")
+    expect(said).to_contain_text(f" {left - 5}秒")
     shown.page.clock.run_for(60_000)
     expect(said).to_have_text("现在可以重试了。")
     assert len(backend.asked) == 1

@@ -2,7 +2,7 @@
 
 from playwright.sync_api import Route, expect
 
-from tests.support.page_backend import Backend
+from tests.support.page_backend import Backend, buys
 from tests.support.page_browser import Open
 from tests.support.suite import Suite
 
@@ -43,6 +43,29 @@ def test_a_question_is_not_lost_where_a_conversation_cannot_be_loaded(
     shown.page.unroute(CONVERSATION)
     shown.input.press("Enter")
     expect(shown.page.locator(".mine")).to_have_text("一")
+
+
+def test_a_purchase_whose_bill_cannot_be_loaded_says_so_and_leads_on(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    shown.page.route("**/static/bill.js", lambda route: route.abort())
+    backend.say(buys())
+    shown.ask("买")
+    expect(shown.card.locator(".slot")).to_contain_text("连不上")
+    shown.page.unroute("**/static/bill.js")
+    shown.button("重试").click()
+    expect(shown.button("确认购买")).to_be_visible()
+
+
+def test_what_cannot_be_opened_says_so(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    shown.page.get_by_text("工具", exact=True).click()
+    for module, opener in [("server-editor", "添加服务器"), ("server-page", "管理 shop")]:
+        shown.page.route(f"**/static/{module}.js", lambda route: route.abort())
+        shown.page.get_by_role("button", name=opener).click()
+        expect(shown.page.locator("#toast")).to_contain_text("连不上")
+        shown.page.locator("#toast .toast").evaluate("toast => toast.remove()")
 
 
 def test_what_the_back_end_knows_of_the_shop_is_not_asked_for_again(shop: Suite, open_page: Open) -> None:

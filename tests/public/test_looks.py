@@ -14,7 +14,7 @@ from starlette.routing import Mount
 from tests.public.icons import PUBLIC
 from tests.public.screenshots import Studio
 from tests.support.asgi import in_a_thread
-from tests.support.page_backend import Backend
+from tests.support.page_backend import PRODUCTS, Backend, buys, call, done, result, says
 from tests.support.page_browser import PHONE, Open
 from tests.support.suite import Suite
 
@@ -123,3 +123,27 @@ def test_the_browsers_bar_has_the_colour_of_the_theme_that_was_chosen(
     expect(dark).to_have_attribute("media", "all")
     shown.page.reload()
     expect(shown.page.locator("meta[data-scheme=light]")).to_have_attribute("media", "not all")
+
+
+def test_long_names_push_nothing_away(backend: Backend, open_page: Open) -> None:
+    long = "Ununterbrochenerdatensatz" * 8
+    backend.model["name"] = long
+    found = [{"id": 1, "name": long, "price": 9.0}, {"id": 2, "name": "b", "price": 9.0}]
+    backend.run["get_inventory"] = lambda _: [
+        {"productId": 2, "quantity": 9, "product": {**PRODUCTS[1], "name": long}}
+    ]
+    for locale, buy in (("zh-TW", "購買"), ("en-GB", "Buy")):
+        shown = open_page(backend.url, viewport=PHONE, has_touch=True, is_mobile=True, locale=locale)
+        backend.say(call("a", "get_products", {}), result("a", found), says("x"), done())
+        shown.ask("x")
+        press = shown.page.locator(".product .buy").first
+        expect(press).to_have_text(buy)
+        assert press.evaluate("press => press.scrollHeight < 50")  # one line
+        backend.say(buys("b"))
+        shown.ask("y")
+        model = shown.page.locator("#model").bounding_box() or {}
+        assert model["width"] < 390 * 0.5
+        bill = shown.page.locator(".slot.waiting .bill")
+        amount = bill.locator("b.num")
+        ends = [each.evaluate("each => each.getBoundingClientRect().right") for each in (bill, amount)]
+        assert abs(ends[0] - ends[1]) < 1

@@ -125,7 +125,7 @@ def test_an_unknown_outcome_is_shown_as_that_with_the_orders(backend: Backend, o
     expect(shown.card.locator("tbody")).to_contain_text("¥1798.00")
 
 
-def test_a_purchase_cut_off_by_a_reload_is_unknown_and_repeats_under_the_same_id(
+def test_a_purchase_is_followed_to_its_receipt_over_a_reload_right_after_it_was_confirmed(
     backend: Backend, open_page: Open
 ) -> None:
     shown = open_page(backend.url)
@@ -134,13 +134,30 @@ def test_a_purchase_cut_off_by_a_reload_is_unknown_and_repeats_under_the_same_id
     backend.say([threading.Event()])
     with shown.page.expect_response("**/api/chat/stream"):
         shown.button("确认购买").click()
-    expect(shown.button("停止")).to_be_visible()
+    backend.say(result("c1", ORDER), says("好"), done())
+    shown.page.reload()
+    expect(shown.page.locator(RECEIPT)).to_be_visible()
+    expect(shown.answer).to_contain_text("好")
+    assert [turn["approvals"] for turn in backend.asked[1:]] == [{"c1": True}] * 2
+
+
+def test_a_purchase_that_was_stopped_is_unknown_after_a_reload_and_repeats_under_the_same_id(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    backend.say(buys())
+    shown.ask("买 2 个")
+    backend.say([threading.Event()])
+    with shown.page.expect_response("**/api/chat/stream"):
+        shown.button("确认购买").click()
+    shown.button("停止").click()
+    shown.settle()
     shown.page.reload()
     expect(shown.card).to_have_attribute("data-state", "unknown")
     backend.say(result("c1", ORDER), says("好"), done())
     shown.button("再试一次（同一笔，只会执行一次）").click()
     expect(shown.page.locator(RECEIPT)).to_be_visible()
-    assert backend.asked[-1]["approvals"] == {"c1": True}
+    assert [turn["approvals"] for turn in backend.asked[1:]] == [{"c1": True}] * 2
 
 
 def test_a_purchase_that_waits_is_asked_about_as_one_however_late_the_shop_is_known(
