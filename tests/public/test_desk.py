@@ -241,3 +241,24 @@ def test_only_the_tools_of_the_shop_itself_open_the_desk(
     expect(page.locator("#desk")).to_be_empty()
     backend.tools = [each | {"server": "shop", "honoursKey": True} for each in backend.tools]
     expect(page.locator("#desk")).to_contain_text("新商品")
+
+
+def test_what_is_half_filled_in_stays_in_another_language(backend: Backend, open_page: Open) -> None:
+    Shop(backend)
+    shown = open_page(backend.url)
+    page = shown.page
+    page.locator("#stock .bar-row").nth(1).click()
+    row = page.locator("#stock > li").nth(1)
+    for summary in (row.locator(".more summary").first, page.locator("#desk summary")):
+        summary.click()
+    row.locator("[name=price]").fill("12")
+    row.locator("[name=count]").fill("3")
+    page.locator("#desk [name=name]").fill("新的")
+    shown.button("设置").click()
+    page.get_by_text("English", exact=True).click()
+    expect(row.get_by_role("button", name="Save")).to_be_visible()
+    expect(row.locator("[name=price]")).to_have_value("12")
+    expect(row.locator("[name=name]")).to_have_value("无线蓝牙耳机Pro")
+    expect(row.locator("[name=count]")).to_have_value("3")
+    expect(row.locator(".warned")).to_have_count(0)
+    expect(page.locator("#desk [name=name]")).to_have_value("新的")

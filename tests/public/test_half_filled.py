@@ -5,7 +5,6 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.public.test_desk import Shop
 from tests.support.page_backend import Backend, done, prompt, result, says, tool
 from tests.support.page_browser import Open, Shown
 from tests.support.page_states import ENTRY, PREVIEW, waits
@@ -68,26 +67,6 @@ def test_the_arguments_of_a_call(backend: Backend, open_page: Open, elsewhere: E
     shown.reload()
     expect(shown.page.locator(".slot.waiting .change")).to_be_visible()
     expect(field).to_have_count(0)
-
-
-def test_the_owners_desk_in_another_language(backend: Backend, open_page: Open) -> None:
-    Shop(backend)
-    shown = open_page(backend.url)
-    page = shown.page
-    page.locator("#stock .bar-row").nth(1).click()
-    row = page.locator("#stock > li").nth(1)
-    for summary in (row.locator(".more summary").first, page.locator("#desk summary")):
-        summary.click()
-    row.locator("[name=price]").fill("12")
-    row.locator("[name=count]").fill("3")
-    page.locator("#desk [name=name]").fill("新的")
-    in_english(shown)
-    expect(row.get_by_role("button", name="Save")).to_be_visible()
-    expect(row.locator("[name=price]")).to_have_value("12")
-    expect(row.locator("[name=name]")).to_have_value("无线蓝牙耳机Pro")
-    expect(row.locator("[name=count]")).to_have_value("3")
-    expect(row.locator(".warned")).to_have_count(0)
-    expect(page.locator("#desk [name=name]")).to_have_value("新的")
 
 
 def test_a_tool_that_is_run_by_hand_in_another_language(backend: Backend, open_page: Open) -> None:
