@@ -244,7 +244,7 @@ class FromFiles(PydanticBaseSettingsSource):
         if name in self._named:
             raise SettingsError(f"{name} 和 {name}{OF_FILE} 只能设置一个")
         try:
-            value = Path(path).read_text("utf-8").rstrip("\r\n")
+            value = Path(path).read_text("utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name}{OF_FILE}：读不了 {path} ({error})") from error
         if not value:  # a token that was never written down would open the service
@@ -321,11 +321,11 @@ def where_set(settings: ServiceSettings, fields: Iterable[str]) -> dict[str, str
 
 def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tuple[str, str]]:
     """Return the names that are nearly one of the service's settings, each with the one that it resembles."""
-    ours = [field.upper() for field in settings.model_fields]
+    ours = [field.upper() + end for field in settings.model_fields for end in ("", OF_FILE)]
     likely = [
         (name, difflib.get_close_matches(name.upper(), _of_the_same_service(name.upper(), ours), 1, NEARLY))
         for name in sorted(names)
-        if name.upper().removesuffix(OF_FILE) not in ours
+        if name.upper() not in ours
     ]
     return [(name, meant[0]) for name, meant in likely if meant]
 

@@ -23,7 +23,7 @@ from models import MAX_ID, Move
 from shop import days, queries, writing
 from shop.errors import ArchiveError, StoreUnavailableError
 from shop.queries import Many, Script, Statement
-from shop.sheets import Sheet, written_to
+from shop.sheets import Sheet, give_name, written_to
 from shop.store import Store
 from shop.tables import Table, yuan
 
@@ -117,7 +117,7 @@ class _Run:
             await self._written(self._hold)
             with written_to(orders):
                 for file in (_moves(orders), orders):
-                    os.link(self._draft(file), file)  # overwrites nothing
+                    give_name(self._draft(file), file)
                 sync_folder(orders.parent)
         except StoreUnavailableError:
             await self._written(self._hold)  # where another run has taken over, that is why

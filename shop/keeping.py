@@ -18,7 +18,7 @@ from shop import schema
 from shop.archive import sync_folder
 from shop.checking import Checked, Fetch, check
 from shop.errors import KeepingError, StoreUnavailableError
-from shop.sheets import written_to
+from shop.sheets import give_name, written_to
 from shop.sqlite import BUSY_SECONDS
 from shop.sqlite_files import DRIVER_ERRORS, connect, failed, file_of
 
@@ -194,7 +194,7 @@ def _whole(file: Path) -> Iterator[Path]:
             yield part
             with part.open("rb+") as written:
                 os.fsync(written.fileno())
-            os.link(part, file)
+            give_name(part, file)
             sync_folder(file.absolute().parent)
         finally:
             part.unlink(missing_ok=True)

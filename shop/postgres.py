@@ -42,6 +42,7 @@ DRIVER_ERRORS = (
     OSError,
     EOFError,
 )
+URL_ERRORS = (ValueError, OverflowError)  # a URL that is none, a port above 65535
 # Classes and codes of SQLSTATE after which another attempt may do better at once: connection lost, rolled
 # back for another's sake, server stopping or starting, prepared for tables of before a migration, a replica
 # (of several hosts in DATABASE_URL another one may be the primary by now), no connection left.
@@ -58,7 +59,7 @@ async def snapshot(url: str) -> AsyncIterator[Callable[[str], Awaitable[Sequence
                 yield connection.fetch
         finally:
             await connection.close()
-    except (*DRIVER_ERRORS, ValueError) as error:
+    except (*DRIVER_ERRORS, *URL_ERRORS) as error:
         raise _failed(error) from error
 
 
@@ -101,7 +102,7 @@ class PostgresStore(Store):
             connect=_Connect(),
             reset=_keep,
         )
-        opened = cls(await pool, news=News(listen_url, (*DRIVER_ERRORS, ValueError)) if listen_url else None)
+        opened = cls(await pool, news=News(listen_url, (*DRIVER_ERRORS, *URL_ERRORS)) if listen_url else None)
         prepare = partial(_prepare, wanted=wanted)
         async with AsyncExitStack() as unless_open:
             unless_open.push_async_callback(opened.close)
@@ -112,7 +113,7 @@ class PostgresStore(Store):
                 )
                 if is_due:
                     await opened.index()
-            except ValueError as error:  # the URL is wrong
+            except URL_ERRORS as error:
                 raise _failed(error) from error
             unless_open.pop_all()
         return opened

@@ -4,6 +4,7 @@ import asyncio
 import codecs
 import csv
 import io
+import os
 import re
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Iterable, Iterator, Sequence
@@ -50,6 +51,18 @@ def written_to(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise StoreUnavailableError("file_unwritable", path=str(path), reason=error.strerror) from error
+
+
+def give_name(draft: Path, file: Path) -> None:
+    """Give a file that is whole its name, and overwrite none."""
+    try:
+        os.link(draft, file)
+    except FileExistsError:
+        raise
+    except OSError:  # there are no links on FAT, on some shares and phones
+        if file.exists():
+            raise
+        draft.rename(file)
 
 
 class Sheet:

@@ -258,7 +258,7 @@ def test_other_names_are_not(name: str) -> None:
 @each_service
 def test_a_setting_of_another_service_is_no_misspelling(service: Any) -> None:
     every = {name.upper() for each in SERVICES for name in each.Settings.model_fields}
-    assert misspelt(service.Settings, every) == []
+    assert misspelt(service.Settings, every | {f"{name}_FILE" for name in every}) == []
 
 
 @pytest.mark.parametrize(
@@ -273,6 +273,8 @@ def test_a_setting_of_another_service_is_no_misspelling(service: Any) -> None:
         (web, "TRUSTED_PROXY", "TRUSTED_PROXIES"),
         (api, "TRUST_PROXIES", "TRUSTED_PROXIES"),
         (web, "OPENAI_APIKEY", "OPENAI_API_KEY"),
+        (main, "MCP_TOKN_FILE", "MCP_TOKEN_FILE"),
+        (main, "MCP_TOKEN_FLE", "MCP_TOKEN_FILE"),
     ],
 )
 def test_the_likely_name_is_told(service: Any, name: str, meant: str) -> None:
@@ -319,9 +321,18 @@ def test_no_variable_of_another_program_makes_a_check_of_the_start(monkeypatch: 
     assert load(web.Settings, ["--check"]).web_check
 
 
-@pytest.mark.parametrize("line", ["WEB_TRUST_COMMANDS=true", "WEB_STATE_DIR=/tmp"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "WEB_TRUST_COMMANDS=true",
+        "WEB_STATE_DIR=/tmp",
+        "web_trust_commands_file=yes",
+        "WEB_STATE_DIR_FILE=yes",
+    ],
+)
 def test_a_project_cannot_allow_its_own_commands(tmp_path: Path, line: str) -> None:
     (tmp_path / ".env").write_text(line)
+    (tmp_path / "yes").write_text("true")
     assert "不能写在 .env 里" in refusal(web.Settings)
 
 
@@ -344,7 +355,7 @@ def test_a_secret_may_stand_in_a_file(
     service: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     secret = service.Settings.secret_field
-    (tmp_path / "secret").write_text("a-token-of-24-characters\n")
+    (tmp_path / "secret").write_text("\ufeffa-token-of-24-characters\r\n")  # as Notepad writes it
     monkeypatch.setenv(f"{secret}_file".upper(), str(tmp_path / "secret"))
     loaded = load(service.Settings, [])
     assert getattr(loaded, secret).get_secret_value() == "a-token-of-24-characters"

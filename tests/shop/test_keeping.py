@@ -1,6 +1,7 @@
 """Backup, restore and check, on both engines and beside a shop that is open."""
 
 import asyncio
+import errno
 import itertools
 import os
 import shutil
@@ -9,6 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,6 +121,23 @@ async def test_no_file_is_overwritten_and_a_failed_backup_leaves_none(url: str, 
         await kept(url).backup(tmp_path / ("x" * 300))
     assert file.read_text() == "mine"
     assert names_in(tmp_path, "*.part") == []
+
+
+@pytest.mark.parametrize("error", [errno.EPERM, errno.EOPNOTSUPP])
+async def test_a_backup_goes_to_a_disk_without_links(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: int
+) -> None:
+    def link(*_: Any) -> None:
+        raise OSError(error, "as on FAT")
+
+    await buy(url, "a")
+    monkeypatch.setattr(os, "link", link)
+    await kept(url).backup(tmp_path / "backup")
+    with pytest.raises(KeepingError, match="file_exists"):
+        await kept(url).backup(tmp_path / "backup")
+    assert names_in(tmp_path, "backup*") == ["backup"]
+    await kept(url).restore(tmp_path / "backup", replace=True)
+    assert await keys_of(url) == ["a"]
 
 
 async def test_a_running_shop_is_backed_up_whole_between_its_purchases(url: str, tmp_path: Path) -> None:
@@ -249,6 +268,15 @@ async def test_a_database_without_a_shop_is_told_as_one(url: str, tmp_path: Path
         await kept(url).check()
     with pytest.raises(KeepingError, match="no_tables"):
         await kept(url).backup(tmp_path / "backup")
+
+
+@pytest.mark.parametrize("place", ["127.0.0.1:99999", "127.0.0.1:x", "[::1"])
+async def test_an_address_that_is_none_is_told(place: str) -> None:
+    url = f"postgresql://shop@{place}/shop"
+    with pytest.raises(StoreUnavailableError, match="database_failed"):
+        await kept(url).check()
+    with pytest.raises(StoreUnavailableError, match="database_failed"):
+        await open_store(url)
 
 
 async def test_where_there_is_no_shop_nothing_is_made(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 from mcp.client import Client
 from mcp.types import TextContent
 from mcp_weather_http import server
+from mcp_weather_http.seniverse import Seniverse, WeatherError
 from mcp_weather_http.server import RedactingFormatter, main
 
 if TYPE_CHECKING:
@@ -53,6 +54,34 @@ def test_other_addresses_need_a_token(host: str) -> None:
     assert result.exit_code == 2
     assert "MCP_TOKEN" in result.output
     assert KEY not in result.output
+
+
+@pytest.mark.parametrize("token", ["口令", "two words", "a\nb"])
+def test_a_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    result = invoke("--api-key", KEY, "--token", token)
+    assert (result.exit_code, "ASCII" in result.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "variable",
+    [
+        {"HTTPS_PROXY": "ftp://a"},
+        {"HTTP_PROXY": "socks5://[::1"},
+        {"ALL_PROXY": "socks4://127.0.0.1:1"},
+        {"SSL_CERT_FILE": "nowhere.pem"},
+    ],
+)
+def test_a_proxy_or_certificate_that_cannot_be_used_is_one_sentence(variable: dict[str, str]) -> None:
+    result = invoke("--api-key", KEY, **variable)
+    assert (result.exit_code, "HTTPS_PROXY" in result.output) == (2, True)
+
+
+@pytest.mark.anyio
+async def test_a_socks_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    async with Seniverse(KEY, base_url="http://weather.example") as seniverse:
+        with pytest.raises(WeatherError, match="连不上"):
+            await seniverse.now("北京")
 
 
 @pytest.mark.parametrize(

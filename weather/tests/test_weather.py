@@ -11,7 +11,7 @@ import pytest
 from anyio.to_thread import run_sync
 from mcp import MCPError
 from mcp.types import CallToolResult, LoggingMessageNotificationParams, TextContent
-from mcp_weather_http.seniverse import Seniverse
+from mcp_weather_http.seniverse import MAX_BYTES, Seniverse, WeatherError
 
 if TYPE_CHECKING:
     from weather.tests.conftest import Answer, Connect, FakeSeniverse, Serve
@@ -120,9 +120,13 @@ async def test_a_handshake_client_is_told_that_there_are_logs(serve: Serve, conn
         ((403, '{"status": "x", "status_code": "AP010009"}'), "拒绝了请求（AP010009）"),
         ((200, "<html>Please log in to this network</html>"), "不是 JSON（HTTP 200）"),
         ((200, b"\xff\xfe\xfd"), "不是 JSON（HTTP 200）"),
+        ((200, "[" * 100_000), "不是 JSON（HTTP 200）"),
+        ((200, '{"results": ["\\ud800"]}'), "不是 JSON（HTTP 200）"),
+        ((200, " " * (MAX_BYTES + 1)), "不完整、太长"),
         ((200, "[]"), "没有天气数据（HTTP 200）"),
         ((200, '{"results": []}'), "没有天气数据（HTTP 200）"),
         ((403, '{"status": "x", "status_code": 7}'), "没有天气数据（HTTP 403）"),
+        ((403, f'{{"status": "x", "status_code": "AP {KEY}"}}'), "没有天气数据（HTTP 403）"),
     ],
 )
 async def test_a_refusal_is_an_error_with_a_sentence_and_not_repeated(
@@ -133,6 +137,7 @@ async def test_a_refusal_is_an_error_with_a_sentence_and_not_repeated(
         result = await client.call_tool("get-weather", {"city": "北京"})
     assert result.is_error
     assert sentence in text(result)
+    assert KEY not in text(result)
     assert fake.asked == ["北京"]
 
 
@@ -176,6 +181,27 @@ async def test_no_network_is_said(serve: Serve, connect: Connect) -> None:
         result = await client.call_tool("get-weather", {"city": "北京"})
     assert result.is_error
     assert text(result) == "连不上心知天气（127.0.0.1），请检查网络"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"Content-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+        b"Content-Length: 9\r\n\r\nabc",
+        b"odd\r\n\r\n",
+    ],
+)
+async def test_an_answer_that_cannot_be_read_is_no_missing_network(answer: bytes) -> None:
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n" + answer)
+        writer.close()
+
+    async with await asyncio.start_server(answers, "127.0.0.1", 0) as server:
+        url = "http://{}:{}".format(*server.sockets[0].getsockname())
+        async with Seniverse(KEY, base_url=url) as seniverse:
+            with pytest.raises(WeatherError, match="不完整"):
+                await seniverse.now("北京")
 
 
 @pytest.mark.parametrize("trouble", [(200, ""), (502, "<html>bad gateway</html>")], ids=["dropped", "502"])

@@ -1,14 +1,15 @@
 """The client of Seniverse (心知天气): shares equal requests, caches answers, explains failures."""
 
 import asyncio
+import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import httpx
-from pydantic import BaseModel, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 BASE_URL = "https://api.seniverse.com"
 TIMEOUT_SECONDS = 10.0  # for one call, including its second attempt
@@ -17,6 +18,7 @@ RETRY_PAUSES_SECONDS = (0.3,)  # before each further attempt
 # carries its `last_update`, so its age is visible.
 CACHE_SECONDS = 600.0
 MAX_CACHED = 1_000  # cities
+MAX_BYTES = 1024 * 1024  # of an answer, unpacked; one has about 300
 
 # Error codes of Seniverse's v3 API, from its documentation (docs.seniverse.com/api/start/error-code.html,
 # November 2026), sent with status 403, 404 or 500. Those that a GET of `now.json` with a key in the query
@@ -34,11 +36,20 @@ _REFUSALS = {
 }
 _INTERNAL = "心知天气内部出了问题（{code}），请稍后再试"
 _OTHER = "心知天气拒绝了请求（{code}）"
+_TORN = "心知天气的回答不完整、太长或者不是 HTTP，请稍后再试"
 _STOPPING = "天气服务正在停止，这次查询没有完成"
 
 
 class WeatherError(Exception):
     """The weather could not be fetched; the text is a sentence for the person who asked."""
+
+
+_JSON: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+class _Answer(NamedTuple):
+    status: int
+    content: bytes
 
 
 class Weather(BaseModel):
@@ -76,6 +87,9 @@ class Seniverse:
 
     Concurrent calls for one city share one request, which goes on when one of the callers is cancelled.
 
+    Raises ValueError, ImportError, OSError or httpx.InvalidURL: the environment names a proxy or certificates
+    that cannot be used.
+
     Args:
         api_key: The private key of a Seniverse account.
         base_url: The address of the API, without `/v3`.
@@ -95,8 +109,11 @@ class Seniverse:
         max_cached: int = MAX_CACHED,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._params = {"key": api_key, "language": "zh-Hans", "unit": "c"}
-        self._base_url = httpx.URL(base_url)
+        self._http = httpx.AsyncClient(
+            base_url=base_url,
+            params={"key": api_key, "language": "zh-Hans", "unit": "c"},
+            timeout=timeout_seconds,
+        )
         self._timeout_seconds = timeout_seconds
         self._cache_seconds, self._max_cached, self._clock = cache_seconds, max_cached, clock
         self._cache: OrderedDict[str, tuple[float, Weather]] = OrderedDict()  # by city: expiry, weather
@@ -104,9 +121,6 @@ class Seniverse:
 
     async def __aenter__(self) -> Self:
         self._stopped = asyncio.get_running_loop().create_future()
-        self._http = httpx.AsyncClient(
-            base_url=self._base_url, params=self._params, timeout=self._timeout_seconds
-        )
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -164,39 +178,51 @@ class Seniverse:
                 response = await self._get(city)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise WeatherError(f"心知天气在 {self._timeout_seconds:g} 秒内没有回答，请稍后再试") from error
+        except (httpx.ProtocolError, httpx.DecodingError) as error:
+            raise WeatherError(_TORN) from error
         except httpx.HTTPError as error:
-            raise WeatherError(f"连不上心知天气（{self._base_url.host}），请检查网络") from error
+            raise WeatherError(f"连不上心知天气（{self._http.base_url.host}），请检查网络") from error
         return _weather(response, city)
 
-    async def _get(self, city: str) -> httpx.Response:
+    async def _get(self, city: str) -> _Answer:
         """GET, with further attempts after a lost connection or a status from 500 on.
 
         A refusal or a timeout is not repeated: that would cost quota or time and change nothing.
         """
         for pause in RETRY_PAUSES_SECONDS:
             with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
-                response = await self._http.get("/v3/weather/now.json", params={"location": city})
-                if response.status_code < 500:
-                    return response
+                answer = await self._read(city)
+                if answer.status < 500:
+                    return answer
             await asyncio.sleep(pause)
-        return await self._http.get("/v3/weather/now.json", params={"location": city})
+        return await self._read(city)
+
+    async def _read(self, city: str) -> _Answer:
+        content = bytearray()
+        async with self._http.stream("GET", "/v3/weather/now.json", params={"location": city}) as response:
+            async for part in response.aiter_bytes():
+                content += part
+                if len(content) > MAX_BYTES:
+                    raise WeatherError(_TORN)
+        return _Answer(response.status_code, bytes(content))
 
 
-def _weather(response: httpx.Response, city: str) -> Weather:
+def _weather(answer: _Answer, city: str) -> Weather:
     """Parse an answer; raise WeatherError for a refusal or an unexpected body."""
-    if response.status_code == 429:  # sent by a gateway; Seniverse itself answers 403 with a code
+    status, content = answer
+    if status == 429:  # sent by a gateway; Seniverse itself answers 403 with a code
         raise WeatherError(_REFUSALS["AP010014"])
     try:
-        body = response.json()
+        body = _JSON.validate_json(content)  # refuses what is nested deeply, and text that cannot be sent on
     except ValueError as error:
-        raise WeatherError(f"心知天气的回答不是 JSON（HTTP {response.status_code}），请稍后再试") from error
+        raise WeatherError(f"心知天气的回答不是 JSON（HTTP {status}），请稍后再试") from error
     if code := _refusal_code(body):
         sentence = _INTERNAL if code.startswith("AP1") else _REFUSALS.get(code, _OTHER)
         raise WeatherError(sentence.format(city=city, code=code))
     try:
         result = _Body.model_validate(body).results[0]
     except ValidationError as error:
-        raise WeatherError(f"心知天气的回答里没有天气数据（HTTP {response.status_code}）") from error
+        raise WeatherError(f"心知天气的回答里没有天气数据（HTTP {status}）") from error
     return Weather(
         city=result.location.name,
         text=result.now.text,
@@ -208,4 +234,4 @@ def _weather(response: httpx.Response, city: str) -> Weather:
 
 def _refusal_code(body: Any) -> str | None:
     code = body.get("status_code") if isinstance(body, dict) else None
-    return code if isinstance(code, str) else None
+    return code if isinstance(code, str) and re.fullmatch(r"AP\d{6}", code, re.ASCII) else None

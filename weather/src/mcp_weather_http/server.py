@@ -2,6 +2,7 @@
 
 import io
 import logging
+import re
 import socket
 import sys
 from contextlib import suppress
@@ -19,6 +20,8 @@ LEVELS = ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 SHUTDOWN_SECONDS = 5  # after which connections whose client does not read its answer are cut
 NO_KEY = "缺少心知天气的 API 密钥：请用 --api-key 给出，或设置环境变量 SENIVERSE_API_KEY。"
 EXPOSED = "监听 {host} 会让别的机器也能用你的密钥：请用 --token 或环境变量 MCP_TOKEN 设置访问令牌。"
+NO_HEADER = "令牌要放进请求头，只能用可见的 ASCII 字符，不能有空格和中文。"
+ODD_NETWORK = "环境变量里的代理或证书（HTTPS_PROXY、ALL_PROXY、SSL_CERT_FILE 等）不能用：{reason}"
 
 
 class _WebServer(uvicorn.Server):
@@ -31,7 +34,8 @@ class _WebServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         if self.started:
-            name = "localhost" if _is_loopback(self.config.host) else self.config.host
+            host = self.config.host
+            name = "localhost" if _is_loopback(host) else f"[{host}]" if ":" in host else host
             logger.info("MCP: http://%s:%d%s", name, self.config.port, PATH)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -109,8 +113,13 @@ def main(
         raise click.UsageError(NO_KEY)
     if not token and not _is_loopback(host):
         raise click.UsageError(EXPOSED.format(host=host))
+    if not re.fullmatch("[!-~]*", token):
+        raise click.UsageError(NO_HEADER)
     _set_up_logging(log_level.upper(), api_key, token)
-    seniverse = Seniverse(api_key, base_url=base_url)
+    try:
+        seniverse = Seniverse(api_key, base_url=base_url)
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
+        raise click.UsageError(ODD_NETWORK.format(reason=error)) from error
     app = create_app(seniverse, loopback=_is_loopback(host), token=token, json_response=json_response)
     config = uvicorn.Config(
         app,
