@@ -153,7 +153,8 @@ def refused(code: str) -> None:
     """Count a refusal, and log one of its kind a minute."""
     REFUSALS.add(code)
     if SELDOM.is_due(code):
-        log.info("拒绝了请求：%s（之前一分钟里还有 %d 次）", code, SELDOM.silent(code))
+        more = SELDOM.silent(code)
+        log.info("拒绝了请求：%s%s", code, f"（上一行之后还有 {more} 次）" if more else "")
 
 
 def _escaped(label: str) -> str:
