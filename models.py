@@ -86,8 +86,15 @@ def json_number(value: object) -> object:
     return value
 
 
+def whole_number(value: object) -> object:
+    """Refuse a text that is no whole number in digits: of 5.0 pydantic makes a 5, and so another address."""
+    if isinstance(value, str) and not re.fullmatch("-?(0|[1-9][0-9]*)", value):
+        raise ValueError("must be a whole number in digits, such as 20")
+    return value
+
+
 # Bounds stand before it: behind it pydantic writes them as no words of JSON Schema.
-AS_JSON = BeforeValidator(json_number)
+AS_JSON, IN_DIGITS = BeforeValidator(json_number), BeforeValidator(whole_number)
 # Lengths stand before it: of what a function returns, pydantic would count "items".
 STORABLE = AfterValidator(_storable)
 StorableText = Annotated[str, STORABLE]

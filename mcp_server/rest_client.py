@@ -24,6 +24,7 @@ from mcp_server import sentences
 from mcp_server.direct_client import DirectClient, TooLargeError
 from models import Move, Order, Product, Today
 from serving import tracing
+from serving.answer_bounds import connector
 from serving.errors import CodedError
 from serving.logs import Seldom
 from serving.redaction import redacted
@@ -245,15 +246,15 @@ class RestClient:
 
     def _client(self) -> httpx.AsyncClient:
         limits = self.limits
-        # The system's certificates take 20 ms to load: not for plain HTTP.
-        network = AiohttpTransport(
-            verify=ssl.create_default_context() if self._url.startswith("https:") else False,
-            limits=httpx.Limits(
-                max_connections=limits.max_connections, keepalive_expiry=limits.keep_alive_seconds
-            ),
-        )
+
+        def session() -> aiohttp.ClientSession:
+            # The system's certificates take 20 ms to load: not for plain HTTP.
+            authorities = ssl.create_default_context() if self._url.startswith("https:") else False
+            times = {"limit": limits.max_connections, "keepalive_timeout": limits.keep_alive_seconds}
+            return aiohttp.ClientSession(connector=connector(ssl=authorities, **times))
+
         return DirectClient(
-            self._transport or network,
+            self._transport or AiohttpTransport(verify=False, client=session),
             headers=self._headers,
             timeout=httpx.Timeout(limits.attempt_seconds, pool=limits.read_seconds),
             trust_env=False,  # no proxy and no .netrc between the services of one shop

@@ -5,9 +5,12 @@ import json
 import json.scanner
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
+import aiohttp
 import httpx2
+from aiohttp.client_proto import ResponseHandler
 
 from serving.errors import CodedError
 
@@ -18,6 +21,7 @@ MAX_LISTS = 50_000  # in large JSON that the scanner in C reads
 PIECE = 64 * 1024  # bytes that are unpacked at once
 LENIENT = json.JSONDecoder(strict=False)
 ACCEPTED = "gzip"  # as Accept-Encoding: what is unpacked here
+MAX_AHEAD = 64  # answers that come at once; before the one that was asked for there may be 100 and 103
 
 
 def bounded(
@@ -82,6 +86,25 @@ class _Counted(httpx2.AsyncByteStream):
 
     async def aclose(self) -> None:
         await self._body.aclose()
+
+
+class _Connection(ResponseHandler):
+    """Ends where answers come without end: reading them would hold up everybody for seconds."""
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if len(self) > MAX_AHEAD:
+            self.abort()
+
+
+def connector(**settings: Any) -> aiohttp.TCPConnector:
+    """Return aiohttp's connector, with such connections.
+
+    Written for aiohttp 3.14, which has no public way to name their class.
+    """
+    made = aiohttp.TCPConnector(**settings)
+    made._factory = partial(_Connection, loop=asyncio.get_running_loop())
+    return made
 
 
 class TooDeepError(ValueError):

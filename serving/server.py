@@ -174,7 +174,8 @@ class Service(uvicorn.Server):
         if self._greeter is not None:
             self._greeter.cancel()
         self._streams.is_draining = True  # a signal during the start leads here without a tick
-        give_up_at = asyncio.get_running_loop().time() + self._ending.stop_seconds
+        loop = asyncio.get_running_loop()
+        give_up_at = loop.time() + self._ending.stop_seconds
         await self._let_in_who_has_come()
         self._ending.end_watching()
         await self._answered(give_up_at)
@@ -182,10 +183,10 @@ class Service(uvicorn.Server):
             if cycle := getattr(connection, "cycle", None):
                 cycle.keep_alive = False  # who is given up is told so, and asks at another replica
         if self._ending.finish is not None:
-            await self._ending.finish(max(0, give_up_at - asyncio.get_running_loop().time()))
-        await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS)
+            await self._ending.finish(max(0, give_up_at - loop.time()))
+            await self._answered(loop.time() + LAST_WORDS_SECONDS)
         self._streams.end_all()
-        await self._answered(asyncio.get_running_loop().time() + LAST_WORDS_SECONDS / 4)
+        await self._answered(loop.time() + LAST_WORDS_SECONDS / 4)
         for connection in list(self.server_state.connections):  # who reads no more
             connection.transport.abort()
         await super().shutdown(sockets)
@@ -212,12 +213,12 @@ class Service(uvicorn.Server):
             connection.shutdown()
 
     async def _answered(self, deadline: float) -> None:
-        """Wait until every answer was given and read, at most until then."""
+        """Wait until every answer was given and read, at most until then, but for one look in any case."""
         loop = asyncio.get_running_loop()
-        while loop.time() < deadline:
-            if not self._streams.end_watching() and not self.server_state.connections:
-                return
+        while self._streams.end_watching() or self.server_state.connections:
             await asyncio.sleep(LOOK_SECONDS)
+            if loop.time() >= deadline:
+                return
 
     async def _greet(self) -> None:
         if self._shared:

@@ -35,16 +35,16 @@ class Streams:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        answer = _Answer(self, scope, send)
+        answer = _Answer(self, scope, receive, send)
         is_probe = scope["path"].endswith(OPEN_PATH)  # with or without the prefix of a proxy
         app = self._given_up(scope) if self.is_draining and is_probe else self.app
         self._open.add(answer)
         try:
             await app(scope, receive, answer.send)
         except asyncio.CancelledError:
-            if not answer.is_ended:
+            if not answer.end_was_seen():
                 raise
-            await answer.complete(self._given_up(scope), receive)
+            await answer.complete(self._given_up(scope))
         finally:
             self._open.discard(answer)
 
@@ -61,22 +61,31 @@ class Streams:
         return bool(self._open)
 
     def end_all(self) -> None:
-        """End every answer."""
+        """End every answer. One that has not begun is given at once: to undo what was begun takes its time."""
         for answer in self._open:
             answer.end()
+            if not answer.has_begun:
+                answer.giving_up = asyncio.create_task(answer.complete(self._given_up(answer.scope)))
 
 
 class _Answer:
     """Passes one answer on, and completes it if it is ended."""
 
-    def __init__(self, streams: Streams, scope: Scope, send: Send) -> None:
+    def __init__(self, streams: Streams, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
         self.is_ended = self.watched_before = False
+        self.giving_up: asyncio.Task[None] | None = None
         self._streams = streams
-        self._scope = scope
+        self._receive = receive
         self._send = send
         self._task = asyncio.current_task()
         self._start: Message | None = None
         self._is_complete = False
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its head has been sent."""
+        return self._start is not None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -98,10 +107,10 @@ class _Answer:
         Where calls are answered on the stream of another request (MCP over SSE), that one's scope has
         `is_busy`, which says whether there are any.
         """
-        if self._scope["method"] != "GET" or self._start is None:
+        if self.scope["method"] != "GET" or self._start is None:
             return False
         kind = dict(self._start["headers"]).get(b"content-type", b"")
-        is_busy: Callable[[], bool] = self._scope.get("is_busy", bool)
+        is_busy: Callable[[], bool] = self.scope.get("is_busy", bool)
         return kind.startswith(b"text/event-stream") and not is_busy()
 
     def end(self) -> None:
@@ -109,11 +118,15 @@ class _Answer:
             self.is_ended = True
             self._task.cancel()
 
-    async def complete(self, otherwise: ASGIApp, receive: Receive) -> None:
-        """Send what is missing: the end of a stream, or a whole answer."""
-        if self._task is not None:
+    def end_was_seen(self) -> bool:
+        """Whether this cancellation is the end that was asked for, which then is over."""
+        if self.is_ended and self._task is not None:
             self._task.uncancel()
-        if self._start is None:
-            await otherwise(self._scope, receive, self.send)
-        else:
+        return self.is_ended
+
+    async def complete(self, otherwise: ASGIApp) -> None:
+        """Send what is missing: the end of a stream, or a whole answer."""
+        if self.has_begun:
             await self.send({"type": "http.response.body", "body": b""})
+        else:
+            await otherwise(self.scope, self._receive, self.send)

@@ -16,7 +16,7 @@ from shop.filters import ListQuery
 from shop.json_body import JsonRoute
 from shop.problems import documented
 
-Id = Annotated[int, Path(alias="id", ge=1, le=models.MAX_ID), models.AS_JSON]
+Id = Annotated[int, Path(alias="id", ge=1, le=models.MAX_ID), models.IN_DIGITS]
 
 
 def _not_zero(change: int) -> int:

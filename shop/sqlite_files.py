@@ -43,7 +43,9 @@ class Files:
         if found != self._inodes:
             if found[0] == self._inodes[0]:
                 # Move what the deleted log holds into the records, or it would end with this process.
-                self._holder.execute("PRAGMA wal_checkpoint")
+                # Where the disk is full, say, what is wrong stays that the file is another one.
+                with suppress(*DRIVER_ERRORS):
+                    self._holder.execute("PRAGMA wal_checkpoint")
             other = next(at for at, inode in enumerate(found) if inode != self._inodes[at])
             raise StoreUnavailableError("database_replaced", database=self._names[other])
 

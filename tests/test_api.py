@@ -316,6 +316,13 @@ async def test_a_number_in_an_address_is_written_as_in_json(client: httpx.AsyncC
     assert tried > 20 * len(NO_JSON_NUMBERS)
 
 
+@pytest.mark.parametrize("path", ["products/{}", "products/{}/image", "inventory/{}/moves", "orders/{}"])
+@pytest.mark.parametrize("id_", ["5.0", "1e0", "-0", "1.", "5%2E0"])
+async def test_a_thing_has_one_address(client: httpx.AsyncClient, path: str, id_: str) -> None:
+    answer = await client.get(f"/api/{path.format(id_)}")
+    assert (answer.status_code, answer.json()["detail"][0]["loc"]) == (422, ["path", "id"])
+
+
 BAD_QUERIES = {
     "products?limit=0": "limit",
     "products?limit=501": "limit",

@@ -27,7 +27,7 @@ from assistant.toolbox.recording import Recording
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, HttpAnswer, beyond_bounds, decoded, is_result
 from serving import VERSION, network
-from serving.answer_bounds import ACCEPTED, bounded
+from serving.answer_bounds import ACCEPTED, bounded, connector
 
 MAX_HEAD = 64 * 1024  # bytes of a line of an answer's head; aiohttp's own bound is 8,190
 MAX_WAIT = 86_400  # seconds that a server may ask to wait
@@ -129,10 +129,10 @@ def http_client(url: str, limits: Limits, read: float | None = None, **more: Any
     authorities = _authorities(secure=urlsplit(url).scheme != "http")
 
     def session() -> aiohttp.ClientSession:
-        connector = aiohttp.TCPConnector(
+        bounded = connector(
             limit=limits.max_connections, keepalive_timeout=limits.keep_alive_seconds, ssl=authorities
         )
-        return aiohttp.ClientSession(connector=connector, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD)
+        return aiohttp.ClientSession(connector=bounded, max_line_size=MAX_HEAD, max_field_size=MAX_HEAD)
 
     return httpx2.AsyncClient(
         # aiohttp's connections take half the CPU, but know no SOCKS.

@@ -4,12 +4,18 @@ import asyncio
 import gzip
 import json
 import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
+import aiohttp
 import httpx2
 import pytest
 from starlette.responses import Response
 
+from assistant.toolbox.limits import Limits
+from assistant.toolbox.transports import http_client
+from mcp_server.rest_client import RestClient, RestLimits, ShopUnansweredError
 from serving.answer_bounds import MIB, bounded, read_json
 from serving.errors import CodedError
 from tests.support.asgi import serve
@@ -84,3 +90,53 @@ async def test_while_large_json_is_read_others_go_on() -> None:
 async def test_what_is_no_json_is_an_error_of_one_kind(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         await read_json(text.encode())
+
+
+@asynccontextmanager
+async def saying(*answers: bytes, again: bool = False) -> AsyncIterator[str]:
+    """Serve what answers a request with these, or with the last one without end."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.writelines(answers)
+            while again:
+                await writer.drain()
+                writer.write(answers[-1] * 1000)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1")
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def of_the_shop(url: str) -> str:
+    limits = RestLimits(max_attempts=1, read_seconds=60, attempt_seconds=60)
+    async with RestClient(url, limits=limits).opened() as rest:
+        return (await rest.get("products", "", {})).body.decode()
+
+
+async def of_a_server(url: str) -> str:
+    async with http_client(url, Limits(call_seconds=60)) as http:
+        return (await http.get(url)).text
+
+
+INTERIM = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"]
+FINAL = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]"
+
+
+@pytest.mark.parametrize("ask", [of_the_shop, of_a_server])
+@pytest.mark.parametrize("answer", [*INTERIM, b"HTTP/1.1 204 No Content\r\n\r\n"])
+async def test_answers_without_end_end_their_connection(
+    ask: Callable[[str], Awaitable[str]], answer: bytes
+) -> None:
+    """For as long as they came, nothing else was read: seconds at a time, up to the time of the call."""
+    async with saying(answer, again=True) as url, asyncio.timeout(50):
+        with suppress(ShopUnansweredError, httpx2.TransportError, aiohttp.ClientError):
+            await ask(url)
+
+
+@pytest.mark.parametrize("ask", [of_the_shop, of_a_server])
+async def test_what_comes_before_an_answer_is_passed_over(ask: Callable[[str], Awaitable[str]]) -> None:
+    async with saying(*INTERIM, *INTERIM, FINAL) as url:
+        assert await ask(url) == "[]"

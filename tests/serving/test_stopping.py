@@ -27,6 +27,7 @@ class Shop:
     """Answers at once, when it may, or never; a stream that watches, and one that answers calls."""
 
     def __init__(self) -> None:
+        self.undone = asyncio.Event()
         self.reached = asyncio.Event()
         self.go_on = asyncio.Event()
         self.is_busy = False
@@ -35,6 +36,7 @@ class Shop:
                 Route("/healthz", self.quick),
                 Route("/quick", self.quick),
                 Route("/slow", self.slow, methods=["GET", "POST"]),
+                Route("/undoes", self.undoes, methods=["POST"]),
                 Route("/watch", self.watch, methods=["GET", "POST"]),
             ]
         )
@@ -46,6 +48,14 @@ class Shop:
         self.reached.set()
         await self.go_on.wait()
         return PlainTextResponse("done")
+
+    async def undoes(self, _: Request) -> Response:
+        """Take long over its end, as a transaction that is rolled back by a busy server."""
+        self.reached.set()
+        try:
+            return await asyncio.Future()
+        finally:
+            await self.undone.wait()
 
     async def watch(self, request: Request) -> Response:
         request.scope["is_busy"] = lambda: self.is_busy
@@ -298,3 +308,13 @@ async def test_all_who_wait_to_be_let_in_are_answered_however_busy_the_service_i
         for client in clients:
             client.close()
     assert [answer[:12] for answer in answers] == [b"HTTP/1.1 200"] * 5
+
+
+async def test_what_takes_long_to_undo_is_answered_before_that() -> None:
+    shop = Shop()
+    async with running(shop, stop_seconds=0) as (service, http):
+        asked = asyncio.create_task(http.post("/undoes"))
+        await shop.reached.wait()
+        service.should_exit = True
+        assert (await asked).json() == {"code": "restarting"}
+        shop.undone.set()
