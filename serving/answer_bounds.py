@@ -103,7 +103,7 @@ def connector(**settings: Any) -> aiohttp.TCPConnector:
     Written for aiohttp 3.14, which has no public way to name their class.
     """
     made = aiohttp.TCPConnector(**settings)
-    made._factory = partial(_Connection, loop=asyncio.get_running_loop())
+    vars(made)["_factory"] = partial(_Connection, loop=asyncio.get_running_loop())
     return made
 
 

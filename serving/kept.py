@@ -1,12 +1,15 @@
 """Texts by key in one private file, which the replicas of a machine share."""
 
+import hashlib
 import json
 import logging
 import os
 import sqlite3
+import threading
 import time
 import weakref
-from contextlib import closing, suppress
+from collections.abc import Callable
+from contextlib import closing, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +26,17 @@ LOCKED_SECONDS = 1.0  # for which another process is waited for
 class Kept:
     """A file of SQLite, made when something is written, whole after every crash; without one, memory.
 
-    One that is damaged is begun anew, which `was_damaged` says. Writing raises CodedError `state_unwritable`.
+    One that is damaged is begun anew, which `was_damaged` says. Writing raises CodedError `state_unwritable`,
+    and may wait for another process: that is for a thread.
     """
 
     def __init__(self, file: Path | None = None) -> None:
         self._file = file
         self._memory = None
+        self._running = threading.Lock()
+        self._version: object = ""
+        self._held: set[str] = set()  # in memory
         if file is None:
-            # Used by one thread; but what is no longer needed may be closed by any.
             self._memory = sqlite3.connect(":memory:", check_same_thread=False)
             weakref.finalize(self, self._memory.close)  # from Python 3.13 on sqlite3 warns where nobody does
         self.was_damaged = False
@@ -49,10 +55,15 @@ class Kept:
         """Return what is another one after each change of the file, whichever process made it."""
         if self._file is None:
             return None
-        with suppress(OSError), self._file.open("rb") as file:
-            # SQLite counts in the file's head: of two changes in a moment the times may be the same.
-            return os.fstat(file.fileno()).st_mtime_ns, file.read(HEAD)
-        return ""
+        # Not while a thread of this process writes, whose lock would go with this opening (fcntl(2), Advisory
+        # record locking): what it writes counts when it is written.
+        if self._running.acquire(blocking=False):
+            self._version = ""
+            with suppress(OSError), self._file.open("rb") as file:
+                # SQLite counts in the file's head: of two changes in a moment the times may be the same.
+                self._version = os.fstat(file.fileno()).st_mtime_ns, file.read(HEAD)
+            self._running.release()
+        return self._version
 
     def drop(self, key: str) -> None:
         """Keep it no longer."""
@@ -62,12 +73,24 @@ class Kept:
         """Return it once: of several who ask at once, one gets it."""
         return self._one("DELETE FROM kept WHERE key = ? AND until > ? RETURNING value", key, time.time())
 
-    def claim(self, key: str, seconds: float) -> bool:
-        """Keep a key for so long, and say whether nobody did: of several who ask at once, one does."""
-        now = time.time()
-        self._one("DELETE FROM kept WHERE until <= ?", now, writes=True)
-        claimed = "INSERT OR IGNORE INTO kept VALUES (?, '', ?) RETURNING key"
-        return self._one(claimed, key, now + seconds, writes=True) is not None
+    def hold(self, key: str) -> Callable[[], object] | None:
+        """Hold a key until the returned function is called, or this process ends; None: another one does."""
+        if self._file is None:
+            is_free = key not in self._held
+            self._held.add(key)
+            return (lambda: self._held.discard(key)) if is_free else None
+        name = hashlib.sha256(key.encode()).hexdigest()[:16]
+        held = None
+        try:
+            held = _opened(self._file.with_name(f"{self._file.name}-{name}"), 0)
+            held.execute("BEGIN EXCLUSIVE")  # the system ends it with the process
+        except (OSError, sqlite3.Error) as error:
+            if held is not None:
+                held.close()
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_BUSY:
+                return None
+            raise _unwritable(error) from error
+        return held.close
 
     def put(self, key: str, value: str, seconds: float = float("inf")) -> None:
         """Keep it for so long; what is over is forgotten."""
@@ -81,9 +104,7 @@ class Kept:
             try:
                 return self._run(statement, values)
             except (OSError, sqlite3.OperationalError) as error:
-                raise CodedError(
-                    "state_unwritable", reason=getattr(error, "strerror", None) or str(error)
-                ) from error
+                raise _unwritable(error) from error
             except sqlite3.DatabaseError:
                 assert self._file is not None
                 self.was_damaged = True
@@ -94,13 +115,28 @@ class Kept:
 
     def _run(self, statement: str, values: Any) -> str | None:
         if self._memory is not None:
-            return _answer(self._memory, statement, values)
+            with self._running:
+                return _answer(self._memory, statement, values)
         assert self._file is not None
-        self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(self._file, os.O_CREAT | os.O_RDWR, 0o600))
-        with closing(sqlite3.connect(self._file, timeout=LOCKED_SECONDS)) as opened:
+        only_reads = statement.startswith("SELECT")  # which waits for no thread that writes
+        with (
+            nullcontext() if only_reads else self._running,
+            closing(_opened(self._file, LOCKED_SECONDS)) as opened,
+        ):
             opened.execute("PRAGMA secure_delete = ON")
             return _answer(opened, statement, values)
+
+
+def _opened(file: Path, seconds: float) -> sqlite3.Connection:
+    """Open a private file, and wait so long for others. It is made once: see `Kept.version`."""
+    file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        os.close(os.open(file, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    return sqlite3.connect(file, timeout=seconds, check_same_thread=False)
+
+
+def _unwritable(error: Exception) -> CodedError:
+    return CodedError("state_unwritable", reason=getattr(error, "strerror", None) or str(error))
 
 
 def _answer(opened: sqlite3.Connection, statement: str, values: Any) -> str | None:

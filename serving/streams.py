@@ -61,7 +61,7 @@ class Streams:
         return bool(self._open)
 
     def end_all(self) -> None:
-        """End every answer. One that has not begun is given at once: to undo what was begun takes its time."""
+        """End every answer. One that has not begun is given at once: to undo what was done takes its time."""
         for answer in self._open:
             answer.end()
             if not answer.has_begun:

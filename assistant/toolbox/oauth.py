@@ -114,7 +114,7 @@ class Flow:
         server: Server,
         limits: Limits,
         record: Record,
-        keep: Callable[[Record], None],
+        keep: Callable[[Record], Awaitable[None]],
         *,
         redirect: str = "",
         document: str | None = None,
@@ -261,7 +261,7 @@ class Flow:
         """Keep them. Raises OAuthFlowError: no header can hold them."""
         if not re.fullmatch(r"[\x21-\x7e]+", tokens.access_token):  # RFC 6749, A.12, without the blank
             raise OAuthFlowError("Invalid token response: access_token")
-        self._keep(self.learnt)
+        await self._keep(self.learnt)
 
     async def get_client_info(self) -> OAuthClientInformationFull | None:
         """Return the entry's client, or the one that was registered."""
@@ -288,4 +288,4 @@ class Flow:
     async def set_client_info(self, client: OAuthClientInformationFull) -> None:
         """Keep the registration, as what was asked for; tokens of another are of no use."""
         client.redirect_uris = [AnyUrl(self._redirect)]
-        self._keep(self.learnt.model_copy(update={"tokens": None}))
+        await self._keep(self.learnt.model_copy(update={"tokens": None}))

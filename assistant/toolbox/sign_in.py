@@ -8,6 +8,7 @@ import hashlib
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,7 +31,7 @@ from serving.redaction import redacted, remember
 
 FAILURES = (CodedError, OAuthFlowError, ValueError, httpx2.HTTPError, httpx2.InvalidURL)
 MAX_SAID = 300  # characters of an authorization server's reason that are shown
-RENEWING_SECONDS = 30.0  # after which a process that renews a token has surely ended
+RENEWING_SECONDS = 30.0  # for which a process that renews a token is waited for, should it hang
 LOOK_SECONDS = 0.05  # between two looks whether it has
 PENDING_SECONDS = 600.0  # that a person has to sign in
 NEW_TOKENS = 2  # that are tried for a request: the first may be another's, and over by then
@@ -63,9 +64,9 @@ class SignIns:
         """The address of our client's metadata (a client id metadata document), where others can read it."""
         return f"{self.public_url}{CLIENT_PATH}" if self.public_url.startswith("https://") else None
 
-    def pending(self, state: str, browser: str) -> Pending:
+    async def pending(self, state: str, browser: str) -> Pending:
         """Return a sign-in that this browser has begun, once. Raises CodedError: there is none."""
-        text = self.kept.take(_state_key(state))
+        text = await asyncio.to_thread(self.kept.take, _state_key(state))
         pending = None
         with suppress(ValidationError):
             pending = Pending.model_validate_json(text or "")
@@ -105,8 +106,8 @@ class SignIn(httpx2.Auth):
             self.is_signed_in, self.lacks = self._record.tokens is not None, None
         return self._record
 
-    def _keep(self, record: Record) -> None:
-        self._all.kept.put(self.key, record.model_dump_json())
+    async def _keep(self, record: Record) -> None:
+        await asyncio.to_thread(self._all.kept.put, self.key, record.model_dump_json())
         self.record()
 
     async def async_auth_flow(
@@ -165,13 +166,17 @@ class SignIn(httpx2.Auth):
     @asynccontextmanager
     async def _alone(self, what: str = "renewing") -> AsyncIterator[None]:
         """Let one process ask for a token at a time: one that rotates is good once (RFC 9700, 4.14.2)."""
-        claimed = f"{what} {self.key}"
-        while not self._all.kept.claim(claimed, RENEWING_SECONDS):  # noqa: ASYNC110  another process
+        hold, deadline = (
+            partial(self._all.kept.hold, f"{what} {self.key}"),
+            time.monotonic() + RENEWING_SECONDS,
+        )
+        while (release := hold()) is None and time.monotonic() < deadline:  # noqa: ASYNC110  another process
             await asyncio.sleep(LOOK_SECONDS)
         try:
             yield
         finally:
-            self._all.kept.drop(claimed)
+            if release:
+                release()
 
     async def _renew(self, record: Record) -> None:
         answer = await self._flow(record).renew()
@@ -180,7 +185,7 @@ class SignIn(httpx2.Auth):
         if not is_final(answer):
             raise OAuthFlowError(f"HTTP {answer.status_code}")
         if self.record().tokens == record.tokens:  # else another process has renewed it
-            self._keep(record.model_copy(update={"tokens": None}))
+            await self._keep(record.model_copy(update={"tokens": None}))
 
     async def _offers(self, challenge: Challenge) -> bool:
         """Whether there is anything to sign in to: a server may want a token that its owner gives by hand."""
@@ -225,7 +230,8 @@ class SignIn(httpx2.Auth):
                 verifier=asked.verifier,
                 record=flow.learnt.model_copy(update={"tokens": None}),
             )
-            self._all.kept.put(_state_key(state), pending.model_dump_json(), PENDING_SECONDS)
+            told = (_state_key(state), pending.model_dump_json(), PENDING_SECONDS)
+            await asyncio.to_thread(self._all.kept.put, *told)
             return asked.url
         except FAILURES as error:
             raise self._failure(error) from error
@@ -252,7 +258,7 @@ class SignIn(httpx2.Auth):
         """Forget the tokens, and return what was known."""
         async with self._renewing, self._alone():  # else tokens that are being renewed would come back
             record = self.record()
-            self._keep(record.model_copy(update={"tokens": None}))
+            await self._keep(record.model_copy(update={"tokens": None}))
         return record
 
     async def revoke(self, record: Record) -> None:

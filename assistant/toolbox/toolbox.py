@@ -191,7 +191,7 @@ class Toolbox:
 
         Its links connect by themselves. Raises CodedError: it has begun none, or no token comes of it.
         """
-        pending = self.sign_ins.pending(answer.get("state", ""), browser)
+        pending = await self.sign_ins.pending(answer.get("state", ""), browser)
         link = self.links.get(pending.server)
         if link is None or link.auth is None or link.auth.key != pending.key:
             raise CodedError("sign_in_stale")
