@@ -67,7 +67,7 @@ class RestLimits:
     max_attempts: int = 4
     retry_after_seconds: float = 5.0  # a service that asks for a longer pause is not tried again
     max_connections: int = 64
-    keep_alive_seconds: float = 4.0  # less than the 5 after which uvicorn closes an idle connection
+    keep_alive_seconds: float = 4.0  # less than the 5 after which uvicorn, by itself, closes an idle one
 
 
 class RestError(CodedError):

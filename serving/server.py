@@ -42,6 +42,9 @@ uvicorn_log.addFilter(
     lambda record: not (isinstance(record.msg, OSError) or str(record.msg).startswith(UNTOLD))
 )
 
+# After which an idle connection is closed: later than clients close theirs (httpx after 5, aiohttp after 15),
+# or a request that is just being sent is lost, and its client cannot know whether it was done.
+KEEP_ALIVE_SECONDS = 20
 SHUTDOWN_SECONDS = 1  # after which uvicorn gives up what then is still open; nothing should be
 # Why a service cannot listen, and the setting that is to be changed.
 CANNOT_LISTEN = {
@@ -121,6 +124,7 @@ class Service(uvicorn.Server):
                 access_log=False,  # it names customers and session ids
                 server_header=False,
                 proxy_headers=False,  # the application believes TRUSTED_PROXIES: see forwarding.py
+                timeout_keep_alive=KEEP_ALIVE_SECONDS,
                 timeout_graceful_shutdown=SHUTDOWN_SECONDS,
             )
         )

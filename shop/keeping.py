@@ -118,9 +118,10 @@ class Keeping(ABC):
             raise KeepingError("not_empty")
         await self._read(file)
 
-    async def _look(self, fetch: Fetch) -> int:
-        """Return the version of the tables."""
-        return int((await fetch(self.version_of))[0][0])
+    async def _look(self, fetch: Fetch) -> object:
+        """Return the version of the tables; in another program's table of that name anything may stand."""
+        rows = await fetch(self.version_of)
+        return rows[0][0] if rows else 0
 
 
 class _Sqlite(Keeping):
@@ -145,7 +146,7 @@ class _Sqlite(Keeping):
 
             yield fetch
 
-    async def _look(self, fetch: Fetch) -> int:
+    async def _look(self, fetch: Fetch) -> object:
         if (said := (await fetch("PRAGMA integrity_check(1)"))[0][0]) != "ok":
             raise KeepingError("damaged", database=str(self._path), reason=said)
         return await super()._look(fetch)

@@ -295,13 +295,14 @@ async def _prepare(connection: asyncpg.Connection, wanted: Preparation) -> bool:
 async def _migrate(connection: asyncpg.Connection) -> None:
     await connection.execute("SELECT pg_advisory_xact_lock($1)", MIGRATION_LOCK)
     await connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)")
-    version: int | None = await connection.fetchval("SELECT version FROM schema_version")
-    if version is None:
-        await connection.execute("INSERT INTO schema_version VALUES (0)")
-    for step in schema.steps_from(version or 0, schema.POSTGRES):
+    versions = await connection.fetch("SELECT version FROM schema_version ORDER BY version DESC")
+    for step in schema.steps_from(versions[0][0] if versions else 0, schema.POSTGRES):
         for statement in step:
             await connection.execute(statement, timeout=MIGRATE_SECONDS)
-    await connection.execute("UPDATE schema_version SET version = $1", len(schema.POSTGRES))
+    written = (
+        "UPDATE schema_version SET version = $1" if versions else "INSERT INTO schema_version VALUES ($1)"
+    )
+    await connection.execute(written, len(schema.POSTGRES))
 
 
 async def run_script(connection: asyncpg.Connection, script: Script[T]) -> T:

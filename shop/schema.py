@@ -271,8 +271,10 @@ NEW_FACT = "INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING RETU
 UPSERT_FACT = """INSERT INTO facts VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value"""
 
 
-def steps_from(version: int, steps: Steps) -> Steps:
+def steps_from(version: object, steps: Steps) -> Steps:
     """Return the steps that a database of this version still needs. Raise `StoreUnavailableError`."""
+    if not isinstance(version, int) or version < 0:
+        raise StoreUnavailableError("schema_unknown", version=version)
     if version > len(steps):
         raise StoreUnavailableError("schema_too_new", version=version, known=len(steps))
     return steps[version:]

@@ -78,6 +78,7 @@ FAILURES = {
     "database_url_unknown": "DATABASE_URL 应为 sqlite:///文件名 或 postgresql://用户@主机/数据库",
     "asyncpg_missing": "PostgreSQL 需要 asyncpg，请先运行：uv sync --extra postgres",
     "schema_too_new": "数据库结构版本 {version} 比本程序所知的 {known} 新，请升级程序",
+    "schema_unknown": "数据库结构版本是 {version}，不是本程序写的：请换一个数据库",
     "timezone_unknown": "数据库的时区 {timezone} 在这台机器上没有数据，请升级 tzdata",
     "timezone_differs": (
         "SHOP_TIMEZONE 是 {wanted}，而数据库按 {kept} 计日。请改回来；"

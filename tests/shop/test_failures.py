@@ -16,10 +16,12 @@ import pytest
 import api
 from models import PurchaseRequest
 from serving.server import StartError
+from shop import schema
 from shop.engines import open_store
-from shop.errors import StoreUnavailableError
+from shop.errors import KeepingError, StoreUnavailableError
 from shop.filters import OrderQuery
-from tests.support.engines import new_url, postgres, stopped_postgres
+from shop.keeping import kept
+from tests.support.engines import ask, new_url, postgres, stopped_postgres
 from tests.support.processes import Spawn, free_port
 
 pytestmark = pytest.mark.anyio
@@ -188,14 +190,15 @@ def run(monkeypatch: pytest.MonkeyPatch, folder: Path, *args: str) -> str:
     return end.value.code
 
 
-def with_newer_schema(path: Path) -> None:
+def with_newer_schema(path: Path, version: int = 99) -> None:
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("PRAGMA user_version = 99")
+        connection.execute(f"PRAGMA user_version = {version}")
 
 
 STARTS: dict[str, tuple[list[str], Any]] = {
     "无法启动：shop.db: file is not a database": ([], lambda path: path.write_bytes(b"\xff" * 8192)),
     "无法启动：数据库结构版本 99": ([], with_newer_schema),
+    "无法启动：数据库结构版本是 -1，不是本程序写的": ([], lambda path: with_newer_schema(path, -1)),
     "无法启动：nowhere/shop.db: No such file or directory": (
         ["--database-url", "sqlite:///nowhere/shop.db"],
         None,
@@ -226,6 +229,29 @@ def test_what_cannot_be_served_ends_with_a_sentence(
     said = run(monkeypatch, tmp_path, *args)
     assert said.startswith(sentence)
     assert "geheim" not in said
+
+
+VERSIONS = {  # of another program's table, as Flyway's; or damaged
+    "BIGINT": ("-1", "NULL", "99"),
+    "VARCHAR(50)": ("'1'", "'1.2'"),
+}
+
+
+@pytest.mark.parametrize(
+    ("kind", "version"), [(kind, version) for kind in VERSIONS for version in VERSIONS[kind]]
+)
+async def test_a_version_that_is_none_of_ours_ends_the_start_and_the_check_with_a_sentence(
+    tmp_path: Path, kind: str, version: str
+) -> None:
+    url = new_url("postgres", tmp_path)
+    await (await open_store(url)).close()
+    ask(url, f"ALTER TABLE schema_version ALTER version TYPE {kind}, ALTER version DROP NOT NULL")
+    ask(url, f"INSERT INTO schema_version VALUES ({version})")
+    ask(url, f"DELETE FROM schema_version WHERE CAST(version AS TEXT) = '{len(schema.POSTGRES)}'")
+    with pytest.raises(StoreUnavailableError, match=r"schema_unknown|schema_too_new"):
+        await open_store(url)
+    with pytest.raises(KeepingError, match="schema_differs"):
+        await kept(url).check()
 
 
 async def test_a_lock_held_for_long_ends_the_start_with_a_sentence(tmp_path: Path) -> None:
