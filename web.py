@@ -55,7 +55,7 @@ from serving.kept import Kept
 from serving.logs import printable_lines
 from serving.settings import OF_FILE, Hosts, ImageHosts, Key, Origin, Origins, PublicUrl, Rate, load
 from serving.settings import Password as TypedPassword
-from serving.state_folder import state_folder
+from serving.state_folder import NOT_A_CLONES, state_folder
 from serving.telemetry import FASTAPIS_OWN
 
 all_imported()
@@ -115,7 +115,7 @@ class Settings(ModelSettings):
         for given, value in dotenv_values(".env").items():
             name = given.upper().removesuffix(OF_FILE)  # the settings are read in any case
             is_set = (value or "").lower() not in ("", "false", "0")
-            if is_set and name in ("WEB_STATE_DIR", "WEB_TRUST_COMMANDS"):
+            if is_set and name in NOT_A_CLONES:
                 raise ValueError(f"{name} 不能写在 .env 里（别人的项目会带来它），请用环境变量或命令行参数")
         return self
 

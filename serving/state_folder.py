@@ -9,6 +9,17 @@ from platformdirs import user_state_path
 
 from serving.server import StartError
 
+# What a project's `.env`, which honcho makes part of the environment, may not say: where this folder is, and
+# that nobody need be asked.
+NOT_A_CLONES = {
+    "WEB_STATE_DIR",
+    "WEB_TRUST_COMMANDS",
+    "XDG_STATE_HOME",
+    "HOME",
+    "LOCALAPPDATA",
+    "USERPROFILE",
+}
+
 
 def state_folder(given: Path | None, projects: Iterable[Path]) -> Path:
     """Return the folder, `given` or the system's own for the user; it is made when something is written.

@@ -328,6 +328,11 @@ def test_no_variable_of_another_program_makes_a_check_of_the_start(monkeypatch: 
         "WEB_STATE_DIR=/tmp",
         "web_trust_commands_file=yes",
         "WEB_STATE_DIR_FILE=yes",
+        "XDG_STATE_HOME=/tmp",
+        "xdg_state_home=state",
+        "HOME=/tmp",
+        "LOCALAPPDATA=/tmp",
+        "USERPROFILE=/tmp",
     ],
 )
 def test_a_project_cannot_allow_its_own_commands(tmp_path: Path, line: str) -> None:
