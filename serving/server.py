@@ -59,7 +59,9 @@ SO_ATTACH_FILTER = 26  # Linux's, socket(7); Python does not name it
 # Classic BPF over a TCP header: drop what has SYN among its flags (byte 13), take all else.
 NO_NEWCOMERS = [(0x30, 0, 0, 13), (0x45, 0, 1, 2), (0x06, 0, 0, 0), (0x06, 0, 0, 0xFFFFFFFF)]
 HANDSHAKE_SECONDS = 0.1  # in which a handshake that has begun ends
-LAST_WORDS_SECONDS = 0.4  # in which what was given up says so; with the usual 4 before it, honcho's 5 suffice
+# In which what was given up says so: 0.4 s, with which after the usual 4 honcho's 5 suffice. Looks, no time:
+# a busy machine may let the loop run once in that.
+LAST_LOOKS = 20
 
 
 class StartError(Exception):
@@ -182,15 +184,15 @@ class Service(uvicorn.Server):
         give_up_at = loop.time() + self._ending.stop_seconds
         await self._let_in_who_has_come()
         self._ending.end_watching()
-        await self._answered(give_up_at)
+        await self._answered(until=give_up_at)
         for connection in self.server_state.connections:
             if cycle := getattr(connection, "cycle", None):
                 cycle.keep_alive = False  # who is given up is told so, and asks at another replica
         if self._ending.finish is not None:
             await self._ending.finish(max(0, give_up_at - loop.time()))
-            await self._answered(loop.time() + LAST_WORDS_SECONDS)
+            await self._answered(LAST_LOOKS)
         self._streams.end_all()
-        await self._answered(loop.time() + LAST_WORDS_SECONDS / 4)
+        await self._answered(LAST_LOOKS // 4)
         for connection in list(self.server_state.connections):  # who reads no more
             connection.transport.abort()
         await super().shutdown(sockets)
@@ -216,12 +218,13 @@ class Service(uvicorn.Server):
         for connection in list(connections):
             connection.shutdown()
 
-    async def _answered(self, deadline: float) -> None:
-        """Wait until every answer was given and read, at most until then, but for one look in any case."""
+    async def _answered(self, looks: int = 1, until: float = 0) -> None:
+        """Wait until every answer was given and read, at most for so many looks and until then."""
         loop = asyncio.get_running_loop()
         while self._streams.end_watching() or self.server_state.connections:
             await asyncio.sleep(LOOK_SECONDS)
-            if loop.time() >= deadline:
+            looks -= 1
+            if looks <= 0 and loop.time() >= until:
                 return
 
     async def _greet(self) -> None:
