@@ -1,19 +1,18 @@
 """What is kept of sign-ins, beside what their own tests show."""
 
-import os
-import subprocess
-import sys
-from collections.abc import Iterator
+import multiprocessing
+import sqlite3
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
 
 from serving.errors import CodedError
 from serving.kept import Kept
-from tests.support.processes import ROOT
 
 
 def test_what_is_kept_for_a_time_is_over_then_and_is_taken_once(tmp_path: Path) -> None:
@@ -36,49 +35,45 @@ def test_of_several_one_holds_a_key(tmp_path: Path, in_memory: bool) -> None:
     assert another.hold("renewing")
 
 
-OTHER = """import sqlite3, sys
-from pathlib import Path
-from serving.kept import Kept
-other = sqlite3.connect("file", timeout=0, isolation_level=None)
-for line in sys.stdin:
-    try:
-        done = other.execute(line).fetchall() if line != "hold\\n" else Kept(Path("file")).hold("key")
-        print("done", flush=True)
-    except sqlite3.OperationalError as error:
-        print(error, flush=True)
-"""
-
-
-class Other:
-    """Another process, which does to the file what it is told."""
-
-    def __init__(self, folder: Path) -> None:
-        environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        pipes: Any = dict.fromkeys(("stdin", "stdout"), subprocess.PIPE)
-        command = [sys.executable, "-c", OTHER]
-        self.process = subprocess.Popen(command, cwd=folder, env=environment, text=True, **pipes)
-
-    def does(self, what: str) -> str:
-        assert self.process.stdin
-        assert self.process.stdout
-        self.process.stdin.write(f"{what}\n")
-        self.process.stdin.flush()
-        return str(self.process.stdout.readline().strip())
+def obey(folder: Path, orders: Connection) -> None:
+    """Do what another process says, and tell what came of it."""
+    other = sqlite3.connect(folder / "file", timeout=0, isolation_level=None)
+    held = list[object]()
+    while True:
+        order = orders.recv()
+        try:
+            held.append(
+                Kept(folder / "file").hold(order[1:]) if order[0] == "=" else other.execute(order).fetchall()
+            )
+            orders.send("done")
+        except sqlite3.OperationalError as error:
+            orders.send(str(error))
 
 
 @contextmanager
-def others(folder: Path, number: int) -> Iterator[list[Other]]:
-    made = [Other(folder) for _ in range(number)]
-    yield made
-    for other in made:
-        with other.process:
-            other.process.kill()
+def others(folder: Path, number: int) -> Iterator[list[Callable[[str], str]]]:
+    """Give other processes, which do to the file what they are told; at the end they are killed."""
+    spawn = multiprocessing.get_context("spawn")
+    pipes = [spawn.Pipe() for _ in range(number)]
+    processes = [spawn.Process(target=obey, args=(folder, theirs), daemon=True) for _, theirs in pipes]
+    for process in processes:
+        process.start()
+
+    def told(ours: Connection, order: str) -> str:
+        ours.send(order)
+        assert ours.poll(60)
+        return str(ours.recv())
+
+    yield [partial(told, ours) for ours, _ in pipes]
+    for process in processes:
+        process.kill()
+        process.join()
 
 
 def test_what_a_process_holds_ends_with_it(tmp_path: Path) -> None:
     kept = Kept(tmp_path / "file")
     with others(tmp_path, 1) as (other,):
-        assert other.does("hold") == "done"
+        assert other("=key") == "done"
         assert kept.hold("key") is None
     assert kept.hold("key")
 
@@ -92,14 +87,14 @@ def test_looking_for_changes_takes_no_lock_from_a_thread_that_writes(
     kept.put("key", "before")
     before = kept.version()
     with others(tmp_path, 2) as (reads, writes):
-        assert (reads.does("BEGIN"), reads.does("SELECT * FROM kept")) == ("done", "done")
+        assert (reads("BEGIN"), reads("SELECT * FROM kept")) == ("done", "done")
         writing = Thread(target=kept.put, args=("key", "after"))
         writing.start()  # and waits for the reader, with the right to write
-        while writes.does("BEGIN IMMEDIATE") == "done":
-            writes.does("ROLLBACK")
+        while writes("BEGIN IMMEDIATE") == "done":
+            writes("ROLLBACK")
         assert kept.version() == before
-        assert writes.does("BEGIN IMMEDIATE") == "database is locked"
-        reads.does("ROLLBACK")
+        assert writes("BEGIN IMMEDIATE") == "database is locked"
+        reads("ROLLBACK")
         writing.join()
         assert (kept.get("key"), kept.version() == before) == ("after", False)
 
