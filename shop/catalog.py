@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
+from jiter import from_json
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from models import MAX_ID, MAX_STOCK, ExactPrice, Keywords, ProductDescription, ProductName
@@ -110,27 +110,15 @@ def load(path: Path) -> list[CatalogEntry]:
         raise CatalogError(error.code, path=str(path), **error.params) from error
 
 
-class _Twice(NamedTuple):
-    """An object in which a name stands twice: which of the two values is meant nobody knows."""
-
-    name: str
-
-
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Twice:
-    twice = (name for name, count in Counter(name for name, _ in pairs).items() if count > 1)
-    return next(map(_Twice, twice), None) or dict(pairs)
-
-
 def _from_json(content: bytes, folder: Path) -> list[CatalogEntry]:
     try:
-        data: Any = json.loads(content.decode("utf-8-sig"), parse_float=Decimal, object_pairs_hook=_object)
+        text = content.decode("utf-8-sig")
+        data: Any = json.loads(text, parse_float=Decimal)
+        from_json(text.encode(), catch_duplicate_keys=True)  # of two prices nobody knows which is meant
     except json.JSONDecodeError as error:
         raise CatalogError("catalog_json_line", line=error.lineno, reason=error.msg) from error
     except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
         raise CatalogError("catalog_json", reason=str(error)) from error
-    for number, entry in enumerate(data if isinstance(data, list) else [], 1):
-        if isinstance(entry, _Twice):
-            raise CatalogError("catalog_field", entry=number, field=entry.name, reason="stands twice")
     return _validated(data, "catalog_field", lambda index: {"entry": index + 1}, folder)
 
 

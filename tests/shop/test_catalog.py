@@ -115,7 +115,7 @@ WRONG: dict[str, str | bytes] = {
     "第 1 项的 stock": json.dumps([TEA | {"stock": 1}]),
     "第 1 项的 description": json.dumps([{"id": 1, "name": "x", "price": 1, "quantity": 1}]),
     "第 2 项的 id：7 stands before": json.dumps([TEA, TEA]),
-    "第 2 项的 price：stands twice": f'{json.dumps([TEA])[:-1]}, {json.dumps(TEA)[:-1]}, "pric\\u0065": 1}}]',
+    "不是有效的 JSON：Detected duplicate key": f'{json.dumps([TEA])[:-2]}, "pric\\u0065": 1}}]',
     "不是有效的 JSON": b"\xff\xfe",
     "不是有效的 JSON：Exceeds": f"[{'1' * 5000}]",
     "不是有效的 JSON：maximum": "[" * 100_000,
