@@ -205,9 +205,12 @@ def check_agreed(answer: types.ElicitResult | mcpserver.ElicitationResult[Agreem
 
 
 def key_of_caller(ctx: ToolCall, key_of_model: str | None) -> str | None:
-    """Return the key that the model repeats, or else the host's, if there is one."""
-    of_host = _meta(ctx).get(KEY)
-    return key_of_model or (of_host if isinstance(of_host, str) else None)
+    """Return the key that the model repeats, or else the host's, if there is one. Raises CodedError."""
+    if key_of_model or isinstance(of_host := _meta(ctx).get(KEY), bool):  # some clients copy flags of tools
+        return key_of_model
+    if of_host is not None and not isinstance(of_host, str):
+        raise CodedError("invalid_idempotency_key", max=MAX_KEY)
+    return of_host
 
 
 def call_key(ctx: ToolCall, key_of_model: str | None) -> str:
@@ -216,7 +219,7 @@ def call_key(ctx: ToolCall, key_of_model: str | None) -> str:
     That of the model, which was told it for a call that may have been carried out, or of the host, in
     `_meta["idempotency-key"]`; else one for the question that the person has answered,
     which a host sends again when it missed the result; else one for this call alone. Raises CodedError when
-    the host's text is not usable: ignoring it could do the call twice.
+    the host's is not usable: ignoring it could do the call twice.
     """
     key = key_of_caller(ctx, key_of_model)
     if key is None:

@@ -27,7 +27,7 @@ async def test_the_models_key_comes_before_the_hosts_and_both_before_a_fresh_one
         await client.call_tool("create_purchase", with_key, meta=keyed("host"))
         await client.call_tool("create_purchase", TWO_BUDS, meta=keyed("host"))
         await client.call_tool("create_purchase", TWO_BUDS)
-        await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(True))  # what is no text is no key
+        await client.call_tool("create_purchase", TWO_BUDS, meta=keyed(True))  # a flag is no key
     model, host, *fresh = (request.headers["idempotency-key"] for request in api.purchases())
     assert (model, host) == ("model", "host")
     assert len({*fresh, "host", "model"}) == 4
@@ -42,7 +42,7 @@ async def test_a_key_that_no_header_can_carry_still_names_one_purchase(api: Rest
     assert first == again != other
 
 
-@pytest.mark.parametrize("key", ["", "x" * 201])
+@pytest.mark.parametrize("key", ["", "x" * 201, 0, 17, 1.5, ["k"], {"key": "k"}])
 async def test_an_unusable_key_of_the_host_is_refused_rather_than_dropped(
     api: RestService, key: object
 ) -> None:
