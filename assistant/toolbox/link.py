@@ -50,10 +50,7 @@ def _untrusted(server: Server) -> CodedError:
     if server.transport != "stdio":
         names, host = list(server.variables), redacted(server.origin)
         return CodedError("variables_untrusted", server=server.name, mark=server.mark, names=names, host=host)
-    what: dict[str, Any] = {
-        "command": redacted(server.command),
-        "args": [redacted(arg) for arg in server.args],
-    }
+    what: dict[str, Any] = {"command": redacted(server.command), "args": [*map(redacted, server.args)]}
     cwd = os.path.abspath(server.cwd or ".").encode(errors="replace").decode()
     shown = {"line": shlex.join([what["command"], *what["args"]]), "cwd": cwd, "env": sorted(server.env)}
     return CodedError("command_untrusted", server=server.name, mark=server.mark, **what, **shown)
@@ -211,11 +208,17 @@ class Link:
         """Close the connection, if there is one, and connect at once."""
         self._wake.set()
 
-    def lost(self, client: Client) -> None:
-        """Reconnect, unless this client has already been replaced."""
-        if self._client is client:
+    def lost(self, client: Client, *, is_session: bool) -> None:
+        """Reconnect, unless this client has been replaced, or others wait for answers and have a session."""
+        if self._client is client and (is_session or not self._is_awaited()):
             self._set("connecting")
             self._wake.set()
+
+    def _is_awaited(self) -> bool:
+        """Whether others may still be answered, over connections of their own; it is left when they are."""
+        is_awaited = self._requests > 0 and self.server.transport == "streamable-http"
+        self._is_stale |= is_awaited
+        return is_awaited
 
     @contextmanager
     def request(self) -> Iterator[None]:
@@ -251,14 +254,12 @@ class Link:
             self.notes = list(self.server.notes)
             self._is_deaf = self._is_refused = self._is_stale = False
             try:
-                hears = self._on_message, self.questions.on_question
-                opened = open_client(
-                    *(self.server, limits, hears, self._note, mode),
+                async with open_client(
+                    *(self.server, limits, (self._on_message, self.questions.on_question), self._note, mode),
                     recording=self.recording,
                     log_level=self.log_level,
                     auth=self.auth,
-                )
-                async with opened as client:
+                ) as client:
                     await ask_for_log(client, self.log_level)
                     await self._list(client)
                     self.protocol_version = client.protocol_version
@@ -372,9 +373,10 @@ class Link:
             try:
                 await self._list(client)
             except MCPError as error:
-                said = filled_in(error)
-                if said is None or said.code not in ("late", "sign_in_needed") or not self._requests:
-                    raise  # but a server that is busy with a call is not dead because it is slow to list
+                code = said.code if (said := filled_in(error)) else ""
+                is_busy = self._requests and code in ("late", "sign_in_needed")  # not dead because it is slow
+                if not is_busy and not self._is_awaited():
+                    raise
             longest = max(self.limits.max_poll_seconds, self.limits.poll_seconds)
             pause = min(pause * 2, longest) if self.listing is before else self.limits.poll_seconds
             await asyncio.sleep(self.limits.first_delay_seconds)

@@ -1,6 +1,7 @@
 import asyncio
+import json
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pytest
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from starlette.datastructures import Headers
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
@@ -31,7 +32,7 @@ from tests.support.mcp_servers import (
     why,
 )
 from tests.support.processes import free_port
-from tests.support.raw_server import READS, RawServer
+from tests.support.raw_server import READS, WRITES, RawServer, says
 from tests.support.socks import socks_proxy
 
 pytestmark = pytest.mark.anyio
@@ -142,6 +143,47 @@ async def test_a_busy_handshake_server_is_not_given_up_while_it_works() -> None:
             put_forward(1)  # by which the list is due, late, and due again
             await asyncio.sleep(0.01)
         may_end.set()
+        assert (await running).text == "done"
+
+
+@pytest.mark.parametrize(
+    "answer", [Torn(), Response(status_code=503), JSONResponse({"code": 500, "msg": "x"})]
+)
+@pytest.mark.parametrize("by_call", [False, True])
+@pytest.mark.parametrize("modern", [False, True])
+async def test_a_call_under_way_outlives_another_request_that_fails(
+    answer: Response, *, by_call: bool, modern: bool
+) -> None:
+    began, failed = asyncio.Event(), asyncio.Event()
+
+    async def events(id: int) -> AsyncIterator[str]:
+        began.set()
+        yield ": it has begun\n\n"
+        await failed.wait()
+        yield f"data: {json.dumps({'jsonrpc': '2.0', 'id': id, 'result': says('done')})}\n\n"
+
+    def call(message: Any) -> Response:
+        if message["params"]["name"] == READS["name"]:
+            return answer
+        return StreamingResponse(events(message["id"]), media_type="text/event-stream")
+
+    lists_since = 0
+
+    def lists(_: Any) -> Any:
+        nonlocal lists_since
+        lists_since += began.is_set()
+        if lists_since == 2:  # so the first has failed, and it is known what for
+            failed.set()
+        return answer if lists_since == 1 and not by_call else {"tools": [READS, WRITES]}
+
+    server = RawServer({"tools/call": call, "tools/list": lists}, modern=modern)
+    limits = Limits(poll_seconds=0.05, max_poll_seconds=0.05, first_delay_seconds=0.05)
+    async with serve(server.app) as url, boxed(at(url), limits=limits) as box:
+        running = asyncio.ensure_future(box.call("s", WRITES["name"], {}))
+        await began.wait()
+        if by_call:
+            assert (await box.call("s", READS["name"], {})).is_error
+            failed.set()
         assert (await running).text == "done"
 
 
