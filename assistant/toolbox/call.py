@@ -37,7 +37,7 @@ CONFIRMED_KEY = "product-mcp/confirmed"  # in a call's `_meta`: what a person wa
 AGAIN_SECONDS = 0.05  # before a server is asked again that wants to be; doubled after each time
 
 # Sent again, it would come out the same.
-FINAL = ("late", "server_answer_too_large", "server_answer_encoded", "server_answer_too_deep")
+FINAL = ("late", "not_mcp_said", "server_answer_too_large", "server_answer_encoded", "server_answer_too_deep")
 
 R = TypeVar("R")
 

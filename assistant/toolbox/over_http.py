@@ -129,7 +129,7 @@ class _StreamableHttp(StreamableHTTPTransport):
         except FilledInError as error:
             failure = error
         except ValueError:
-            pass
+            failure.refusal = text  # a gateway may say in it why there is no answer
         self._recording.heard(text, message)
         return SessionMessage(message) if message else filled_in(id, failure)
 

@@ -13,7 +13,7 @@ from mcp_types import SERVER_INFO_META_KEY
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import Media, ToolResult
-from assistant.toolbox.raw_results import Large, is_deep, respelt, text_of
+from assistant.toolbox.raw_results import Large, in_words, is_deep, respelt, text_of
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
 from serving.redaction import redacted
 
@@ -24,6 +24,8 @@ TEXT_KEY = "product-mcp/text"  # in that of a question or a block: the same form
 MAX_WORDING = 8  # levels of the parameters of a text
 MAX_WRAPPED = 3  # results around a result
 KNOWN = ("content", "structuredContent", "isError", "_meta", "resultType")  # of a result
+FAILED = ("error", "failed", "failure")  # as a `status`
+TEXTS = ("text", "markdown", "output_text", "input_text")  # types of blocks
 
 WEB = ("https://", "http://")
 SEEN = ("image", "image_url", "audio", "video", "file", "document", "media")  # types of blocks
@@ -76,6 +78,8 @@ def _read(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
         texts.append(json.dumps(structured, ensure_ascii=False))
     if not any(texts) and (rest := {key: value for key, value in raw.items() if key not in KNOWN}):
         texts.append(json.dumps(rest, ensure_ascii=False))
+    elif raw.get("error"):
+        texts.append(in_words(raw["error"]))
     text = redacted("\n".join(filter(None, texts)))
     app = _app_part(raw, text, parsed[0] if parsed else None) if for_app else None
     meta = raw.get("_meta")
@@ -93,11 +97,25 @@ def _read(raw: dict[str, Any], *, for_app: bool = False) -> ToolResult:
 
 
 def _is_error(raw: dict[str, Any]) -> bool:
-    """Whether a result is a failure: as it says, in whatever form, or since all that it holds is an error."""
+    """Whether a result is a failure: as it says, in whatever form, or since all that it holds is an error.
+
+    What stands in its content is a tool's own words, which may be of another's failure.
+    """
     said = raw.get("isError")
-    if said is None and not raw.get("content") and raw.get("structuredContent") is None:
-        said = raw.get("error") or False in (raw.get("success"), raw.get("ok"))
+    if said is None:
+        is_bare = not raw.get("content") and raw.get("structuredContent") is None
+        said = raw.get("error") or (is_bare and _is_refusal(raw))
+        said = said or False in (raw.get("success"), raw.get("ok")) or raw.get("status") in FAILED
     return bool(said) and str(said).strip().lower() not in ("false", "no", "none", "null", "0", "")
+
+
+def _is_refusal(raw: dict[str, Any]) -> bool:
+    """Whether what came in the place of a result is only why there is none: of an HTTP API, or of GraphQL."""
+    if raw.get("data"):
+        return False
+    codes = [raw[key] for key in ("code", "status", "statusCode") if isinstance(raw.get(key), int)]
+    numbers = [raw[key] for key in ("errcode", "error_code") if isinstance(raw.get(key), int)]
+    return any(400 <= code < 600 for code in codes) or any(numbers) or bool(raw.get("errors"))
 
 
 def _unwrapped(raw: dict[str, Any]) -> dict[str, Any]:
@@ -188,7 +206,7 @@ def _block(block: Any) -> tuple[str, Media | None]:
             return shown, Media(text_of(block, "mimeType"), "", uri, name)
         case {"type": "resource"} if inner := _resource_in(block):
             return _resource(text_of(inner, "uri"), inner)
-        case {"text": str(text), **rest} if rest.get("type", "text") == "text":
+        case {"text": str(text), **rest} if str(rest.get("type", "text")).lower() in TEXTS:
             return text.lstrip("\ufeff"), None
         case {"type": "text", "text": value} if value is not None:
             return json.dumps(value, ensure_ascii=False), None

@@ -22,6 +22,8 @@ from serving.logs import printable
 from serving.redaction import redacted
 
 MAX_MESSAGE = 2_000  # characters of a server's reason that are shown
+# Where a refusal in JSON says why: JSON-RPC, FastAPI; APIs of China; OAuth; ASP.NET and Spring.
+_WORDS = ("message", "detail", "msg", "errmsg", "error_msg", "error_description", "errors", "error", "title")
 
 # What our side says of a request, as it is said of a link.
 AS_LINK = {"lost": "closed_by_server", "late": "timeout", "status": "not_mcp", "garbled": "not_mcp"}
@@ -62,7 +64,7 @@ Effect = Literal["reads", "idempotent", "writes"]
 
 
 class NoAnswerError(CodedError):
-    """A request was sent and its answer did not come: `lost`, `refused` (5xx), `late` or `garbled`.
+    """A request was sent and its answer did not come: `lost`, `refused` (5xx), `late`, `garbled` …
 
     `never_ran` says that the server refused it before any work, `repeated` that it was sent again in vain.
     """
@@ -101,9 +103,12 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
         failure.never_ran = True
         return failure
     if said.code == "status" and status >= 500:
-        return NoAnswerError("refused", server=server.name)
+        told = _told(said) or next((each.phrase for each in HTTPStatus if each == status), "—")
+        return NoAnswerError("refused", server=server.name, status=status, said=told)
     is_unseen = not status and server.transport == "streamable-http"
     if said.code in ("status", "garbled") and (is_unseen or (said.code == "garbled" and status < 300)):
+        if told := _told(said):
+            return NoAnswerError("not_mcp_said", address=server.address, said=told)
         return NoAnswerError("garbled", server=server.name)
     if said.code in ("answered", "status", "garbled", "redirected") or said.code.startswith("sign_in"):
         return link_failure(error, server)
@@ -118,12 +123,25 @@ def _is_of_other_era(number: int, words: str, *, handshake: bool) -> bool:
 
 def _sentence(refusal: str) -> str:
     """Return what a refusal says, as a text or in JSON of whatever form."""
-    said: Any = refusal
-    with suppress(ValueError, RecursionError):
-        said = json.loads(refusal)
-    while isinstance(said, dict):
-        said = next((said[key] for key in ("message", "detail", "error") if said.get(key)), "")
+    said = _value(refusal)
+    while isinstance(said, dict) and (known := [said[key] for key in _WORDS if said.get(key)]):
+        said = known[0]
     return in_words(said).strip()
+
+
+def _value(text: str) -> Any:
+    with suppress(ValueError, RecursionError):
+        return json.loads(text)
+    return text
+
+
+def _told(failure: FilledInError) -> str:
+    """Return the words of a refusal; of what is none by its status those of a gateway, in JSON of its own."""
+    value = _value(failure.refusal) if failure.code == "garbled" else {}
+    if not isinstance(value, dict) or "jsonrpc" in value:
+        return ""
+    words = printable(redacted(_sentence(failure.refusal)))[:MAX_MESSAGE]
+    return "" if words.startswith("<") else words  # a page
 
 
 def _with_data(error: MCPError) -> str:
@@ -150,9 +168,11 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
             message = printable(redacted(_with_data(error)))[:MAX_MESSAGE]
             return CodedError("mcp_error", number=error.code, message=message)
         if said.code in AS_LINK:
+            words = _told(said)
+            if said.code == "garbled" and words:
+                return CodedError("not_mcp_said", address=server.address, said=words)
             is_told = refusal is not None and said.code in ("lost", "status")
-            words = printable(redacted(_sentence(said.refusal)))[:MAX_MESSAGE]
-            if is_told and words and not words.startswith("<") and status not in ADVICE:
+            if is_told and words and status not in ADVICE:
                 refusal = CodedError("http_said", status=status, said=words)
             return refusal if is_told and refusal else CodedError(AS_LINK[said.code], address=server.address)
         error = said

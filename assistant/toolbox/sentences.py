@@ -123,6 +123,7 @@ LINK = {  # why a server is not connected, or what it answered in the place of a
     "broken": "与 {address} 的连接断开了",
     "closed_by_server": "{address} 断开了连接",
     "not_mcp": "{address} 的回答不是 MCP，请检查 URL",
+    "not_mcp_said": "{address} 的回答不是 MCP：{said}",
     "http_status": "HTTP {status}{advice}",
     "http_said": "HTTP {status}：{said}",
     "http_busy": "HTTP {status}：请求太多，请在 {seconds} 秒后再试",
@@ -152,7 +153,7 @@ ADVICE = {  # what to do about an `http_status`
 CALL = {  # why a request has no result
     "server_down": "服务器 {server} 现在不可用：{reason}",
     "lost": "服务器 {server} 在回答之前断开了连接",
-    "refused": "服务器 {server} 暂时不能回答 (HTTP 5xx)",
+    "refused": "服务器 {server} 暂时不能回答 (HTTP {status})：{said}",
     "late": "服务器 {server} 没有及时回答",
     "template_wrong": "它的地址模板写得不对：{reason}",
     "template_unfilled": "地址里还缺：{names}",

@@ -73,7 +73,7 @@ class Sent(dict[str, Any]):
 class FilledInError(CodedError):
     """The `data` of an error that our side fills in, as `Sent`: `lost`, `status`, `garbled` …
 
-    Of `status`, `refusal` is what the server said with it.
+    `refusal` is what came in the place of an answer.
     """
 
     status = wait = 0
@@ -141,7 +141,7 @@ def _mended(data: Any) -> Any:
     id = data.get("id")
     id = int(id) if isinstance(id, float) and id.is_integer() else id
     if error or (error is not None and result is None):
-        said = error if isinstance(error, dict) else {"message": error}
+        said = error if isinstance(error, dict) else {"message": error, "data": data.get("error_description")}
         code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR
         more = said.get("data")
         message = in_words(said.get("message")) or ("" if more else in_words(said))
@@ -195,7 +195,7 @@ async def _explained(error: ErrorData, http: HttpAnswer) -> ErrorData:
     if code and error.data is None:
         error.data = FilledInError(code)
     if isinstance(error.data, FilledInError):
-        error.data.refusal = http.refusal
+        error.data.refusal = http.refusal or error.data.refusal
         if error.data.code == "status" and "jsonrpc" in http.refusal.lower():
             with suppress(ValueError, FilledInError):  # it was sent after all, in a form that the SDK refuses
                 message = await parse(http.refusal)

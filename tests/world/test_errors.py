@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
 from assistant.toolbox.limits import Limits
 from tests.support import world
@@ -104,6 +104,7 @@ async def test_what_is_not_finished_is_not_told_as_done(
         ({"code": -32602, "message": "", "data": ["a", "b"]}, '["a", "b"]'),
         ({"code": -32000, "message": {"a": "why"}}, '{"a": "why"}'),
         ({"code": -32000, "message": "bad: why", "data": "why"}, "bad: why"),
+        ("invalid_token", "invalid_token"),
     ],
 )
 async def test_an_odd_error_is_an_error_all_the_same(shared: world.Started, sent: Any, said: str) -> None:
@@ -118,12 +119,53 @@ async def test_an_odd_error_is_an_error_all_the_same(shared: world.Started, sent
         (JSONResponse({"detail": [{"loc": ["a"], "msg": "field required"}]}, 422), "field required"),
         (JSONResponse({"error": {"message": "no such tool"}}, 400), "no such tool"),
         (PlainTextResponse("too long", 413), "too long"),
+        (JSONResponse({"code": 400, "msg": "缺少参数"}, 400), "缺少参数"),
+        (JSONResponse({"errcode": 1, "errmsg": "缺少参数"}, 400), "缺少参数"),
+        (JSONResponse({"errors": {"a": ["is required"]}, "title": "invalid"}, 400), "is required"),
+        (JSONResponse({"error": "invalid_request", "error_description": "no tenant"}, 400), "no tenant"),
+        (JSONResponse({"reason": "no tenant"}, 400), "no tenant"),
     ],
 )
 async def test_the_words_of_a_refusal_are_told(shared: world.Started, answer: Response, said: str) -> None:
     shared.server.answers["tools/call"] = answer
     told = await shared.web.call("w")
     assert (told["code"], said in told["result"], told.get("unknown", False)) == ("http_said", True, False)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (JSONResponse({"detail": "the database is gone"}, 500), "HTTP 500)：the database is gone"),
+        (JSONResponse({"code": 500, "msg": "库存服务异常"}, 500), "HTTP 500)：库存服务异常"),
+        (
+            JSONResponse({"message": "Endpoint request timed out"}, 504),
+            "HTTP 504)：Endpoint request timed out",
+        ),
+        (PlainTextResponse("error code: 1033", 530), "HTTP 530)：error code: 1033"),
+        (HTMLResponse("<html>nginx</html>", 502), "HTTP 502)：Bad Gateway"),
+        (Response(status_code=503), "HTTP 503)：Service Unavailable"),
+        (Response(status_code=599), "HTTP 599)：—"),
+        (JSONResponse({"code": 401, "msg": "令牌已过期"}), "不是 MCP：令牌已过期"),
+        (JSONResponse({"detail": "Not authenticated"}), "不是 MCP：Not authenticated"),
+        (JSONResponse({"message": "no Route matched with those values"}), "不是 MCP：no Route matched"),
+        (JSONResponse({"errcode": 40001, "errmsg": "invalid credential"}), "不是 MCP：invalid credential"),
+        (JSONResponse({"success": False, "message": "请先登录"}), "不是 MCP：请先登录"),
+        (Response('data: {"code": 401, "msg": "x"}\n\n', media_type="text/event-stream"), "不是 MCP：x"),
+    ],
+)
+async def test_what_a_gateway_says_is_told_and_a_call_that_writes_may_have_run(
+    shared: world.Started, answer: Response, said: str
+) -> None:
+    shared.server.answers["tools/call"] = answer
+    told = await shared.web.call("w")
+    assert (said in told["detail"], told["unknown"], shared.server.times("tools/call")) == (True, True, 1)
+
+
+@pytest.mark.parametrize("method", ["initialize", "tools/list"])
+async def test_a_gateway_in_the_place_of_a_server_is_told_by_its_words(tmp_path: Path, method: str) -> None:
+    server = RawServer({method: JSONResponse({"code": 401, "msg": "令牌已过期"})})
+    async with world.raw(tmp_path, server) as web:
+        assert "令牌已过期" in (await web.server())["error"]
 
 
 ECHO = f"Authorization: Bearer {SECRET} \x1b[2J\x1b]0;x\x07\u202e\nINFO forged"

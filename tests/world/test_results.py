@@ -87,6 +87,17 @@ def resource(**inner: Any) -> dict[str, Any]:
         (result({"type": "file", "data": "5paH", "mimeType": "text/plain"}), ["文"], 1),
         (result({"type": "note", "data": "hello", "mimeType": "text/plain"}), ["hello"], 0),
         (result({"type": "audio", "data": LONG}), ["audio", "字节"], 0),
+        (result({"type": "TEXT", "text": "capitals"}), ["capitals"], 0),
+        (result({"type": "markdown", "text": "# head"}), ["# head"], 0),
+        (result(text("done"), status="success"), ["done"], 0),
+        (result(text("rows"), status="error", isError=False), ["rows"], 0),
+        (result(text('{"code": 500, "msg": "a log of yesterday"}')), ["500"], 0),
+        (result(structuredContent={"status": "error", "job": 7}), ["error", "7"], 0),
+        ({"code": 200, "message": "ok", "data": [1]}, ["ok"], 0),
+        ({"code": 0, "msg": "success"}, ["success"], 0),
+        ({"errcode": 0, "errmsg": "ok", "ip": "1.2.3.4"}, ["1.2.3.4"], 0),
+        ({"code": 404, "msg": "x", "data": {"found": 1}}, ["found"], 0),
+        ({"errors": [], "data": {"a": 1}}, ["data"], 0),
     ],
 )  # fmt: skip
 async def test_everything_that_a_block_holds_reaches_the_person(
@@ -206,6 +217,16 @@ async def test_long_base64_of_a_block_that_nobody_knows_is_not_read_out(shared: 
         result({"type": "tool_result", "content": [text("no rights")], "is_error": True}),
         whole(result={"error": "no rights"}),
         whole(result={"content": [], "error": {"code": 7, "message": "no rights"}}),
+        whole(result=result(text("a part"), error="no rights")),
+        result(text("no rights"), status="error", toolUseId="1"),  # of Strands
+        result(text("no rights"), success=False),
+        result(text("no rights"), ok=False),
+        {"code": 500, "msg": "no rights", "data": None},
+        {"statusCode": 403, "message": "no rights"},
+        {"status": "error", "message": "no rights"},
+        {"errcode": 40001, "errmsg": "no rights"},
+        {"error_code": 110, "error_msg": "no rights"},
+        {"errors": [{"message": "no rights"}], "data": None},
     ],
 )
 async def test_a_failure_is_told_as_one_however_it_is_written(shared: world.Started, given: Any) -> None:
