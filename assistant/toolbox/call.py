@@ -201,7 +201,7 @@ async def exchange(
             return await _ask(link, client, request)
         except NoAnswerError as error:
             if error.code == "lost":
-                link.lost(client, is_session=error.never_ran)
+                link.lost(client, is_session=error.session_lost)
             error.effect = effect
             error.repeated = error.never_ran or (effect != "writes" and error.code not in FINAL)
             if unanswered is None or unanswered.never_ran:

@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any, cast
 from urllib.parse import urljoin, urlsplit
 
+import aiohttp
 import anyio
 import httpx2
 from mcp.client._transport import TransportStreams
@@ -44,6 +45,11 @@ ALIVE = re.compile(r"\W*(keep-?alive|ping|pong|heartbeat)?\W*", re.IGNORECASE)
 MAX_ALIVE = 40  # characters
 MAX_SHOWN = 300  # characters of an address
 SHORTEST_SECONDS = 1.0  # of a stream of a server's own messages
+# Of connections that were not opened; httpx-aiohttp 0.2 raises ConnectTimeout also for one that broke.
+UNOPENED = (
+    *(httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError),
+    *(aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError),
+)
 UNTYPED = ("", "text/plain", "text/json", "application/octet-stream", "application/x-ndjson")
 
 
@@ -55,13 +61,18 @@ class _StreamableHttp(StreamableHTTPTransport):
         self.url = cast("str", httpx2.URL(url))  # httpx2 takes both, and would parse a text with each call
         self._note, self._recording = note, recording
         self._strays: dict[RequestId, SessionMessage] = {}  # by request: answers under another's id
+        self._is_met = False  # it has answered something
 
     async def _handle_post_request(self, ctx: RequestContext) -> None:
+        """Send a message. What comes out of here ends the connection, and with it all that is under way."""
+        message = ctx.session_message.message
         try:
             await super()._handle_post_request(ctx)
-        except FilledInError as error:  # the body is beyond our bounds
-            if isinstance(ctx.session_message.message, JSONRPCRequest):
-                await ctx.read_stream_writer.send(filled_in(ctx.session_message.message.id, error))
+        except (FilledInError, httpx2.TransportError) as error:
+            if not isinstance(error, FilledInError) and not self._is_met:
+                raise  # the link tells why it could not be opened
+            if isinstance(message, JSONRPCRequest):
+                await ctx.read_stream_writer.send(filled_in(message.id, _outcome(error)))
 
     async def _handle_json_response(
         self, response: httpx2.Response, read_stream_writer: StreamWriter, *, request_id: RequestId
@@ -123,6 +134,7 @@ class _StreamableHttp(StreamableHTTPTransport):
 
     async def _message(self, text: str, id: RequestId | None) -> SessionMessage:
         """Return the message that a text is; one that cannot be read is the outcome of this request."""
+        self._is_met = True
         message, failure = None, FilledInError("garbled")
         try:
             message = await parse(text)
@@ -132,6 +144,17 @@ class _StreamableHttp(StreamableHTTPTransport):
             failure.refusal = text  # a gateway may say in it why there is no answer
         self._recording.heard(text, message)
         return SessionMessage(message) if message else filled_in(id, failure)
+
+
+def _outcome(error: FilledInError | httpx2.TransportError) -> FilledInError:
+    """Return what becomes of a request: its answer is beyond our bounds, or its connection is lost."""
+    if isinstance(error, FilledInError):
+        return error
+    lost = FilledInError("lost")
+    lost.never_sent = isinstance(
+        error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error, UNOPENED
+    )
+    return lost
 
 
 def _is_stray(answer: JSONRPCMessage, id: RequestId) -> bool:
@@ -288,8 +311,8 @@ async def _post_messages(client: httpx2.AsyncClient, target: str, ends: Channel)
         failure = FilledInError("status")
         try:
             response = await request_within_origin(client, "POST", target, json=body)
-        except FilledInError as error:  # nobody is signed in
-            failure = error
+        except (FilledInError, httpx2.TransportError) as error:  # nobody is signed in
+            failure = _outcome(error)
         else:
             if elsewhere := redirect_location(response):
                 failure = _redirected(str(elsewhere))

@@ -66,10 +66,11 @@ Effect = Literal["reads", "idempotent", "writes"]
 class NoAnswerError(CodedError):
     """A request was sent and its answer did not come: `lost`, `refused` (5xx), `late`, `garbled` …
 
-    `never_ran` says that the server refused it before any work, `repeated` that it was sent again in vain.
+    `never_ran` says that it was not sent, or that the server refused it before any work (since it does not
+    know the session: `session_lost`), `repeated` that it was sent again in vain.
     """
 
-    never_ran = False
+    never_ran = session_lost = False
     repeated = False
     effect: Effect = "writes"
 
@@ -100,7 +101,7 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
     is_lost = has_session and (is_session_lost or (status in (404, 410) and said.code != "answered"))
     if is_lost or (400 <= status < 500 and _is_of_other_era(error.code, words, handshake=handshake)):
         failure = NoAnswerError("lost", server=server.name)
-        failure.never_ran = True
+        failure.never_ran = failure.session_lost = True
         return failure
     if said.code == "status" and status >= 500:
         told = _told(said) or next((each.phrase for each in HTTPStatus if each == status), "—")
@@ -112,7 +113,9 @@ def request_failure(error: Exception, server: Server, *, handshake: bool) -> Cod
         return NoAnswerError("garbled", server=server.name)
     if said.code in ("answered", "status", "garbled", "redirected") or said.code.startswith("sign_in"):
         return link_failure(error, server)
-    return NoAnswerError(said.code, **{"server": server.name, **said.params})
+    failure = NoAnswerError(said.code, **{"server": server.name, **said.params})
+    failure.never_ran = said.never_sent
+    return failure
 
 
 def _is_of_other_era(number: int, words: str, *, handshake: bool) -> bool:

@@ -73,11 +73,12 @@ class Sent(dict[str, Any]):
 class FilledInError(CodedError):
     """The `data` of an error that our side fills in, as `Sent`: `lost`, `status`, `garbled` …
 
-    `refusal` is what came in the place of an answer.
+    `refusal` is what came in the place of an answer; `never_sent`: no connection was opened for the request.
     """
 
     status = wait = 0
     refusal = ""
+    never_sent = False
 
 
 def beyond_bounds(code: str, **params: Any) -> FilledInError:

@@ -2,6 +2,7 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ async def test_a_call_under_way_outlives_another_request_that_fails(
         yield f"data: {json.dumps({'jsonrpc': '2.0', 'id': id, 'result': says('done')})}\n\n"
 
     def call(message: Any) -> Response:
-        if message["params"]["name"] == READS["name"]:
+        if message["params"]["name"] == "t":
             return answer
         return StreamingResponse(events(message["id"]), media_type="text/event-stream")
 
@@ -179,12 +180,59 @@ async def test_a_call_under_way_outlives_another_request_that_fails(
     server = RawServer({"tools/call": call, "tools/list": lists}, modern=modern)
     limits = Limits(poll_seconds=0.05, max_poll_seconds=0.05, first_delay_seconds=0.05)
     async with serve(server.app) as url, boxed(at(url), limits=limits) as box:
-        running = asyncio.ensure_future(box.call("s", WRITES["name"], {}))
+        running = asyncio.ensure_future(box.call("s", "w", {}))
         await began.wait()
         if by_call:
-            assert (await box.call("s", READS["name"], {})).is_error
+            assert (await box.call("s", "t", {})).is_error
             failed.set()
         assert (await running).text == "done"
+
+
+@pytest.mark.parametrize("modern", [False, True])
+async def test_a_call_under_way_outlives_requests_that_find_no_listener_which_never_ran(modern: bool) -> None:
+    began, may_end = asyncio.Event(), asyncio.Event()
+
+    async def events(id: int) -> AsyncIterator[str]:
+        began.set()
+        yield ": it has begun\n\n"
+        await may_end.wait()
+        yield f"data: {json.dumps({'jsonrpc': '2.0', 'id': id, 'result': says('done')})}\n\n"
+
+    def call(message: Any) -> Response:
+        return StreamingResponse(events(message["id"]), media_type="text/event-stream")
+
+    server = RawServer({"tools/call": call}, modern=modern)
+    limits = Limits(ready_seconds=0.1, keep_alive_seconds=0.01)  # each request opens a connection
+    async with serve(server.app) as url, gate(url) as listener:
+        address = "http://127.0.0.1:{1}".format(*listener.sockets[0].getsockname())
+        async with boxed(at(address), limits=limits) as box:
+            running = asyncio.ensure_future(box.call("s", "w", {}))
+            await began.wait()
+            listener.close()  # as a service that drains
+            told = await box.call("s", "w", {})
+            may_end.set()
+            assert (await running).text == "done"
+            assert (told.is_error, told.unknown, server.times("tools/call")) == (True, False, 1)
+            await becomes(box, "s", "down")
+            assert code_of(box, "s") == "connect_refused"
+
+
+@asynccontextmanager
+async def gate(url: str) -> AsyncIterator[asyncio.Server]:
+    """Pass connections on to a server."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65_536):
+                writer.write(data)
+        writer.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    async with await asyncio.start_server(pass_on, "127.0.0.1", 0) as listener:
+        yield listener
 
 
 async def test_a_server_that_never_answers_the_closing_request_does_not_block_us() -> None:
