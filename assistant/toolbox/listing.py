@@ -56,10 +56,8 @@ class Listing:
     @cached_property
     def only_as_tasks(self) -> set[str]:
         """Names of the tools that can only run as a task."""
-        reasons = {
-            each.params["name"]: each.params["reason"] for each in self.skipped if "reason" in each.params
-        }
-        return {name for name, reason in reasons.items() if reason["code"] == "only_as_task"}
+        tools = [each.params for each in self.skipped if each.code == "tool_skipped"]
+        return {each["name"] for each in tools if each["reason"]["code"] == "only_as_task"}
 
 
 async def read_listing(

@@ -197,7 +197,7 @@ def _transport_failure(error: BaseException, server: Server) -> CodedError | Non
     httpx-aiohttp 0.2 raises `ConnectTimeout` for refused and for broken connections alike.
     """
     cause = error
-    while cause.__cause__ is not None:
+    while cause.__cause__ is not None and not isinstance(cause, TimeoutError):  # whose own is what ended it
         cause = cause.__cause__
     is_http = isinstance(error, httpx2.TransportError)
     match cause:

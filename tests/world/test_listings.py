@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response, StreamingResponse
 from assistant.chat.schemas import plain
 from assistant.toolbox.limits import Limits
 from tests.support import world
-from tests.support.raw_server import HELLO, READS, RawServer, error, listing, tool
+from tests.support.raw_server import HELLO, READS, RawServer, error, listing, says, tool
 
 pytestmark = pytest.mark.anyio
 FINE = tool("fine")
@@ -171,9 +171,10 @@ OTHERS = {"prompts/list": {"prompts": [{"name": "p"}]}, "resources/list": {"reso
 async def test_a_server_is_used_as_far_as_it_goes(
     shared: world.Started, *, hello: Any, answers: Any, tools: int, prompts: int, told: list[str]
 ) -> None:
-    server = await shared.connect(answers, hello)
+    server = await shared.connect({"tools/call": says("done"), **answers}, hello)
     listed = (await shared.web.http.get("/api/tools")).json()
     assert server["status"] == "ready", server["error"]
+    assert not tools or (await shared.web.call())["result"] == "done"
     assert server["protocolVersion"] == ("2026-07-28" if shared.server.modern else "2025-11-25")
     assert (len(listed["tools"]), len(listed["prompts"])) == (tools, prompts)
     assert [each["code"] for each in server["skipped"] + server["notes"]] == told

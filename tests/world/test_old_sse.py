@@ -87,7 +87,7 @@ async def test_an_old_server_is_used_however_it_frames_its_events(tmp_path: Path
 async def test_an_address_that_never_says_where_to_is_not_waited_for(
     tmp_path: Path, app: Any, code: str
 ) -> None:
-    limits = Limits(connect_seconds=1)
+    limits = Limits(connect_seconds=3)
     async with (
         serve(app) as url,
         world.entry(tmp_path, {"type": "sse", "url": f"{url}/sse"}, limits) as web,

@@ -1,6 +1,7 @@
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -310,6 +311,7 @@ async def test_a_server_of_this_machine_that_starts_beside_us_is_tried_again_soo
 async def test_waiting_for_a_server_is_bounded() -> None:
     dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
     async with Toolbox([dead], Limits(ready_seconds=0.2)) as box, asyncio.timeout(60):
+        await becomes(box, "dead", "down")
         result = await box.call("dead", "add", {})
     assert (result.unreachable, result.code) == (True, "server_down")
     assert result.params["reason"]["code"] == "connect_refused"
@@ -418,6 +420,20 @@ async def test_a_server_without_tls_behind_an_https_url_is_named() -> None:
     async with serve(both(calculator())) as url, Toolbox([at(url.replace("http:", "https:"))]) as box:
         await becomes(box, "s", "down")
         assert code_of(box, "s") == "tls_failed"
+
+
+async def test_a_host_that_lets_nobody_connect_is_told_from_one_that_hangs_up() -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        with suppress(BlockingIOError), socket.socket() as first, socket.socket() as second:
+            for waiting in (first, second):  # nobody takes them: whoever comes next is not answered
+                waiting.setblocking(False)
+                waiting.connect_ex(address)
+            async with Toolbox([at("http://{}:{}".format(*address))], Limits(connect_seconds=0.5)) as box:
+                await becomes(box, "s", "down")
+                assert code_of(box, "s") == "timeout"
 
 
 async def test_a_server_that_hangs_up_is_told_from_one_that_does_not_listen() -> None:
