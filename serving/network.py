@@ -3,14 +3,17 @@
 What it names wrongly keeps no service from starting: it is told, by the variable's name, where it strikes.
 """
 
+import ipaddress
 import os
+import re
 import ssl
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import proxy_bypass
 
 from serving.addresses import is_loopback
@@ -23,9 +26,20 @@ NETWORK = {  # the sentences of this room's codes
     "proxy_failed": (
         "经过环境变量 {variable} 的代理 {proxy} 连不上 {host}，请检查代理是否在运行，或去掉这个变量"
     ),
+    "proxy_refused": "环境变量 {variable} 的代理 {proxy} 没有接通 {host}：{said}",
+    "proxy_unauthorized": (
+        "环境变量 {variable} 的代理 {proxy} 要用户名和密码，或不接受现在的："
+        "请写成 http://用户名:密码@主机:端口，其中的特殊字符写成 %40 这样"
+    ),
     "certificates_missing": "环境变量 {variable} 没有指向可用的证书：{path}，请改正或去掉它",
     "tls_untrusted": "与 {host} 的 TLS 连接失败（{reason}），请检查证书；公司网络可用 SSL_CERT_FILE 指定证书",
 }
+
+
+# What a proxy answers to CONNECT, and what SOCKS says, in the words of httpcore.
+_WANTS_USER = re.compile(r"407\b|.*(username/password|NO ACCEPTABLE METHODS)", re.IGNORECASE)
+_REFUSED = re.compile(r"[3-5]\d\d\b.*|Proxy Server could not connect: .*")
+_UNREACHED = (HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT)
 
 
 @dataclass(frozen=True)
@@ -85,9 +99,30 @@ def proxy_for(url: str) -> Proxy | None:
     """Return the proxy for an address; this machine is never behind one. Raises CodedError: `proxy_wrong`."""
     address = urlsplit(url)
     host = address.hostname or ""
-    if is_loopback(host) or proxy_bypass(address.netloc.rpartition("@")[2]):
+    if is_loopback(host) or proxy_bypass(address.netloc.rpartition("@")[2]) or _is_exempt(address):
         return None
     return _named_for(address.scheme)
+
+
+def _is_exempt(address: SplitResult) -> bool:
+    """Whether NO_PROXY names a host as curl and Go read it, beyond what Python does.
+
+    By a network (10.0.0.0/8), with a star (*.example.com), or with the port that its scheme has anyway.
+    """
+    listed = re.split(r"[\s,;]+", os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or "")
+    host = address.hostname or ""
+    with suppress(ValueError):  # it is a name
+        ip = ipaddress.ip_address(host)
+        return any(ip in network for network in _networks(listed))
+    port = f":{address.port or PORTS.get(address.scheme)}"
+    names = [name.removeprefix("*").removeprefix(".").removesuffix(port).lower() for name in listed]
+    return any(f".{host}".endswith(f".{name}") for name in names if name)
+
+
+def _networks(names: Iterable[str]) -> Iterable[ipaddress.IPv4Network | ipaddress.IPv6Network]:
+    for name in names:
+        with suppress(ValueError):
+            yield ipaddress.ip_network(name.strip("[]"), strict=False)
 
 
 def _named_for(scheme: str) -> Proxy | None:
@@ -137,6 +172,23 @@ def failure(error: BaseException, url: str) -> CodedError | None:
         proxy = proxy_for(url)
     except CodedError as wrong:
         return wrong
-    if proxy is None:
-        return None
-    return CodedError("proxy_failed", variable=proxy.variable, proxy=proxy.shown, host=host)
+    return None if proxy is None else _blamed(proxy, host, [*map(str, chain)])
+
+
+def refusal(status: int, url: str) -> CodedError | None:
+    """Return what a status means that may be a proxy's own: over plain HTTP it answers in a host's place."""
+    is_own = status in (HTTPStatus.PROXY_AUTHENTICATION_REQUIRED, *_UNREACHED)
+    proxy = proxy_for(url) if is_own and urlsplit(url).scheme == "http" else None
+    said = f"{status} {HTTPStatus(status).phrase}" if proxy else ""
+    return _blamed(proxy, urlsplit(url).hostname or "", [said]) if proxy else None
+
+
+def _blamed(proxy: Proxy, host: str, said: Iterable[str]) -> CodedError:
+    """Return what a proxy is to blame for, by what was said of it."""
+    about = {"variable": proxy.variable, "proxy": proxy.shown, "host": host}
+    for words in said:
+        if _WANTS_USER.match(words):
+            return CodedError("proxy_unauthorized", **about)
+        if _REFUSED.fullmatch(words):
+            return CodedError("proxy_refused", **about, said=words)
+    return CodedError("proxy_failed", **about)

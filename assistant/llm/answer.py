@@ -1,5 +1,6 @@
 """Builds a reply from what a provider sends: chunks of a stream, or a whole answer, in any dialect."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal
 
@@ -76,7 +77,8 @@ class ReplyBuilder:
         delta, message = choice.get("delta"), choice.get("message")
         self._is_whole = self._is_whole or bool(piece.get("done") or (message and not delta))
         said = text_of(choice.get("finish_reason", choice.get("stop_reason")))
-        finish = said.lower().replace("-", "_").removeprefix("finishreason.")  # a name of Google's library
+        # A name of Google's library, or what its endpoint puts a reason of its own behind.
+        finish = re.split(r"finishreason\.|: ", said.lower().replace("-", "_"))[-1]
         if finish not in ("", "null", "none"):
             self._finish, self._finish_said = finish, said
         if not delta and not self._has_said:  # behind the pieces, some send the whole message once more

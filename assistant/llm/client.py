@@ -145,6 +145,10 @@ class ProviderClient:
     def _model_error(self, error: Exception, begun: bool) -> ModelError:
         match error:
             case openai.APIStatusError():
+                is_own = isinstance(error.body, dict)  # a proxy answers with a page, or nothing
+                proxys = None if is_own else network.refusal(error.status_code, self._base_url)
+                if proxys:
+                    return ModelError(proxys.code, **proxys.params)
                 return refused(error.status_code, error.body, _pause(error))
             case httpx2.DecodingError():
                 return ModelError("model_failed", reason=reason_of(str(error)))
@@ -153,8 +157,7 @@ class ProviderClient:
             case openai.APITimeoutError() | httpx2.TimeoutException() | TimeoutError():
                 return ModelError("model_late")
             case openai.APIConnectionError() | httpx2.RequestError():
-                cause = network.failure(error, self._base_url)
-                if cause is not None:
+                if cause := network.failure(error, self._base_url):
                     return ModelError(cause.code, **cause.params)
                 return ModelError("model_unreachable", host=self._host)
         return ModelError("model_failed", reason=reason_of(str(error)))

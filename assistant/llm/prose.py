@@ -30,6 +30,8 @@ BLOCKS = {f"<{tag}{blank}>": f"</{tag}>" for tag in _TAGS for blank in ("", " ")
 ENDS = {*BLOCKS.values(), *_TAG_ENDS} - {"<|end|>"}
 PREAMBLE = "<|channel|>commentary<|message|>"  # harmony's, before the calls of the same answer
 FRAMES = {PREAMBLE, "<|channel|>final<|message|>", "<|start|>assistant", "<|end|>", "<|return|>"}
+SPACER = "]<]minimax[>["  # stands before each tag of MiniMax M3
+FRAMES |= {SPACER, f"{SPACER}</tool_call>"}
 FRAMES |= {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_solution|>", "<|end_of_solution|>"}
 FRAMES |= {"<|im_start|>assistant", "<|start_header_id|>assistant<|end_header_id|>", "<|assistant|>"}
 FRAMES |= {
@@ -146,7 +148,7 @@ class ProseReader:
 
     def _in_markup(self, mark: str, markup: str) -> Iterator[Part]:
         """Take the calls from a markup that a mark begins; what is behind them is read on."""
-        markup = markup.replace('<|"|>', '"').replace("<escape>", '"')  # Gemma's quotation marks
+        markup = markup.replace('<|"|>', '"').replace("<escape>", '"').replace(SPACER, "")  # Gemma's quotes
         reader = MarkupReader(markup, self._tools)
         calls = reader.calls() if len(markup) <= MAX_MARKUP else []
         has_text = any(map(str.strip, self._shown))

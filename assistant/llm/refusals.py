@@ -36,7 +36,7 @@ _LESSONS: Mapping[Lesson, re.Pattern[str]] = {
         r"(tools?|tool use|functions?( calling)?)\b"
         r"|(tools?`?( param)?|tool calling|tool use|function call(ing)?) (is|are) not (supported|enabled)"
         # Qwen's own server (QwenLM/Qwen3#822); SiliconFlow and others
-        r"|--enable-auto-tool-choice|不支持.{0,4}(工具|函数)"
+        r"|--enable-auto-tool-choice|tools param requires|不支持.{0,4}(工具|函数)"
         # of an old Azure, of Pydantic; a place within the tools is another thing
         r"|\b(param(eter)?|supplied): ['\"`]?tools\b(?![.\[])|\bbody\.tools: extra"
     ),
@@ -90,12 +90,13 @@ _UNPAID = _any(  # Zhipu, DashScope; Anthropic, SiliconFlow; Volcengine; xAI, Fi
     r"insufficient.{0,20}(balance|credit|fund)|(balance|credits?) (is|are) (too low|insufficient)"
     r"|arrear|overdue|available credits|credits? (are |is )?(depleted|exhausted|expired)|good standing"
     r"|spend(ing)? limit|billing.(hard.limit|not.active)|insufficient_user_quota"
+    r"|budget has been exceeded"  # LiteLLM
     # Of what may be used in a minute DashScope says the same; one-api, new-api.
     r"|exceeded_current_quota_error|insufficient_quota(?!.*token-limit)|free.?tier.{0,30}(only|exhausted)"
     r"|(余额|用户额度|令牌额度).{0,4}(不足|用尽|用完)|资源包.{0,4}(用尽|用完)|欠费"
 )
 _FILTERED = _any(  # DashScope; Azure, Kimi; DeepSeek; MiniMax, Volcengine; OpenAI, xAI; OpenRouter; StepFun
-    r"data.?inspection|inappropriate content|content.?(filter|polic|management)|exists risk|high risk"
+    r"data.?inspection|inappropriate content|content.?(filter|polic|management|safety)|exists risk|high risk"
     r"|new_sensitive|sensitive.?(content|information)|risk.?detection|safety.(system|check)"
     r"|usage (policy|policies|guidelines)|requires moderation|input was flagged|censorship"
     r"|provided.{0,30}is blocked|moderation_blocked|content moderation|prohibited content|responsible ai"
@@ -116,25 +117,26 @@ _TRULY = {
     "call_malformed": ((400, 500), _MISWRITTEN),
     "request_filtered": ((400, 403, 422, 451), _FILTERED),
     "model_not_found": ((400, 403, 422, 503), _MISSING),
-    "model_no_credit": ((400, 401, 403, 412, 429), _UNPAID),
+    "model_no_credit": ((400, 401, 403, 412, 429, 500), _UNPAID),
     "model_unauthorized": ((400, 403), _WRONG_KEY),
 }
 _MEANS = {  # a failure under the status 200: DashScope, MiniMax, Zhipu, Qianfan, Spark and gateways
     402: _UNPAID,
-    429: _any(r"rate.?limit|quota|throttl|too many requests|频率|并发|限流"),
-    401: _any(r"(api|access).?(key|token)|unauthori|authenti|login fail|令牌|密钥|鉴权|身份验证"),
+    429: _any(r"(rate|usage).?limit|quota|throttl|too many requests|频率|并发|限流"),
+    401: _any(r"(api|access).?(key|token)|unauthori|authenti|auth.?fail|login fail|令牌|密钥|鉴权|身份验证"),
     403: _any(r"forbidden|permission|access.?denied|权限"),
-    404: _any(r"not.?found|model.{0,50}not.?exist|模型.{0,9}不存在"),
+    404: _any(r"not.?found|unexpected endpoint|model.{0,50}not.?exist|模型.{0,9}不存在"),
 }
 _DATA = re.compile(r"data:[\w/+.-]+;base64,[\w+/=-]*")  # what a picture was sent as
 _WELL = ("", "0", "200", "success", "ok")  # codes of no failure
-_NUMBER = ("code", "status_code", "error_code", "statuscode", "status", "type")
+_NUMBER = ("code", "http_code", "status_code", "error_code", "errcode", "ret", "statuscode", "status", "type")
 _MESSAGE = (
-    "message", "msg", "error_msg", "status_msg", "error_message", "errormessage", "error_description",
-    "detail", "error", "errors", "base_resp", "response", "header", "title",
+    "message", "msg", "errmsg", "retmsg", "error_msg", "status_msg", "error_message", "errormessage",
+    "error_description", "detail", "error", "errors", "base_resp", "response", "header", "title",
 )  # fmt: skip
 _CODES = {400: "model_bad_request", 401: "model_unauthorized", 402: "model_no_credit", 403: "model_forbidden"}
 _CODES |= {404: "model_not_found", 405: "model_not_found", 429: "model_rate_limited", 451: "request_filtered"}
+_CODES[498] = "model_overloaded"  # Groq
 
 
 class RefusedError(ModelError):

@@ -11,7 +11,14 @@ from assistant.chat.interfaces import ModelError
 from serving.answer_bounds import MIB
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
-FIELDS = (b"data", b"event", b"id", b"retry", b"")  # the last is that of a comment
+FIELDS = (
+    b"data",
+    b"error",
+    b"event",
+    b"id",
+    b"retry",
+    b"",
+)  # the second is llama.cpp's, the last a comment's
 DOCUMENT = "\n"  # the name of what is no event: none can have this one
 
 
@@ -36,7 +43,8 @@ async def events(pieces: AsyncIterable[bytes], max_event: int) -> AsyncGenerator
             if name == DOCUMENT or (is_object and not data) or is_other:
                 name = DOCUMENT
                 data += [line] if line.strip() else []
-            elif field == b"data":
+            elif field in (b"data", b"error"):
+                name = "error" if field == b"error" else name
                 data.append(value.removeprefix(b" "))
             elif field == b"event":
                 name = value.strip().decode(errors="replace")

@@ -163,6 +163,7 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
     if isinstance(error, httpx2.HTTPStatusError):
         status = error.response.status_code
     refusal = CodedError("http_status", status=status) if status >= 400 else None
+    refusal = network.refusal(status, server.url) or refusal
     if status == HTTPStatus.TOO_MANY_REQUESTS and (wait := getattr(getattr(error, "data", None), "wait", 0)):
         refusal = CodedError("http_busy", status=status, seconds=wait)
     if isinstance(error, MCPError):
@@ -181,8 +182,8 @@ def link_failure(error: BaseException, server: Server) -> CodedError:
         error = said
     if isinstance(error, CodedError):
         return CodedError(error.code, **{"server": server.name, "address": server.address, **error.params})
-    is_unopened = isinstance(error, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError)
-    blamed = network.failure(error, server.url) if is_unopened else None
+    unopened = httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.ProxyError | httpx2.RemoteProtocolError
+    blamed = network.failure(error, server.url) if isinstance(error, unopened) else None
     if blamed is not None and blamed.code != "tls_untrusted":
         return blamed
     return _transport_failure(error, server) or (

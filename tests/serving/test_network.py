@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from serving.errors import CodedError
-from serving.network import failure, proxy_for
+from serving.network import failure, proxy_for, refusal
 
 REMOTE = "https://api.example.com/v1"
 VARIABLES = ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "SSL_CERT_FILE", "SSL_CERT_DIR"]
@@ -56,6 +56,68 @@ def test_hosts_that_need_none_get_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "example.com")
     assert proxy_for(REMOTE) is None
     assert proxy_for("https://other.org") is not None
+
+
+@pytest.mark.parametrize(
+    ("listed", "host"),
+    [
+        ("*.example.com", "api.example.com"),
+        ("a.org, api.example.com", "api.example.com"),
+        ("a.org;api.example.com", "api.example.com"),
+        ("api.example.com:443", "api.example.com"),
+        ("10.0.0.0/8", "10.1.2.3"),
+        ("2001:db8::/32", "[2001:db8::1]"),
+        ("2001:db8::1", "[2001:db8::1]"),
+        ("*", "api.example.com"),
+    ],
+)
+def test_hosts_that_need_none_are_read_as_curl_and_go_read_them(
+    listed: str, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
+    assert proxy_for(f"https://{host}/v1") is not None
+    monkeypatch.setenv("NO_PROXY", listed)
+    assert proxy_for(f"https://{host}/v1") is None
+    for other in ("other.org", "11.1.2.3", "[2001:db9::1]"):
+        assert (proxy_for(f"https://{other}/v1") is None) == (listed == "*")
+
+
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        ("407 Proxy Authentication Required", "proxy_unauthorized"),
+        ("Invalid username/password", "proxy_unauthorized"),
+        ("Requested NO AUTHENTICATION REQUIRED from proxy server, but got NO ACCEPTABLE METHODS.",
+         "proxy_unauthorized"),
+        ("403 Forbidden", "proxy_refused"),
+        ("Proxy Server could not connect: Host unreachable.", "proxy_refused"),
+        ("All connection attempts failed", "proxy_failed"),
+    ],
+)  # fmt: skip
+def test_what_a_proxy_says_is_told(said: str, code: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://me:secret@proxy:1")
+    told = failure(OSError(said), REMOTE)
+    assert told is not None
+    assert (told.code, told.params["variable"], told.params["proxy"]) == (code, "HTTPS_PROXY", "proxy:1")
+    assert told.params.get("said", said) == said
+
+
+@pytest.mark.parametrize(
+    ("status", "url", "code"),
+    [
+        (407, "http://model.example/v1", "proxy_unauthorized"),
+        (502, "http://model.example/v1", "proxy_refused"),
+        (403, "http://model.example/v1", None),
+        (502, "https://model.example/v1", None),
+        (502, "http://127.0.0.1/v1", None),
+    ],
+)
+def test_a_status_over_plain_http_may_be_the_proxys(
+    status: int, url: str, code: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://proxy:1")
+    told = refusal(status, url)
+    assert (told.code if told else None) == code
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ ENDINGS = {
     "error": "model_broke_off",
     "MALFORMED_FUNCTION_CALL": "call_malformed",
     "UNEXPECTED_TOOL_CALL": "call_malformed",
+    "function_call_filter: MALFORMED_FUNCTION_CALL": "call_malformed",  # Gemini
     "SPII": "content_filtered",
     "FinishReason.SAFETY": "content_filtered",
     "content_filtered": "content_filtered",

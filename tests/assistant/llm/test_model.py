@@ -57,6 +57,12 @@ async def test_a_failure_in_the_middle_of_a_stream_is_told_by_its_cause(event: A
     assert (error.code, "too busy" in says(error)) == ("model_failed", True)
 
 
+@pytest.mark.parametrize("before", ["", chunk(content="a")])
+async def test_an_error_in_a_field_of_its_own_is_told(before: str) -> None:
+    said = {"code": 500, "message": "Context size has been exceeded.", "type": "server_error"}  # llama.cpp
+    assert "Context size has been exceeded." in says(await failure(f"{before}error: {json.dumps(said)}\n\n"))
+
+
 @pytest.mark.parametrize("word", [{"type": "ping", "message": "keep-alive"}, {"message": "still thinking"}])
 async def test_a_word_in_the_middle_of_an_answer_is_no_failure(word: Any) -> None:
     pieces = f"{chunk(content='a')}data: {json.dumps(word)}\n\n{chunk(content='b')}{chunk(finish='stop')}"
@@ -104,6 +110,37 @@ INSTEAD: dict[str, tuple[Any, str, str]] = {  # of an answer, under the status 2
     "vLLM": ({"object": "error", "message": "broken", "code": 500}, "model_overloaded", ""),
     "FastAPI": ({"detail": "Not Found"}, "model_not_found", "Not Found"),
     "Tencent": ({"Response": {"Error": {"Code": "X", "Message": "no way"}}}, "model_failed", "no way"),
+    "Tencent, the key": (
+        {
+            "Response": {
+                "Error": {"Code": "AuthFailure.SecretIdNotFound", "Message": "The SecretId is not found"}
+            }
+        },
+        "model_unauthorized",
+        "SecretId",
+    ),
+    "MiniMax, used up": (
+        {
+            "base_resp": {
+                "status_code": 2056,
+                "status_msg": "usage limit exceeded, 5-hour usage limit reached",
+            }
+        },
+        "model_rate_limited",
+        "5-hour",
+    ),
+    "MiniMax, its number in a field": (
+        {"type": "error", "error": {"http_code": "500", "message": "unknown error", "type": "api_error"}},
+        "model_overloaded",
+        "unknown error",
+    ),
+    "LM Studio": (
+        {"error": "Unexpected endpoint or method. (POST /chat/completions)"},
+        "model_not_found",
+        "endpoint",
+    ),
+    "errcode": ({"errcode": 40001, "errmsg": "invalid credential"}, "model_failed", "invalid credential"),
+    "ret": ({"ret": 1001, "retmsg": "鉴权失败"}, "model_unauthorized", "鉴权"),
     "another's JSON": ({"models": ["a"]}, "model_not_chat", "models"),
     "a list": ([1, 2], "model_not_chat", "[1,2]"),
 }

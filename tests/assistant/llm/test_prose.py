@@ -29,6 +29,9 @@ CALLS = {
     '<｜DSML｜parameter name="limit" string="false">2</｜DSML｜parameter>\n'
     "</｜DSML｜invoke>\n</｜DSML｜function_calls>",
     "MiniMax": f'<minimax:tool_call>\n<invoke name="look">\n{PARAMS}\n</invoke>\n</minimax:tool_call>',
+    "MiniMax M3": "]<]minimax[>[<tool_call>\n]<]minimax[>[<invoke name=\"look\">]<]minimax[>[<query>watch"
+    "]<]minimax[>[</query>]<]minimax[>[<limit>2]<]minimax[>[</limit>]<]minimax[>[</invoke>\n"
+    "]<]minimax[>[</tool_call>",  # MiniMax-AI/MiniMax-M3#31
     "MiniMax M1": f"<tool_calls>\n{JSON}\n</tool_calls>",
     "Anthropic": f'<function_calls>\n<invoke name="look">\n{PARAMS}\n</invoke>\n</function_calls>',
     "Mistral": f'[TOOL_CALLS][{{"name": "look", "arguments": {ARGS}}}]',

@@ -133,6 +133,7 @@ OTHERWISE: dict[str, tuple[str, Callable[[dict[str, Any]], bool]]] = {  # a refu
         "openai does not support parameters: ['tool_choice']",
         lambda asked: "tool_choice" not in asked and "tools" in asked,
     ),
+    "llama.cpp, tools": ("tools param requires --jinja flag", lambda asked: "tools" not in asked),
     "SiliconFlow, tools": (
         "Function call is not supported for this model.",
         lambda asked: "tools" not in asked,
@@ -296,6 +297,8 @@ TRULY = [  # what is told, where the status says less or another thing
     (400, "Failed to call a function. Please adjust your prompt.", "call_malformed"),  # Groq
     (500, "The model produced output that does not match the expected format", "call_malformed"),  # llama.cpp
     (500, "error parsing tool call: raw='ls', err=invalid character 'l'", "call_malformed"),  # Ollama
+    (500, "insufficient balance (1008)", "model_no_credit"),  # MiniMax (MiniMax-AI/MiniMax-M2#62)
+    (400, "Budget has been exceeded! Current cost: 10.1, Max budget: 10.0", "model_no_credit"),  # LiteLLM
     (400, "The model `m` does not support parallel calls", "model_bad_request"),
     (503, "The model is currently loading", "model_overloaded"),
 ]
@@ -368,6 +371,7 @@ FILTERED: dict[str, tuple[int, dict[str, Any], str]] = {  # status, error, what 
     ),
     "Bedrock": (400, {"message": "The request was blocked by the guardrail"}, "guardrail"),
     "OpenAI, a picture": (400, {"code": "moderation_blocked", "message": "rejected"}, "moderation_blocked"),
+    "LiteLLM": (400, {"message": "{'error': 'Violated content safety policy'}"}, "safety policy"),
     "StepFun": (451, {"message": "The content you provided is blocked."}, "blocked"),
 }
 

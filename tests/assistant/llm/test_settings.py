@@ -1,5 +1,6 @@
 """Key, address, proxy, bound of an answer: what the operator sets and what refusals teach."""
 
+import asyncio
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -184,6 +185,32 @@ async def test_a_proxy_that_does_not_serve_is_named(value: str, monkeypatch: pyt
             await ask_model(model)
     assert caught.value.code == ("proxy_wrong" if value.startswith("ftp") else "proxy_failed")
     assert "ALL_PROXY" in says(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("scheme", "status", "code"),
+    [
+        *(("https", 407, "proxy_unauthorized"), ("http", 407, "proxy_unauthorized")),
+        *(("https", 403, "proxy_refused"), ("http", 502, "proxy_refused")),
+    ],
+)
+async def test_a_proxy_that_refuses_is_named_with_what_it_says_and_without_its_password(
+    scheme: str, status: int, code: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} No\r\nContent-Length: 6\r\n\r\n<html>".encode())
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1", 0) as proxy:
+        port = proxy.sockets[0].getsockname()[1]
+        monkeypatch.setenv(f"{scheme.upper()}_PROXY", f"http://me:secret@127.0.0.1:{port}")
+        async with aclosing(OpenAIModel("m", "key", f"{scheme}://model.example/v1", retries=0)) as model:
+            with pytest.raises(ModelError) as caught:
+                await ask_model(model)
+    assert caught.value.code == code
+    assert f"{scheme.upper()}_PROXY" in says(caught.value)
+    assert "secret" not in f"{caught.value} {says(caught.value)}"
 
 
 async def test_the_bound_of_an_answer_is_sent_only_where_it_is_set() -> None:
