@@ -20,7 +20,7 @@ from opencc import OpenCC
 from shop.filters import ProductQuery
 from shop.queries import PRODUCT, Conditions, Row, Statement
 
-VERSION = "4"  # of what `index_rows` returns: another one makes the index anew at the next start
+VERSION = "5"  # of what `index_rows` returns: another one makes the index anew at the next start
 MAX_TERM = 64  # characters; PostgreSQL indexes no text above 2,704 bytes
 MAX_TERMS = 64  # of one question
 MAX_POSTINGS = 5_000  # read for one question: of its terms, the commonest say least and are left out

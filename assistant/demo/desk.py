@@ -181,14 +181,15 @@ class Desk:
         found = self._known(dict.fromkeys(one.id for first in firsts for one in first))
         return found if all(firsts) or joint == "compared" else []
 
-    def _ranked(self, found: list[Product] | None = None) -> list[Product]:
+    def _ranked(self, near: list[Product] | None = None) -> list[Product]:
         """Return the cheapest or the dearest, the second of them, or some of them, if that is asked for."""
         if not (which := self.text.first_of(*DATA["ranks"])):
             return []
-        found = self._find(self.text) if found is None and self.text.words() else found
-        if found is None:
-            found = self._listed() if self.text.says("among") else self._rows(Product)
+        near = self._find(self.text) if near is None and self.text.words() else near
+        found = (self._listed() if self.text.says("among") else self._rows(Product)) if near is None else near
         found = sorted(found, key=lambda one: one.price if which == "cheapest" else -one.price)
+        if all(map(self.text.says, DATA["ranks"])):
+            return [*found[:1], *found[1:][-1:]]
         start, some = max(self.text.place() - 1, 0), 3 if self.text.says("some_cheap") else 1
         return found[start : start + (pieces(self.text.says("top")) or some)]
 

@@ -206,7 +206,7 @@ def _line(part: Sentence, shared: int | None) -> Line:
     count = next(filter(None, (found(one, part) for one in DATA["lines"]["counts"])), None)
     if not count:
         return Line(None, shared, product_id, part.words())
-    quantity = 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
+    quantity = shared or 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
     rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
     words, before = rest.words(), part[: count.start()].strip()
     model = words and found("[a-rt-z]$", before) and before.endswith(words[-3:]) and count[0].isdigit()

@@ -15,7 +15,6 @@ from opencc import OpenCC
 from models import MAX_QUANTITY
 
 Tongue = Literal["zh", "tw", "en"]  # simplified and traditional Chinese, English
-
 MAX_TEXT = 500  # characters of a sentence, or of a failure, that are read
 MAX_KEPT = 20_000  # searches and readings that are kept
 MAX_DAYS = 3650  # that are looked back

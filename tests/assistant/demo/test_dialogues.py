@@ -409,6 +409,29 @@ CHANGES = [
     ("给我来壹拾个移动电源，客户：周杰", "周杰 3x10"),
     ("给陆明买叁个手表", "陆明 1x3"),
     ("给伍月买伍拾个充电宝", "伍月 3x50"),
+    # a name that ends in a number, or stands before one
+    ("给张三两个手表", "张三 1x2"),
+    ("给李四三台笔记本，给王五五个充电宝", "李四 4x3 / 王五 3x5"),
+    ("给陈二十个充电宝", ""),
+    ("小红一个手表，小蓝两个耳机", "小红 1x1 / 小蓝 2x2"),
+    ("小手表一个，小耳机两个", ""),
+    ("Lucy: 2 watches. Mark: 1 laptop", "Lucy 1x2 / Mark 4x1"),
+    # where somebody is and what it is for are no part of the name
+    ("我是隔壁的小宋，给我拿俩充电宝呗", "小宋 3x2"),
+    ("我是楼下的老王，来一个手表", "老王 1x1"),
+    ("订2个充电宝给沈姐，送到前台", "沈姐 3x2"),
+    ("耳机2个手表1个送给小美当生日礼物", "小美 1x1 2x2"),
+    ("我要给小红送一个手表", ""),
+    ("买2个耳机|小红|等下，小红要3个", "小红 2x3"),
+    ("给小王买两个手表|换个人，给小李", "小李 1x2"),
+    ("buy a few watches for Tom", ""),
+    ("order 4 power banks and 2 watches for Omar|scrap the watches", "Omar 3x4"),
+    ("buy two each of the watch and the laptop for Tom", "Tom 1x2 4x2"),
+    ("buy the cheapest and the most expensive for Tom", ""),
+    ("最贵的和最便宜的各一个，给秦岚", "秦岚 3x1 4x1"),
+    ("buy the cheaper of the watch and the laptop for Tom", ""),
+    ("buy the cheaper of the watch and the laptop for Tom|the cheaper one, for Tom", "Tom 1x1"),
+    ("耳机和手表里便宜的那个来一个，给小王", ""),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
@@ -561,6 +584,9 @@ FURTHER = [
     ("are the earbuds waterproof and do they cancel noise", "IPX7"),
     ("什么时候能送到上海", "配送 -没有找到"),
     ("got any playstation?", "nothing playstation"),
+    ("how much did Alice pay?", "2097 -7491"),
+    ("查一下Alice买过什么", "1798 299 -4095"),
+    ("can I pay by card", "no data"),
 ]
 
 
