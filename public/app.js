@@ -387,5 +387,8 @@ if (typed) write(typed);
 await opened;
 $("chat").ariaBusy = null; // what the browser keeps is there
 draw();
-window.onpopstate = openAddressed;
+window.onpopstate = () => {
+	document.querySelector("dialog")?.close(); // it was about what was open
+	openAddressed();
+};
 input.focus();

@@ -174,6 +174,7 @@ export async function watchStatus(onchange, onnews) {
 		all(onchange);
 	};
 	document.addEventListener("visibilitychange", () => document.hidden && watching.abort());
+	addEventListener("offline", () => watching.abort()); // it may seem to go on: to ask anew tells
 	for (;;) {
 		watching = new AbortController();
 		try {

@@ -16,7 +16,10 @@ export function editArguments(box, raw, {begun, typed}, change, back) {
 		typed?.();
 		back();
 	};
-	field.oninput = () => typed?.({text: field.value});
+	field.oninput = () => {
+		wrong.textContent = "";
+		typed?.({text: field.value});
+	};
 	onEscape(field, leave);
 	box.replaceChildren(
 		field,

@@ -207,6 +207,29 @@ def test_back_and_a_link_lead_to_a_conversation(backend: Backend, open_page: Ope
     expect(other.page.locator(".note")).to_contain_text("没有这个对话")
 
 
+def test_back_closes_what_was_opened_in_the_other_conversation(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    shown.ask("一")
+    shown.button("新对话").click()
+    shown.page.locator("#tab-tools").dispatch_event("click")
+    shown.page.get_by_role("button", name="添加服务器").click()
+    expect(shown.page.get_by_role("dialog")).to_be_visible()
+    shown.page.go_back()
+    expect(shown.page.locator("#title")).to_have_text("一")
+    expect(shown.page.get_by_role("dialog")).to_have_count(0)
+
+
+def test_a_page_whose_network_has_gone_says_so_at_once(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url, strict=False)
+    shown.page.context.set_offline(True)
+    expect(shown.page.locator("#banner")).to_contain_text(
+        "连不上", timeout=20_000
+    )  # before it is silent for long
+    expect(shown.page.locator("#health")).to_have_attribute("data-status", "down")
+    shown.page.context.set_offline(False)
+    expect(shown.page.locator("#banner")).to_be_empty()
+
+
 def test_copying_gives_markdown_also_without_a_clipboard(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url, script="Object.defineProperty(navigator, 'clipboard', {value: undefined})")
     backend.say(says("**抄**我", "<p><strong>抄</strong>我</p>"), done())

@@ -113,6 +113,11 @@ def test_every_word_is_there_in_every_language(language: str) -> None:
     assert list(words["columns"]) == list(chinese["columns"])
 
 
+def test_no_word_is_said_twice_in_a_row(words: dict[str, Any]) -> None:
+    twice = re.compile(r"\b([A-Za-z]{2,})[ ,，]+\1\b")
+    assert [key for key, text in words.items() if isinstance(text, str) and twice.search(text)] == []
+
+
 MAINLAND = (
     "之后 稍后 以后 后面 里面 這里 服務器 數據 默認 文件 信息 網絡 軟件 用戶 程序 打印 地址 配置 訪問 搜索 "
     "視頻 鏈接 令牌 演示 引數 “"
