@@ -329,14 +329,10 @@ export async function drawReceipt(call, order) {
 	const {stock} = call;
 	const lines = billOf(order, {stock}).lines.map(line => ({...line, left: stock[line.productId]?.quantity}));
 	const [id, time] = [textOf(order.id), cellText("orderDate", order.orderDate)];
+	const title = h("strong", t(call.replayed ? "replayedTitle" : "receipt"));
 	return [
-		h(
-			"header",
-			icon("done"),
-			h("strong", t(call.replayed ? "replayedTitle" : "receipt")),
-			h("span.quiet", `${t("orderNo")} #${id} · ${time}`),
-		),
-		...(call.replayed ? [h("p.warned", t("replayed", {id, time}))] : []),
+		h("header", icon("done"), title, h("span.quiet", `${t("orderNo")} #${id} · ${time}`)),
+		h("p.warned", call.replayed && t("replayed", {id, time})),
 		h(".content", drawBill(order, lines, order.totalAmount)),
 	];
 }

@@ -55,10 +55,8 @@ function drawFile(file) {
 		return h("li", h("button", attr({onclick: open, title: name, "aria-label": name}), thumbnail(file)));
 	const body = h("");
 	const fill = () => body.firstChild || body.append(drawExact(text));
-	return h(
-		"li",
-		h("details", attr({ontoggle: fill}), h("summary", h("bdi", visible(name)), " ", about), body),
-	);
+	const summary = h("summary", h("bdi", visible(name)), " ", about);
+	return h("li", h("details", attr({ontoggle: fill}), summary, body));
 }
 
 /** @param {() => string} text */

@@ -113,12 +113,10 @@ function buyButton(product, say, kind = "") {
 /** Side by side. @param {Product[]} products @param {Say} say */
 function compare(products, say) {
 	const {columns} = words();
-	const row = (/** @type {string} */ label, /** @type {(product: Product) => unknown} */ cell) =>
-		h(
-			"tr",
-			h("th", attr({scope: "row"}), label),
-			products.map(product => h("td", cell(product))),
-		);
+	const row = (/** @type {string} */ label, /** @type {(product: Product) => unknown} */ cell) => {
+		const cells = products.map(product => h("td", cell(product)));
+		return h("tr", h("th", attr({scope: "row"}), label), cells);
+	};
 	const head = products.map(product =>
 		h("th", attr({scope: "col"}), drawPicture(product), h("bdi", visible(product.name))),
 	);
@@ -200,10 +198,8 @@ class Shelf {
 			this.#offer();
 		};
 		const label = t("compareIt", {name: visible(name)});
-		const box = h(
-			"input",
-			attr({type: "checkbox", "aria-label": label, checked: this.#chosen.has(product), onchange}),
-		);
+		const checked = this.#chosen.has(product);
+		const box = h("input", attr({type: "checkbox", "aria-label": label, checked, onchange}));
 		return h(
 			"li.product",
 			drawPicture(product),

@@ -30,11 +30,8 @@ export function editQuestion(box, controller, entry, text) {
 		if (isEnter(event)) send();
 		else close();
 	};
-	const form = h(
-		".editing",
-		field,
-		h(".row", button(t("cancel"), close), button(t("send"), send, ".primary")),
-	);
+	const row = h(".row", button(t("cancel"), close), button(t("send"), send, ".primary"));
+	const form = h(".editing", field, row);
 	box.replaceWith(form);
 	return field;
 }
