@@ -11,14 +11,8 @@ from assistant.chat.interfaces import ModelError
 from serving.answer_bounds import MIB
 
 MARK = b"\xef\xbb\xbf"  # a byte order mark
-FIELDS = (
-    b"data",
-    b"error",
-    b"event",
-    b"id",
-    b"retry",
-    b"",
-)  # the second is llama.cpp's, the last a comment's
+# Of an event; `error` is llama.cpp's, the last a comment's.
+FIELDS = (b"data", b"error", b"event", b"id", b"retry", b"")
 DOCUMENT = "\n"  # the name of what is no event: none can have this one
 
 

@@ -216,7 +216,7 @@ class Link:
 
     def _is_awaited(self) -> bool:
         """Whether others may still be answered, over connections of their own; it is left when they are."""
-        is_awaited = self._requests > 0 and self.server.transport == "streamable-http"
+        is_awaited = self._requests > 0 and self.server.transport != "stdio"
         self._is_stale |= is_awaited
         return is_awaited
 
