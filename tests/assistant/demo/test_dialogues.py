@@ -432,6 +432,9 @@ CHANGES = [
     ("buy the cheaper of the watch and the laptop for Tom", ""),
     ("buy the cheaper of the watch and the laptop for Tom|the cheaper one, for Tom", "Tom 1x1"),
     ("耳机和手表里便宜的那个来一个，给小王", ""),
+    # a new customer beside a change of what waits is asked about; more goods instead of a name are more goods
+    ("给小明买3个手表|给小红也买一个，小明的改成2个", ""),
+    ("两个手表|三个耳机|小王", "小王 1x2 2x3"),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
@@ -587,6 +590,11 @@ FURTHER = [
     ("how much did Alice pay?", "2097 -7491"),
     ("查一下Alice买过什么", "1798 299 -4095"),
     ("can I pay by card", "no data"),
+    ("两千块以内送女朋友什么好", "智能手表 -没有找到"),
+    ("今天谁下单了", "Carol Alice Bob"),
+    ("show me all our customers", "4095 2097 1299"),
+    ("order 3 total", "4095 -Bob"),
+    ("how many pieces did Carol buy", "5 4095"),
 ]
 
 
