@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 import api
+from shop.errors import StoreUnavailableError
 from shop.sqlite_files import Files
 from tests.support.engines import ask, audit, new_url
 
@@ -112,3 +113,12 @@ def test_a_file_that_another_process_is_just_closing_is_waited_for(tmp_path: Pat
         other.execute(statement)
     threading.Timer(0.1, other.close).start()
     Files(tmp_path / "shop.db", busy_seconds=60).close()
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="Linux tells which files are open")
+def test_what_is_no_database_is_not_kept_open(tmp_path: Path) -> None:
+    file = tmp_path / "shop.db"
+    file.write_bytes(b"no database" * 100)
+    with pytest.raises(StoreUnavailableError) as refused:  # it holds all that the functions knew
+        Files(file, 0)
+    assert file not in [link.resolve() for link in Path("/proc/self/fd").iterdir()], refused
