@@ -8,6 +8,7 @@ from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import pytest
 
@@ -59,7 +60,7 @@ def others(folder: Path, number: int) -> Iterator[list[Callable[[str], str]]]:
     for process in processes:
         process.start()
 
-    def told(ours: Connection, order: str) -> str:
+    def told(ours: Any, order: str) -> str:
         ours.send(order)
         assert ours.poll(60)
         return str(ours.recv())
