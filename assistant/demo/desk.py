@@ -80,7 +80,7 @@ class Decided(Exception):  # noqa: N818  no error: it ends a look-up from within
 
 @dataclass
 class Desk:
-    """Makes one decision, from the message, what is known by now, and the tools that are offered."""
+    """Makes one decision, from the message, what is known and the tools; no result is taken for a request."""
 
     message: str
     calls: list[PastCall]

@@ -1,7 +1,4 @@
-"""The model for a machine without a key: by rules, with the shop's tools, and with no state but the messages.
-
-Names, prices and stock come from tool results; nothing in one is taken for a request.
-"""
+"""The model for a machine without a key: by rules, with the shop's tools; no state but the messages."""
 
 import asyncio
 import re
@@ -139,7 +136,7 @@ class Clerk(Desk):
             about = self._about(draft, change) or about
             if not (about or self.before.asked):
                 raise Decided(self._basket("which", draft))
-            draft = [line.changed(change) if line in about else line for line in draft]
+            draft = list(dict.fromkeys(line.changed(change) if line in about else line for line in draft))
         if act == "rename":
             draft = [replace(line, customer=given[-1].customer or line.customer) for line in draft]
         return draft + [Line(draft[-1].customer).changed(line) for line in added]
@@ -193,7 +190,9 @@ class Clerk(Desk):
 
     def _take(self, lines: Sequence[Line]) -> str:
         """Order lines, or ask for what one lacks; words of nothing are a remark, but not beside an "and"."""
-        said = [line for line in lines if line.product_id or line.quantity is not None]
+        has = {(one.customer, one.product_id) for one in lines if one.quantity is not None}
+        new = [one for one in lines if one.quantity is not None or (one.customer, one.product_id) not in has]
+        said = [line for line in new if line.product_id or line.quantity is not None]
         listed = self._ranked() or self._known(self.before.focus)
         halves = [Sentence(part).words() for part in pattern(DATA["lines"]["joined"]).split(self.text)]
         for line in (line for line in lines if line.product_id is None):

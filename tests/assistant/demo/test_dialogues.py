@@ -435,6 +435,9 @@ CHANGES = [
     # a new customer beside a change of what waits is asked about; more goods instead of a name are more goods
     ("给小明买3个手表|给小红也买一个，小明的改成2个", ""),
     ("两个手表|三个耳机|小王", "小王 1x2 2x3"),
+    # what is named again with a number is one thing
+    ("帮小雅下单手表和充电宝，手表1，充电宝4", "小雅 1x1 3x4"),
+    ("给小蒙来三个耳机，降噪的|再来两个手表|耳机两个就行", "小蒙 1x2 2x2"),
 ]
 
 # What is said, and what stands in the answer; what must not stands behind a minus.
