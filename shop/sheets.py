@@ -57,10 +57,8 @@ def give_name(draft: Path, file: Path) -> None:
     """Give a file that is whole its name, and overwrite none."""
     try:
         os.link(draft, file)
-    except FileExistsError:
-        raise
     except OSError:  # there are no links on FAT, on some shares and phones
-        if file.exists():
+        if os.path.lexists(file):
             raise
         draft.rename(file)
 

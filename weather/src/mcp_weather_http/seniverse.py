@@ -6,7 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, NamedTuple, Self
+from typing import Annotated, Any, Self
 
 import httpx
 from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
@@ -45,11 +45,6 @@ class WeatherError(Exception):
 
 
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
-
-
-class _Answer(NamedTuple):
-    status: int
-    content: bytes
 
 
 class Weather(BaseModel):
@@ -175,41 +170,40 @@ class Seniverse:
     async def _ask(self, city: str) -> Weather:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                response = await self._get(city)
+                status, content = await self._get(city)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise WeatherError(f"心知天气在 {self._timeout_seconds:g} 秒内没有回答，请稍后再试") from error
         except (httpx.ProtocolError, httpx.DecodingError) as error:
             raise WeatherError(_TORN) from error
         except httpx.HTTPError as error:
             raise WeatherError(f"连不上心知天气（{self._http.base_url.host}），请检查网络") from error
-        return _weather(response, city)
+        return _weather(status, content, city)
 
-    async def _get(self, city: str) -> _Answer:
+    async def _get(self, city: str) -> tuple[int, bytes]:
         """GET, with further attempts after a lost connection or a status from 500 on.
 
         A refusal or a timeout is not repeated: that would cost quota or time and change nothing.
         """
         for pause in RETRY_PAUSES_SECONDS:
             with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
-                answer = await self._read(city)
-                if answer.status < 500:
-                    return answer
+                status, content = await self._read(city)
+                if status < 500:
+                    return status, content
             await asyncio.sleep(pause)
         return await self._read(city)
 
-    async def _read(self, city: str) -> _Answer:
+    async def _read(self, city: str) -> tuple[int, bytes]:
         content = bytearray()
         async with self._http.stream("GET", "/v3/weather/now.json", params={"location": city}) as response:
             async for part in response.aiter_bytes():
                 content += part
                 if len(content) > MAX_BYTES:
                     raise WeatherError(_TORN)
-        return _Answer(response.status_code, bytes(content))
+        return response.status_code, bytes(content)
 
 
-def _weather(answer: _Answer, city: str) -> Weather:
+def _weather(status: int, content: bytes, city: str) -> Weather:
     """Parse an answer; raise WeatherError for a refusal or an unexpected body."""
-    status, content = answer
     if status == 429:  # sent by a gateway; Seniverse itself answers 403 with a code
         raise WeatherError(_REFUSALS["AP010014"])
     try:
