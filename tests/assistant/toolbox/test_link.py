@@ -278,10 +278,10 @@ async def test_a_refusal_is_explained(status: int, advice: str) -> None:
 
 
 async def test_closing_leaves_no_task_and_no_socket_behind() -> None:
+    dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")  # the first holds a socket of its own
     before, sockets = asyncio.all_tasks(), open_sockets()
     async with serve(both(calculator())) as url:
         serving = asyncio.all_tasks()
-        dead = Server("dead", url=f"http://127.0.0.1:{free_port()}/mcp")
         async with Toolbox([at(url), dead]) as box:
             await becomes(box, "s", "ready")
         ours = {task for task in asyncio.all_tasks() - serving if (task.get_name() or "").startswith("mcp ")}
