@@ -170,7 +170,7 @@ def test_an_app_is_told_of_our_failures_in_the_readers_language(shop: Suite, ope
         "result": "服务器 s 未连接",
         "isError": True,
         "code": "refused",
-        "params": {"server": "s"},
+        "params": {"server": "s", "status": 503, "said": "busy"},
         "app": {},
     }
     script = (
