@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import inspect
 from typing import Any, NoReturn
 
 UNKNOWN_FLAG = "不认识的参数 {name}。全部参数见 --help"
@@ -13,9 +14,12 @@ WRONG = 2  # the exit status
 class Flags(argparse.ArgumentParser):
     """Parses flags; one that is wrong ends the process with a sentence and status 2."""
 
-    def __init__(self) -> None:
+    def __init__(self, about: str | None) -> None:
         super().__init__(
-            formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False, exit_on_error=False
+            description=inspect.cleandoc(about or ""),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+            exit_on_error=False,
         )
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:

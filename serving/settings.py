@@ -277,7 +277,7 @@ def load(settings: type[S], args: list[str] | None = None) -> S:
     try:
         env_file.put_back()
         flags: Any = CliSettingsSource(
-            settings, cli_parse_args=args if args is not None else True, root_parser=Flags()
+            settings, cli_parse_args=args if args is not None else True, root_parser=Flags(settings.__doc__)
         )
         loaded = settings(_cli_settings_source=flags)
     except ValidationError as error:

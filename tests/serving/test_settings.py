@@ -150,6 +150,7 @@ def test_a_secret_that_guards_nothing_and_an_origin_that_is_none_are_refused(
 def test_help_has_a_line_for_every_setting(service: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert refusal(service.Settings, "--help") == "0"
     shown = " ".join(capsys.readouterr().out.split())
+    assert " ".join(service.Settings.__doc__.split()) in shown  # `api.py` names its commands there
     for field in service.Settings.model_fields.values():
         assert field.description
         assert " ".join(field.description.split()) in shown
