@@ -148,7 +148,7 @@ async def create_purchase(
             order.id,
             hashlib.sha256(order.customerName.encode()).hexdigest()[:12],  # no name stands in a log
             order.totalAmount,
-            idempotency_key,
+            idempotency_key or "无",
         )
     return once_answer(order, is_replayed)
 

@@ -1,6 +1,7 @@
 """The REST service in process, on both engines: the tutorial's answers, and every bad input."""
 
 import gzip
+import hashlib
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -18,7 +19,7 @@ from tests.support.engines import ENGINES, new_url
 
 pytestmark = pytest.mark.anyio
 
-BUY = {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}
+BUY: dict[str, Any] = {"customerName": "客户A", "items": [{"productId": 2, "quantity": 2}]}
 
 
 @asynccontextmanager
@@ -88,6 +89,19 @@ async def test_a_replay_says_so(client: httpx.AsyncClient) -> None:
     assert again.json() == first.json()
     assert "Idempotent-Replayed" not in first.headers
     assert again.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_an_order_is_a_line_of_the_log_without_its_customers_name(
+    client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for key in ({"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}, {}):
+        await client.post("/api/purchase", json=BUY, headers=key)
+    lines = [record.getMessage() for record in caplog.records if record.getMessage().startswith("订单 ")]
+    customer = hashlib.sha256(BUY["customerName"].encode()).hexdigest()[:12]
+    assert lines == [
+        f"订单 {n}：客户 {customer}，合计 1798.0 元，键 {key}" for n, key in ((1, "k"), (2, "无"))
+    ]
 
 
 async def test_a_key_used_for_another_order_is_refused(client: httpx.AsyncClient) -> None:
