@@ -394,7 +394,7 @@ class Link:
                         await self._list(client)
         except SubscriptionLost:
             pass  # the server has stopped or restarted; the next listing shows which
-        except MCPError:
+        except (MCPError, TimeoutError):  # refused, or not acknowledged in time
             self._watches(())
             return bool(uris), ()  # without addresses it may take the subscription
         return True, uris

@@ -197,6 +197,23 @@ async def test_progress_renews_the_clock_up_to_the_longest_total(
     assert (told.code, told.unknown, server.times("tools/call")) == (code, code == "late", 1)
 
 
+async def test_a_subscription_that_is_never_acknowledged_ends_no_call() -> None:
+    heard, asked, end = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def silence() -> AsyncIterator[str]:
+        asked.set()
+        await end.wait()
+        yield ""
+
+    hangs = {"subscriptions/listen": StreamingResponse(silence(), media_type="text/event-stream")}
+    server = RawServer({**hangs, "tools/call": slow(4, heard)}, modern=True)
+    async with serve(server.app) as url, boxed(at(url), limits=Limits(call_seconds=60)) as box:
+        await asked.wait()
+        told = await box.call("s", "w", {}, on_progress=lambda *_: heard.set())
+        assert (told.text, box.link("s").status) == ("done", "ready")
+        end.set()
+
+
 @pytest.mark.parametrize(("name", "unknown"), [("t", False), ("w", True)])
 async def test_an_entrys_timeout_ends_a_call_and_a_late_reading_is_not_perhaps_executed(
     tmp_path: Path, name: str, unknown: bool
