@@ -293,8 +293,9 @@ class RestClient:
 
     def _unanswered(self, operation: Operation, code: str) -> ShopUnansweredError:
         if self._seldom.is_due(code):
-            told = (operation, self._url, code, self._seldom.silent(code))
-            log.warning("商店没有回答（%s，%s）：%s（之前一分钟里还有 %d 次）", *told)
+            more = self._seldom.silent(code)
+            told = (operation, self._url, code, f"（上一行之后还有 {more} 次）" if more else "")
+            log.warning("商店没有回答（%s，%s）：%s%s", *told)
         return ShopUnansweredError(operation, code, url=self._url)
 
     async def _tried(self, call: _Call) -> httpx.Response:

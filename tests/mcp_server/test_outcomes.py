@@ -151,7 +151,7 @@ async def test_following_the_advice_after_a_lost_answer_finds_the_one_order(
 
 async def test_the_key_that_is_told_is_found_again_whoever_made_it(tmp_path: Path, era: str) -> None:
     async with shop_behind(tmp_path, era) as (network, client):
-        for meta in (None, keyed("客户A 的耳机"), keyed("two words"), keyed(5)):
+        for meta in (None, keyed("客户A 的耳机"), keyed("two words")):
             network.breaks = [committed(CUT)] * 2
             lost = await client.call_tool("create_purchase", TWO_BUDS, meta=meta)
             key = error_of(lost)["params"]["idempotencyKey"]
@@ -159,7 +159,7 @@ async def test_the_key_that_is_told_is_found_again_whoever_made_it(tmp_path: Pat
             again = await client.call_tool("create_purchase", order_with(key))
             assert (again.meta or {})["product-mcp/replayed"] is True
             assert await bought(client) == before
-    assert before == [4, 3, 2, 1]
+    assert before == [3, 2, 1]
 
 
 NEVER_SENT = [httpx.ConnectError("refused"), httpx.ConnectTimeout("late"), httpx.PoolTimeout("full")]
