@@ -174,4 +174,4 @@ def test_progress_is_told_in_numbers_and_words(
     expect(shown.card.locator(".progress")).to_have_text(text)
     bar = shown.card.locator("progress")
     assert bar.evaluate("bar => bar.position") == (0.75 if "total" in news else -1)
-    expect(shown.card.get_by_role("timer")).to_contain_text("s")
+    expect(shown.card.get_by_role("timer")).to_contain_text("秒")
