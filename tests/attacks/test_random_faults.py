@@ -25,7 +25,7 @@ from tests.support.processes import LONG_RUNS
 
 MOMENTS = st.sampled_from(["before", "after"])
 SERVICES = st.sampled_from(["api", "main", "web"])
-RUNS = 200 if LONG_RUNS else 4
+RUNS = 200 if LONG_RUNS else 2
 
 
 def some_wait(machine: "Faults") -> bool:

@@ -139,6 +139,7 @@ async def test_a_trace_goes_through_nginx_and_a_path_prefix(tmp_path: Path, spaw
     assert [line["message"] for line in lines if line["message"].startswith("订单 2：")]
 
 
+@pytest.mark.heavy
 async def test_a_failure_names_its_trace(tmp_path: Path) -> None:
     once = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}  # the spans come at the end or never
     async with traced(tmp_path, **once) as (suite, collector), httpx.AsyncClient(timeout=60) as http:

@@ -84,6 +84,7 @@ def shown(shop: Suite, open_page: Open) -> Shown:
     return open_page(shop.url)
 
 
+@pytest.mark.heavy
 def test_what_a_document_relies_on_elsewhere_works_here(shop: Suite, shown: Shown) -> None:
     scripts = replace_app(shown, shop.url)
     scripts.append("")

@@ -100,7 +100,13 @@ WAYS: dict[str, Way] = {
 }
 
 
-@pytest.mark.parametrize("way", WAYS)
+# Each takes seconds: fonts are looked through for a glyph of each character.
+OFTEN = ["a result", "rows of a result", "the model's HTML", "a server's failure", "a prompt"]
+
+
+@pytest.mark.parametrize(
+    "way", [way if way in OFTEN else pytest.param(way, marks=pytest.mark.heavy) for way in WAYS]
+)
 def test_the_page_goes_on_whatever_character_comes_in(backend: Backend, open_page: Open, way: str) -> None:
     steps = WAYS[way](backend)
     shown = open_page(backend.url)

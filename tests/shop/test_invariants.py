@@ -315,7 +315,7 @@ class Shop(RuleBasedStateMachine):
 def test_any_sequence_keeps_the_shops_promises(engine: str) -> None:
     machine = type("Machine", (Shop,), {"engine": engine})
     bounds = settings(
-        max_examples=250 if LONG_RUNS else 10,
+        max_examples=250 if LONG_RUNS else 6,
         stateful_step_count=20,
         deadline=None,
         database=None,

@@ -87,7 +87,7 @@ def ending_operations(
 
 def checked(operation: Operation, mode: GenerationMode) -> str:
     @settings(
-        max_examples=100 if LONG_RUNS else 15,
+        max_examples=100 if LONG_RUNS else 8,
         derandomize=True,
         deadline=None,
         database=None,
