@@ -26,7 +26,10 @@ from starlette.types import Receive, Scope, Send
 from mcp_weather_http.seniverse import Seniverse, Weather, WeatherError
 
 PATH = "/mcp"
-LOOPBACK = ("localhost", "127.0.0.1", "[::1]")
+LOOPBACK = [host + port for host in ("localhost", "127.0.0.1", "[::1]") for port in ("", ":*")]
+LOOPBACK_ONLY = TransportSecuritySettings(
+    allowed_hosts=LOOPBACK, allowed_origins=[f"http://{host}" for host in LOOPBACK]
+)
 BAD_ARGUMENTS = "请求无效：需要参数 city，城市名称，1 到 100 个字符的文本，且没有其他参数"
 
 logger = logging.getLogger("weather-server")
@@ -57,7 +60,7 @@ GET_WEATHER = types.Tool(
     title="实时天气",
     description="查询指定城市的实时天气（心知天气数据）",
     input_schema=GetWeatherArguments.model_json_schema(),
-    output_schema=Weather.model_json_schema(),
+    output_schema=Weather.model_json_schema(mode="serialization"),
     annotations=types.ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=True),
 )
 
@@ -123,7 +126,9 @@ def create_server(seniverse: Seniverse) -> Server[Seniverse]:
     @asynccontextmanager
     async def lifespan(_: Server[Seniverse]) -> AsyncIterator[Seniverse]:
         async with seniverse:
+            logger.info("Weather MCP server started! 🚀")
             yield seniverse
+            logger.info("Weather MCP server shutting down…")
 
     server = Server(
         "mcp-streamable-http-weather",
@@ -171,26 +176,12 @@ def create_app(
         create_server(seniverse),
         json_response=json_response,
         stateless=True,
-        security_settings=_loopback_only() if loopback else None,
+        security_settings=LOOPBACK_ONLY if loopback else None,
     )
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with manager.run():
-            logger.info("Weather MCP server started! 🚀")
-            yield
-            logger.info("Weather MCP server shutting down…")
 
     async def health(_: Request) -> Response:
         return PlainTextResponse("ok")
 
     # GET and DELETE belong to sessions, which this server does not have: they get 405.
     mcp = Route(PATH, Endpoint(manager, token), methods=["POST"])
-    return Starlette(routes=[mcp, Route("/healthz", health)], lifespan=lifespan)
-
-
-def _loopback_only() -> TransportSecuritySettings:
-    hosts = [host + port for host in LOOPBACK for port in ("", ":*")]
-    return TransportSecuritySettings(
-        allowed_hosts=hosts, allowed_origins=[f"http://{host}" for host in hosts]
-    )
+    return Starlette(routes=[mcp, Route("/healthz", health)], lifespan=lambda _: manager.run())

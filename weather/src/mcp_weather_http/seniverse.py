@@ -6,14 +6,14 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
 import httpx
-from pydantic import BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
+from pydantic import AliasPath, BaseModel, Field, FiniteFloat, TypeAdapter, ValidationError
 
 BASE_URL = "https://api.seniverse.com"
 TIMEOUT_SECONDS = 10.0  # for one call, including its second attempt
-RETRY_PAUSES_SECONDS = (0.3,)  # before each further attempt
+RETRY_PAUSE_SECONDS = 0.3  # before the second attempt
 # Our choice: Seniverse publishes no update interval for `now.json` (as of November 2026). Every answer
 # carries its `last_update`, so its age is visible.
 CACHE_SECONDS = 600.0
@@ -47,34 +47,19 @@ class WeatherError(Exception):
 _JSON: TypeAdapter[Any] = TypeAdapter(Any)
 
 
+def _field(description: str, *path: str) -> Any:
+    """Describe a field that stands at this path of the first result of Seniverse's answer."""
+    return Field(description=description, validation_alias=AliasPath("results", 0, *path))
+
+
 class Weather(BaseModel):
     """The current weather of one city."""
 
-    city: str = Field(description="城市名称")
-    text: str = Field(description="天气现象，如 多云")
-    code: str = Field(description="天气现象代码，如 4（多云），99 为未知")
-    temperature: float = Field(description="气温，°C")
-    last_update: str = Field(description="数据更新时间，ISO 8601，该城市的当地时间")
-
-
-class _Location(BaseModel):
-    name: str
-
-
-class _Now(BaseModel):
-    text: str
-    code: str
-    temperature: FiniteFloat  # a string on the wire: "14"
-
-
-class _Result(BaseModel):
-    location: _Location
-    now: _Now
-    last_update: str
-
-
-class _Body(BaseModel):
-    results: Annotated[list[_Result], Field(min_length=1)]
+    city: str = _field("城市名称", "location", "name")
+    text: str = _field("天气现象，如 多云", "now", "text")
+    code: str = _field("天气现象代码，如 4（多云），99 为未知", "now", "code")
+    temperature: FiniteFloat = _field("气温，°C", "now", "temperature")  # a string on the wire: "14"
+    last_update: str = _field("数据更新时间，ISO 8601，该城市的当地时间", "last_update")
 
 
 class Seniverse:
@@ -111,24 +96,22 @@ class Seniverse:
         )
         self._timeout_seconds = timeout_seconds
         self._cache_seconds, self._max_cached, self._clock = cache_seconds, max_cached, clock
-        self._cache: OrderedDict[str, tuple[float, Weather]] = OrderedDict()  # by city: expiry, weather
-        self._requests: dict[str, asyncio.Task[Weather]] = {}  # by city, while in flight
+        # By city, the oldest first: until when a request's answer is given again, and the request.
+        self._requests: OrderedDict[str, tuple[float, asyncio.Task[Weather]]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
-        self._stopped = asyncio.get_running_loop().create_future()
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.stop()
-        for request in self._requests.values():
-            request.cancel()
-        await asyncio.gather(*self._requests.values(), return_exceptions=True)
+        await self.stop()
         await self._http.aclose()
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """End all calls in flight with a WeatherError."""
-        if not self._stopped.done():
-            self._stopped.set_result(None)
+        requests = [request for _, request in self._requests.values()]
+        for request in requests:
+            request.cancel()
+        await asyncio.gather(*requests, return_exceptions=True)
 
     async def now(self, city: str) -> Weather:
         """Return the current weather of a city, named in Chinese, pinyin or English.
@@ -137,59 +120,50 @@ class Seniverse:
             WeatherError: Seniverse has none, refuses, does not answer, or cannot be reached.
         """
         key = city.casefold()
-        if weather := self._cached(key):
-            return weather
-        request = self._requests.get(key) or self._start(key, city)
-        # asyncio.wait leaves the shared task running when this caller is cancelled.
-        await asyncio.wait({request, self._stopped}, return_when=asyncio.FIRST_COMPLETED)
-        if not request.done():
+        expires, request = self._requests.get(key, (0.0, None))
+        if request is None or self._clock() >= expires:
+            request = self._start(key, city)
+        await asyncio.wait({request})  # which leaves it running when this caller is cancelled
+        if request.cancelled():
             raise WeatherError(_STOPPING)
         return request.result()
 
-    def _cached(self, key: str) -> Weather | None:
-        expires, weather = self._cache.get(key, (0.0, None))
-        return weather if self._clock() < expires else None
-
     def _start(self, key: str, city: str) -> asyncio.Task[Weather]:
-        request = self._requests[key] = asyncio.create_task(self._fetch(key, city))
-        # Reads the exception, which asyncio would log if all callers were cancelled.
-        request.add_done_callback(lambda task: task.cancelled() or task.exception())
+        request = asyncio.create_task(self._fetch(city))
+        self._requests[key] = (self._clock() + self._cache_seconds, request)
+        self._requests.move_to_end(key)
+        if len(self._requests) > self._max_cached:
+            self._requests.popitem(last=False)
+
+        def forget_failure(done: asyncio.Task[Weather]) -> None:
+            # Read here, an exception is not logged where all callers were cancelled.
+            if done.cancelled() or done.exception():
+                self._requests.pop(key, None)
+
+        request.add_done_callback(forget_failure)
         return request
 
-    async def _fetch(self, key: str, city: str) -> Weather:
-        try:
-            weather = await self._ask(city)
-        finally:
-            del self._requests[key]
-        self._cache[key] = (self._clock() + self._cache_seconds, weather)
-        self._cache.move_to_end(key)
-        if len(self._cache) > self._max_cached:
-            self._cache.popitem(last=False)
-        return weather
-
-    async def _ask(self, city: str) -> Weather:
+    async def _fetch(self, city: str) -> Weather:
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                status, content = await self._get(city)
+                return _weather(*await self._get(city), city)
         except (TimeoutError, httpx.TimeoutException) as error:
             raise WeatherError(f"心知天气在 {self._timeout_seconds:g} 秒内没有回答，请稍后再试") from error
         except (httpx.ProtocolError, httpx.DecodingError) as error:
             raise WeatherError(_TORN) from error
         except httpx.HTTPError as error:
             raise WeatherError(f"连不上心知天气（{self._http.base_url.host}），请检查网络") from error
-        return _weather(status, content, city)
 
     async def _get(self, city: str) -> tuple[int, bytes]:
-        """GET, with further attempts after a lost connection or a status from 500 on.
+        """GET, once more after a lost connection or a status from 500 on.
 
         A refusal or a timeout is not repeated: that would cost quota or time and change nothing.
         """
-        for pause in RETRY_PAUSES_SECONDS:
-            with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
-                status, content = await self._read(city)
-                if status < 500:
-                    return status, content
-            await asyncio.sleep(pause)
+        with suppress(httpx.NetworkError, httpx.RemoteProtocolError):
+            status, content = await self._read(city)
+            if status < 500:
+                return status, content
+        await asyncio.sleep(RETRY_PAUSE_SECONDS)
         return await self._read(city)
 
     async def _read(self, city: str) -> tuple[int, bytes]:
@@ -214,16 +188,9 @@ def _weather(status: int, content: bytes, city: str) -> Weather:
         sentence = _INTERNAL if code.startswith("AP1") else _REFUSALS.get(code, _OTHER)
         raise WeatherError(sentence.format(city=city, code=code))
     try:
-        result = _Body.model_validate(body).results[0]
+        return Weather.model_validate(body)
     except ValidationError as error:
         raise WeatherError(f"心知天气的回答里没有天气数据（HTTP {status}）") from error
-    return Weather(
-        city=result.location.name,
-        text=result.now.text,
-        code=result.now.code,
-        temperature=result.now.temperature,
-        last_update=result.last_update,
-    )
 
 
 def _refusal_code(body: Any) -> str | None:

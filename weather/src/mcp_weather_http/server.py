@@ -39,7 +39,7 @@ class _WebServer(uvicorn.Server):
             logger.info("MCP: http://%s:%d%s", name, self.config.port, PATH)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._seniverse.stop()
+        await self._seniverse.stop()
         await super().shutdown(sockets)
 
 
