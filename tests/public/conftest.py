@@ -13,8 +13,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.support import page_backend
 from tests.support.page_backend import Backend
-from tests.support.page_browser import WIDE, Open, Shown, chromium
-from tests.support.processes import require
+from tests.support.page_browser import WIDE, Open, Shown, chromium, program
 from tests.support.suite import Suite
 
 
@@ -27,7 +26,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="package")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
     """The real services with the demo model; the tests share their stock."""
-    require("chromium")
+    program()
     with Suite(tmp_path_factory.mktemp("shop")) as suite:
         suite.start("api", "main", "web")
         yield suite
@@ -36,7 +35,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Suite]:
 @pytest.fixture
 def backend() -> Iterator[Backend]:
     """The scripted back end, one for each test: the last request of an earlier page finds it nowhere."""
-    require("chromium")
+    program()
     with page_backend.running() as backend:
         yield backend
 

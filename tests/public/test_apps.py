@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 
 from tests.support.page_apps import app, offered, replace_app
-from tests.support.page_browser import Open, Shown
+from tests.support.page_browser import FLAGS, Open, Shown
+from tests.support.processes import require
 from tests.support.suite import Suite
 
 REACHING = """
@@ -112,6 +114,14 @@ MISBEHAVING = [
     ("setInterval(() => { for (let i = 0; i < 500; i++) tell('x'); }, 5)", "不停地发消息"),
     ("setInterval(() => { for (let i = 0; i < 500; i++) top.postMessage('x', '*'); }, 5)", "不停地发消息"),
 ]
+
+
+@pytest.fixture(scope="module")
+def browser(browser: Browser) -> Iterator[Browser]:
+    """The whole browser, which gives an app a process of its own and asks about permissions."""
+    whole = browser.browser_type.launch(executable_path=require("chromium"), args=FLAGS)
+    yield whole
+    whole.close()
 
 
 @pytest.fixture
