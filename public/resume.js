@@ -32,10 +32,18 @@ async function followOn(conversation, follow, signal) {
 	return end;
 }
 
+/** @type {WeakMap<Conversation, Promise<TurnEnd>>} the answer for which this tab holds the lock: it waits for others only */
+const held = new WeakMap();
+
 /** Follow an answer, and again what is lost of it. @type {(conversation: Conversation, follow: () => Promise<TurnEnd>, signal: AbortSignal) => Promise<TurnEnd>} */
 export function followThrough(conversation, follow, signal) {
 	const following = followOn(conversation, follow, signal);
-	const hold = () => following.then(() => sleep(TOLD_MS));
+	held.set(conversation, following);
+	const hold = async () => {
+		await following;
+		await sleep(TOLD_MS);
+		if (held.get(conversation) === following) held.delete(conversation);
+	};
 	globalThis.navigator?.locks?.request(lockOf(conversation), {mode: "shared"}, hold);
 	return following;
 }
@@ -51,7 +59,8 @@ export async function resume(controller) {
 	if (controller.answering || !["cut", "unknown"].includes(standing(conversation))) return;
 	try {
 		const {locks} = navigator;
-		const isFree = await locks.request(lockOf(conversation), {ifAvailable: true}, Boolean);
+		const isOwn = held.has(conversation);
+		const isFree = isOwn || (await locks.request(lockOf(conversation), {ifAvailable: true}, Boolean));
 		if (signal.aborted || controller.answering) return;
 		if (!isFree) view.note(t("answeredElsewhere"));
 		await locks.request(lockOf(conversation), {signal}, async () => {

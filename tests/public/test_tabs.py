@@ -4,7 +4,7 @@ import threading
 
 from playwright.sync_api import expect
 
-from tests.support.page_backend import ORDER, Backend, buys, done, result, says
+from tests.support.page_backend import ORDER, Backend, buys, call, done, result, says
 from tests.support.page_browser import Open, Shown
 
 
@@ -128,3 +128,16 @@ def test_an_answer_whose_tab_is_closed_can_be_asked_for_in_the_other(
     backend.say(says("一答"), done())
     other.button("继续").click()
     expect(other.answer).to_have_text("一答")
+
+
+def test_a_tab_does_not_wait_for_the_answer_that_it_has_just_received_itself(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = open_page(backend.url)
+    shown.page.clock.install()
+    shown.page.clock.pause_at(shown.page.evaluate("Date.now() / 1000") + 60)
+    backend.say(call("c1", "get_orders", {}), result("c1", [ORDER]), done())  # nothing is said of it
+    shown.ask("一")
+    shown.button("新对话").click()
+    shown.page.locator("#chats .open").click()
+    expect(shown.page.locator(".note")).to_contain_text("中断")
