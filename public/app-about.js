@@ -79,12 +79,13 @@ export async function readApp(server, uri) {
 const theme = () => preferences.theme || (darkness.matches ? "dark" : "light");
 
 /** What may change while an app runs. */
-export const displayed = () => ({theme: theme(), locale: root.lang});
+const displayed = () => ({theme: theme(), locale: root.lang});
 
-/** @param {() => void} tell */
+/** @param {(now: object) => void} tell */
 export function onDisplay(tell) {
-	new MutationObserver(tell).observe(root, {attributeFilter: ["lang", "style"]});
-	darkness.addEventListener("change", tell);
+	const onchange = () => tell(displayed());
+	new MutationObserver(onchange).observe(root, {attributeFilter: ["lang", "style"]});
+	darkness.addEventListener("change", onchange);
 }
 
 /** What an app is told of its surroundings. */

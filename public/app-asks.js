@@ -206,24 +206,15 @@ export class Asks {
 	/** With what it costs, and it can be changed. @type {(args: Params, purchase: Purchase, more: HTMLElement) => Fill} */
 	#bill = (args, purchase, more) => async (box, choose) => {
 		const {askPurchase} = await import("./bill.js");
-		const agreedTo = (/** @type {Purchase} */ wanted, /** @type {number | null} */ total) =>
-			choose({args: {...args, input_data: wanted}, confirmed: total === null ? null : {total}});
-		/** @param {Purchase} wanted */
-		const draw = wanted => {
-			box.replaceChildren();
-			let isNewest = true;
-			askPurchase(box, {
-				server: this.server,
-				purchase: wanted,
-				isAsking: () => isNewest && box.isConnected,
-				decide: (yes, total) => (yes ? agreedTo(wanted, total) : choose(null)),
-				change: changed => {
-					isNewest = false;
-					draw(changed);
-				},
-				more,
-			});
-		};
-		draw(purchase);
+		askPurchase(box, {
+			server: this.server,
+			purchase,
+			isAsking: () => box.isConnected,
+			decide: (yes, total, wanted) =>
+				choose(
+					yes ? {args: {...args, input_data: wanted}, confirmed: total === null ? null : {total}} : null,
+				),
+			more,
+		});
 	};
 }

@@ -1,24 +1,15 @@
 // The face that a server gives its call (MCP Apps), in the call's card, after one click for the server.
-import {
-	appsOrigin,
-	displayed,
-	frameAddress,
-	onDisplay,
-	readApp,
-	resultOf,
-	surroundings,
-} from "./app-about.js";
+import {appsOrigin, frameAddress, onDisplay, readApp, resultOf, surroundings} from "./app-about.js";
 import {ASKING, Asks, moved} from "./app-asks.js";
 import {AppHost} from "./app-host.js";
 import {findTool, messageOf, status} from "./backend.js";
-import {attr, button, h, iconButton, loadStyle, openDialog} from "./elements.js";
+import {attr, button, h, iconButton, loadStyle, onceSeen, openDialog} from "./elements.js";
 import {drawExact, visible} from "./exact-text.js";
 import {sizeText, t} from "./i18n.js";
 import {isListed, listedTools, listTool} from "./preferences.js";
 import {isObject} from "./tool-result.js";
 
 /** @import {CallCard} from "./call-card.js" */
-/** @import {ConversationController} from "./conversation-controller.js" */
 /** @import {App} from "./app-about.js" */
 
 const MIN_PX = 40;
@@ -26,28 +17,11 @@ const MAX_SHARE = 0.8; // of the window's height
 const AGAIN_MS = 1000;
 const MODES = ["inline", "fullscreen"];
 
-onDisplay(() => {
-	for (const host of AppHost.live) host.tell("host-context-changed", displayed());
+onDisplay(now => {
+	for (const host of AppHost.live) host.tell("host-context-changed", now);
 });
 
-/** @type {WeakMap<ConversationController, Map<string, AppView>>} whose apps have a word for the model, by their calls */
-const words = new WeakMap();
-/** @param {ConversationController} controller */
-function wordsOf(controller) {
-	const known = words.get(controller) ?? new Map();
-	if (!words.has(controller)) {
-		words.set(controller, known);
-		controller.said = () => {
-			const views = [...known.values()].filter(({root}) => controller.view.root.contains(root));
-			const taken = views.map(({word}) => word);
-			for (const view of known.values()) view.unsay();
-			return taken;
-		};
-	}
-	return known;
-}
-
-class AppView {
+export class AppView {
 	/** @type {AppHost | null} */
 	#host = null;
 	#isAway = false; // its document could not be read
@@ -192,7 +166,7 @@ class AppView {
 		this.root.popover = null; // also where its card went while it had the whole window
 		if (reason !== "gone") return this.#say(t(`appEnd_${reason}`));
 		this.root.replaceChildren();
-		awaitSight(this);
+		onceSeen(this.root, () => this.offer());
 	}
 
 	/** What came of the call, once something has; one that was repeated has another outcome. */
@@ -215,7 +189,7 @@ class AppView {
 		if (!text) return;
 		const {size} = new Blob([text]);
 		this.word = {name: this.root.ariaLabel ?? "", size, text};
-		wordsOf(this.card.controller).set(this.card.id, this);
+		this.card.controller.words.set(this.card.id, this);
 		this.#tells.textContent = t("appTells", {size: sizeText(size)});
 		this.#tells.hidden = false;
 	}
@@ -223,7 +197,7 @@ class AppView {
 	/** It has gone out, or is not to. */
 	unsay() {
 		const {id, controller} = this.card;
-		if (words.get(controller)?.get(id) === this) wordsOf(controller).delete(id);
+		if (controller.words.get(id) === this) controller.words.delete(id);
 		this.#tells.hidden = true;
 	}
 
@@ -339,21 +313,6 @@ class AppView {
 
 /** @type {WeakMap<CallCard, AppView>} */
 const views = new WeakMap();
-/** @type {WeakMap<Element, AppView>} */
-const unseen = new WeakMap();
-const sight = new IntersectionObserver(entries => {
-	for (const {target} of entries.filter(({isIntersecting}) => isIntersecting)) {
-		sight.unobserve(target);
-		unseen.get(target)?.offer();
-	}
-});
-
-/** @param {AppView} view */
-function awaitSight(view) {
-	unseen.set(view.root, view);
-	sight.observe(view.root);
-}
-
 /** Once the card is seen. @param {CallCard} card @param {string} uri */
 export async function showApp(card, uri) {
 	if (views.has(card)) return views.get(card)?.tellOutcome();
@@ -362,5 +321,5 @@ export async function showApp(card, uri) {
 	views.set(card, view);
 	await loadStyle("app-card.css");
 	card.root.append(view.root);
-	awaitSight(view);
+	onceSeen(view.root, () => view.offer());
 }

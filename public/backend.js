@@ -86,10 +86,6 @@ export const callTool = async (server, name, args, key = newKey(), confirmed = n
 /** @param {string} server @param {string} uri @returns {Promise<Content[]>} */
 export const readContents = async (server, uri) => (await ask("api/read-resource", {server, uri})).contents;
 
-/** @param {string} server @param {string} uri */
-export const readResource = async (server, uri) =>
-	(await readContents(server, uri)).map(({text = ""}) => text).join("");
-
 /** @param {string} path @param {unknown} body null for a GET @param {AbortSignal} signal */
 export async function* events(path, body, signal) {
 	const {body: stream} = await send(path, body, signal);

@@ -185,8 +185,8 @@ function drawFields(purchase, lines, {begun, typed}, change, back) {
  * @typedef {object} Asked
  * @property {string} server @property {Purchase} purchase
  * @property {() => boolean} isAsking
- * @property {(yes: boolean, total: number | null) => void} decide
- * @property {Change} change
+ * @property {(yes: boolean, total: number | null, purchase: Purchase) => void} decide
+ * @property {Change} [change] without it another purchase is asked about in the place of this one
  * @property {() => Purchase[]} [others]
  * @property {HTMLElement} [more]
  */
@@ -200,7 +200,7 @@ class AskedPurchase {
 	shownAt = 0; // what is pressed first
 	#isEditing = false;
 	// Buttons stay as long as they do the same: one may just be pressed.
-	#cancel = decision(t("cancel"), this, () => this.about.decide(false, null));
+	#cancel = decision(t("cancel"), this, () => this.about.decide(false, null, this.about.purchase));
 	#change = button(t("change"), () => this.edit(), ".change");
 	#row = h(".row");
 	/** @type {HTMLElement | null} */
@@ -254,20 +254,28 @@ class AskedPurchase {
 
 	/** To buy, or what can be done in the place of what would fail. @param {string[]} problems @param {Line[]} lines @param {number | null} sum @returns {Choice | null} */
 	#choice([problem], lines, sum) {
-		const {purchase, change, decide} = this.about;
-		if (!problem) return {label: t("confirmBuy"), of: sum, act: () => decide(true, sum)};
+		const {purchase, decide} = this.about;
+		if (!problem) return {label: t("confirmBuy"), of: sum, act: () => decide(true, sum, purchase)};
 		if (problem === t("shopDown")) return {label: t("tryAgain"), act: () => this.look()};
 		const items = restOf(lines);
 		if (!items) return null;
 		const isOne = lines.length === 1;
 		const label = isOne ? t("buyLeft", {n: formatNumber(items[0].quantity)}) : t("buyRest");
-		return {label, of: items, act: () => change({...purchase, items})};
+		return {label, of: items, act: () => this.#become({...purchase, items})};
 	}
+
+	/** @type {Change} */
+	#become = purchase => {
+		if (this.about.change) return this.about.change(purchase);
+		this.about.purchase = purchase;
+		this.#isEditing = false;
+		this.look();
+	};
 
 	/** @param {unknown} [begun] what was typed before */
 	edit(begun) {
 		this.#isEditing = true;
-		const {purchase, change, others, typed} = this.about;
+		const {purchase, others, typed} = this.about;
 		const {lines} = billOf(purchase, this.#read, others?.());
 		const back = () => {
 			typed?.();
@@ -275,7 +283,7 @@ class AskedPurchase {
 			this.draw();
 			focusIn(this.acts, ".change");
 		};
-		this.bill.replaceChildren(drawFields(purchase, lines, {begun, typed}, change, back));
+		this.bill.replaceChildren(drawFields(purchase, lines, {begun, typed}, this.#become, back));
 		this.acts.replaceChildren();
 		if (!begun) focusIn(this.bill, "input");
 	}

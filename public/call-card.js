@@ -3,13 +3,13 @@
 import {callTool, findTool, inTime, messageOf, shopServer, statusKnown} from "./backend.js";
 import {callState, entriesBefore, openCalls} from "./call-states.js";
 import {typedAbout} from "./conversations.js";
-import {attr, button, decision, focusIn, h, icon, isEscape} from "./elements.js";
+import {attr, button, decision, focusIn, h, icon, isEscape, onEscape} from "./elements.js";
 import {beginningOf, drawExact, visible} from "./exact-text.js";
 import {failureText, formatMs, localised, t, textOf} from "./i18n.js";
 import {orderOf, purchaseOf} from "./purchase.js";
 import {drawAnswer, isPlayable} from "./result-view.js";
 import {progressBar, showRunning} from "./running-call.js";
-import {parseJson} from "./tool-result.js";
+import {isObject, parseJson} from "./tool-result.js";
 
 /** @import {CallState} from "./call-states.js" */
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -46,6 +46,32 @@ export function failureSentence(answer) {
 	const text = typeof data === "object" ? parts.find(part => typeof part === "string") : said;
 	if (!text?.trim() || INTERNAL.test(text)) return t("toolFailed");
 	return beginningOf(text, MAX_SAID);
+}
+
+/** Its arguments, as JSON to be changed; what was begun goes on. @param {HTMLElement} box @param {string} raw @param {Typed} typing @param {(args: Params) => void} change @param {() => void} back */
+function editArguments(box, raw, {begun, typed}, change, back) {
+	const field = h("textarea.args", attr({"aria-label": t("args")}), begun?.text ?? raw);
+	const wrong = h("p.bad", attr({role: "alert"}));
+	const update = () => {
+		const args = parseJson(field.value);
+		if (isObject(args)) change(args);
+		else wrong.textContent = t("needJson");
+	};
+	const leave = () => {
+		typed?.();
+		back();
+	};
+	field.oninput = () => {
+		wrong.textContent = "";
+		typed?.({text: field.value});
+	};
+	onEscape(field, leave);
+	box.replaceChildren(
+		field,
+		wrong,
+		h(".row", button(t("update"), update, ".primary"), button(t("keepAsIs"), leave)),
+	);
+	if (!begun) field.focus();
 }
 
 /** What its server has asked, and nobody answered. @param {Call} call */
@@ -223,8 +249,7 @@ export class CallCard {
 	/** A call of any tool, as it will be executed; its arguments can be changed. @type {(box: HTMLElement, call: Call, decide: (yes: boolean, total: null) => void, more: HTMLElement) => void} */
 	#askCall(box, call, decide, more) {
 		const shown = {shownAt: performance.now()};
-		const edit = async () => {
-			const {editArguments} = await import("./call-edit.js");
+		const edit = () => {
 			const change = (/** @type {Params} */ args) => this.controller.change(this.id, args);
 			const back = () => {
 				box.replaceChildren(...asked);

@@ -14,47 +14,40 @@ const isQuiet = ({state, call}) =>
 
 /** @param {CallCard[]} run */
 function lineOf(run) {
-	const roots = run.map(({root}) => root);
-	const known = roots.map(root => folds.get(root)).find(Boolean);
+	const known = run.map(({root}) => folds.get(root)).find(Boolean);
 	const line = known ?? h("details.calls", h("summary"));
-	folds.set(roots[0], line);
+	folds.set(run[0].root, line);
 	const titles = [...new Set(run.map(({call}) => titleOf(call)))].join(" · ");
 	const count = h("span.quiet", t("nCalls", {n: run.length}));
 	line.firstElementChild?.replaceChildren(icon("done"), h("bdi.card-title", titles), count);
-	return {line, roots};
+	return line;
 }
 
 /** Fold the calls of an answer that stand side by side. @param {Element} answer @param {Iterable<CallCard>} cards */
 export function foldCalls(answer, cards) {
 	const byRoot = new Map([...cards].map(card => [/** @type {Element} */ (card.root), card]));
-	/** @type {CallCard[]} */
-	let run = [];
-	/** @type {Element[]} */
-	const wanted = [];
-	/** @type {(() => void)[]} */
-	const fills = [];
-	const end = () => {
-		if (run.length > 1) {
-			const {line, roots} = lineOf(run);
-			wanted.push(line);
-			fills.push(() => arrange(line, roots, 1));
-		} else wanted.push(...run.map(({root}) => root));
-		run = [];
-	};
+	/** @type {(Element | CallCard[])[]} what stands in it: quiet calls side by side are one */
+	const parts = [];
 	for (const child of [...answer.children].flatMap(one =>
 		one.matches(".calls") ? [...one.children].slice(1) : [one],
 	)) {
 		const card = byRoot.get(child);
 		const quiet = card !== undefined && isQuiet(card);
 		card?.root.toggleAttribute("data-quiet", quiet);
-		if (quiet) run.push(card);
-		else {
-			end();
-			wanted.push(child);
-		}
+		const last = parts.at(-1);
+		if (!quiet) parts.push(child);
+		else if (Array.isArray(last)) last.push(card);
+		else parts.push([card]);
 	}
-	end();
+	const boxOf = (/** @type {CallCard[]} */ run) => (run.length > 1 ? lineOf(run) : run[0].root);
+	const wanted = parts.map(part => (Array.isArray(part) ? boxOf(part) : part));
 	arrange(answer, wanted);
-	for (const fill of fills) fill();
+	for (const [i, part] of parts.entries())
+		if (Array.isArray(part) && part.length > 1)
+			arrange(
+				wanted[i],
+				part.map(({root}) => root),
+				1,
+			);
 	for (const line of answer.querySelectorAll(".calls")) if (!wanted.includes(line)) line.remove();
 }

@@ -21,8 +21,8 @@ export class ConversationController {
 	/** @type {AbortController | null} of the answer that is coming */
 	answering = null;
 	#isDue = false; // to go on, as soon as the other calls of the round have ended
-	/** What apps tell the model with the next question; it is taken. @type {() => Attachment[]} */
-	said = () => [];
+	/** @type {Map<string, import("./app-card.js").AppView>} whose apps have a word for the model, by their calls */
+	words = new Map();
 	/** @type {(() => void) | null} what was pressed while an answer came, for its end */
 	#pressed = null;
 
@@ -96,13 +96,20 @@ export class ConversationController {
 			const {conversation} = this;
 			conversation.queued = queued;
 			this.#settleOpenCalls();
-			const given = [...files, ...this.said()];
+			const given = [...files, ...this.#takeWords()];
 			conversation.title ||= (text || files[0].name).replace(/\s+/g, " ").slice(0, MAX_TITLE_CHARS);
 			const entry = {message: {role: "user", content: text}, ...(given.length && {files: given})};
 			conversation.entries.push(entry);
 			this.view.finish();
 			this.view.question(entry);
 		});
+	}
+
+	/** What apps tell the model with the next question. */
+	#takeWords() {
+		const all = [...this.words.values()];
+		for (const app of all) app.unsay();
+		return all.filter(({root}) => this.view.root.contains(root)).map(({word}) => word);
 	}
 
 	/** Go on where the conversation stands; what has broken off is said anew, and all else stays, with its apps. */

@@ -1,47 +1,20 @@
 // A conversation on the screen: questions, answers with their cards, and how an answer ended.
 import {aboutFile, thumbnail} from "./attached.js";
 import {CallCard} from "./call-card.js";
+import {foldCalls} from "./call-fold.js";
 import {isQuestion, sentEntries} from "./call-states.js";
 import {kept} from "./conversations.js";
-import {attr, button, copyText, h, icon, iconButton, openDialog} from "./elements.js";
+import {countDown} from "./count-down.js";
+import {attr, button, copyButton, h, icon, iconButton, openDialog} from "./elements.js";
 import {drawExact, readable, visible} from "./exact-text.js";
 import {failureText, formatDuration, t} from "./i18n.js";
+import {nodesOf, renderProse} from "./prose.js";
+import {editQuestion} from "./question-editor.js";
 import {totalText, usageText} from "./usage.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
 
 const FOLDED = /^(.{700}|([^\n]*\n){9})(?=.{700}|([^\n]*\n){9})/s; // what stays of a long question
-
-// The server sanitises and the CSP forbids scripts; a browser that has a sanitizer applies it too.
-const sanitizer = globalThis.Sanitizer && new Sanitizer();
-for (const name of ["class", "tabindex", "alttext", "columnalign"]) sanitizer?.allowAttribute(name);
-for (const name of ["img", "figure", "figcaption"]) sanitizer?.allowElement(name);
-for (const name of ["src", "alt", "loading", "referrerpolicy"]) sanitizer?.allowAttribute(name);
-
-/** Without it a formula is copied as its letters. The same listener is added once. */
-const followCopies = () =>
-	import("./formulas.js").then(({copyAsTex}) => document.addEventListener("copy", copyAsTex)).catch(() => {});
-
-/** @param {string} html */
-export function nodesOf(html) {
-	const template = document.createElement("template");
-	if (sanitizer) template.setHTML(html, {sanitizer});
-	else template.innerHTML = html;
-	for (const picture of template.content.querySelectorAll('img:not([src^="https://" i])')) picture.remove();
-	for (const code of template.content.querySelectorAll("figure > pre"))
-		code.after(copyButton(() => code.textContent ?? ""));
-	if (template.content.querySelector("math")) followCopies();
-	return [...template.content.childNodes];
-}
-
-/** Replace from the first changed node on, but those that are fixed. @type {(target: HTMLElement, html: string, fixed: number) => void} */
-function renderProse(target, html, fixed) {
-	const next = nodesOf(html);
-	let same = 0;
-	while (next[same] && target.childNodes[fixed + same]?.isEqualNode(next[same])) same += 1;
-	while (target.childNodes[fixed + same]) target.lastChild?.remove();
-	for (const node of next.slice(same)) target.append(node);
-}
 
 /** @param {Entry} entry */
 const contentOf = ({message}) => (typeof message.content === "string" ? message.content : "");
@@ -59,9 +32,6 @@ function drawFile(file) {
 	return h("li", h("details", attr({ontoggle: fill}), summary, body));
 }
 
-/** @param {() => string} text */
-const copyButton = text => iconButton("copy", () => copyText(text()));
-
 /** What was answered to a question, as it was written. @param {Entry[]} entries @param {Entry | null} question */
 function answerTo(entries, question) {
 	const after = entries.slice(question ? entries.indexOf(question) + 1 : 0);
@@ -77,14 +47,12 @@ export class ConversationView {
 	#cards = new Map();
 	/** @type {Map<Entry, HTMLElement>} */
 	#places = new Map();
-	/** @type {Map<Entry, (begun?: string) => Promise<void>>} how each question is edited */
+	/** @type {Map<Entry, (begun?: string) => void>} how each question is edited */
 	#editors = new Map();
 	/** @type {HTMLElement | null} the newest answer */
 	#answer = null;
 	/** @type {HTMLElement | null} the part of it that is being written */
 	#prose = null;
-	/** @type {Set<HTMLElement>} answers whose calls have changed */
-	#toFold = new Set();
 	/** @type {Entry | null} the newest */
 	#question = null;
 	#total = h(".quiet");
@@ -162,9 +130,8 @@ export class ConversationView {
 			? h("details.bubble", h("summary", begin), text.slice(begin.length))
 			: h(".bubble", text);
 		/** One that was begun goes on. @param {string} [begun] */
-		const edit = async begun => {
+		const edit = begun => {
 			if (!begun && controller.answering) return;
-			const {editQuestion} = await import("./question-editor.js");
 			const field = editQuestion(body, controller, entry, begun ?? text);
 			if (!begun) field.select();
 		};
@@ -306,18 +273,9 @@ export class ConversationView {
 		this.#total.textContent = totalText(this.controller.conversation);
 	}
 
-	/** Calls that have only read become one line; by a module that the first paint does not need. */
+	/** Calls that have only read become one line. */
 	#fold() {
-		if (!this.#answer || !this.#cards.size) return;
-		if (!this.#toFold.size) {
-			import("./call-fold.js")
-				.then(({foldCalls}) => {
-					for (const answer of this.#toFold) foldCalls(answer, this.#cards.values());
-				})
-				.catch(() => {})
-				.finally(() => this.#toFold.clear());
-		}
-		this.#toFold.add(this.#answer);
+		if (this.#answer) foldCalls(this.#answer, this.#cards.values());
 	}
 
 	/** Products that it speaks of, where all it did was to look. @param {HTMLElement} answer */
@@ -353,8 +311,7 @@ export class ConversationView {
 		const again = button(t("tryAgain"), retry);
 		const why = h("", h("strong", t("errorTitle")), said, h("p.quiet", t("errorHint")));
 		this.#showNote(h(".note.error", attr({role: "alert"}), icon("unknown"), why, again));
-		if (!(Number(failure?.params?.seconds) > 0)) return;
-		import("./count-down.js").then(({countDown}) => countDown(said, again, failure)).catch(() => {});
+		if (Number(failure?.params?.seconds) > 0) countDown(said, again, failure);
 	}
 
 	/** @param {HTMLElement} note */

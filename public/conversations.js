@@ -248,6 +248,12 @@ export const typedAbout = (id, about) => ({
 	typed: values => keep("form", id, {...kept("form", id), [about]: values}),
 });
 
+/** @type {Map<string, unknown>} */
+const held = new Map();
+
+/** What is typed into one of the page's own forms, for as long as the page is open. @param {string} name @returns {Typed} */
+export const heldIn = name => ({begun: held.get(name), typed: values => held.set(name, values)});
+
 /** @param {string} id of a conversation that is removed */
 export function forget(id) {
 	for (const kind of /** @type {const} */ (["draft", "files", "edit", "form", "part"])) keep(kind, id, null);

@@ -1,4 +1,4 @@
-// A failure that says after how many seconds it may pass. Loaded with the first one.
+// A failure that says after how many seconds it may pass.
 import {failureText, t} from "./i18n.js";
 
 const SECOND_MS = 1000;

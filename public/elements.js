@@ -122,6 +122,16 @@ const addStyle = name =>
 		document.head.append(link);
 	});
 
+/** @type {(element: Element, work: () => unknown) => void} */
+export function onceSeen(element, work) {
+	const sight = new IntersectionObserver(entries => {
+		if (!entries.some(({isIntersecting}) => isIntersecting)) return;
+		sight.disconnect();
+		work();
+	});
+	sight.observe(element);
+}
+
 /** @param {string} name */
 export function icon(name) {
 	const symbol = document.getElementById(`i-${name}`) ?? document.getElementById("i-x");
@@ -134,15 +144,15 @@ export function icon(name) {
 export const iconButton = (name, onclick, title = t(name)) =>
 	h(`button.icon.${name}`, attr({title, "aria-label": title, onclick}), icon(name));
 
+/** @param {() => string} text */
+export const copyButton = text => iconButton("copy", () => copyText(text()));
+
 /** @param {string} label @param {(event: MouseEvent) => unknown} onclick */
 export const button = (label, onclick, kind = "") => h(`button.btn${kind}`, attr({onclick}), label);
 
 /** Sends its form. @param {string} label */
 export const submitButton = (label, kind = ".primary") =>
-	Object.assign(
-		button(label, () => {}, kind),
-		{type: "submit"},
-	);
+	h(`button.btn${kind}`, attr({type: "submit"}), label);
 
 /** A button that decides about what was shown, and is deaf to keys at first. @type {(label: string, about: {shownAt: number}, act: () => void, kind?: string) => HTMLButtonElement} */
 export const decision = (label, about, act, kind) =>
@@ -167,6 +177,16 @@ export const onEscape = (box, leave) =>
 		if (!isEscape(event)) return;
 		event.stopPropagation();
 		leave();
+	});
+
+/** A short text that is edited: Enter takes it, Escape leaves it, and nothing around it. @type {(field: HTMLElement, take: () => void, leave: () => void) => void} */
+export const onLineKeys = (field, take, leave) =>
+	field.addEventListener("keydown", event => {
+		if (!isEnter(event) && !isEscape(event)) return;
+		event.preventDefault();
+		event.stopPropagation();
+		if (isEnter(event)) take();
+		else leave();
 	});
 
 /** An Enter that is held down presses and sends once: what is asked next is not meant by it. @param {KeyboardEvent} event */

@@ -4,6 +4,7 @@ import {attr, h} from "./elements.js";
 import {shopDays, shopTime, t, textOf, words} from "./i18n.js";
 import {readPages} from "./tool-client.js";
 import {cellText, productName} from "./tool-result.js";
+import {asPage} from "./whole.js";
 
 /** @import {ReadPage} from "./tool-client.js" */
 
@@ -38,17 +39,17 @@ export function asMarkdown({title, entries, calls}) {
 	return `${parts.join("\n\n")}\n`;
 }
 
-/** @param {Conversation} conversation @param {"md" | "json" | "html"} ending @param {string} [html] */
-export function download(conversation, ending, html = "") {
-	const texts = {
-		md: asMarkdown,
-		json: (/** @type {Conversation} */ all) => JSON.stringify(all, null, 2),
-		html: () => html,
-	};
-	const name = titleOf(conversation)
-		.replace(/[^\p{L}\p{N}]+/gu, "-")
-		.slice(0, MAX_NAME_CHARS);
-	saveFile(`${name}.${ending}`, texts[ending](conversation));
+/** What is in a file, by its ending. @type {Record<"md" | "json" | "html", (conversation: Conversation) => string | Promise<string>>} */
+const TEXTS = {
+	md: asMarkdown,
+	json: conversation => JSON.stringify(conversation, null, 2),
+	html: conversation => asPage(titleOf(conversation)),
+};
+
+/** @param {Conversation} conversation @param {"md" | "json" | "html"} ending */
+export async function download(conversation, ending) {
+	const name = titleOf(conversation).replace(/[^\p{L}\p{N}]+/gu, "-");
+	saveFile(`${name.slice(0, MAX_NAME_CHARS)}.${ending}`, await TEXTS[ending](conversation));
 }
 
 /** All of them in one file, which can be brought back. @param {Conversation[]} conversations */

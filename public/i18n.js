@@ -2,7 +2,7 @@
 
 const MAX_REASONS = 3; // a failure may name another as its reason
 const AMOUNTS = ["now", "expected"]; // among the parameters of failures
-const PLACEHOLDER = /\{(\w+)\}/g;
+const PLACEHOLDER = /\{(\w+)(?:\|(.*?)\|(.*?))?\}/g; // {n}, or what is said of one {n|piece|pieces}
 
 let language = "";
 /** @type {typeof import("./zh.json")} */
@@ -36,7 +36,10 @@ export function textOf(value) {
 
 /** @type {(text: string, params: Params) => string} */
 const fill = (text, params) =>
-	text.replace(PLACEHOLDER, (_, name) => [params[name] ?? ""].flat().map(textOf).join(", "));
+	text.replace(PLACEHOLDER, (_, name, one, many) => {
+		const said = [params[name] ?? ""].flat().map(textOf).join(", ");
+		return many === undefined ? said : said === "1" ? one : many;
+	});
 
 /** @type {(key: string, params?: Params) => string} */
 export const t = (key, params = {}) => fill(sentence(key) ?? key, params);
@@ -130,11 +133,11 @@ export function formatTime(text) {
 export const shopTime = text =>
 	Date.parse(text) ? new Date(text).toLocaleString("sv-SE", {...SECOND, timeZone: shopZone}) : text;
 
-/** What no browser knows is no zone; to ask it takes a while, so not for the reader's own. @param {string} [zone] */
+/** What no browser knows is no zone; to ask it takes a while, so not for the reader's own. @param {string} zone empty: not known */
 export function setShopZone(zone) {
 	try {
-		if (zone !== readersZone()) format(new Date(), {timeZone: zone});
-		shopZone = zone;
+		if (zone && zone !== readersZone()) format(new Date(), {timeZone: zone});
+		shopZone = zone || undefined;
 	} catch {
 		shopZone = undefined;
 	}

@@ -1,5 +1,6 @@
 // The dialog of models: who answers this conversation, and providers with their keys. Loaded when it is opened.
 import {ask, messageOf, status} from "./backend.js";
+import {heldIn} from "./conversations.js";
 import {attr, button, h, icon, iconButton, openDialog, submitButton} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {failureText, formatNumber, t, words} from "./i18n.js";
@@ -129,9 +130,10 @@ class ModelsDialog {
 		this.form.prepend(...rows);
 	}
 
-	/** @param {Partial<Kept>} [given] a provider that is kept, or was found on this machine */
-	edit(given = {}) {
+	/** @param {Partial<Kept>} [given] a provider that is kept, or was found on this machine @param {string[]} [typed] before */
+	edit(given = {}, typed) {
 		const form = new ProviderForm(this, given);
+		if (typed) form.resume(typed);
 		this.chosen.hidden = true;
 		this.form.replaceChildren(form.root);
 		form.begin();
@@ -156,6 +158,7 @@ class ProviderForm {
 	/** @type {ListedModel[]} */
 	models = [];
 	asked = 0; // for a list: an older answer is none
+	typing = heldIn("provider");
 
 	/** @param {ModelsDialog} dialog @param {Partial<Kept>} given */
 	constructor(dialog, given) {
@@ -177,12 +180,28 @@ class ProviderForm {
 		this.address.onchange = this.secret.onchange = () => this.look();
 		this.fill(models);
 		this.root = this.draw();
+		this.root.oninput = this.root.onchange = () =>
+			this.typing.typed?.([this.given, this.fields.map(({value}) => value)]);
+	}
+
+	get fields() {
+		return [this.provider, this.address, this.secret, this.model];
+	}
+
+	/** What was typed before the dialog was closed. @param {string[]} typed */
+	resume(typed) {
+		for (const [i, field] of this.fields.entries()) field.value = typed[i];
+	}
+
+	leave() {
+		this.typing.typed?.();
+		this.dialog.draw();
 	}
 
 	draw() {
 		/** @param {string} label @param {HTMLElement} input */
 		const field = (label, input) => h("label.field", h("small", t(label)), input);
-		const cancel = button(t("cancel"), () => this.dialog.draw());
+		const cancel = button(t("cancel"), () => this.leave());
 		return h(
 			"form.try",
 			attr({onsubmit: event => this.save(event)}),
@@ -277,6 +296,7 @@ class ProviderForm {
 		const models = [picked, ...before.filter(each => each.name !== name)].slice(0, MAX_KEPT);
 		try {
 			await ask(`${PATH}/${encodeURIComponent(id)}`, {...typed, models}, "PUT");
+			this.typing.typed?.();
 			await dialog.refresh({provider: id, name});
 		} catch (error) {
 			this.said.textContent = messageOf(error);
@@ -301,5 +321,7 @@ export async function openModels(conversation, onchange) {
 	};
 	const dialog = new ModelsDialog(await ask(PATH), conversation.model, pick);
 	openDialog(t("models"), dialog.chosen, dialog.form);
+	const [given, typed] = heldIn("provider").begun ?? [];
+	if (typed) dialog.edit(given, typed);
 	if (!dialog.known.locked) dialog.offerLocal().catch(() => {});
 }

@@ -1,5 +1,6 @@
 // What an owner does in the panel, through the owner's tools; loaded where the shop's server lists them.
-import {findTool, isUnknown, messageOf, readResource} from "./backend.js";
+import {findTool, isUnknown, messageOf, readContents} from "./backend.js";
+import {heldIn} from "./conversations.js";
 import {attr, button, focusIn, h, submitButton, toast} from "./elements.js";
 import {failureText, formatMoney, formatNumber, formatTime, t, textOf} from "./i18n.js";
 import {fieldsOf} from "./shop-lists.js";
@@ -36,9 +37,6 @@ const field = (label, props, kind = "input") =>
 /** @param {string} label @param {string} [value] @param {string} [kind] */
 const submit = (label, value = "", kind = "") => Object.assign(submitButton(t(label), kind), {value});
 
-/** @type {Map<string, Record<string, string>>} by form, while it is not done */
-const typed = new Map();
-
 /** What was typed stays until it is done; what may have been done is sent again as the same call. */
 class WriteForm {
 	#output = h(".output.whole", attr({role: "status"}));
@@ -46,7 +44,7 @@ class WriteForm {
 	/** @param {OwnerDesk} desk @param {string} tool @param {unknown} of what @param {HTMLElement[]} fields @param {ArgsOf} argsOf @param {(result: any) => unknown} done */
 	constructor(desk, tool, of, fields, argsOf, done) {
 		this.desk = desk;
-		this.name = `${desk.server} ${tool} ${of}`;
+		this.typing = heldIn(`${desk.server} ${tool} ${of}`);
 		this.start = () => keyedCall(desk.server, tool);
 		this.call = this.start(); // for the next intent
 		this.done = done;
@@ -56,7 +54,7 @@ class WriteForm {
 		this.inputs = [...this.form.querySelectorAll(/** @type {"input"} */ ("input, textarea"))];
 		this.form.oninput = () => this.#note();
 		this.form.onreset = () => {
-			typed.delete(this.name);
+			this.typing.typed?.();
 			this.form.classList.remove("typed");
 		};
 		this.form.onsubmit = async event => {
@@ -72,12 +70,12 @@ class WriteForm {
 	#note() {
 		const now = this.inputs.filter(({value, defaultValue}) => value !== defaultValue);
 		this.form.classList.toggle("typed", now.length > 0);
-		typed.set(this.name, Object.fromEntries(now.map(({name, value}) => [name, value])));
+		this.typing.typed?.(Object.fromEntries(now.map(({name, value}) => [name, value])));
 	}
 
 	/** What was typed before, into the fields as they are now. */
 	resume() {
-		const before = typed.get(this.name) ?? {};
+		const before = this.typing.begun ?? {};
 		for (const input of this.inputs.filter(({name}) => Object.hasOwn(before, name)))
 			input.value = before[input.name];
 		this.#note();
@@ -217,7 +215,8 @@ export class OwnerDesk {
 		const load = async () => {
 			if (!details.open) return;
 			try {
-				const rows = rowsOf(await readResource(this.server, `shop://products/${productId}/moves`)) ?? [];
+				const moves = await readContents(this.server, `shop://products/${productId}/moves`);
+				const rows = rowsOf(moves.map(({text = ""}) => text).join("")) ?? [];
 				list.replaceChildren(...rows.map(drawMove));
 			} catch (error) {
 				list.replaceChildren(h("li.bad", messageOf(error)));

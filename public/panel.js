@@ -1,5 +1,5 @@
 // The panel's first tab: the shop, read through the same tools as the model uses.
-import {findTool, readResource, shopServer, sleep} from "./backend.js";
+import {findTool, shopServer, sleep} from "./backend.js";
 import {$, bindRadios, button, h, telling} from "./elements.js";
 import {readable, visible} from "./exact-text.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
@@ -89,7 +89,6 @@ export class Panel {
 	#refresher = new Refresher(() => this.#refresh());
 	#seen = "";
 	#hired = "";
-	#hasClock = false; // asked for the shop's since it was connected
 	#problem = "";
 	#shown = "";
 	/** @type {OwnerDesk | null} */
@@ -128,9 +127,8 @@ export class Panel {
 	}
 
 	/** Something at this server has changed; without one, anything may have. @param {string} [server] */
-	changed(server) {
-		if (!server) this.#hasClock = false;
-		if ((server ?? shopName()) === shopName() && this.#isSeen) this.#refresher.soon();
+	changed(server = shopName()) {
+		if (server === shopName() && this.#isSeen) this.#refresher.soon();
 	}
 
 	get #isSeen() {
@@ -151,7 +149,6 @@ export class Panel {
 		if (server) {
 			await this.#load(server).catch(() => {
 				this.#problem = "stale";
-				this.#hasClock = false;
 			});
 		}
 		$("shop-note").textContent = this.#problem && t(this.#problem);
@@ -162,19 +159,11 @@ export class Panel {
 		return {stock: this.stock.wish, orders: this.orders.wish, groupBy: groupBy()};
 	}
 
-	/** Learn where the shop counts its days, once a connection, where that has not come with its server. @param {Server} server */
-	async #readClock({name, timezone}) {
-		if (timezone) setShopZone(timezone);
-		if (timezone || this.#hasClock) return;
-		this.#hasClock = true;
-		const reading = readResource(name, "shop://clock").then(text => JSON.parse(text).timezone);
-		setShopZone(await reading.catch(() => undefined));
-	}
-
 	/** All is asked for before anything is awaited, so that answers come while the rest of the page is drawn. @param {Server} server */
 	async #load(server) {
-		const {name, status: state} = server;
+		const {name, status: state, timezone} = server;
 		if (state !== "ready") throw new Error(state);
+		setShopZone(timezone ?? "");
 		const wish = this.wish;
 		const readSum = (/** @type {Params} */ args) => readRows(name, "get_orders", args);
 		const readSums = () =>
@@ -188,7 +177,6 @@ export class Panel {
 			products,
 			readPages(pagesOf(name, "get_orders", wish.orders.filters), wish.orders.max),
 			this.#seen ? null : readSums(),
-			this.#readClock(server),
 			hired,
 		]);
 		this.stock.form.hidden = !takes("get_products", name, "query");

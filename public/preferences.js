@@ -84,19 +84,11 @@ export function toolsThatAsk() {
 	return [...picked, ...asked.filter(tool => !isListed(picked, tool))];
 }
 
-/** @typedef {{server: string, tool?: string, prompt?: string}} Switched a tool, a prompt, or all of a server */
-
-/** All of a server is kept as its tool without a name. @param {Switched} what @returns {["off" | "offPrompts", ListedTool]} */
-export const entryOf = ({server, tool = "", prompt}) =>
-	prompt === undefined ? ["off", {server, tool}] : ["offPrompts", {server, tool: prompt}];
-
-/** What tells whether something is off as it stands now. @returns {(what: Switched) => boolean} */
+/** What tells whether a tool, or a prompt, is off as it stands now. All of a server is kept as its tool without a name. @returns {(server: string, tool: string, list?: "off" | "offPrompts") => boolean} */
 export function switches() {
 	const lists = {off: listedTools("off"), offPrompts: listedTools("offPrompts")};
-	return what => {
-		const [list, entry] = entryOf(what);
-		return isListed(lists[list], entry) || isListed(lists.off, {server: what.server, tool: ""});
-	};
+	return (server, tool, list = "off") =>
+		isListed(lists[list], {server, tool}) || isListed(lists.off, {server, tool: ""});
 }
 
 /** For the back end. */

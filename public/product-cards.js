@@ -1,6 +1,6 @@
 // The products that an answer speaks of, as cards: with a picture or a mark, price and stock, to be bought and compared; or
 // as a table.
-import {attr, button, h, loadStyle, openDialog} from "./elements.js";
+import {attr, button, h, loadStyle, onceSeen, openDialog} from "./elements.js";
 import {visible} from "./exact-text.js";
 import {formatNumber, t, textOf, words} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
@@ -159,12 +159,7 @@ class Shelf {
 		root.setAttribute("role", "group");
 		root.append(h("header", this.#compare, this.view), this.#body);
 		this.draw();
-		const seen = new IntersectionObserver(([{isIntersecting}]) => {
-			if (!isIntersecting) return;
-			seen.disconnect();
-			this.#readStock();
-		});
-		seen.observe(root);
+		onceSeen(root, () => this.#readStock());
 	}
 
 	draw() {

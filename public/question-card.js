@@ -66,8 +66,7 @@ export function questionForm(question, respond, {begun = question.content, typed
 		question.code ? h("p.warned", attr({role: "alert"}), readable(failureText(question))) : "",
 	);
 	if (isSecret || url) form.querySelector("[type=submit]")?.classList.remove("primary"); // another comes first
-	if (!isSecret) return form;
-	form.classList.add("secret");
-	decline.parentElement?.prepend(decline);
+	form.classList.toggle("secret", isSecret);
+	if (isSecret) decline.parentElement?.prepend(decline);
 	return form;
 }

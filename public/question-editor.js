@@ -1,7 +1,7 @@
-// A question that is edited: what is written stays when one looks elsewhere, also over a reload; loaded with the first.
+// A question that is edited: what is written stays when one looks elsewhere, also over a reload.
 import {isQuestion} from "./call-states.js";
 import {keep} from "./conversations.js";
-import {attr, button, focusIn, h, isEnter, isEscape} from "./elements.js";
+import {attr, button, focusIn, h, onLineKeys} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {ConversationController} from "./conversation-controller.js" */
@@ -24,12 +24,7 @@ export function editQuestion(box, controller, entry, text) {
 		controller.edit(entry, edited);
 	};
 	field.oninput = () => keep("edit", id, {n: entries.filter(isQuestion).indexOf(entry), text: field.value});
-	field.onkeydown = event => {
-		if (!isEnter(event) && !isEscape(event)) return;
-		event.preventDefault();
-		if (isEnter(event)) send();
-		else close();
-	};
+	onLineKeys(field, send, close);
 	const row = h(".row", button(t("cancel"), close), button(t("send"), send, ".primary"));
 	const form = h(".editing", field, row);
 	box.replaceWith(form);

@@ -1,11 +1,13 @@
 // The resources of all servers: found, filled in, read, shown, followed while one is open, and attached to a question.
 import {attachFiles} from "./attached.js";
 import {ask, events, messageOf, sleep, status} from "./backend.js";
-import {nodesOf} from "./conversation-view.js";
-import {attr, button, h, openDialog, submitButton} from "./elements.js";
+import {heldIn} from "./conversations.js";
+import {attr, button, h, openDialog} from "./elements.js";
 import {noteText, visible} from "./exact-text.js";
 import {localised, sizeText, t} from "./i18n.js";
+import {nodesOf} from "./prose.js";
 import {bytesOf, drawMedia, drawResult} from "./result-view.js";
+import {schemaForm} from "./schema-form.js";
 
 /** @typedef {{name: string, required: boolean}} Argument */
 /** @typedef {{uri: string, title: string, description: string, mimeType: string, size: number | null, arguments?: Argument[]}} Resource */
@@ -41,28 +43,27 @@ const filesOf = contents =>
 		return blob && type.startsWith("image/") ? [new File([bytesOf(blob)], uri, {type})] : [];
 	});
 
-/** A field that is completed by the server while it is typed in; an answer that is outdated counts no more. @type {(server: string, uri: string, argument: Argument, values: () => Values) => HTMLElement} */
-function completedField(server, uri, {name, required}, values) {
+/** Let the server complete a field while it is typed in; an answer that is outdated counts no more. @type {(server: string, uri: string, name: string, input: HTMLInputElement, form: HTMLFormElement) => void} */
+function complete(server, uri, name, input, form) {
 	const list = h("datalist");
 	list.id = `completions-${name}`; // of one form at a time
-	const input = h("input", attr({required}));
 	input.autocomplete = "off";
 	input.name = name;
 	input.setAttribute("list", list.id);
+	input.after(list);
 	let newest = 0;
-	const complete = async () => {
+	const look = async () => {
 		newest += 1;
 		const mine = newest;
 		await sleep(TYPING_MS);
 		if (mine !== newest) return;
-		const {[name]: value = "", ...context} = values();
+		const {[name]: value = "", ...context} = Object.fromEntries(new FormData(form));
 		const body = {server, ref: {type: "ref/resource", uri}, argument: {name, value}, context};
 		const {values: found} = await ask("api/complete", body).catch(() => ({values: []})); // many cannot
 		if (mine === newest)
 			list.replaceChildren(...found.map((/** @type {string} */ text) => h("option", attr({value: text}))));
 	};
-	input.oninput = input.onfocus = complete;
-	return h("label.field", h("code", visible(name), required && " *"), input, list);
+	for (const event of ["input", "focus"]) input.addEventListener(event, look);
 }
 
 class ResourceBrowser {
@@ -149,16 +150,18 @@ class ResourceBrowser {
 
 	/** Ask for a template's arguments. @param {string} server @param {{uri: string, title: string, args: Argument[]}} template */
 	#fillIn(server, {uri, title, args}) {
-		const onsubmit = (/** @type {SubmitEvent} */ event) => {
-			event.preventDefault();
-			this.read(server, uri, title, values());
+		const properties = Object.fromEntries(args.map(({name}) => [name, {type: "string"}]));
+		const required = args.filter(each => each.required).map(({name}) => name);
+		const run = async (/** @type {any} any: texts, by name */ values) => {
+			this.read(server, uri, title, values);
+			return "";
 		};
-		const form = h("form.try", attr({onsubmit}), h("h3", visible(title)), h("code", visible(uri)));
-		const values = () => /** @type {Values} */ (Object.fromEntries(new FormData(form)));
-		form.append(...args.map(argument => completedField(server, uri, argument, values)));
-		form.append(h(".row", submitButton(t("read")), this.#back()));
-		this.#show(form);
-		form.querySelector("input")?.focus();
+		const typing = heldIn(`template ${server} ${uri}`);
+		const form = schemaForm(visible(title), {properties, required}, run, t("read"), typing, this.#back());
+		const inputs = form.querySelectorAll("input");
+		for (const [i, input] of inputs.entries()) complete(server, uri, args[i].name, input, form);
+		this.#show(h("code", visible(uri)), form);
+		inputs[0]?.focus();
 	}
 
 	#back() {

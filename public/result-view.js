@@ -44,7 +44,10 @@ export function drawMedia({mime_type: type, data, uri, name}, server) {
 	}
 	const href = data ? URL.createObjectURL(new Blob([bytesOf(data)])) : uri;
 	const link = h("a", attr({href, download: data ? label : null}), label);
-	const read = !data && uri && server && button(t("read"), () => openResource(server, uri, label));
+	// Through its server, wherever its address leads.
+	const open = async () =>
+		(await import("./resources.js")).openResources({server: `${server}`, uri: `${uri}`, title: label});
+	const read = !data && uri && server && button(t("read"), open);
 	return h(
 		"p.row",
 		link,
@@ -53,10 +56,6 @@ export function drawMedia({mime_type: type, data, uri, name}, server) {
 		read,
 	);
 }
-
-/** Read it through its server, wherever its address leads. @type {(server: string, uri: string, title: string) => Promise<void>} */
-const openResource = (server, uri, title) =>
-	import("./resources.js").then(({openResources}) => openResources({server, uri, title}));
 
 /** @type {(base64: string) => Uint8Array<ArrayBuffer>} */
 export function bytesOf(base64) {

@@ -161,12 +161,6 @@ class Fields {
 	}
 }
 
-/** @type {Map<string, unknown>} */
-const held = new Map();
-
-/** What was typed into one of the page's own forms, for as long as the page is open. @param {string} name @returns {Typed} */
-export const heldIn = name => ({begun: held.get(name), typed: values => held.set(name, values)});
-
 /**
  * A form for a schema; what `run` makes of the values is shown below it.
  * @param {string} title @param {Schema} schema @param {(values: unknown) => Promise<HTMLElement | string>} run

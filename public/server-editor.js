@@ -1,5 +1,6 @@
 // Servers added and edited in the page, that is in mcp.json; loaded when somebody does so.
 import {ask, messageOf} from "./backend.js";
+import {heldIn} from "./conversations.js";
 import {attr, button, h, openDialog, toast} from "./elements.js";
 import {drawExact, noteText, visible} from "./exact-text.js";
 import {failureText, t, textOf} from "./i18n.js";
@@ -23,19 +24,16 @@ function outcome(server) {
 }
 
 /** Do it, and say in a box what came of it. @param {HTMLElement} output @param {() => Promise<unknown>} work @returns {Promise<any>} any: why it failed */
-async function tell(output, work, said = "") {
+export async function tell(output, work, said = "") {
 	output.replaceChildren(said);
 	try {
-		output.replaceChildren(...[await work()].flat().filter(each => each instanceof Node));
+		const shown = [await work()].flat().filter(each => typeof each === "string" || each instanceof Node);
+		output.replaceChildren(...shown);
 	} catch (error) {
 		output.replaceChildren(h("p.bad", messageOf(error)));
 		return error;
 	}
 }
-
-/** @typedef {{text: string, version: string, name: string}} Entry */
-/** @type {Map<string, Entry>} what was written and not saved, for as long as the page is open; "" of a new one */
-const unsaved = new Map();
 
 /** One server of what was pasted, with the name that it gets. */
 class FoundRow {
@@ -70,6 +68,7 @@ class AddDialog {
 	#rows = [];
 	#asked = 0;
 	#timer = 0;
+	#typing = heldIn("servers");
 	#text = codeField(t("pasteServer"), 6);
 	#list = h(".content", attr({role: "status"}));
 	#output = h("", attr({role: "status"}));
@@ -78,9 +77,9 @@ class AddDialog {
 
 	constructor() {
 		this.#text.placeholder = EXAMPLES;
-		this.#text.value = unsaved.get("")?.text ?? "";
+		this.#text.value = this.#typing.begun ?? "";
 		this.#text.oninput = () => {
-			unsaved.set("", {text: this.#text.value, version: "", name: ""});
+			this.#typing.typed?.(this.#text.value);
 			clearTimeout(this.#timer);
 			this.#timer = Number(setTimeout(() => this.#look(), LOOK_MS));
 		};
@@ -117,7 +116,7 @@ class AddDialog {
 		const chosen = this.#rows.filter(({chosen}, _, {length}) => length === 1 || chosen.checked);
 		const names = Object.fromEntries(chosen.map(({read, name}) => [read, name.value]));
 		await ask("api/servers", {text: this.#text.value, names});
-		unsaved.delete("");
+		this.#typing.typed?.();
 		this.dialog.close();
 		toast(t("serverAdded", {names: Object.values(names).join(", ")}));
 	}
@@ -142,10 +141,11 @@ class EntryDialog {
 	constructor({name, code}) {
 		const isOff = code === "switched_off";
 		this.path = `api/servers/${encodeURIComponent(name)}`;
-		const begun = unsaved.get(this.path);
+		this.typing = heldIn(this.path);
+		const {begun} = this.typing;
 		this.name = h("input", attr({"aria-label": t("serverName"), value: begun?.name ?? name}));
 		this.text = codeField(t("entryOf", {name}), 12);
-		this.name.oninput = this.text.oninput = () => unsaved.set(this.path, this.#entry);
+		this.name.oninput = this.text.oninput = () => this.typing.typed?.(this.#entry);
 		const buttons = [
 			this.#writing("save", () => ask(`${this.path}/entry`, this.#entry, "PUT"), ".primary"),
 			button(t("test"), () => this.#tell(() => this.#try(), t("testing"))),
@@ -165,9 +165,9 @@ class EntryDialog {
 		return {text: this.text.value, version: this.#version, name: this.name.value};
 	}
 
-	/** @param {Entry} [begun] one that was written and not saved, else as it is in the file */
+	/** @param {any} [begun] what was written and not saved, else as it is in the file */
 	async #load(begun) {
-		if (!begun) unsaved.delete(this.path);
+		if (!begun) this.typing.typed?.();
 		const {text, version} = begun ?? (await ask(`${this.path}/entry`));
 		this.#version = version;
 		this.#masks.hidden = !text.includes("***1***");
@@ -189,7 +189,7 @@ class EntryDialog {
 	#writing(label, change, kind = "") {
 		const write = async () => {
 			await change();
-			unsaved.delete(this.path);
+			this.typing.typed?.();
 			this.dialog.close();
 			toast(t("saved"));
 		};

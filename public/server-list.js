@@ -3,17 +3,16 @@ import {ask, reconnect, status} from "./backend.js";
 import {attr, button, h, iconButton, refill, toast} from "./elements.js";
 import {drawExact, noteText, visible} from "./exact-text.js";
 import {failureText, formatNumber, localised, t, textOf} from "./i18n.js";
-import {allowForEver, entryOf, isListed, listedTools, listTool, switches} from "./preferences.js";
+import {allowForEver, isListed, listedTools, listTool, switches} from "./preferences.js";
 import {drawHealth} from "./state.js";
 
-/** @import {Switched} from "./preferences.js" */
+/** @typedef {["off" | "offPrompts", ListedTool]} Switched in which list it is while it is off, and as what */
 /** @template T @typedef {{facts: string, box: T}} Drawn what a box says */
 /** @type {Map<string, Drawn<HTMLElement>>} so that what is written, open or in focus stays while others change */
 const drawn = new Map();
 
 /** Give a box, dim while it is off, its switch. @param {HTMLElement} box @param {string} name @param {Switched} what */
-function makeSwitch(box, name, what) {
-	const [list, entry] = entryOf(what);
+function makeSwitch(box, name, [list, entry]) {
 	const isOff = isListed(listedTools(list), entry);
 	const onchange = () => {
 		listTool(list, entry, !input.checked);
@@ -37,16 +36,14 @@ function switchRow(content, name, what) {
 function promptRow({server, name, title}) {
 	const said = localised(title);
 	const row = h(".row", h("bdi", visible(said)), h("span.tag", t("prompt")));
-	return switchRow(row, said, {server, prompt: name});
+	return switchRow(row, said, ["offPrompts", {server, tool: name}]);
 }
 
 /** How much of what the model can read its tools take. @param {Status} status */
 function tokensText({tools, toolTokens, model}) {
 	if (!toolTokens) return "";
 	const isOff = switches();
-	const offered = tools
-		.filter(({server, name}) => !isOff({server, tool: name}))
-		.map(({tokens = 0}) => tokens);
+	const offered = tools.filter(({server, name}) => !isOff(server, name)).map(({tokens = 0}) => tokens);
 	/** @param {number} least */
 	const sum = least => offered.reduce((total, tokens) => total + Math.max(tokens, least), 0);
 	const {max, share, each} = toolTokens;
@@ -138,7 +135,7 @@ function toolRow(tool) {
 	return switchRow(
 		unchanged(`tool ${server} ${name}`, [tool], () => toolCard(tool)),
 		name,
-		{server, tool: name},
+		["off", {server, tool: name}],
 	);
 }
 
@@ -162,7 +159,10 @@ function serverBox(server, tools, prompts) {
 		prompts.map(promptRow),
 	);
 	const manage = async () => (await import("./server-page.js")).showServer(server);
-	header.append(iconButton("edit", manage, t("manageServer", {name})), makeSwitch(box, name, {server: name}));
+	header.append(
+		iconButton("edit", manage, t("manageServer", {name})),
+		makeSwitch(box, name, ["off", {server: name, tool: ""}]),
+	);
 	return box;
 }
 

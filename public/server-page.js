@@ -1,9 +1,9 @@
 // All that is known of one server, and every message to and from it; loaded when somebody looks.
 import {ask, messageOf, reconnect, sleep} from "./backend.js";
-import {attr, button, copyText, focusIn, h, iconButton, openDialog} from "./elements.js";
+import {attr, button, copyButton, copyText, focusIn, h, openDialog} from "./elements.js";
 import {drawExact, noteText, visible} from "./exact-text.js";
 import {failureText, formatNumber, t, textOf} from "./i18n.js";
-import {editServer} from "./server-editor.js";
+import {editServer, tell} from "./server-editor.js";
 import {parseJson} from "./tool-result.js";
 
 /**
@@ -51,16 +51,14 @@ function logLine(text) {
 /** @param {Recorded} message */
 function drawMessage(message) {
 	const {at, way, text, size, id, method, ms, is_error: isError, isAnswer} = message;
-	const isCut = text.length < size;
+	const kept = formatNumber(text.length);
 	const fill = () => {
 		if (body.firstChild) return;
-		const note =
-			isCut && h("p.warned", t("messageCut", {size: formatNumber(size), kept: formatNumber(text.length)}));
+		if (text.length < size) body.append(h("p.warned", t("messageCut", {size: formatNumber(size), kept})));
 		body.append(
-			iconButton("copy", () => copyText(text)),
+			copyButton(() => text),
 			drawExact(text),
 		);
-		if (note) body.prepend(note);
 	};
 	const body = h(".card-body");
 	const name =
@@ -77,8 +75,7 @@ function drawMessage(message) {
 				.join(" · "),
 		),
 	);
-	const box = h("details.wire", attr({ontoggle: fill, "data-status": isError ? "down" : ""}), summary, body);
-	return box;
+	return h("details.wire", attr({ontoggle: fill, "data-status": isError ? "down" : ""}), summary, body);
 }
 
 /** Links that add a server to other clients, without anything secret. @param {Server} server */
@@ -125,15 +122,15 @@ class ServerPage {
 		this.#text.oninput = this.#way.onchange = () => this.#draw();
 		this.#level.onchange = () => {
 			const {value: level} = this.#level;
-			if (level) this.#tell(() => ask(`${this.path}/log-level`, {level}));
+			if (level) tell(this.#output, () => ask(`${this.path}/log-level`, {level}));
 		};
 		const edit = () => {
 			this.dialog.close();
 			editServer(server);
 		};
 		const acts = [
-			button(t("reconnect"), () => this.#tell(() => reconnect(name))),
-			button(t("refreshList"), () => this.#tell(() => this.#refresh())),
+			button(t("reconnect"), () => tell(this.#output, () => reconnect(name))),
+			button(t("refreshList"), () => tell(this.#output, () => this.#refresh())),
 			button(t("editEntry"), edit),
 			h("label.check", h("span.num", t("logLevel")), this.#level),
 		];
@@ -151,16 +148,6 @@ class ServerPage {
 		this.dialog.classList.add("large");
 		focusIn(this.dialog, ".btn");
 		this.#follow();
-	}
-
-	/** @param {() => Promise<unknown>} work */
-	async #tell(work) {
-		try {
-			const said = await work();
-			this.#output.replaceChildren(typeof said === "string" ? said : "");
-		} catch (error) {
-			this.#output.replaceChildren(h("p.bad", messageOf(error)));
-		}
 	}
 
 	async #refresh() {

@@ -1,18 +1,6 @@
 // The list of conversations: by day, what is pinned first, with what a search has found in them.
 import {titleOf} from "./conversations.js";
-import {
-	$,
-	arrange,
-	attr,
-	focusIn,
-	h,
-	iconButton,
-	isEnter,
-	isEscape,
-	refill,
-	telling,
-	toast,
-} from "./elements.js";
+import {$, arrange, attr, focusIn, h, iconButton, onLineKeys, refill, telling, toast} from "./elements.js";
 import {t} from "./i18n.js";
 
 /** @import {Conversations} from "./conversations.js" */
@@ -51,14 +39,14 @@ function rename(box, title, save) {
 		const edited = field.value.trim().replace(/\s+/g, " ");
 		if (edited && edited !== title) save(edited);
 	};
-	field.onkeydown = event => {
-		if (!isEnter(event) && !isEscape(event)) return;
-		event.preventDefault();
-		event.stopPropagation(); // Escape closes no more than this
-		if (event.key === "Escape") field.value = title;
+	const leave = () => {
 		field.blur();
 		box.focus();
 	};
+	onLineKeys(field, leave, () => {
+		field.value = title;
+		leave();
+	});
 	box.replaceWith(field);
 	field.select();
 }
@@ -168,14 +156,9 @@ function followSettings(conversations, actions, shown) {
 		$(id).onclick = telling(work);
 	};
 	const {current} = actions;
-	for (const ending of /** @type {const} */ (["md", "json"])) {
+	for (const ending of /** @type {const} */ (["md", "json", "html"])) {
 		on(ending, async () => (await import("./files.js")).download(current(), ending));
 	}
-	on("html", async () => {
-		const {asPage} = await import("./whole.js");
-		const html = await asPage(titleOf(current()));
-		(await import("./files.js")).download(current(), "html", html);
-	});
 	on("print", async () => {
 		$("settings").hidePopover();
 		await whole;

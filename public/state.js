@@ -17,7 +17,8 @@ export function showServers() {
 }
 
 /** What does not work, in sentences. @returns {string[]} */
-function problemsOf({online, servers} = status) {
+function problemsOf() {
+	const {online, servers} = status;
 	if (!online) return [t("offline")];
 	const down = servers.filter(server => server.status === "down");
 	return [
@@ -27,11 +28,14 @@ function problemsOf({online, servers} = status) {
 }
 
 /** Those of which the model is offered something: neither the file nor the reader has switched all of it off. */
-function wantedServers({servers, tools} = status) {
+function wantedServers() {
+	const {servers, tools} = status;
 	const isOff = switches();
 	return servers.filter(({name, status}) => {
-		const own = tools.filter(({server}) => server === name).map(({name: tool}) => ({server: name, tool}));
-		return status !== "disabled" && !(own.length ? own : [{server: name}]).every(isOff);
+		const own = tools.filter(({server}) => server === name);
+		return (
+			status !== "disabled" && !(own.length ? own.every(tool => isOff(name, tool.name)) : isOff(name, ""))
+		);
 	});
 }
 
@@ -81,7 +85,7 @@ export function showStarters(offer, ask, begin) {
 		const question = offer ? t(about, offer) : general;
 		return {name, text: question, onclick: () => ask(question)};
 	});
-	const prompts = status.prompts.filter(({server, name}) => !isOff({server, prompt: name}));
+	const prompts = status.prompts.filter(({server, name}) => !isOff(server, name, "offPrompts"));
 	const others = prompts.map(prompt => ({
 		name: `${beginningOf(localised(prompt.title), MAX_TITLE_CHARS)} · ${readable(prompt.server)}`,
 		text: beginningOf(localised(prompt.description), MAX_ABOUT_CHARS),

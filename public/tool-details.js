@@ -1,13 +1,14 @@
 // What is seen of a tool once it is opened, to run it by hand; and the dialog for a prompt's arguments.
 import {isUnknown, messageOf} from "./backend.js";
 import {failureSentence} from "./call-card.js";
+import {heldIn} from "./conversations.js";
 import {attr, button, h, openDialog} from "./elements.js";
 import {drawExact, readable} from "./exact-text.js";
 import {localised, t} from "./i18n.js";
 import {isListed, listTool, toolsThatAsk} from "./preferences.js";
 import {orderOf, PURCHASE, purchaseOf} from "./purchase.js";
 import {drawAnswer} from "./result-view.js";
-import {heldIn, schemaForm} from "./schema-form.js";
+import {schemaForm} from "./schema-form.js";
 import {keyedCall} from "./tool-client.js";
 import {promptText} from "./wording.js";
 
@@ -42,10 +43,14 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 		const purchase = purchaseOf({server, tool: name, honoursKey, raw: JSON.stringify(args)}, server);
 		if (!purchase && name !== PURCHASE) return send(args, {});
 		const box = h(".content");
-		const decide = async (/** @type {boolean} */ yes, /** @type {number | null} */ total) => {
+		/** @type {(yes: boolean, total: number | null, wanted?: Purchase) => Promise<void>} */
+		const decide = async (yes, total, wanted) => {
 			if (!isOpen) return; // a double click decides once
 			isOpen = false;
-			box.replaceChildren(...(yes ? [await send(args, total === null ? null : {total})] : []));
+			const agreed = total === null ? null : {total};
+			box.replaceChildren(
+				...(yes ? [await send(wanted ? {...args, input_data: wanted} : args, agreed)] : []),
+			);
 		};
 		let isOpen = true;
 		if (!purchase) {
@@ -54,10 +59,8 @@ function runForm({server, name, input_schema: schema, readOnly, honoursKey}) {
 			box.append(drawExact(JSON.stringify(args)), h(".row", yes, no));
 			return box;
 		}
-		const change = async (/** @type {Purchase} */ changed) =>
-			box.replaceWith(await run({...args, input_data: changed}));
 		const {askPurchase} = await import("./bill.js");
-		await askPurchase(box, {server, purchase, isAsking: () => isOpen, decide, change});
+		await askPurchase(box, {server, purchase, isAsking: () => isOpen, decide});
 		return box;
 	};
 	return schemaForm(t("tryTool"), schema, run, t("run"), heldIn(`tool ${server} ${name}`));

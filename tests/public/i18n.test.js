@@ -19,6 +19,9 @@ for (const [language, key, params, text] of [
 	["zh-CN", "rest", {n: 3}, "还有 3 行"],
 	["zh-TW", "rest", {n: 3}, "還有 3 列"],
 	["en", "rest", {n: 3}, "3 more rows"],
+	["en", "rest", {n: 1}, "1 more row"],
+	["en", "nServers", {n: 0, m: 1}, "0 of 1 server"],
+	["en", "csvSaved", {n: "1", m: "1,000"}, "Saved 1 order in 1,000 rows"],
 	["en", "serverDown", {name: "shop", error: null}, "shop is down: "],
 	["en", "no such key", {}, "no such key"],
 ]) {

@@ -111,3 +111,42 @@ def test_a_prompt_and_the_text_of_a_server_whose_dialog_was_closed(backend: Back
     kept(page.get_by_role("button", name="添加服务器"), "textarea", "npx -y @scope/server")
     page.get_by_role("button", name="添加服务器").click()
     expect(dialog.locator(".server")).to_have_count(2)  # what was pasted is read again
+
+
+def test_a_provider_and_a_template_whose_dialog_was_closed(backend: Backend, open_page: Open) -> None:
+    arguments = [{"name": "id", "required": True}]
+    template = {"uri": "shop://{id}", "title": "一个", "description": "", "mimeType": "", "size": None}
+    backend.lists["shop"] = {
+        "resources": [],
+        "templates": [template | {"arguments": arguments}],
+        "skipped": [],
+    }
+    known = {"locked": False, "damaged": False, "held": {}, "kept": []}
+    one = {
+        "id": "one",
+        "name": {"zh": "一", "en": "One"},
+        "base": "https://one.example/v1",
+        "key": "https://k",
+    }
+    shown = open_page(backend.url)
+    page, dialog = shown.page, shown.page.get_by_role("dialog")
+    page.route("**/api/models", lambda route: route.fulfill(json=known | {"catalogue": [one]}))
+    page.route("**/api/models/local", lambda route: route.fulfill(json={"servers": []}))
+    shown.button("服务器的资源").click()
+    dialog.locator(".starter").click()
+    dialog.get_by_label("id").fill("写到一半")
+    page.keyboard.press("Escape")
+    shown.button("服务器的资源").click()
+    dialog.locator(".starter").click()
+    expect(dialog.get_by_label("id")).to_have_value("写到一半")
+    page.keyboard.press("Escape")
+    page.locator("#model").click()
+    dialog.get_by_role("button", name="添加模型服务").click()
+    dialog.get_by_role("textbox", name="地址").fill("https://two.example")
+    page.keyboard.press("Escape")
+    page.locator("#model").click()
+    expect(dialog.get_by_role("textbox", name="地址")).to_have_value("https://two.example")
+    dialog.get_by_role("button", name="取消").click()
+    page.keyboard.press("Escape")
+    page.locator("#model").click()
+    expect(dialog.get_by_role("button", name="添加模型服务")).to_be_visible()

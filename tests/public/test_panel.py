@@ -192,7 +192,7 @@ def test_orders_are_filtered_summed_up_unfolded_and_saved(
 
 
 def test_days_are_the_shops_and_times_the_readers(backend: Backend, shop: Shop, open_page: Open) -> None:
-    backend.resources["shop://clock"] = {"timezone": "Asia/Shanghai", "today": "2026-11-30"}
+    backend.servers = [backend.servers[0] | {"timezone": "Asia/Shanghai"}]
     shop.orders = [ORDERS[0] | {"id": 31, "orderDate": "2026-11-29T17:30:00+00:00"}, ORDERS[1]]
     page = open_page(backend.url, timezone_id="America/New_York").page
     orders = page.locator("#orders .order")
@@ -206,22 +206,9 @@ def test_days_are_the_shops_and_times_the_readers(backend: Backend, shop: Shop, 
     lines = Path(download.value.path()).read_bytes().decode().split("\r\n")
     assert "Asia/Shanghai" in lines[0]
     assert [line.split(",")[1] for line in lines[1:-1:3]] == ["2026-11-30 01:30:00", "2026-11-29 16:00:00"]
-    backend.resources["shop://clock"] = {"timezone": "America/New_York", "today": "2026-11-29"}
-    backend.servers = [backend.servers[0] | {"status": "down"}]
-    expect(page.locator("#shop-note")).to_contain_text("商店暂时连不上")
-    backend.servers = [backend.servers[0] | {"status": "ready"}]
+    backend.servers = [backend.servers[0] | {"timezone": "America/New_York"}]
     expect(orders.first).not_to_contain_text("商店")
     expect(page.locator("#shop-zone")).to_have_text("")
-
-
-def test_the_zone_that_came_with_the_server_is_not_asked_for(
-    backend: Backend, shop: Shop, open_page: Open
-) -> None:
-    del backend.resources["shop://clock"]
-    backend.servers = [backend.servers[0] | {"timezone": "Asia/Shanghai"}]
-    shop.orders = [ORDERS[0] | {"orderDate": "2026-11-29T17:30:00+00:00"}]
-    page = open_page(backend.url, timezone_id="America/New_York").page
-    expect(page.locator("#orders .order")).to_contain_text("11月29日 12:30 (商店是11月30日)")
 
 
 def test_products_are_shown_before_the_orders_are_there(

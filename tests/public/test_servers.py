@@ -157,7 +157,7 @@ def test_a_file_broken_meanwhile_is_shown_where_it_breaks_until_it_is_mended(
 ) -> None:
     with two_shops(tmp_path) as (url, _):
         page = open_page(url, locale="en").page
-        expect(page.locator("#health")).to_have_text("1 of 1 servers")
+        expect(page.locator("#health")).to_have_text("1 of 1 server")
         whole = (tmp_path / "mcp.json").read_text()
         replace_text(tmp_path / "mcp.json", '{"mcpServers": {\n  "shop": {"url": "SECRET" "x": 1}}}')
         banner = page.locator("#banner .warn")
@@ -166,7 +166,7 @@ def test_a_file_broken_meanwhile_is_shown_where_it_breaks_until_it_is_mended(
         banner.get_by_role("button", name="Look").click()
         expect(page.locator(".fault")).to_be_in_viewport()
         expect(page.locator(".fault code")).to_have_text('2 │ "shop": {"url": "***" "***": ***}}}')
-        expect(page.locator("#health")).to_have_text("1 of 1 servers")
+        expect(page.locator("#health")).to_have_text("1 of 1 server")
         replace_text(tmp_path / "mcp.json", whole)
         expect(page.locator(".fault")).to_have_count(0)
         expect(banner).to_have_count(0)

@@ -178,7 +178,7 @@ class Backend:
         self.keys, self.confirmed, self.trusted, self.media, self.ran = [], [], [], [], []
         self.stopped = []
         self.lists, self.completions, self.completed, self.followed = {}, [], [], []
-        self.resources = {"shop://clock": {"timezone": "UTC", "today": "2026-11-21"}}
+        self.resources = {}
         self.tools = [tool(name, properties=FILTERS[name]) for name in self.READ]
         self.tools.append(tool("create_purchase", read_only=False))
         self.run = {
