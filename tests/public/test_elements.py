@@ -3,8 +3,6 @@
 import json
 from typing import Any
 
-import pytest
-
 from tests.support.page_backend import Backend
 from tests.support.page_browser import Open
 
@@ -27,41 +25,36 @@ SLY: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("value", SLY, ids=str)
-def test_objects_of_strangers_are_children_and_shown_as_text(
-    backend: Backend, open_page: Open, value: Any
-) -> None:
-    shown = open_page(backend.url)
-    for children in ([value, "!"], ["!", value]):
-        built = shown.page.evaluate(BUILD, json.dumps({"children": children, "attributes": None}))
-        assert (built["has"], built["tags"], built["onclick"]) == ({"class": "kind"}, 0, None)
-        assert json.loads(built["text"].strip("!")) == value
+GIVEN: list[tuple[dict[str, Any], dict[str, str]]] = [
+    ({"title": "a", "aria-label": '"b"'}, {"title": "a", "aria-label": '"b"'}),
+    ({"title": {"toString": 1}}, {"title": '{"toString":1}'}),
+    ({"checked": True, "title": 0}, {"checked": "", "title": "0"}),
+    ({"checked": False, "title": None}, {}),
+    ({"href": "https://example.com/"}, {"href": "https://example.com/"}),
+    ({"href": "javascript:canary=1"}, {}),
+    ({"href": " \u0001javascript:canary=1"}, {}),
+    ({"href": "data:text/html,<script>canary=1</script>"}, {}),
+    ({"href": ["javascript:canary=1"]}, {}),
+    (
+        {"innerHTML": "x", "style": "color:red", "src": "x", "srcdoc": "x", "id": "x", "className": "x"},
+        {},
+    ),
+    ({"onclick": "canary=1", "onmouseover": "canary=1"}, {}),
+    ({"constructor": "x", "textContent": "x", "toString": 1}, {}),
+]
 
 
-@pytest.mark.parametrize(
-    ("attributes", "has"),
-    [
-        ({"title": "a", "aria-label": '"b"'}, {"title": "a", "aria-label": '"b"'}),
-        ({"title": {"toString": 1}}, {"title": '{"toString":1}'}),
-        ({"checked": True, "title": 0}, {"checked": "", "title": "0"}),
-        ({"checked": False, "title": None}, {}),
-        ({"href": "https://example.com/"}, {"href": "https://example.com/"}),
-        ({"href": "javascript:canary=1"}, {}),
-        ({"href": " \u0001javascript:canary=1"}, {}),
-        ({"href": "data:text/html,<script>canary=1</script>"}, {}),
-        ({"href": ["javascript:canary=1"]}, {}),
-        (
-            {"innerHTML": "x", "style": "color:red", "src": "x", "srcdoc": "x", "id": "x", "className": "x"},
-            {},
-        ),
-        ({"onclick": "canary=1", "onmouseover": "canary=1"}, {}),
-        ({"constructor": "x", "textContent": "x", "toString": 1}, {}),
-    ],
-    ids=str,
-)
-def test_attributes_are_taken_from_a_list(
-    backend: Backend, open_page: Open, attributes: dict[str, Any], has: dict[str, str]
-) -> None:
+def test_objects_of_strangers_are_children_and_shown_as_text(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
-    built = shown.page.evaluate(BUILD, json.dumps({"children": [], "attributes": attributes}))
-    assert built == {"has": {"class": "kind", **has}, "text": "", "tags": 0, "onclick": None}
+    for value in SLY:
+        for children in ([value, "!"], ["!", value]):
+            built = shown.page.evaluate(BUILD, json.dumps({"children": children, "attributes": None}))
+            assert (built["has"], built["tags"], built["onclick"]) == ({"class": "kind"}, 0, None)
+            assert json.loads(built["text"].strip("!")) == value
+
+
+def test_attributes_are_taken_from_a_list(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    for attributes, has in GIVEN:
+        built = shown.page.evaluate(BUILD, json.dumps({"children": [], "attributes": attributes}))
+        assert built == {"has": {"class": "kind", **has}, "text": "", "tags": 0, "onclick": None}

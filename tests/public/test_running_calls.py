@@ -157,21 +157,20 @@ def test_another_tab_asks_for_what_this_one_waits_for_only_if_this_one_is_closed
     assert len(backend.asked) == 1 + is_closed
 
 
-@pytest.mark.parametrize(
-    ("news", "text"),
-    [
+def test_progress_is_told_in_numbers_and_words(backend: Backend, open_page: Open) -> None:
+    shown = open_page(backend.url)
+    told: list[tuple[dict[str, Any], str]] = [
         ({"progress": 3, "total": 4}, "3 / 4"),
         ({"progress": 12_345, "message": "读取"}, "12,345读取"),
         ({"progress": 3, "total": 4, "message": "第 3 步"}, "第 3 步"),
-    ],
-)
-def test_progress_is_told_in_numbers_and_words(
-    backend: Backend, open_page: Open, news: dict[str, Any], text: str
-) -> None:
-    shown = open_page(backend.url)
-    backend.say(call("a", "get_products", {}), progress("a", **news), [threading.Event()])
+    ]
+    goes_on = [threading.Event() for _ in told]
+    parts = [[*progress("a", **news), event] for (news, _), event in zip(told, goes_on, strict=True)]
+    backend.say(call("a", "get_products", {}), *parts)
     shown.begin("一")
-    expect(shown.card.locator(".progress")).to_have_text(text)
-    bar = shown.card.locator("progress")
-    assert bar.evaluate("bar => bar.position") == (0.75 if "total" in news else -1)
-    expect(shown.card.get_by_role("timer")).to_contain_text("秒")
+    for (news, text), event in zip(told, goes_on, strict=True):
+        expect(shown.card.locator(".progress")).to_have_text(text)
+        bar = shown.card.locator("progress")
+        assert bar.evaluate("bar => bar.position") == (0.75 if "total" in news else -1)
+        expect(shown.card.get_by_role("timer")).to_contain_text("秒")
+        event.set()
