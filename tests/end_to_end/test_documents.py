@@ -124,12 +124,31 @@ def test_the_four_modes_of_the_tutorial_answer_as_shown(shop: Suite) -> None:
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
-def test_each_file_that_is_named_exists(document: str) -> None:
-    folder = (ROOT / document).parent
-    for link in re.findall(r"\]\(([^)#:]+)\)", text_of(document)):
-        assert (folder / link).exists(), link
+def test_each_file_and_place_that_is_named_exists(document: str) -> None:
+    here = ROOT / document
+    for name, place in re.findall(r"\]\(([^):#]*)#?([^):]*)\)", text_of(document)):
+        file = here.parent / name if name else here
+        assert file.exists(), name
+        heads = re.findall(r"^#+ (.*)", file.read_text(), re.MULTILINE) if place else []
+        assert not place or place in [
+            re.sub(r"[^\w -]", "", head).lower().replace(" ", "-") for head in heads
+        ]
     for name in re.findall(r"uv run python (\w+\.py)", text_of(document)):
         assert (ROOT / name).exists(), name
+
+
+def test_every_sentence_that_a_document_quotes_is_one_of_ours() -> None:
+    folders = (ROOT / name for name in (*WINGS, "public"))
+    rooms = [path for each in folders for path in each.rglob("*") if path.suffix in {".py", ".json"}]
+    said = "".join(path.read_text() for path in (*rooms, *ROOT.glob("*.py")))
+    quoted = {
+        part
+        for path in (ROOT / "docs").glob("*.md")
+        for quote in re.findall(r"`([^`\n]+)`", path.read_text())
+        for part in re.findall(r"[\u4e00-\u9fff，]{4,}", quote)
+    }
+    assert len(quoted) > 30
+    assert [part for part in sorted(quoted) if part not in said] == []
 
 
 LINK = r"\]\(((?:docs|weather|benchmarks)/[^)]+)\)"
