@@ -37,7 +37,7 @@ from assistant.llm.settings import ModelSettings
 from assistant.page import app_frames, doctor, model_routes, resources, routes, servers, sign_in, terminal
 from assistant.page.chat_requests import ChatRequest, StreamRequest
 from assistant.page.event_stream import EVENTS, EventStream
-from assistant.page.routes import ANSWERS, FAILURE_RESPONSES, AppServices, Place, Services, page_headers
+from assistant.page.routes import ANSWERS, AppServices, Place, Services, page_headers, refusals
 from assistant.page.sentences import APART, CHAT_FAILED, CONFIG_FAILED, SHARED, explain, model_source, pointed
 from assistant.page.shares import TURNS, Clients
 from assistant.page.state import WATCHED, Overview
@@ -122,8 +122,7 @@ class Settings(ModelSettings):
 
 # --- the chat's routes ------------------------------------------------------------------------------------
 
-router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
-TOO_BUSY: dict[int | str, dict[str, Any]] = {429: problem("Too many questions of this client wait")}
+router = APIRouter(responses=refusals(422))
 
 IdempotencyKey = Annotated[
     str | None,
@@ -144,7 +143,7 @@ async def tools(services: AppServices) -> dict[str, Any]:
     return services.overview.tools()
 
 
-@router.post("/api/call-tool", tags=["tools"], responses=FAILURE_RESPONSES)
+@router.post("/api/call-tool", tags=["tools"], responses=refusals(404, 502))
 async def call_tool(
     request: routes.CallToolRequest, services: AppServices, idempotency_key: IdempotencyKey = None
 ) -> Any:
@@ -178,7 +177,7 @@ async def call_tool(
 @router.post(
     "/api/chat",
     tags=["chat"],
-    responses=TOO_BUSY | {502: problem("No answer; what was said and done by then")},
+    responses=refusals(429) | {502: problem("No answer; what was said and done by then")},
 )
 async def chat(request: ChatRequest, http: Request, services: AppServices, place: Place) -> Any:
     """Answer in one piece: `{"response", "toolCalls": [{"name", "result" or "error", "tool_call_id"}]}`.
@@ -212,7 +211,7 @@ async def chat(request: ChatRequest, http: Request, services: AppServices, place
     return {"response": response, "toolCalls": calls} | ({"notes": notes} if notes else {})
 
 
-@router.post("/api/chat/stream", response_class=EventStream, tags=["chat"], responses=EVENTS | TOO_BUSY)
+@router.post("/api/chat/stream", response_class=EventStream, tags=["chat"], responses=EVENTS | refusals(429))
 async def stream(request: StreamRequest, services: AppServices, place: Place) -> EventStream:
     """Answer as server-sent events; a call that writes waits for the user's approval.
 
@@ -271,7 +270,6 @@ def create_app(settings: Settings, model: Model | None = None, limits: Limits | 
         docs_url=None,  # these two with a policy of their own: see routes
         redoc_url=None,
     )
-    app.state.desk = model_routes.Desk(settings, guarded=bool(settings.web_password))
     routes.install(app)
     secret = Password(settings.web_password.get_secret_value()) if settings.web_password else None
     own = re.findall("^https?://[^/]+", settings.web_public_url)
@@ -302,6 +300,7 @@ async def _lifespan(
             is_local=is_local,
             image_hosts=settings.image_hosts,
             apps_origin=settings.web_apps_origin,
+            settings=settings,
         )
         following = [
             asyncio.create_task(config.follow(toolbox)),

@@ -14,7 +14,8 @@ from assistant.chat import events
 from assistant.chat.approvals import Approvals, AskAgainError, Verdict
 from assistant.chat.arguments import ArgumentsError, parse, read
 from assistant.chat.call_ids import CallIds, is_mended
-from assistant.chat.edits import Edits, checked
+from assistant.chat.events import Transcript
+from assistant.chat.forms import Edits, checked
 from assistant.chat.history import Call, repeated_calls, tool_message
 from assistant.chat.interfaces import (
     Asked,
@@ -32,7 +33,6 @@ from assistant.chat.questions import GivenAnswer, Questions, Reply
 from assistant.chat.running_calls import RunningCall, RunningCalls, failure
 from assistant.chat.sentences import AGAIN_WITH_KEY, ERROR, SENTENCES
 from assistant.chat.tool_search import CALL, OWN, Offer, unwrapped
-from assistant.chat.transcript import Transcript
 from serving.errors import CodedError
 
 log = logging.getLogger(__name__)

@@ -7,9 +7,10 @@ shows the older turns folded; `compacted` marks the message, with the list as th
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
+from assistant.chat.arguments import ArgumentsError, parse
 from assistant.chat.history import (
     MAX_SENT,
     Message,
@@ -17,15 +18,13 @@ from assistant.chat.history import (
     calls_made,
     calls_of,
     length_of,
-    objects_in,
     result_text,
     text_of,
     truncated,
 )
-from assistant.chat.interfaces import Model, ModelError, Reply, Tool, Usage
+from assistant.chat.interfaces import Model, ModelError, Reply, Tool, Usage, estimated_tokens
 from assistant.chat.names import find_tool
 from assistant.chat.sentences import DONE_BEFORE, DONE_EARLIER, SUMMARISE, SUMMARY
-from assistant.chat.tokens import estimated_tokens
 
 FULL = 0.8  # of the window: with more in it the conversation is compacted
 SHARE = (
@@ -124,10 +123,10 @@ def _done(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str]:
 
 def _short(text: str) -> Any:
     """Return what a result says in a few words: of an object its plain fields, such as an order's number."""
-    objects, _ = objects_in(text)
-    if not text.startswith("{") or len(objects) != 1 or not isinstance(objects[0], dict):
-        return truncated(text, MAX_TOLD)
-    plain = {key: each for key, each in objects[0].items() if not isinstance(each, dict | list)}
+    fields: dict[str, Any] = {}
+    with suppress(ArgumentsError):
+        fields = parse(text)
+    plain = {key: each for key, each in fields.items() if not isinstance(each, dict | list)}
     short = {key: truncated(each, MAX_TOLD) if isinstance(each, str) else each for key, each in plain.items()}
     is_short = short and len(json.dumps(short, ensure_ascii=False)) <= MAX_FIELDS
     return short if is_short else truncated(text, MAX_TOLD)

@@ -1,5 +1,6 @@
-"""The events of a turn."""
+"""The events of a turn, and how they are told."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
@@ -155,3 +156,36 @@ class DoneEvent(Event):
 
     event = "done"
     reason: Literal["stop", "approval", "question", "rounds", "error"]
+
+
+class Transcript:
+    """A turn as it is told, for one reader: its events, and the history that its messages add to."""
+
+    def __init__(self, history: list[Message]) -> None:
+        self.history = history
+        self._unread: list[Event] = []
+        self._is_over = False
+        self._news = asyncio.Event()
+
+    def emit(self, event: Event) -> None:
+        """Tell an event."""
+        self._unread.append(event)
+        self._news.set()
+
+    def append(self, message: Message, **more: Any) -> None:
+        """Tell a message, and add it to the history, with what only the model is sent in this turn."""
+        self.history.append(message | more)
+        self.emit(MessageEvent(message))
+
+    def end(self) -> None:
+        """Tell nothing any more."""
+        self._is_over = True
+        self._news.set()
+
+    async def news(self) -> list[Event]:
+        """Return the events since the last look, once there are some; none at the end."""
+        while not self._unread and not self._is_over:
+            self._news.clear()
+            await self._news.wait()
+        unread, self._unread = self._unread, []
+        return unread

@@ -14,14 +14,13 @@ from typing import Any
 from assistant.chat.approvals import AllowedTool, Approvals, SwitchedOff, ToolName
 from assistant.chat.call_ids import CallIds
 from assistant.chat.calls import Calls
-from assistant.chat.edits import Edits
-from assistant.chat.events import DoneEvent, ErrorEvent, Event
+from assistant.chat.events import DoneEvent, ErrorEvent, Event, Transcript
+from assistant.chat.forms import Edits
 from assistant.chat.history import Message, mend
 from assistant.chat.interfaces import Model, Tools
 from assistant.chat.questions import GivenAnswer, Questions
 from assistant.chat.running_calls import Bounds, RunningCalls
 from assistant.chat.tool_search import MAX_SHARE, MAX_TOOL_TOKENS, Offer
-from assistant.chat.transcript import Transcript
 from assistant.chat.turn import MAX_ROUNDS, MAX_TURN_SECONDS, Turn
 from serving.errors import CodedError
 

@@ -47,12 +47,12 @@ ANYTHING: tuple[dict[str, Any], ...] = (
 )
 
 
-def plain(schema: Any, *, closed: bool = False) -> dict[str, Any]:
+def plain(schema: Any, *, exact: bool = False) -> dict[str, Any]:
     """Return a tool's schema in plain form: an object, with the properties of all variants at its top.
 
-    `closed` keeps which objects take no other names, for a reader of ours: not every provider takes that.
+    `exact` keeps formats, nulls, and which objects take no other names: our own readers take these.
     """
-    maker = _Maker(schema, closed)
+    maker = _Maker(schema, exact)
     top, seen = maker.resolved(schema, frozenset(), 0)
     properties = _dict(top.get("properties"))
     for variant in _variants(top):
@@ -65,7 +65,7 @@ def plain(schema: Any, *, closed: bool = False) -> dict[str, Any]:
 @dataclass
 class _Maker:
     root: Any
-    closed: bool
+    exact: bool
     left: int = field(default=MAX_NODES)
 
     def node(self, schema: Any, seen: frozenset[str], depth: int) -> dict[str, Any]:
@@ -78,7 +78,8 @@ class _Maker:
             kinds = _kinds(one)
             for each in (self.typed(kind, one, refs, depth) for kind in kinds) if kinds else ANYTHING:
                 _add(alternatives, dict(each))
-        alternatives = [each for each in alternatives if each["type"] != "null"] or [{"type": "string"}]
+        if not self.exact:
+            alternatives = [each for each in alternatives if each["type"] != "null"] or [{"type": "string"}]
         told = _described(schema).get("description", "")
         first = alternatives[0].get("description", "")
         if told and told not in first:
@@ -105,8 +106,10 @@ class _Maker:
             named = [name for name in _list(schema.get("required")) if isinstance(name, str)]
             if required := [name for name in dict.fromkeys([*named, *demanded]) if name in properties]:
                 made["required"] = required
-            if self.closed and schema.get("additionalProperties") is False:
+            if self.exact and schema.get("additionalProperties") is False:
                 made["additionalProperties"] = False
+        if self.exact and kind == "string" and "format" in schema:
+            made["format"] = schema["format"]
         return made
 
     def resolved(
@@ -178,13 +181,13 @@ def _add(alternatives: list[dict[str, Any]], one: dict[str, Any]) -> None:
 
 
 def _kinds(schema: Schema) -> list[str]:
-    """Return the types that a schema allows: none for anything, `null` only where it is the only one."""
+    """Return the types that a schema allows, `null` as the last; none for anything."""
     said = schema.get("type")
     names = [str(name).lower() for name in (said if isinstance(said, list) else [said])]
     known = [kind for name in names if (kind := _ALIASES.get(name, name)) in _BOUNDS]
     known = known or [kind for value in _values(schema) if (kind := _kind_of(value))]
     known = known or [kind for kind, keys in _HINTS.items() if any(key in schema for key in keys)][:1]
-    kinds = [kind for kind in dict.fromkeys(known) if kind != "null"] or known[:1]
+    kinds = sorted(dict.fromkeys(known), key="null".__eq__)
     return [kind for kind in kinds if kind != "integer" or "number" not in kinds]
 
 

@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from assistant.chat import compaction, events
 from assistant.chat.calls import Calls
+from assistant.chat.events import Transcript
 from assistant.chat.history import (
     MAX_SENT,
     Call,
@@ -35,7 +36,6 @@ from assistant.chat.interfaces import (
 from assistant.chat.sentences import NO_MORE_ROUNDS
 from assistant.chat.system_message import system_message
 from assistant.chat.tool_search import Offer, wrapped
-from assistant.chat.transcript import Transcript
 from serving.errors import CodedError
 
 log = logging.getLogger(__name__)

@@ -5,8 +5,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import urlsplit
+
+from pydantic import Field
 
 from assistant.chat.interfaces import ModelError
 from assistant.llm.calls import list_of
@@ -17,6 +19,7 @@ LIST_SECONDS = 8.0
 LOCAL_SECONDS = 4.0  # in which a model server of this machine has said what it has
 MAX_MODELS = 5_000  # of one list
 MAX_NAME = 200  # characters of a model's
+MAX_WINDOW = 1_000_000_000
 NO_KEY = "none"  # what is sent where there is none: the SDK wants one
 
 # OpenAI and most others; Gemini's own, Ollama's `/api/tags`, LM Studio's from 0.4 on.
@@ -40,8 +43,8 @@ _PORTS = {11434: "ollama", 1234: "lmstudio"}
 class ListedModel:
     """A model; `window` is how many tokens it reads at once, `sees` whether pictures, where that is said."""
 
-    name: str
-    window: int | None = None
+    name: Annotated[str, Field(min_length=1, max_length=MAX_NAME)]
+    window: Annotated[int, Field(ge=1, le=MAX_WINDOW)] | None = None
     sees: bool | None = None
 
 

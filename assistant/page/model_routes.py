@@ -4,7 +4,7 @@ import asyncio
 import time
 import tomllib
 from contextlib import aclosing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,42 +17,30 @@ from assistant.llm import listing, trial
 from assistant.llm.credentials import mended_base, mended_key
 from assistant.llm.model import OpenAIModel
 from assistant.llm.registry import KeptProvider
-from assistant.llm.settings import ModelSettings
-from assistant.page.routes import AppServices, JsonBody, own_page_only
+from assistant.page.routes import AppServices, JsonBody, own_page_only, refusals
 from assistant.page.sentences import explain
 from serving.access import is_forwarded
 from serving.addresses import is_own_name
-from serving.error_answers import problem
 from serving.errors import CodedError
 from serving.redaction import remember
 
 TEST_SECONDS = 60.0  # a model of this machine may have to be loaded first
 MAX_KEPT = 50  # models of one provider
 ID = r"^[a-z0-9][a-z0-9.:_\[\]-]{0,99}$"
-LOCKED: dict[int | str, dict[str, Any]] = {
-    403: problem("Not by this way: see `locked`"),
-    409: problem("Another address wants the key again"),
-    503: problem("It cannot be remembered"),
-}
 
 
-@dataclass(frozen=True)
-class Desk:
-    """What the settings say of models, and of who may change them: who has the password, or sits here."""
-
-    settings: ModelSettings
-    guarded: bool  # by a password
-
-
-def _is_locked(request: Request) -> bool:
-    desk: Desk = request.app.state.desk
-    given = desk.settings
+async def _is_locked(request: Request, services: AppServices) -> bool:
+    """Whether models cannot be changed this way: who has the password may, or who sits at this machine."""
+    given = services.settings
     is_behind = bool(given.root_path or given.trusted_proxies or given.hosts) or is_forwarded(request.scope)
-    return not desk.guarded and (is_behind or not is_own_name(request.headers.get("host", "")))
+    return not given.admits and (is_behind or not is_own_name(request.headers.get("host", "")))
 
 
-async def _unlocked(request: Request) -> None:
-    if _is_locked(request):
+Locked = Annotated[bool, Depends(_is_locked)]
+
+
+async def _unlocked(is_locked: Locked) -> None:
+    if is_locked:
         raise CodedError("models_locked")
 
 
@@ -77,20 +65,12 @@ class ProviderTest(Provider):
     model: str = Field(min_length=1, max_length=listing.MAX_NAME)
 
 
-class ModelToKeep(JsonBody):
-    """A model as the provider's list has it."""
-
-    name: str = Field(min_length=1, max_length=listing.MAX_NAME)
-    window: int | None = Field(None, ge=1, le=1_000_000_000)
-    sees: bool | None = None
-
-
 class ProviderToKeep(JsonBody):
     """A provider with the models that can be chosen, the usual one first."""
 
     base: str = Field(max_length=2_000)
     key: SecretStr | None = None
-    models: list[ModelToKeep] = Field(min_length=1, max_length=MAX_KEPT)
+    models: list[listing.ListedModel] = Field(min_length=1, max_length=MAX_KEPT)
 
 
 def _read(services: AppServices, id: str, base: str, key: SecretStr | None) -> tuple[str, str]:
@@ -116,20 +96,20 @@ def _read(services: AppServices, id: str, base: str, key: SecretStr | None) -> t
 
 OF_MODELS: dict[str, Any] = {"prefix": "/api/models", "tags": ["models"]}
 router = APIRouter(**OF_MODELS, dependencies=[Depends(own_page_only)])
-unlocked = APIRouter(**OF_MODELS, responses=LOCKED, dependencies=[Depends(own_page_only), Depends(_unlocked)])
+unlocked = APIRouter(
+    **OF_MODELS, responses=refusals(403, 409, 503), dependencies=[Depends(own_page_only), Depends(_unlocked)]
+)
 Id = Annotated[str, InPath(pattern=ID)]
 
 
 @router.get("")
-async def providers(request: Request, services: AppServices) -> dict[str, Any]:
+async def providers(services: AppServices, locked: Locked) -> dict[str, Any]:
     """Return what is kept, `held` by settings, and can be added; of a key never more than its end."""
-    desk: Desk = request.app.state.desk
-    locked = _is_locked(request)
     kept = {} if locked else services.models.providers()
     return {
         "locked": locked,
         "damaged": services.models.was_damaged,
-        "held": desk.settings.held(),
+        "held": services.settings.held(),
         "catalogue": catalogue(),
         "kept": [
             {
@@ -144,10 +124,9 @@ async def providers(request: Request, services: AppServices) -> dict[str, Any]:
 
 
 @unlocked.get("/local")
-async def local(request: Request) -> dict[str, Any]:
+async def local(services: AppServices) -> dict[str, Any]:
     """Return the model servers that answer on this machine."""
-    desk: Desk = request.app.state.desk
-    found = await listing.local_servers(desk.settings.ports())
+    found = await listing.local_servers(services.settings.ports())
     return {"servers": [{"id": id, **asdict(each)} for id, each in found]}
 
 
@@ -182,8 +161,7 @@ async def test(asked: ProviderTest, services: AppServices) -> dict[str, Any]:
 async def keep(id: Id, provider: ProviderToKeep, services: AppServices) -> None:
     """Keep a provider with its key in a private file of this machine; it becomes the usual one."""
     base, key = _read(services, id, provider.base, provider.key)
-    models = tuple(listing.ListedModel(each.name, each.window, each.sees) for each in provider.models)
-    await services.models.keep(id, KeptProvider(base, key, models))
+    await services.models.keep(id, KeptProvider(base, key, tuple(provider.models)))
     services.toolbox.news.ring()
 
 

@@ -3,13 +3,14 @@
 import asyncio
 import base64
 from contextlib import suppress
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
-from pydantic import BaseModel, Field
+from mcp_types import CompletionArgument, PromptReference, ResourceTemplateReference
+from pydantic import Field
 
 from assistant.page.event_stream import EVENTS, EventStream
-from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, own_page_only
+from assistant.page.routes import AppServices, JsonBody, own_page_only, refusals
 from assistant.page.state import said
 from assistant.toolbox.link import Link
 from assistant.toolbox.resources import complete, filled, list_resources, read_resource
@@ -31,7 +32,7 @@ async def _link(server: str, services: AppServices) -> Link:
 
 NamedLink = Annotated[Link, Depends(_link)]  # found before an answer begins, or a 404
 
-router = APIRouter(tags=["page"], responses={422: FAILURE_RESPONSES[422]})
+router = APIRouter(tags=["page"], responses=refusals(422))
 
 
 class ReadResourceRequest(JsonBody):
@@ -42,38 +43,23 @@ class ReadResourceRequest(JsonBody):
     args: dict[str, str] | None = Field(None, description="what a template is filled in with")
 
 
-class Reference(BaseModel):
-    """What has an argument: a template or a prompt."""
-
-    type: Literal["ref/resource", "ref/prompt"]
-    uri: str = ""
-    name: str = ""
-
-
-class Argument(BaseModel):
-    """An argument, and what of it is known."""
-
-    name: str
-    value: str = ""
-
-
 class CompleteRequest(JsonBody):
     """An argument to complete; `context` are the other arguments."""
 
     server: str
-    ref: Reference
-    argument: Argument
+    ref: ResourceTemplateReference | PromptReference
+    argument: CompletionArgument
     context: dict[str, str] = Field({})
 
 
-@router.get("/api/resources", responses=FAILURE_RESPONSES)
+@router.get("/api/resources", responses=refusals(404, 502))
 async def resources(link: NamedLink) -> dict[str, Any]:
     """List a server's resources and templates, and say what of its lists cannot be used."""
     listed, templates, skipped = await list_resources(link)
     return {"resources": listed, "templates": templates, "skipped": [said(each) for each in skipped]}
 
 
-@router.post("/api/read-resource", responses=FAILURE_RESPONSES)
+@router.post("/api/read-resource", responses=refusals(404, 502))
 async def read(request: ReadResourceRequest, services: AppServices) -> dict[str, Any]:
     """Return a resource: `{"uri", "contents": [{"uri", "mimeType", "text" or "blob", "html", "ui"}]}`.
 
@@ -100,7 +86,7 @@ def _is_markdown(content: dict[str, str]) -> bool:
 @router.get(
     "/api/picture",
     response_class=Response,
-    responses=FAILURE_RESPONSES,
+    responses=refusals(404, 502),
     dependencies=[Depends(own_page_only)],
 )
 async def picture(link: NamedLink, uri: str) -> Response:
@@ -116,7 +102,7 @@ async def picture(link: NamedLink, uri: str) -> Response:
     raise CodedError("not_a_picture", uri=printable(uri))
 
 
-@router.post("/api/complete", responses=FAILURE_RESPONSES)
+@router.post("/api/complete", responses=refusals(404, 502))
 async def complete_argument(request: CompleteRequest, services: AppServices) -> dict[str, list[str]]:
     """Return what a server suggests for an argument: `{"values": [...]}`."""
     link = services.toolbox.link(request.server)
@@ -124,7 +110,7 @@ async def complete_argument(request: CompleteRequest, services: AppServices) -> 
     return {"values": await complete(link, ref, argument, request.context)}
 
 
-@router.get("/api/follow", response_class=EventStream, responses=EVENTS | {404: FAILURE_RESPONSES[404]})
+@router.get("/api/follow", response_class=EventStream, responses=EVENTS | refusals(404))
 async def follow(link: NamedLink, uri: str, services: AppServices) -> EventStream:
     """Send a `changed` event once a resource is followed, and whenever it has changed.
 

@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Body, Depends, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.responses import HTMLResponse
 from pydantic import BaseModel, Field, model_validator
@@ -18,6 +18,7 @@ from assistant.chat import Chat, events
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.history import Message
 from assistant.llm.registry import Choice, Models
+from assistant.llm.settings import ModelSettings
 from assistant.page import app_frames
 from assistant.page.event_stream import EVENTS, EventStream
 from assistant.page.page_files import PUBLIC, PageFiles, inline_source
@@ -79,6 +80,7 @@ class Services:
     config: ConfigFile
     image_hosts: frozenset[str]  # whose pictures an answer may show
     apps_origin: str  # of the frames of MCP Apps, where it is set
+    settings: ModelSettings
     is_local: bool  # nobody but this machine is answered, and nothing stands in front
     shares: Shares = field(default_factory=Shares)
 
@@ -158,12 +160,6 @@ class GetPromptRequest(JsonBody):
     args: dict[str, str] = {}
 
 
-class TrustRequest(JsonBody):
-    """A command to allow: its entry's fingerprint in `/api/status`, as it was shown."""
-
-    fingerprint: str
-
-
 ANSWERS = ErrorAnswers(
     explain,
     dict.fromkeys(CONFIG | EDIT, 422)  # an entry, or what is pasted
@@ -176,17 +172,23 @@ ANSWERS = ErrorAnswers(
     | dict.fromkeys(("file_unreadable", "config_unwritable", "state_unwritable"), 503)
     | {"too_busy": 429, "tool_changed": 409},
 )
-FAILURE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: problem("No such server"),
-    422: problem("Invalid request; the fields are named"),
-    502: problem("The server cannot be reached, or refuses"),
+_REFUSALS = {
+    403: "Another page asks, or only who is at this machine may",
+    404: "No such server, or no such call in this process",
+    409: "It is not as it was shown any more, or something has to be done first",
+    422: "Invalid request; the fields are named",
+    429: "Too many questions of this client wait",
+    502: "The server cannot be reached, or refuses",
+    503: "It cannot be remembered",
 }
-TRUST_RESPONSES: dict[int | str, dict[str, Any]] = {
-    404: FAILURE_RESPONSES[404],
-    409: problem("The entry has changed: it has to be looked at again"),
-    503: problem("It cannot be remembered"),
-}
-router = APIRouter(responses={422: FAILURE_RESPONSES[422]})
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return what a route says of these statuses in the OpenAPI document."""
+    return {status: problem(_REFUSALS[status]) for status in statuses}
+
+
+router = APIRouter(tags=["page"], responses=refusals(422))
 
 
 def restarting(_: Scope) -> Response:
@@ -194,13 +196,13 @@ def restarting(_: Scope) -> Response:
     return ANSWERS.answer(503, "restarting", {})
 
 
-@router.get("/api/status", tags=["page"])
+@router.get("/api/status")
 async def status(services: AppServices) -> dict[str, Any]:
     """Return which model answers and how each server is."""
     return services.overview.status()
 
 
-@router.get("/api/watch", response_class=EventStream, responses=EVENTS, tags=["page"])
+@router.get("/api/watch", response_class=EventStream, responses=EVENTS)
 async def watch(services: AppServices) -> EventStream:
     """Send what `/api/status` and `/api/tools` return as `state` events: at once, and at every change.
 
@@ -210,30 +212,21 @@ async def watch(services: AppServices) -> EventStream:
     return EventStream(services.overview.changes())
 
 
-@router.post("/api/get-prompt", tags=["page"], responses=FAILURE_RESPONSES)
+@router.post("/api/get-prompt", responses=refusals(404, 502))
 async def get_prompt(request: GetPromptRequest, services: AppServices) -> dict[str, Any]:
     """Return a prompt's text, filled in by its server; a `wording`, `{code, params}`, says the same."""
     text, wording = await services.toolbox.prompt(request.server, request.name, request.args)
     return {"text": text, "wording": wording}
 
 
-@router.post(
-    "/api/calls/{id}/stop",
-    status_code=204,
-    tags=["page"],
-    responses={404: problem("No such call runs in this process")},
-)
+@router.post("/api/calls/{id}/stop", status_code=204, responses=refusals(404))
 async def stop_call(id: str, services: AppServices) -> None:
     """Stop a running call; its turn goes on with `stopped`, or, if it writes, with an unknown outcome."""
     services.chat.stop(id)
 
 
-@router.post(
-    "/api/servers/{name:path}/reconnect",  # a name may hold a slash
-    status_code=204,
-    tags=["page"],
-    responses={404: FAILURE_RESPONSES[404]},
-)
+# A name may hold a slash.
+@router.post("/api/servers/{name:path}/reconnect", status_code=204, responses=refusals(404))
 async def reconnect(name: str, services: AppServices) -> None:
     """Connect to a server anew, without waiting for its next try."""
     services.toolbox.link(name).reconnect()
@@ -256,14 +249,16 @@ async def own_page_only(request: Request) -> None:
 @router.post(
     "/api/servers/{name:path}/trust",
     status_code=204,
-    tags=["page"],
-    responses=TRUST_RESPONSES,
+    responses=refusals(403, 404, 409, 503),
     dependencies=[Depends(own_page_only)],
 )
-async def trust(name: str, request: TrustRequest, services: AppServices) -> None:
-    """Allow a command of `mcp.json`, exactly as it was shown, now and at later starts, and start it."""
+async def trust(name: str, fingerprint: Annotated[str, Body(embed=True)], services: AppServices) -> None:
+    """Allow a command of `mcp.json`, now and at later starts, and start it.
+
+    The fingerprint of its entry in `/api/status` says that it is still as it was shown.
+    """
     try:
-        services.toolbox.link(name).allow(request.fingerprint)
+        services.toolbox.link(name).allow(fingerprint)
     except OSError as error:
         raise CodedError("state_unwritable", reason=error.strerror) from error
 

@@ -5,30 +5,27 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Body, Depends, Request
 from mcp_types import LoggingLevel
 from pydantic import Field, StringConstraints
 
-from assistant.page.routes import FAILURE_RESPONSES, AppServices, JsonBody, Services, own_page_only
+from assistant.page.routes import AppServices, JsonBody, Services, own_page_only, refusals
 from assistant.page.state import described
 from assistant.toolbox.config_edit import MAX_SERVERS
 from assistant.toolbox.dialects import pasted
 from assistant.toolbox.link import Link
 from assistant.toolbox.server import ConfigError, Server
 from serving.access import is_forwarded
-from serving.error_answers import problem
 from serving.errors import CodedError
 
 MAX_PASTED = 250_000  # characters
 MAX_TESTED = 20  # servers of one test
 
-RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {
-    403: problem("Another page asks, or only who is at this machine may"),
-    409: problem("Somebody else has edited it meanwhile, or the name is taken"),
-    503: problem("The file cannot be written"),
-}
 router = APIRouter(
-    prefix="/api/servers", tags=["page"], responses=RESPONSES, dependencies=[Depends(own_page_only)]
+    prefix="/api/servers",
+    tags=["page"],
+    responses=refusals(403, 404, 409, 422, 502, 503),
+    dependencies=[Depends(own_page_only)],
 )
 
 Text = Annotated[str, StringConstraints(max_length=MAX_PASTED)]
@@ -54,24 +51,6 @@ class EditRequest(JsonBody):
     text: Text
     version: str = Field(description="of the entry that was edited")
     name: str
-
-
-class TryRequest(JsonBody):
-    """An edited entry to try."""
-
-    text: Text
-
-
-class SwitchRequest(JsonBody):
-    """Whether the server is to be on."""
-
-    on: bool
-
-
-class LevelRequest(JsonBody):
-    """From which level on a server tells its log."""
-
-    level: LoggingLevel
 
 
 async def _is_local(request: Request, services: AppServices) -> bool:
@@ -156,9 +135,11 @@ async def refresh(name: str, services: AppServices) -> dict[str, float]:
 
 
 @router.post("/{name:path}/log-level", status_code=204)
-async def log_level(name: str, request: LevelRequest, services: AppServices) -> None:
+async def log_level(
+    name: str, level: Annotated[LoggingLevel, Body(embed=True)], services: AppServices
+) -> None:
     """Ask a server to tell its log from this level on; its messages are in `wire`."""
-    await services.toolbox.link(name).set_level(request.level)
+    await services.toolbox.link(name).set_level(level)
 
 
 @router.get("/{name:path}/entry")
@@ -179,16 +160,18 @@ async def change(name: str, request: EditRequest, services: AppServices, local: 
 
 
 @router.post("/{name:path}/test")
-async def test_edited(name: str, request: TryRequest, services: AppServices, local: Local) -> dict[str, Any]:
+async def test_edited(
+    name: str, request: PasteRequest, services: AppServices, local: Local
+) -> dict[str, Any]:
     """Connect to what an edited entry says without keeping it, and return how it is."""
     edited, known = await asyncio.to_thread(services.config.edited, name, request.text)
     return await _tried(_trial(services, name, edited, local=local, known=known))
 
 
 @router.post("/{name:path}/switch", status_code=204)
-async def switch(name: str, request: SwitchRequest, services: AppServices) -> None:
+async def switch(name: str, on: Annotated[bool, Body(embed=True)], services: AppServices) -> None:
     """Switch a server off in `mcp.json`, or on again."""
-    await _edited(services, lambda: services.config.switch(name, on=request.on))
+    await _edited(services, lambda: services.config.switch(name, on=on))
 
 
 @router.delete("/{name:path}/entry", status_code=204)

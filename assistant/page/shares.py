@@ -1,7 +1,6 @@
 """Fair shares of the chat: each client has so many turns at once, and whoever waits is served by turns."""
 
 import asyncio
-import hashlib
 import hmac
 import secrets
 import sys
@@ -12,6 +11,7 @@ from contextlib import contextmanager
 from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
+from assistant.chat.call_ids import mac
 from serving.errors import CodedError
 from serving.metrics import Gauge
 
@@ -84,23 +84,20 @@ class Clients:
 
     def name(self, request: HTTPConnection) -> str:
         """Return who asks."""
-        id, _, mac = request.cookies.get(COOKIE, "").partition(".")
-        if hmac.compare_digest(self._mac(id), mac.encode("utf-8", "replace")):
-            return id
-        return request.client.host if request.client else ""
+        return self._known(request) or (request.client.host if request.client else "")
 
     def welcome(self, request: HTTPConnection, response: Response) -> None:
-        """Give a browser that has none a cookie."""
-        if COOKIE not in request.cookies:
-            id = secrets.token_urlsafe(12)
-            cookie = f"{id}.{self._mac(id).decode()}"
+        """Give a browser a cookie that has none of ours."""
+        if not self._known(request):
+            cookie = self._signed(secrets.token_urlsafe(12))
             path = request.scope.get("root_path", "") + "/"  # another service may stand beside this one
             # Lax: whoever comes back from an authorization server is to be known.
             response.set_cookie(COOKIE, cookie, COOKIE_SECONDS, path=path, httponly=True, samesite="lax")
 
-    def _mac(self, id: str) -> bytes:
-        return (
-            hmac.new(self._secret, f"client {id}".encode("utf-8", "replace"), hashlib.sha256)
-            .hexdigest()
-            .encode()
-        )
+    def _known(self, request: HTTPConnection) -> str:
+        given = request.cookies.get(COOKIE, "")
+        id = given.partition(".")[0]
+        return id if hmac.compare_digest(self._signed(id).encode(), given.encode("utf-8", "replace")) else ""
+
+    def _signed(self, id: str) -> str:
+        return f"{id}.{mac(self._secret, 'client', id).hex()}"

@@ -8,19 +8,15 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.responses import HTMLResponse
 
 from assistant.page.page_files import PUBLIC
-from assistant.page.routes import FAILURE_RESPONSES, AppServices, own_page_only
+from assistant.page.routes import AppServices, own_page_only, refusals
 from assistant.page.sentences import explain
 from assistant.toolbox.oauth import CLIENT_NAME
 from assistant.toolbox.sign_in import SignIn
 from serving.access import CLIENT_PATH, is_forwarded
 from serving.addresses import is_own_name
-from serving.error_answers import problem
 from serving.errors import CodedError, sentence
 
 CALLBACK = "/oauth/callback"
-RESPONSES: dict[int | str, dict[str, Any]] = FAILURE_RESPONSES | {
-    409: problem("Nobody signs in there, or WEB_PUBLIC_URL has to be set")
-}
 router = APIRouter()
 
 
@@ -32,7 +28,11 @@ async def _sign_in(name: str, services: AppServices) -> SignIn:
 
 
 ServersSignIn = Annotated[SignIn, Depends(_sign_in)]
-own_page = [Depends(own_page_only)]
+OF_PAGE: dict[str, Any] = {
+    "tags": ["page"],
+    "responses": refusals(404, 409, 422, 502),
+    "dependencies": [Depends(own_page_only)],
+}
 
 
 def _redirect(request: Request, public_url: str) -> str:
@@ -46,20 +46,14 @@ def _redirect(request: Request, public_url: str) -> str:
     return (public_url or f"{request.url.scheme}://{host}{request.scope.get('root_path', '')}") + CALLBACK
 
 
-@router.post("/api/servers/{name:path}/sign-in", tags=["page"], responses=RESPONSES, dependencies=own_page)
+@router.post("/api/servers/{name:path}/sign-in", **OF_PAGE)
 async def sign_in(request: Request, services: AppServices, auth: ServersSignIn) -> dict[str, str]:
     """Return `{"url"}`, where the person of this browser signs in; only this page can ask for it."""
     redirect = _redirect(request, services.toolbox.sign_ins.public_url)
     return {"url": await auth.begin(redirect, services.clients.name(request))}
 
 
-@router.post(
-    "/api/servers/{name:path}/sign-out",
-    status_code=204,
-    tags=["page"],
-    responses=RESPONSES,
-    dependencies=own_page,
-)
+@router.post("/api/servers/{name:path}/sign-out", status_code=204, **OF_PAGE)
 async def sign_out(services: AppServices, auth: ServersSignIn) -> None:
     """Forget the tokens for a server, for all who use this page, and have them revoked."""
     await services.toolbox.sign_out(auth)

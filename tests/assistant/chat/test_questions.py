@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from assistant.chat import Chat, events
+from assistant.chat.forms import problem
 from assistant.chat.interfaces import Answer, Asked, Progress, Question, ToolResult
-from assistant.chat.questions import GivenAnswer, problem
+from assistant.chat.questions import GivenAnswer
 from tests.support.scripted import (
     BUY,
     HELLO,

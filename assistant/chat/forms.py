@@ -1,20 +1,26 @@
-"""What the user changed about calls that wait, checked before it is shown again for an approval."""
+"""What people fill in, held against its schema: changed arguments, and answers to servers' questions."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.history import Message, calls_of
 from assistant.chat.interfaces import ModelError, Tool
 from assistant.chat.schemas import ANYTHING, plain
+from serving.errors import CodedError
 
 Edits = Mapping[str, Mapping[str, Any]]  # the new arguments by call id
 
+RULES = ("type", "format", "enum", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems")
 _BOUNDS = {"minimum": 1, "maximum": -1, "minLength": 1, "maxLength": -1, "minItems": 1, "maxItems": -1}
-_KINDS: Mapping[str, type | tuple[type, ...]] = {"string": str, "number": (int, float), "boolean": bool}
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    **{"string": str, "number": (int, float), "boolean": bool},
+    **{"integer": int, "array": list, "object": dict, "null": type(None)},
+}
 _ANY = {each["type"] for each in ANYTHING}
-_KINDS = {**_KINDS, "integer": int, "array": list, "object": dict, "null": type(None)}
 
 
 def checked(edits: Edits, waiting: Mapping[str, Tool], history: Sequence[Message]) -> dict[str, str]:
@@ -27,11 +33,48 @@ def checked(edits: Edits, waiting: Mapping[str, Tool], history: Sequence[Message
     for id, args in edits.items():
         if id not in waiting:
             raise ModelError("edit_too_late" if id in known else "edit_unknown")
-        schema = plain(waiting[id].input_schema, closed=True)
+        schema = plain(waiting[id].input_schema, exact=True)
         wrong = next(_misfits(args, schema, ""), None) if is_writable_json(args) else ""
         if wrong is not None:
             raise ModelError("edit_invalid", field=wrong.lstrip("."))
     return {id: json.dumps(args, ensure_ascii=False) for id, args in edits.items()}
+
+
+def problem(form: Mapping[str, Any], content: Mapping[str, Any]) -> CodedError | None:
+    """Return what a server's form does not take of its content, by a code with the field's name."""
+    schema = plain(form, exact=True)
+    for name in schema.get("required", ()):
+        if content.get(name) is None:
+            return CodedError("answer_missing", field=name)
+    for name, value in content.items():
+        field = schema["properties"].get(name, {})
+        if not any(_takes(option, value) for option in field.get("anyOf", [field])):
+            rules = {key: field[key] for key in RULES if key in field}
+            return CodedError("answer_invalid", field=name, expected=json.dumps(rules, ensure_ascii=False))
+    return None
+
+
+def _takes(field: Mapping[str, Any], value: Any) -> bool:
+    """Whether a field of a form has this value, which is no object: forms are flat."""
+    is_fitting = "type" in field and not isinstance(value, dict) and not [*_misfits(value, field, "")]
+    return is_fitting and (not isinstance(value, str) or _is_formed(value, field.get("format")))
+
+
+def _is_formed(text: str, form: Any) -> bool:
+    try:
+        match form:
+            case "email":
+                name, _, host = text.rpartition("@")
+                return bool(name and host) and not any(map(str.isspace, text))
+            case "uri":
+                return bool(urlsplit(text).scheme) and not any(map(str.isspace, text))
+            case "date":
+                return date.fromisoformat(text).isoformat() == text
+            case "date-time":
+                return "T" in text.upper() and datetime.fromisoformat(text).tzinfo is not None
+    except ValueError:
+        return False
+    return True
 
 
 def _misfits(value: Any, schema: Mapping[str, Any], at: str) -> Iterator[str]:
