@@ -107,7 +107,7 @@ def _read(text: str, depth: int) -> tuple[dict[str, Any], str]:
     except ArgumentsError as error:
         if error.code != "arguments_not_json":
             raise
-    said = _sequence(_bare(text))
+    said = _sequence(_bare(text)) or _sequence(_unquoted(text.strip()))
     filled = [each for each in said if each[0] not in (None, {}, "", [])] or said[:1]
     if len({json.dumps(value, sort_keys=True) for value, _ in filled}) != 1:
         raise ArgumentsError("arguments_not_json", arguments=text[:MAX_SHOWN])
@@ -126,12 +126,21 @@ def _bare(text: str) -> str:
     """Return a text without thoughts before it, and without words, a fence or tags around it."""
     text = _THOUGHT.sub("", text)
     for _ in range(MAX_WRAPPED):
-        text = re.sub(r"\A((?:```|~~~)[a-z]*|<[^<>{}\"]+>)", "", text.strip().strip("\ufeff"))
-        text = text.removesuffix("```").removesuffix("~~~")
+        text = re.sub(r"\A((?:`+|~~~)[a-z]*|<[^<>{}\"]+>)", "", text.strip().strip("\ufeff"))
+        text = text.rstrip("`").removesuffix("~~~")
         last = text.rfind("<")
         if last >= 0 and re.fullmatch(r"<[^<>{}\"]+>\s*", text[last:]):
             text = text[:last]
     return _BEHIND.sub("", _BEFORE.sub("", text.strip()))
+
+
+def _unquoted(text: str) -> str:
+    """Return a text without the quotes around it, or without the escapes that belong within quotes."""
+    if text.startswith('"{') and text.endswith('}"'):
+        return text[1:-1]
+    with suppress(ValueError):
+        return str(json.loads(f'"{text}"')) if text.startswith('{\\"') else ""
+    return ""
 
 
 def _sequence(text: str) -> list[tuple[Any, str]]:

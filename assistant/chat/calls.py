@@ -87,26 +87,20 @@ class Calls:
         """
         self.replies = self.questions.opened(self.answers or {})
         tools = self._known()
-        for call, is_current in left:
-            is_refused = self.approvals.by_call.get(call.id) is False
-            if is_current and not is_refused and not isinstance(find_tool(call.name, tools), Tool):
+        current = [(call, find_tool(call.name, tools)) for call, is_current in left if is_current]
+        for call, tool in current:
+            if not isinstance(tool, Tool) and self.approvals.by_call.get(call.id) is not False:
                 raise ModelError("tool_missing", tool=call.name)
         if self.edits:
-            self._edited = checked(self.edits, self._waiting(left), self.told.history)
+            found = [(call, tool) for call, tool in current if isinstance(tool, Tool)]
+            waiting = {call.id: tool for call, tool in found if self._waits(call, tool)}
+            self._edited = checked(self.edits, waiting, self.told.history)
 
-    def _waiting(self, left: Sequence[tuple[Call, bool]]) -> dict[str, Tool]:
-        """Return the tools of the calls that a person may still decide on, by the calls' ids."""
-        tools = self._known()
-        found = [(call, find_tool(call.name, tools)) for call, is_current in left if is_current]
-        return {
-            call.id: tool
-            for call, tool in found
-            if isinstance(tool, Tool)
-            and self.approvals.may_write(tool, call)
-            and self.ids.check(call, tool) != "not_genuine"
-            and call.id not in self.replies
-            and not self.writing.has_asked(call.id)
-        }
+    def _waits(self, call: Call, tool: Tool) -> bool:
+        """Whether a person may still decide on a call."""
+        is_ours = self.ids.check(call, tool) != "not_genuine"
+        has_asked = call.id in self.replies or self.writing.has_asked(call.id)
+        return self.approvals.may_write(tool, call) and is_ours and not has_asked
 
     async def settle(
         self,

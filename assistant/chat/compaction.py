@@ -27,9 +27,8 @@ from assistant.chat.names import find_tool
 from assistant.chat.sentences import DONE_BEFORE, DONE_EARLIER, SUMMARISE, SUMMARY
 
 FULL = 0.8  # of the window: with more in it the conversation is compacted
-SHARE = (
-    0.3  # of the window, for the turns that stay, for what is summed up, and for the list of what was done
-)
+# Of the window, for the turns that stay, for what is summed up, and for the list of what was done.
+SHARE = 0.3
 MAX_STAYING = 3  # questions that stay with their answers, where they fit
 MIN_SHARE = 2_000  # tokens, or characters
 PICTURE_TOKENS, MESSAGE_TOKENS = 1_000, 8

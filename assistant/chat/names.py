@@ -10,7 +10,7 @@ MAX_LISTED = 40  # tools that an answer names
 
 # OpenAI's and Gemini's words in front of a name; Kimi's number, which some write like a part of the name, and
 # gpt-oss's channel behind it.
-_BEFORE = re.compile(r"^(?:.*\bto=)?(?:(?:functions?|tools?|default_api|mcp)[.:/_]+)?")
+_BEFORE = re.compile(r"^(?:.*\bto=)?(?:(?:assistant|functions?|tools?|call|default_api|mcp)[.:/_]+)*")
 _BEHIND, _NUMBER = re.compile(r":\d+$|<\|.*$"), re.compile(r"_\d+$")
 
 

@@ -46,7 +46,7 @@ class Questions:
         self._secret = secret
 
     def told(
-        self, call: str, server: str, asked: Asked, wrong: Mapping[str, CodedError] | None = None
+        self, call: str, server: str, asked: Asked, wrong: Mapping[str, CodedError]
     ) -> list[QuestionEvent]:
         """Return the questions of a call as the page is told them; of some, why an answer was not taken."""
         forms = [[each.key, each.message, each.schema, each.url, each.wording] for each in asked.questions]
@@ -54,7 +54,7 @@ class Questions:
         mark = self._mark(sealed)
         made: list[QuestionEvent] = []
         for number, question in enumerate(asked.questions):
-            why = (wrong or {}).get(question.key)
+            why = wrong.get(question.key)
             made.append(
                 QuestionEvent(
                     f"{mark}.{number}",

@@ -48,9 +48,8 @@ SENTENCES = {
     "call_in_prose": "模型把工具调用写成了文字，没有执行。请换一个支持工具调用的模型 (LLM_MODEL)。",
 }
 
-AGAIN_WITH_KEY = (
-    "\n再试时请用同一个 idempotencyKey：{key}"  # behind `outcome_unknown`, where the tool honours keys
-)
+# Behind `outcome_unknown`, where the tool honours keys.
+AGAIN_WITH_KEY = "\n再试时请用同一个 idempotencyKey：{key}"
 ERROR = "错误: {}"  # what the model reads of a failed call
 OMITTED = "…（已省略）"  # behind a text that was cut
 TRUNCATED = "（结果共 {total} 个字符，只给出前 {shown} 个；请缩小查询范围。）"

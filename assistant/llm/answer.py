@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import ModelError, Piece, Reply, Thought, ToolRequest
-from assistant.llm.calls import CallsBuilder, content_of, is_json, list_of, text_of
+from assistant.llm.calls import CallsBuilder, is_json, list_of, text_of
 from assistant.llm.cumulative import CumulativeText
 from assistant.llm.parts import THOUGHTS, parts_of
 from assistant.llm.prose import Part, ProseReader
@@ -83,10 +83,8 @@ class ReplyBuilder:
             self._finish, self._finish_said = finish, said
         if not delta and not self._has_said:  # behind the pieces, some send the whole message once more
             delta = message
-        if isinstance(delta, dict):
-            yield from self._add_delta(delta)
-        elif text := content_of(delta or choice.get("text")):  # of a plain completion
-            yield from self._prose.feed(self._count(self._once["content"].feed(text)))
+        is_object = isinstance(delta, dict)  # else a plain completion's text
+        yield from self._add_delta(delta if is_object else {"content": delta or choice.get("text")})
 
     def end(self) -> Iterator[Piece]:
         """Yield, at the end, what was held back, then the whole reply.

@@ -84,7 +84,14 @@ class CallsBuilder:
             else:
                 said.append(call)
         chosen = [
-            next((call for call in group if call.arguments().strip() != "{}" and call.is_whole()), group[0])
+            next(
+                (
+                    call
+                    for call in group
+                    if call.arguments().strip() not in ("{}", "null") and call.is_whole()
+                ),
+                group[0],
+            )
             for group in kept
         ]
         return tuple(ToolRequest(call.name, call.arguments(), call.signed) for call in chosen)
@@ -163,13 +170,6 @@ def is_json(text: str) -> bool:
 def list_of(value: Any) -> list[Any]:
     """Return a list, or an empty one for what is none."""
     return value if isinstance(value, list) else []
-
-
-def content_of(value: Any) -> str:
-    """Return the text of a content: a text, a part, or a list of both."""
-    parts = value if isinstance(value, list) else [value]
-    told = (part.get("text") or part.get("content") if isinstance(part, dict) else part for part in parts)
-    return "".join(map(text_of, told))
 
 
 def text_of(value: Any) -> str:

@@ -6,9 +6,8 @@ from urllib.parse import urlsplit
 
 from serving.addresses import is_loopback
 
-_AROUND = (
-    " \t\r\n\ufeff\u200b\u3000\xa0\"'`“”‘’「」<>，。；"  # what is pasted along, and never a part of either
-)
+# What is pasted along, and never a part of either.
+_AROUND = " \t\r\n\ufeff\u200b\u3000\xa0\"'`“”‘’「」<>，。；"
 
 _WORDS = re.compile(
     r"^(?:export\s+)?(?:\w+(?:_KEY|_BASE|_URL)\s*=|(?:Authorization|x-api-key)\s*:)?\s*(?:Bearer\s+)?",
@@ -24,18 +23,8 @@ _PLACEHOLDER = re.compile(
     r"|(?:api|secret)[-_]?key|change[-_]?me",
     re.IGNORECASE,
 )
-PLAIN_PORTS = (
-    80,
-    1234,
-    3000,
-    4000,
-    5000,
-    8000,
-    8080,
-    8888,
-    11434,
-    30000,
-)  # Ollama, LM Studio, vLLM and others
+# Ollama, LM Studio, vLLM and others.
+PLAIN_PORTS = (80, 1234, 3000, 4000, 5000, 8000, 8080, 8888, 11434, 30000)
 OWN_NETWORK = (".local", ".internal", ".lan", ".home.arpa", ".localdomain")
 
 

@@ -2,17 +2,14 @@
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from assistant.llm.refusals import RefusedError, tools_named
-from assistant.llm.request import REASONING, REASONING_DETAILS, Lesson, holds
+from assistant.llm.request import Lesson
 
-# The part of a request that a lesson changes; without one it is the messages.
-_CONCERNS = {"no_tools": "tools", "no_temperature": "temperature", "completion_tokens": "max_tokens"}
-_CONCERNS |= {"no_usage": "stream_options", "no_effort": "tools", "no_choice": "tool_choice"}
-_MEDIA: dict[Lesson, str] = {"no_pictures": "image_url", "no_sounds": "input_audio"}  # parts of messages
+_OF_MEDIA: tuple[Lesson, ...] = ("no_pictures", "no_sounds")
 _OF_REQUEST = (400, 413, 415, 422)  # the statuses that may be due to one part of it, whatever is said
 
 
@@ -34,40 +31,26 @@ class Lessons:
         now, names = time.monotonic(), [tool["function"]["name"] for tool in tools]
         return [name for name in names if now < self._refused.get(name, 0)]
 
-    def learn(self, refusal: RefusedError, request: Mapping[str, Any], toolless_seconds: float) -> bool:
-        """Keep what a refusal says, and return whether it changes the next request."""
-        until = time.monotonic() + toolless_seconds
-        new = {lesson for lesson in refusal.lessons if _concerns(lesson, request)} - self.current()
+    def learn(
+        self, refusal: RefusedError, request_with: Callable[..., Mapping[str, Any]], toolless_seconds: float
+    ) -> bool:
+        """Keep what a refusal says, and return whether it changes the next request.
+
+        `request_with` makes the request that was refused anew, with the lessons that it is given.
+        """
+        until, request = time.monotonic() + toolless_seconds, request_with()
+        new = [lesson for lesson in refusal.lessons if request_with(lesson) != request]
         for lesson in new:
-            self._learnt[lesson] = until if lesson in ("no_tools", *_MEDIA) else math.inf
+            self._learnt[lesson] = until if lesson in ("no_tools", *_OF_MEDIA) else math.inf
         if new:
             return True
         refused = tools_named(refusal, [tool["function"]["name"] for tool in request.get("tools", [])])
         self._refused |= dict.fromkeys(refused, until)
         if refused or refusal.params.get("status") not in _OF_REQUEST:
             return bool(refused)
-        if (
-            refusal.is_vague
-            and not refusal.lessons
-            and not self.has_counted
-            and _concerns("no_usage", request)
-        ):
-            self._learnt["no_usage"] = until
-            return True
-        unwanted = [lesson for lesson in _MEDIA if _concerns(lesson, request)]
-        self._learnt |= dict.fromkeys(unwanted, until)
-        return bool(unwanted)
-
-
-def _concerns(lesson: Lesson, request: Mapping[str, Any]) -> bool:
-    if lesson in _MEDIA:
-        return holds(request, _MEDIA[lesson])
-    if lesson == "no_reasoning":
-        return any(
-            key in message for message in request["messages"] for key in (*REASONING, REASONING_DETAILS)
-        )
-    if lesson == "no_system":
-        return any(message["role"] == "system" for message in request["messages"])
-    if lesson == "null":
-        return any(message["content"] == "" for message in request["messages"])
-    return _CONCERNS.get(lesson, "messages") in request
+        is_of_usage = refusal.is_vague and not refusal.lessons and not self.has_counted
+        for suspects in (("no_usage",) if is_of_usage else (), _OF_MEDIA):
+            if unwanted := [lesson for lesson in suspects if request_with(lesson) != request]:
+                self._learnt |= dict.fromkeys(unwanted, until)
+                return True
+        return False

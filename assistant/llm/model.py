@@ -2,37 +2,32 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field, replace
-from typing import Any, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from assistant.chat.history import Message
-from assistant.chat.interfaces import ModelError, Piece, Reply, Restart, Usage
+from assistant.chat.interfaces import Model, ModelError, Piece, Reply, Restart, Usage
 from assistant.llm.credentials import is_near
 from assistant.llm.lessons import Lessons
 from assistant.llm.refusals import RefusedError
-from assistant.llm.request import Options, chat_request, unsensed
+from assistant.llm.request import Lesson, Options, chat_request, unsensed
+from assistant.llm.usage import priced
 from serving.errors import CodedError
+
+if TYPE_CHECKING:
+    from assistant.llm.client import ProviderClient
 
 OPENAI = "https://api.openai.com/v1"
 UNSENSED = {"image_url": "model_blind", "input_audio": "model_deaf"}  # what is said of an answer without them
 MAX_REQUESTS = 10  # for one answer: each lesson may cost one
 MAX_MISWRITTEN = 3  # of them, in which the model writes a call that its provider cannot read
 
-
-class Provider(Protocol):
-    """What `assistant.llm.client` is to this module, which imports it late."""
-
-    def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[Any]:
-        """Stream the answer's chunks."""
-
-    async def read(self, address: str) -> Any:
-        """Return what stands at an address of the provider."""
-
-    async def aclose(self) -> None:
-        """Close the connections."""
+TRIAL = "请调用一次 check 工具。"
+CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
 
 
 async def load_client() -> None:
@@ -60,7 +55,7 @@ class OpenAIModel:
     window: int | None = None  # how many tokens it reads at once, where the provider's list says it
     origin: str = ""  # told apart by it: models of one name at several providers
     _lessons: Lessons = field(default_factory=Lessons, init=False)
-    _provider: Provider | None = field(default=None, init=False, repr=False)
+    _provider: "ProviderClient | None" = field(default=None, init=False, repr=False)
 
     demo = False
 
@@ -89,10 +84,10 @@ class OpenAIModel:
                 offered, notes = [], [CodedError("model_toolless", model=self.name)]
             kept = unsensed(messages, options.senses(self.name))
             of_answer = [CodedError(code, model=self.name) for kind, code in UNSENSED.items() if kind in kept]
-            request = chat_request(self.name, messages, offered, options)
+            request_with = partial(_request, self.name, messages, offered, options)
             builder, is_shown = ReplyBuilder(options.mark, offered), False
             try:
-                async with aclosing(provider.answer(request)) as pieces:
+                async with aclosing(provider.answer(request_with())) as pieces:
                     async for piece in pieces:
                         for part in builder.add(piece):
                             is_shown = is_shown or isinstance(part, str)
@@ -102,7 +97,7 @@ class OpenAIModel:
                 miswritten += is_bad_call
                 if miswritten == MAX_MISWRITTEN or not requests_left:
                     raise
-                if not is_bad_call and not self._lessons.learn(refusal, request, self.toolless_seconds):
+                if not is_bad_call and not self._lessons.learn(refusal, request_with, self.toolless_seconds):
                     raise
                 if is_shown:
                     yield Restart()
@@ -122,9 +117,7 @@ class OpenAIModel:
         self._lessons.has_counted = True
         if self._is_near():
             return usage
-        await asyncio.to_thread(importlib.import_module, "assistant.llm.prices")
-        from assistant.llm.prices import priced  # noqa: PLC0415  see _opened
-
+        await asyncio.to_thread(importlib.import_module, "genai_prices")
         usage, window = priced(usage, self.name, self.base_url or OPENAI)
         self.window = self.window or window
         return usage
@@ -137,14 +130,14 @@ class OpenAIModel:
         if self._provider is not None:
             await self._provider.aclose()
 
-    async def _opened(self) -> Provider:
+    async def _opened(self) -> "ProviderClient":
         if self._provider is None:
             await load_client()
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see load_client
 
             if not self._is_near():  # prices take time to load, too: while the provider answers
                 loop = asyncio.get_running_loop()
-                loop.run_in_executor(None, importlib.import_module, "assistant.llm.prices")
+                loop.run_in_executor(None, importlib.import_module, "genai_prices")
 
             try:
                 self._provider = self._provider or ProviderClient(  # another question may have come first
@@ -156,3 +149,22 @@ class OpenAIModel:
             except CodedError as error:  # the environment is wrong
                 raise ModelError(error.code, **error.params) from error
         return self._provider
+
+
+def _request(
+    model: str, messages: list[Message], tools: list[dict[str, Any]], options: Options, *lessons: Lesson
+) -> dict[str, Any]:
+    options = replace(options, lessons={*options.lessons, *lessons})
+    return chat_request(model, messages, [] if "no_tools" in lessons else tools, options)
+
+
+async def failure_of(model: Model) -> CodedError | None:
+    """Try a model out: return why it is not to be used here, or None where it calls a harmless tool."""
+    has_called = False
+    try:
+        question = [{"role": "user", "content": TRIAL}]
+        async for part in model.reply(question, [{"type": "function", "function": CHECK}]):
+            has_called = isinstance(part, Reply) and bool(part.calls)
+    except ModelError as error:
+        return error
+    return None if has_called else CodedError("model_calls_nothing")

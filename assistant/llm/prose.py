@@ -34,14 +34,8 @@ SPACER = "]<]minimax[>["  # stands before each tag of MiniMax M3
 FRAMES |= {SPACER, f"{SPACER}</tool_call>"}
 FRAMES |= {"<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|begin_of_solution|>", "<|end_of_solution|>"}
 FRAMES |= {"<|im_start|>assistant", "<|start_header_id|>assistant<|end_header_id|>", "<|assistant|>"}
-FRAMES |= {
-    "<|end_of_text|>",
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|endoftext|>",
-    "<｜end▁of▁sentence｜>",
-    "<end_of_turn>",
-}
+FRAMES |= {"<|end_of_text|>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>"}
+FRAMES.add("<｜end▁of▁sentence｜>")
 AROUND = {"<answer>": "</answer>", "<response>": "</response>"}  # of a whole answer
 CALLS = {
     *(f"<{bar}{word}" for bar in ("", *"|｜") for word in ("tool", "TOOLCALL", "function", "DSML", "invoke")),
@@ -60,18 +54,9 @@ MAX_UNDECIDED = 80  # characters of an answer's beginning until it is known to b
 # How calls without marks begin, beside JSON and the name of a tool: Functionary's, ReAct's, Gemma's, Phi's;
 # and harmony's when its marks have been taken away.
 _WORDS = (
-    ">>>",
-    "Thought",
-    "Action",
-    "Tool",
-    "**Action",
-    "print(",
-    "default_api.",
-    "functions.",
-    "functools[",
-    "analysis",
+    *(">>>", "Thought", "Action", "Tool", "**Action", "print(", "default_api.", "functions.", "functools["),
+    *("analysis", "commentary to=", "assistantcommentary to=", "assistant to=", "to=functions."),
 )
-_STRIPPED = ("commentary to=", "assistantcommentary to=", "assistant to=", "to=functions.")
 _THOUGHT = re.compile(
     r"\s*(?:analysis(.*?)assistant(?:final|(?=commentary))"
     r"|Thought ?[:：](.*?)\n(?:(?=Action ?[:：])|Final Answer ?[:：]\s*))",
@@ -104,7 +89,7 @@ class ProseReader:
         self._held: list[str] = []  # of thoughts after text, or of calls
         self._line, self._has_odd_ticks, self._is_fenced = "", False, False  # of the text
         names = "|".join(map(re.escape, tools)) or "(?!)"
-        self._words = (*tools, *(f"<{name}>" for name in tools), *_WORDS, *_STRIPPED)
+        self._words = (*tools, *(f"<{name}>" for name in tools), *_WORDS)
         self._bare = re.compile(
             rf"\{{|\[\s*\{{|<(?:{names})>|(?:\[\s*|print\()?(?:default_api\.|functions\.)?(?:{names})\s*[({{]"
             rf"|>>>\s*(?:{names})\b"

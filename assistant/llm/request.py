@@ -84,13 +84,6 @@ def chat_request(
     return request
 
 
-def holds(request: Mapping[str, Any], kind: str) -> bool:
-    """Whether a request holds parts of a type."""
-    return any(
-        part["type"] == kind for message in request["messages"] for part in list_of(message["content"])
-    )
-
-
 def unsensed(messages: Sequence[Message], senses: Collection[str]) -> set[str]:
     """Return the types of what came with the last question, or of its tools, and is not sent."""
     question = max((i for i, message in enumerate(messages) if message["role"] == "user"), default=0)
@@ -267,13 +260,21 @@ def _joined_content(first: Any, second: Any) -> Any:
 
 def _with_short_ids(messages: Sequence[Message]) -> list[Message]:
     """Replace each id by a hash: the same in every request, so that the provider's prompt cache is hit."""
+    ids = dict.fromkeys(call["id"] for message in messages for call in message.get("tool_calls") or ())
+    short: dict[str, str] = {}  # ids by their hashes
+    for id in ids:
+        text = id
+        while (hashed := _hashed(text)) in short:  # another id has the same one
+            text += "'"
+        short[hashed] = id
+        ids[id] = hashed
     sent: list[Message] = []
     for message in messages:
         changed = dict(message)
         if message.get("tool_calls"):
-            changed["tool_calls"] = [{**call, "id": _hashed(call["id"])} for call in message["tool_calls"]]
+            changed["tool_calls"] = [{**call, "id": ids[call["id"]]} for call in message["tool_calls"]]
         if message["role"] == "tool":
-            changed["tool_call_id"] = _hashed(message["tool_call_id"])
+            changed["tool_call_id"] = ids[message["tool_call_id"]]
         sent.append(changed)
     return sent
 

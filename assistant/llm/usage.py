@@ -1,6 +1,7 @@
 """What an answer took, by the provider's own count, in whatever form and place it is told."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from assistant.chat.interfaces import Usage
@@ -69,3 +70,22 @@ def _first(told: Mapping[str, Any], names: tuple[str, ...]) -> int:
 def _count(value: object) -> int:
     is_count = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < MAX_COUNT
     return int(value) if is_count and isinstance(value, int | float) else 0
+
+
+def priced(usage: Usage, model: str, base_url: str) -> tuple[Usage, int | None]:
+    """Return the usage with its cost, unless the provider told it, and the model's window in tokens.
+
+    By the data of `genai-prices`, which knows a model by its provider's address only: under the same name
+    another asks another price.
+    """
+    import genai_prices  # noqa: PLC0415  large: see OpenAIModel._opened
+
+    counts = genai_prices.Usage(
+        input_tokens=usage.input, output_tokens=usage.output, cache_read_tokens=usage.cached
+    )
+    try:
+        price = genai_prices.calc_price(counts, model, provider_api_url=base_url)
+    except LookupError:
+        return usage, None
+    cost = usage.cost or float(price.total_price) or None
+    return replace(usage, cost=cost), price.model.context_window

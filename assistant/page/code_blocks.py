@@ -3,6 +3,7 @@
 import re
 from collections.abc import MutableMapping, Sequence
 from html import escape
+from itertools import groupby
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -17,44 +18,16 @@ MAX_COLOURED_LIVE = 2_000  # ... while the answer is coming, and all of it is le
 _BLANKS = re.compile(r"(?:[ \t]*\n){6}|[ \t]{100}")
 
 # Lexers that stay below 0.5 s for the worst texts of that size that we know; the one of Java does not.
-_LEXERS = {"java": "csharp", "sh": "bash", "shell": "bash", "zsh": "bash", "svg": "xml"} | {
-    name: name
-    for name in (
-        *("bash", "c", "c#", "c++", "console", "cpp", "cs", "csharp", "css", "diff", "docker", "dockerfile"),
-        *("go", "golang", "html", "http", "ini", "javascript", "js", "json", "jsx", "kotlin", "kt", "lua"),
-        *(
-            "php",
-            "powershell",
-            "ps1",
-            "py",
-            "python",
-            "r",
-            "rb",
-            "rs",
-            "ruby",
-            "rust",
-            "sql",
-            "swift",
-            "toml",
-        ),
-        *("ts", "tsx", "typescript", "xml", "yaml", "yml"),
-    )
-}
+LANGUAGES = """bash c c# c++ console cpp cs csharp css diff docker dockerfile go golang html http ini
+    javascript js json jsx kotlin kt lua php powershell ps1 py python r rb rs ruby rust sql swift toml ts tsx
+    typescript xml yaml yml"""
+_LEXERS = {"java": "csharp", "sh": "bash", "shell": "bash", "zsh": "bash", "svg": "xml"}
+_LEXERS |= {name: name for name in LANGUAGES.split()}
 _CLASSES = {  # the first that a token's type is of; its class in conversation.css
-    "Comment": "hl-c",
-    "Keyword.Constant": "hl-n",
-    "Keyword": "hl-k",
-    "Operator.Word": "hl-k",
-    "Literal.String": "hl-s",
-    "Literal.Number": "hl-n",
-    "Name.Tag": "hl-k",
-    "Name.Attribute": "hl-f",
-    "Name.Function": "hl-f",
-    "Name.Class": "hl-f",
-    "Name.Builtin": "hl-f",
-    "Name.Decorator": "hl-f",
-    "Generic.Deleted": "hl-d",
-    "Generic.Inserted": "hl-s",
+    **{"Comment": "hl-c", "Keyword.Constant": "hl-n", "Keyword": "hl-k", "Operator.Word": "hl-k"},
+    **{"Literal.String": "hl-s", "Literal.Number": "hl-n", "Generic.Inserted": "hl-s", "Name.Tag": "hl-k"},
+    **dict.fromkeys(("Name.Attribute", "Name.Function", "Name.Class", "Name.Builtin"), "hl-f"),
+    **{"Name.Decorator": "hl-f", "Generic.Deleted": "hl-d"},
 }
 CLASSES = frozenset(_CLASSES.values())
 
@@ -93,17 +66,16 @@ def _coloured(code: str, name: str) -> str:
     from pygments.lexers import get_lexer_by_name  # noqa: PLC0415  30 ms, and 100 for the first language
 
     lexer = get_lexer_by_name(name, stripnl=False, ensurenl=False)
-    parts: list[tuple[str, str]] = []
-    for kind, text in lexer.get_tokens(code):
-        name = str(kind).removeprefix("Token.")
-        found = next((_CLASSES[known] for known in _CLASSES if name.startswith(known)), "")
-        if parts and parts[-1][0] == found:
-            parts[-1] = (found, parts[-1][1] + text)
-        else:
-            parts.append((found, text))
-    return "".join(
-        f'<span class="{name}">{escape(text)}</span>' if name else escape(text) for name, text in parts
-    )
+    html = ""
+    for found, tokens in groupby(lexer.get_tokens(code), lambda token: _class_of(str(token[0]))):
+        text = escape("".join(text for _, text in tokens))
+        html += f'<span class="{found}">{text}</span>' if found else text
+    return html
+
+
+def _class_of(kind: str) -> str:
+    name = kind.removeprefix("Token.")
+    return next((_CLASSES[known] for known in _CLASSES if name.startswith(known)), "")
 
 
 def _take_live_code(state: StateInline, silent: bool) -> bool:

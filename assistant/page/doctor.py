@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from assistant.chat.interfaces import Model
-from assistant.llm.trial import failure_of
+from assistant.llm.model import failure_of
 from assistant.page.sentences import ADVICE, FINDINGS, explain
 from assistant.toolbox import Toolbox
 from assistant.toolbox.link import Link
@@ -23,7 +23,7 @@ PROXY_SECONDS = 3.0  # to connect to one
 class Finding:
     """One line of the table, by code; `advice` is the code of what to do, and empty if all is well.
 
-    A `reason` among the parameters is a code with parameters, too.
+    A `reason` among the parameters is a CodedError.
     """
 
     code: str
@@ -54,8 +54,8 @@ def report(findings: list[Finding], out: TextIO = sys.stdout) -> int:
     """Print the table and return the exit status: 1 if anything is wrong."""
     for finding in findings:
         params = dict(finding.params)
-        if "reason" in params:
-            params["reason"] = explain(**params["reason"])
+        if reason := params.get("reason"):
+            params["reason"] = explain(reason.code, reason.params)
         out.write(
             f"{'❌' if finding.advice else '✅'} {printable(sentence(FINDINGS, finding.code, params))}\n"
         )
@@ -71,8 +71,7 @@ async def _examine_server(link: Link) -> Finding:
     known = {"server": server.name, "address": server.address, "host": server.host, "command": server.command}
     if status in ("disabled", "down", "untrusted", "sign_in"):
         error = link.error or CodedError("not_connected")
-        params = known | {"reason": {"code": error.code, "params": error.params}}
-        return Finding(status, params, _advice(link, error))
+        return Finding(status, known | {"reason": error}, _advice(link, error))
     tools = len(link.listing.tools)
     about = known | {"tools": tools, "version": link.protocol_version}
     return Finding("ready", about, notes=[*link.notes, *link.listing.skipped])
@@ -96,7 +95,7 @@ def _compared(link: Link) -> Finding:
 
 async def _examine_proxy(proxy: network.Proxy | CodedError) -> Finding:
     if isinstance(proxy, CodedError):
-        return Finding("network", {"reason": {"code": proxy.code, "params": proxy.params}}, "mend_variable")
+        return Finding("network", {"reason": proxy}, "mend_variable")
     params = {"variable": proxy.variable, "proxy": proxy.shown, "hosts": "、".join(proxy.hosts) or "—"}
     try:
         async with asyncio.timeout(PROXY_SECONDS):
@@ -109,7 +108,7 @@ async def _examine_proxy(proxy: network.Proxy | CodedError) -> Finding:
 
 def _certificates() -> list[Finding]:
     if error := network.certificates_missing():
-        return [Finding("network", {"reason": {"code": error.code, "params": error.params}}, "mend_variable")]
+        return [Finding("network", {"reason": error}, "mend_variable")]
     return [] if network.has_certificates() else [Finding("no_certificates", {}, "install_certificates")]
 
 
@@ -134,6 +133,5 @@ async def _examine_model(model: Model, source: str) -> Finding:
     failure = await failure_of(model)
     if failure is None:
         return Finding("model_ready", about)
-    reason = {"code": failure.code, "params": failure.params}
     advice = "choose_model" if failure.code == "model_calls_nothing" else "check_model_settings"
-    return Finding("model_failed", about | {"reason": reason}, advice)
+    return Finding("model_failed", about | {"reason": failure}, advice)

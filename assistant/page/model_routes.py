@@ -13,9 +13,9 @@ from fastapi import APIRouter, Depends, Request
 from fastapi import Path as InPath
 from pydantic import Field, SecretStr
 
-from assistant.llm import listing, trial
+from assistant.llm import listing
 from assistant.llm.credentials import mended_base, mended_key
-from assistant.llm.model import OpenAIModel
+from assistant.llm.model import OpenAIModel, failure_of
 from assistant.llm.registry import KeptProvider
 from assistant.page.routes import AppServices, JsonBody, own_page_only, refusals
 from assistant.page.sentences import explain
@@ -147,7 +147,7 @@ async def test(asked: ProviderTest, services: AppServices) -> dict[str, Any]:
     async with aclosing(model):
         try:
             async with asyncio.timeout(TEST_SECONDS):
-                failure = await trial.failure_of(model)
+                failure = await failure_of(model)
         except TimeoutError:
             failure = CodedError("model_late")
     seconds = round(time.monotonic() - began, 1)

@@ -33,10 +33,7 @@ TRUSTED = "✅ {} 已获准"
 
 FINDINGS = {  # of `--check`
     "ready": "服务器 {server}：{address}，{tools} 个工具，协议 {version}",
-    "disabled": "服务器 {server}：{reason}",
-    "down": "服务器 {server}：{reason}",
-    "untrusted": "服务器 {server}：{reason}",
-    "sign_in": "服务器 {server}：{reason}",
+    **dict.fromkeys(("disabled", "down", "untrusted", "sign_in"), "服务器 {server}：{reason}"),
     "no_servers": "没有 MCP 服务器：{folder} 里没有 mcp.json，或者里面一项也没有",
     "model_demo": "模型 {model}：内置演示模型；接入自己的模型请在页面上方点它，或设置 OPENAI_API_KEY",
     "model_ready": "模型 {model}{source}：有回答，会调用工具",

@@ -96,12 +96,8 @@ class Overview:
         with self._watching():
             while not self._is_stopping:
                 bell = news.bell  # before all is looked at
-                now: list[Any] = [
-                    *map(_compared, self._toolbox.links.values()),
-                    self._models.choices(),
-                    self._shops,
-                ]
-                now.append(self._toolbox.fault)
+                links = [*map(_compared, self._toolbox.links.values())]
+                now = (links, self._models.choices(), self._shops, self._toolbox.fault)
                 is_new = now != seen
                 if is_new:
                     seen = now

@@ -49,6 +49,8 @@ def world() -> FakeTools:
         ("Shop_Get_Products", "shop get_products"),
         ("functions.shop_get_products", "shop get_products"),
         ("functions.shop_get_products:0", "shop get_products"),
+        ("assistant.functions.shop_get_products", "shop get_products"),
+        ("call:shop_get_products", "shop get_products"),
         ("default_api.get_products", "shop get_products"),
         (" shop get products ", "shop get_products"),
         ("get_products", "shop get_products"),

@@ -30,6 +30,7 @@ SAID_TWICE: dict[str, list[list[dict[str, Any]]]] = {
     "without an index, chunk by chunk": [[piece(None, "x", "look", '{"a": 1}')]] * 3,
     "with other arguments later": [[WHOLE], [piece(1, "x", "look", '{"a": 2}')]],
     "nothing, then the arguments": [[piece(0, "x", "look", "{}")], [piece(0, "x", "look", '{"a": 1}')]],
+    "null, then the arguments": [[piece(0, "x", "look", "null")], [piece(1, "x", "look", '{"a": 1}')]],
     "broken, then whole": [[BEGIN], [WHOLE | {"index": 1}]],
     "without arguments": [[WHOLE], [piece(1, "x", "look")]],
     "without arguments and id": [[WHOLE], [piece(1, None, "look")]],

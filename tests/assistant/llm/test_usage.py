@@ -7,8 +7,7 @@ import pytest
 from starlette.responses import JSONResponse
 
 from assistant.chat.interfaces import Usage
-from assistant.llm.prices import priced
-from assistant.llm.usage import UsageReader
+from assistant.llm.usage import UsageReader, priced
 from tests.support.asgi import ScriptedProvider, refusal, text_stream, whole
 from tests.support.provider import ask
 
