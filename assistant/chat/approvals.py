@@ -56,8 +56,6 @@ class Approvals:
 
     def is_off(self, tool: Tool) -> bool:
         """Whether the user has switched a tool off."""
-        if not self.off:
-            return False
         return SwitchedOff(tool.server) in self.off or SwitchedOff(tool.server, tool.name) in self.off
 
     def are_needed(self, tool: Tool, call: Call) -> bool:

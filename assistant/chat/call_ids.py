@@ -57,12 +57,9 @@ class CallIds:
         return "not_genuine"
 
     def _id(self, kind: str, nonce: bytes, call: Call, tool: Tool | None) -> str:
-        of_call = self._mac(kind, nonce, call.name, call.arguments)[:CALL_MAC_BYTES]
-        of_tool = self._mac("tool", nonce, tool.fingerprint if tool else "")[:TOOL_MAC_BYTES]
+        of_call = mac(self._secret, kind, nonce.hex(), call.name, call.arguments)[:CALL_MAC_BYTES]
+        of_tool = mac(self._secret, "tool", nonce.hex(), tool.fingerprint if tool else "")[:TOOL_MAC_BYTES]
         return kind + base64.urlsafe_b64encode(nonce + of_call + of_tool).decode().rstrip("=")
-
-    def _mac(self, kind: str, nonce: bytes, *texts: str) -> bytes:
-        return mac(self._secret, kind, nonce.hex(), *texts)
 
 
 def mac(secret: bytes, kind: str, *texts: str) -> bytes:

@@ -140,7 +140,8 @@ class Calls:
             return await self._ask_again(again)
         # While others wait for the user these wait, too, so that all are decided together.
         for call, reason in (*waiting, *again):
-            self.told.emit(_approval_event(call, reason if reason is not REPLACED else None))
+            why_again = (reason.code, reason.params) if reason and reason is not REPLACED else ()
+            self.told.emit(events.ApprovalEvent(call.id, *why_again))
         return "approval" if waiting or again else "question" if is_asking else None
 
     async def _ask_again(
@@ -355,10 +356,6 @@ def _key_in(args: Any) -> str | None:
 
 def _shown_in_app(tool: Tool | CodedError | None, result: ToolResult) -> dict[str, Any] | None:
     return {**(result.app or {}), "uri": tool.app} if isinstance(tool, Tool) and tool.app else None
-
-
-def _approval_event(call: Call, reason: CodedError | None) -> events.ApprovalEvent:
-    return events.ApprovalEvent(call.id, *((reason.code, reason.params) if reason else ()))
 
 
 def _call_event(call: Call, meant: Tool | CodedError) -> events.ToolCallEvent:

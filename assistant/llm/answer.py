@@ -83,8 +83,9 @@ class ReplyBuilder:
             self._finish, self._finish_said = finish, said
         if not delta and not self._has_said:  # behind the pieces, some send the whole message once more
             delta = message
-        is_object = isinstance(delta, dict)  # else a plain completion's text
-        yield from self._add_delta(delta if is_object else {"content": delta or choice.get("text")})
+        if not isinstance(delta, dict):
+            delta = {"content": delta or choice.get("text")}  # of a plain completion
+        yield from self._add_delta(delta)
 
     def end(self) -> Iterator[Piece]:
         """Yield, at the end, what was held back, then the whole reply.
@@ -98,7 +99,8 @@ class ReplyBuilder:
         yield from self._prose.end()
         code = ENDINGS.get(self._finish)
         if code or any(self._refusal):
-            raise _ended(code or "model_declined", reason_of("".join(self._refusal) or self._finish_said))
+            reason = reason_of("".join(self._refusal) or self._finish_said)
+            raise ModelError(code or "model_declined", reason=reason)
         if not self._finish and not self._is_whole:  # the connection ended well, and the answer did not
             raise ModelError("model_broke_off")
         calls, left_out, notes = self._calls.calls(), self._prose.left_out, tuple[CodedError, ...]()
@@ -204,7 +206,3 @@ def _thought(value: Any, depth: int = 4) -> str:
         told = (value.get(key) for key in ("text", "summary", *THOUGHTS, "content"))
         return next(filter(None, (_thought(each, depth - 1) for each in told)), "")
     return text_of(value) if isinstance(value, str) else ""
-
-
-def _ended(code: str, reason: str) -> ModelError:
-    return ModelError(code, reason=reason) if code == "model_declined" else ModelError(code)

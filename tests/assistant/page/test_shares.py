@@ -130,6 +130,12 @@ async def test_one_clients_flood_leaves_a_neighbour_its_turn(tmp_path: Path, pat
         assert len(model.asked) == 67
 
 
+async def test_a_browser_whose_cookie_is_of_another_secret_gets_a_new_one(tmp_path: Path) -> None:
+    async with client(tmp_path) as http:
+        page = await http.get("/", headers={"Cookie": "client=forged.mac"})
+        assert page.headers["set-cookie"].startswith("client=")
+
+
 @pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
 async def test_a_turn_that_was_left_while_it_waited_never_begins(tmp_path: Path, path: str) -> None:
     model = HeldModel()
