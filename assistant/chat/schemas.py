@@ -121,7 +121,7 @@ class _Maker:
         while isinstance(ref := found.get("$ref"), str):
             siblings = {key: value for key, value in found.items() if key != "$ref"}
             target = self._target(ref)
-            found = {**(_stub(target) if ref in seen else target), **siblings}
+            found = {**(_outline(target) if ref in seen else target), **siblings}
             seen |= {ref}
         found.pop("$ref", None)
         for part in _list(found.pop("allOf", None)):
@@ -219,8 +219,13 @@ def _described(schema: Schema) -> dict[str, str]:
     return {"description": text} if text else {}
 
 
+def _outline(schema: Schema) -> dict[str, Any]:
+    """Return what is left of a schema where it would contain itself."""
+    kinds = _kinds(schema)
+    return {"type": kinds[0]} if kinds else {}
+
+
 def _stub(schema: Schema) -> dict[str, Any]:
-    """Return what is left of a schema where it would contain itself, or is beyond the bounds."""
     kind = next(iter(_kinds(schema)), "string")
     return next((dict(each) for each in ANYTHING if each["type"] == kind), {"type": "string"})
 

@@ -24,7 +24,8 @@ _URL_ENDS = re.compile(r"[.,;:!?'*_~]+$")
 _SCHEME = re.compile(r"(?<![a-z0-9.+-])https?$", re.IGNORECASE)
 _MAX_SCHEME = len("https") + 1  # with the character before it
 _BREAK = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
-_RAISED = re.compile(r"<(su[bp])>([^<>\n]{1,200})</\1>", re.IGNORECASE)
+_PLAIN = r"[^<>\n]{1,200}+"
+_RAISED = re.compile(rf"<(su[bp])>((?:{_PLAIN}|<(su[bp])>{_PLAIN}</\3>){{1,9}})</\1>", re.IGNORECASE)
 _TASK = re.compile(r"\[([ xX])\][ \t]+")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]")  # Hebrew, Arabic and others
 _BRACKETS = frozenset("()[]{}")
@@ -144,9 +145,11 @@ def _take_tag(state: StateInline, silent: bool) -> bool:
             state.push("hardbreak", "br", 0)
     elif found := _RAISED.match(state.src, state.pos):
         if not silent:
-            tag = found[1].lower()
+            tag, end = found[1].lower(), state.posMax
             state.push(f"{tag}_open", tag, 1)
-            state.push("text", "", 0).content = found[2]
+            state.pos, state.posMax = found.span(2)
+            state.md.inline.tokenize(state)  # one may stand in the other
+            state.posMax = end
             state.push(f"{tag}_close", tag, -1)
     else:
         return False

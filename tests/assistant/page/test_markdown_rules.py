@@ -28,6 +28,7 @@ INLINE = {
     '**bold**text and **"quoted"** text': '<strong>bold</strong>text and <strong>"quoted"</strong> text',
     "a<br>b<br/>c": "a<br>\nb<br>\nc",
     "H<sub>2</sub>O, x<sup>2</sup>": "H<sub>2</sub>O, x<sup>2</sup>",
+    "x<sub>i<sup>2</sup></sub>": "x<sub>i<sup>2</sup></sub>",
     "x <sub>a and <b>c</b>": "x &lt;sub&gt;a and &lt;b&gt;c&lt;/b&gt;",
     "<sup><script></sup>": "&lt;sup&gt;&lt;script&gt;&lt;/sup&gt;",
     r"\[ 注意 \] and \( see it \) and \{z\}": r"\[ 注意 \] and \( see it \) and \{z\}",
