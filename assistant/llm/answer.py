@@ -97,10 +97,11 @@ class ReplyBuilder:
             yield Thought(thought)
         yield from self._prose.feed(self._count(self._once["content"].end()))
         yield from self._prose.end()
-        code = ENDINGS.get(self._finish)
-        if code or any(self._refusal):
-            reason = reason_of("".join(self._refusal) or self._finish_said)
-            raise ModelError(code or "model_declined", reason=reason)
+        code = ENDINGS.get(self._finish) or ("model_declined" if any(self._refusal) else "")
+        if code == "model_declined":
+            raise ModelError(code, reason=reason_of("".join(self._refusal) or self._finish_said))
+        if code:
+            raise ModelError(code)
         if not self._finish and not self._is_whole:  # the connection ended well, and the answer did not
             raise ModelError("model_broke_off")
         calls, left_out, notes = self._calls.calls(), self._prose.left_out, tuple[CodedError, ...]()

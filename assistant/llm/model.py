@@ -2,11 +2,11 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from assistant.chat.history import Message
@@ -18,9 +18,6 @@ from assistant.llm.request import Lesson, Options, chat_request, unsensed
 from assistant.llm.usage import priced
 from serving.errors import CodedError
 
-if TYPE_CHECKING:
-    from assistant.llm.client import ProviderClient
-
 OPENAI = "https://api.openai.com/v1"
 UNSENSED = {"image_url": "model_blind", "input_audio": "model_deaf"}  # what is said of an answer without them
 MAX_REQUESTS = 10  # for one answer: each lesson may cost one
@@ -28,6 +25,19 @@ MAX_MISWRITTEN = 3  # of them, in which the model writes a call that its provide
 
 TRIAL = "请调用一次 check 工具。"
 CHECK = {"name": "check", "description": "检查工具调用", "parameters": {"type": "object", "properties": {}}}
+
+
+class Provider(Protocol):
+    """What `assistant.llm.client` is to this module, which imports it late."""
+
+    def answer(self, request: Mapping[str, Any]) -> AsyncGenerator[Any]:
+        """Stream the answer's chunks."""
+
+    async def read(self, address: str) -> Any:
+        """Return what stands at an address of the provider."""
+
+    async def aclose(self) -> None:
+        """Close the connections."""
 
 
 async def load_client() -> None:
@@ -55,7 +65,7 @@ class OpenAIModel:
     window: int | None = None  # how many tokens it reads at once, where the provider's list says it
     origin: str = ""  # told apart by it: models of one name at several providers
     _lessons: Lessons = field(default_factory=Lessons, init=False)
-    _provider: "ProviderClient | None" = field(default=None, init=False, repr=False)
+    _provider: Provider | None = field(default=None, init=False, repr=False)
 
     demo = False
 
@@ -130,7 +140,7 @@ class OpenAIModel:
         if self._provider is not None:
             await self._provider.aclose()
 
-    async def _opened(self) -> "ProviderClient":
+    async def _opened(self) -> Provider:
         if self._provider is None:
             await load_client()
             from assistant.llm.client import ProviderClient  # noqa: PLC0415  see load_client

@@ -7,6 +7,7 @@ for one that begins or ends nothing, but Chinese has no blanks around words, and
 import re
 import unicodedata
 from collections.abc import Callable, MutableMapping, Sequence
+from functools import partial
 from typing import Any
 
 from markdown_it import MarkdownIt
@@ -49,7 +50,7 @@ def install(markdown: MarkdownIt) -> None:
         markdown.add_render_rule(name, _rendered_as(html))
     inline.ruler.before("escape", "bracket", _keep_backslash)
     inline.ruler.before("link", "url", _link_url)
-    inline.ruler.before("html_inline", "tag", _take_tag)
+    inline.ruler.before("html_inline", "tag", partial(_take_tag, inline))
     markdown.core.ruler.after("inline", "tasks", _mark_tasks)
     markdown.core.ruler.push("directions", _mark_directions)
 
@@ -138,7 +139,7 @@ def _link_url(state: StateInline, silent: bool) -> bool:
     return True
 
 
-def _take_tag(state: StateInline, silent: bool) -> bool:
+def _take_tag(inline: ParserInline, state: StateInline, silent: bool) -> bool:
     """Take the only tags that models use for what markdown has no marks for."""
     if found := _BREAK.match(state.src, state.pos):
         if not silent:
@@ -148,7 +149,7 @@ def _take_tag(state: StateInline, silent: bool) -> bool:
             tag, end = found[1].lower(), state.posMax
             state.push(f"{tag}_open", tag, 1)
             state.pos, state.posMax = found.span(2)
-            state.md.inline.tokenize(state)  # one may stand in the other
+            inline.tokenize(state)  # one may stand in the other
             state.posMax = end
             state.push(f"{tag}_close", tag, -1)
     else:
