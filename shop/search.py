@@ -20,7 +20,7 @@ from opencc import OpenCC
 from shop.filters import ProductQuery
 from shop.queries import PRODUCT, Conditions, Row, Statement
 
-VERSION = "5"  # of what `index_rows` returns: another one makes the index anew at the next start
+VERSION = "6"  # of what `index_rows` returns: another one makes the index anew at the next start
 MAX_TERM = 64  # characters; PostgreSQL indexes no text above 2,704 bytes
 MAX_TERMS = 64  # of one question
 MAX_POSTINGS = 5_000  # read for one question: of its terms, the commonest say least and are left out
@@ -96,7 +96,8 @@ def _simplified(character: str) -> str:
 def _folded(text: str) -> str:
     # MacBook is a Mac-Book, too.
     text = re.sub("(?<=[a-z])(?=[A-Z])", "-", unicodedata.normalize("NFKC", text))
-    text = _UNSEEN.sub("", unicodedata.normalize("NFD", text.casefold()))
+    text = re.sub(r"(?<![\d.])(\d+)万(?=毫安|mah)", r"\g<1>0000", text.casefold())
+    text = _UNSEEN.sub("", unicodedata.normalize("NFD", text))
     return "".join(map(_simplified, unicodedata.normalize("NFC", text)))
 
 

@@ -268,8 +268,9 @@ class Desk:
 
     def _recommend(self) -> str:
         (low, high), named = self.text.budget(), self._find(self.text)
-        if named and self.text.says("cheaper_than"):
-            high, named = min(high or float("inf"), max(one.price for one in named) - 0.01), None
+        if named and (than := self.text.first_of("cheaper_than", "dearer_than")):
+            prices, named = [one.price for one in named], None
+            low, high = (low, max(prices) - 0.01) if than == "cheaper_than" else (min(prices) + 0.01, high)
         there = named or self._rows(Product, minPrice=low, maxPrice=high) or self._rows(Product)
         there = self._stocked(there if named is None else named)
         fits = [one for one in there if (low or 0) <= one.price <= (high or one.price) and self.left[one.id]]

@@ -88,7 +88,7 @@ def as_written(name: str, message: str) -> str:
 
 def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     """Return what a message means after what went before; `corrects`: it takes back what stood before it."""
-    text, draft = Sentence(fold(message)), scene.draft
+    text, draft = Sentence(fold(message)).without("denied", " 改 "), scene.draft
     names = {one.customer for one in (*scene.lines, *draft) if one.customer and not customers(text)[0]}
     text = text.without("pronoun", lambda _: min(names) if len(names) == 1 else " ")
     ordered = text.without("cancel").without("remove") if draft else text
@@ -141,9 +141,8 @@ def customers(text: str) -> tuple[list[str], str]:
                 name = f"{who.lower()}{' ' if who.isascii() else ''}{name}"
             elif not name or pattern(known["nobody"]).fullmatch(name) or pieces(name):
                 continue
-            if name not in names:
-                text = f"{text[: named.start()]} {chr(MARK + len(names))}{text[named.end() :]}"
-                names.append(name)
+            text = f"{text[: named.start()]} {chr(MARK + len(names))}{text[named.end() :]}"
+            names.append(name)
             break
     return names, text
 
@@ -152,8 +151,7 @@ def customers(text: str) -> tuple[list[str], str]:
 def _lines(text: Sentence) -> list[Line]:
     """Return what each customer orders; who has no goods of his own orders the same as the one before."""
     names, said = customers(text)
-    head, shared = Sentence(said.split(chr(MARK))[0]), None
-    begins = names and not (head.words() or found("<N>", head))
+    begins, shared = names and _line(Sentence(said.split(chr(MARK))[0]), None) == Line(), None
     if each := Sentence(said).says("each"):
         said, shared = Sentence(said).without("each", count=1), pieces(each)
     groups: list[tuple[list[str], list[Line]]] = [([], [])]
@@ -161,10 +159,10 @@ def _lines(text: Sentence) -> list[Line]:
         who = [names[ord(mark) - MARK] for mark in re.findall("[\ue100-\ue1ff]", part)]
         line, (people, goods) = _line(Sentence(part), shared), groups[-1]
         own = [] if line in (Line(), Line(quantity=shared)) else [line]
-        is_count = goods and line.bare and line.quantity is not None
+        is_count = own and goods and line.bare and line.quantity is not None
         if is_count and (goods[-1].quantity is None or (goods[-1].bare and not who)):
             goods[-1], own = goods[-1].changed(line), []
-        elif people and goods and (who or (own and not begins)):
+        elif goods and (who if is_count else people and (who or (own and not begins))):
             people, goods = [], []
             groups.append((people, goods))
         people += who
@@ -173,9 +171,13 @@ def _lines(text: Sentence) -> list[Line]:
     for people, goods in groups:
         same = last[-1]  # of one umbrella for Sue and two for Ben
         last = [same.changed(one) if one.bare else one for one in goods] or last
-        everybody = people or everybody
-        lines += apart(last, [Line(name) for name in everybody], text)
-    return lines
+        everybody = [*dict.fromkeys(people)] or everybody
+        lines += apart(last, [Line(name) for name in everybody], text, shared)
+    first, *others = lines  # of two watches, one for Tom and one for Bob
+    if {replace(one, customer=None, quantity=first.quantity) for one in others} != {first}:
+        return lines
+    all_shared = sum(one.quantity or 0 for one in others) == first.quantity
+    return others if all_shared else [replace(first, quantity=0), *others]
 
 
 def _parts(text: str) -> list[str]:
@@ -193,10 +195,11 @@ def _parts(text: str) -> list[str]:
     return parts
 
 
-def apart(lines: list[Line], given: list[Line], text: Sentence) -> list[Line]:
+def apart(lines: list[Line], given: list[Line], text: Sentence, each: int | None = None) -> list[Line]:
     """Return lines for each customer; 3 for two people may be 3 each or in all, so it is asked."""
-    unclear = len(given) > 1 and not text.says("apiece")
-    clear = [replace(one, quantity=0) if unclear and (one.quantity or 0) > 1 else one for one in lines]
+    unclear = len(given) > 1 and (each or not text.says("apiece"))
+    known = {None: None, 1: 1, each: each, (each or 0) * len(given): each}  # 4 for two, two each: 2
+    clear = [replace(one, quantity=known.get(one.quantity, 0)) for one in lines] if unclear else lines
     return [line.changed(one) for one in given for line in clear]
 
 
@@ -206,7 +209,7 @@ def _line(part: Sentence, shared: int | None) -> Line:
     count = next(filter(None, (found(one, part) for one in DATA["lines"]["counts"])), None)
     if not count:
         return Line(None, shared, product_id, part.words())
-    quantity = shared or 1 if count[1].lower() in ("a", "an", "the") else pieces(count[1])
+    quantity = shared or 1 if count[1].lower() in ("a", "an", "the", "your") else pieces(count[1])
     rest = Sentence(f"{part[: count.start()]} {part[count.end() :]}")
     words, before = rest.words(), part[: count.start()].strip()
     model = words and found("[a-rt-z]$", before) and before.endswith(words[-3:]) and count[0].isdigit()

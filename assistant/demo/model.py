@@ -78,7 +78,7 @@ class Clerk(Desk):
         names = [rf"(?i)(?<![a-z]){re.escape(row.label)}(?![a-z])" for row in found]  # of Bob and Alice, who?
         named = [row for row, name in zip(found, names, strict=True) if re.search(name, self.message)]
         found = named if group == "customer" and len(named) > 1 else found
-        by = like.first_of("quantity", "amount", prefix="by_") or DATA["measures"][group]
+        by = like.first_of("quantity", "amount", "orders", prefix="by_") or DATA["measures"][group]
         way = like.first_of("least", "most") or ("" if group == "day" else "most")
         for one in self._rows(Product) if group == "product" and way == "least" else ():
             unsold = SalesSummary(key=str(one.id), label=one.name, orders=0, quantity=0, amount=0)
@@ -129,17 +129,16 @@ class Clerk(Desk):
             about, gone = self._about(draft, given[0]), given[0].quantity or 0
             left = [replace(line, quantity=(line.quantity or 0) - gone * (line in about)) for line in draft]
             return [line for line in left if (line.quantity or 0) > 0]
-        added = [line for line in given if act == "add" and not line.bare and line != Line(words=line.words)]
+        added = [line for line in given if "add" in act and not line.bare and line != Line(words=line.words)]
         added = given[1:] if act == "fill" and self.before.asked == "product_id" else added
         about = []
-        for change in (line for line in given if line not in added and (act != "add" or line.bare)):
+        for change in (line for line in given if line not in added and ("add" not in act or line.bare)):
             about = self._about(draft, change) or about
             if not (about or self.before.asked):
                 raise Decided(self._basket("which", draft))
             draft = list(dict.fromkeys(line.changed(change) if line in about else line for line in draft))
-        if act == "rename":
-            draft = [replace(line, customer=given[-1].customer or line.customer) for line in draft]
-        return draft + [Line(draft[-1].customer).changed(line) for line in added]
+        who = Line(given[-1].customer if act == "rename" else None)
+        return [one.changed(who) for one in draft] + [Line(draft[-1].customer).changed(one) for one in added]
 
     def _about(self, draft: Sequence[Line], given: Line) -> list[Line]:
         """Return the lines that have the product or the customer that another one names; none if unclear."""
@@ -164,10 +163,9 @@ class Clerk(Desk):
 
     def _with_product(self, line: Line) -> list[Line]:
         """Return a line with its product, one for each product if that is said, or as it was if unclear."""
-        act, says, asked = self.scene.act, self.text.says, self.before.asked
+        act, says, asked, draft = self.scene.act, self.text.says, self.before.asked, self.before.draft
         is_new, answers = act in ("", "keep"), asked == "product_id" and line != Line(line.customer or "")
-        lacking = [one for one in self.before.draft if act == "fill" and not one.product_id]
-        line = lacking[0].changed(line) if lacking else line
+        line = next((one for one in draft if act == "fill" and not one.product_id), Line()).changed(line)
         near, sure = self._search(line.words) if line.words else (None, False)
         each = bool(says("all_of_them")) and (line.bare or (len(near or ()) > 1 and bool(says("of_each"))))
         quantity = 1 if line.quantity is None and is_new and (each or says("single")) else line.quantity
@@ -175,7 +173,7 @@ class Clerk(Desk):
             return [replace(line, quantity=quantity)]
         points = line.bare and not says("ordinal") and (is_new or (answers and not each))
         it = self._known(self.before.focus if points else ())
-        is_all = each and is_new and says("buy") and not (it or says("both"))
+        is_all = each and is_new and says("buy") and not (it or says("both") or says("shown"))
         named = self._ranked(near) or (near if sure else it) or (self._rows(Product) if is_all else [])
         if (len(named) > 1) != each or not named:
             if not named and (self.scene.goal == "cancel" or (act == "fill" and asked != "product_id")):
@@ -260,7 +258,7 @@ class Clerk(Desk):
         return "\n\n".join(told)
 
     def _cancel(self) -> str:
-        orders = self.text.numbers("order_number") or [self.before.placed_id]
+        orders = [*map(int, self.text.numbers("order_number"))] or [self.before.placed_id]
         if not any(orders) or "cancel_order" not in self.tools:
             return self.say("no_cancel_order" if any(orders) else "nothing_waits", orderId=orders[0])
         calls = self._perform("cancel_order", *({"orderId": one} for one in orders))
@@ -269,8 +267,7 @@ class Clerk(Desk):
 
     def _perform(self, kind: str, *requests: dict[str, Any]) -> list[PastCall]:
         """Return the calls of a tool that writes, made once in a turn; what was read before them is old."""
-        if kind not in self.tools:
-            raise Decided(self.say("not_connected"))
+        self._ask(kind)  # nothing: it only says so if the tool is not there
         done = [n for n, call in enumerate(self.calls) if call.kind == kind]
         if not done:
             raise Decided([] if self.taken_back else [self.tools[kind].call(one)[0] for one in requests])

@@ -50,6 +50,7 @@ def found(part: str, text: str) -> re.Match[str] | None:
 def clean(text: str) -> str:
     """Normalise to NFKC; remove NUL, surrogates, what marks are made of, and repeated punctuation."""
     text = re.sub("[\x00\ud800-\udfff\ue000-\ue1ff]", "", unicodedata.normalize("NFKC", text[:MAX_TEXT]))
+    text = re.sub(r"\s*\n\s*", ", ", text.strip())
     return re.sub(r"([^\w\s.])(?:\s*\1)+", r"\1", text).strip()
 
 
@@ -59,8 +60,7 @@ def fold(text: str) -> str:
 
 
 def tongue(text: str, before: Tongue | None) -> Tongue:
-    """Return the language of a message; of a bare name or number that of the turn before."""
-    text = clean(text)
+    """Return the language of a clean message; of a bare name or number that of the turn before."""
     english = pattern(rf"\b(?:{DATA['english']})\b").findall(text)
     if not pattern("<CJK>").search(text):
         return "en" if english else before or ("en" if re.search("[a-zA-Z]", text) else "zh")
@@ -71,8 +71,7 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
 def number(text: str) -> float:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
     words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
-    digits = {one: float(one) if "." in one else int(one) for one in words if one[-1].isdigit()}
-    values = [(DATA["numbers"] | digits).get(word, math.nan) for word in words]
+    values = [float(one) if one[-1].isdigit() else DATA["numbers"].get(one, math.nan) for one in words]
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] / 10)  # 一千五 is 1500
     return 0 if any(map(math.isnan, values)) else _together(values)
