@@ -101,7 +101,7 @@ def understand(message: str, scene: Scene, corrects: bool = False) -> Scene:
     known |= {"several": lines[-1].customer != who, "uses": text.rows("uses"), "facts": text.rows("facts")}
     known["elsewhere"] = scene.focus and not {line.product_id for line in draft} & {*scene.focus}
     known |= {"theirs": people.count(who) == 1, "newcomer": who and not {None, who} & {*people}}
-    known |= {"among_others": {who} < {*people}, "one_placed": len(scene.placed) == 1}
+    known |= {"among_others": {who} < {*people}, "one_placed": len(scene.placed) == 1, "many": len(lines) > 1}
     known |= {"mixed": len({line.quantity is None for line in lines}) > 1, "named": who and not who.islower()}
     known |= {"customer": who, "counted": counted, "goods": not all(line.bare for line in lines)}
     goal = _first("goals", known, text)

@@ -70,6 +70,11 @@ ORDERS = [
 ]
 
 CHANGES = [
+    ("给小王买3个充电宝|改成2个耳机和1个手表", "小王 1x1 2x2"),
+    ("buy 2 headphones for Tom|actually 3 and a watch", "Tom 1x1 2x3"),
+    ("buy a laptop for Ivan|no, a laptop and a watch", "Ivan 1x1 4x1"),
+    ("给小王买两个手表，不是小王，是小李", "小李 1x2"),
+    ("两块手表，一块给小王，一块给小李", "小王 1x1 / 小李 1x1"),
     ("Could I order a laptop plus three power banks for Uma?", "Uma 3x3 4x1"),
     ("two laptops, one for Ann and one for Ben", "Ann 4x1 / Ben 4x1"),
     ("四个充电宝，给小王三个，给小李一个", "小王 3x3 / 小李 3x1"),
@@ -401,7 +406,7 @@ CHANGES = [
     ("给小明两个手表三个充电宝|手表去掉，充电宝加两个", ""),
     ("buy a watch and 2 power banks for Al|drop the watch and make the power banks 6", ""),
     ("给小明两个手表三个耳机|算了，耳机不要了", "小明 1x2"),
-    ("给周婷拿四个充电宝一个手表|再多来两个充电宝", ""),
+    ("给周婷拿四个充电宝一个手表|再多来两个充电宝", "周婷 1x1 3x6"),
     # each customer's own, and where he lives is no part of his name
     ("請給林先生兩副耳機，陳太太一台筆電", "林先生 2x2 / 陳太太 4x1"),
     ("Get Sam 2 headphones and Tina 3 power banks", "Sam 2x2 / Tina 3x3"),
