@@ -70,6 +70,8 @@ ORDERS = [
 ]
 
 CHANGES = [
+    ("name: Bob, item: watch, qty 2", "Bob 1x2"),
+    ("1. 手表 2个\n2. 耳机 1个\n客户：小王", "小王 1x2 2x1"),
     ("给小王买3个充电宝|改成2个耳机和1个手表", "小王 1x1 2x2"),
     ("buy 2 headphones for Tom|actually 3 and a watch", "Tom 1x1 2x3"),
     ("buy a laptop for Ivan|no, a laptop and a watch", "Ivan 1x1 4x1"),
@@ -530,6 +532,7 @@ ANSWERS = [
 ]
 
 FURTHER = [
+    ("手表是不是防水的", "没有提到"),
     ("贵于一千的都有啥", "1299 1599 -899"),
     ("比耳机贵的有哪些", "1299 1599 -20000mAh"),
     ("anything more expensive than the watch", "1599 -1299"),
