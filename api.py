@@ -6,6 +6,7 @@ from serving.importing import all_imported
 import argparse
 import asyncio
 import hashlib
+import itertools
 import logging
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -47,7 +48,7 @@ from shop.answers import (
 from shop.archive import archive
 from shop.changes import Changes
 from shop.engines import open_store
-from shop.errors import ArchiveError, CatalogError, KeepingError, StoreUnavailableError
+from shop.errors import CatalogError, CommandError, StoreUnavailableError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.json_body import JsonRoute
 from shop.keeping import kept
@@ -327,7 +328,7 @@ def keep(command: str, args: list[str]) -> None:
     settings = load(Settings, others)
     try:
         said, status = asyncio.run(_kept(command, settings, given))
-    except (StoreUnavailableError, KeepingError) as error:
+    except (StoreUnavailableError, CommandError) as error:
         sys.exit(failure_sentence(error))
     print(said)  # noqa: T201  a command's answer
     sys.exit(status)
@@ -338,7 +339,7 @@ async def _kept(command: str, settings: Settings, given: argparse.Namespace) -> 
     keeping = kept(settings.database_listen_url or settings.database_url)  # past PgBouncer
     if command == "check":
         checked = await keeping.check()
-        return "\n".join(map(rule_sentence, checked)), int(any(each.wrong for each in checked))
+        return "\n".join(itertools.starmap(rule_sentence, checked.items())), int(any(checked.values()))
     if command == "backup":
         products, orders = await keeping.backup(given.file)
         return BACKED_UP.format(path=given.file, products=products, orders=orders), 0
@@ -361,7 +362,7 @@ def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, mo
 
     try:
         return asyncio.run(opened())
-    except (StoreUnavailableError, ArchiveError) as error:
+    except (StoreUnavailableError, CommandError) as error:
         sys.exit(failure_sentence(error))
 
 

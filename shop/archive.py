@@ -21,11 +21,10 @@ from typing import TypeVar
 
 from models import MAX_ID, Move
 from shop import days, queries, writing
-from shop.errors import ArchiveError, StoreUnavailableError
-from shop.queries import Many, Script, Statement
+from shop.errors import CommandError, StoreUnavailableError
+from shop.queries import Many, Script, Statement, Table, yuan
 from shop.sheets import Sheet, give_name, written_to
 from shop.store import Store
-from shop.tables import Table, yuan
 
 T = TypeVar("T")
 
@@ -65,11 +64,11 @@ class Archived:
 async def archive(store: Store, before: date, folder: Path, pace: Pace = Pace()) -> list[Archived]:
     """Move the orders from before a day of the shop into new files; one that was cut off is finished first.
 
-    Raises `ArchiveError` and `StoreUnavailableError`, after which the command can be given again.
+    Raises `CommandError` and `StoreUnavailableError`, after which the command can be given again.
     """
     today = await store.today()
     if before.isoformat() > today.today:
-        raise ArchiveError("archive_too_new", before=before.isoformat(), today=today.today)
+        raise CommandError("archive_too_new", before=before.isoformat(), today=today.today)
     state = await store.write(lambda: writing.fact("archive"))
     done = []
     if state and (cut_off := _Run(store, pace, state)).is_written():
@@ -97,11 +96,11 @@ class _Run:
         self._orders = Path(file)
 
     def is_written(self) -> bool:
-        """Tell whether the files are whole. Raises `ArchiveError` where they were, and are gone."""
+        """Tell whether the files are whole. Raises `CommandError` where they were, and are gone."""
         if self._orders.exists():
             return True
         if self._state and self._state.startswith("removing "):
-            raise ArchiveError("archive_missing", path=str(self._orders))
+            raise CommandError("archive_missing", path=str(self._orders))
         self._remove_drafts(self._orders)
         return False
 
@@ -168,7 +167,7 @@ class _Run:
         """Let no other run write at the same time, nor this one after another has taken over."""
         rows = yield Statement("SELECT value FROM facts WHERE name = 'archive'", [], locks=True)
         if (rows[0][0] if rows else None) != self._state:
-            raise ArchiveError("archive_busy")
+            raise CommandError("archive_busy")
 
     def _remove(self, batch: set[tuple[int, str, str]]) -> Script[int]:
         yield from self._hold()

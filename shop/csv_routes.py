@@ -11,15 +11,15 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from serving.closed_stream import ClosedStream
 from serving.errors import CodedError
-from shop import catalog, tables
+from shop import catalog
 from shop.answers import answer, opened_store
 from shop.desk import owner_only
 from shop.filters import OrderFilter
 from shop.json_body import JsonRoute
 from shop.problems import documented
+from shop.queries import PRODUCTS_TABLE, Table
 from shop.sheets import Sheet
 from shop.store import Store
-from shop.tables import Table
 
 MIB = 1024 * 1024
 MAX_FILE = 4 * MIB  # bytes: some 20,000 products
@@ -61,7 +61,7 @@ async def orders_file(request: Request, query: Annotated[OrderFilter, Query()]) 
 @router.get("/products.csv", summary="商品，CSV", response_class=ClosedStream, responses=FILE)
 async def products_file(request: Request) -> Response:
     """Products as `CATALOG` takes them, with the stock of now."""
-    return await _file(opened_store(request), "products", tables.PRODUCTS)
+    return await _file(opened_store(request), "products", PRODUCTS_TABLE)
 
 
 @router.put(

@@ -7,12 +7,8 @@ class StoreError(CodedError):
     """A purchase that the shop refuses; nothing was written. Its codes: `sentences.REFUSALS`."""
 
 
-class ArchiveError(StoreError):
-    """Orders cannot be archived, or no further; the command can be given again."""
-
-
-class KeepingError(StoreError):
-    """A backup, restore or check that cannot be done as told; nothing was changed."""
+class CommandError(StoreError):
+    """A command that cannot be done as told, or no further; it can be given again."""
 
 
 class StoreUnavailableError(CodedError):

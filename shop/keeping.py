@@ -2,13 +2,14 @@
 
 Nothing is migrated or created on the way, so that a backup can be made before a new version starts.
 """
+# ruff: noqa: S608  the texts are put together from constants
 
 import asyncio
 import os
 import shutil
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from urllib.parse import unquote, urlsplit
 
 from shop import schema
 from shop.archive import sync_folder
-from shop.checking import Checked, Fetch, check
-from shop.errors import KeepingError, StoreUnavailableError
+from shop.errors import CommandError, StoreUnavailableError
+from shop.queries import Row
 from shop.sheets import give_name, written_to
 from shop.sqlite import BUSY_SECONDS
-from shop.sqlite_files import DRIVER_ERRORS, connect, failed, file_of
+from shop.sqlite_files import connect, failing, file_of
+
+Fetch = Callable[[str], Awaitable[Sequence[Row]]]
 
 # By columns that others' tables of these names do not have.
 COUNTS = "SELECT (SELECT count(price_cents) FROM products), (SELECT count(total_cents) FROM orders)"
@@ -37,13 +40,45 @@ LOOKED = (
         IF COALESCE((SELECT version FROM schema_version), 0) NOT BETWEEN 1 AND {len(schema.POSTGRES)} THEN
             RAISE EXCEPTION 'the tables are of a newer program, or of another one';
         END IF;
-    END $$""",  # noqa: S608  the number is ours
+    END $$""",
 )
 # In the transaction that restores; what else is in the database stays.
 EMPTIED = (
     f"DROP TABLE IF EXISTS {TABLES}, archived_orders, schema_version CASCADE",
     f"DROP FUNCTION IF EXISTS {FUNCTIONS} CASCADE",
 )
+
+_LEDGER = """SELECT product_id, sum(change) AS moved, count(*) AS lines FROM moves GROUP BY product_id"""
+_SOLD = """SELECT i.order_id, i.product_id,
+        CASE o.status WHEN 'cancelled' THEN 0 ELSE -sum(i.quantity) END AS due
+    FROM order_items i JOIN orders o ON o.id = i.order_id GROUP BY i.order_id, i.product_id, o.status"""
+_MOVED = "SELECT order_id, product_id, sum(change) AS moved FROM moves GROUP BY order_id, product_id"
+_LINES = """SELECT order_id, sum(quantity * unit_cents) AS cents, sum(quantity) AS units
+    FROM order_items GROUP BY order_id"""
+_KEYS = """SELECT id, idempotency_key FROM orders
+    UNION ALL SELECT order_id, idempotency_key FROM archived_orders"""
+
+# By code, a statement that finds the numbers of what breaks the rule. Each sees one moment by itself.
+RULES = {
+    "stock_not_negative": "SELECT id FROM products WHERE stock < 0",
+    "stock_is_ledger": f"""SELECT p.id FROM products p LEFT JOIN ({_LEDGER}) m ON m.product_id = p.id
+        WHERE p.stock <> COALESCE(m.moved, 0) OR p.moves <> COALESCE(m.lines, 0)""",
+    "order_is_in_ledger": f"""SELECT DISTINCT s.order_id FROM ({_SOLD}) s
+        LEFT JOIN ({_MOVED}) m ON m.order_id = s.order_id AND m.product_id = s.product_id
+        WHERE COALESCE(m.moved, 0) <> s.due""",
+    "ledger_is_of_orders": """SELECT DISTINCT order_id FROM moves m WHERE order_id IS NOT NULL
+        AND NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = m.order_id)
+        AND NOT EXISTS (SELECT 1 FROM archived_orders a WHERE a.order_id = m.order_id)""",
+    "total_is_sum": f"""SELECT o.id FROM orders o LEFT JOIN ({_LINES}) i ON i.order_id = o.id
+        WHERE i.order_id IS NULL OR o.total_cents <> i.cents OR o.units <> i.units""",
+    "key_is_of_one_order": f"""SELECT max(id) FROM ({_KEYS}) k WHERE idempotency_key IS NOT NULL
+        GROUP BY idempotency_key HAVING count(*) > 1""",
+    "line_is_of_order": """SELECT DISTINCT order_id FROM order_items i
+        WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.id = i.order_id)
+        OR NOT EXISTS (SELECT 1 FROM products p WHERE p.id = i.product_id)""",
+    "orders_are_counted": """SELECT count(*) FROM orders
+        HAVING count(*) <> (SELECT COALESCE(sum(n), 0) FROM order_counts)""",
+}
 
 
 def kept(url: str) -> "Keeping":
@@ -73,27 +108,23 @@ class Keeping(ABC):
     @abstractmethod
     async def _read(self, file: Path) -> None: ...
 
-    async def is_empty(self) -> bool:
-        """Whether there is nothing yet."""
-        with suppress(KeepingError):
-            async with self.opened() as fetch:
-                return not (await fetch(self.tables_in))[0][0]
-        return True
-
     @asynccontextmanager
     async def _shop(self) -> AsyncIterator[Fetch]:
-        """Open what has to be a shop. Raises `KeepingError`: there is nothing yet."""
+        """Open what has to be a shop. Raises `CommandError`: there is nothing yet."""
         async with self.opened() as fetch:
             if not (await fetch(self.tables_in))[0][0]:
-                raise KeepingError("no_tables")
+                raise CommandError("no_tables")
             yield fetch
 
-    async def check(self) -> list[Checked]:
-        """Look at every rule. Raises `KeepingError`: the tables are of another version, or damaged."""
+    async def check(self) -> dict[str, list[Any]]:
+        """Return the numbers of what breaks each of `RULES`.
+
+        Raises `CommandError`: the tables are of another version, or damaged.
+        """
         async with self._shop() as fetch:
             if (version := await self._look(fetch)) != self.known:
-                raise KeepingError("schema_differs", version=version, known=self.known)
-            return await check(fetch)
+                raise CommandError("schema_differs", version=version, known=self.known)
+            return {code: [row[0] for row in await fetch(sql)] for code, sql in RULES.items()}
 
     async def backup(self, file: Path) -> tuple[int, int]:
         """Write a file that is whole or not there; return how many products and orders there were before."""
@@ -109,14 +140,21 @@ class Keeping(ABC):
         return products, orders
 
     async def restore(self, file: Path, *, replace: bool = False) -> None:
-        """Make the shop what it was; one that is there is replaced only if told. Raises `KeepingError`."""
+        """Make the shop what it was; one that is there is replaced only if told. Raises `CommandError`."""
         head = _head(file)
         kind = next((kind for begin, kind in KINDS.items() if head.startswith(begin)), "")
         if kind != self.kind:
-            raise KeepingError("backup_of_another", path=str(file), kind=kind or "?", wanted=self.kind)
-        if not replace and not await self.is_empty():
-            raise KeepingError("not_empty")
+            raise CommandError("backup_of_another", path=str(file), kind=kind or "?", wanted=self.kind)
+        if not replace and not await self._is_empty():
+            raise CommandError("not_empty")
         await self._read(file)
+
+    async def _is_empty(self) -> bool:
+        try:
+            async with self._shop():
+                return False
+        except CommandError:
+            return True
 
     async def _look(self, fetch: Fetch) -> object:
         """Return the version of the tables; in another program's table of that name anything may stand."""
@@ -136,19 +174,19 @@ class _Sqlite(Keeping):
     @asynccontextmanager
     async def opened(self) -> AsyncIterator[Fetch]:
         if not self._path.exists():
-            raise KeepingError("no_shop", database=str(self._path))
-        with _named(self._path), closing(connect(self._path, BUSY_SECONDS)) as connection:
+            raise CommandError("no_shop", database=str(self._path))
+        with failing(self._path), closing(connect(self._path, BUSY_SECONDS)) as connection:
             connection.execute("BEGIN")
 
             async def fetch(sql: str) -> list[tuple[Any, ...]]:
-                with _named(self._path):
+                with failing(self._path):
                     return await asyncio.to_thread(lambda: connection.execute(sql).fetchall())
 
             yield fetch
 
     async def _look(self, fetch: Fetch) -> object:
         if (said := (await fetch("PRAGMA integrity_check(1)"))[0][0]) != "ok":
-            raise KeepingError("damaged", database=str(self._path), reason=said)
+            raise CommandError("damaged", database=str(self._path), reason=said)
         return await super()._look(fetch)
 
     async def _write(self, part: Path) -> None:
@@ -163,9 +201,9 @@ class _Sqlite(Keeping):
             try:
                 await fetch(COUNTS)
             except StoreUnavailableError as error:
-                raise KeepingError("backup_no_shop", path=str(file)) from error
+                raise CommandError("backup_no_shop", path=str(file)) from error
             if not version:
-                raise KeepingError("backup_no_shop", path=str(file))
+                raise CommandError("backup_no_shop", path=str(file))
         with written_to(self._path):
             self._path.touch()
         await asyncio.to_thread(_copy, file, self._path)
@@ -180,7 +218,7 @@ def _head(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(16)
     except OSError as error:
-        raise KeepingError("backup_unreadable", path=str(file), reason=error.strerror) from error
+        raise CommandError("backup_unreadable", path=str(file), reason=error.strerror) from error
 
 
 @contextmanager
@@ -189,7 +227,7 @@ def _whole(file: Path) -> Iterator[Path]:
     part = _part(file)
     with written_to(file):
         if file.exists():
-            raise KeepingError("file_exists", path=str(file))
+            raise CommandError("file_exists", path=str(file))
         os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))  # it names customers
         try:
             yield part
@@ -201,18 +239,10 @@ def _whole(file: Path) -> Iterator[Path]:
             part.unlink(missing_ok=True)
 
 
-@contextmanager
-def _named(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except DRIVER_ERRORS as error:
-        raise failed(path, error) from error
-
-
 def _copy(source: Path, target: Path) -> None:
     """Copy a database at one moment; in one step, since one in several begins anew with each purchase."""
     with (
-        _named(target),
+        failing(target),
         closing(connect(source, BUSY_SECONDS)) as here,
         closing(sqlite3.connect(target, timeout=BUSY_SECONDS)) as there,
     ):
@@ -258,7 +288,7 @@ class _Postgres(Keeping):
     async def _run(self, program: str, *args: str, database: bool = True) -> None:
         """Run one of PostgreSQL's own programs; the password is on no command line."""
         if shutil.which(program) is None:
-            raise KeepingError("program_missing", program=program)
+            raise CommandError("program_missing", program=program)
         address = urlsplit(self._url)
         options = address.query.split("&")
         given = [each.partition("=")[2] for each in options if each.startswith("password=")]
@@ -278,4 +308,4 @@ class _Postgres(Keeping):
         _, said = await process.communicate()
         if process.returncode:
             reason = said.decode(errors="replace").strip().partition("\n")[0]
-            raise KeepingError("program_failed", program=program, reason=reason)
+            raise CommandError("program_failed", program=program, reason=reason)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
@@ -13,10 +14,9 @@ import asyncpg  # type: ignore[import-untyped]  # it ships no types
 from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
 from shop.news import News
-from shop.queries import Many, Row, Script, Statement
+from shop.queries import Many, Row, Script, Statement, Table
 from shop.sheets import Sheet
 from shop.store import PART_ROWS, Store
-from shop.tables import Table
 from shop.writing import Preparation
 
 T = TypeVar("T")
@@ -69,15 +69,16 @@ log = logging.getLogger(__name__)
 class _CommitLostError(asyncpg.InterfaceError):  # type: ignore[misc]  # it ships no types
     """The connection went while COMMIT was under way: it may have been carried out, or not."""
 
+    def __init__(self, reason: str, result: Any) -> None:
+        super().__init__(reason)
+        self.result = result  # what the transaction has returned
+
 
 class PostgresStore(Store):
     """The shop in a PostgreSQL database. After a lost connection the next request opens another."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, pool_seconds: float = POOL_SECONDS, news: News | None = None
-    ) -> None:
+    def __init__(self, pool: asyncpg.Pool, news: News | None) -> None:
         self._pool = pool
-        self._pool_seconds = pool_seconds
         self._news = news
 
     @classmethod
@@ -102,7 +103,7 @@ class PostgresStore(Store):
             connect=_Connect(),
             reset=_keep,
         )
-        opened = cls(await pool, news=News(listen_url, (*DRIVER_ERRORS, *URL_ERRORS)) if listen_url else None)
+        opened = cls(await pool, News(listen_url, (*DRIVER_ERRORS, *URL_ERRORS)) if listen_url else None)
         prepare = partial(_prepare, wanted=wanted)
         async with AsyncExitStack() as unless_open:
             unless_open.push_async_callback(opened.close)
@@ -175,16 +176,17 @@ class PostgresStore(Store):
 
         What must be done `once` is not repeated when a COMMIT may have been carried out.
         """
-        unknown = False
+        lost: list[Any] = []  # what was done, unless its COMMIT was not carried out
         for pause in (*REPEAT_PAUSES, None):
             try:
                 async with self._connection() as connection:
-                    return await work(connection)
+                    done = await work(connection)
+                return next((mine for mine in lost if _is_found(mine, done)), done)
             except DRIVER_ERRORS as error:
-                unknown = unknown or isinstance(error, _CommitLostError)
-                if pause is None or not _is_repeatable(error) or (unknown and once):
+                lost += [error.result] if isinstance(error, _CommitLostError) else []
+                if pause is None or not _is_repeatable(error) or (lost and once):
                     failed = _failed(error)
-                    raise (OutcomeUnknownError(failed) if unknown else failed) from error
+                    raise (OutcomeUnknownError(failed) if lost else failed) from error
             await self._pool.expire_connections()
             await asyncio.sleep(pause)
         raise AssertionError("the last attempt returns or raises")
@@ -192,13 +194,12 @@ class PostgresStore(Store):
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
         try:
-            connection = await self._pool.acquire(timeout=self._pool_seconds)
+            connection = await self._pool.acquire(timeout=POOL_SECONDS)
         except TimeoutError as error:
             connections = self._pool.get_size()
             if self._pool.get_idle_size() or connections < self._pool.get_max_size():
                 raise  # it was one that could not be opened
-            full = {"seconds": self._pool_seconds, "connections": connections}
-            raise StoreUnavailableError("pool_full", **full) from error
+            raise StoreUnavailableError("pool_full", seconds=POOL_SECONDS, connections=connections) from error
         try:
             yield connection
         finally:
@@ -249,6 +250,11 @@ async def _keep(connection: asyncpg.Connection) -> None:
     """Leave a connection as it is: nothing here sets what outlasts a transaction."""
 
 
+def _is_found(mine: Any, found: Any) -> bool:
+    """Tell whether what was found by a key is what was done before, by the same request."""
+    return isinstance(mine, tuple) and found == (mine[0], True)
+
+
 def _is_repeatable(error: Exception) -> bool:
     # A timeout has waited long enough. The driver's own errors are about the connection.
     state = getattr(error, "sqlstate", None) or "08"
@@ -257,7 +263,8 @@ def _is_repeatable(error: Exception) -> bool:
 
 def _failed(error: Exception) -> StoreUnavailableError:
     # The first line only: the next ones may quote a row, and a customer's name does not belong in a log.
-    reason = (str(error) or type(error).__name__).splitlines()[0]
+    # Nor does the address of an object, which the driver names for what it takes as `target_session_attrs`.
+    reason = re.sub("<.* at 0x.*?>", "…", (str(error) or type(error).__name__).splitlines()[0])
     return StoreUnavailableError("database_failed", database="PostgreSQL", reason=reason)
 
 
@@ -275,7 +282,7 @@ async def _in_transaction(connection: asyncpg.Connection, work: Work[T]) -> T:
     except DRIVER_ERRORS as error:
         if (getattr(error, "sqlstate", None) or "08").startswith(("23", "40")):  # it was rolled back
             raise
-        raise _CommitLostError(str(error) or type(error).__name__) from error
+        raise _CommitLostError(str(error) or type(error).__name__, result) from error
     return result
 
 

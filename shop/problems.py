@@ -4,21 +4,19 @@ import logging
 import math
 import time
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 
 from serving.error_answers import ErrorAnswers, problem
-from serving.errors import sentence
 from shop.errors import OutcomeUnknownError, StoreUnavailableError
-from shop.sentences import REFUSALS, STATUS_DESCRIPTIONS, failure_sentence
+from shop.sentences import STATUS_DESCRIPTIONS, failure_sentence, refusal_sentence
 
 RETRY_AFTER_SECONDS = 1
 SAME_FAULT_SECONDS = 60  # a fault that was not met for so long is over
 
 ANSWERS = ErrorAnswers(
-    partial(sentence, REFUSALS),
+    refusal_sentence,
     {
         "empty_purchase": 400,
         "unknown_product": 404,

@@ -1,13 +1,16 @@
-"""The SQL of the reading routes, the same text for both engines, and the wire types made of its rows.
+"""The SQL of the reading routes, the same text for both engines, and what is made of its rows.
 
 Arguments are numbered `?1`, `?2`, … as SQLite reads them; PostgreSQL gets `$1`, `$2`, … from the same text.
 """
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 import itertools
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
+from datetime import datetime
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
+from zoneinfo import ZoneInfo
 
 import models
 from shop.errors import StoreError
@@ -38,6 +41,14 @@ class Many(NamedTuple):
     sql: str
     rows: Iterable[Sequence[Any]]
     table: str | None = None
+
+
+class Table(NamedTuple):
+    """Rows of any number for a CSV file, and how each becomes cells."""
+
+    columns: Sequence[str]
+    statement: Statement
+    cells: Callable[[Row], Sequence[Any]]
 
 
 Script = Generator[Statement | Many, Sequence[Row], T]  # what runs in one transaction, on either engine
@@ -106,6 +117,8 @@ GROUPS: dict[models.GroupBy, str] = {
     "day": "o.day",
     "total": "CAST('total' AS TEXT)",
 }
+# Exact up to 2^53, as the JSON number that it becomes; a sum of integers fails above 2^63.
+_CENTS = "sum(CAST({} AS DOUBLE PRECISION))"
 IN_TOTAL = "合计"
 LABELS = {
     "product": "(SELECT name FROM products WHERE id = i.product_id)",
@@ -164,10 +177,8 @@ def inventory(query: InventoryQuery) -> tuple[Statement, Statement]:
 
 def texts(ids: Sequence[int]) -> Statement:
     """Return the statement for what products are found by, which holds them."""
-    where = Conditions()
-    where.add(f"id IN ({', '.join(['{}'] * len(ids))})", *ids)
-    sql = f"SELECT id, name, keywords, description FROM products {where} ORDER BY id"
-    return Statement(sql, where.args, locks=True)
+    sql = f"SELECT id, name, keywords, description FROM products WHERE id IN ({marks(ids)}) ORDER BY id"
+    return Statement(sql, list(ids), locks=True)
 
 
 def orders(query: OrderQuery, period: Period = (None, None)) -> tuple[Statement, Statement]:
@@ -228,7 +239,7 @@ def summary(query: SummaryQuery, period: Period = (None, None)) -> tuple[Stateme
     else:  # from the orders' own sums: there are fewer orders than lines
         sold = "FROM orders o"
         where.add("o.status = 'placed'")
-        sums = "count(*), CAST(sum(o.units) AS BIGINT), CAST(sum(o.total_cents) AS BIGINT)"
+        sums = f"count(*), CAST(sum(o.units) AS BIGINT), {_CENTS.format('o.total_cents')}"
     label = LABELS.get(query.groupBy, key)
     order = "1 DESC" if query.groupBy == "day" else "5 DESC, 1"
     count = Statement(f"SELECT count(DISTINCT {key}) {sold} {where}", where.args.copy())
@@ -243,7 +254,7 @@ def _sold_lines(query: SummaryQuery, where: Conditions) -> tuple[str, str]:
     where.add("o.status = 'placed'" if needs_orders else cancelled)
     where.add("i.product_id = {}", query.productId)
     sold = "FROM order_items i" + (" JOIN orders o ON o.id = i.order_id" if needs_orders else "")
-    amount = "CAST(sum(i.quantity * i.unit_cents) AS BIGINT)"
+    amount = _CENTS.format("i.quantity * i.unit_cents")
     return sold, f"count(DISTINCT i.order_id), CAST(sum(i.quantity) AS BIGINT), {amount}"
 
 
@@ -290,3 +301,36 @@ def to_summaries(rows: Sequence[Row]) -> list[models.SalesSummary]:
         models.SalesSummary(key=row[0], label=row[1], orders=row[2], quantity=row[3], amount=row[4] / 100)
         for row in rows
     ]
+
+
+def yuan(cents: int) -> str:
+    """Return an amount as a number with two decimals."""
+    return f"{cents // 100}.{cents % 100:02}"
+
+
+def order_lines(query: OrderFilter, period: Period, zone: ZoneInfo) -> Table:
+    """Return all lines of orders, newest first; times are the shop's, without offset, as Excel reads them.
+
+    The amounts of an order's lines add up to its total.
+    """
+    where = orders_with(query, period)
+    sql = f"""SELECT o.id, o.ordered_at, o.customer, o.status, i.product_id, p.name, i.quantity, i.unit_cents
+        FROM orders o JOIN order_items i ON i.order_id = o.id JOIN products p ON p.id = i.product_id
+        {where} ORDER BY o.ordered_at DESC, o.id DESC, i.line"""
+
+    @lru_cache(1)  # the lines of an order follow one another
+    def local(moment: str) -> str:
+        return datetime.fromisoformat(moment).astimezone(zone).replace(tzinfo=None).isoformat(" ", "seconds")
+
+    def cells(row: Row) -> Sequence[Any]:
+        return row[0], local(row[1]), *row[2:7], yuan(row[7]), yuan(row[6] * row[7])
+
+    head = ("id", "orderDate", "customerName", "status", "productId", "productName", "quantity")
+    return Table((*head, "unitPrice", "amount"), Statement(sql, where.args), cells)
+
+
+PRODUCTS_TABLE = Table(
+    ("id", "name", "price", "description", "quantity", "keywords"),
+    Statement("SELECT id, name, price_cents, description, stock, keywords FROM products ORDER BY id", []),
+    lambda row: (row[0], row[1], yuan(row[2]), *row[3:]),
+)

@@ -1,10 +1,13 @@
 """The shop's sentences by code: for clients of the REST service, and for whoever runs it."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from serving import access
 from serving.errors import CodedError, sentence
-from shop.checking import MAX_SHOWN, Checked
+
+MAX_SHOWN = 10  # of what breaks a rule
 
 REFUSALS = {
     "empty_purchase": "请求无效：缺少客户名称或商品",
@@ -31,6 +34,8 @@ REFUSALS = {
     "unauthorized": "缺少或错误的 API_TOKEN",
     **access.sentences("API_ALLOWED_HOSTS", "API_ALLOWED_ORIGINS", "API_TOKEN"),
 }
+
+KEY_OF_A_CHANGE = "Idempotency-Key 已用于另一次不同的改动"  # at the desk: no order has it
 
 # What the OpenAPI document says about a status.
 STATUS_DESCRIPTIONS = {
@@ -63,7 +68,7 @@ SHARED = "副本：所有 api.py 共用这个数据库，订单、库存、键�
 BACKED_UP = "已备份到 {path}：{products} 个商品，{orders} 笔订单。"
 RESTORED = "已从 {path} 恢复：{products} 个商品，{orders} 笔订单。"
 
-# Of `StoreUnavailableError`, `CatalogError`, `ArchiveError` and `KeepingError`.
+# Of `StoreUnavailableError`, `CatalogError` and `CommandError`.
 FAILURES = {
     "database_failed": "{database}: {reason}",
     "pool_full": (
@@ -111,17 +116,21 @@ FAILURES = {
 }
 
 
-def rule_sentence(checked: Checked) -> str:
+def rule_sentence(code: str, wrong: Sequence[Any]) -> str:
     """Say whether a rule is kept, and what breaks it."""
-    shown = "、".join(map(str, checked.wrong[:MAX_SHOWN]))
-    more = f" 等 {len(checked.wrong)} 个" if len(checked.wrong) > MAX_SHOWN else ""
-    form = RULE_BROKEN if checked.wrong else RULE_KEPT
-    return form.format(rule=RULES[checked.code], wrong=shown, more=more)
+    shown = "、".join(map(str, wrong[:MAX_SHOWN]))
+    more = f" 等 {len(wrong)} 个" if len(wrong) > MAX_SHOWN else ""
+    return (RULE_BROKEN if wrong else RULE_KEPT).format(rule=RULES[code], wrong=shown, more=more)
 
 
 def shared_sentence(file: Path | None) -> str:
     """Say who shares the shop's records: those in a file of SQLite's, or in PostgreSQL."""
     return SHARED_FILE.format(file=file.absolute()) if file else SHARED
+
+
+def refusal_sentence(code: str, params: Mapping[str, Any]) -> str:
+    """Return the sentence for a client of the REST service."""
+    return KEY_OF_A_CHANGE if params.get("of") == "change" else sentence(REFUSALS, code, params)
 
 
 def failure_sentence(error: CodedError) -> str:

@@ -7,19 +7,17 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, closing, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from serving.metrics import Histogram
 from shop import schema, writing
 from shop.errors import OutcomeUnknownError, StoreError, StoreUnavailableError
-from shop.queries import Many, Row, Script, Statement
+from shop.queries import Many, Row, Script, Statement, Table
 from shop.sheets import Sheet
-from shop.sqlite_files import Connections, Files, failed
+from shop.sqlite_files import Connections, Files, connect, failed, failing
 from shop.store import PART_ROWS, Store
-from shop.tables import Table
 from shop.writing import Preparation
 
 T = TypeVar("T")
@@ -35,8 +33,7 @@ RETRY_SECONDS = 0.02
 CLOSE_SECONDS = 0.5  # a buyer who still waits was told already that the outcome is unknown
 
 
-@dataclass(frozen=True)
-class _Job:
+class _Job(NamedTuple):
     """A script that waits for the writer."""
 
     make: Callable[[], Script[Any]]
@@ -224,31 +221,21 @@ def _prepare(path: Path, wanted: Preparation, busy_seconds: float) -> bool:
     deadline = time.monotonic() + busy_seconds
     while True:
         try:
-            return _prepare_now(path, wanted, busy_seconds)
+            with failing(path):
+                if not path.exists():
+                    path.touch()
+                with closing(connect(path, busy_seconds)) as connection:
+                    return _migrate_and_import(connection, wanted)
         except StoreUnavailableError as error:
-            if not _is_locked(error) or time.monotonic() > deadline:
+            if not _is_busy(error.__cause__) or time.monotonic() > deadline:
                 raise
             time.sleep(RETRY_SECONDS)
 
 
-def _is_locked(error: StoreUnavailableError) -> bool:
-    return isinstance(error.__cause__, sqlite3.OperationalError) and _is_busy(error.__cause__)
-
-
-def _is_busy(error: sqlite3.OperationalError) -> bool:
-    return error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
-
-
-def _prepare_now(path: Path, wanted: Preparation, busy_seconds: float) -> bool:
-    try:
-        if not path.exists():
-            path.touch()
-        connections = Connections(path, busy_seconds)
-    except OSError as error:
-        raise failed(path, error) from error
-    is_due = connections.run(lambda connection: _migrate_and_import(connection, wanted))
-    connections.close()
-    return is_due
+def _is_busy(error: BaseException | None) -> bool:
+    return (
+        isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+    )
 
 
 def _migrate_and_import(connection: sqlite3.Connection, wanted: Preparation) -> bool:

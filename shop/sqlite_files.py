@@ -2,8 +2,8 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import unquote
@@ -30,11 +30,9 @@ class Files:
     def __init__(self, path: Path, busy_seconds: float) -> None:
         self._names = [f"{path}{end}" for end in ("", "-wal", "-shm")]
         # Opens all three and stays, since SQLite deletes the log with the last connection.
-        try:
+        with failing(path):
             self._holder = connect(path, busy_seconds)  # another process may be closing its last one
             self._holder.execute("PRAGMA user_version").fetchone()
-        except DRIVER_ERRORS as error:
-            raise failed(path, error) from error
         self._inodes = self._found()
 
     def check(self) -> None:
@@ -111,6 +109,15 @@ def connect(path: Path, busy_seconds: float) -> sqlite3.Connection:
         connection.execute("PRAGMA foreign_keys = ON")
         unless_open.pop_all()
     return connection
+
+
+@contextmanager
+def failing(path: Path) -> Iterator[None]:
+    """Raise what SQLite or the system raises as `failed` returns it."""
+    try:
+        yield
+    except DRIVER_ERRORS as error:
+        raise failed(path, error) from error
 
 
 def failed(path: Path, error: BaseException) -> StoreUnavailableError:

@@ -110,7 +110,7 @@ def move(product_id: int, change: int, reason: str, key: str | None) -> Script[t
         if earlier := queries.to_moves((yield Statement(sql, [key]))):
             found = earlier[0]
             if (found.productId, found.change, found.reason) != (product_id, change, reason):
-                raise StoreError("key_reused")
+                raise StoreError("key_reused", of="change")
             return found, True
     if not held:
         raise StoreError("unknown_product", productId=product_id)
@@ -120,7 +120,7 @@ def move(product_id: int, change: int, reason: str, key: str | None) -> Script[t
     kind = "delivery" if change > 0 else "correction"
     written = yield Statement(_MOVED, [product_id, change, kind, reason, days.stored_now(), key])
     if not written:  # the key was used for another product meanwhile
-        raise StoreError("key_reused")
+        raise StoreError("key_reused", of="change")
     return queries.to_moves(written)[0], False
 
 

@@ -11,14 +11,13 @@ from zoneinfo import ZoneInfo
 
 from models import InventoryItem, Move, Order, Product, PurchaseRequest, SalesSummary, Today
 from serving import tracing
-from shop import days, queries, search, stock, tables, writing
+from shop import days, queries, search, stock, writing
 from shop.catalog import CatalogEntry, Imported
 from shop.errors import StoreError, StoreUnavailableError
 from shop.filters import InventoryQuery, ListQuery, OrderFilter, OrderQuery, ProductQuery, SummaryQuery
-from shop.queries import Period, Row, Script, Statement
+from shop.queries import Period, Row, Script, Statement, Table
 from shop.sheets import Sheet
 from shop.stock import Purchase
-from shop.tables import Table
 
 PART_ROWS = 500  # of an export, read at a time
 INDEX_PAUSE_SECONDS = 0.05  # between two parts of the index, so that buyers of other processes come in, too
@@ -52,7 +51,9 @@ class Store(ABC):
         """Run the script that `make` makes in one transaction. After a `StoreError` nothing was written.
 
         What can be done `once` only is not repeated where it may have been done; else `make` may be called
-        again. Writing `much`, as an import does, may take its time.
+        again. What then finds its own work counts as having done it: of a script that returns a pair, the
+        second says whether an earlier request has done it. Writing `much`, as an import does, may take its
+        time.
         """
 
     def waiting(self) -> dict[tuple[str, ...], float]:
@@ -145,7 +146,7 @@ class Store(ABC):
 
     async def order_lines(self, query: OrderFilter) -> Table:
         """Return the lines of orders as a table, for `export`."""
-        return tables.order_lines(query, await self._period(query), await self._zone())
+        return queries.order_lines(query, await self._period(query), await self._zone())
 
     async def summary(self, query: SummaryQuery) -> Listing[SalesSummary]:
         """Return sums, the largest amount first, days newest first."""

@@ -109,29 +109,17 @@ def change_product(
     """Change what is given of a product, or create one; tell whether that was done before with this key."""
     told = [(name, int(given[name] * 100) if name == "price" else given[name]) for name in sorted(given)]
     wanted = hashlib.sha256(repr((product_id, told)).encode()).hexdigest()
-    if key is not None and (earlier := (yield from _changed_before(key, wanted))):
-        return earlier, True
     known = None if product_id is None else (yield from _entry(product_id))
     # Every refusal comes before the first write; the key is written first, since another may write it, too.
     if key is not None and not (yield Statement(schema.NEW_FACT, [f"product key {key}", wanted])):
-        earlier = yield from _changed_before(key, wanted)
-        assert earlier is not None
-        return earlier, True
+        before, _, id_ = str((yield from fact(f"product key {key}"))).partition(" ")
+        if before != wanted:
+            raise StoreError("key_reused", of="change")
+        return queries.to_products((yield queries.product(int(id_))))[0], True
     entry = known.model_copy(update=given) if known else CatalogEntry(id=(yield from _new_id()), **given)
     if key is not None:
         yield from set_fact(f"product key {key}", f"{wanted} {entry.id}")
     return (yield from save_product(entry)), False
-
-
-def _changed_before(key: str, wanted: str) -> Script[Product | None]:
-    """Return the product that was changed with a key. Raises `StoreError` where something else was wanted."""
-    kept = yield from fact(f"product key {key}")
-    if kept is None:
-        return None
-    before, _, id_ = kept.partition(" ")
-    if before != wanted:
-        raise StoreError("key_reused")
-    return queries.to_products((yield queries.product(int(id_))))[0]
 
 
 def _new_id() -> Script[int]:

@@ -17,7 +17,7 @@ from models import OrderItem, PurchaseRequest
 from shop import stock
 from shop.archive import Archived, Pace, archive
 from shop.engines import open_store
-from shop.errors import ArchiveError, StoreError, StoreUnavailableError
+from shop.errors import CommandError, StoreError, StoreUnavailableError
 from shop.filters import ListQuery, OrderQuery
 from shop.queries import Script
 from shop.sheets import original
@@ -179,7 +179,7 @@ async def test_two_at_once_hinder_each_other_and_lose_nothing(url: str, tmp_path
     runs = (archive(shop, date(2025, 1, 1), tmp_path, Pace(1, 0)) for _ in range(2))
     found = await asyncio.gather(*runs, return_exceptions=True)
     # One is told that the other is at work, or finds the other's file there.
-    assert all(isinstance(each, list | ArchiveError | StoreUnavailableError) for each in found)
+    assert all(isinstance(each, list | CommandError | StoreUnavailableError) for each in found)
     await archive(shop, date(2025, 1, 1), tmp_path)
     assert [order.id for order in (await shop.orders(OrderQuery())).items] == [4]
     assert {row["id"] for file in files(tmp_path, "orders-*") for row in rows_of(file)} == {"1", "2", "3"}
@@ -193,9 +193,9 @@ async def test_where_its_file_is_gone_it_does_not_go_on(url: str, tmp_path: Path
         await archive(MortalStore(shop, 9, commits=True), date(2025, 1, 1), tmp_path)
     (written,) = files(tmp_path, "orders-*")
     written.rename(tmp_path / "elsewhere")
-    with pytest.raises(ArchiveError) as refused:
+    with pytest.raises(CommandError) as refused:
         await archive(shop, date(2025, 1, 1), tmp_path)
-    assert refused.value == ArchiveError("archive_missing", path=str(written))
+    assert refused.value == CommandError("archive_missing", path=str(written))
     await shop.close()
 
 

@@ -18,7 +18,7 @@ from models import PurchaseRequest
 from serving.server import StartError
 from shop import schema
 from shop.engines import open_store
-from shop.errors import KeepingError, StoreUnavailableError
+from shop.errors import CommandError, StoreUnavailableError
 from shop.filters import OrderQuery
 from shop.keeping import kept
 from tests.support.engines import ask, new_url, postgres, stopped_postgres
@@ -209,6 +209,10 @@ STARTS: dict[str, tuple[list[str], Any]] = {
         ["--database-wait", "0", "--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"],
         None,
     ),
+    "无法启动：PostgreSQL: target_session_attrs is expected to be one of …, got 'x'": (
+        ["--database-url", "postgresql://127.0.0.1/x?target_session_attrs=x"],
+        None,
+    ),
     "无法启动：无法读取商品目录 none.json": (["--catalog", "none.json"], None),
     "设置有误：API_HOST=0.0.0.0 不是本机地址，其他机器也能连接，所以必须同时设置 API_TOKEN": (
         ["--host", "0.0.0.0"],
@@ -250,7 +254,7 @@ async def test_a_version_that_is_none_of_ours_ends_the_start_and_the_check_with_
     ask(url, f"DELETE FROM schema_version WHERE CAST(version AS TEXT) = '{len(schema.POSTGRES)}'")
     with pytest.raises(StoreUnavailableError, match=r"schema_unknown|schema_too_new"):
         await open_store(url)
-    with pytest.raises(KeepingError, match="schema_differs"):
+    with pytest.raises(CommandError, match="schema_differs"):
         await kept(url).check()
 
 

@@ -131,7 +131,7 @@ class Bring:
         if self.key in books.moves:
             found = books.moves[self.key]
             same = (found.productId, found.change) == (self.product, self.change)
-            return None if same else StoreError("key_reused")
+            return None if same else StoreError("key_reused", of="change")
         if self.product not in books.products:
             return StoreError("unknown_product", productId=self.product)
         is_too_much = books.stock[self.product] + self.change < 0

@@ -69,14 +69,44 @@ async def test_a_connection_lost_before_the_commit_costs_nothing(
 
 
 @pytest.mark.parametrize(("text", "passed_on"), AT_COMMIT)
-async def test_a_lost_commit_is_settled_by_the_key(text: str, passed_on: bool) -> None:
+async def test_a_lost_commit_is_settled_by_the_key_and_the_order_is_this_requests(
+    text: str, passed_on: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     async with cut_off() as (proxy, http, url):
         proxy.cut(text, passed_on=passed_on)
         answer = await http.post("/api/purchase", json=BUY, headers=KEY)
     assert (answer.status_code, proxy.seen) == (200, 1)
-    assert answer.headers.get("Idempotent-Replayed") == ("true" if passed_on else None)
+    assert "Idempotent-Replayed" not in answer.headers
     assert ask(url, "SELECT id, idempotency_key FROM orders") == [(answer.json()["id"], "k")]
+    assert [record.message for record in caplog.records if record.message.startswith("订单 ")]
     audit(url, STOCK)
+
+
+AT_DESK = [
+    ("inventory/3/moves", {"change": 5}),
+    ("products", {"name": "茶", "price": 1}),
+    ("orders/1/cancel", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "body"), AT_DESK)
+async def test_so_is_what_was_done_at_the_desk(path: str, body: dict[str, object]) -> None:
+    async with cut_off() as (proxy, http, _):
+        await http.post("/api/purchase", json=BUY)
+        proxy.cut("COMMIT;", passed_on=True)
+        answers = [await http.post(f"/api/{path}", json=body, headers=KEY) for _ in range(2)]
+    assert (answers[1].json(), proxy.seen) == (answers[0].json(), 1)
+    assert [answer.headers.get("Idempotent-Replayed") for answer in answers] == [None, "true"]
+
+
+async def test_a_lost_commit_makes_an_earlier_order_no_new_one() -> None:
+    async with cut_off() as (proxy, http, _):
+        first = await http.post("/api/purchase", json=BUY, headers=KEY)
+        proxy.cut("COMMIT;", passed_on=True)
+        answer = await http.post("/api/purchase", json=BUY, headers=KEY)
+    assert (answer.json(), proxy.seen) == (first.json(), 1)
+    assert answer.headers["Idempotent-Replayed"] == "true"
 
 
 @pytest.mark.parametrize(("text", "passed_on"), AT_COMMIT)

@@ -13,7 +13,7 @@ from shop.engines import open_store
 from shop.errors import StoreError
 from shop.filters import InventoryQuery, OrderQuery, ProductQuery, SummaryQuery
 from shop.store import Store
-from tests.support.engines import ENGINES, new_url
+from tests.support.engines import ENGINES, ask, new_url
 
 pytestmark = pytest.mark.anyio
 
@@ -294,3 +294,17 @@ async def test_a_page_of_sums_knows_how_many_there_are(shop: Store) -> None:
         await shop.purchase(wants((product, 1)))
     page = await shop.summary(SummaryQuery(limit=2))
     assert ([item.key for item in page.items], page.total) == (["1", "2"], 3)
+
+
+async def test_sums_above_what_64_bits_of_cents_hold_are_sums(shop: Store, url: str) -> None:
+    order = (await shop.purchase(wants((1, 1)))).order
+    ask(url, f"UPDATE orders SET total_cents = {10**17}")  # the highest price and quantity, 100 times
+    ask(url, f"UPDATE order_items SET quantity = 1000000, unit_cents = {10**11}")
+    copied = "SELECT customer, total_cents, units, ordered_at, day FROM orders"
+    for _ in range(7):
+        ask(url, f"INSERT INTO orders (customer, total_cents, units, ordered_at, day) {copied}")
+    line = "0, product_id, quantity, unit_cents FROM order_items"
+    ask(url, f"INSERT INTO order_items SELECT o.id, {line}, orders o WHERE o.id <> {order.id}")
+    for group in ("total", "product", "customer", "day"):
+        (row,) = (await shop.summary(SummaryQuery.model_validate({"groupBy": group}))).items
+        assert (row.orders, row.amount) == (128, pytest.approx(128 * 10**15))

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from shop.queries import Row, Script, Statement
+from shop.queries import Row, Script, Statement, Table
 from shop.sheets import Sheet
 from shop.store import Store
-from shop.tables import Table
+
 
 T = TypeVar("T")
 
