@@ -9,12 +9,11 @@ import hashlib
 import itertools
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import date
-from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, NoReturn
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
@@ -56,12 +55,8 @@ from shop.kept_lists import KeptLists, ListRoute
 from shop.sentences import BACKED_UP, RESTORED, failure_sentence, rule_sentence, shared_sentence
 from shop.sqlite import BUSY_SECONDS
 from shop.sqlite_files import file_of
-from shop.store import Store
 
 all_imported()
-
-T = TypeVar("T")
-
 
 NO_ZONES = {"Factory", "localtime", "posixrules"}  # files among those of the zones, each machine's own
 
@@ -289,96 +284,77 @@ def __getattr__(name: str) -> FastAPI:
     raise AttributeError(name)
 
 
-def move_days(args: list[str]) -> None:
-    """Let the shop count its days in another zone, old orders too: `api.py timezone NAME [--flag …]`."""
-    if not args or args[0].startswith("-"):
-        sys.exit("用法：python api.py timezone 时区名，如 Asia/Shanghai")
-    settings = load(Settings, [*args[1:], "--shop-timezone", args[0]])
-    _with_store(settings, Store.today, move_days=True)
-    print(f"商店现在按 {settings.shop_timezone} 计日，已有的订单也是。")  # noqa: T201  a command's answer
+# What is said of each command's own arguments, which come first, and flags of the service after them.
+COMMANDS: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
+    "timezone": ("时区名，如 Asia/Shanghai", {"timezone": {}}),
+    "archive": (
+        "--before 2025-01-01 [--to 文件夹]，归档那天以前的订单",
+        {
+            "--before": {"type": date.fromisoformat, "required": True},
+            "--to": {"type": Path, "default": Path()},
+        },
+    ),
+    "backup": ("文件", {"file": {"type": Path}}),
+    "restore": ("文件 [--replace]", {"file": {"type": Path}, "--replace": {"action": "store_true"}}),
+    "check": ("", {}),
+}
 
 
-def archive_orders(args: list[str]) -> None:
-    """Move old orders into CSV files: `api.py archive --before DAY [--to FOLDER] [--flag …]`."""
-    parser = argparse.ArgumentParser("python api.py archive", add_help=False, allow_abbrev=False)
-    parser.add_argument("--before", default="")
-    parser.add_argument("--to", type=Path, default=Path())
+class _Arguments(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:  # noqa: ARG002  it is in English
+        sys.exit(self.usage)
+
+
+def command(name: str, args: list[str]) -> int:
+    """Do one of `COMMANDS`, and return its status; a failure ends with a sentence and status 1."""
+    usage, arguments = COMMANDS[name]
+    parser = _Arguments(usage=f"用法：python api.py {name} {usage}", add_help=False, allow_abbrev=False)
+    for argument, options in arguments.items():
+        parser.add_argument(argument, **options)
+        if args[:1] and args[0].startswith("-") and not argument.startswith("-"):
+            parser.error("the value of a flag would be taken for it")
     given, others = parser.parse_known_args(args)
+    settings = load(Settings, [*others, *(["--shop-timezone", given.timezone] if name == "timezone" else [])])
     try:
-        before = date.fromisoformat(given.before)
-    except ValueError:
-        sys.exit("用法：python api.py archive --before 2025-01-01 [--to 文件夹]，归档那天以前的订单")
-    runs = _with_store(load(Settings, others), lambda store: archive(store, before, given.to.absolute()))
-    for run in runs:
-        print(f"已归档 {run.number} 笔订单：{run.orders}，它们的库存流水：{run.moves}")  # noqa: T201
-    if not runs:
-        print(f"没有 {before} 以前的订单，什么也没有做。")  # noqa: T201
-
-
-def keep(command: str, args: list[str]) -> None:
-    """`api.py backup FILE`, `restore FILE [--replace]` or `check`, each with `[--flag …]`; see `Keeping`."""
-    parser = argparse.ArgumentParser(f"python api.py {command}", add_help=False, allow_abbrev=False)
-    if command != "check":
-        parser.add_argument("file", type=Path, nargs="?")
-    if command == "restore":
-        parser.add_argument("--replace", action="store_true")
-    given, others = parser.parse_known_args(args)
-    if command != "check" and given.file is None:
-        sys.exit(f"用法：python api.py {command} 文件")
-    settings = load(Settings, others)
-    try:
-        said, status = asyncio.run(_kept(command, settings, given))
+        said, status = asyncio.run(_done(name, settings, given))
     except (StoreUnavailableError, CommandError) as error:
         sys.exit(failure_sentence(error))
     print(said)  # noqa: T201  a command's answer
-    sys.exit(status)
+    return status
 
 
-async def _kept(command: str, settings: Settings, given: argparse.Namespace) -> tuple[str, int]:
+async def _done(name: str, settings: Settings, given: argparse.Namespace) -> tuple[str, int]:
     """Do it, and return what is said of it, with the exit status."""
-    keeping = kept(settings.database_listen_url or settings.database_url)  # past PgBouncer
-    if command == "check":
+    url, timezone = settings.database_url, settings.shop_timezone
+    if name == "timezone":
+        await (await open_store(url, timezone=timezone, move_days=True)).close()
+        return f"商店现在按 {timezone} 计日，已有的订单也是。", 0
+    if name == "archive":
+        store = await open_store(url, timezone=timezone)
+        try:
+            runs = await archive(store, given.before, given.to.absolute())
+        finally:
+            await store.close()
+        told = [f"已归档 {run.number} 笔订单：{run.orders}，它们的库存流水：{run.moves}" for run in runs]
+        return "\n".join(told) or f"没有 {given.before} 以前的订单，什么也没有做。", 0
+    keeping = kept(settings.database_listen_url or url)  # past PgBouncer
+    if name == "check":
         checked = await keeping.check()
         return "\n".join(itertools.starmap(rule_sentence, checked.items())), int(any(checked.values()))
-    if command == "backup":
+    if name == "backup":
         products, orders = await keeping.backup(given.file)
         return BACKED_UP.format(path=given.file, products=products, orders=orders), 0
     await keeping.restore(given.file, replace=given.replace)
-    await (await open_store(settings.database_url)).close()  # an older backup is brought up to this program
+    await (await open_store(url)).close()  # an older backup is brought up to this program
     products, orders = await keeping.counts()
     return RESTORED.format(path=given.file, products=products, orders=orders), 0
-
-
-def _with_store(settings: Settings, work: Callable[[Store], Awaitable[T]], *, move_days: bool = False) -> T:
-    """Do a command's work; a failure ends it with a sentence and status 1."""
-
-    async def opened() -> T:
-        url, timezone = settings.database_url, settings.shop_timezone
-        store = await open_store(url, timezone=timezone, move_days=move_days)
-        try:
-            return await work(store)
-        finally:
-            await store.close()
-
-    try:
-        return asyncio.run(opened())
-    except (StoreUnavailableError, CommandError) as error:
-        sys.exit(failure_sentence(error))
-
-
-COMMANDS: dict[str, Callable[[list[str]], None]] = {
-    "timezone": move_days,
-    "archive": archive_orders,
-    **{command: partial(keep, command) for command in ("backup", "restore", "check")},
-}
 
 
 def run() -> None:
     """Serve until Ctrl+C. A wrong setting, catalogue or database ends with a sentence and status 1."""
     set_encodings()  # the commands' usage is to be read, too
-    if sys.argv[1:] and (command := COMMANDS.get(sys.argv[1])):
-        command(sys.argv[2:])
-        return
+    if sys.argv[1:2] and sys.argv[1] in COMMANDS:
+        sys.exit(command(sys.argv[1], sys.argv[2:]))
     settings = load(Settings)
     address = address_shown(settings.api_host, settings.api_port)
     server.run(

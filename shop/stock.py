@@ -2,13 +2,14 @@
 # ruff: noqa: S608  the texts are put together from constants; every value is an argument
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 from models import Move, Order, PurchaseRequest
 from shop import days, queries
 from shop.errors import StoreError
-from shop.queries import Many, Script, Statement
+from shop.queries import Many, Row, Script, Statement
 
 HALF_A_CENT = 0.005  # yuan; whoever adds up prices in binary is off by less
 
@@ -35,29 +36,16 @@ class Purchase(NamedTuple):
     replayed: bool = False
 
 
-class StockedProduct(NamedTuple):
-    """What a purchase must know of one product."""
-
-    name: str
-    cents: int
-    stock: int
-
-
-def _checked_total(
-    request: PurchaseRequest,
-    expected: float | None,
-    wanted: Counter[int],
-    products: dict[int, StockedProduct],
-) -> int:
+def _checked_total(expected: float | None, wanted: Counter[int], products: Sequence[Row]) -> int:
     """Return the total in cents. Raises `StoreError` for a line that cannot be served, or another total."""
-    for line in request.items:
-        product = products.get(line.productId)
-        if product is None:
-            raise StoreError("unknown_product", productId=line.productId)
-        if product.stock < wanted[line.productId]:
-            at_hand = {"name": product.name, "available": product.stock}
-            raise StoreError("out_of_stock", productId=line.productId, **at_hand)
-    total = sum(products[line.productId].cents * line.quantity for line in request.items)
+    at_hand = {id_: (name, stock) for id_, name, _, stock, _ in products}
+    for product_id in wanted:  # in the order of the lines
+        if product_id not in at_hand:
+            raise StoreError("unknown_product", productId=product_id)
+        name, available = at_hand[product_id]
+        if available < wanted[product_id]:
+            raise StoreError("out_of_stock", productId=product_id, name=name, available=available)
+    total = sum(cents * wanted[id_] for id_, _, cents, _, _ in products)
     if expected is not None and abs(expected - total / 100) >= HALF_A_CENT:
         raise StoreError("price_changed", expected=expected, now=total / 100)
     return total
@@ -84,8 +72,7 @@ def place(request: PurchaseRequest, key: str | None, expected_total: float | Non
         if (earlier.customerName, earlier.items) != (request.customerName, request.items):
             raise StoreError("key_reused")
         return Purchase(earlier, replayed=True)
-    products = {row[0]: StockedProduct(*row[1:4]) for row in rows}
-    total = _checked_total(request, expected_total, wanted, products)
+    total = _checked_total(expected_total, wanted, rows)
     zone, moment = rows[0][4], datetime.now(UTC)
     now, day = days.stored_time(moment), days.day_of(moment, days.zone_named(zone))
     written = yield Statement(_ORDERED, [request.customerName, total, wanted.total(), now, day, key])
@@ -95,7 +82,8 @@ def place(request: PurchaseRequest, key: str | None, expected_total: float | Non
     if zone_of_now != zone:  # since `api.py timezone` has ended, which waits for orders but not for readers
         other_day = days.day_of(moment, days.zone_named(zone_of_now))
         yield Statement("UPDATE orders SET day = ?2 WHERE id = ?1", [id_, other_day])
-    lines = ((line.productId, line.quantity, products[line.productId].cents) for line in request.items)
+    cents = {row[0]: row[2] for row in rows}
+    lines = ((line.productId, line.quantity, cents[line.productId]) for line in request.items)
     yield Many(_LINE, [(id_, number, *line) for number, line in enumerate(lines)])
     yield Many(_SOLD, [(product_id, -n, id_, now) for product_id, n in wanted.items()])
     bought = {"customerName": request.customerName, "items": request.items}

@@ -222,7 +222,7 @@ async def test_the_command_tells_what_it_did_and_the_service_answers_410(
         ask(url, f"UPDATE orders SET ordered_at = '{OLD}'")
         for said in ("已归档 1 笔订单", "没有 2025-01-01 以前的订单"):
             args = ["--before", "2025-01-01", "--to", str(tmp_path), "--database-url", url]
-            await asyncio.to_thread(api.archive_orders, args)
+            await asyncio.to_thread(api.command, "archive", args)
             assert said in capsys.readouterr().out
         answers = [
             await http.post("/purchase", json=body, headers=key),
@@ -235,11 +235,11 @@ async def test_the_command_tells_what_it_did_and_the_service_answers_410(
 @pytest.mark.parametrize("args", [[], ["--before"], ["--before", "2025"], ["--before", "31.12.2024"]])
 def test_a_wrong_day_is_refused(args: list[str]) -> None:
     with pytest.raises(SystemExit) as refused:
-        api.archive_orders(args)
+        api.command("archive", args)
     assert refused.value.code
 
 
 def test_the_future_is_not_archived(tmp_path: Path) -> None:
     args = ["--before", "9999-12-31", "--database-url", new_url("sqlite", tmp_path)]
     with pytest.raises(SystemExit, match="只能归档今天以前的订单"):
-        api.archive_orders(args)
+        api.command("archive", args)

@@ -141,7 +141,7 @@ async def test_a_new_database_takes_the_machines_zone(
 
 
 async def move(url: str, zone: str) -> None:
-    await asyncio.to_thread(api.move_days, [zone, "--database-url", url])
+    await asyncio.to_thread(api.command, "timezone", [zone, "--database-url", url])
 
 
 async def test_the_command_moves_the_days_of_old_orders_while_the_shop_is_open(
@@ -196,7 +196,7 @@ def alone(step: Statement | Many) -> Script[Sequence[Row]]:
 @pytest.mark.parametrize("args", [[], ["--database-url", "sqlite:///x"]])
 def test_the_command_without_a_zone_says_how_it_is_called(args: list[str]) -> None:
     with pytest.raises(SystemExit, match=r"python api\.py timezone"):
-        api.move_days(args)
+        api.command("timezone", args)
 
 
 @pytest.mark.parametrize(
@@ -205,4 +205,4 @@ def test_the_command_without_a_zone_says_how_it_is_called(args: list[str]) -> No
 )
 def test_a_wrong_zone_is_refused_with_a_sentence(wrong: str) -> None:
     with pytest.raises(SystemExit, match=f"SHOP_TIMEZONE：没有叫 {re.escape(wrong)} 的时区"):
-        api.move_days([wrong])
+        api.command("timezone", [wrong])

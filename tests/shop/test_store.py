@@ -25,7 +25,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 async def shop(url: str) -> AsyncIterator[Store]:
-    store = await open_store(url)
+    store = await open_store(url, connections=50)  # nobody waits for one, however busy the machine
     yield store
     await store.close()
 
