@@ -1,7 +1,7 @@
 """The shop's wire types and their limits, the same for REST, MCP and the browser."""
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Annotated, Literal
 from unicodedata import category, normalize
 
@@ -217,8 +217,10 @@ class SalesSummary(BaseModel):
     @computed_field(description="平均每单金额，人民币，元")  # type: ignore[prop-decorator]  # mypy knows no properties below decorators
     @property
     def average(self) -> float:
-        """The amount of an order, on average."""
-        return round(self.amount / self.orders, 2) if self.orders else 0.0
+        """The amount of an order, on average, to the cent: half of one counts as one."""
+        # Not in binary, where 10.155 is less than that.
+        exact = Decimal(str(self.amount)) / (self.orders or 1)
+        return float(exact.quantize(Decimal("0.01"), ROUND_HALF_UP))
 
 
 class Today(BaseModel):

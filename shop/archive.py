@@ -113,13 +113,13 @@ class _Run:
             await _write(self._store, self._draft(orders), _order_lines(end))
             moves = Table(list(Move.model_fields), Statement(_MOVES, [end]), list)
             await _write(self._store, self._draft(_moves(orders)), moves)
-            await self._written(self._hold)
+            await self._written(self._look)
             with written_to(orders):
                 for file in (_moves(orders), orders):
                     give_name(self._draft(file), file)
                 sync_folder(orders.parent)
         except StoreUnavailableError:
-            await self._written(self._hold)  # where another run has taken over, that is why
+            await self._written(self._look)  # where another run has taken over, that is why
             raise
         finally:
             self._remove_drafts(orders)
@@ -141,7 +141,7 @@ class _Run:
 
     async def _advance(self, step: str, orders: Path) -> None:
         state = f"{step} {self._name} {orders}"
-        await self._written(partial(self._set, state))
+        await self._written(partial(writing.set_fact, "archive", state))
         self._state, self._orders = state, orders
 
     def _draft(self, file: Path) -> Path:
@@ -152,25 +152,25 @@ class _Run:
             self._draft(file).unlink(missing_ok=True)
 
     async def _written(self, make: Callable[[], Script[T]]) -> T:
-        done = await self._store.write(make)
+        """Write, unless another run has taken over or does so at this moment."""
+
+        def held() -> Script[T]:
+            if (yield from self._look()) != self._state:
+                raise CommandError("archive_busy")
+            return (yield from make())
+
+        done = await self._store.write(held)
         await asyncio.sleep(self._pace.pause_seconds)
         return done
 
-    def _set(self, state: str) -> Script[None]:
-        yield from self._hold()
-        yield from writing.set_fact("archive", state)
+    def _look(self) -> Script[str | None]:
+        rows = yield Statement("SELECT value FROM facts WHERE name = 'archive'", [], locks=True)
+        return rows[0][0] if rows else None
 
     def _finish(self) -> Script[None]:
-        yield Statement("DELETE FROM facts WHERE name = 'archive' AND value = ?1", [self._state])
-
-    def _hold(self) -> Script[None]:
-        """Let no other run write at the same time, nor this one after another has taken over."""
-        rows = yield Statement("SELECT value FROM facts WHERE name = 'archive'", [], locks=True)
-        if (rows[0][0] if rows else None) != self._state:
-            raise CommandError("archive_busy")
+        yield Statement("DELETE FROM facts WHERE name = 'archive'", [])
 
     def _remove(self, batch: set[tuple[int, str, str]]) -> Script[int]:
-        yield from self._hold()
         wanted = f"SELECT id, status, ordered_at FROM orders WHERE id IN ({queries.marks(batch)}) ORDER BY id"
         kept = yield Statement(wanted, [row[0] for row in batch], locks=True)
         ids = [row[:1] for row in kept if tuple(row) in batch]
@@ -180,7 +180,6 @@ class _Run:
         return len(ids)
 
     def _fold(self, ids: list[int], kept: dict[int, int]) -> Script[None]:
-        yield from self._hold()
         folded = (
             f"SELECT id, product_id, change FROM moves WHERE id IN ({queries.marks(ids)}) ORDER BY id DESC"
         )

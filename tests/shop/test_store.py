@@ -255,7 +255,7 @@ async def test_orders_are_filtered_by_their_amount_to_the_cent_with_both_ends(ur
     await shop.close()
 
 
-async def test_sales_of_a_period_are_one_row_with_their_average(shop: Store) -> None:
+async def test_sales_of_a_period_are_one_row_with_their_average(shop: Store, url: str) -> None:
     assert (await shop.summary(SummaryQuery(groupBy="total"))).items == []
     await shop.purchase(wants((2, 2), (2, 1), name="甲"))
     await shop.purchase(wants((1, 1), name="乙"))
@@ -268,6 +268,8 @@ async def test_sales_of_a_period_are_one_row_with_their_average(shop: Store) -> 
     assert await sums() == [everything | {"average": 1998.0}]
     assert [(row["amount"], row["average"]) for row in await sums(productId=2)] == [(2697.0, 2697.0)]
     assert [row["average"] for row in await sums(customerName="乙")] == [1299.0]
+    ask(url, "UPDATE orders SET total_cents = total_cents + 25 WHERE customer = '乙'")
+    assert [row["average"] for row in await sums()] == [1998.13]  # of 1998.125
     assert await sums(since="2999-01-01") == []
 
 
