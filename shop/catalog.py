@@ -1,7 +1,7 @@
 """The shop's catalogue: the tutorial's four products, or the JSON or CSV file that `CATALOG` names."""
 
-import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
@@ -111,13 +111,10 @@ def load(path: Path) -> list[CatalogEntry]:
 
 
 def _from_json(content: bytes, folder: Path) -> list[CatalogEntry]:
-    try:
-        text = content.decode("utf-8-sig")
-        data: Any = json.loads(text, parse_float=Decimal)
-        from_json(text.encode(), catch_duplicate_keys=True)  # of two prices nobody knows which is meant
-    except json.JSONDecodeError as error:
-        raise CatalogError("catalog_json_line", line=error.lineno, reason=error.msg) from error
-    except (ValueError, RecursionError) as error:  # not UTF-8, a number of 5,000 digits, nested too deeply
+    text = content.removeprefix(BOM_UTF8)
+    try:  # of two prices nobody knows which is meant
+        data = from_json(text, float_mode="decimal", allow_inf_nan=False, catch_duplicate_keys=True)
+    except ValueError as error:  # which names line and column
         raise CatalogError("catalog_json", reason=str(error)) from error
     return _validated(data, "catalog_field", lambda index: {"entry": index + 1}, folder)
 

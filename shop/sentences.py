@@ -104,7 +104,6 @@ FAILURES = {
     "program_missing": "没有找到 {program}，请安装 PostgreSQL 的客户端程序（Debian：postgresql-client）",
     "program_failed": "{program} 失败：{reason}",
     "catalog_unreadable": "无法读取商品目录 {path}：{reason}",
-    "catalog_json_line": "商品目录 {path} 第 {line} 行不是有效的 JSON：{reason}",
     "catalog_json": "商品目录 {path} 不是有效的 JSON：{reason}",
     "catalog_no_list": "商品目录 {path} 有误：应为 JSON 列表",
     "catalog_empty": "商品目录 {path} 是空的",

@@ -66,6 +66,7 @@ def set_fact(name: str, value: str) -> Script[None]:
     yield Statement(schema.UPSERT_FACT, [name, value])
 
 
+_KNOWN = "SELECT id, name, price_cents, description, keywords, stock, COALESCE(image, '') FROM products"
 _TEXTS = itemgetter(0, 1, 4, 3)  # of a product's row: id, name, keywords, description
 
 
@@ -81,7 +82,8 @@ def save_products(entries: Sequence[CatalogEntry], known: Mapping[int, Row] | No
     rows = sorted(entry.row() for entry in entries)
     yield Many(schema.UPSERT_PRODUCT, [row[:5] for row in rows])
     opening = [(row[0], row[5], days.stored_now()) for row in rows if row[0] not in known]
-    yield Many(schema.OPENING, opening)
+    if opening:
+        yield Many(schema.OPENING, opening)
     yield from _save_pictures({each.id: each.image for each in entries if each.image is not None})
     changed = [texts for row in rows if (texts := _TEXTS(row)) != found.get(row[0])]
     yield from _index_soon([texts[0] for texts in changed]) if known else _index(changed)
@@ -99,7 +101,9 @@ def _save_pictures(pictures: dict[int, Picture]) -> Script[None]:
 
 def save_product(entry: CatalogEntry) -> Script[Product]:
     """Write one product, and return it."""
-    yield from save_products([entry])
+    # PostgreSQL counts a change of stock by an opening of no line, too.
+    known = yield Statement(f"{_KNOWN} WHERE id = ?1", [entry.id], locks=True)
+    yield from save_products([entry], {row[0]: row for row in known})
     return queries.to_products((yield queries.product(entry.id)))[0]
 
 
@@ -130,11 +134,10 @@ def _new_id() -> Script[int]:
 
 
 def _entry(product_id: int) -> Script[CatalogEntry]:
-    sql = "SELECT id, name, price_cents, description, keywords FROM products WHERE id = ?1"
-    rows = yield Statement(sql, [product_id], locks=True)
+    rows = yield Statement(f"{_KNOWN} WHERE id = ?1", [product_id], locks=True)
     if not rows:
         raise StoreError("unknown_product", productId=product_id)
-    id_, name, cents, about, words = rows[0]
+    id_, name, cents, about, words, *_ = rows[0]
     return CatalogEntry.model_construct(
         id=id_,
         name=name,
@@ -215,8 +218,7 @@ def _import(catalogue: list[CatalogEntry] | None) -> Script[None]:
 
 def import_products(entries: list[CatalogEntry]) -> Script[Imported]:
     """Write the products that are new or changed."""
-    sql = "SELECT id, name, price_cents, description, keywords, stock, COALESCE(image, '') FROM products"
-    known = {row[0]: tuple(row) for row in (yield Statement(sql, []))}
+    known = {row[0]: tuple(row) for row in (yield Statement(_KNOWN, []))}
 
     def is_known(entry: CatalogEntry) -> bool:
         row = known.get(entry.id, ())

@@ -99,8 +99,8 @@ async def test_without_a_file_a_filled_shop_stays_as_it_is(url: str, tmp_path: P
 
 
 WRONG: dict[str, str | bytes] = {
-    "第 1 行": "{",
-    "第 3 行": '[\n{"id": 1},\n{"id": }]',
+    "不是有效的 JSON：EOF while parsing an object at line 1": "{",
+    "不是有效的 JSON：expected value at line 3": '[\n{"id": 1},\n{"id": }]',
     "应为 JSON 列表": "{}",
     "是空的": "[]",
     "第 1 项的 内容": "[1]",
@@ -117,8 +117,8 @@ WRONG: dict[str, str | bytes] = {
     "第 2 项的 id：7 stands before": json.dumps([TEA, TEA]),
     "不是有效的 JSON：Detected duplicate key": f'{json.dumps([TEA])[:-2]}, "pric\\u0065": 1}}]',
     "不是有效的 JSON": b"\xff\xfe",
-    "不是有效的 JSON：Exceeds": f"[{'1' * 5000}]",
-    "不是有效的 JSON：maximum": "[" * 100_000,
+    "不是有效的 JSON：number out of range": f"[{'1' * 5000}]",
+    "不是有效的 JSON：recursion limit": "[" * 100_000,
 }
 
 

@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
 import pytest
 
 from models import OrderItem, PurchaseRequest
+from shop import writing
 from shop.catalog import TUTORIAL
 from shop.changes import COUNTS, Changes
 from shop.engines import open_store
@@ -66,6 +68,10 @@ async def test_each_kind_of_change_is_told_as_such_and_a_refusal_as_none(url: st
         await shop.purchase(ONE)
         assert set(await anext(events)) == {"stock", "orders"}
         ask(url, "UPDATE products SET price_cents = 1 WHERE id = 1")
+        assert await anext(events) == ["products"]
+        await shop.write(lambda: writing.change_product(1, {"price": Decimal(2)}, None))
+        assert await anext(events) == ["products"]
+        await shop.write(lambda: writing.save_product(TUTORIAL[0]))
         assert await anext(events) == ["products"]
         ask(url, "UPDATE orders SET status = 'cancelled'")
         assert await anext(events) == ["orders"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from models import OrderItem, PurchaseRequest
+from shop import postgres
 from shop.catalog import CatalogEntry
 from shop.engines import open_store
 from shop.errors import StoreError
@@ -24,8 +25,10 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.fixture
-async def shop(url: str) -> AsyncIterator[Store]:
-    store = await open_store(url, connections=50)  # nobody waits for one, however busy the machine
+async def shop(url: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    for waits in ("POOL_SECONDS", "WRITE_SECONDS"):  # which 50 buyers at once reach on a busy machine
+        monkeypatch.setattr(postgres, waits, 60.0)
+    store = await open_store(url)
     yield store
     await store.close()
 
