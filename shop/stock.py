@@ -45,7 +45,7 @@ def _checked_total(expected: float | None, wanted: Counter[int], products: Seque
         name, available = at_hand[product_id]
         if available < wanted[product_id]:
             raise StoreError("out_of_stock", productId=product_id, name=name, available=available)
-    total = sum(cents * wanted[id_] for id_, _, cents, _, _ in products)
+    total: int = sum(cents * wanted[id_] for id_, _, cents, _, _ in products)
     if expected is not None and abs(expected - total / 100) >= HALF_A_CENT:
         raise StoreError("price_changed", expected=expected, now=total / 100)
     return total

@@ -101,8 +101,8 @@ def _save_pictures(pictures: dict[int, Picture]) -> Script[None]:
 
 def save_product(entry: CatalogEntry) -> Script[Product]:
     """Write one product, and return it."""
-    # PostgreSQL counts a change of stock by an opening of no line, too.
-    known = yield Statement(f"{_KNOWN} WHERE id = ?1", [entry.id], locks=True)
+    # What has its opening: PostgreSQL would count an INSERT of no line as a change of stock.
+    known = yield Statement(f"{_KNOWN} WHERE id = ?1 AND moves > 0", [entry.id], locks=True)
     yield from save_products([entry], {row[0]: row for row in known})
     return queries.to_products((yield queries.product(entry.id)))[0]
 

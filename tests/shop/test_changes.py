@@ -71,7 +71,7 @@ async def test_each_kind_of_change_is_told_as_such_and_a_refusal_as_none(url: st
         assert await anext(events) == ["products"]
         await shop.write(lambda: writing.change_product(1, {"price": Decimal(2)}, None))
         assert await anext(events) == ["products"]
-        await shop.write(lambda: writing.save_product(TUTORIAL[0]))
+        await shop.write(lambda: writing.save_product(TUTORIAL[1]))
         assert await anext(events) == ["products"]
         ask(url, "UPDATE orders SET status = 'cancelled'")
         assert await anext(events) == ["orders"]

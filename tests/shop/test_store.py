@@ -312,4 +312,5 @@ async def test_sums_above_what_64_bits_of_cents_hold_are_sums(shop: Store, url: 
     ask(url, f"INSERT INTO order_items SELECT o.id, {line}, orders o WHERE o.id <> {order.id}")
     for group in ("total", "product", "customer", "day"):
         (row,) = (await shop.summary(SummaryQuery.model_validate({"groupBy": group}))).items
-        assert (row.orders, row.amount) == (128, pytest.approx(128 * 10**15))
+        assert row.orders == 128
+        assert row.amount == pytest.approx(128 * 10**15)
