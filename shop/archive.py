@@ -43,6 +43,8 @@ _FOLDABLE = """SELECT id FROM moves m WHERE id < ?1 AND (
 _FOLD = """UPDATE moves SET change = change + ?2, kind = 'purchase', order_id = NULL, reason = ?3
     WHERE id = ?1"""
 
+_STATE = partial(writing.fact, "archive")
+
 
 @dataclass(frozen=True)
 class Pace:
@@ -69,7 +71,7 @@ async def archive(store: Store, before: date, folder: Path, pace: Pace = Pace())
     today = await store.today()
     if before.isoformat() > today.today:
         raise CommandError("archive_too_new", before=before.isoformat(), today=today.today)
-    state = await store.write(lambda: writing.fact("archive"))
+    state = await store.write(_STATE)
     done = []
     if state and (cut_off := _Run(store, pace, state)).is_written():
         done.append(await cut_off.remove())
@@ -113,13 +115,13 @@ class _Run:
             await _write(self._store, self._draft(orders), _order_lines(end))
             moves = Table(list(Move.model_fields), Statement(_MOVES, [end]), list)
             await _write(self._store, self._draft(_moves(orders)), moves)
-            await self._written(self._look)
+            await self._written(_STATE)
             with written_to(orders):
                 for file in (_moves(orders), orders):
                     give_name(self._draft(file), file)
                 sync_folder(orders.parent)
         except StoreUnavailableError:
-            await self._written(self._look)  # where another run has taken over, that is why
+            await self._written(_STATE)  # where another run has taken over, that is why
             raise
         finally:
             self._remove_drafts(orders)
@@ -155,17 +157,13 @@ class _Run:
         """Write, unless another run has taken over or does so at this moment."""
 
         def held() -> Script[T]:
-            if (yield from self._look()) != self._state:
+            if (yield from writing.fact("archive", locks=True)) != self._state:
                 raise CommandError("archive_busy")
             return (yield from make())
 
         done = await self._store.write(held)
         await asyncio.sleep(self._pace.pause_seconds)
         return done
-
-    def _look(self) -> Script[str | None]:
-        rows = yield Statement("SELECT value FROM facts WHERE name = 'archive'", [], locks=True)
-        return rows[0][0] if rows else None
 
     def _finish(self) -> Script[None]:
         yield Statement("DELETE FROM facts WHERE name = 'archive'", [])

@@ -55,9 +55,9 @@ def prepare(wanted: Preparation) -> Script[bool]:
     return bool((yield INDEX_DUE))
 
 
-def fact(name: str) -> Script[str | None]:
+def fact(name: str, *, locks: bool = False) -> Script[str | None]:
     """Return what is known of the whole database under a name."""
-    rows = yield Statement("SELECT value FROM facts WHERE name = ?1", [name])
+    rows = yield Statement("SELECT value FROM facts WHERE name = ?1", [name], locks=locks)
     return rows[0][0] if rows else None
 
 
