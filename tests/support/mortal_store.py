@@ -7,7 +7,6 @@ from shop.queries import Row, Script, Statement, Table
 from shop.sheets import Sheet
 from shop.store import Store
 
-
 T = TypeVar("T")
 
 
