@@ -211,3 +211,10 @@ async def test_a_model_that_overflows_is_sent_older_files_in_short_and_the_last_
     again = model.requests[2]
     assert [len(part["text"]) for part in again[1]["content"]] == [len(WORDS["text"]), 4_006, 6]
     assert again[-1] == question(new)[0]
+
+
+async def test_a_picture_that_the_settings_want_sent_is_refused_once() -> None:
+    scripted = ScriptedProvider(*[refusal(400, "image_url is not supported")] * 10)
+    with pytest.raises(ModelError):
+        await ask(scripted, looked(PICTURE), vision=True)
+    assert len(scripted.requests) == 1

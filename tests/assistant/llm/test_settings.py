@@ -25,6 +25,11 @@ def settings(folder: Path, **given: Any) -> Settings:
     return Settings(_env_file=folder / ".env", _cli_parse_args=[], **given)
 
 
+@pytest.mark.parametrize(("given", "ports"), [("8080, 11434", [8080, 11434]), (",", [])])
+def test_a_comma_alone_looks_for_model_servers_nowhere(given: str, ports: list[int], tmp_path: Path) -> None:
+    assert settings(tmp_path, llm_local_ports=given).ports() == ports
+
+
 KEY = "sk-abcDEF123"
 KEYS = [
     f" {KEY}\n",
