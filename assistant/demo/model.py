@@ -211,10 +211,10 @@ class Clerk(Desk):
                 return self._of("out_of_stock_purchase", one, available=self.left[one.id])
             if not line.quantity:
                 self.scene.asked = "quantity"
-                who = [str(one.customer) for one in said if line.changed(Line(one.customer)) == one]
+                who = [one.customer for one in said if line.changed(Line(one.customer)) == one]
                 key = "ask_quantity" if line.quantity is None else "bad_quantity"
                 key = "ask_share" if len({other.customer for other in said}) > 1 else key
-                return self._answer(key, [one], people=self.say("comma").join(who))
+                return self._answer(key, [one], people=self.say("comma").join(filter(None, who)))
         if nameless := [line for line in said if not line.customer]:
             self.scene.asked = "customer"
             return self._basket("ask_customer", nameless)
