@@ -5,7 +5,7 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
-from typing import Any, TypeVar, cast
+from typing import Any, TypedDict, TypeVar, cast
 
 import anyio
 from mcp import Client
@@ -42,30 +42,31 @@ FINAL = ("late", "not_mcp_said", "server_answer_too_large", "server_answer_encod
 R = TypeVar("R")
 
 
-async def call_tool(
-    link: Link,
-    name: str,
-    args: dict[str, Any],
-    *,
-    fingerprint: str | None,
-    key: str | None,
-    confirmed: Mapping[str, Any] | None,
-    on_progress: Progress | None,
-    asker: str | None,
-    answers: Answers | None,
-) -> ToolResult | Asked:
-    """Call a tool; `key` travels as `_meta["idempotency-key"]`. A failure of any kind is a result.
+class How(TypedDict, total=False):
+    """How a tool is called."""
 
-    But for ToolChangedError: at the moment of sending the tool is another than that of the `fingerprint`.
+    fingerprint: str | None  # of the tool that is meant
+    key: str | None  # travels as `_meta["idempotency-key"]`
+    confirmed: Mapping[str, Any] | None  # by a person; goes along to a tool that honours keys
+    on_progress: Progress | None
+
+
+async def call_tool(
+    link: Link, name: str, args: dict[str, Any], *, asker: str | None, answers: Answers | None, how: How
+) -> ToolResult | Asked:
+    """Call a tool. A failure of any kind is a result.
+
+    But for ToolChangedError: at the moment of sending the tool is another than that of the fingerprint.
     """
     if name in link.listing.only_as_tasks:
         return _failed(CodedError("only_as_task"))
-    effect = partial(_effect, link, name, key, fingerprint)
-    call, id = CallUnderWay(asker, on_progress), key or secrets.token_hex()
+    key = how.get("key")
+    effect = partial(_effect, link, name, key, how.get("fingerprint"))
+    call, id = CallUnderWay(asker, how.get("on_progress")), key or secrets.token_hex()
 
     def send(given: Answers | None) -> Coroutine[Any, Any, ToolResult | Asked]:
         async def request(client: Client) -> CallToolResult:
-            meta = cast("RequestParamsMeta", _meta(link, name, key, confirmed)) or None
+            meta = cast("RequestParamsMeta", _meta(link, name, key, how.get("confirmed"))) or None
             return await _call(link, call, partial(client.call_tool, name, args, meta=meta), given)
 
         return _result(link, call, request, effect, given)
@@ -92,7 +93,11 @@ async def _result(
         if raw.get("resultType") == "task" or ("task" in raw and "content" not in raw):
             writes = effect() == "writes"
             return _failed(CodedError("only_as_task"), MAY_HAVE_RUN if writes else "", unknown=writes)
-        return asked_of(raw, call, answers) or await _read(link, raw)
+        if asked := asked_of(raw, call, answers):
+            return asked
+        if is_empty(raw) and raw.get("resultType", "complete") != "complete":
+            return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
+        return await read_result(raw, for_app=link.listing.has_apps)
     except NoAnswerError as error:
         if error.effect == "reads":
             return _failed(error, REPEATED_IN_VAIN if error.repeated else "")
@@ -105,12 +110,6 @@ async def _result(
     except (ValueError, RuntimeError) as error:  # it ran, and what it answered breaks the protocol
         log.info("%s: %s", link.server.name, error)
         return _failed(CodedError("off_protocol"), unknown=effect() == "writes")
-
-
-async def _read(link: Link, raw: dict[str, Any]) -> ToolResult:
-    if is_empty(raw) and raw.get("resultType", "complete") != "complete":
-        raise ValueError(f"a result of the type {raw['resultType']!r}, and nothing in it")
-    return await read_result(raw, for_app=link.listing.has_apps)
 
 
 async def _call(
@@ -230,7 +229,7 @@ def _meta(link: Link, name: str, key: str | None, confirmed: Mapping[str, Any] |
     return meta | {CONFIRMED_KEY: dict(confirmed)}
 
 
-def _effect(link: Link, name: str, key: str | None, fingerprint: str | None = None) -> Effect:
+def _effect(link: Link, name: str, key: str | None, fingerprint: str | None) -> Effect:
     """Say what a call may do: nothing is known but what its server says of the tool.
 
     Raises ToolChangedError: it is another tool than that of the fingerprint.

@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, overload
+from typing import Any, Unpack, overload
 
-from assistant.chat.interfaces import Answers, Asked, Progress, Tool, ToolResult, UnknownServerError
-from assistant.toolbox.call import call_tool, fill_prompt
+from assistant.chat.interfaces import Answers, Asked, Tool, ToolResult, UnknownServerError
+from assistant.toolbox.call import How, call_tool, fill_prompt
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
@@ -115,17 +115,7 @@ class Toolbox:
         return [prompt for link in self.links.values() for prompt in link.listing.prompts]
 
     @overload
-    async def call(
-        self,
-        server: str,
-        name: str,
-        args: dict[str, Any],
-        *,
-        fingerprint: str | None = None,
-        key: str | None = None,
-        confirmed: Mapping[str, Any] | None = None,
-        on_progress: Progress | None = None,
-    ) -> ToolResult: ...
+    async def call(self, server: str, name: str, args: dict[str, Any], **how: Unpack[How]) -> ToolResult: ...
 
     @overload
     async def call(
@@ -134,12 +124,9 @@ class Toolbox:
         name: str,
         args: dict[str, Any],
         *,
-        fingerprint: str | None = None,
-        key: str | None = None,
-        confirmed: Mapping[str, Any] | None = None,
-        on_progress: Progress | None = None,
         asker: str | None,
         answers: Answers | None = None,
+        **how: Unpack[How],
     ) -> ToolResult | Asked: ...
 
     async def call(
@@ -148,32 +135,18 @@ class Toolbox:
         name: str,
         args: dict[str, Any],
         *,
-        fingerprint: str | None = None,
-        key: str | None = None,
-        confirmed: Mapping[str, Any] | None = None,
-        on_progress: Progress | None = None,
         asker: str | None = None,
         answers: Answers | None = None,
+        **how: Unpack[How],
     ) -> ToolResult | Asked:
-        """Call a tool; `key` travels as `_meta["idempotency-key"]`. Any other failure is a result.
+        """Call a tool. Any failure but these is a result.
 
-        What a person `confirmed` goes along to a tool that honours keys. Raises UnknownServerError: no
-        server has this name. Raises ToolChangedError: the tool is another than that of the `fingerprint`.
-        Without an `asker` there is nobody whom the server could ask.
+        Without an `asker` there is nobody whom the server could ask. Raises UnknownServerError: no server
+        has this name. Raises ToolChangedError: the tool is another than that of the `fingerprint`.
         """
         link = self.link(server)
         with CALLS.timed(server):
-            return await call_tool(
-                link,
-                name,
-                args,
-                fingerprint=fingerprint,
-                key=key,
-                confirmed=confirmed,
-                on_progress=on_progress,
-                asker=asker,
-                answers=answers,
-            )
+            return await call_tool(link, name, args, asker=asker, answers=answers, how=how)
 
     def release(self, key: str) -> bool:
         """End the call of this key if it is held for a person's answer, and say whether it was."""
