@@ -1,7 +1,7 @@
 """`mcp.json` in every dialect, live links to its servers, their tools and results."""
 
 from assistant.toolbox.config import read_config
+from assistant.toolbox.server import Trust
 from assistant.toolbox.toolbox import Toolbox
-from assistant.toolbox.trust import Trust
 
 __all__ = ["Toolbox", "Trust", "read_config"]

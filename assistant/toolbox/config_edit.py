@@ -29,9 +29,9 @@ from assistant.toolbox.config import (
 )
 from assistant.toolbox.dialects import in_dialect
 from assistant.toolbox.entries import ON, is_command, server_of, switch, variables
+from assistant.toolbox.entry_secrets import hosts, masked, unmasked
 from assistant.toolbox.json_faults import fault_of
 from assistant.toolbox.jsonc import Document, Member
-from assistant.toolbox.masks import hosts, masked, unmasked
 from assistant.toolbox.server import ConfigError, Server
 from assistant.toolbox.toolbox import Toolbox
 from serving.errors import CodedError

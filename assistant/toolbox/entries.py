@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from assistant.toolbox.entry_secrets import remember_secrets, shown
+from assistant.toolbox.jsonc import with_texts
 from assistant.toolbox.server import ConfigError, OAuthClient, Server, Transport
 from serving.addresses import is_loopback
 from serving.errors import CodedError
@@ -347,21 +348,11 @@ def _is_link_local(host: str) -> bool:
 
 def variables(value: Any) -> set[str]:
     """Return the names of the variables in all texts of an entry."""
-    if isinstance(value, dict):
-        return {name for item in value.values() for name in variables(item)}
-    if isinstance(value, list):
-        return {name for item in value for name in variables(item)}
-    return {found[1] for found in VARIABLE.finditer(value)} if isinstance(value, str) else set()
+    return {found[1] for found in VARIABLE.finditer(json.dumps(value, ensure_ascii=False))}
 
 
 def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
     """Fill in `${env:X}`, `${X}` and `${X:-default}` in every text of an entry."""
-    if isinstance(value, dict):
-        return {key: _expand(item, environment) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_expand(item, environment) for item in value]
-    if not isinstance(value, str):
-        return value
 
     def fill(found: re.Match[str]) -> str:
         name, default = found[1], found[2]
@@ -373,6 +364,9 @@ def _expand(value: Any, environment: Mapping[str, str | None]) -> Any:
             remember(filled)
         return filled
 
-    if "${input:" in value:
-        raise ConfigError("variable_asks")
-    return VARIABLE.sub(fill, value)
+    def expanded(text: str) -> str:
+        if "${input:" in text:
+            raise ConfigError("variable_asks")
+        return VARIABLE.sub(fill, text)
+
+    return with_texts(value, expanded)

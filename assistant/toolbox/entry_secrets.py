@@ -1,10 +1,14 @@
-"""What is secret in an entry of `mcp.json`: remembered, so that no text shows it; addresses without it."""
+"""What is secret in an entry of `mcp.json`: shown in no text, and masked where a person edits the entry."""
 
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from assistant.toolbox.jsonc import Document
 from serving.addresses import is_loopback
+from serving.errors import CodedError
 from serving.redaction import LEAST, is_secret_name, redacted, remember
 
 LONG = 16  # characters of a header's value that is taken for a secret whatever its name
@@ -23,6 +27,15 @@ _PARAMETER = re.compile(r"[?&]([^=&#\s]{1,200})=([^&#\s]+)")
 _REFERENCE = re.compile(r"(?:(?:bearer|basic|token) )?(?:\$\{[^}]*\})?", re.IGNORECASE)
 # The members that hold named texts of which any may be secret, by their folded names.
 TELLING = ("headers", "env", "environment", "envs", "httpheaders")
+
+MASK = re.compile(r"\*\*\*\d+\*\*\*")
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]{0,30}://[^\s\"']+", re.IGNORECASE)
+_IN_COMMENT = re.compile(
+    r"(?<![\w~.+/=-])(?=\S{0,200}\d)(?=\S{0,200}[A-Za-z])[\w~.+/=-]{16,}"
+)  # perhaps a former token
+
+Place = tuple[str, ...]  # the keys that lead to a text; of a comment none
+Secrets = dict[str, tuple[Place, str]]  # by mask: where it stood, and as what it was written
 
 
 def remember_secrets(address: str, args: tuple[str, ...], named: dict[str, str], headers: Any) -> None:
@@ -59,7 +72,7 @@ def secret_parts(place: tuple[str, ...], text: str, before: str = "") -> list[tu
         spans.append(named.span(2))
     if "://" in text:
         spans += [found.span() for found in _SEGMENT.finditer(text)]
-    user = _netloc(text).rpartition("@")[0]
+    user = _authority(text)[1].rpartition("@")[0]
     if user:
         spans.append((text.index(user), text.index(user) + len(user)))
     elif not _is_well_formed(text):
@@ -86,13 +99,6 @@ def shown(address: str) -> str:
     return redacted(_TOKEN.sub("***", whole))
 
 
-def _netloc(text: str) -> str:
-    try:
-        return urlsplit(text).netloc
-    except ValueError:
-        return ""
-
-
 def _is_well_formed(url: str) -> bool:
     """Whether an @ after the authority of a URL is surely none before which a password stands."""
     try:
@@ -102,3 +108,86 @@ def _is_well_formed(url: str) -> bool:
         return False
     is_host = is_loopback(host) or ("." in host and "%" not in host)
     return parts.scheme in ("http", "https") and is_host
+
+
+def masked(text: str) -> tuple[str, Secrets]:
+    """Return an entry's text with a numbered mask in the place of each secret, and these."""
+    document, secrets = Document(text), Secrets()
+    edits = []
+    for place, begin, end, before in _pieces(document):
+        shown = ""
+        written = text[begin:end]
+        value = json.loads(written) if place else written
+        spans = (
+            secret_parts(place, value, before) if place else [f.span() for f in _IN_COMMENT.finditer(value)]
+        )
+        at = 0
+        for first, last in spans:
+            mask = f"***{len(secrets) + 1}***"
+            secret = value[first:last]
+            secrets[mask] = place, json.dumps(secret, ensure_ascii=False)[1:-1] if place else secret
+            shown += value[at:first] + mask
+            at = last
+        if spans:
+            shown += value[at:]
+            edits.append((begin, end, json.dumps(shown, ensure_ascii=False) if place else shown))
+    return document.edited(*edits).text, secrets
+
+
+def unmasked(text: str, original: str) -> str:
+    """Return an edited text with the secrets of the original in the place of the masks.
+
+    Raises CodedError: a mask stands elsewhere than it did, or the entry would send its secrets to another
+    host; ValueError: it is not JSON.
+    """
+    edited = Document(text)
+    shown, secrets = masked(original)
+    edits = []
+    for place, begin, end, _ in _pieces(edited):
+
+        def put_back(found: re.Match[str], place: Place = place) -> str:
+            before, written = secrets.get(found[0], (None, ""))
+            if before != place:
+                raise CodedError("mask_moved", mask=found[0])
+            return written
+
+        if MASK.search(text[begin:end]):
+            edits.append((begin, end, MASK.sub(put_back, text[begin:end])))
+    if edits and hosts(edited) != hosts(Document(shown)):
+        raise CodedError("secret_elsewhere")
+    return edited.edited(*edits).text
+
+
+def _pieces(document: Document) -> Iterator[tuple[Place, int, int, str]]:
+    """Yield every text with its place, and what stands before it in its list; and every comment."""
+    last: tuple[Place, str] = ((), "")
+    for place, begin, end in document.texts():
+        text = json.loads(document.text[begin:end])
+        yield place or ("",), begin, end, last[1] if last[0] == place else ""
+        last = place, text
+    yield from (((), begin, end, "") for begin, end in document.comments())
+
+
+def hosts(document: Document) -> set[tuple[str, str]]:
+    """Return what is reached: the hosts in all texts, and each whole address with a variable in it."""
+    found = set()
+    for place, begin, end in document.texts():
+        text = json.loads(document.text[begin:end])
+        urls = _ADDRESS.findall(text)
+        found |= {_host(url) for url in urls}
+        if place and place[-1].lower().endswith("url"):  # a quote or a blank may stand before its @
+            found.add(("", text) if "${" in text else _host(text.strip()))
+    return found
+
+
+def _host(url: str) -> tuple[str, str]:
+    scheme, authority = _authority(url)
+    return scheme, authority.rpartition("@")[2]
+
+
+def _authority(url: str) -> tuple[str, str]:
+    """Return an address's scheme, and its user, host and port; one that is wrong is another than any."""
+    try:
+        return urlsplit(url)[:2]
+    except ValueError:
+        return "", url

@@ -3,7 +3,7 @@
 import codecs
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 BOMS = {
@@ -185,6 +185,15 @@ class Document:
         """One level of indentation: that of the first line that has some."""
         found = re.search(r"\n([ \t]+)\S", self.text)
         return found[1] if found else "  "
+
+
+def with_texts(value: Any, change: Callable[[str], str]) -> Any:
+    """Return a value of JSON with each of its texts changed."""
+    if isinstance(value, dict):
+        return {key: with_texts(item, change) for key, item in value.items()}
+    if isinstance(value, list):
+        return [with_texts(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
 
 
 def _parsed(text: str) -> Any:

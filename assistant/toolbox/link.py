@@ -20,19 +20,17 @@ from mcp_types import LoggingLevel, ResourceUpdatedNotification, ToolListChanged
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.chat.interfaces import Tool
-from assistant.toolbox.inspection import about, ask_for_log, instructions_of
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.listing import Listing, read_listing
 from assistant.toolbox.questions import Questions
-from assistant.toolbox.raw_results import suite_versions
+from assistant.toolbox.raw_results import about, instructions_of, suite_versions
 from assistant.toolbox.recording import Recording
 from assistant.toolbox.sdk_signals import filled_in, link_failure
 from assistant.toolbox.sentences import sentence_of
-from assistant.toolbox.server import Server
+from assistant.toolbox.server import Server, Trust
 from assistant.toolbox.sign_in import SignIn, SignIns
 from assistant.toolbox.transports import open_client
-from assistant.toolbox.trust import Trust
-from assistant.toolbox.watching import News, subscribed, watchable
+from assistant.toolbox.watching import News, ask_for_log, subscribed, watchable
 from assistant.toolbox.wire import StreamEnded
 from serving.errors import CodedError
 from serving.redaction import redacted
@@ -96,7 +94,6 @@ class Link:
         self._retry_at: float | None = None  # time.monotonic() of the next attempt, while down
         self._stopping = False
         self._requests = 0  # under way
-        self._is_refused = False  # for want of a person who signs in
         self._is_stale = False  # the connection is to be opened anew when it rests
         self._tools_changed = asyncio.Event()  # the server has said so
         self._task: asyncio.Task[None] | None = None
@@ -196,12 +193,12 @@ class Link:
     def _needs_person(self, is_refused: bool) -> None:
         self._news.ring()
         if self.status == "ready" and is_refused:  # a scope that is missing ends nothing else
-            self._is_refused = True
+            self._is_stale = True
             self._leave()
 
     def _leave(self) -> None:
         """Connect anew as soon as no other request is under way, which may still be answered."""
-        if (self._is_refused or self._is_stale) and not self._requests:
+        if self._is_stale and not self._requests:
             self._wake.set()
 
     def reconnect(self) -> None:
@@ -252,7 +249,7 @@ class Link:
         while not self._stopping:
             self._wake.clear()
             self.notes = list(self.server.notes)
-            self._is_deaf = self._is_refused = self._is_stale = False
+            self._is_deaf = self._is_stale = False
             try:
                 async with open_client(
                     *(self.server, limits, (self._on_message, self.questions.on_question), self._note, mode),
@@ -263,7 +260,7 @@ class Link:
                     await ask_for_log(client, self.log_level)
                     await self._list(client)
                     self.protocol_version = client.protocol_version
-                    self.versions = suite_versions(client.session)
+                    self.versions = suite_versions(client)
                     self.instructions = instructions_of(client)
                     self.about = about(client)
                     self._set("ready", client=client)

@@ -34,7 +34,6 @@ from serving.answer_bounds import MIB, bounded
 from serving.errors import CodedError
 from serving.redaction import remember
 
-Send = Callable[[httpx2.Request], Awaitable[httpx2.Response]]
 CLIENT_NAME = "product-mcp"
 
 
@@ -54,23 +53,15 @@ class Record(BaseModel):
             record = cls.model_validate_json(text) if text else cls()
         except ValidationError:
             return cls()
-        remember(*record.secrets())
+        tokens, client = record.tokens, record.client
+        own = (tokens and tokens.access_token, tokens and tokens.refresh_token)
+        remember(*filter(None, (*own, client and client.client_secret)))
         return record
 
     @property
     def may_renew(self) -> bool:
         """Whether there is what a new token can be asked for with."""
         return bool(self.tokens and self.tokens.refresh_token)
-
-    def secrets(self) -> list[str]:
-        """Return what no text may show."""
-        tokens, client = self.tokens, self.client
-        own = (
-            tokens and tokens.access_token,
-            tokens and tokens.refresh_token,
-            client and client.client_secret,
-        )
-        return [each for each in own if each]
 
 
 class PersonNeededError(Exception):
@@ -86,20 +77,6 @@ class _Person(OAuthClientProvider):
 
     async def _exchange_token_authorization_code(self, auth_code: str, code_verifier: str) -> httpx2.Request:
         raise PersonNeededError(auth_code, code_verifier)
-
-    async def redeem(self, code: str, verifier: str, send: Send) -> None:
-        """Get tokens for the code that the person's browser has brought."""
-        await self._initialize()
-        request = await super()._exchange_token_authorization_code(code, verifier)
-        await self._handle_token_response(await send(request))
-
-    async def renew(self, send: Send) -> httpx2.Response:
-        """Get new tokens for the refresh token, and return the answer, whatever it is."""
-        await self._initialize()
-        answer = await send(await self._refresh_token())
-        if answer.is_success and not await self._handle_refresh_response(answer):
-            raise OAuthFlowError("Invalid token response")
-        return answer
 
 
 class Flow:
@@ -153,13 +130,18 @@ class Flow:
 
     async def redeem(self, code: str, verifier: str) -> None:
         """Get tokens for the code that the person's browser has brought."""
-        assert isinstance(self.client, _Person)
-        await self.client.redeem(code, verifier, self.send)
+        client = self.client
+        await client._initialize()
+        asked = await OAuthClientProvider._exchange_token_authorization_code(client, code, verifier)
+        await client._handle_token_response(await self.send(asked))
 
     async def renew(self) -> httpx2.Response:
         """Get new tokens for the refresh token, and return the answer, whatever it is."""
-        assert isinstance(self.client, _Person)
-        return await self.client.renew(self.send)
+        await self.client._initialize()
+        answer = await self.send(await self.client._refresh_token())
+        if answer.is_success and not await self.client._handle_refresh_response(answer):
+            raise OAuthFlowError("Invalid token response")
+        return answer
 
     async def revoke(self) -> None:
         """Have the tokens revoked (RFC 7009), where that is offered."""

@@ -17,7 +17,6 @@ from mcp.shared.message import SessionMessage
 from mcp_types import (
     CONNECTION_CLOSED,
     JSONRPCError,
-    JSONRPCMessage,
     JSONRPCRequest,
     JSONRPCResponse,
     RequestId,
@@ -98,20 +97,14 @@ class _StreamableHttp(StreamableHTTPTransport):
             HTTP.set(HttpAnswer(HTTPStatus.OK))  # it has begun to answer, whatever its status says
         is_answer = isinstance(told.message, JSONRPCResponse | JSONRPCError)
         if is_answer and original_request_id is not None:
-            if _is_stray(told.message, original_request_id):
+            own = getattr(told.message, "id", None)
+            if own is not None and str(own) != str(original_request_id):
                 self._strays[original_request_id] = told
                 return False
             self._strays.pop(original_request_id, None)
             told = _addressed(told, original_request_id)
         await read_stream_writer.send(told)
         return is_answer
-
-    async def _handle_reconnection(self, ctx: RequestContext, *args: Any, **more: Any) -> None:
-        message = ctx.session_message.message
-        if isinstance(message, JSONRPCRequest) and message.id in self._strays:
-            await self._resolve_abandoned_request(ctx.read_stream_writer, message.id, "")
-        else:
-            await super()._handle_reconnection(ctx, *args, **more)
 
     async def _resolve_abandoned_request(
         self,
@@ -155,12 +148,6 @@ def _outcome(error: FilledInError | httpx2.TransportError) -> FilledInError:
         error.__cause__ if isinstance(error.__cause__, aiohttp.ClientError) else error, UNOPENED
     )
     return lost
-
-
-def _is_stray(answer: JSONRPCMessage, id: RequestId) -> bool:
-    """Whether an answer says that it is to another request than the one on whose stream it came."""
-    own = getattr(answer, "id", None)
-    return own is not None and str(own) != str(id)
 
 
 def _addressed(answer: SessionMessage, id: RequestId) -> SessionMessage:

@@ -8,15 +8,22 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from mcp.client.session import ClientSession
-from mcp_types.version import HANDSHAKE_PROTOCOL_VERSIONS, LATEST_HANDSHAKE_VERSION
+from mcp import Client
+from mcp_types import SERVER_INFO_META_KEY
+from mcp_types.version import (
+    HANDSHAKE_PROTOCOL_VERSIONS,
+    LATEST_HANDSHAKE_VERSION,
+    MODERN_PROTOCOL_VERSIONS,
+)
 
 from serving.errors import CodedError
+from serving.redaction import redacted
 
 RAW = "product-mcp/raw"
 MAX_NESTING = 100  # levels of what goes on as it is
 MAX_VERSION = 40  # characters
 MAX_ENTRIES = 5_000  # of one list
+MAX_INSTRUCTIONS = 4_000  # characters of what a server says on the use of its tools
 
 # Read by us, each with the part that the SDK's client cannot do without.
 READ_RAW: dict[str, dict[str, Any]] = {
@@ -61,14 +68,37 @@ def raw_of(meta: Any, otherwise: Any) -> Any:
     return meta[RAW].value if meta and RAW in meta else otherwise
 
 
-def suite_versions(session: ClientSession) -> dict[str, str]:
+def suite_versions(client: Client) -> dict[str, str]:
     """Return the versions of the suite's services, of which its own MCP server alone tells."""
-    hello = session.discover_result or session.initialize_result
-    about = raw_of(hello.meta, None) if hello else None
-    said = about.get("product-mcp/versions") if isinstance(about, dict) else None
+    said = _hello_meta(client).get("product-mcp/versions")
     if not isinstance(said, dict):
         return {}
     return {name: str(said.get(name) or "")[:MAX_VERSION] for name in ("main.py", "api.py")}
+
+
+def _hello_meta(client: Client) -> dict[str, Any]:
+    """Return the `_meta` of a server's first answer."""
+    hello = client.session.discover_result or client.session.initialize_result
+    meta = raw_of(hello.meta, None) if hello else None
+    return meta if isinstance(meta, dict) else {}
+
+
+def instructions_of(client: Client) -> str:
+    """Return what a server says on the use of its tools."""
+    return redacted(client.instructions or "")[:MAX_INSTRUCTIONS]
+
+
+def about(client: Client) -> dict[str, Any]:
+    """Return name, version and capabilities as the server says them."""
+    info, can = client.server_info, client.server_capabilities
+    # Without a handshake it stands beside the answer.
+    given = info.model_dump() if info else _hello_meta(client).get(SERVER_INFO_META_KEY)
+    named = given if isinstance(given, dict) else {}
+    return {
+        "server": {key: str(named.get(key) or "")[:MAX_VERSION] for key in ("name", "version")},
+        "capabilities": can.model_dump(mode="json", by_alias=True, exclude_none=True),
+        "isModern": client.protocol_version in MODERN_PROTOCOL_VERSIONS,
+    }
 
 
 def carried(value: Any) -> dict[str, Raw]:

@@ -13,6 +13,7 @@ from mcp_types import SERVER_INFO_META_KEY
 
 from assistant.chat.arguments import is_writable_json
 from assistant.chat.interfaces import Media, ToolResult
+from assistant.toolbox.jsonc import with_texts
 from assistant.toolbox.raw_results import Large, in_words, is_deep, respelt, text_of
 from assistant.toolbox.sentences import FAILED_WITHOUT_TEXT, NO_TEXT
 from serving.redaction import redacted
@@ -150,16 +151,8 @@ def wording_of(meta: Any) -> dict[str, Any] | None:
     """Return the code and parameters by which a text may be known, out of its `_meta`."""
     match meta.get(TEXT_KEY) if isinstance(meta, dict) else None:
         case {"code": str(code), "params": dict(params)} if not is_deep(params, MAX_WORDING):
-            return {"code": code, "params": _redacted(params)}
+            return {"code": code, "params": with_texts(params, redacted)}
     return None
-
-
-def _redacted(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _redacted(part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [*map(_redacted, value)]
-    return redacted(value) if isinstance(value, str) else value
 
 
 async def read_contents(raw: dict[str, Any], uri: str) -> list[dict[str, Any]]:

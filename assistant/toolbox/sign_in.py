@@ -208,34 +208,31 @@ class SignIn(httpx2.Auth):
         One at a time, so that one client is registered for all who begin at once.
         """
         async with self._beginning, self._alone("beginning"):
-            return await self._begin(redirect, browser)
-
-    async def _begin(self, redirect: str, browser: str) -> str:
-        record = self.record()
-        if record.tokens:  # for its scopes; the flow would renew it
-            tokens = record.tokens.model_copy(update={"refresh_token": None})
-            record = record.model_copy(update={"tokens": tokens})
-        flow = self._flow(record, redirect=redirect, document=self._all.document)
-        try:
-            await flow.run(self._challenge)
-        except PersonNeededError as asked:
-            remember(asked.verifier)
-            state = parse_qs(urlsplit(asked.url).query)["state"][-1]
-            pending = Pending(
-                server=self._server.name,
-                key=self.key,
-                browser=browser,
-                redirect=redirect,
-                scope=flow.client.context.client_metadata.scope,
-                verifier=asked.verifier,
-                record=flow.learnt.model_copy(update={"tokens": None}),
-            )
-            told = (_state_key(state), pending.model_dump_json(), PENDING_SECONDS)
-            await asyncio.to_thread(self._all.kept.put, *told)
-            return asked.url
-        except FAILURES as error:
-            raise self._failure(error) from error
-        raise CodedError("sign_in_unwanted", server=self._server.name)
+            record = self.record()
+            if record.tokens:  # for its scopes; the flow would renew it
+                tokens = record.tokens.model_copy(update={"refresh_token": None})
+                record = record.model_copy(update={"tokens": tokens})
+            flow = self._flow(record, redirect=redirect, document=self._all.document)
+            try:
+                await flow.run(self._challenge)
+            except PersonNeededError as asked:
+                remember(asked.verifier)
+                state = parse_qs(urlsplit(asked.url).query)["state"][-1]
+                pending = Pending(
+                    server=self._server.name,
+                    key=self.key,
+                    browser=browser,
+                    redirect=redirect,
+                    scope=flow.client.context.client_metadata.scope,
+                    verifier=asked.verifier,
+                    record=flow.learnt.model_copy(update={"tokens": None}),
+                )
+                told = (_state_key(state), pending.model_dump_json(), PENDING_SECONDS)
+                await asyncio.to_thread(self._all.kept.put, *told)
+                return asked.url
+            except FAILURES as error:
+                raise self._failure(error) from error
+            raise CodedError("sign_in_unwanted", server=self._server.name)
 
     async def finish(self, pending: Pending, answer: Mapping[str, str]) -> None:
         """Take what the authorization server has answered. Raises CodedError: no token comes of it."""

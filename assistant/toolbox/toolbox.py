@@ -11,9 +11,8 @@ from assistant.toolbox.call import How, call_tool, fill_prompt
 from assistant.toolbox.limits import Limits
 from assistant.toolbox.link import Link
 from assistant.toolbox.listing import offered_names
-from assistant.toolbox.server import ConfigError, Server
+from assistant.toolbox.server import ConfigError, Server, Trust
 from assistant.toolbox.sign_in import SignIn, SignIns
-from assistant.toolbox.trust import Trust
 from assistant.toolbox.watching import News
 from serving.errors import CodedError
 from serving.metrics import Histogram

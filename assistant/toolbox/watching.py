@@ -1,12 +1,21 @@
-"""What is watched of servers: the addresses that are subscribed to, and the news of every change."""
+"""What servers are asked to tell of themselves: changes of what is subscribed to, their log."""
 
 import asyncio
 from collections import defaultdict
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import EmptyResult, SubscribeRequest, SubscribeRequestParams
+from mcp_types import (
+    EmptyResult,
+    LoggingLevel,
+    SetLevelRequest,
+    SetLevelRequestParams,
+    SubscribeRequest,
+    SubscribeRequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from assistant.toolbox.listing import entries_of
 from assistant.toolbox.raw_results import text_of
@@ -65,3 +74,14 @@ async def subscribed(client: Client, uris: Iterable[str]) -> list[str]:
             continue
         taken.append(uri)
     return taken
+
+
+async def ask_for_log(client: Client, level: LoggingLevel | None) -> bool:
+    """Ask for a server's log from this level on; without a handshake, each request has to say it instead."""
+    if client.protocol_version in MODERN_PROTOCOL_VERSIONS:
+        return False
+    if level:
+        request = SetLevelRequest(params=SetLevelRequestParams(level=level))
+        with suppress(MCPError):
+            await client.session.send_request(request, EmptyResult)
+    return True

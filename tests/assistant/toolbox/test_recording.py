@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from mcp_types import JSONRPCRequest, JSONRPCResponse
 
+from assistant.toolbox import Trust
 from assistant.toolbox.recording import MAX_ONE, Recording
 from assistant.toolbox.server import Server
 from assistant.toolbox.toolbox import Toolbox
-from assistant.toolbox.trust import Trust
 from serving.redaction import remember
 from tests.support.asgi import serve
 from tests.support.chat_service import shop_server
