@@ -182,8 +182,8 @@ def _keys(error: ConfigError) -> list[str]:
 
 def _written(path: Sequence[str]) -> str:
     """Return keys as a program writes them: `mcpServers.shop.args[1]`."""
-    quoted = (key if key.isdigit() else json.dumps(key, ensure_ascii=False) for key in path)
-    parts = (
-        f".{key}" if _WORD.fullmatch(key) else f"[{each}]" for key, each in zip(path, quoted, strict=True)
-    )
-    return "".join(parts).removeprefix(".")
+    written = ""
+    for key in path:
+        quoted = key if key.isdigit() else json.dumps(key, ensure_ascii=False)
+        written += f".{key}" if _WORD.fullmatch(key) else f"[{quoted}]"
+    return written.removeprefix(".")

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
@@ -336,14 +337,12 @@ def refuse_bad_url(url: str, *, plain_http: bool) -> None:
 
 
 def _is_link_local(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:  # the other spellings that a resolver takes: 2852039166, 0xa9fea9fe
-            address = ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return False
-    return (getattr(address, "ipv4_mapped", None) or address).is_link_local
+    with suppress(OSError):  # of IPv4 every spelling that a resolver takes: 2852039166, 0xa9fea9fe
+        return ipaddress.IPv4Address(socket.inet_aton(host)).is_link_local
+    with suppress(ValueError):
+        address = ipaddress.IPv6Address(host)
+        return (address.ipv4_mapped or address).is_link_local
+    return False
 
 
 def variables(value: Any) -> set[str]:

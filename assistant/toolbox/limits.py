@@ -26,5 +26,4 @@ class Limits:
     # while the server closes the connection is lost.
     keep_alive_seconds: float = 4.0
     max_connections: int = 1_000  # HTTP connections to one server
-    max_pages: int = 100  # of one server's list of tools
     max_sends: int = 3  # of one call that may be repeated

@@ -346,7 +346,7 @@ class Link:
         return self.listing.by_name.get(name)
 
     async def _list(self, client: Client) -> None:
-        listing = await read_listing(client, self.server, self.limits.max_pages, self._writing, self.listing)
+        listing = await read_listing(client, self.server, self._writing, self.listing)
         is_new, self.listing = listing != self.listing, listing
         if is_new:
             self._news.ring()
@@ -355,7 +355,7 @@ class Link:
     async def _follow(self, client: Client) -> None:
         """Keep the list of tools current, and watch; if the server has gone away, listing raises."""
         subscribes = client.protocol_version in MODERN_PROTOCOL_VERSIONS
-        uris: Sequence[str] = await watchable(client, self.server, self._watch_for, self.limits.max_pages)
+        uris: Sequence[str] = await watchable(client, self.server, self._watch_for)
         if uris and not subscribes:
             self._watches(await subscribed(client, uris))
         pause = self.limits.poll_seconds

@@ -23,6 +23,7 @@ from serving.errors import CodedError
 
 MAX_NAME_LENGTH = 64  # characters: OpenAI's limit, and the others'
 MAX_APP_URI = 1_000  # characters
+MAX_PAGES = 100  # of one list
 MAX_TOOL_NAME = 256  # characters of a tool's own name
 HINTS = ("title", "readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint")
 HONOURS_KEY = "product-mcp/honours-key"  # in a tool's `_meta`: a call sent twice under one key runs once
@@ -63,7 +64,6 @@ class Listing:
 async def read_listing(
     client: Client,
     server: Server,
-    max_pages: int,
     writing: Collection[str] = (),
     before: Listing | None = None,
 ) -> Listing:
@@ -74,8 +74,8 @@ async def read_listing(
     Raises MCPError: it does not answer, or refuses to list its tools although it says that it has some.
     """
     skipped: list[CodedError] = []
-    read = partial(read_lists, client, server, max_pages, skipped)
-    raw_tools, raw_prompts = await read("tools", "prompts", otherwise="resources")
+    lists = await read_lists(client, server, skipped, "tools", "prompts", otherwise="resources")
+    raw_tools, raw_prompts = lists
     raw = [raw_tools, raw_prompts, set(writing), list(skipped)]
     with suppress(RecursionError):
         if before is not None and raw == before.raw:
@@ -96,12 +96,7 @@ async def read_listing(
 
 
 async def read_lists(
-    client: Client,
-    server: Server,
-    max_pages: int,
-    skipped: list[CodedError],
-    *kinds: str,
-    otherwise: str = "",
+    client: Client, server: Server, skipped: list[CodedError], *kinds: str, otherwise: str = ""
 ) -> list[list[Any]]:
     """Read these lists, each for itself; `otherwise` is read where none of them could be.
 
@@ -115,7 +110,7 @@ async def read_lists(
         if kind != "tools" and not _is_promised(client, kind):
             continue
         try:
-            lists[kind] = await entries_of(client, server, max_pages, skipped, kind)
+            lists[kind] = await entries_of(client, server, skipped, kind)
         except MCPError as error:
             if _is_gone(error, server, kind):
                 raise
@@ -146,14 +141,12 @@ def _refused(server: Server, kind: str, error: MCPError) -> CodedError:
     return CodedError("list_refused", list=kind, reason={"code": reason.code, "params": reason.params})
 
 
-async def entries_of(
-    client: Client, server: Server, max_pages: int, skipped: list[CodedError], kind: str
-) -> list[Any]:
+async def entries_of(client: Client, server: Server, skipped: list[CodedError], kind: str) -> list[Any]:
     """Read the pages of a list as they came, up to our bounds. Raises MCPError: there is none of it."""
     is_promised = _is_promised(client, kind)
     entries: list[Any] = []
     cursor = None
-    for _ in range(max_pages):
+    for _ in range(MAX_PAGES):
         try:
             page = await getattr(client, f"list_{kind}")(cursor=cursor)
         except MCPError as error:

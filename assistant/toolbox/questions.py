@@ -25,7 +25,7 @@ from mcp_types import (
     ErrorData,
 )
 
-from assistant.chat.interfaces import Answer, Answers, Asked, Progress, Question, ToolResult
+from assistant.chat.interfaces import Answer, Answers, Asked, Outcome, Progress, Question
 from assistant.toolbox.raw_results import carried, is_deep, raw_of, text_of
 from assistant.toolbox.results import wording_of
 from serving.errors import CodedError
@@ -38,8 +38,6 @@ MAX_STATE = 250_000  # characters of what a server wants back with the answers
 NOBODY = ErrorData(code=INVALID_REQUEST, message="Elicitation not supported")
 AGAIN = "product-mcp/again"  # beside such questions: with their answers the call is made anew
 CANCELLED = ElicitResult(action="cancel")
-
-Outcome = ToolResult | Asked
 
 
 class QuestionGoneError(CodedError):
@@ -190,15 +188,14 @@ class Questions:
 
     def _forget_later(self, key: str, call: CallUnderWay, task: asyncio.Task[Outcome]) -> None:
         """Keep an outcome as long as a question, for a person who answers late."""
-
-        def forget() -> None:
-            if self._held.get(key) is call:
-                del self._held[key]
-
         if not task.cancelled():
             task.exception()  # it is raised for who asks again, if anybody does
         if self._held.get(key) is call:
-            task.get_loop().call_later(self._seconds, forget)
+            task.get_loop().call_later(self._seconds, self._forget, key, call)
+
+    def _forget(self, key: str, call: CallUnderWay) -> None:
+        if self._held.get(key) is call:
+            del self._held[key]
 
     async def on_question(
         self,

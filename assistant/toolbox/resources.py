@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any, TypeVar
 
 from mcp import Client
@@ -48,8 +47,8 @@ async def list_resources(link: Link) -> Listed:
         def one(entries: list[Any], describe: Callable[[dict[str, Any]], R], key: str) -> list[R]:
             return usable("resource_skipped", entries, describe, skipped, key=key, longest=MAX_URI)
 
-        read_these = partial(read_lists, client, link.server, link.limits.max_pages, skipped)
-        resources, templates = await read_these("resources", "resource_templates")
+        kinds = ("resources", "resource_templates")
+        resources, templates = await read_lists(client, link.server, skipped, *kinds)
         return one(resources, _resource, "uri"), one(templates, _template, "uriTemplate"), skipped
 
     return await exchange(link, read, lambda: "reads")

@@ -19,8 +19,15 @@ from mcp.client.auth.utils import validate_authorization_response_iss
 from pydantic import BaseModel, ValidationError
 
 from assistant.toolbox.limits import Limits
-from assistant.toolbox.oauth import Flow, PersonNeededError, Record
-from assistant.toolbox.oauth_answers import Challenge, is_final, is_same_issuer, reason
+from assistant.toolbox.oauth import (
+    Challenge,
+    Flow,
+    PersonNeededError,
+    Record,
+    is_final,
+    is_same_issuer,
+    reason,
+)
 from assistant.toolbox.server import Server
 from assistant.toolbox.wire import HTTP, FilledInError, HttpAnswer
 from serving.access import CLIENT_PATH

@@ -36,9 +36,7 @@ class Toolbox:
         sign_ins: SignIns | None = None,
     ) -> None:
         self.news = News()
-        self.fault: ConfigError | None = (
-            None  # why an edited file cannot be read: these are of the one before
-        )
+        self.fault: ConfigError | None = None  # why an edited file cannot be read: these are of another
         self._watch = watch
         self.sign_ins = sign_ins or SignIns()
         self._limits = limits or Limits()

@@ -50,13 +50,13 @@ class News:
         return found
 
 
-async def watchable(client: Client, server: Server, wanted: Collection[str], max_pages: int) -> list[str]:
+async def watchable(client: Client, server: Server, wanted: Collection[str]) -> list[str]:
     """Return which of the wanted addresses a server lists, if it says that it can be subscribed to."""
     resources = client.server_capabilities.resources
     if not wanted or resources is None or not resources.subscribe:
         return []
     try:
-        entries = await entries_of(client, server, max_pages, [], "resources")
+        entries = await entries_of(client, server, [], "resources")
     except MCPError:
         return []  # if the server is gone, listing its tools will tell
     listed = {text_of(entry, "uri") for entry in entries if isinstance(entry, dict)}
