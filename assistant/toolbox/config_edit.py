@@ -266,7 +266,9 @@ class ConfigFile:
                     os.fsync(handle)
                 if status:
                     os.chmod(name, stat.S_IMODE(status.st_mode))
-                    _give(name, status)
+                    if sys.platform != "win32":
+                        with suppress(PermissionError):  # its owner, where that is allowed
+                            os.chown(name, status.st_uid, status.st_gid)
                 if self._data() != before:
                     raise CodedError("config_changed", path=str(self.path))
                 os.replace(name, target)
@@ -274,13 +276,6 @@ class ConfigFile:
                 Path(name).unlink(missing_ok=True)
         except OSError as error:
             raise CodedError("config_unwritable", path=str(self.path), reason=error.strerror) from error
-
-
-def _give(name: str, status: os.stat_result) -> None:
-    """Let a file belong to whom another does, where that is allowed."""
-    if sys.platform != "win32":
-        with suppress(PermissionError):
-            os.chown(name, status.st_uid, status.st_gid)
 
 
 def _edited_entry(text: str, before: str) -> tuple[str, Any, Collection[str]]:

@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import PureWindowsPath
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -91,9 +91,9 @@ def _json(text: str) -> Any:
 
 def _of_root(root: Any) -> dict[str, Any]:
     if isinstance(root, list):
-        return {name: entry for each in root if is_entry(each) for name, entry in _named(each)}
+        return dict(_named(each) for each in root if is_entry(each))
     if is_entry(root):
-        return dict(_named(root))
+        return dict([_named(root)])
     if not isinstance(root, dict):
         return {}
     path = place_of_servers(root)
@@ -105,12 +105,10 @@ def _of_root(root: Any) -> dict[str, Any]:
     return dict(root)
 
 
-def _named(entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+def _named(entry: dict[str, Any]) -> tuple[str, Any]:
     name = entry.get("name")
-    yield (
-        (name if isinstance(name, str) and name else _name_of(entry)),
-        {key: value for key, value in entry.items() if key != "name"},
-    )
+    rest = {key: value for key, value in entry.items() if key != "name"}
+    return name if isinstance(name, str) and name else _name_of(entry), rest
 
 
 def _of_link(text: str) -> dict[str, Any]:

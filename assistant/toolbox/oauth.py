@@ -62,9 +62,10 @@ class Record(BaseModel):
             record = cls.model_validate_json(text) if text else cls()
         except ValidationError:
             return cls()
-        tokens, client = record.tokens, record.client
-        own = (tokens and tokens.access_token, tokens and tokens.refresh_token)
-        remember(*filter(None, (*own, client and client.client_secret)))
+        if record.tokens:
+            remember(record.tokens.access_token, record.tokens.refresh_token or "")
+        if record.client:
+            remember(record.client.client_secret or "")
         return record
 
     @property

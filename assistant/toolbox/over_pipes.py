@@ -83,7 +83,7 @@ async def pipes(server: Server, note: Note, recording: Recording) -> AsyncIterat
 async def _messages(stream: Any, note: Note, said: deque[str], recording: Recording) -> AsyncIterator[str]:
     """Yield what may be a message, and keep the last of all else: some say on stdout why they end."""
     async for line in _lines(stream):
-        for part in _parts(line):
+        for part in _JOINT.split(line):  # threads that write at once join theirs
             text = decoded(_answer(part), note)
             if "{" in text or "[" in text:
                 yield text
@@ -114,11 +114,6 @@ async def _lines(stream: Any) -> AsyncIterator[bytes]:
                 yield line
                 parts.clear()
     yield b"".join(parts)
-
-
-def _parts(line: bytes) -> list[bytes]:
-    """Return the messages of a line: threads that write at once join theirs."""
-    return _JOINT.split(line) if line.count(b'"jsonrpc"') > 1 else [line]
 
 
 def _is_json(line: bytes) -> bool:

@@ -173,10 +173,8 @@ class SignIn(httpx2.Auth):
     @asynccontextmanager
     async def _alone(self, what: str = "renewing") -> AsyncIterator[None]:
         """Let one process ask for a token at a time: one that rotates is good once (RFC 9700, 4.14.2)."""
-        hold, deadline = (
-            partial(self._all.kept.hold, f"{what} {self.key}"),
-            time.monotonic() + RENEWING_SECONDS,
-        )
+        hold = partial(self._all.kept.hold, f"{what} {self.key}")
+        deadline = time.monotonic() + RENEWING_SECONDS
         while (release := hold()) is None and time.monotonic() < deadline:  # noqa: ASYNC110  another process
             await asyncio.sleep(LOOK_SECONDS)
         try:
