@@ -14,6 +14,7 @@ from assistant.toolbox.config import SHOWN, place_of_servers, well_formed
 from assistant.toolbox.entries import flat, is_entry
 from assistant.toolbox.json_faults import fault_of
 from assistant.toolbox.jsonc import STRING, Document
+from serving.addresses import is_loopback
 from serving.errors import CodedError
 
 _FENCE = re.compile(r"\s*```\w*\n(.*?)\n?```\s*", re.DOTALL)
@@ -28,6 +29,7 @@ RUNNERS = (
     *("npx", "bunx", "pnpx", "uvx", "uv", "pipx", "pnpm", "yarn", "bun", "deno"),
     *("node", "python", "python3", "py", "cmd", "sh", "bash", *CONTAINERS),
 )
+OPERATORS = {"&&", "||", "|", ";"}  # of a shell, which nobody asks to run a command
 STEPS = ("run", "dlx", "exec", "x", "tool", "--", "npx", "/c")
 
 
@@ -116,7 +118,7 @@ def _of_link(text: str) -> dict[str, Any]:
     if re.search(r"\s", text):
         return {}
     if _HOST.fullmatch(text) and re.search(r"[:/]", text):
-        text = ("http://" if text.startswith("localhost") else "https://") + text
+        text = ("http://" if is_loopback(re.split("[:/]", text)[0]) else "https://") + text
     parts = urlsplit(text)
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     if re.search(r"install|add_mcp", parts.netloc + parts.path) and parts.query:
@@ -148,7 +150,9 @@ def _of_line(text: str) -> dict[str, Any]:
         return _of_root(json.loads("".join(words[2:3])))
     if words[1:3] == ["mcp", "add"]:
         return _of_client(words[3:])
-    if not words or (len(words) == 1 and not re.search(r"[/\\.]|mcp", words[0])):
+    if not words or _is_url(words[0]) or not OPERATORS.isdisjoint(words):
+        return {}
+    if len(words) == 1 and not re.search(r"[/\\.]|mcp", words[0]):
         return {}  # a word alone may be anything
     entry: dict[str, Any] = {"command": words[0], "args": words[1:]} | ({"env": env} if env else {})
     return {_name_of(entry): entry}

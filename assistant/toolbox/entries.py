@@ -23,12 +23,11 @@ from serving.addresses import is_loopback
 from serving.errors import CodedError
 from serving.redaction import is_secret_name, remember
 
-# What Cursor, VS Code, Claude, Cherry Studio, Cline and the tutorials write for each transport.
+# What Cursor, VS Code, Claude, Cherry Studio, Cline, OpenCode and the tutorials write for each transport,
+# folded.
 TYPES: dict[str, Transport] = {
-    **dict.fromkeys(("http", "streamable-http", "streamablehttp", "streamable_http"), "streamable-http"),
-    "sse": "sse",
-    "stdio": "stdio",
-    **{"local": "stdio", "remote": "streamable-http"},  # OpenCode's
+    **dict.fromkeys(("http", "streamablehttp", "httpstream", "streamable", "remote"), "streamable-http"),
+    **{"sse": "sse", "stdio": "stdio", "local": "stdio"},
 }
 # What others call the tools to offer and those not to, what they take for consent, what says nothing here.
 ONLY_TOOLS = ("enabledTools", "includeTools", "allowedTools", "tools")
@@ -120,7 +119,7 @@ _SPELT = {_folded(key): key for key in KNOWN}  # disabled_tools, Disabled-Tools:
 # OpenCode's, Goose's twice, Codex's, Cline's, Warp's.
 _SPELT |= {"environment": "env", "envs": "env", "cmd": "command", "uri": "url", "httpheaders": "headers"}
 _SPELT |= {"transporttype": "transport", "workingdirectory": "cwd"}
-WORDS = {*_SPELT, *OAUTH, *map(_folded, TYPES)}  # what entries are made of, in lower case, without - and _
+WORDS = {*_SPELT, *OAUTH, *TYPES}  # what entries are made of, in lower case, without - and _
 
 
 def known_key(key: str) -> str:
@@ -273,12 +272,12 @@ def _words(command: str) -> list[str]:
 
 def _transport(entry: dict[str, Any]) -> Transport:
     given = entry.get("type", entry.get("transport"))
-    if given is not None:
+    if given not in (None, ""):
         try:
-            return TYPES[str(given).lower()]
+            return TYPES[_folded(str(given))]
         except KeyError:
             raise ConfigError("unknown_type", type=shown(str(given))[:40]) from None
-    if "command" in entry:
+    if entry.get("command"):  # some write all keys, and leave those empty that say nothing
         return "stdio"
     path = re.split(r"[?#]", str(entry.get(_url_key(entry), "")))[0]
     return "sse" if path.rstrip("/").endswith("/sse") else "streamable-http"
