@@ -155,7 +155,7 @@ def is_deep(value: Any, levels: int = MAX_NESTING) -> bool:
 def acceptable(method: str | None, result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Return a result that the SDK's models take, with the whole one in its `_meta`."""
     if method == "initialize" or (method == "server/discover" and "supportedVersions" in result):
-        return _introduced(result, note)
+        return _introduced(method, result, note)
     if method in LISTS:
         key = LISTS[method]
         entries = result.get(key)
@@ -190,14 +190,14 @@ def _known(entry: dict[str, Any]) -> dict[str, Any] | None:
     return {"name": name, "inputSchema": {"type": "object"}} if isinstance(name, str) else None
 
 
-def _introduced(result: dict[str, Any], note: Note) -> dict[str, Any]:
+def _introduced(method: str, result: dict[str, Any], note: Note) -> dict[str, Any]:
     """Mend the first answer: who the server is, and which version it speaks, is not worth a refusal."""
     about = {
         "capabilities": _capabilities(result.get("capabilities"), note),
         "instructions": str(result.get("instructions") or ""),
         "_meta": carried(result.get("_meta")),
     }
-    if "supportedVersions" in result:
+    if method == "server/discover":
         given = result["supportedVersions"]
         versions = [each for each in (given if isinstance(given, list) else [given]) if isinstance(each, str)]
         return {**COMPLETE, **about, "supportedVersions": versions}

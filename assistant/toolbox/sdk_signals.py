@@ -152,7 +152,8 @@ def _with_data(error: MCPError) -> str:
     given = error.data or {}
     data = in_words(given["data"] if given.keys() == {"data"} else given)
     more = "" if data in error.message else data
-    return f"{error.message}（{more}）" if more and error.message else more or error.message
+    said = f"{error.message}（{more}）" if more and error.message else more or error.message
+    return said or f"JSON-RPC {error.code}"
 
 
 def link_failure(error: BaseException, server: Server) -> CodedError:

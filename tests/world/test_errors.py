@@ -99,6 +99,7 @@ async def test_what_is_not_finished_is_not_told_as_done(
         ({"code": -1, "message": None, "data": [1]}, "[1]"),
         ({"code": -1, "message": ["no", "rights"]}, "rights"),
         ([], "[]"),
+        ({}, "JSON-RPC -32603"),
         ({"code": -32000, "message": "bad", "data": {"hint": "use b"}}, 'bad（{"hint": "use b"}）'),
         ({"code": -32602, "message": None, "data": "the reason"}, "the reason"),
         ({"code": -32602, "message": "", "data": ["a", "b"]}, '["a", "b"]'),

@@ -157,6 +157,7 @@ OTHERS = {"prompts/list": {"prompts": [{"name": "p"}]}, "resources/list": {"reso
         ({}, {"tools/list": {"tools": [], "nextCursor": 7}}, 0, 0, []),
         ({"serverInfo": {"name": "s"}}, {}, 2, 0, []),
         ({"serverInfo": None, "instructions": 7}, {}, 2, 0, []),
+        ({"supportedVersions": ["2026-07-28"]}, {}, 2, 0, []),  # beside its protocolVersion
         ({"serverInfo": [], "instructions": ["a"]}, {}, 2, 0, []),
         ({"_meta": "none", "ttlMs": "x", "cacheScope": 7, "resultType": None}, {}, 2, 0, []),
         (can(None), {}, 2, 0, []),

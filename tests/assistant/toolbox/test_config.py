@@ -42,6 +42,9 @@ def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
         ({"command": "npx", "envFile": "${workspaceFolder}/.env"}, "stdio"),
         ({"url": URL, "transportType": "sse"}, "sse"),
         ({"uri": URL, "type": "streamable_http"}, "streamable-http"),
+        ({"url": URL, "type": "Streamable HTTP"}, "streamable-http"),
+        ({"url": URL, "transport": "http-stream"}, "streamable-http"),
+        ({"url": URL, "type": "", "command": "", "args": []}, "streamable-http"),
         ({"cmd": "npx", "envs": {}, "timeout": 300}, "stdio"),
     ],
 )
