@@ -318,11 +318,5 @@ def describe_prompt(server: str, listed: dict[str, Any]) -> dict[str, Any]:
         "required": [name for name, each in arguments.items() if each.get("required") is True],
     }
     name = listed["name"]
-    title, description = text_of(listed, "title") or name, text_of(listed, "description")
-    return {
-        "server": server,
-        "name": name,
-        "title": title,
-        "description": description,
-        "input_schema": schema,
-    }
+    said = {"title": text_of(listed, "title") or name, "description": text_of(listed, "description")}
+    return {"server": server, "name": name, **said, "input_schema": schema}

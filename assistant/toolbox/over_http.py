@@ -117,13 +117,14 @@ class _StreamableHttp(StreamableHTTPTransport):
         failure = FilledInError("lost" if code == CONNECTION_CLOSED else "garbled")
         if message.startswith("SSE stream failed: Server-sent event exceeded"):
             failure = too_large()
-        elif HTTP.get().elsewhere:
-            failure = _redirected(HTTP.get().elsewhere)
+        elif (answer := HTTP.get().response) and (elsewhere := redirect_location(answer)):
+            failure = _redirected(str(elsewhere))
         elif HTTP.get().status >= HTTPStatus.BAD_REQUEST:
             failure = FilledInError("status")
         stray = self._strays.pop(request_id, None)  # the only answer, so it is to this request
-        answer = _addressed(stray, request_id) if stray else filled_in(request_id, failure)
-        await read_stream_writer.send(answer)
+        await read_stream_writer.send(
+            _addressed(stray, request_id) if stray else filled_in(request_id, failure)
+        )
 
     async def _message(self, text: str, id: RequestId | None) -> SessionMessage:
         """Return the message that a text is; one that cannot be read is the outcome of this request."""

@@ -1,9 +1,9 @@
 """The resources of a server: listed when somebody looks, filled in, read, followed while they are open."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, TypeVar
+from typing import Any
 
 from mcp import Client
 from mcp.client.subscriptions import SubscriptionLost
@@ -31,7 +31,6 @@ MAX_URI = 8_192  # characters of an address, as of a template
 MAX_COMPLETIONS = 100
 UNSUBSCRIBE_SECONDS = 1.0
 
-R = TypeVar("R")
 Listed = tuple[list[dict[str, Any]], list[dict[str, Any]], list[CodedError]]
 
 
@@ -43,13 +42,13 @@ async def list_resources(link: Link) -> Listed:
 
     async def read(client: Client) -> Listed:
         skipped: list[CodedError] = []
-
-        def one(entries: list[Any], describe: Callable[[dict[str, Any]], R], key: str) -> list[R]:
-            return usable("resource_skipped", entries, describe, skipped, key=key, longest=MAX_URI)
-
         kinds = ("resources", "resource_templates")
         resources, templates = await read_lists(client, link.server, skipped, *kinds)
-        return one(resources, _resource, "uri"), one(templates, _template, "uriTemplate"), skipped
+        return (
+            usable("resource_skipped", resources, _resource, skipped, key="uri", longest=MAX_URI),
+            usable("resource_skipped", templates, _template, skipped, key="uriTemplate", longest=MAX_URI),
+            skipped,
+        )
 
     return await exchange(link, read, lambda: "reads")
 

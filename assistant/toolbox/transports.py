@@ -91,7 +91,7 @@ async def _note_answer(response: httpx2.Response) -> None:
     """
     if response.request.method != "POST":
         return
-    HTTP.set(HttpAnswer(response.status_code, wait=_wait(response), elsewhere=_elsewhere(response)))
+    HTTP.set(HttpAnswer(response.status_code, wait=_wait(response), response=response))
     if not response.is_error:
         return
     if response.headers.get("Content-Type", "").startswith("text/event-stream"):
@@ -102,16 +102,6 @@ async def _note_answer(response: httpx2.Response) -> None:
     if await is_result(HTTP.get().refusal):
         response.status_code = HTTPStatus.OK
         response.headers["Content-Type"] = "application/json"
-
-
-def _elsewhere(response: httpx2.Response) -> str:
-    """Return where a redirection leads, without what may be secret; nothing where there is none."""
-    if not response.has_redirect_location:
-        return ""
-    with suppress(httpx2.InvalidURL):
-        target = response.url.join(response.headers["Location"])
-        return str(target.copy_with(userinfo=b"", query=None, fragment=None))
-    return ""
 
 
 def _wait(response: httpx2.Response) -> int:

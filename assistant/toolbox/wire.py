@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, NamedTuple, NoReturn, Self
 
 import anyio
+import httpx2
 from mcp.shared._context_streams import ContextReceiveStream, ContextSendStream
 from mcp.shared.message import SessionMessage
 from mcp_types import (
@@ -58,7 +59,7 @@ class HttpAnswer(NamedTuple):
     status: int = 0
     refusal: str = ""
     wait: int = 0  # seconds
-    elsewhere: str = ""  # where a redirection leads
+    response: httpx2.Response | None = None
 
 
 HTTP: ContextVar[HttpAnswer] = ContextVar("http", default=HttpAnswer())  # noqa: B039  a tuple
