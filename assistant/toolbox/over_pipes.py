@@ -35,7 +35,8 @@ LAST_LINES = 5  # that say why a command ended
 END_SECONDS = 2.0  # for an ended command's status and last words
 
 MAX_UNENDED = 64 * 1024  # bytes of an answer that is read although its line has no end
-_HEAD = re.compile(rb'\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+_HEAD = re.compile(rb'(?:\[\s*)?\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+_MESSAGE = re.compile(r"[\ufeff\s]*\[?\s*\{")
 # In no JSON one object follows another without a comma, and in its texts a quote has a backslash.
 _JOINT = re.compile(rb'(?<=\})\s*(?=\{\s*"(?:jsonrpc|id|method|params|result|error)"\s*:)')
 _OUTCOME = re.compile(rb'"(?:result|error)"\s*:')  # no request: some print what they were asked
@@ -85,7 +86,7 @@ async def _messages(stream: Any, note: Note, said: deque[str], recording: Record
     async for line in _lines(stream):
         for part in _JOINT.split(line):  # threads that write at once join theirs
             text = decoded(_answer(part), note)
-            if "{" in text or "[" in text:
+            if _MESSAGE.match(text):
                 yield text
             elif words := _words(text):
                 said.append(words)

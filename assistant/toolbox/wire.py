@@ -137,8 +137,8 @@ def _mended(data: Any) -> Any:
         respelt(data.get("params"))
         return data
     error, result = data.get("error", data.get("jsonRpcError")), data.get("result")  # the second: Java's SDK
-    id = data.get("id")
-    id = int(id) if isinstance(id, float) and id.is_integer() else id
+    digits = str(data.get("id")).removesuffix(".0")  # some write our number as a text, or as 1.0
+    id = int(digits) if digits.isdecimal() else data.get("id")
     if error or (error is not None and result is None):
         said = error if isinstance(error, dict) else {"message": error, "data": data.get("error_description")}
         code = said.get("code") if isinstance(said.get("code"), int) else INTERNAL_ERROR

@@ -89,6 +89,12 @@ async def test_what_is_no_message_is_passed_over(tmp_path: Path, first: str) -> 
         ("sys.stdout.reconfigure(encoding='utf-16-be')", "wide"),
         ("sys.stdout.reconfigure(encoding='utf-16')", "wide"),
         ("print = lambda text, line=print: line('now', text)", "said"),
+        ("print = lambda text, line=print: line(f'[{text}]')", "batched"),
+        (
+            "print = lambda text, line=print: "
+            "line(json.dumps(json.loads(text) | {'id': str(json.loads(text)['id'])}))",
+            "numbered by a text",
+        ),
         (
             'note = \'{"jsonrpc": "2.0", "method": "notifications/x"}\'; '
             "print = lambda text, line=print: line(note + text)",
@@ -177,10 +183,11 @@ async def test_a_command_that_ends_says_its_last_words(tmp_path: Path) -> None:
     assert "\x1b" not in json.dumps(server)
 
 
-async def test_what_a_command_says_on_stdout_before_it_ends_is_told(tmp_path: Path) -> None:
-    entry = {"command": sys.executable, "args": ["-c", "print('Ok to proceed? (y) ', end=''); exit(1)"]}
+@pytest.mark.parametrize("words", ["Ok to proceed? (y)", "usage: server [-h] {stdio,http}", "[error] no key"])
+async def test_what_a_command_says_on_stdout_before_it_ends_is_told(tmp_path: Path, words: str) -> None:
+    entry = {"command": sys.executable, "args": ["-c", f"print('{words} ', end=''); exit(1)"]}
     async with world.entry(tmp_path, entry, web_trust_commands=True) as web:
-        assert (await ended(web))["params"]["said"] == "Ok to proceed? (y)"
+        assert (await ended(web))["params"]["said"] == words
 
 
 async def test_last_words_are_read_in_the_encoding_that_fits(tmp_path: Path) -> None:
