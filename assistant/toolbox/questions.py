@@ -284,7 +284,7 @@ def asked_of(raw: Mapping[str, Any], call: CallUnderWay, answers: Answers | None
     for key, request in requests.items():
         method = text_of(request, "method") if isinstance(request, dict) else ""
         if method != "elicitation/create":
-            raise CodedError("asks_unsupported", method=method[:100])
+            raise CodedError("asks_unsupported" if method else "asks_unclear", method=method[:100])
         questions.append(question_of(key, request.get("params")))
     if len(questions) == 1 and questions[0].wording is None:  # that of the answer, since 2026-07-28
         questions = [replace(questions[0], wording=wording_of(raw.get("_meta")))]

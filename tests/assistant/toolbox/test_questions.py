@@ -308,7 +308,7 @@ async def test_only_where_a_person_can_be_asked_the_server_is_told_so() -> None:
         (asking({"a": form(schema={"properties": {str(i): {} for i in range(9_000)}})}), "asks_too_much"),
         (asking({"a": form()}, state="x" * 300_000), "asks_too_much"),
         (asking({"a": {"method": "sampling/createMessage", "params": {}}}), "asks_unsupported"),
-        (asking({"a": 7}), "asks_unsupported"),
+        (asking({"a": 7}), "asks_unclear"),
         (asking({"a": {"method": "elicitation/create", "params": {"mode": "url"}}}), "asks_unclear"),
     ],
     ids=["many", "large", "state", "sampling", "none", "nowhere"],
