@@ -35,7 +35,7 @@ LAST_LINES = 5  # that say why a command ended
 END_SECONDS = 2.0  # for an ended command's status and last words
 
 MAX_UNENDED = 64 * 1024  # bytes of an answer that is read although its line has no end
-_HEAD = re.compile(rb'(?:\[\s*)?\{\s*"(?:jsonrpc|id|result|error)"\s*:')
+_HEAD = re.compile(rb'\{\s*"(?:jsonrpc|id|result|error)"\s*:')
 _MESSAGE = re.compile(r"[\ufeff\s]*\[?\s*\{")
 # In no JSON one object follows another without a comma, and in its texts a quote has a backslash.
 _JOINT = re.compile(rb'(?<=\})\s*(?=\{\s*"(?:jsonrpc|id|method|params|result|error)"\s*:)')
@@ -84,7 +84,8 @@ async def pipes(server: Server, note: Note, recording: Recording) -> AsyncIterat
 async def _messages(stream: Any, note: Note, said: deque[str], recording: Recording) -> AsyncIterator[str]:
     """Yield what may be a message, and keep the last of all else: some say on stdout why they end."""
     async for line in _lines(stream):
-        for part in _JOINT.split(line):  # threads that write at once join theirs
+        is_joined = line.count(b'"jsonrpc"') > 1  # by threads that write at once
+        for part in _JOINT.split(line) if is_joined else [line]:
             text = decoded(_answer(part), note)
             if _MESSAGE.match(text):
                 yield text
@@ -127,7 +128,10 @@ def _is_json(line: bytes) -> bool:
 def _answer(line: bytes) -> bytes:
     """Return a line without words before the answer in it, which some print without an end."""
     found = _HEAD.search(line)
-    return line[found.start() :] if found and _OUTCOME.search(line, found.start()) else line
+    if not found or not _OUTCOME.search(line, found.start()):
+        return line
+    before = line[: found.start()].rstrip()
+    return line[len(before) - 1 if before.endswith(b"[") else found.start() :]  # [: a batch
 
 
 async def _read_errors(
