@@ -35,12 +35,12 @@ SESSION_LOST = re.compile(
     r"((bad request|invalid request|not found|unauthorized|unprocessable entity|gone|error): )?"
     r"((the )?(mcp[- ])?session([- _]?id)?( header| with id)?:?( [\"'\w-]+)?( has| is| was)?( been)? "
     rf"(not found|{_LOST} or {_LOST}|expired|unknown|invalid|terminated|closed|required|missing"
-    r"|does not exist|no longer valid)"
-    r"([:,] .*| in [\w -]+)?"
-    rf"|(no valid|no active|no|{_LOST}( or {_LOST})?) "
+    r"|does not exist|no longer valid|timed out|ended|not active)( or( has)? expired)?"
+    r"([:,] .*| in (the )?([\w-]+ )?(headers?|request|store|memory))?"
+    rf"|(no valid|no active|no such|no|{_LOST}( or {_LOST})?) "
     r"(mcp[- ])?session([- _]?id)?( header)?( (provided|found))?(:| with id)?((?<=:|d) [\w-]+)?"
     r"|no (active )?transport( found)? for (the )?session([- _]?id)?(: [\w-]+)?"
-    r"|会话(id)?(不存在|已过期|已失效|无效|已关闭)"
+    r"|会话(id)?(不存在|已过期|已失效|无效|已关闭)|(无效的|找不到)会话"
     r"|could not find session|(server|session) not initialized"
     r"|unexpected message, expect(ed)? initialize request|a new session can only .*)[.!]?",
     re.IGNORECASE,

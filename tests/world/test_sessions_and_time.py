@@ -76,6 +76,8 @@ def refused(message: str, number: int = -32000, status: int = 400) -> Response:
         refused("No session found with id a-1"),
         refused("Session is invalid or expired"),
         refused("会话已过期"),
+        refused("No such session"),
+        refused("Session does not exist or has expired"),
         Response("\ufeff" + json.dumps(error(-32600, "Session not found") | {"jsonrpc": "2.0"}), 400),
     ],
 )
@@ -99,6 +101,7 @@ async def test_a_call_that_met_a_lost_session_never_ran_and_is_sent_again(
         refused("Payment gateway not initialized"),
         refused("Invalid session type"),
         refused("No session found in the schedule"),
+        refused("Session 5 not found in the calendar"),
         refused("No transport found for the parcel"),
         refused("Session of payment not found"),
         refused("Missing session for customer 7", -32602),
