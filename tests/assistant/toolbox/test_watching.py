@@ -124,5 +124,6 @@ async def test_a_resource_that_is_open_is_followed_and_no_longer(tmp_path: Path,
         async with aclosing(events(web, "/api/follow", server="s", uri=uri)) as heard:
             await anext(heard)
             await web.http.post("/api/servers/s/reconnect")
-            assert [event async for event in heard] == []  # the page asks again
+            # Nothing but what was under way is told, and it ends: the page asks again.
+            assert {name async for name, _ in heard} <= {"changed"}
     assert before["uri"] == uri
