@@ -16,6 +16,7 @@ const MAX_QUANTITY = 1_000_000;
 const MAX_NAME_CHARS = 100;
 /** @type {Map<string, Stock>} by server, of all products that were read: what is drawn until it is read again */
 const lastRead = new Map();
+let bills = 0; // asked about so far: each has an id
 const SHOP_FAILED = /^(shop_|not_a_shop|database_)/; // codes of a shop that could not sell either
 
 /** @param {unknown} value */
@@ -210,6 +211,7 @@ class AskedPurchase {
 	/** @param {About} about */
 	constructor(about) {
 		this.about = about;
+		this.bill.id = `bill-${++bills}`;
 		const onnews = () => {
 			if (about.isAsking()) this.look();
 			else document.removeEventListener("news", onnews);
@@ -250,6 +252,7 @@ class AskedPurchase {
 		if (facts === this.#firstFacts) return;
 		[this.#firstFacts, this.shownAt] = [facts, performance.now()];
 		this.#first = choice && decision(choice.label, this, choice.act, ".primary");
+		this.#first?.setAttribute("aria-describedby", this.bill.id); // who hears the button hears what it is about
 	}
 
 	/** To buy, or what can be done in the place of what would fail. @param {string[]} problems @param {Line[]} lines @param {number | null} sum @returns {Choice | null} */
@@ -323,18 +326,23 @@ export function chosenBill(server, purchase) {
 	return box;
 }
 
-/** With the stock as it was right after it, which is read once. @param {Call} call @param {Order} order */
-export async function drawReceipt(call, order) {
+/** What a receipt shows of a stock: no price that is another than the order's. @type {(stock: Stock, order: Order) => Stock} */
+function stockOf(stock, order) {
+	if (billOf(order, {stock}).sum === order.totalAmount) return stock;
+	return Object.fromEntries(Object.entries(stock).map(([id, known]) => [id, {...known, price: undefined}]));
+}
+
+/** With the stock as it was right after it, which is read once; with the prices of before, while that takes long. @param {Call} call @param {Order} order @param {() => void} [again] then */
+export async function drawReceipt(call, order, again = () => {}) {
 	if (!call.stock) {
-		const stock = (await inTime(readStock(call.server, order.items)))?.stock ?? {};
-		const isPrice = billOf(order, {stock}).sum === order.totalAmount; // else it was another
-		const seen = Object.entries(stock).map(([id, known]) => [
-			id,
-			isPrice ? known : {...known, price: undefined},
-		]);
-		call.stock = /** @type {Stock} */ (Object.fromEntries(seen));
+		const reading = readStock(call.server, order.items).then(read => {
+			call.stock = stockOf(read.stock, order);
+			return true;
+		});
+		if (!(await inTime(reading))) reading.then(again);
 	}
-	const {stock} = call;
+	const ids = order.items.map(({productId}) => productId);
+	const stock = call.stock ?? stockOf(lastPrices(call.server, ids), order);
 	const lines = billOf(order, {stock}).lines.map(line => ({...line, left: stock[line.productId]?.quantity}));
 	const [id, time] = [textOf(order.id), cellText("orderDate", order.orderDate)];
 	const title = h("strong", t(call.replayed ? "replayedTitle" : "receipt"));

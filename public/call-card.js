@@ -299,7 +299,8 @@ export class CallCard {
 
 	/** With the stock as it was right after it. @param {Call} call @param {Order} order */
 	async #showReceipt(call, order) {
-		const parts = await (await bills()).drawReceipt(call, order);
+		const again = () => this.#showReceipt(call, order);
+		const parts = await (await bills()).drawReceipt(call, order, again);
 		if (this.state !== "done") return;
 		this.controller.save();
 		this.#slot.className = "slot receipt";

@@ -40,7 +40,7 @@ class ModelsDialog {
 
 	/** @param {string} id */
 	nameOf(id) {
-		const {name} = this.known.catalogue.find(offered => offered.id === id) ?? {name: {zh: id, en: id}};
+		const {name} = this.offered(id) ?? {name: {zh: id, en: id}};
 		return document.documentElement.lang === "en" ? name.en : name.zh;
 	}
 
@@ -109,12 +109,8 @@ class ModelsDialog {
 
 	/** Without a provider it is removed with its key. @param {string} id @param {{base: string, models: ListedModel[]}} [provider] */
 	async change(id, provider) {
-		try {
-			await ask(`${PATH}/${encodeURIComponent(id)}`, provider, provider ? "PUT" : "DELETE");
-			await this.refresh(this.current);
-		} catch (error) {
-			this.form.append(h("p.bad", messageOf(error)));
-		}
+		await ask(`${PATH}/${encodeURIComponent(id)}`, provider, provider ? "PUT" : "DELETE");
+		await this.refresh(this.current);
 	}
 
 	/** What runs on this machine is offered unless it is kept. */

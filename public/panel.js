@@ -4,7 +4,7 @@ import {$, bindRadios, button, h, telling} from "./elements.js";
 import {readable, visible} from "./exact-text.js";
 import {setShopZone, shopDays, t} from "./i18n.js";
 import {preferences, setPreference} from "./preferences.js";
-import {bar, OrderList, orderLines, StockList, saveOrders} from "./shop-lists.js";
+import {bar, OrderList, orderLines, StockList, saveOrders, say} from "./shop-lists.js";
 import {pagesOf, readInventory, readPages, readProducts, readRows, takes} from "./tool-client.js";
 import {cellText, flattenProducts, isNamed} from "./tool-result.js";
 
@@ -151,7 +151,7 @@ export class Panel {
 				this.#problem = "stale";
 			});
 		}
-		$("shop-note").textContent = this.#problem && t(this.#problem);
+		say("shop-note", this.#problem && t(this.#problem));
 		$("shop").className = `tab-body ${this.#problem}`;
 	}
 

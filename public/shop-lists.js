@@ -21,6 +21,11 @@ export const bar = (label, amount, value, max) => [
 	h("progress", attr({max, value, "aria-hidden": "true"})),
 ];
 
+/** What stays the same is not said again. @param {string} id @param {string} text */
+export function say(id, text) {
+	if ($(id).textContent !== text) $(id).textContent = text;
+}
+
 /** Whether it has the focus, or something is typed in below it or being done. @param {FoldedRow<any>} row */
 const isInUse = ({root, body}) =>
 	root.contains(document.activeElement) || body.querySelector(".typed, :disabled") !== null;
@@ -213,7 +218,7 @@ export class StockList extends FoldedList {
 		const max = rows.reduce((most, {quantity}) => Math.max(most, quantity), 1);
 		this.show(sortRows(rows, this.#sort.value), row => sayStock(row, max), t("noneFound"));
 		const all = formatNumber(rows.length) + (isWhole ? "" : "+");
-		$("stock-count").textContent = rows.length > this.shown ? `${this.shown} / ${all}` : all;
+		say("stock-count", rows.length > this.shown ? `${this.shown} / ${all}` : all);
 		const isCut = !isWhole && rows.length >= MAX_ROWS;
 		$("stock-cut").textContent = isCut ? t("firstOnly", {n: formatNumber(rows.length)}) : "";
 	}
@@ -275,7 +280,7 @@ export class OrderList extends FoldedList {
 		const {zone, isElsewhere} = shopDays();
 		$("shop-zone").textContent = isElsewhere ? t("shopZone", {zone}) : "";
 		const said = total && {n: cellText("orders", total.orders), amount: cellText("amount", total.amount)};
-		$("orders-total").textContent = said ? t("ordersTotal", said) : "";
+		say("orders-total", said ? t("ordersTotal", said) : "");
 	}
 }
 

@@ -133,11 +133,8 @@ class Turn {
 		},
 		usage: usage => addUsage(this.conversation, usage),
 		error: failure => {
-			for (const call of failure.code === "answer_not_genuine"
-				? Object.values(this.conversation.calls)
-				: []) {
-				for (const question of call.questions ?? []) question.answer = null;
-			}
+			const asked = Object.values(this.conversation.calls).flatMap(({questions = []}) => questions);
+			if (failure.code === "answer_not_genuine") for (const question of asked) question.answer = null;
 			if (failure.code?.startsWith("edit_")) this.conversation.edits = {}; // it waits as it was
 			const lost = failure.code === "restarting";
 			this.end = {reason: "error", detail: failureText(failure), lost, failure};

@@ -1,6 +1,8 @@
 """A purchase that waits: its bill on any screen, what stands in its way, and what can be changed about it."""
 
 import json
+import re
+import threading
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from playwright.sync_api import expect
 from starlette.responses import JSONResponse
 
 from tests.support.page_backend import (
+    HELD_SECONDS,
     ORDER,
     PRODUCTS,
     STOCK,
@@ -319,6 +322,28 @@ def test_a_shop_that_goes_down_leaves_the_prices_that_were_read(backend: Backend
     backend.say(result("c1", ORDER), done())
     shown.button("确认购买").click()
     expect(shown.page.locator(RECEIPT)).to_contain_text("2 × ¥899.00")
+
+
+def test_a_receipt_shows_the_prices_at_once_and_what_is_left_however_late_that_comes(
+    backend: Backend, open_page: Open
+) -> None:
+    shown = asked(backend, open_page, buys())
+    confirm = shown.button("确认购买")
+    expect(confirm).to_have_accessible_description(
+        re.compile("无线蓝牙耳机Pro.*2 × ¥899.00.*客户A.*¥1798.00")
+    )
+    late = threading.Event()
+    backend.run["get_inventory"] = lambda _: (late.wait(HELD_SECONDS), STOCK)[1]
+    backend.say(result("c1", ORDER), done())
+    confirm.click()
+    receipt = shown.page.locator(RECEIPT)
+    expect(receipt).to_contain_text("2 × ¥899.00")
+    expect(receipt).to_contain_text("剩余 –")
+    late.set()
+    expect(receipt).to_contain_text("剩余 50")
+    shown.reload()
+    backend.run["get_inventory"] = lambda _: []
+    expect(receipt).to_contain_text("剩余 50")
 
 
 def test_a_receipt_shows_no_price_that_is_not_the_orders(backend: Backend, open_page: Open) -> None:

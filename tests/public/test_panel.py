@@ -40,6 +40,10 @@ HIDE = """() => {
     Object.defineProperty(document, "hidden", {value: true, writable: true, configurable: true});
     document.dispatchEvent(new Event("visibilitychange"));
 }"""
+SAID_AGAIN = """count => {
+    window.said = [];
+    new MutationObserver(() => said.push(count.textContent)).observe(count, {childList: true});
+}"""
 TOP = "row => row.getBoundingClientRect().top"  # pixels
 
 
@@ -244,6 +248,7 @@ def test_a_page_that_is_told_of_changes_does_not_ask_and_takes_nothing_away(
     read = rows(page).filter(has_text="手表 119")
     top = read.evaluate(TOP)
     before = len(backend.ran)
+    page.locator("#stock-count").evaluate(SAID_AGAIN)
     shop.stock[129] = 450
     backend.changes += 1
     expect(row.locator("b")).to_have_text("450")
@@ -251,6 +256,7 @@ def test_a_page_that_is_told_of_changes_does_not_ask_and_takes_nothing_away(
     expect(row).to_be_focused()
     expect(page.locator("#stock .below").filter(has_text="第 129 号")).to_be_attached()
     assert abs(read.evaluate(TOP) - top) < 2, "what is read stays where it is"
+    assert page.evaluate("said") == [], "there are as many as before"
     asked = len(backend.ran) - before
     assert (
         asked == backend.ran[before:].count("get_inventory") + backend.ran[before:].count("get_orders") <= 4
