@@ -332,15 +332,13 @@ function stockOf(stock, order) {
 	return Object.fromEntries(Object.entries(stock).map(([id, known]) => [id, {...known, price: undefined}]));
 }
 
-/** With the stock as it was right after it, which is read once; with the prices of before, while that takes long. @param {Call} call @param {Order} order @param {() => void} [again] then */
-export async function drawReceipt(call, order, again = () => {}) {
-	if (!call.stock) {
-		const reading = readStock(call.server, order.items).then(read => {
-			call.stock = stockOf(read.stock, order);
-			return true;
-		});
-		if (!(await inTime(reading))) reading.then(again);
-	}
+/** With the stock as it was right after it, which is read once; with the prices of before, while that takes long. @param {Call} call @param {Order} order @param {() => void} [onread] then */
+export async function drawReceipt(call, order, onread = () => {}) {
+	const read = async () => {
+		call.stock = stockOf((await readStock(call.server, order.items)).stock, order);
+		onread();
+	};
+	if (!call.stock) await inTime(read());
 	const ids = order.items.map(({productId}) => productId);
 	const stock = call.stock ?? stockOf(lastPrices(call.server, ids), order);
 	const lines = billOf(order, {stock}).lines.map(line => ({...line, left: stock[line.productId]?.quantity}));

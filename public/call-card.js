@@ -299,10 +299,15 @@ export class CallCard {
 
 	/** With the stock as it was right after it. @param {Call} call @param {Order} order */
 	async #showReceipt(call, order) {
-		const again = () => this.#showReceipt(call, order);
-		const parts = await (await bills()).drawReceipt(call, order, again);
+		let isShown = false;
+		// Only what is new is stored: another tab draws all anew, and its receipt too.
+		const onread = () => {
+			this.controller.save();
+			if (isShown) this.#showReceipt(call, order);
+		};
+		const parts = await (await bills()).drawReceipt(call, order, onread);
 		if (this.state !== "done") return;
-		this.controller.save();
+		isShown = true;
 		this.#slot.className = "slot receipt";
 		this.#slot.ariaLabel = t(call.replayed ? "replayedTitle" : "receipt");
 		this.#slot.replaceChildren(...parts);

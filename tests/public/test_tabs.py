@@ -16,6 +16,21 @@ def other_tab(shown: Shown) -> Shown:
     return other
 
 
+LOOK = """() => new Promise(resolve => {
+    indexedDB.open("product-mcp").onsuccess = ({target}) => {
+        target.result.transaction("conversations").objectStore("conversations").getAll().onsuccess = resolve;
+    };
+}).then(() => 0)"""
+
+
+def stays(shown: Shown, *tabs: Shown) -> bool:
+    """Whether the answer is the same element after the tabs have had time to tell each other of changes."""
+    answer = shown.answer.element_handle()
+    for tab in tabs * 20:
+        tab.page.evaluate(LOOK)
+    return bool(answer.evaluate("answer => answer.isConnected"))
+
+
 def test_what_one_tab_says_is_there_in_the_other(backend: Backend, open_page: Open) -> None:
     shown = open_page(backend.url)
     backend.say(says("一答"), done())
@@ -69,6 +84,9 @@ def test_a_purchase_confirmed_in_one_tab_shows_its_receipt_in_both(backend: Back
         expect(tab.answer).to_contain_text("买好了")
     expect(shown.page.locator("#chats .open")).to_have_count(1)
     assert len(backend.asked) == 2
+    assert any(stays(other, shown, other) for _ in range(20)), (
+        "each draws what the other has stored, without end"
+    )
 
 
 def test_a_tab_that_is_closed_while_it_answers_leaves_its_question_behind(
