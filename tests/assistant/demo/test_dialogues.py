@@ -536,6 +536,7 @@ ANSWERS = [
 ]
 
 FURTHER = [
+    ("could I see your full range please", "智能手表 MateBook -nothing"),
     ("alice spent how much", "2097 -7491"),
     ("biggest single order", "Carol 4095"),
     ("看下订单2", "Bob -Carol"),
