@@ -3,8 +3,7 @@
 RFC 9728 (what clients find), RFC 6750 (401 and 403 with their challenges), MCP specification, Authorization.
 """
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +13,10 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.access_tokens import Issuer
-from mcp_server.scopes import BUY, OWN, READ
+from mcp_server.messages import BUY, OWN, READ, check_granted
 from mcp_server.server import ShopServer
 from serving.access import OPEN_PATH, BearerToken, Refusal
 from serving.errors import CodedError
@@ -54,15 +53,13 @@ class Place:
 class Admission:
     """Lets in who carries a token of the issuer, or the service's own; answers 401, 403 or 503.
 
-    A call whose scope is missing is answered with 403 before it reaches the server, so that a client can ask
-    for more (MCP specification, Step-Up Authorization); what passes here is checked again, see `Scoped`.
+    What wants a scope that is missing is answered with 403, so that a client can ask for more (MCP
+    specification, Step-Up Authorization); `Messages`, which reads what is asked, says which one that is.
     """
 
     app: ASGIApp
     issuer: Issuer
     place: Place
-    scopes: Sequence[str]
-    needed: Callable[[str, Mapping[str, Any]], str | None]
     refuse: Callable[[Refusal], Response]
     secret: BearerToken | None = None
 
@@ -76,30 +73,13 @@ class Admission:
             return await self.app(scope, receive, send)
         granted: list[str] = []
         try:
-            user = AuthenticatedUser(await self.issuer.verified(_bearer(given)))
+            scope["user"] = user = AuthenticatedUser(await self.issuer.verified(_bearer(given)))
             granted = user.scopes
-            scope["user"] = user
             if path == METRICS_PATH:
-                _refuse_without(OWN, granted)
-            elif scope["method"] == "POST" and not set(self.scopes) <= set(user.scopes):
-                receive = await self._checked(user, receive)
+                check_granted(OWN, granted)
+            await self.app(scope, receive, send)
         except CodedError as error:
-            return await self._refused(error, path, granted)(scope, receive, send)
-        await self.app(scope, receive, send)
-
-    async def _checked(self, user: AuthenticatedUser, receive: Receive) -> Receive:
-        """Read a message, and return what gives it again. Raises CodedError: `insufficient_scope`."""
-        messages = [await receive()]
-        while messages[-1].get("more_body"):
-            messages.append(await receive())
-        for method, params in _asked(b"".join(each.get("body", b"") for each in messages)):
-            if scope := self.needed(method, params):
-                _refuse_without(scope, user.scopes)
-
-        async def again() -> Message:
-            return messages.pop(0) if messages else await receive()
-
-        return again
+            await self._refused(error, path, granted)(scope, receive, send)
 
     def _refused(self, error: CodedError, path: str, granted: Sequence[str]) -> Response:
         if error.code == "issuer_unreachable":
@@ -115,11 +95,6 @@ class Admission:
         return self.refuse(Refusal(403 if is_known else 401, error.code, error.params, headers))
 
 
-def _refuse_without(scope: str, granted: Sequence[str]) -> None:
-    if scope not in granted:
-        raise CodedError("insufficient_scope", scope=scope)
-
-
 def _bearer(authorization: str) -> str:
     scheme, _, token = authorization.partition(" ")
     if not authorization:
@@ -127,29 +102,14 @@ def _bearer(authorization: str) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _asked(body: bytes) -> list[tuple[str, Mapping[str, Any]]]:
-    """Return the requests of a body; of one that is none, nothing: the server says what is wrong with it."""
-    try:
-        read = json.loads(body)
-    except (ValueError, RecursionError):
-        return []
-    messages = [each for each in (read if isinstance(read, list) else [read]) if isinstance(each, dict)]
-    return [
-        (method, params if isinstance(params := each.get("params"), dict) else {})
-        for each in messages
-        if isinstance(method := each.get("method"), str)
-    ]
-
-
 def install(app: Starlette, issuer: str, place: Place, server: ShopServer, **given: Any) -> None:
     """Add the metadata of a protected resource (RFC 9728), one for each path, and ask for tokens.
 
     `given` goes to `Admission`: how it refuses, and the service's own token.
     """
-    scopes = [READ, BUY, *([OWN] if server.is_owners else [])]
     about = {
         "authorization_servers": [issuer],
-        "scopes_supported": scopes,
+        "scopes_supported": [READ, BUY, *([OWN] if server.is_owners else [])],
         "bearer_methods_supported": ["header"],
         "resource_name": server.name,
     }
@@ -157,7 +117,4 @@ def install(app: Starlette, issuer: str, place: Place, server: ShopServer, **giv
     for path, resource in [*zip(place.paths, place.resources, strict=True), first]:
         answer = JSONResponse({"resource": resource, **about})
         app.router.routes.append(Route(WELL_KNOWN + path, answer))
-    keys = Issuer(issuer, place.resources)
-    app.add_middleware(
-        Admission, issuer=keys, place=place, scopes=scopes, needed=server.scope_needed, **given
-    )
+    app.add_middleware(Admission, issuer=Issuer(issuer, place.resources), place=place, **given)

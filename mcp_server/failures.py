@@ -57,13 +57,13 @@ def _sentence(error: CodedError) -> str:
         return _sentence(error.reason) + unknown + again
     if isinstance(error, ShopRefusedError):
         what_now = sentences.WHAT_NOW.get(error.code, "")
-        return f"{sentences.REFUSED[error.operation]} ({error.status}): {error.detail}{what_now}{again}"
+        return f"{sentences.FAILED[error.operation][0]} ({error.status}): {error.detail}{what_now}{again}"
     known = sentences.SENTENCES | sentences.PROMPTS | sentences.MESSAGES | sentences.WRONG_ARGUMENTS
     said = sentence(known, error.code, error.params)
     said += "；".join(_problems(error.params))
     if not isinstance(error, RestError):
         return said
-    return f"{sentences.UNANSWERED[error.operation]}: {said}{again}"
+    return f"{sentences.FAILED[error.operation][1]}: {said}{again}"
 
 
 def _problems(params: Mapping[str, Any]) -> Iterator[str]:

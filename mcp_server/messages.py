@@ -1,14 +1,15 @@
-"""Refuses in one sentence what is no single JSON-RPC message, before the SDK reads it.
+"""Refuses what is no single JSON-RPC message, in one sentence, or one that its sender's token does not allow.
 
 The SDK says what each of its models lacks, lets the last of two equal names count, and takes a request whose
 `id` is null or a fraction for a notification, which nobody answers.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from jiter import from_json
-from mcp.types import INVALID_REQUEST, JSONRPCError
+from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError
 from starlette._utils import get_route_path  # the router's own reading
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,44 +17,67 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from mcp_server.failures import protocol_failure
 from serving.errors import CodedError
 
+# The scopes of an authorization server's tokens, and what wants the first of them.
+READ, BUY, OWN = "shop:read", "shop:buy", "shop:own"
+READING = frozenset(
+    {"resources/read", "resources/subscribe", "subscriptions/listen", "completion/complete", "prompts/get"}
+)
+NO_JSON = ErrorData(code=PARSE_ERROR, message="Parse error")
 
+
+@dataclass
 class Messages:
-    """Middleware that reads what is posted to `paths`, up to `max_bytes`: more is the SDK's to refuse."""
+    """Middleware that reads what is posted below `paths`, up to `max_bytes`: more is the SDK's to refuse.
 
-    def __init__(self, app: ASGIApp, paths: Collection[str], max_bytes: int) -> None:
-        self._app = app
-        self._paths = paths
-        self._max_bytes = max_bytes
+    `needed` tells the scope that a method with its parameters wants. Raises CodedError where it is missing.
+    A request without a user has come without an issuer, or with the server's own token.
+    """
+
+    app: ASGIApp
+    paths: tuple[str, ...]
+    max_bytes: int
+    needed: Callable[[str, Mapping[str, Any]], str | None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or refuse it."""
         is_posted = scope["type"] == "http" and scope["method"] == "POST"
-        if not is_posted or get_route_path(scope) not in self._paths:
-            return await self._app(scope, receive, send)
+        if not is_posted or not get_route_path(scope).startswith(self.paths):
+            return await self.app(scope, receive, send)
         parts, size, more = list[Message](), 0, True
-        while more and size <= self._max_bytes:
+        while more and size <= self.max_bytes:
             parts.append(await receive())
             size, more = size + len(parts[-1].get("body", b"")), parts[-1].get("more_body", False)
         if parts[-1]["type"] == "http.disconnect":
             return None  # the client left within its body: nobody reads an answer
-        if not more and (refused := _refused(b"".join(part.get("body", b"") for part in parts))):
+        body = b"".join(part.get("body", b"") for part in parts)
+        if not more and (refused := self._refused(body, scope.get("user"))):
             return await refused(scope, receive, send)
 
         async def again() -> Message:
             return parts.pop(0) if parts else await receive()
 
-        await self._app(scope, again, send)
+        await self.app(scope, again, send)
+
+    def _refused(self, body: bytes, user: Any) -> Response | None:
+        """Return the answer to a body that is no message."""
+        try:
+            message = from_json(body, catch_duplicate_keys=True)
+        except ValueError as error:
+            is_json = _is_json(body)
+            return _answer(CodedError("message_twice", reason=str(error))) if is_json else _answered(NO_JSON)
+        if code := _what_is_wrong(message):
+            return _answer(CodedError(code))
+        params = message.get("params")
+        scope = self.needed(message.get("method", ""), params if isinstance(params, dict) else {})
+        if scope and user is not None:
+            check_granted(scope, user.scopes)
+        return None
 
 
-def _refused(body: bytes) -> Response | None:
-    """Return the answer to a body that is no message; to what is not even JSON, the SDK's is good."""
-    try:
-        code = _what_is_wrong(from_json(body, catch_duplicate_keys=True))
-    except ValueError as error:
-        if not _is_json(body):
-            return None
-        return _answer(CodedError("message_twice", reason=str(error)))
-    return _answer(CodedError(code)) if code else None
+def check_granted(scope: str, granted: Collection[str]) -> None:
+    """Raise CodedError unless a token has a scope."""
+    if scope not in granted:
+        raise CodedError("insufficient_scope", scope=scope)
 
 
 def _is_json(body: bytes) -> bool:
@@ -78,6 +102,9 @@ def _what_is_wrong(message: Any) -> str | None:
 
 
 def _answer(error: CodedError) -> Response:
-    said = protocol_failure(error).error.model_copy(update={"code": INVALID_REQUEST})
-    json = JSONRPCError(jsonrpc="2.0", id=None, error=said).model_dump_json(by_alias=True)
+    return _answered(protocol_failure(error).error.model_copy(update={"code": INVALID_REQUEST}))
+
+
+def _answered(error: ErrorData) -> Response:
+    json = JSONRPCError(jsonrpc="2.0", id=None, error=error).model_dump_json(by_alias=True)
     return Response(json, 400, media_type="application/json")

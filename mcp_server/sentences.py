@@ -3,23 +3,14 @@
 from serving import access
 
 # How a failed call of the shop begins: it refused, or it gave no usable answer.
-REFUSED = {
-    "products": "调用产品服务失败",
-    "inventory": "调用库存服务失败",
-    "orders": "调用订单服务失败",
-    "purchase": "创建采购订单失败",
-    "restock": "修改库存失败",
-    "change_product": "修改商品失败",
-    "cancel_order": "取消订单失败",
-}
-UNANSWERED = {
-    "products": "请求产品服务时出错",
-    "inventory": "请求库存服务时出错",
-    "orders": "请求订单服务时出错",
-    "purchase": "请求创建采购订单时出错",
-    "restock": "请求修改库存时出错",
-    "change_product": "请求修改商品时出错",
-    "cancel_order": "请求取消订单时出错",
+FAILED = {
+    "products": ("调用产品服务失败", "请求产品服务时出错"),
+    "inventory": ("调用库存服务失败", "请求库存服务时出错"),
+    "orders": ("调用订单服务失败", "请求订单服务时出错"),
+    "purchase": ("创建采购订单失败", "请求创建采购订单时出错"),
+    "restock": ("修改库存失败", "请求修改库存时出错"),
+    "change_product": ("修改商品失败", "请求修改商品时出错"),
+    "cancel_order": ("取消订单失败", "请求取消订单时出错"),
 }
 NO_DETAIL = "没有说明"
 TRY_AGAIN = "。再试时请用同一个 idempotencyKey：{idempotencyKey}，"

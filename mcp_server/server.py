@@ -28,11 +28,10 @@ from mcp_server import apps, sentences
 from mcp_server.arguments import MAX_PROBLEMS, StrictTool, none_if_blank
 from mcp_server.asking import ToolContext, question_security, worded
 from mcp_server.failures import protocol_failure, shown_name, tool_failure
-from mcp_server.messages import Messages
+from mcp_server.messages import BUY, OWN, READ, READING, Messages
 from mcp_server.prompts import Prompts
 from mcp_server.requests import LISTEN, LISTS, Requests
 from mcp_server.resources import Resources
-from mcp_server.scopes import BUY, OWN, READ, READING, Scoped
 from mcp_server.sessions import Sessions, event_store
 from mcp_server.watching import Watching
 from serving import tracing
@@ -87,7 +86,7 @@ class ShopServer(MCPServer[ToolContext]):
 
         self.requests = Requests()
         super().__init__(
-            middleware=[self.requests, Scoped(self.scope_needed), context.clock.tell],
+            middleware=[self.requests, context.clock.tell],
             tools=[strict.tool for strict in tools],
             icons=[types.Icon(src=ICON, mime_type="image/svg+xml", sizes=["any"])],
             cache_hints=dict.fromkeys(LISTS, SAME_FOR_ALL),
@@ -230,7 +229,9 @@ def http_app(
     if transport == "all" and not stateless:
         app.router.routes.extend(server.sse_app(**bounds).routes)
     app.router.routes.append(Route("/healthz", healthz))
-    app.add_middleware(Messages, paths=(path, "/messages/"), max_bytes=MAX_MESSAGE_BYTES)
+    app.add_middleware(
+        Messages, paths=(path, "/messages/"), max_bytes=MAX_MESSAGE_BYTES, needed=server.scope_needed
+    )
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.server = server
     return app

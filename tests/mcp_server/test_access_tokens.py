@@ -15,13 +15,10 @@ import jwt
 import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
-from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
-from mcp.server.auth.provider import AccessToken
-from starlette.types import Receive, Scope, Send
 
-from mcp_server.access_tokens import Issuer, KeyTimes
+from mcp_server.access_tokens import Issuer
 from serving.streams import Streams
-from tests.mcp_server.stand_ins import HELLO, NAMES, TWO_BUDS, RestService, app_for, error_of, keyed, serving
+from tests.mcp_server.stand_ins import HELLO, NAMES, TWO_BUDS, RestService, app_for, keyed, serving
 from tests.support.asgi import serve
 from tests.support.jwt_issuer import JwtIssuer, Key
 from tests.support.processes import free_port
@@ -161,7 +158,7 @@ async def test_a_new_key_is_found_and_a_withdrawn_one_ends() -> None:
     issuer, authorizing = JwtIssuer(audience=PUBLIC), Late()
     async with serve(authorizing, lifespan="off") as address:
         authorizing.app = issuer.app(address)
-        ours = Issuer(address, [PUBLIC], KeyTimes(kept_seconds=0, pause_seconds=0))
+        ours = Issuer(address, [PUBLIC], kept_seconds=0, pause_seconds=0)
         old = issuer.token()
         assert (await ours.verified(old)).subject == "mei"
         issuer.keys = [Key("second")]
@@ -274,19 +271,15 @@ async def test_over_the_network_and_under_an_odd_path_a_token_is_asked_for() -> 
         assert (await http.get(place)).json()["resource"] == f"{PUBLIC}/"
 
 
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_the_server_itself_looks_at_the_scopes_again(mode: str) -> None:
+@pytest.mark.parametrize("path", ["/mcp", "/messages/", "/messages/further/down"])
+async def test_a_scope_is_looked_at_wherever_a_message_is_posted(path: str) -> None:
     api = RestService()
-    app = app_for(api)
-    reader = AccessToken(token="", client_id="page", scopes=["shop:read"])
-
-    async def let_in(scope: Scope, receive: Receive, send: Send) -> None:
-        await app({**scope, "user": AuthenticatedUser(reader)}, receive, send)
-
-    async with serving(let_in) as url, Client(f"{url}/mcp", mode=mode) as client:
-        assert not (await client.call_tool("get_products", {})).is_error
-        refused = error_of(await client.call_tool("create_purchase", TWO_BUDS))
-        assert refused == {"code": "insufficient_scope", "params": {"scope": "shop:buy"}}
+    async with guarded(api) as shop:
+        bearer = {"Authorization": f"Bearer {shop.issuer.token(scope='shop:read')}"}
+        where = {"params": {"session_id": "0" * 32}, "headers": HEADERS | bearer}
+        refused = await shop.http.post(path, json=calls("create_purchase", **TWO_BUDS), **where)
+        assert (refused.status_code, challenge(refused)["error"]) == (403, "insufficient_scope")
+        assert (await shop.http.post(path, content="{", **where)).status_code == 400
     assert not api.purchases()
 
 
