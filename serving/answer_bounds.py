@@ -5,6 +5,7 @@ import json
 import json.scanner
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -39,29 +40,34 @@ def bounded(
         if encoding not in ("identity", "gzip", "x-gzip", "deflate"):
             raise error("answer_encoded", encoding=encoding)
         assert isinstance(response.stream, httpx2.AsyncByteStream)
-        body = response.stream if encoding == "identity" else _Unpacked(response.stream)
-        is_stream = response.headers.get("Content-Type", "").startswith("text/event-stream")
-        limit = max_body if response.is_success else min(max_body, LARGE)
-        response.stream = body if is_stream else _Counted(body, limit, error)
+        pieces = aiter(response.stream) if encoding == "identity" else _unpacked(response.stream)
+        if not response.headers.get("Content-Type", "").startswith("text/event-stream"):
+            pieces = _counted(pieces, max_body if response.is_success else min(max_body, LARGE), error)
+        response.stream = _Body(response.stream, pieces)
 
     return bind
 
 
-class _Unpacked(httpx2.AsyncByteStream):
-    def __init__(self, packed: httpx2.AsyncByteStream) -> None:
-        self._packed = packed
+@dataclass
+class _Body(httpx2.AsyncByteStream):
+    packed: httpx2.AsyncByteStream
+    pieces: AsyncIterator[bytes]
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its head
-        async for packed in self._packed:
-            piece = _unpack(unpacker, packed)
-            while piece:
-                yield piece
-                await asyncio.sleep(0)  # one packet may hold a thousand pieces
-                piece = _unpack(unpacker, unpacker.unconsumed_tail)
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self.pieces
 
     async def aclose(self) -> None:
-        await self._packed.aclose()
+        await self.packed.aclose()
+
+
+async def _unpacked(stream: httpx2.AsyncByteStream) -> AsyncIterator[bytes]:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)  # gzip or zlib, by its head
+    async for packed in stream:
+        piece = _unpack(unpacker, packed)
+        while piece:
+            yield piece
+            await asyncio.sleep(0)  # one packet may hold a thousand pieces
+            piece = _unpack(unpacker, unpacker.unconsumed_tail)
 
 
 def _unpack(unpacker: Any, packed: bytes) -> bytes:
@@ -72,20 +78,15 @@ def _unpack(unpacker: Any, packed: bytes) -> bytes:
     return piece
 
 
-class _Counted(httpx2.AsyncByteStream):
-    def __init__(self, body: httpx2.AsyncByteStream, max_body: int, error: Callable[..., CodedError]) -> None:
-        self._body, self._max_body, self._error = body, max_body, error
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        size = 0
-        async for piece in self._body:
-            size += len(piece)
-            if size > self._max_body:
-                raise self._error("answer_too_large", mib=self._max_body // MIB)
-            yield piece
-
-    async def aclose(self) -> None:
-        await self._body.aclose()
+async def _counted(
+    pieces: AsyncIterator[bytes], max_body: int, error: Callable[..., CodedError]
+) -> AsyncIterator[bytes]:
+    size = 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > max_body:
+            raise error("answer_too_large", mib=max_body // MIB)
+        yield piece
 
 
 class _Connection(ResponseHandler):
