@@ -28,30 +28,24 @@ SCOPE = re.compile(r"[!#-\[\]-~]+")
 MAX_TOKEN_CHARS = 16_384
 MAX_DOCUMENT_BYTES = 1024 * 1024
 MAX_KEYS = 100
+ANSWER_SECONDS = 5.0
 LEEWAY_SECONDS = 10.0  # by which two clocks may differ
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class KeyTimes:
-    """How long keys are used, and how soon they are asked for again."""
-
-    kept_seconds: float = 300.0  # a key that the issuer withdraws ends then
-    pause_seconds: float = 5.0  # after a question in vain: anybody can send a token of an unknown key
-    answer_seconds: float = 5.0
 
 
 @dataclass
 class Issuer:
     """An authorization server, by its metadata (RFC 8414) and its keys (RFC 7517).
 
-    It is asked when the first token comes. Where it does not answer later, its last keys stay in use.
+    It is asked when the first token comes, and anew when its keys are old, or a token has another one, which
+    anybody can send: so not again within a while. Where it does not answer later, its last keys stay in use.
     """
 
     url: str
     audiences: Collection[str]  # the addresses of this service: a token for another is none for it
-    times: KeyTimes = KeyTimes()
+    kept_seconds: float = 300.0  # a key that the issuer withdraws ends then
+    pause_seconds: float = 5.0  # after a question in vain
     _keys: list[dict[str, Any]] = field(default_factory=list)
     _named: str = ""  # as its metadata names it: with or without a slash at its end
     _read_at: float | None = None
@@ -69,7 +63,7 @@ class Issuer:
             head = {}
         if str(head.get("alg")) not in ALGORITHMS or str(head.get("typ") or "").lower() not in TYPES:
             raise CodedError("invalid_token", reason="form")
-        is_old = self._read_at is None or monotonic() - self._read_at > self.times.kept_seconds
+        is_old = self._read_at is None or monotonic() - self._read_at > self.kept_seconds
         claims = None if is_old else self._claims(token, head)
         if claims is None:  # an unknown key may be new
             has_asked = await self._refreshed()
@@ -114,10 +108,10 @@ class Issuer:
         """Read the keys anew, and whether that was done. Raises CodedError: `issuer_unreachable`."""
         before = self._read_at
         async with self._asking:
-            is_early = self._vain_at is not None and monotonic() - self._vain_at < self.times.pause_seconds
+            is_early = self._vain_at is not None and monotonic() - self._vain_at < self.pause_seconds
             if self._read_at == before and not is_early:
                 try:
-                    with anyio.fail_after(self.times.answer_seconds):
+                    with anyio.fail_after(ANSWER_SECONDS):
                         self._named, self._keys = await self._read()
                 except (httpx.HTTPError, OSError, ValueError) as error:
                     log.warning(
@@ -133,7 +127,7 @@ class Issuer:
         return self._read_at != before
 
     async def _read(self) -> tuple[str, list[dict[str, Any]]]:
-        async with httpx.AsyncClient(verify=trusted(), timeout=self.times.answer_seconds) as http:
+        async with httpx.AsyncClient(verify=trusted(), timeout=ANSWER_SECONDS) as http:
             metadata = await self._metadata(http)
             place = metadata.get("jwks_uri")
             if not isinstance(place, str) or not is_confidential(place):

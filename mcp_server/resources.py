@@ -38,9 +38,9 @@ class ShopResource:
     shape: TypeAdapter[Any] | None = rest_client.A_LIST  # none of a picture
 
     @property
-    def mime_type(self) -> str | None:
-        """The type of what is read; of a picture it is known only then."""
-        return JSON if self.shape else None
+    def told(self) -> dict[str, Any]:
+        """What clients are told of it; the type of a picture is known only when it is read."""
+        return {"name": self.name, "title": self.title, "mime_type": JSON if self.shape else None}
 
 
 ALL, LATEST = {"limit": MAX_LIMIT}, {"limit": DEFAULT_LIMIT}
@@ -75,20 +75,12 @@ class Resources:
 
     def listed(self) -> list[Resource]:
         """Return those with a fixed address."""
-        return [
-            Resource(uri=each.uri, name=each.name, title=each.title, mime_type=each.mime_type)
-            for each in self._offered
-            if ID not in each.uri
-        ]
+        return [Resource(uri=each.uri, **each.told) for each in self._offered if ID not in each.uri]
 
     def templates(self) -> list[ResourceTemplate]:
         """Return the others."""
         return [
-            ResourceTemplate(
-                uri_template=each.uri, name=each.name, title=each.title, mime_type=each.mime_type
-            )
-            for each in self._offered
-            if ID in each.uri
+            ResourceTemplate(uri_template=each.uri, **each.told) for each in self._offered if ID in each.uri
         ]
 
     async def read(self, uri: str, version: str | None) -> tuple[str | bytes, str]:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from time import monotonic
 
@@ -114,7 +114,7 @@ class Sessions:
         leaving = _Leaving(receive)
         try:
             with nullcontext() if watches else session.asking():
-                sending: Send = send if known else _Naming(session, scope, send, leaving.end)
+                sending: Send = send if known else _Naming(session, {**scope}, send, leaving.end)
                 if known and known not in self._by_id:
                     sending = _Elsewhere(scope, receive, send)
                 await self._app(scope, leaving.receive if watches else receive, sending)
@@ -192,46 +192,48 @@ class _Leaving:
             self._waiting.cancel()
 
 
+@dataclass
 class _Naming:
     """Learns from an answer which session it has opened."""
 
-    def __init__(self, session: Session, scope: Scope, send: Send, end: Callable[[], object]) -> None:
-        self._session = session
-        self._scope = {**scope}  # as it is now: routing writes into it
-        self._end = end
-        self._send = send
+    session: Session
+    scope: Scope  # as it was: routing writes into the request's own
+    send: Send
+    end: Callable[[], object]
 
     async def __call__(self, message: Message) -> None:
-        session = self._session
+        session = self.session
         if session.id is None and message["type"] == "http.response.start":
             session.id = Headers(raw=message["headers"]).get("mcp-session-id")
             if session.id is not None and message["status"] >= 400:
-                session.refused = self._scope
+                session.refused = self.scope
             elif session.id is not None:
-                await session.table.open(session, self._scope)
-        elif session.id is None and self._scope["method"] == "GET":
+                await session.table.open(session, self.scope)
+        elif session.id is None and self.scope["method"] == "GET":
             named = _SSE_ID.search(message.get("body", b""))
             if named:
-                session.id, session.end = named[1].decode(), self._end
-                await session.table.open(session, self._scope)
-        await self._send(message)
+                session.id, session.end = named[1].decode(), self.end
+                await session.table.open(session, self.scope)
+        await self.send(message)
 
 
+@dataclass
 class _Elsewhere:
     """Says in the SDK's 404 for a session that is not here what may be the matter; clients know its words."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self._scope, self._receive, self._send = scope, receive, send
-        self._has_said = False
+    scope: Scope
+    receive: Receive
+    send: Send
+    has_said: bool = False
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start" and message["status"] == 404:
-            self._has_said = True
+            self.has_said = True
             error = {"code": INVALID_REQUEST, "message": "Session not found", "data": sentences.ELSEWHERE}
             answer = JSONResponse({"jsonrpc": "2.0", "id": None, "error": error}, 404)
-            await answer(self._scope, self._receive, self._send)
-        elif not self._has_said:
-            await self._send(message)
+            await answer(self.scope, self.receive, self.send)
+        elif not self.has_said:
+            await self.send(message)
 
 
 def _given_id(scope: Scope) -> str | None:
@@ -266,6 +268,7 @@ class _Event:
     stored_at: float  # on the clock of the store
 
 
+@dataclass
 class SessionEvents(EventStore):
     """Keeps what was sent to handshake clients, so that one that reconnects gets what it missed.
 
@@ -273,21 +276,14 @@ class SessionEvents(EventStore):
     Transports, Resumability and Redelivery.)
     """
 
-    def __init__(
-        self,
-        max_events: int = MAX_EVENTS,
-        max_bytes: int = MAX_EVENT_BYTES,
-        max_age_seconds: float = MAX_EVENT_AGE_SECONDS,
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        self._max_events = max_events
-        self._max_bytes = max_bytes
-        self._max_age_seconds = max_age_seconds
-        self._clock = clock
-        self._events: dict[int, _Event] = {}
-        self._size = 0
-        self._count = 0
-        self._stored = anyio.Event()
+    max_events: int = MAX_EVENTS
+    max_bytes: int = MAX_EVENT_BYTES
+    max_age_seconds: float = MAX_EVENT_AGE_SECONDS
+    clock: Callable[[], float] = monotonic
+    _events: dict[int, _Event] = field(default_factory=dict)
+    _size: int = 0
+    _count: int = 0
+    _stored: anyio.Event = field(default_factory=anyio.Event)
 
     async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
         """Keep a message and return the id under which its event goes out."""
@@ -295,7 +291,7 @@ class SessionEvents(EventStore):
         last = isinstance(message, JSONRPCResponse | JSONRPCError)
         self._count += 1
         self._size += len(json)
-        self._events[self._count] = _Event(_session.get(), stream_id, json, last, self._clock())
+        self._events[self._count] = _Event(_session.get(), stream_id, json, last, self.clock())
         self._drop_old()
         self._stored.set()
         self._stored = anyio.Event()
@@ -329,10 +325,10 @@ class SessionEvents(EventStore):
                 await stored.wait()
 
     def _drop_old(self) -> None:
-        oldest = self._clock() - self._max_age_seconds
+        oldest = self.clock() - self.max_age_seconds
         while self._events:
             number, event = next(iter(self._events.items()))
-            small = len(self._events) <= self._max_events and self._size <= self._max_bytes
+            small = len(self._events) <= self.max_events and self._size <= self.max_bytes
             if small and event.stored_at >= oldest:
                 return
             del self._events[number]

@@ -29,12 +29,11 @@ Call = ServerRequestContext[Any, Any]
 class Watching:
     """Who watches what. A change is told by its address alone: whoever cares reads anew."""
 
-    def __init__(self, rest: RestClient, resources: Resources, max_watched: int = MAX_WATCHED) -> None:
+    def __init__(self, rest: RestClient, resources: Resources) -> None:
         self._bus = InMemorySubscriptionBus()
         self._serve = ListenHandler(self._bus)
         self._rest = rest
         self._resources = resources
-        self._max_watched = max_watched
         self._watched: Counter[str] = Counter()
         self._listening: asyncio.Task[None] | None = None
 
@@ -72,8 +71,8 @@ class Watching:
         return types.EmptyResult()
 
     def _check_number(self, count: int) -> None:
-        if count > self._max_watched:
-            raise protocol_failure(CodedError("too_many_watched", max=self._max_watched))
+        if count > MAX_WATCHED:
+            raise protocol_failure(CodedError("too_many_watched", max=MAX_WATCHED))
 
     @contextmanager
     def _watch(self, uris: Iterable[str]) -> Iterator[None]:

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse
@@ -22,6 +23,7 @@ def networks(listed: str) -> list[Network]:
     return [ipaddress.ip_network(entry.strip(), strict=False) for entry in listed.split(",") if entry.strip()]
 
 
+@dataclass
 class Forwarding:
     """Middleware that makes of a forwarded request the one that the client has sent.
 
@@ -30,15 +32,14 @@ class Forwarding:
     where the setting names none, and a host that is checked like that of the request.
     """
 
-    def __init__(self, app: ASGIApp, *, root_path: str = "", trusted: Sequence[Network] = ()) -> None:
-        self._app = app
-        self._root_path = root_path
-        self._trusted = trusted
+    app: ASGIApp
+    root_path: str = ""
+    trusted: Sequence[Network] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; the prefix alone is sent on to what the page's addresses are relative to."""
-        app = self._app
-        if scope["type"] == "http" and (prefix := self._believe(scope) or self._root_path):
+        app = self.app
+        if scope["type"] == "http" and (prefix := self._believe(scope) or self.root_path):
             if not _is_kept(scope, prefix):
                 scope["path"] = prefix + scope["path"]
             elif scope["path"] == prefix:
@@ -64,11 +65,11 @@ class Forwarding:
             host = f"{host}:{port}"
         scope[FORWARDED_HOST] = host
         prefix = "".join(headers.getlist("x-forwarded-prefix")[-1:])  # some proxies add theirs to a client's
-        return prefix if not self._root_path and PREFIX.fullmatch(prefix) else ""
+        return prefix if not self.root_path and PREFIX.fullmatch(prefix) else ""
 
     def _trusts(self, host: str) -> bool:
         address = _address(host)
-        return address is not None and any(address in network for network in self._trusted)
+        return address is not None and any(address in network for network in self.trusted)
 
 
 def _said(headers: Headers, what: str) -> list[str]:

@@ -5,10 +5,11 @@ numbers. One process is one target: each counts for itself, and Prometheus adds 
 """
 
 import logging
-import math
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import accumulate
 from time import perf_counter
 from typing import ClassVar
 
@@ -25,21 +26,25 @@ OTHER = "other"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 Labels = tuple[str, ...]
+Samples = Iterable[tuple[str, Mapping[str, str], float]]
 
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class Metric:
     """Numbers under one name, told apart by labels."""
 
+    name: str
+    about: str
+    labels: Labels = ()
     kind: ClassVar[str]
     known: ClassVar[dict[str, "Metric"]] = {}
 
-    def __init__(self, name: str, about: str, labels: Labels = ()) -> None:
-        self.name, self.about, self.labels = name, about, labels
-        self.known[name] = self
+    def __post_init__(self) -> None:
+        self.known[self.name] = self
 
-    def samples(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+    def samples(self) -> Samples:
         """Return the numbers, each with what is added to the name and its labels."""
         raise NotImplementedError
 
@@ -47,52 +52,47 @@ class Metric:
         """Return the metric as Prometheus reads it."""
         lines = [f"# HELP {self.name} {self.about}", f"# TYPE {self.name} {self.kind}"]
         for suffix, labels, value in self.samples():
-            named = ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items())
-            lines.append(
-                f"{self.name}{suffix}{{{named}}} {value!r}" if named else f"{self.name}{suffix} {value!r}"
-            )
+            named = ",".join(f'{name}="{_escaped(label)}"' for name, label in labels.items())
+            lines.append(f"{self.name}{suffix}{named and f'{{{named}}}'} {value!r}")
         return "\n".join(lines) + "\n"
+
+    def _named(self, labels: Labels) -> dict[str, str]:
+        return dict(zip(self.labels, labels, strict=True))
 
     def _bounded(self, labels: Labels, series: Mapping[Labels, object]) -> Labels:
         return labels if labels in series or len(series) < MAX_SERIES else (OTHER,) * len(self.labels)
 
 
+@dataclass
 class Counter(Metric):
     """What only grows."""
 
     kind = "counter"
-
-    def __init__(self, name: str, about: str, labels: Labels = ()) -> None:
-        super().__init__(name, about, labels)
-        self._values: dict[Labels, int] = {} if labels else {(): 0}
+    _values: dict[Labels, int] = field(default_factory=dict)
 
     def add(self, *labels: str) -> None:
         """Count one."""
         labels = self._bounded(labels, self._values)
         self._values[labels] = self._values.get(labels, 0) + 1
 
-    def samples(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+    def samples(self) -> Samples:
         """Return how often each was counted."""
-        return [("", dict(zip(self.labels, key, strict=True)), value) for key, value in self._values.items()]
+        return [("", self._named(labels), value) for labels, value in self._values.items()]
 
 
+@dataclass
 class Histogram(Metric):
     """How often a value was at most so large."""
 
     kind = "histogram"
-
-    def __init__(
-        self, name: str, about: str, labels: Labels = (), bounds: tuple[float, ...] = SECONDS
-    ) -> None:
-        super().__init__(name, about, labels)
-        self._bounds = (*bounds, math.inf)
-        self._series: dict[Labels, tuple[list[int], list[float]]] = {}
+    bounds: tuple[float, ...] = SECONDS
+    _series: dict[Labels, tuple[list[int], list[float]]] = field(default_factory=dict)
 
     def observe(self, value: float, *labels: str) -> None:
         """Count a value."""
         labels = self._bounded(labels, self._series)
-        counts, total = self._series.setdefault(labels, ([0] * len(self._bounds), [0.0]))
-        counts[bisect_left(self._bounds, value)] += 1
+        counts, total = self._series.setdefault(labels, ([0] * (len(self.bounds) + 1), [0.0]))
+        counts[bisect_left(self.bounds, value)] += 1
         total[0] += value
 
     @contextmanager
@@ -104,25 +104,23 @@ class Histogram(Metric):
         finally:
             self.observe(perf_counter() - begun, *labels)
 
-    def samples(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+    def samples(self) -> Samples:
         """Return each bucket with all that are smaller, the sum and the number."""
+        ends = [*(f"{bound:g}" for bound in self.bounds), "+Inf"]
         for key, (counts, total) in self._series.items():
-            labels, reached = dict(zip(self.labels, key, strict=True)), 0
-            for bound, count in zip(self._bounds, counts, strict=True):
-                reached += count
-                yield "_bucket", {**labels, "le": "+Inf" if bound == math.inf else f"{bound:g}"}, reached
+            labels = self._named(key)
+            for end, reached in zip(ends, accumulate(counts), strict=True):
+                yield "_bucket", {**labels, "le": end}, reached
             yield "_sum", labels, total[0]
-            yield "_count", labels, reached
+            yield "_count", labels, sum(counts)
 
 
+@dataclass
 class Gauge(Metric):
     """What is so now: it is asked for when somebody looks, while there is somebody to ask."""
 
     kind = "gauge"
-
-    def __init__(self, name: str, about: str, labels: Labels = ()) -> None:
-        super().__init__(name, about, labels)
-        self._readers: list[Callable[[], Mapping[Labels, float]]] = []
+    _readers: list[Callable[[], Mapping[Labels, float]]] = field(default_factory=list)
 
     @contextmanager
     def told_by(self, read: Callable[[], Mapping[Labels, float]]) -> Iterator[None]:
@@ -133,11 +131,9 @@ class Gauge(Metric):
         finally:
             self._readers.remove(read)
 
-    def samples(self) -> Iterable[tuple[str, Mapping[str, str], float]]:
+    def samples(self) -> Samples:
         """Return what each says."""
-        for read in self._readers:
-            for key, value in read().items():
-                yield "", dict(zip(self.labels, key, strict=True)), value
+        return [("", self._named(key), value) for read in self._readers for key, value in read().items()]
 
 
 REQUESTS = Counter("http_requests_total", "HTTP requests answered.", ("method", "route", "status"))

@@ -3,6 +3,7 @@
 import ipaddress
 import math
 from collections.abc import Callable
+from dataclasses import KW_ONLY, dataclass, field
 from time import monotonic
 
 from starlette._utils import get_route_path  # the router's own reading: the guard's must not differ
@@ -16,6 +17,7 @@ MAX_CLIENTS = 100_000  # that are remembered; each costs about 200 bytes
 FREE = ("/static/",)  # a page takes thirty files at once
 
 
+@dataclass
 class RateLimit:
     """Middleware that lets a client's requests through at an even rate, and as many as fit a minute at once.
 
@@ -23,29 +25,22 @@ class RateLimit:
     would have been due. A client is an address; of IPv6, where each has many, a network of 64 bits.
     """
 
-    def __init__(
-        self,
-        app: ASGIApp,
-        *,
-        per_minute: int,
-        refuse: Callable[[Refusal], Response],
-        clock: Callable[[], float] = monotonic,
-    ) -> None:
-        self._app = app
-        self._per_minute = per_minute
-        self._refuse = refuse
-        self._clock = clock
-        self._due: dict[str, float] = {}
+    app: ASGIApp
+    _: KW_ONLY
+    per_minute: int
+    refuse: Callable[[Refusal], Response]
+    clock: Callable[[], float] = monotonic
+    _due: dict[str, float] = field(default_factory=dict)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, or say when the next one is served (429)."""
-        app = self._app
+        app = self.app
         if scope["type"] == "http" and self._counts(get_route_path(scope)):
             wait = self._wait(_client(scope))
             if wait > 0:
-                params = {"limit": self._per_minute, "seconds": math.ceil(wait)}
+                params = {"limit": self.per_minute, "seconds": math.ceil(wait)}
                 headers = {"Retry-After": str(params["seconds"])}
-                app = self._refuse(Refusal(429, "rate_limited", params, headers))
+                app = self.refuse(Refusal(429, "rate_limited", params, headers))
         await app(scope, receive, send)
 
     @staticmethod
@@ -54,10 +49,10 @@ class RateLimit:
 
     def _wait(self, client: str) -> float:
         """Return the seconds after which a request is served; 0 counts it as served."""
-        now = self._clock()
+        now = self.clock()
         due = max(self._due.pop(client, now), now)
-        wait = due + MINUTE_SECONDS / self._per_minute - now - MINUTE_SECONDS
-        self._due[client] = due if wait > 0 else due + MINUTE_SECONDS / self._per_minute
+        wait = due + MINUTE_SECONDS / self.per_minute - now - MINUTE_SECONDS
+        self._due[client] = due if wait > 0 else due + MINUTE_SECONDS / self.per_minute
         if len(self._due) > MAX_CLIENTS:  # the one that has come least recently
             del self._due[next(iter(self._due))]
         return wait

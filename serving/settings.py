@@ -6,17 +6,16 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from dotenv import dotenv_values
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
-from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
     CliSettingsSource,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     SettingsError,
@@ -186,7 +185,8 @@ class ServiceSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003  pydantic's
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings come from, the strongest first; the flags come before them."""
-        return init_settings, env_settings, FromFiles(settings_cls), dotenv_settings
+        in_files = InitSettingsSource(settings_cls, _from_files(settings_cls.model_fields))
+        return init_settings, env_settings, in_files, dotenv_settings
 
     @property
     def hosts(self) -> str:
@@ -228,41 +228,26 @@ class ServiceSettings(BaseSettings):
         return self
 
 
-class FromFiles(PydanticBaseSettingsSource):
-    """Settings whose value stands in a file, as containers have it: `MCP_TOKEN_FILE=/run/secrets/token`."""
+def _from_files(fields: Iterable[str]) -> dict[str, str]:
+    """Return the settings that stand in files, as containers have it: `MCP_TOKEN_FILE=/run/secrets/token`.
 
-    def get_field_value(
-        self,
-        field: FieldInfo,  # noqa: ARG002  pydantic's
-        field_name: str,
-    ) -> tuple[Any, str, bool]:
-        """Return what the file of a setting holds, without the line's end. Raises SettingsError."""
-        name = field_name.upper()
-        path = self._named.get(f"{name}{OF_FILE}")
-        if not path:
-            return None, field_name, False
-        if name in self._named:
+    Raises SettingsError.
+    """
+    named = {name.upper(): value for name, value in {**dotenv_values(".env"), **os.environ}.items() if value}
+    found = {}
+    for field in fields:
+        name = field.upper()
+        if not (path := named.get(f"{name}{OF_FILE}")):
+            continue
+        if name in named:
             raise SettingsError(f"{name} 和 {name}{OF_FILE} 只能设置一个")
         try:
-            value = Path(path).read_text("utf-8-sig").rstrip("\r\n")
+            found[field] = Path(path).read_text("utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise SettingsError(f"{name}{OF_FILE}：读不了 {path} ({error})") from error
-        if not value:  # a token that was never written down would open the service
+        if not found[field]:  # a token that was never written down would open the service
             raise SettingsError(f"{name}{OF_FILE}：{path} 是空的")
-        return value, field_name, False
-
-    @cached_property
-    def _named(self) -> dict[str, str]:
-        named = {**dotenv_values(".env"), **os.environ}
-        return {name.upper(): value for name, value in named.items() if value}
-
-    def __call__(self) -> dict[str, Any]:
-        """Return the settings that stand in files."""
-        found = {
-            name: self.get_field_value(field, name)[0]
-            for name, field in self.settings_cls.model_fields.items()
-        }
-        return {name: value for name, value in found.items() if value is not None}
+    return found
 
 
 S = TypeVar("S", bound=ServiceSettings)
