@@ -32,7 +32,17 @@ from serving.addresses import EVERYWHERE, ListenHost, address_shown, can_be_call
 from serving.http_protocol import Bounds
 from serving.server import Ending, Service
 from serving.server import run as serve
-from serving.settings import Hosts, IssuerUrl, Origins, PublicUrl, Rate, ServiceSettings, Token, load
+from serving.settings import (
+    ANY_CASE,
+    Hosts,
+    IssuerUrl,
+    Origins,
+    PublicUrl,
+    Rate,
+    ServiceSettings,
+    Token,
+    load,
+)
 
 all_imported()
 
@@ -75,14 +85,18 @@ class Settings(ServiceSettings):
 
     mcp_host: ListenHost = Field("127.0.0.1", description="监听地址；不是本机地址时必须设置 MCP_TOKEN")
     mcp_port: int = Field(8083, ge=1, le=65535, description="监听端口")
-    mcp_transport: Literal["all", "streamable-http", "sse", "stdio"] = Field(
+    mcp_transport: Annotated[Literal["all", "streamable-http", "sse", "stdio"], ANY_CASE] = Field(
         "all", description="传输方式；all 为同时提供 streamable-http 和 sse"
     )
     mcp_path: str = Field("/mcp", pattern=r"^/[\w./-]*$", description="Streamable HTTP 的路径")
     mcp_stateless: bool = Field(False, description="不为握手式客户端保留会话，用于多个副本")
     mcp_json_response: bool = Field(False, description="用 JSON 而不是事件流回答")
-    mcp_log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="日志级别")
-    mcp_confirm: asking.Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
+    mcp_log_level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = Field(
+        "info", description="日志级别"
+    )
+    mcp_confirm: Annotated[asking.Confirm, ANY_CASE] = Field(
+        "auto", description="下单前请用户确认；auto 为客户端支持时才问"
+    )
     mcp_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     mcp_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
@@ -345,7 +359,7 @@ def addresses(settings: Settings) -> str:
         entry["headers"] = {"Authorization": "Bearer <MCP_TOKEN>"}
     lines = [f"  {transport + ':':<16} {url}" for transport, url in urls.items()]
     pasted = json.dumps({"mcpServers": {"product-mcp": entry}})
-    return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {pasted}", "", ""])
+    return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {pasted}"])
 
 
 def banner(settings: Settings) -> str:

@@ -23,7 +23,7 @@ from mcp_server.arguments import none_if_blank, optional
 from mcp_server.clock import ShopClock
 from mcp_server.failures import shown_name
 from mcp_server.rest_client import Operation, RestClient
-from mcp_server.wording import TEXT_KEY, Wording, said, wording
+from mcp_server.sentences import TEXT_KEY, Wording, said, wording
 from models import MAX_LIMIT, STORABLE, OrderItem, PurchaseRequest, Strict
 from serving.errors import CodedError
 
@@ -64,9 +64,6 @@ _answered: ContextVar[tuple[str, Wording | None] | None] = ContextVar(
 
 class Agreement(BaseModel):
     """An empty form: accepting it is the answer."""
-
-
-NO_FIELDS = {"type": "object", "properties": dict[str, Any]()}
 
 
 class Confirmation(Strict):
@@ -178,8 +175,9 @@ async def _asked(ctx: ToolCall, question: Wording | None) -> mcpserver.Elicit[Ag
     if _is_modern(ctx):
         return mcpserver.Elicit(said(question), Agreement)
     seconds = ctx.request_context.lifespan_context.answer_seconds
+    form = {"type": "object", "properties": dict[str, Any]()}
     asks = types.ElicitRequestFormParams(
-        message=said(question), requested_schema=NO_FIELDS, meta={TEXT_KEY: question}
+        message=said(question), requested_schema=form, meta={TEXT_KEY: question}
     )
     within = ServerMessageMetadata(related_request_id=ctx.request_id)
     with anyio.move_on_after(seconds):
@@ -222,23 +220,18 @@ def call_key(ctx: ToolCall, key_of_model: str | None) -> str:
     the host's is not usable: ignoring it could do the call twice.
     """
     key = key_of_caller(ctx, key_of_model)
-    if key is None:
-        key = _key_of_question(ctx) or uuid.uuid4().hex
+    if key is None and ctx.request_state is None:
+        key = uuid.uuid4().hex
+    elif key is None:
+        if (answered := _answered.get()) is None:
+            raise CodedError("unknown_question")
+        key = _digest(answered[0])
     if not 0 < len(key) <= MAX_KEY:
         raise CodedError("invalid_idempotency_key", max=MAX_KEY)
     if key.isascii() and key.isprintable() and " " not in key:
         return key
     # A header carries visible ASCII only, and a model may well write its key in Chinese.
     return _digest(key)
-
-
-def _key_of_question(ctx: ToolCall) -> str | None:
-    if ctx.request_state is None:
-        return None
-    answered = _answered.get()
-    if answered is None:
-        raise CodedError("unknown_question")
-    return _digest(answered[0])
 
 
 def _meta(ctx: ToolCall) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from mcp_server import asking, rest_client, sentences
 from mcp_server.arguments import StrictTool, hints, optional, strict_tool
 from mcp_server.asking import Agreement, KeyOfModel, ToolCall, rest_of
 from mcp_server.results import HONOURS_KEY, once_result
-from mcp_server.wording import Wording, wording
+from mcp_server.sentences import Wording, wording
 from models import InventoryItem, Order, Product
 from serving.errors import CodedError
 

@@ -11,7 +11,7 @@ from mcp_server.failures import protocol_failure
 from mcp_server.resources import Resources
 from mcp_server.rest_client import Operation, QueryParams, RestClient, RestError
 from mcp_server.results import list_result
-from mcp_server.wording import TEXT_KEY, Wording, said, wording
+from mcp_server.sentences import TEXT_KEY, Wording, said, wording
 from models import MAX_LIMIT, MAX_NAME, StorableText
 from serving.errors import CodedError
 

@@ -146,7 +146,6 @@ class RestClient:
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
         self._transport = transport
-        self._http: httpx.AsyncClient | None = None
         self._seldom = Seldom()
         self._users = 0
         self._writes: set[anyio.CancelScope] = set()
@@ -161,10 +160,9 @@ class RestClient:
             yield self
         finally:
             self._users -= 1
-            if self._users == 0 and self._http is not None:
+            if self._users == 0:
                 with anyio.CancelScope(shield=True):
                     await self._http.aclose()
-                self._http = None
 
     async def get(
         self,
@@ -176,14 +174,12 @@ class RestClient:
     ) -> RestAnswer:
         """Read a list, or what else `kind` is, within `seconds` in total. Raises RestError."""
         asked = urlencode({name: value for name, value in query.items() if value is not None}, doseq=True)
-        request = self._opened_client().build_request("GET", f"{self._url}{path}?{asked}")
+        request = self._http.build_request("GET", f"{self._url}{path}?{asked}")
         return await self._answered(_Call(operation, request, kind), seconds or self.limits.read_seconds)
 
     async def picture(self, path: str) -> tuple[bytes, str]:
         """Read a picture, and its type. Raises RestError."""
-        request = self._opened_client().build_request(
-            "GET", f"{self._url}{path}", headers={"Accept": "image/*"}
-        )
+        request = self._http.build_request("GET", f"{self._url}{path}", headers={"Accept": "image/*"})
         call = _Call("products", request, A_LIST)
         response = await self._response(call, self.limits.read_seconds)
         if not (kind := response.headers.get("Content-Type", "")).startswith("image/"):
@@ -210,9 +206,7 @@ class RestClient:
         """
         method, path, body = request
         headers = {"Content-Type": "application/json", "Idempotency-Key": key}
-        sent = self._opened_client().build_request(
-            method, f"{self._url}{path}", headers=headers, content=to_json(body)
-        )
+        sent = self._http.build_request(method, f"{self._url}{path}", headers=headers, content=to_json(body))
         call = _Call(operation, sent, kind)
         with anyio.CancelScope(shield=True) as write:
             self._writes.add(write)
@@ -229,7 +223,7 @@ class RestClient:
         times = httpx.Timeout(self.limits.attempt_seconds, read=self.limits.silence_seconds)
         try:
             events, url = {"Accept": "text/event-stream"}, f"{self._url}/changes"
-            async with self._opened_client().stream("GET", url, headers=events, timeout=times) as answer:
+            async with self._http.stream("GET", url, headers=events, timeout=times) as answer:
                 answer.raise_for_status()
                 async for line in answer.aiter_lines():
                     if line.startswith("data:"):
@@ -259,10 +253,6 @@ class RestClient:
             timeout=httpx.Timeout(limits.attempt_seconds, pool=limits.read_seconds),
             trust_env=False,  # no proxy and no .netrc between the services of one shop
         )
-
-    def _opened_client(self) -> httpx.AsyncClient:
-        assert self._http is not None, "use the client within opened()"
-        return self._http
 
     async def _answered(self, call: _Call, seconds: float) -> RestAnswer:
         response = await self._response(call, seconds)
@@ -315,7 +305,7 @@ class RestClient:
             with tracing.span(f"{call.request.method} shop", SpanKind.CLIENT) as carried:
                 if carried:  # httpx goes through all headers, also for none
                     call.request.headers.update(carried)
-                response = await self._opened_client().send(call.request)
+                response = await self._http.send(call.request)
         except CONNECTION_ERRORS as error:
             code = _code(error)
             log.debug("%s: %s", call, code)

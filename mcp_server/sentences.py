@@ -1,5 +1,7 @@
 """What the MCP server says: the sentences of its failures, by their codes."""
 
+from typing import Any
+
 from serving import access
 
 # How a failed call of the shop begins: it refused, or it gave no usable answer.
@@ -83,6 +85,29 @@ TEXTS = {
         "列表为空就说明现在不需要补货。"
     ),
 }
+
+TEXT_KEY = "product-mcp/text"  # in `_meta` of a question or a content block: the wording of its text
+CLAUSES = "told"  # a parameter that is a list of clauses, not of names
+Wording = dict[str, Any]
+
+
+def wording(code: str, **params: Any) -> Wording:
+    """Return a text by its code. A parameter is a text, a number, a wording, or a list of these."""
+    return {"code": code, "params": params}
+
+
+def said(text: Wording) -> str:
+    """Return the sentence of a wording."""
+    return TEXTS[text["code"]].format_map(
+        {name: _part(value, "，" if name == CLAUSES else "、") for name, value in text["params"].items()}
+    )
+
+
+def _part(value: Any, separator: str) -> Any:
+    if isinstance(value, list):
+        return separator.join(said(each) for each in value)
+    return said(value) if isinstance(value, dict) else value
+
 
 SENTENCES = {
     # the shop gave no usable answer

@@ -192,16 +192,13 @@ class Bounded:
         grown = len(cycle.body) - before if missing is cycle else 0
         self._body = grown if is_new else self._body + grown
         self._kept = 0 if grown or is_new else self._kept + fed
+        declared = int(dict(cycle.scope["headers"]).get(b"content-length", b"0")) if is_new else 0
         if self._kept >= limit:
             self._refuse(431, missing)
-        elif missing is cycle and self._is_too_much(cycle, is_new):
+        elif missing is cycle and max(declared, self._body) > self._request.max_body:
             self._refuse(413, missing)
         else:
             self._wait_for(missing)
-
-    def _is_too_much(self, cycle: Any, is_new: bool) -> bool:
-        declared = dict(cycle.scope["headers"]).get(b"content-length", b"0") if is_new else b"0"
-        return max(int(declared), self._body) > self._request.max_body
 
     def _wait_for(self, missing: Any) -> None:
         if missing is None:

@@ -15,6 +15,7 @@ import ctypes
 import errno
 import gc
 import logging
+import os
 import select
 import socket
 import struct
@@ -29,6 +30,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from serving import tracing
+from serving.addresses import bracketed
 from serving.http_protocol import Bounds, http_protocol
 from serving.logs import announce, printable_lines
 from serving.metrics import CONNECTIONS
@@ -156,7 +158,9 @@ class Service(uvicorn.Server):
             getattr(error, "errno", None) or 0, f"{error}，请检查 {{setting}}_HOST 和 {{setting}}_PORT"
         )
         following = port + 1 if 1024 <= port < 65535 else port % 1000 + 8000
-        return StartError(f"{host}:{port} 不能监听，{why.format(setting=self._setting, next=following)}")
+        return StartError(
+            f"{bracketed(host)}:{port} 不能监听，{why.format(setting=self._setting, next=following)}"
+        )
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to stop at the first signal; uvicorn would drop what is under way at the second."""
@@ -228,7 +232,9 @@ class Service(uvicorn.Server):
                 return
 
     async def _greet(self) -> None:
-        if self._shared:
+        # Who sits before it, at a terminal or through honcho, runs one of each, and looks for where to go on.
+        is_watched = sys.stderr.isatty() or "HONCHO_PROCESS_NAME" in os.environ
+        if self._shared and not is_watched:
             log.info("%s", self._shared)
         if isinstance(self._greeting, str):
             announce(self._greeting)  # last: where to go on is what is looked for
@@ -254,21 +260,18 @@ class Service(uvicorn.Server):
 
         try:
             await self._app(scope, receive, hold_back)
-        except StartError as error:
-            self.failure = error
-            uvicorn_log.disabled = True  # "Application startup failed": `run` says why
-            await send({"type": "lifespan.startup.failed", "message": ""})
-        except asyncio.CancelledError:
-            if not self.should_exit:
+        except (StartError, asyncio.CancelledError) as error:
+            if isinstance(error, StartError):
+                self.failure = error
+            elif not self.should_exit:
                 raise
             failed.clear()
             if self._lifespan is not None:
-                uvicorn_log.disabled = True
-                await send({"type": "lifespan.startup.failed", "message": ""})
+                uvicorn_log.disabled = True  # "Application startup failed": `run` says why
+                failed.append({"type": "lifespan.startup.failed", "message": ""})
         finally:
-            if self.failure is None:
-                for message in failed:
-                    await send(message)
+            for message in failed:
+                await send(message)
 
 
 def refuses_newcomers(listener: socket.socket) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self, TypeVar, get_args
 
 from dotenv import dotenv_values
-from pydantic import AfterValidator, Field, SecretStr, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import (
     BaseSettings,
@@ -117,6 +117,10 @@ def _prefix(value: str) -> str:
     return value
 
 
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
 def _proxies(value: str) -> str:
     try:
         networks(value)
@@ -129,6 +133,7 @@ Token = Annotated[SecretStr, AfterValidator(_fits_a_header)]
 Password = Annotated[SecretStr, AfterValidator(_can_be_seen)]
 Key = Annotated[SecretStr, AfterValidator(_can_be_seen), AfterValidator(_cannot_be_guessed)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+ANY_CASE = BeforeValidator(_lower)  # of words to choose from: a person means the one thing by DEBUG
 Rate = Annotated[int, Field(ge=0, le=1_000_000)]
 IssuerUrl = Annotated[str, AfterValidator(_issuer)]
 Origin = Annotated[str, AfterValidator(_origin)]
@@ -154,7 +159,7 @@ class ServiceSettings(BaseSettings):
         0, ge=0, le=3600, description="停止前 /healthz 先答 503、但照常服务的秒数，供负载均衡撤下本服务"
     )
 
-    log_format: Literal["text", "json"] = Field(
+    log_format: Annotated[Literal["text", "json"], ANY_CASE] = Field(
         "text", description="日志的格式：给人看的文字，或每行一个 JSON"
     )
     otel_exporter_otlp_endpoint: Annotated[str, AfterValidator(_collector)] = Field(
@@ -338,6 +343,9 @@ def _expected(settings: type[ServiceSettings], problem: ErrorDetails) -> dict[st
 
 def _explained(settings: type[ServiceSettings], problem: ErrorDetails) -> str:
     context: dict[str, Any] = problem.get("ctx") or {}
+    context = {
+        name: f"{value:.15g}" if isinstance(value, float) else value for name, value in context.items()
+    }
     if problem["type"] == "value_error":
         said = str(context["error"])
     elif problem["type"] in SENTENCES:

@@ -64,7 +64,7 @@ class Streams:
         """End every answer. One that has not begun is given at once: to undo what was done takes its time."""
         for answer in self._open:
             answer.end()
-            if not answer.has_begun:
+            if answer.start is None:
                 answer.giving_up = asyncio.create_task(answer.complete(self._given_up(answer.scope)))
 
 
@@ -79,19 +79,14 @@ class _Answer:
         self._receive = receive
         self._send = send
         self._task = asyncio.current_task()
-        self._start: Message | None = None
+        self.start: Message | None = None  # its head, once that is sent
         self._is_complete = False
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether its head has been sent."""
-        return self._start is not None
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            if self._start is not None:  # the SDK's SSE route sends a second answer at its end
+            if self.start is not None:  # the SDK's SSE route sends a second answer at its end
                 return
-            self._start = message
+            self.start = message
             if self._streams.is_draining:
                 headers = [header for header in message["headers"] if header[0] != CLOSE[0]]
                 message = {**message, "headers": [*headers, CLOSE]}
@@ -107,9 +102,9 @@ class _Answer:
         Where calls are answered on the stream of another request (MCP over SSE), that one's scope has
         `is_busy`, which says whether there are any.
         """
-        if self.scope["method"] != "GET" or self._start is None:
+        if self.scope["method"] != "GET" or self.start is None:
             return False
-        kind = dict(self._start["headers"]).get(b"content-type", b"")
+        kind = dict(self.start["headers"]).get(b"content-type", b"")
         is_busy: Callable[[], bool] = self.scope.get("is_busy", bool)
         return kind.startswith(b"text/event-stream") and not is_busy()
 
@@ -126,7 +121,7 @@ class _Answer:
 
     async def complete(self, otherwise: ASGIApp) -> None:
         """Send what is missing: the end of a stream, or a whole answer."""
-        if self.has_begun:
+        if self.start is not None:
             await self.send({"type": "http.response.body", "body": b""})
         else:
             await otherwise(self.scope, self._receive, self.send)

@@ -18,7 +18,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 MISSING = "OTEL_EXPORTER_OTLP_ENDPOINT 需要 otel 扩展，请运行 uv sync --extra otel"
 UNTRACED = ("/healthz", "/metrics", "/static/")
 
-EXPORT_SECONDS = 2.0  # a collector that does not answer keeps no service from stopping
 END_SECONDS = 0.3  # in which a collector takes the last spans; honcho's 5 suffice for all
 
 _tracer: trace.Tracer | None = None
@@ -28,16 +27,11 @@ _send_rest: Callable[[], object] = bool
 def begin(endpoint: str, service: str) -> None:
     """Send the spans of this process to a collector (OTLP over HTTP). Ends the process without the extra."""
     global _tracer, _send_rest  # as the tracer provider is the process's
-    try:  # 90 ms of imports, for who has a collector
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415
-        from opentelemetry.sdk.resources import Resource  # noqa: PLC0415
-        from opentelemetry.sdk.trace import TracerProvider  # noqa: PLC0415
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415
+    try:
+        from serving import collector  # noqa: PLC0415  90 ms of imports, for who has one
     except ImportError:
         sys.exit(MISSING)
-    provider = TracerProvider(resource=Resource.create({"service.name": f"product-mcp-{service}"}))
-    exporter = OTLPSpanExporter(f"{endpoint.rstrip('/')}/v1/traces", timeout=EXPORT_SECONDS)
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider = collector.sends(endpoint, f"product-mcp-{service}")
     trace.set_tracer_provider(provider)
     _tracer, _send_rest = trace.get_tracer("product-mcp"), provider.shutdown
 

@@ -1,7 +1,7 @@
 """The shop's own face in hosts with MCP Apps: one HTML document each, complete in itself, without a network.
 
-Written as a page of files is, so that what the documents share stands once and tools can check it; a
-document is put together when it is first read.
+Written as files, so that what the documents share stands once and tools can check it; a document is put
+together when it is first read.
 """
 
 import re
@@ -11,15 +11,23 @@ from typing import Any
 
 from mcp.server.apps import APP_MIME_TYPE, ResourceCsp
 
-NAMES = ("products", "receipt", "stock", "sales")
+TITLES = {"products": "商品", "receipt": "订单", "stock": "库存", "sales": "销售"}
 ADDRESS = "ui://product-mcp/{}.html"
 NOTHING = ResourceCsp(connect_domains=[], resource_domains=[], frame_domains=[], base_uri_domains=[])
 MIME_TYPE = APP_MIME_TYPE
 META = {"ui": {"csp": NOTHING.model_dump(by_alias=True), "prefersBorder": True}}  # of a document
 
 _FOLDER = Path(__file__).parent
-_STYLE = re.compile(r'<link rel="stylesheet" href="(\w+\.css)">')
-_SCRIPT = re.compile(r'<script type="module" src="(\w+\.js)"></script>')
+_DOCUMENT = """<!doctype html>
+<html lang="zh-CN">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{title}</title>
+<style>
+{style}</style></head>
+<body>
+{body}<script type="module">
+{script}</script></body>
+</html>
+"""
 _IMPORT = re.compile(r'^import [^;]*? from "\./(\w+\.js)";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export ", re.MULTILINE)
 
@@ -31,20 +39,15 @@ def shown_by(name: str) -> dict[str, Any]:
 
 def document(uri: str) -> str | None:
     """Return the HTML document under an address, if there is one."""
-    return next((_composed(name) for name in NAMES if ADDRESS.format(name) == uri), None)
+    return next((_composed(name) for name in TITLES if ADDRESS.format(name) == uri), None)
 
 
 @cache
 def _composed(name: str) -> str:
-    styled = _STYLE.sub(lambda link: f"<style>\n{_file(link[1])}</style>", _file(f"{name}.html"))
-    return _SCRIPT.sub(lambda script: f'<script type="module">\n{_script(script[1])}</script>', styled)
-
-
-def _script(name: str) -> str:
-    """Return a module with the one that it imports before it."""
-    text = _file(name)
-    imported = "".join(_EXPORT.sub("", _file(module)) for module in _IMPORT.findall(text))
-    return imported + _IMPORT.sub("", text)
+    script = _file(f"{name}.js")
+    imported = "".join(_EXPORT.sub("", _file(module)) for module in _IMPORT.findall(script))
+    parts = {"style": _file("style.css"), "body": _file(f"{name}.html")}
+    return _DOCUMENT.format(title=TITLES[name], script=imported + _IMPORT.sub("", script), **parts)
 
 
 def _file(name: str) -> str:

@@ -261,3 +261,8 @@ export function h(tag, properties = {}, ...children) {
 	element.append(...children);
 	return element;
 }
+
+/** A line of what there is, and its number at the end. @param {string} tag @param {string} what @param {string} number */
+export function line(tag, what, number) {
+	return h(tag, {className: "line"}, h("span", {}, what), h("span", {className: "number"}, number));
+}

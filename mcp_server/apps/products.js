@@ -8,6 +8,7 @@ import {
 	get,
 	h,
 	keepFresh,
+	line,
 	money,
 	newKey,
 	readStock,
@@ -140,14 +141,7 @@ function draw() {
 function drawOrder() {
 	const lines = products.filter(({id}) => chosen.has(id));
 	const sums = lines.map(({id, price}) => cents(price) * many(id));
-	const drawn = lines.map(({id, name}, index) =>
-		h(
-			"li",
-			{className: "line"},
-			`${many(id)} × ${name}`,
-			h("span", {className: "number"}, money(sums[index])),
-		),
-	);
+	const drawn = lines.map(({id, name}, index) => line("li", `${many(id)} × ${name}`, money(sums[index])));
 	get("order").hidden = !lines.length || !canBuy();
 	get("lines").replaceChildren(...drawn);
 	get("total-label").textContent = say("total");

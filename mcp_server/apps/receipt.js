@@ -7,7 +7,7 @@ import {
 	dataOf,
 	errorOf,
 	get,
-	h,
+	line,
 	money,
 	readStock,
 	reason,
@@ -71,12 +71,7 @@ function drawLines(order, wanted) {
 	const lines = items.map(({productId, quantity}, index) => {
 		const sum = order || Number.isNaN(sums[index]) ? "" : money(sums[index]); // what was paid is the total alone
 		const name = known.get(productId)?.name ?? `#${productId}`;
-		return h(
-			"li",
-			{className: "line"},
-			h("span", {}, `${quantity} × ${name}`),
-			h("span", {className: "number"}, sum),
-		);
+		return line("li", `${quantity} × ${name}`, sum);
 	});
 	get("customer").textContent = wanted.customerName ?? "";
 	get("lines").replaceChildren(...lines);

@@ -1,5 +1,5 @@
 // What get_orders has found: with groupBy a chart of the sales, else the orders.
-import {call, cents, dataOf, get, h, money, reason, speaker, start, time} from "./bridge.js";
+import {call, cents, dataOf, get, h, line, money, reason, speaker, start, time} from "./bridge.js";
 
 const MAX_ROWS = 31; // a month of days
 const say = speaker({
@@ -21,17 +21,13 @@ const value = row => (measure === "amount" ? cents(row.amount) : row[measure]);
 /** @param {number} number */
 const shown = number => (measure === "amount" ? money(number) : String(number));
 
-/** @param {string} name @param {string} number */
-const line = (name, number) =>
-	h("p", {className: "line"}, h("span", {}, name), h("span", {className: "number"}, number));
-
 /** @param {any[]} rows */
 function chart(rows) {
 	const most = Math.max(1, ...rows.map(value));
 	return rows.map(row => {
 		const part = h("div", {className: "bar"});
 		part.style.setProperty("--part", String(value(row) / most));
-		return h("li", {}, line(row.label, shown(value(row))), part);
+		return h("li", {}, line("p", row.label, shown(value(row))), part);
 	});
 }
 
@@ -43,7 +39,7 @@ function listed({id, customerName, totalAmount, orderDate, status}) {
 	return h(
 		"li",
 		{},
-		line(`#${id} ${customerName}`, money(cents(totalAmount))),
+		line("p", `#${id} ${customerName}`, money(cents(totalAmount))),
 		h("p", {className: "quiet"}, when),
 	);
 }

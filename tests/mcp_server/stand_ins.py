@@ -27,7 +27,7 @@ from starlette.types import ASGIApp
 import api
 import main
 from mcp_server.rest_client import RestClient, RestLimits
-from mcp_server.wording import TEXT_KEY
+from mcp_server.sentences import TEXT_KEY
 from serving.streams import Streams
 from tests.support.asgi import serve
 

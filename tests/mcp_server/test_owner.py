@@ -13,7 +13,7 @@ from mcp.types import CallToolResult, ElicitRequestParams, ElicitResult, InputRe
 
 import main
 from mcp_server.rest_client import RestClient
-from mcp_server.wording import said
+from mcp_server.sentences import said
 from tests.mcp_server.stand_ins import (
     BOTH,
     BUDS,

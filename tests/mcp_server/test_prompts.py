@@ -7,7 +7,7 @@ import pytest
 from mcp import MCPError
 from mcp.types import PromptReference, TextContent
 
-from mcp_server.wording import TEXT_KEY, said
+from mcp_server.sentences import TEXT_KEY, said
 from tests.mcp_server.stand_ins import SUMMARY, RestService, connect
 
 pytestmark = pytest.mark.anyio

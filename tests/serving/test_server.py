@@ -23,8 +23,8 @@ Start = Callable[..., Service]
 
 @pytest.fixture
 def start(spawn: Spawn) -> Start:
-    def started(port: int, *trouble: str) -> Service:
-        env = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1"}
+    def started(port: int, *trouble: str, **given: str) -> Service:
+        env = {"PYTHONPATH": str(ROOT), "PYTHONUTF8": "1", **given}
         return spawn("tests/support/small_service.py", str(port), *trouble, env=env)
 
     return started
@@ -117,6 +117,20 @@ def test_where_to_go_on_is_said_last(start: Start) -> None:
     service = start(free_port(), "shares")
     greeted(service)
     assert re.search(r"shares nothing\n已启动\n$", service.log.read_text(encoding="utf-8"))
+
+
+def test_who_starts_one_of_each_is_told_nothing_of_replicas(start: Start) -> None:
+    service = start(free_port(), "shares", HONCHO_PROCESS_NAME="api.1")
+    greeted(service)
+    assert service.log.read_text(encoding="utf-8") == "已启动\n"
+
+
+@pytest.mark.anyio
+async def test_an_address_of_ipv6_is_named_as_in_a_url() -> None:
+    service = server.Service(FastAPI(), host="::1", port=(port := free_port()), setting="API")
+    with socket.create_server(("::1", port), family=socket.AF_INET6), pytest.raises(SystemExit):
+        await service.serve()
+    assert str(service.failure).startswith(f"[::1]:{port} 不能监听")
 
 
 @pytest.mark.parametrize(("how", "status"), [(signal.SIGINT, 0), (signal.SIGTERM, -15)])

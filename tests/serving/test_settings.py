@@ -54,6 +54,8 @@ def refusal(settings: Any, *args: str) -> str:
         ("SMALL_PORT", "many", "应为整数"),
         ("SMALL_PORT", "0", "不能小于 1"),
         ("SMALL_PORT", "70000", "不能大于 65535"),
+        ("STOP_TIMEOUT", "3600.5", "不能大于 3600"),
+        ("DRAIN_SECONDS", "-1", "不能小于 0"),
         ("SMALL_RATIO", "much", "应为数字"),
         ("SMALL_FAST", "perhaps", "应为 true 或 false"),
         ("SMALL_MODE", "c", "应为 'a'、'b' 之一"),
@@ -86,6 +88,14 @@ def test_no_service_tells_a_wrong_setting_in_the_validators_english(
             assert re.fullmatch(rf"设置有误 {name.upper()}：应为.+", said)
             assert " or " not in said
             monkeypatch.delenv(name.upper())
+
+
+def test_a_word_to_choose_from_may_be_written_in_any_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"MCP_LOG_LEVEL": "DEBUG", "MCP_TRANSPORT": "SSE", "MCP_CONFIRM": "Always"}.items():
+        monkeypatch.setenv(name, value)
+    chosen = load(main.Settings, ["--log-format", "JSON"])
+    assert (chosen.mcp_log_level, chosen.log_format) == ("debug", "json")
+    assert (chosen.mcp_transport, chosen.mcp_confirm) == ("sse", "always")
 
 
 @each_service
