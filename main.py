@@ -159,10 +159,12 @@ class Settings(ServiceSettings):
         return super().admits or bool(self.mcp_auth_issuer)
 
     @property
-    def paths(self) -> list[str]:
-        """Where the service speaks MCP."""
+    def paths(self) -> dict[str, str]:
+        """Where the service speaks MCP; SSE is all session, so a stateless service has it only by name."""
+        is_one = self.mcp_transport == "all" and self.mcp_stateless
+        wanted = "streamable-http" if is_one else self.mcp_transport
         served = {"streamable-http": self.mcp_path, "sse": "/sse"}
-        return [path for transport, path in served.items() if self.mcp_transport in ("all", transport)]
+        return {transport: path for transport, path in served.items() if wanted in ("all", transport)}
 
     @property
     def log_level(self) -> str:
@@ -315,7 +317,7 @@ def admit(app: Starlette, settings: Settings, secret: BearerToken | None) -> Non
     from mcp_server import admission  # noqa: PLC0415  JWT and its cryptography, which few need, take 120 ms
 
     own = address_shown(settings.mcp_host, settings.mcp_port) + settings.root_path
-    place = admission.Place.of(settings.mcp_public_url or own, settings.paths)
+    place = admission.Place.of(settings.mcp_public_url or own, [*settings.paths.values()])
     admission.install(
         app, settings.mcp_auth_issuer, place, app.state.server, refuse=Refusals(), secret=secret
     )
@@ -330,8 +332,7 @@ def create_app(
     own_name = [] if settings.mcp_host in EVERYWHERE else [settings.mcp_host]
     app = http_app(
         create_server(settings, rest),
-        settings.mcp_transport,
-        path=settings.mcp_path,
+        settings.paths,
         stateless=settings.mcp_stateless,
         json_response=settings.mcp_json_response,
         max_sessions=max_sessions,
@@ -350,10 +351,7 @@ def create_app(
 def addresses(settings: Settings) -> str:
     """Return what to paste into a host's mcp.json, and the URLs by themselves."""
     base = address_shown(settings.mcp_host, settings.mcp_port)
-    urls = {"streamable-http": base + settings.mcp_path, "sse": base + "/sse"}
-    only = "streamable-http" if settings.mcp_stateless else "all"
-    only = only if settings.mcp_transport == "all" else settings.mcp_transport
-    urls = {only: urls[only]} if only in urls else urls
+    urls = {transport: base + path for transport, path in settings.paths.items()}
     entry: dict[str, Any] = {"url": next(iter(urls.values()))}
     if settings.mcp_token:
         entry["headers"] = {"Authorization": "Bearer <MCP_TOKEN>"}

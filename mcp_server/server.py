@@ -4,7 +4,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from time import perf_counter
-from typing import Any, Literal
+from typing import Any
 from urllib.parse import quote
 
 from mcp import types
@@ -54,7 +54,6 @@ ICON = "data:image/svg+xml," + quote(
 SAME_FOR_ALL = CacheHint(ttl_ms=300_000, scope="public")
 
 CALLS = Histogram("mcp_tool_call_duration_seconds", "Tool calls that were served.", ("tool", "is_error"))
-HttpTransport = Literal["all", "streamable-http", "sse"]
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +95,9 @@ class ShopServer(MCPServer[ToolContext]):
             log_level="WARNING",  # else the SDK turns on logging, at a level that names customers
             **described,
         )
-        self._drop_idle_spans()
+        if not tracing.is_on():  # nobody collects spans: the SDK says to take what makes them out of the list
+            spanless = [each for each in self.middleware if type(each) is not OpenTelemetryMiddleware]
+            self.middleware[:] = spanless
         self.is_owners = owner
         self._strict = {strict.tool.name: strict for strict in tools}
         self._resources = Resources(context.rest, owner=owner)
@@ -107,12 +108,6 @@ class ShopServer(MCPServer[ToolContext]):
         if not stateless:
             serve("resources/subscribe", types.SubscribeRequestParams, watching.subscribe)
             serve("resources/unsubscribe", types.UnsubscribeRequestParams, watching.unsubscribe)
-
-    def _drop_idle_spans(self) -> None:
-        """Make no spans where nobody collects them; the SDK says to take its middleware out of the list."""
-        if not tracing.is_on():
-            kept = [each for each in self.middleware if type(each) is not OpenTelemetryMiddleware]
-            self.middleware[:] = kept
 
     def scope_needed(self, method: str, params: Mapping[str, Any]) -> str | None:
         """Return the scope that a token must have for a request, or None if any token will do."""
@@ -199,25 +194,21 @@ class ShopServer(MCPServer[ToolContext]):
 
 def http_app(
     server: ShopServer,
-    transport: HttpTransport,
+    paths: Mapping[str, str],
     *,
-    path: str,
     stateless: bool,
     json_response: bool,
     max_sessions: int,
 ) -> Starlette:
-    """Make the HTTP application: Streamable HTTP at `path` and SSE on one port, or one of them.
-
-    SSE is all session: a `stateless` server has it only where it is asked for by name.
-    """
+    """Make the HTTP application: each transport at its path of `paths`, on one port."""
     # The SDK's own check of Host and Origin is off: `Access` checks every route, and says what to set.
     bounds: dict[str, Any] = {
         "transport_security": TransportSecuritySettings(enable_dns_rebinding_protection=False),
         "max_request_body_size": MAX_MESSAGE_BYTES,
     }
-    if transport == "sse":
-        app = server.sse_app(**bounds)
-    else:
+    app = server.sse_app(**bounds)
+    if path := paths.get("streamable-http"):
+        over_sse = app.routes if "sse" in paths else []
         app = server.streamable_http_app(
             streamable_http_path=path,
             json_response=json_response,
@@ -226,11 +217,13 @@ def http_app(
             retry_interval=RETRY_MILLISECONDS,
             **bounds,
         )
-    if transport == "all" and not stateless:
-        app.router.routes.extend(server.sse_app(**bounds).routes)
+        app.router.routes.extend(over_sse)
     app.router.routes.append(Route("/healthz", healthz))
     app.add_middleware(
-        Messages, paths=(path, "/messages/"), max_bytes=MAX_MESSAGE_BYTES, needed=server.scope_needed
+        Messages,
+        paths=(*paths.values(), "/messages/"),
+        max_bytes=MAX_MESSAGE_BYTES,
+        needed=server.scope_needed,
     )
     app.add_middleware(Sessions, max_sessions=max_sessions)
     app.state.server = server

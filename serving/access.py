@@ -204,7 +204,7 @@ class Access:
                 name = without_port(each)
                 code = "host_not_allowed" if HOST.fullmatch(name) else "host_odd"
                 return self.refuse(Refusal(421, code, {"host": printable(name)}))
-        if self.secret is None and not self.admits and _is_reached_from_elsewhere(scope):
+        if self.secret is None and not self.admits and _is_elsewhere((scope.get("server") or ("",))[0]):
             return self.refuse(Refusal(403, "no_secret"))
         if self.only_direct and is_forwarded(scope):
             return self.refuse(Refusal(403, self.only_direct))
@@ -228,13 +228,9 @@ class Access:
         return app(scope, receive, send)
 
 
-def _is_reached_from_elsewhere(scope: Scope) -> bool:
-    """Whether a request came in at an address of the network, as under `uvicorn web:app --host 0.0.0.0`."""
-    return _is_elsewhere((scope.get("server") or ("",))[0])
-
-
 @lru_cache  # a service has few addresses, and looks at one with each request
 def _is_elsewhere(host: str) -> bool:
+    """Whether an address is the network's, as under `uvicorn web:app --host 0.0.0.0`."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:  # a name, or the path of a socket

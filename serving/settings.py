@@ -312,12 +312,14 @@ def where_set(settings: ServiceSettings, fields: Iterable[str]) -> dict[str, str
 def misspelt(settings: type[ServiceSettings], names: Iterable[str]) -> list[tuple[str, str]]:
     """Return the names that are nearly one of the service's settings, each with the one that it resembles."""
     ours = [field.upper() + end for field in settings.model_fields for end in ("", OF_FILE)]
-    likely = [
-        (name, difflib.get_close_matches(name.upper(), _of_the_same_service(name.upper(), ours), 1, NEARLY))
-        for name in sorted(names)
-        if name.upper() not in ours
-    ]
-    return [(name, meant[0]) for name, meant in likely if meant]
+    found = []
+    for name in sorted(names):
+        service = next(filter(name.upper().startswith, SERVICES), "")  # no API_… is a misspelling of an MCP_…
+        likely = [each for each in ours if each.startswith(service)]
+        meant = difflib.get_close_matches(name.upper(), likely, 1, NEARLY)
+        if meant and name.upper() not in ours:
+            found.append((name, meant[0]))
+    return found
 
 
 def called_otherwise(loaded: ServiceSettings, names: Iterable[str]) -> list[tuple[str, str]]:
@@ -329,18 +331,6 @@ def called_otherwise(loaded: ServiceSettings, names: Iterable[str]) -> list[tupl
     ]
 
 
-def _of_the_same_service(name: str, ours: list[str]) -> list[str]:
-    """Return the names that one may be a misspelling of: not API_ALLOWED_HOSTS of MCP_ALLOWED_HOSTS."""
-    service = next((each for each in SERVICES if name.startswith(each)), "")
-    return [each for each in ours if each.startswith(service)]
-
-
-def _expected(settings: type[ServiceSettings], problem: ErrorDetails) -> dict[str, str]:
-    """Return the values that a field takes: pydantic joins them with an English "or"."""
-    field = settings.model_fields.get(str(problem["loc"][0])) if problem["loc"] else None
-    return {"expected": "、".join(map(repr, get_args(field.annotation)))} if field else {}
-
-
 def _explained(settings: type[ServiceSettings], problem: ErrorDetails) -> str:
     context: dict[str, Any] = problem.get("ctx") or {}
     context = {
@@ -349,7 +339,10 @@ def _explained(settings: type[ServiceSettings], problem: ErrorDetails) -> str:
     if problem["type"] == "value_error":
         said = str(context["error"])
     elif problem["type"] in SENTENCES:
-        said = SENTENCES[problem["type"]].format_map(context | _expected(settings, problem))
+        if problem["type"] == "literal_error":  # pydantic joins what it takes with an English "or"
+            field = settings.model_fields[str(problem["loc"][0])]
+            context["expected"] = "、".join(map(repr, get_args(field.annotation)))
+        said = SENTENCES[problem["type"]].format_map(context)
     else:
         said = problem["msg"]
     name = "_".join(map(str, problem["loc"])).upper()
