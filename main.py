@@ -6,6 +6,7 @@ from serving.importing import all_imported
 import json
 import signal
 import sys
+from contextlib import suppress
 from typing import Annotated, Any, Literal, Self
 
 import anyio
@@ -121,13 +122,11 @@ class Settings(ServiceSettings):
     @field_validator("api_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
-        try:
+        with suppress(httpx.InvalidURL):  # whose reason may repeat a password
             url = httpx.URL(value)
-        except httpx.InvalidURL as error:
-            raise ValueError(f"不是有效的地址: {error}") from error
-        if url.scheme not in {"http", "https"} or url.query or url.fragment or not can_be_called(value):
-            raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
-        return value
+            if url.scheme in {"http", "https"} and not (url.query or url.fragment) and can_be_called(value):
+                return value
+        raise ValueError("应为 http:// 或 https:// 开头的地址，例如 http://127.0.0.1:8000/api")
 
     @model_validator(mode="after")
     def _has_one_credential(self) -> Self:

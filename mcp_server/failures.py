@@ -25,7 +25,8 @@ def tool_failure(error: CodedError) -> CallToolResult:
 
 def protocol_failure(error: CodedError) -> MCPError:
     """Return the protocol error of a prompt, or of what else is no tool, that failed."""
-    kind = INTERNAL_ERROR if isinstance(error, RestError) else INVALID_PARAMS
+    is_ours = isinstance(error, RestError) or error.code == "restarting"
+    kind = INTERNAL_ERROR if is_ours else INVALID_PARAMS
     return MCPError(kind, _sentence(error), _coded(error))
 
 

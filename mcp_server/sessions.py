@@ -24,6 +24,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_server import sentences
+from serving.addresses import client_of
 
 WRITTEN_FOR = "2.3."  # of mcp
 GET_STREAM_KEY = "_GET_stream"  # as mcp 2.3 calls it
@@ -42,7 +43,7 @@ class Session:
     """What one client holds open: a handshake session, an SSE stream, or a subscription."""
 
     table: "Sessions"
-    client: str  # its address
+    client: str  # as `client_of` has it
     id: str | None = None  # unknown before the first answer names it
     requests: int = 0  # under way, without the streams that wait for news
     streams: int = 0
@@ -102,8 +103,7 @@ class Sessions:
             await self._app(scope, receive, send)
             return
         known = _given_id(scope)
-        address = (scope.get("client") or ("",))[0]
-        session = (self._by_id.get(known) if known else None) or Session(self, address, known)
+        session = (self._by_id.get(known) if known else None) or Session(self, client_of(scope), known)
         _session.set(session)
         watches = scope["method"] == "GET"
         if watches:

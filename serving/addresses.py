@@ -7,6 +7,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
+from starlette.types import Scope
 
 EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104  compared with, not bound to
 # RFC 9110, 7.2: a host and perhaps a port; not a whole address, not two of them.
@@ -64,3 +65,15 @@ def is_own_name(header: str) -> bool:
     """Whether a Host header is a loopback name, with any port. In a DNS rebinding attack it is not."""
     name = HOST_HEADER.fullmatch(header)
     return name is not None and is_loopback(name[1].strip("[]"))
+
+
+def client_of(scope: Scope) -> str:
+    """Return whose request it is: an address; of IPv6, where each has many, a network of 64 bits."""
+    host = (scope.get("client") or ("",))[0]
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return str(host)
+    if isinstance(address, ipaddress.IPv6Address) and not address.ipv4_mapped:
+        return str(ipaddress.ip_network((host, 64), strict=False))
+    return str(getattr(address, "ipv4_mapped", None) or address)

@@ -5,6 +5,7 @@ import difflib
 import inspect
 from typing import Any, NoReturn
 
+NO_FLAG = "多了一个词，它不是参数：参数都以 -- 开头，见 --help"
 UNKNOWN_FLAG = "不认识的参数 {name}。全部参数见 --help"
 MISSPELT = "不认识的参数 {name}，是不是 {meant}？全部参数见 --help"
 NO_VALUE, ODD_VALUE = "参数 {name} 后面少了它的值", "参数 {name} 后面不要写值"
@@ -30,6 +31,8 @@ class Flags(argparse.ArgumentParser):
             taking = {"/".join(each.option_strings) for each in self._actions if each.nargs != 0}
             said = NO_VALUE if error.argument_name in taking else ODD_VALUE
             self._refuse(said.format(name=error.argument_name))
+        if unknown and not unknown[0].startswith("-"):  # perhaps a token, after a blank too many
+            self._refuse(NO_FLAG)
         if unknown:
             name = unknown[0].partition("=")[0]
             flags = [flag for each in self._actions for flag in each.option_strings]

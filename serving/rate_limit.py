@@ -1,6 +1,5 @@
 """How many requests a client may send in a minute, where a setting says so."""
 
-import ipaddress
 import math
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from serving.access import OPEN_PATH, Refusal
+from serving.addresses import client_of
 
 MINUTE_SECONDS = 60.0
 MAX_CLIENTS = 100_000  # that are remembered; each costs about 200 bytes
@@ -22,7 +22,7 @@ class RateLimit:
     """Middleware that lets a client's requests through at an even rate, and as many as fit a minute at once.
 
     The generic cell rate algorithm: of each client only the moment is kept at which all that it has sent
-    would have been due. A client is an address; of IPv6, where each has many, a network of 64 bits.
+    would have been due.
     """
 
     app: ASGIApp
@@ -36,7 +36,7 @@ class RateLimit:
         """Serve one request, or say when the next one is served (429)."""
         app = self.app
         if scope["type"] == "http" and self._counts(get_route_path(scope)):
-            wait = self._wait(_client(scope))
+            wait = self._wait(client_of(scope))
             if wait > 0:
                 params = {"limit": self.per_minute, "seconds": math.ceil(wait)}
                 headers = {"Retry-After": str(params["seconds"])}
@@ -56,13 +56,3 @@ class RateLimit:
         if len(self._due) > MAX_CLIENTS:  # the one that has come least recently
             del self._due[next(iter(self._due))]
         return wait
-
-
-def _client(scope: Scope) -> str:
-    host = (scope.get("client") or ("",))[0]
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return str(host)
-    is_wide = isinstance(address, ipaddress.IPv6Address) and not address.ipv4_mapped
-    return str(ipaddress.ip_network((host, 64), strict=False)) if is_wide else host

@@ -25,7 +25,7 @@ from serving import env_file, logs, tracing
 from serving.addresses import can_be_called, is_confidential, is_loopback
 from serving.flags import Flags
 from serving.forwarding import PREFIX, networks
-from serving.redaction import remember
+from serving.redaction import MASK, remember
 
 log = logging.getLogger(__name__)
 
@@ -64,11 +64,21 @@ def _cannot_be_guessed(value: SecretStr) -> SecretStr:
     return value
 
 
-def _origins(value: str) -> str:
+def _shown(value: str, entry: str) -> str:
+    """Return an entry of what was written, where that can hold no password, however it is misspelt."""
+    return entry if re.fullmatch(r"[\w.,:/*\[\] -]*", value) else MASK
+
+
+def _listed(value: str, form: str, said: str) -> str:
     for entry in filter(None, (each.strip() for each in value.split(","))):
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s*]+/?", entry):
-            raise ValueError(f"{entry} 不是网页来源，应像 https://shop.example.com 或 http://localhost:6274")
+        if not re.fullmatch(form, entry):
+            raise ValueError(f"{_shown(value, entry)} {said}")
     return value
+
+
+def _origins(value: str) -> str:
+    form = r"[A-Za-z][A-Za-z0-9+.-]*://[^/?#@\s*]+/?"
+    return _listed(value, form, "不是网页来源，应像 https://shop.example.com 或 http://localhost:6274")
 
 
 def _origin(value: str) -> str:
@@ -78,19 +88,15 @@ def _origin(value: str) -> str:
 
 
 def _hosts(value: str) -> str:
-    for entry in filter(None, (each.strip() for each in value.split(","))):
-        if not re.fullmatch(r"(https?://)?([^/?#@\s*:]+(:\d+)?|\[?[\da-fA-F:.]+\]?(:\d+)?)/?", entry):
-            raise ValueError(
-                f"{entry} 不是主机名，应像 shop.example.com、10.0.0.7:8443 或 https://shop.example.com"
-            )
-    return value
+    form = r"(https?://)?([^/?#@\s*:]+(:\d+)?|\[?[\da-fA-F:.]+\]?(:\d+)?)/?"
+    return _listed(
+        value, form, "不是主机名，应像 shop.example.com、10.0.0.7:8443 或 https://shop.example.com"
+    )
 
 
 def _image_hosts(value: str) -> str:
-    for entry in filter(None, (each.strip() for each in value.split(","))):
-        if not re.fullmatch(r"(?!-)[A-Za-z0-9.-]+(:\d{1,5})?", entry):  # it stands in the page's policy
-            raise ValueError(f"{entry} 不是主机名，应像 images.example.com（只用 https，不写协议和 *）")
-    return value
+    form = r"(?!-)[A-Za-z0-9.-]+(:\d{1,5})?"  # it stands in the page's policy
+    return _listed(value, form, "不是主机名，应像 images.example.com（只用 https，不写协议和 *）")
 
 
 def _public_url(value: str) -> str:
@@ -228,8 +234,8 @@ class ServiceSettings(BaseSettings):
     def _open_address_wants_a_secret(self) -> Self:
         host = getattr(self, self.host_field)
         if self.listens and not is_loopback(host) and not self.admits:
-            name, wanted = self.host_field.upper(), self.secret_field.upper()
-            raise ValueError(f"{name}={host} 不是本机地址，其他机器也能连接，所以必须同时设置 {wanted}")
+            name, wanted = f"{self.host_field.upper()}={_shown(host, host)}", self.secret_field.upper()
+            raise ValueError(f"{name} 不是本机地址，其他机器也能连接，所以必须同时设置 {wanted}")
         return self
 
 
@@ -249,7 +255,9 @@ def _from_files(fields: Iterable[str]) -> dict[str, str]:
         try:
             found[field] = Path(path).read_text("utf-8-sig").rstrip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
-            raise SettingsError(f"{name}{OF_FILE}：读不了 {path} ({error})") from error
+            # What was written may be the token itself, and no path.
+            why = error.strerror if isinstance(error, OSError) else "UTF-8"
+            raise SettingsError(f"{name}{OF_FILE}：读不了这个文件 ({why})") from error
         if not found[field]:  # a token that was never written down would open the service
             raise SettingsError(f"{name}{OF_FILE}：{path} 是空的")
     return found

@@ -276,7 +276,7 @@ async def test_a_scope_is_looked_at_wherever_a_message_is_posted(path: str) -> N
     api = RestService()
     async with guarded(api) as shop:
         bearer = {"Authorization": f"Bearer {shop.issuer.token(scope='shop:read')}"}
-        where = {"params": {"session_id": "0" * 32}, "headers": HEADERS | bearer}
+        where: dict[str, Any] = {"params": {"session_id": "0" * 32}, "headers": HEADERS | bearer}
         refused = await shop.http.post(path, json=calls("create_purchase", **TWO_BUDS), **where)
         assert (refused.status_code, challenge(refused)["error"]) == (403, "insufficient_scope")
         assert (await shop.http.post(path, content="{", **where)).status_code == 400

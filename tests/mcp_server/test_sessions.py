@@ -64,6 +64,14 @@ async def test_who_opens_many_loses_his_own() -> None:
     assert sdk.sessions == ["neighbour-1", "flood-64", "flood-65", "other-66"]
 
 
+async def test_the_addresses_of_one_network_of_ipv6_are_one_client() -> None:
+    sdk = Sdk(4)
+    await sdk.ask("10.0.0.9")
+    for number in range(64):
+        await sdk.ask(f"2001:db8::{number:x}")
+    assert sdk.sessions[0] == "10.0.0.9-1"
+
+
 async def test_of_one_client_the_session_idle_for_longest_ends() -> None:
     sdk = Sdk(3)
     for _ in range(3):

@@ -98,6 +98,33 @@ def test_a_word_to_choose_from_may_be_written_in_any_case(monkeypatch: pytest.Mo
     assert (chosen.mcp_transport, chosen.mcp_confirm) == ("sse", "always")
 
 
+SPELT = [
+    "http://u:{0}@h:80x/api",
+    "http://u:{0}/p@h/api",
+    "http://u:{0}?p@h",
+    "u:{0}@h",
+    "http:/u:{0},{0}@h",
+    "{0}@",
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "name"),
+    [
+        *((main, f"{name}") for name in ("API_URL", "MCP_HOST", "MCP_ALLOWED_HOSTS", "MCP_ALLOWED_ORIGINS")),
+        *((web, name) for name in ("WEB_IMAGE_HOSTS", "CORS_ORIGINS", "WEB_PUBLIC_URL", "WEB_APPS_ORIGIN")),
+    ],
+)
+def test_no_password_of_a_misspelt_address_is_repeated(
+    service: Any, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for spelling in SPELT:
+        monkeypatch.setenv(name, spelling.format("s3cret"))
+        said = refusal(service.Settings)
+        assert name in said
+        assert "s3cret" not in said
+
+
 @each_service
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "big5"])
 def test_a_file_of_another_encoding_is_one_sentence(service: Any, encoding: str) -> None:
@@ -176,7 +203,8 @@ def test_help_has_a_line_for_every_setting(service: Any, capsys: pytest.CaptureF
         (["--small-po", "9"], "不认识的参数 --small-po，是不是 --small-port？"),
         (["--no-samll-fast"], "不认识的参数 --no-samll-fast，是不是 --no-small-fast？"),
         (["-x"], "不认识的参数 -x"),
-        (["start"], "不认识的参数 start"),
+        (["s3cret"], "多了一个词，它不是参数"),
+        (["--small-token=", "s3cret"], "多了一个词，它不是参数"),
         (["--small-port"], "参数 --small-port 后面少了它的值"),
         (["--small-port", "--small-fast"], "参数 --small-port 后面少了它的值"),
         (["--small-fast=2"], "参数 --small-fast/--no-small-fast 后面不要写值"),
@@ -385,9 +413,9 @@ def test_a_secret_may_stand_in_a_file(
 @pytest.mark.parametrize(
     ("files", "said"),
     [
-        ({"SMALL_TOKEN_FILE": "nowhere"}, "SMALL_TOKEN_FILE：读不了 nowhere"),
-        ({"SMALL_TOKEN_FILE": "."}, "SMALL_TOKEN_FILE：读不了 ."),
-        ({"SMALL_TOKEN_FILE": "binary"}, "SMALL_TOKEN_FILE：读不了 binary"),
+        ({"SMALL_TOKEN_FILE": "nowhere"}, "SMALL_TOKEN_FILE：读不了这个文件"),
+        ({"SMALL_TOKEN_FILE": "."}, "SMALL_TOKEN_FILE：读不了这个文件"),
+        ({"SMALL_TOKEN_FILE": "binary"}, "SMALL_TOKEN_FILE：读不了这个文件"),
         ({"SMALL_TOKEN_FILE": "empty"}, "SMALL_TOKEN_FILE：empty 是空的"),
         ({"SMALL_TOKEN_FILE": "text", "SMALL_TOKEN": "x"}, "SMALL_TOKEN 和 SMALL_TOKEN_FILE 只能设置一个"),
         ({"SMALL_PORT_FILE": "text"}, "设置有误 SMALL_PORT：应为整数"),
