@@ -113,7 +113,7 @@ class Issuer:
                 try:
                     with anyio.fail_after(ANSWER_SECONDS):
                         self._named, self._keys = await self._read()
-                except (httpx.HTTPError, OSError, ValueError) as error:
+                except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError) as error:
                     log.warning(
                         "登录服务器 %s 没有给出可用的密钥：%s", self.url, error or type(error).__name__
                     )

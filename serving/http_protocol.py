@@ -18,6 +18,7 @@ from typing import Any, Literal
 from serving.metrics import refused
 
 PROTOCOLS = ("httptools_impl.HttpToolsProtocol", "h11_impl.H11Protocol")  # uvicorn's, the faster one first
+MAX_PIPELINED = 100  # requests that wait behind one: each takes up to eighty times its bytes
 HEAD = "head"  # of a request, which is still to come; what else is, is the body of the cycle
 CODES = {
     400: ("not_http", "不是有效的 HTTP 请求。网址里的中文和空格要写成 %E4%B8%AD 这样的编码"),
@@ -176,6 +177,8 @@ class Bounded:
             if self._refused or self.transport.is_closing():
                 return
             self._look(cycle, len(piece), before, limit)
+            if len(getattr(self, "pipeline", ())) > MAX_PIPELINED:
+                return self.transport.close()
 
     def _look(self, previous: Any, fed: int, before: int, limit: int) -> None:
         """Look what is missing after a piece; refuse what is too much, or begin to wait for it."""

@@ -15,6 +15,7 @@ import jwt
 import pytest
 from mcp.client import Client
 from mcp.client.streamable_http import streamable_http_client
+from starlette.responses import Response
 
 from mcp_server.access_tokens import Issuer
 from serving.streams import Streams
@@ -189,12 +190,25 @@ async def test_an_issuer_that_does_not_answer_signs_nobody_out() -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"metadata_issuer": "https://evil.example"}, {"jwks_uri": "http://10.0.0.1/"}]
+    "wrong",
+    [
+        {"metadata_issuer": "https://evil.example"},
+        {"jwks_uri": "http://10.0.0.1/"},
+        {"jwks_uri": "https://a\nb/"},
+        {"jwks_uri": "https://[x"},
+    ],
 )
 async def test_metadata_of_another_issuer_or_with_open_keys_is_not_used(wrong: dict[str, str]) -> None:
     async with guarded() as shop:
         vars(shop.issuer).update(wrong)
         assert (await shop.asks(shop.issuer.token())).status_code == 503
+
+
+async def test_keys_that_are_nested_too_deep_are_none() -> None:
+    deep = Response(b'{"keys": ' + b"[" * 100_000, media_type="application/json")
+    async with serve(deep, lifespan="off") as address:
+        with pytest.raises(Exception, match="issuer_unreachable"):
+            await Issuer(address, [PUBLIC]).verified(JwtIssuer(audience=PUBLIC).token(iss=address))
 
 
 def asking(method: str, **params: Any) -> dict[str, Any]:

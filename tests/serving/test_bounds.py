@@ -132,6 +132,14 @@ async def test_a_head_within_its_bound_is_taken_piece_by_piece_or_at_once() -> N
         assert await connection.answer() == (200, b"0")
 
 
+async def test_who_sends_thousands_of_requests_at_once_is_cut_off() -> None:
+    app = App()
+    async with connected(app=app) as connection:
+        await connection.send(HEAD + b"\r\n", b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" * 5_000)
+        assert await connection.is_closed()
+    assert len(app.bodies) < 2_000
+
+
 TOO_LARGE_BODIES = {
     "as declared": [HEAD + b"Content-Length: 102401\r\n\r\n"],
     "as declared, and sent": [HEAD + b"Content-Length: 102401\r\n\r\n", *[b"x" * KIB] * 101],
