@@ -95,9 +95,7 @@ class Settings(ServiceSettings):
     mcp_log_level: Annotated[Literal["debug", "info", "warning", "error"], ANY_CASE] = Field(
         "info", description="日志级别"
     )
-    mcp_confirm: Annotated[asking.Confirm, ANY_CASE] = Field(
-        "auto", description="下单前请用户确认；auto 为客户端支持时才问"
-    )
+    mcp_confirm: asking.Confirm = Field("auto", description="下单前请用户确认；auto 为客户端支持时才问")
     mcp_allowed_hosts: Hosts = Field("", description="代理或容器网络里的主机名，用逗号分隔")
     mcp_allowed_origins: Origins = Field("", description="可以使用本服务的其他网页来源，用逗号分隔")
     mcp_rate_limit: Rate = Field(0, description="每个客户端每分钟最多几次请求；0 为不限")
@@ -281,16 +279,11 @@ READS = hints(reads=True, destroys=False, repeatable=True)
 BUYS = hints(destroys=True, repeatable=False)  # who has bought cannot undo it
 
 
-def rest_client(settings: Settings) -> RestClient:
-    """Make the client of the shop that the settings name."""
-    return RestClient(settings.api_url, settings.shop_token)
-
-
 def create_server(
     settings: Settings, rest: RestClient | None = None, *, answer_seconds: float = asking.ANSWER_SECONDS
 ) -> ShopServer:
     """Make the MCP server; `rest` is the shop that its tools work on, where not the settings' own."""
-    shop = rest or rest_client(settings)
+    shop = rest or RestClient(settings.api_url, settings.shop_token)
     return ShopServer(
         [
             strict_tool(get_products, "获取产品列表", READS, apps.shown_by("products")),
@@ -359,17 +352,13 @@ def addresses(settings: Settings) -> str:
     return "\n".join(["🔌 连接地址:", *lines, "📋 粘贴到 mcp.json:", f"  {pasted}"])
 
 
-def banner(settings: Settings) -> str:
-    """Return what the service can do, as it says at its start."""
-    return BANNER + (OWNERS_BANNER if settings.owner else "") + "\n"
-
-
 def run() -> None:
     """Read the settings and serve until stopped."""
     settings = load(Settings)
-    rest = rest_client(settings)
+    rest = RestClient(settings.api_url, settings.shop_token)
+    banner = BANNER + (OWNERS_BANNER if settings.owner else "") + "\n"
     if settings.mcp_transport == "stdio":
-        sys.stderr.write(banner(settings))
+        sys.stderr.write(banner)
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # a thread waits for input, and would hold up the end
         anyio.run(create_server(settings, rest).run_stdio_async)
         return
@@ -390,7 +379,7 @@ def run() -> None:
             port=settings.mcp_port,
             setting="MCP",
             shared=sentences.SHARED[bool(settings.mcp_token.get_secret_value())] + apart,
-            greeting=banner(settings) + addresses(settings),
+            greeting=banner + addresses(settings),
             bounds=Bounds(max_body=MAX_MESSAGE_BYTES),
             ending=Ending(
                 settings.drain_seconds, settings.stop_timeout, requests.end_listening, finish, restarting

@@ -26,6 +26,7 @@ from mcp_server.rest_client import Operation, RestClient
 from mcp_server.sentences import TEXT_KEY, Wording, said, wording
 from models import MAX_LIMIT, STORABLE, OrderItem, PurchaseRequest, Strict
 from serving.errors import CodedError
+from serving.settings import ANY_CASE
 
 MAX_KEY = 200  # characters of an idempotency key
 KEY = "idempotency-key"  # in a call's `_meta`: the host's key
@@ -34,7 +35,7 @@ CONFIRMED = "product-mcp/confirmed"  # in a call's `_meta`: what a person confir
 ANSWER_SECONDS = 300.0  # for a person to answer; before 2026-07-28 the call waits for it
 NO_TOTAL = 1e18  # yuan: at this total the shop places no order, but says why not, or finds one by its key
 
-Confirm = Literal["never", "auto", "always"]
+Confirm = Annotated[Literal["never", "auto", "always"], ANY_CASE]
 
 
 @dataclass(frozen=True)

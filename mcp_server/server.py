@@ -74,8 +74,7 @@ class ShopServer(MCPServer[ToolContext]):
         """Make a server that opens `context` in its lifespan.
 
         Replicas with the same `token` accept the answers to each other's questions. The `owner` has more
-        resources; a `stateless` server cannot tell handshake clients what changes. `described` goes to the
-        SDK: `name`, `title`, `version`, `instructions`.
+        resources; a `stateless` server cannot tell handshake clients what changes. The SDK gets `described`.
         """
 
         @asynccontextmanager
@@ -96,8 +95,7 @@ class ShopServer(MCPServer[ToolContext]):
             **described,
         )
         if not tracing.is_on():  # nobody collects spans: the SDK says to take what makes them out of the list
-            spanless = [each for each in self.middleware if type(each) is not OpenTelemetryMiddleware]
-            self.middleware[:] = spanless
+            self.middleware[:] = [m for m in self.middleware if type(m) is not OpenTelemetryMiddleware]
         self.is_owners = owner
         self._strict = {strict.tool.name: strict for strict in tools}
         self._resources = Resources(context.rest, owner=owner)

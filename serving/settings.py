@@ -66,7 +66,7 @@ def _cannot_be_guessed(value: SecretStr) -> SecretStr:
 
 def _shown(value: str, entry: str) -> str:
     """Return an entry of what was written, where that can hold no password, however it is misspelt."""
-    return entry if re.fullmatch(r"[\w.,:/*\[\] -]*", value) else MASK
+    return MASK if re.search("[@?#=]", value) else entry
 
 
 def _listed(value: str, form: str, said: str) -> str:

@@ -111,8 +111,8 @@ SPELT = [
 @pytest.mark.parametrize(
     ("service", "name"),
     [
-        *((main, f"{name}") for name in ("API_URL", "MCP_HOST", "MCP_ALLOWED_HOSTS", "MCP_ALLOWED_ORIGINS")),
-        *((web, name) for name in ("WEB_IMAGE_HOSTS", "CORS_ORIGINS", "WEB_PUBLIC_URL", "WEB_APPS_ORIGIN")),
+        *((main, name) for name in ("API_URL", "MCP_HOST", "MCP_ALLOWED_HOSTS", "MCP_ALLOWED_ORIGINS")),
+        *((web, name) for name in ("WEB_IMAGE_HOSTS", "CORS_ORIGINS", "WEB_APPS_ORIGIN")),
     ],
 )
 def test_no_password_of_a_misspelt_address_is_repeated(
