@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from mcp.client import Client
+from mcp.shared.exceptions import MCPError
 
 import main
 from mcp_server.asking import QuestionCodec
@@ -188,6 +189,23 @@ async def test_an_order_that_is_placed_while_the_service_gives_up_is_answered(er
     async with Client(server, mode=era, read_timeout_seconds=60) as client:
         bought = await client.call_tool("create_purchase", TWO_BUDS, progress_callback=ignore)
     assert not bought.is_error
+
+
+@pytest.mark.parametrize("era", ["legacy", "auto"])
+async def test_what_is_read_while_the_service_gives_up_is_no_wrong_parameter(era: str) -> None:
+    service = RestService()
+    server = main.create_server(main.Settings(), service.client(main.Settings()))
+
+    def busy_at_the_end(_: httpx.Request) -> httpx.Response:
+        server.requests.give_up()
+        return httpx.Response(503)
+
+    service.answers["/api/products"] = busy_at_the_end
+    async with Client(server, mode=era, read_timeout_seconds=60) as client:
+        with pytest.raises(MCPError) as ended:
+            await client.read_resource("shop://products")
+    assert ended.value.error.code == -32603
+    assert ended.value.error.data["product-mcp/error"]["code"] == "restarting"
 
 
 async def ignore(progress: float, total: float | None, message: str | None) -> None:
