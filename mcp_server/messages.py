@@ -4,6 +4,8 @@ The SDK says what each of its models lacks, lets the last of two equal names cou
 `id` is null or a fraction for a notification, which nobody answers.
 """
 
+import json
+from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +16,7 @@ from starlette._utils import get_route_path  # the router's own reading
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_server.failures import protocol_failure
+from mcp_server.failures import protocol_failure, shown_name
 from serving.errors import CodedError
 
 # The scopes of an authorization server's tokens, and what wants the first of them.
@@ -61,10 +63,11 @@ class Messages:
     def _refused(self, body: bytes, user: Any) -> Response | None:
         """Return the answer to a body that is no message."""
         try:
-            message = from_json(body, catch_duplicate_keys=True)
-        except ValueError as error:
-            is_json = _is_json(body)
-            return _answer(CodedError("message_twice", reason=str(error))) if is_json else _answered(NO_JSON)
+            message = _read(body)
+        except CodedError as error:
+            return _answer(error)
+        except (ValueError, RecursionError):
+            return _answered(NO_JSON)
         if code := _what_is_wrong(message):
             return _answer(CodedError(code))
         params = message.get("params")
@@ -80,12 +83,19 @@ def check_granted(scope: str, granted: Collection[str]) -> None:
         raise CodedError("insufficient_scope", scope=scope)
 
 
-def _is_json(body: bytes) -> bool:
+def _read(body: bytes) -> Any:
+    """Read JSON in which no name stands twice; jiter takes no lone surrogates, which the SDK does."""
     try:
-        from_json(body)
+        return from_json(body, catch_duplicate_keys=True)
     except ValueError:
-        return False
-    return True
+        return json.loads(body, object_pairs_hook=_once)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = Counter(name for name, _ in pairs)
+    if len(names) < len(pairs):
+        raise CodedError("message_twice", reason=shown_name(names.most_common(1)[0][0]))
+    return dict(pairs)
 
 
 def _what_is_wrong(message: Any) -> str | None:
@@ -106,5 +116,5 @@ def _answer(error: CodedError) -> Response:
 
 
 def _answered(error: ErrorData) -> Response:
-    json = JSONRPCError(jsonrpc="2.0", id=None, error=error).model_dump_json(by_alias=True)
-    return Response(json, 400, media_type="application/json")
+    text = JSONRPCError(jsonrpc="2.0", id=None, error=error).model_dump_json(by_alias=True)
+    return Response(text, 400, media_type="application/json")

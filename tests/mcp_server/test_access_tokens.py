@@ -1,6 +1,7 @@
 """The MCP server as an OAuth 2.1 resource server: an authorization server with real keys, over real HTTP."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -294,6 +295,8 @@ async def test_a_scope_is_looked_at_wherever_a_message_is_posted(path: str) -> N
         refused = await shop.http.post(path, json=calls("create_purchase", **TWO_BUDS), **where)
         assert (refused.status_code, challenge(refused)["error"]) == (403, "insufficient_scope")
         assert (await shop.http.post(path, content="{", **where)).status_code == 400
+        odd = json.dumps(calls("create_purchase", **TWO_BUDS, more="\ud800"))  # some readers refuse it
+        assert (await shop.http.post(path, content=odd, **where)).status_code == 403
     assert not api.purchases()
 
 
