@@ -265,7 +265,9 @@ def _failed(error: Exception) -> StoreUnavailableError:
     # The first line only: the next ones may quote a row, and a customer's name does not belong in a log.
     # Nor does the address of an object, which the driver names for what it takes as `target_session_attrs`.
     reason = re.sub("<.* at 0x.*?>", "…", (str(error) or type(error).__name__).splitlines()[0])
-    return StoreUnavailableError("database_failed", database="PostgreSQL", reason=reason)
+    is_away = isinstance(error, OSError) and not isinstance(error, TimeoutError)
+    code = "database_away" if is_away else "database_failed"
+    return StoreUnavailableError(code, database="PostgreSQL", reason=reason)
 
 
 async def _in_transaction(connection: asyncpg.Connection, work: Work[T]) -> T:

@@ -71,6 +71,7 @@ RESTORED = "已从 {path} 恢复：{products} 个商品，{orders} 笔订单。"
 # Of `StoreUnavailableError`, `CatalogError` and `CommandError`.
 FAILURES = {
     "database_failed": "{database}: {reason}",
+    "database_away": "{database}: 连不上，请确认它已启动，DATABASE_URL 里的主机和端口没有写错（{reason}）",
     "pool_full": (
         "PostgreSQL: {seconds:g} 秒内没有空闲的连接，{connections} 个都在用："
         "请调大 DATABASE_POOL，或看看数据库为什么慢"

@@ -12,6 +12,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from assistant.chat.call_ids import mac
+from serving.addresses import client_of
 from serving.errors import CodedError
 from serving.metrics import Gauge
 
@@ -77,14 +78,14 @@ class Shares:
 
 
 class Clients:
-    """Knows a browser by a cookie that it was given, and anybody else by the address."""
+    """Knows a browser by a cookie that it was given, and anybody else by the address or its network."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
 
     def name(self, request: HTTPConnection) -> str:
         """Return who asks."""
-        return self._known(request) or (request.client.host if request.client else "")
+        return self._known(request) or client_of(request.scope)
 
     def welcome(self, request: HTTPConnection, response: Response) -> None:
         """Give a browser a cookie that has none of ours."""

@@ -205,7 +205,7 @@ STARTS: dict[str, tuple[list[str], Any]] = {
     ),
     "无法启动：DATABASE_URL 应为": (["--database-url", "mysql://x"], None),
     "无法启动：DATABASE_URL 应为 sqlite:///文件名": (["--database-url", "sqlite:///shop%00.db"], None),
-    "无法启动：PostgreSQL: ": (
+    "无法启动：PostgreSQL: 连不上，请确认它已启动，DATABASE_URL 里的主机和端口": (
         ["--database-wait", "0", "--database-url", f"postgresql://x:geheim@127.0.0.1:{free_port()}/x"],
         None,
     ),

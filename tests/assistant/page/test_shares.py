@@ -8,10 +8,11 @@ from typing import Any
 
 import httpx
 import pytest
+from starlette.requests import HTTPConnection
 
 from assistant.chat.interfaces import Piece
 from assistant.page.chat_requests import ChatRequest, StreamRequest
-from assistant.page.shares import Shares
+from assistant.page.shares import Clients, Shares
 from serving.errors import CodedError
 from tests.support.chat_service import client
 from tests.support.scripted import says
@@ -134,6 +135,21 @@ async def test_a_browser_whose_cookie_is_of_another_secret_gets_a_new_one(tmp_pa
     async with client(tmp_path) as http:
         page = await http.get("/", headers={"Cookie": "client=forged.mac"})
         assert page.headers["set-cookie"].startswith("client=")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_same"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),  # one household has a network of 64 bits
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("::ffff:192.0.2.1", "192.0.2.1", True),
+    ],
+)
+def test_without_a_cookie_a_client_is_its_network(one: str, other: str, *, is_same: bool) -> None:
+    scopes = [{"type": "http", "headers": [], "client": (host, 1)} for host in (one, other)]
+    names = {Clients(b"secret").name(HTTPConnection(scope)) for scope in scopes}
+    assert len(names) == (1 if is_same else 2)
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/chat/stream"])
