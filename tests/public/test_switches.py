@@ -49,7 +49,7 @@ def test_the_header_counts_no_server_of_which_all_is_off(backend: Backend, lists
     health = lists.locator("#health")
     expect(health).to_have_text("2 of 2 servers")
     switch(lists, "read")
-    expect(health).to_have_text("1 of 1 servers")
+    expect(health).to_have_text("1 of 1 server")
     switch(lists, "shop")
     expect(health).to_have_text("0 of 0 servers")
     expect(health).to_have_attribute("data-status", "none")
