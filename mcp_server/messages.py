@@ -92,10 +92,11 @@ def _read(body: bytes) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names = Counter(name for name, _ in pairs)
-    if len(names) < len(pairs):
-        raise CodedError("message_twice", reason=shown_name(names.most_common(1)[0][0]))
-    return dict(pairs)
+    read = dict(pairs)
+    if len(read) < len(pairs):  # counted only then: there may be a hundred thousand objects
+        [(name, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise CodedError("message_twice", reason=shown_name(name))
+    return read
 
 
 def _what_is_wrong(message: Any) -> str | None:

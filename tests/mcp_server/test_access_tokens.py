@@ -258,14 +258,15 @@ async def test_a_missing_scope_is_told_before_anything_is_done() -> None:
     assert not api.asked
 
 
-async def test_what_the_service_counts_is_for_its_owner_and_its_own_token() -> None:
+@pytest.mark.parametrize("path", ["/metrics", "/metrics%0A"])
+async def test_what_the_service_counts_is_for_its_owner_and_its_own_token(path: str) -> None:
     async with guarded() as shop:
         for token, status in (
             (shop.issuer.token(scope="shop:read shop:buy"), 403),
             (shop.issuer.token(scope="shop:own"), 200),
             (SECRET, 200),
         ):
-            asked = await shop.http.get("/metrics", headers={"Authorization": f"Bearer {token}"})
+            asked = await shop.http.get(path, headers={"Authorization": f"Bearer {token}"})
             assert asked.status_code == status
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from mcp_server import messages
 from tests.mcp_server.stand_ins import (
     BOTH,
     ENVELOPE,
@@ -105,6 +106,14 @@ async def test_what_is_no_json_is_told_by_the_sdk(body: str) -> None:
         for headers in (await open_session(http), MODERN):
             said = (await post(http, body, headers)).json()["error"]
             assert (said["code"], said["message"][:11]) == (-32700, "Parse error")
+
+
+async def test_of_many_objects_none_is_counted_through_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(messages, "Counter", None)  # of 256 KiB it would hold up all others for 0.4 s
+    odd = PING | {"method": "tools/list", "params": {"_meta": ENVELOPE}, "more": [{"a": "\ud800"}] * 9}
+    async with talking(app_for(RestService()), Accept=BOTH) as http:
+        answer = await post(http, json.dumps(odd), MODERN | {"Mcp-Method": "tools/list"})
+        assert answer.json()["result"]["tools"]
 
 
 @pytest.mark.parametrize("id_", [0, -1, 2**60, "", "x"])
