@@ -7,10 +7,10 @@ shows the older turns folded; `compacted` marks the message, with the list as th
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing
 from typing import Any
 
-from assistant.chat.arguments import ArgumentsError, parse
+from assistant.chat.arguments import is_writable_json
 from assistant.chat.history import (
     MAX_SENT,
     Message,
@@ -18,6 +18,7 @@ from assistant.chat.history import (
     calls_made,
     calls_of,
     length_of,
+    objects_in,
     result_text,
     text_of,
     truncated,
@@ -122,10 +123,10 @@ def _done(messages: Sequence[Message], tools: Sequence[Tool]) -> Iterator[str]:
 
 def _short(text: str) -> Any:
     """Return what a result says in a few words: of an object its plain fields, such as an order's number."""
-    fields: dict[str, Any] = {}
-    with suppress(ArgumentsError):
-        fields = parse(text)
-    plain = {key: each for key, each in fields.items() if not isinstance(each, dict | list)}
+    objects, _ = objects_in(text)  # behind the one, a server may say something else in words
+    is_one = text.lstrip().startswith("{") and len(objects) == 1 and isinstance(objects[0], dict)
+    fields = objects[0].items() if is_one and is_writable_json(objects[0]) else ()
+    plain = {key: each for key, each in fields if not isinstance(each, dict | list)}
     short = {key: truncated(each, MAX_TOLD) if isinstance(each, str) else each for key, each in plain.items()}
     is_short = short and len(json.dumps(short, ensure_ascii=False)) <= MAX_FIELDS
     return short if is_short else truncated(text, MAX_TOLD)

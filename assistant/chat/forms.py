@@ -48,8 +48,10 @@ def problem(form: Mapping[str, Any], content: Mapping[str, Any]) -> CodedError |
             return CodedError("answer_missing", field=name)
     for name, value in content.items():
         field = schema["properties"].get(name, {})
-        if not any(_takes(option, value) for option in field.get("anyOf", [field])):
-            rules = {key: field[key] for key in RULES if key in field}
+        options = field.get("anyOf", [field])
+        if not any(_takes(option, value) for option in options):
+            told = next((option for option in options if option.get("type") != "null"), field)
+            rules = {key: told[key] for key in RULES if key in told}
             return CodedError("answer_invalid", field=name, expected=json.dumps(rules, ensure_ascii=False))
     return None
 

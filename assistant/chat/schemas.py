@@ -50,7 +50,8 @@ ANYTHING: tuple[dict[str, Any], ...] = (
 def plain(schema: Any, *, exact: bool = False) -> dict[str, Any]:
     """Return a tool's schema in plain form: an object, with the properties of all variants at its top.
 
-    `exact` keeps formats, nulls, and which objects take no other names: our own readers take these.
+    `exact` keeps formats, nulls, and which objects take no other names, and takes anything where it goes no
+    further: this is for our own readers.
     """
     maker = _Maker(schema, exact)
     top, seen = maker.resolved(schema, frozenset(), 0)
@@ -72,7 +73,7 @@ class _Maker:
         """Return a schema in plain form; `seen` are the references on the way to it."""
         schema, seen = self.resolved(schema, seen, depth)
         if self.left < 0 or depth > MAX_DEPTH:
-            return _stub(schema)
+            return {"anyOf": [*ANYTHING]} if self.exact else _stub(schema)
         alternatives: list[dict[str, Any]] = []
         for one, refs in self._alternatives(schema, seen, depth):
             kinds = _kinds(one)

@@ -71,7 +71,8 @@ def tongue(text: str, before: Tongue | None) -> Tongue:
 def number(text: str) -> float:
     """Parse 12, 1,500, 1.5k, 2千, 十二, 一千五, two hundred; 0 if it is no number."""
     words = re.findall(r"-?[0-9]+(?:\.[0-9]+)?|[a-z]+|[^\s-]", text.lower().replace(",", ""))
-    values = [float(one) if one[-1].isdigit() else DATA["numbers"].get(one, math.nan) for one in words]
+    digits = {one: float(one) if "." in one else int(one) for one in words if one[-1].isdigit()}
+    values = [(DATA["numbers"] | digits).get(word, math.nan) for word in words]
     if len(values) > 1 and values[-1] < 10 and values[-2] >= 100 and not text.isascii():
         values.append(values[-2] / 10)  # 一千五 is 1500
     return 0 if any(map(math.isnan, values)) else _together(values)

@@ -80,7 +80,7 @@ def _class_of(kind: str) -> str:
 
 def _take_live_code(state: StateInline, silent: bool) -> bool:
     opened = re.compile("`+").match(state.src, state.pos)
-    rest = state.src[state.pos :] if opened and state.env.get(LIVE) else ""
+    rest = state.src[state.pos : state.posMax] if opened and state.env.get(LIVE) else ""
     is_last = opened and rest and state.env[LIVE].rstrip().endswith(rest.rstrip())
     if not opened or not is_last or re.search(rf"(?<!`){opened[0]}(?!`)", rest[len(opened[0]) :]):
         return False

@@ -67,10 +67,10 @@ def _take_formula(state: StateInline, silent: bool) -> bool:
     if mark is None or (mark == "$" and re.match(r"[0-9A-Za-z$]", src[begin - 1 : begin], re.ASCII)):
         return False
     if mark == "$":
-        found = _DOLLAR.match(src, begin)
+        found = _DOLLAR.match(src, begin, state.posMax)
         tex, end = (found[1], found.end()) if found else ("", 0)
     else:
-        close = src.find(_CLOSE[mark], begin + 2, begin + 2 + MAX_TEX)
+        close = src.find(_CLOSE[mark], begin + 2, min(begin + 2 + MAX_TEX, state.posMax))
         tex, end = src[begin + 2 : max(close, 0)], close + 2
     if tex.strip() and (mark == "$$" or _is_tex(tex)):
         if not silent:
@@ -78,8 +78,8 @@ def _take_formula(state: StateInline, silent: bool) -> bool:
             token.content, token.markup, token.info = tex, src[begin:end], mark
         state.pos = end
         return True
-    if not tex and _may_come(state.env, src[begin:], mark):
-        state.pos = len(src)  # the rest is not shown until it is whole
+    if not tex and _may_come(state.env, src[begin : state.posMax], mark):
+        state.pos = state.posMax  # the rest is not shown until it is whole
         return True
     return False
 

@@ -132,8 +132,9 @@ async def test_what_was_done_survives_word_for_word_whatever_the_model_writes() 
     )
 
 
-async def test_a_result_on_several_lines_is_told_by_its_plain_fields() -> None:
-    result = json.dumps({"id": 4711, "items": ["x" * 500]}, indent=2)
+@pytest.mark.parametrize("behind", ["", "\n\nThank you for your order."])
+async def test_a_result_on_several_lines_is_told_by_its_plain_fields(behind: str) -> None:
+    result = json.dumps({"items": ["x" * 500], "id": 4711}, indent=2) + behind
     tools = FakeTools((tool("buy", read_only=False), answering(result)))
     model = model_of(calls(BUY), says("ok"), says("nothing happened"), says("done"), window=None)
     talk = Chat(model, tools, SECRET)

@@ -255,3 +255,15 @@ def test_a_field_that_has_to_be_filled_in_is_named() -> None:
     missing = problem(SEATS, {})
     assert missing
     assert (missing.code, missing.params) == ("answer_missing", {"field": "seats"})
+
+
+def test_what_a_field_takes_is_told_where_it_may_also_be_null() -> None:
+    wrong = problem({"properties": {"n": {"type": ["integer", "null"], "minimum": 2}}}, {"n": 1})
+    assert wrong
+    assert wrong.params == {"field": "n", "expected": '{"type": "integer", "minimum": 2}'}
+
+
+def test_behind_very_many_choices_a_field_takes_what_its_server_does() -> None:
+    towns = [{"const": f"t{number}", "title": f"Town {number}"} for number in range(2_100)]
+    form = {"properties": {"town": {"type": "string", "oneOf": towns}, "n": {"type": "integer"}}}
+    assert problem(form, {"town": "t2099", "n": 1}) is None

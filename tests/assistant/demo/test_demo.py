@@ -1,5 +1,6 @@
 """The demo model about products, in both languages and many wordings, with a shop in memory."""
 
+import json
 import subprocess
 import sys
 
@@ -54,6 +55,12 @@ def test_what_the_power_bank_costs(question: str) -> None:
     assert f"**{POWER}**" in text
     assert "¥299" in text
     assert BUDS not in text
+
+
+def test_a_price_is_asked_for_as_it_was_written() -> None:
+    shop = FakeShop()
+    shop.ask("1000元以内有什么")
+    assert '"maxPrice": 1000}' in json.dumps(shop.calls)
 
 
 # --- how much is left ---------------------------------------------------------------------------------------

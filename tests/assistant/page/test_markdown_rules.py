@@ -29,6 +29,8 @@ INLINE = {
     "a<br>b<br/>c": "a<br>\nb<br>\nc",
     "H<sub>2</sub>O, x<sup>2</sup>": "H<sub>2</sub>O, x<sup>2</sup>",
     "x<sub>i<sup>2</sup></sub>": "x<sub>i<sup>2</sup></sub>",
+    "US<sup>$</sup>5 or HK<sup>$</sup>9": "US<sup>$</sup>5 or HK<sup>$</sup>9",
+    r"a<sup>\(x</sup> b\)": r"a<sup>\(x</sup> b\)",
     "x <sub>a and <b>c</b>": "x &lt;sub&gt;a and &lt;b&gt;c&lt;/b&gt;",
     "<sup><script></sup>": "&lt;sup&gt;&lt;script&gt;&lt;/sup&gt;",
     r"\[ 注意 \] and \( see it \) and \{z\}": r"\[ 注意 \] and \( see it \) and \{z\}",
