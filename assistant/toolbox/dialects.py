@@ -56,8 +56,8 @@ def pasted(text: str) -> dict[str, Any]:
 def in_dialect(entry: Any, path: Sequence[str], others: Sequence[Any]) -> Any:
     """Return an entry as the client writes it whose file has the others under these keys."""
     entry = flat(entry)
-    is_command, root = "command" in entry, re.sub(r"[\W_]", "", path[-1]).lower() if path else ""
-    how = str(entry.get("type", "sse" if str(entry.get("url")).endswith("/sse") else "http"))
+    is_command, root = bool(entry.get("command")), re.sub(r"[\W_]", "", path[-1]).lower() if path else ""
+    how = str(entry.get("type") or ("sse" if str(entry.get("url")).endswith("/sse") else "http"))
     if root == "mcp":
         if is_command:
             entry["command"] = [entry["command"], *_args(entry)]

@@ -271,8 +271,8 @@ def _words(command: str) -> list[str]:
 
 
 def _transport(entry: dict[str, Any]) -> Transport:
-    given = entry.get("type", entry.get("transport"))
-    if given not in (None, ""):
+    given = next((entry[key] for key in ("type", "transport") if entry.get(key) not in (None, "")), None)
+    if given is not None:
         try:
             return TYPES[_folded(str(given))]
         except KeyError:

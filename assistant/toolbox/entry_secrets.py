@@ -72,7 +72,7 @@ def secret_parts(place: tuple[str, ...], text: str, before: str = "") -> list[tu
         spans.append(named.span(2))
     if "://" in text:
         spans += [found.span() for found in _SEGMENT.finditer(text)]
-    user = _authority(text)[1].rpartition("@")[0]
+    user = _netloc(text).rpartition("@")[0]
     if user:
         spans.append((text.index(user), text.index(user) + len(user)))
     elif not _is_well_formed(text):
@@ -97,6 +97,13 @@ def shown(address: str) -> str:
     else:
         whole = re.split(r"[?#]", _USER.sub("***@", address))[0]
     return redacted(_TOKEN.sub("***", whole))
+
+
+def _netloc(text: str) -> str:
+    try:
+        return urlsplit(text).netloc
+    except ValueError:
+        return ""
 
 
 def _is_well_formed(url: str) -> bool:
@@ -181,13 +188,8 @@ def hosts(document: Document) -> set[tuple[str, str]]:
 
 
 def _host(url: str) -> tuple[str, str]:
-    scheme, authority = _authority(url)
-    return scheme, authority.rpartition("@")[2]
-
-
-def _authority(url: str) -> tuple[str, str]:
-    """Return an address's scheme, and its user, host and port; one that is wrong is another than any."""
     try:
-        return urlsplit(url)[:2]
+        parts = urlsplit(url)
     except ValueError:
-        return "", url
+        return "", url  # one that is wrong is another than any
+    return parts.scheme, parts.netloc.rpartition("@")[2]

@@ -281,7 +281,8 @@ class Link:
     async def set_level(self, level: LoggingLevel) -> None:
         """Ask the server to tell its log from this level on. Raises CodedError: it does not."""
         client, self.log_level = await self.ready(), level
-        self._is_stale = not await ask_for_log(client, level)
+        if not await ask_for_log(client, level):
+            self._is_stale = True
         self._leave()
 
     async def refresh(self) -> float:

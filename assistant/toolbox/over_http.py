@@ -106,6 +106,14 @@ class _StreamableHttp(StreamableHTTPTransport):
         await read_stream_writer.send(told)
         return is_answer
 
+    async def _handle_reconnection(self, ctx: RequestContext, *args: Any, **more: Any) -> None:
+        """Go on with a stream that has ended, unless an answer has come, if only under another's id."""
+        message = ctx.session_message.message
+        if isinstance(message, JSONRPCRequest) and message.id in self._strays:
+            await self._resolve_abandoned_request(ctx.read_stream_writer, message.id, "")
+        else:
+            await super()._handle_reconnection(ctx, *args, **more)
+
     async def _resolve_abandoned_request(
         self,
         read_stream_writer: StreamWriter,

@@ -131,7 +131,8 @@ def _answer(line: bytes) -> bytes:
     if not found or not _OUTCOME.search(line, found.start()):
         return line
     before = line[: found.start()].rstrip()
-    return line[len(before) - 1 if before.endswith(b"[") else found.start() :]  # [: a batch
+    is_batch = before.endswith(b"[") and line.rstrip().endswith(b"]")
+    return line[len(before) - 1 if is_batch else found.start() :]
 
 
 async def _read_errors(

@@ -36,7 +36,7 @@ SESSION_LOST = re.compile(
     r"((the )?(mcp[- ])?session([- _]?id)?( header| with id)?:?( [\"'\w-]+)?( has| is| was)?( been)? "
     rf"(not found|{_LOST} or {_LOST}|expired|unknown|invalid|terminated|closed|required|missing"
     r"|does not exist|no longer valid|timed out|ended|not active)( or( has)? expired)?"
-    r"([:,] .*| in (the )?([\w-]+ )?(headers?|request|store|memory))?"
+    r"([:,] .*| in (the )?([\w-]+ )?(headers?|request|endpoint|store|memory|cache|manager|registry))?"
     rf"|(no valid|no active|no such|no|{_LOST}( or {_LOST})?) "
     r"(mcp[- ])?session([- _]?id)?( header)?( (provided|found))?(:| with id)?((?<=:|d) [\w-]+)?"
     r"|no (active )?transport( found)? for (the )?session([- _]?id)?(: [\w-]+)?"

@@ -114,9 +114,12 @@ async def parse(text: str) -> JSONRPCMessage:
 
 async def is_result(text: str) -> bool:
     """Whether a text is the result of a request, and no error."""
-    with suppress(ValueError, FilledInError):
-        return '"jsonrpc"' in text and isinstance(await parse(text), JSONRPCResponse)
-    return False
+    try:
+        data = await read_json(_answer_within(text) or text)
+    except ValueError:
+        return False
+    is_answer = isinstance(data, dict) and "jsonrpc" in data and data.get("error") is None
+    return is_answer and isinstance(data.get("result"), dict)  # null stands beside many a refusal
 
 
 def _answer_within(text: str) -> str:

@@ -128,6 +128,32 @@ async def test_the_only_answer_of_a_stream_answers_its_request_under_whatever_id
     assert (await shared.web.call("w"))["result"] == "another's"
 
 
+async def test_the_only_answer_of_a_stream_is_not_waited_for_again_where_the_stream_could_go_on(
+    shared: world.Started,
+) -> None:
+    def answer(message: Any) -> Response:
+        return Response(f"id: 7\ndata: {json.dumps(other(message))}\n\n", media_type="text/event-stream")
+
+    shared.server.answers["tools/call"] = answer
+    assert (await shared.web.call("w"))["result"] == "another's"
+    assert {} not in shared.server.asked  # by GET, which some servers hold
+
+
+@pytest.mark.parametrize("given", [None, [], "no token", {}])
+@pytest.mark.parametrize("status", [401, 500])
+async def test_a_refusal_with_a_result_that_is_none_is_not_told_as_done(
+    shared: world.Started, given: Any, status: int
+) -> None:
+    more = {"error": ""} if given == {} else {}
+    shared.server.answers["tools/call"] = lambda message: JSONResponse(
+        {"jsonrpc": "2.0", "id": message["id"], "result": given, **more}, status
+    )
+    told = await shared.web.call("w")
+    assert (told["code"], told.get("unknown", False)) == (
+        ("http_status", False) if status == 401 else ("refused", True)
+    )
+
+
 @pytest.mark.parametrize(
     "make",
     [

@@ -90,6 +90,7 @@ async def test_what_is_no_message_is_passed_over(tmp_path: Path, first: str) -> 
         ("sys.stdout.reconfigure(encoding='utf-16')", "wide"),
         ("print = lambda text, line=print: line('now', text)", "said"),
         ("print = lambda text, line=print: line(f'[{text}]')", "batched"),
+        ("print = lambda text, line=print: line(f'answer [{text}')", "[said"),
         (
             "print = lambda text, line=print: "
             "line(json.dumps(json.loads(text) | {'id': str(json.loads(text)['id'])}))",

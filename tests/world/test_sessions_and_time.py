@@ -77,6 +77,7 @@ def refused(message: str, number: int = -32000, status: int = 400) -> Response:
         refused("Session is invalid or expired"),
         refused("会话已过期"),
         refused("No such session"),
+        refused("Session not found in session manager"),
         refused("Session does not exist or has expired"),
         Response("\ufeff" + json.dumps(error(-32600, "Session not found") | {"jsonrpc": "2.0"}), 400),
     ],

@@ -45,6 +45,7 @@ def one(tmp_path: Path, entry: Any, **environment: str) -> Server:
         ({"url": URL, "type": "Streamable HTTP"}, "streamable-http"),
         ({"url": URL, "transport": "http-stream"}, "streamable-http"),
         ({"url": URL, "type": "", "command": "", "args": []}, "streamable-http"),
+        ({"url": URL, "type": "", "transport": "sse"}, "sse"),
         ({"cmd": "npx", "envs": {}, "timeout": 300}, "stdio"),
     ],
 )

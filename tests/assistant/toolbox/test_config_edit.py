@@ -119,6 +119,11 @@ def test_a_masked_secret_goes_nowhere_else(tmp_path: Path, old: str, new: str, c
     assert written(config) == before
 
 
+def test_of_an_address_that_is_none_what_stands_before_the_user_is_shown(tmp_path: Path) -> None:
+    config = file(tmp_path, '{"mcpServers": {"a": {"url": "//[me:hunter22@x"}}}')
+    assert config.entry("a").text == '{"url": "//***1***@x"}'
+
+
 @pytest.mark.parametrize(
     "entry",
     [

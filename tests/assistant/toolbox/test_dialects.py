@@ -116,7 +116,11 @@ ZED = {"command": {"path": "c", "args": []}}
 
 
 @pytest.mark.parametrize(
-    "entry", [NPX | TOKEN, URL, {"type": "sse", "url": "https://x/"}, {"type": "remote", **URL}]
+    "entry",
+    [
+        *(NPX | TOKEN, URL, {"type": "sse", "url": "https://x/"}, {"type": "remote", **URL}),
+        {"type": "", "command": "", "args": [], "url": "https://x/sse"},
+    ],
 )
 @pytest.mark.parametrize(
     ("root", "written"),
@@ -139,5 +143,5 @@ def test_an_entry_is_written_in_the_files_dialect(root: Any, entry: Any, written
         others = others[key]
     made = in_dialect(entry, path, [*others.values()])
     assert server_of("n", made, {}) == server_of("n", entry, {})
-    if "command" in entry:
+    if entry.get("command"):
         assert written.items() <= made.items()

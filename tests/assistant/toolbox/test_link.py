@@ -472,3 +472,16 @@ async def test_a_request_without_parameters_has_no_null_for_them_which_servers_r
     async with serve(server.app) as url, boxed(at(url)):
         listed = next(each for each in server.asked if each.get("method") == "tools/list")
     assert "params" not in listed
+
+
+async def test_a_connection_that_is_to_be_opened_anew_is_although_its_log_is_asked_for_meanwhile() -> None:
+    server = RawServer({"logging/setLevel": {}})
+    async with serve(server.app) as url, boxed(at(url)) as box:
+        link = box.link("s")
+        client = await link.ready()
+        with link.request():  # which may still be answered
+            link.lost(client, is_session=False)
+            await link.set_level("debug")
+        async with asyncio.timeout(60):
+            while server.times("initialize") < 2:  # noqa: ASYNC110  it has no event for it
+                await asyncio.sleep(0.01)
