@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import itertools
 import logging
+import re
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -284,7 +285,7 @@ def __getattr__(name: str) -> FastAPI:
     raise AttributeError(name)
 
 
-# What is said of each command's own arguments, which come first, and flags of the service after them.
+# What is said of each command's own arguments, and what they are; flags of the service come after them.
 COMMANDS: dict[str, tuple[str, dict[str, dict[str, Any]]]] = {
     "timezone": ("时区名，如 Asia/Shanghai", {"timezone": {}}),
     "archive": (
@@ -309,10 +310,12 @@ def command(name: str, args: list[str]) -> int:
     """Do one of `COMMANDS`, and return its status; a failure ends with a sentence and status 1."""
     usage, arguments = COMMANDS[name]
     parser = _Arguments(usage=f"用法：python api.py {name} {usage}", add_help=False, allow_abbrev=False)
+    # Of `--flag value FILE` the value would be taken for the file: the parser knows no flag of the service.
+    first = next((word for word in args if word not in arguments and not re.match("--.+=", word)), "")
     for argument, options in arguments.items():
         parser.add_argument(argument, **options)
-        if args[:1] and args[0].startswith("-") and not argument.startswith("-"):
-            parser.error("the value of a flag would be taken for it")
+        if first.startswith("-") and not argument.startswith("-"):
+            parser.error("a flag of the service stands before it")
     given, others = parser.parse_known_args(args)
     settings = load(Settings, [*others, *(["--shop-timezone", given.timezone] if name == "timezone" else [])])
     try:

@@ -138,7 +138,7 @@ class _Run:
         while rows := await self._store.fetch(Statement(_FOLDABLE, [before, self._pace.batch])):
             await self._written(partial(self._fold, [row[0] for row in rows], kept))
             before = rows[-1][0]
-        await self._written(self._finish)
+        await self._store.write(self._finish)  # which finds nothing after a COMMIT that was lost
         return Archived(self._orders, _moves(self._orders), number)
 
     async def _advance(self, step: str, orders: Path) -> None:
@@ -166,7 +166,7 @@ class _Run:
         return done
 
     def _finish(self) -> Script[None]:
-        yield Statement("DELETE FROM facts WHERE name = 'archive'", [])
+        yield Statement("DELETE FROM facts WHERE name = 'archive' AND value = ?1", [self._state])
 
     def _remove(self, batch: set[tuple[int, str, str]]) -> Script[int]:
         wanted = f"SELECT id, status, ordered_at FROM orders WHERE id IN ({queries.marks(batch)}) ORDER BY id"

@@ -307,8 +307,11 @@ def test_the_commands_say_what_they_did(
     status, said = ended(capsys, "check")
     assert status == 1
     assert "❌ 不成立：每笔订单的合计等于各行之和，有误的编号：1\n" in said
-    for args in (["backup"], ["backup", "--database-url", url], ["restore", "--replace", "b"]):
+    at = ["--database-url", url]
+    for args in (["backup"], ["backup", *at], ["backup", *at, "c"], ["restore", "--replace", *at, "b"]):
         assert "用法" in str(ended(capsys, *args)[0])
+    for args in (["--replace", "b"], ["--replace", "b", *at], [f"--database-url={url}", "b", "--replace"]):
+        assert ended(capsys, "restore", *args)[1] == "已从 b 恢复：4 个商品，1 笔订单。\n"
 
 
 async def test_a_password_is_on_no_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,17 +6,22 @@ import inspect
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import date
 from functools import partial
+from pathlib import Path
 
 import asyncpg  # type: ignore[import-untyped]  # it ships no types
 import httpx
 import pytest
 
 import api
+from models import PurchaseRequest
+from shop import archive as archiving
 from shop import postgres as engine
 from shop import sqlite_files
 from shop.engines import open_store
 from shop.errors import StoreUnavailableError
+from shop.queries import Script
 from tests.support.clock import put_forward
 from tests.support.engines import ask, audit, postgres
 from tests.support.postgres_proxy import PostgresProxy, cutting
@@ -107,6 +112,28 @@ async def test_a_lost_commit_makes_an_earlier_order_no_new_one() -> None:
         answer = await http.post("/api/purchase", json=BUY, headers=KEY)
     assert (answer.json(), proxy.seen) == (first.json(), 1)
     assert answer.headers["Idempotent-Replayed"] == "true"
+
+
+async def test_an_archive_whose_last_commit_is_lost_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = postgres().new_database()
+    async with cutting(url) as (proxy, by_proxy):
+        finish = archiving._Run._finish
+
+        def cut(run: archiving._Run) -> Script[None]:
+            if not proxy.seen:
+                proxy.cut("COMMIT;", passed_on=True)
+            return finish(run)
+
+        monkeypatch.setattr(archiving._Run, "_finish", cut)
+        shop = await open_store(by_proxy)
+        await shop.purchase(PurchaseRequest.model_validate(BUY))
+        ask(url, "UPDATE orders SET ordered_at = '2020-01-01T00:00:00.000000+00:00'")
+        (run,) = await archiving.archive(shop, date(2025, 1, 1), tmp_path)
+        await shop.close()
+    assert (run.number, proxy.seen) == (1, 1)
+    assert ask(url, "SELECT name FROM facts WHERE name = 'archive'") == []
 
 
 @pytest.mark.parametrize(("text", "passed_on"), AT_COMMIT)

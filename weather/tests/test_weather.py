@@ -312,6 +312,27 @@ async def test_the_oldest_cached_city_gives_way(fake: FakeSeniverse) -> None:
     assert "".join(fake.asked) == "abca"
 
 
+async def test_a_failure_takes_no_cached_city_s_place(fake: FakeSeniverse) -> None:
+    async with Seniverse(KEY, base_url=fake.url, max_cached=1) as seniverse:
+        await seniverse.now("北京")
+        with pytest.raises(WeatherError):
+            await seniverse.now("nowhere")
+        await seniverse.now("北京")
+    assert fake.asked == ["北京", "nowhere"]
+
+
+async def test_calls_in_flight_share_and_end_whatever_the_cache_holds(fake: FakeSeniverse) -> None:
+    fake.may_answer.clear()
+    async with Seniverse(KEY, base_url=fake.url, cache_seconds=0, max_cached=1) as seniverse:
+        calls = [asyncio.create_task(seniverse.now(city)) for city in ("北京", "上海", "北京")]
+        await run_sync(fake.wait_for, 2)
+        await seniverse.stop()
+        ended = await asyncio.gather(*calls, return_exceptions=True)
+    fake.may_answer.set()
+    assert [type(each) for each in ended] == [WeatherError] * 3
+    assert sorted(fake.asked) == ["上海", "北京"]
+
+
 async def test_a_cancelled_call_leaves_the_others_their_answer(fake: FakeSeniverse) -> None:
     fake.may_answer.clear()
     async with Seniverse(KEY, base_url=fake.url) as seniverse:

@@ -96,7 +96,8 @@ class Seniverse:
         )
         self._timeout_seconds = timeout_seconds
         self._cache_seconds, self._max_cached, self._clock = cache_seconds, max_cached, clock
-        # By city, the oldest first: until when a request's answer is given again, and the request.
+        # By city, the oldest first: until when a request's answer is given again, and the request, also while
+        # it is in flight.
         self._requests: OrderedDict[str, tuple[float, asyncio.Task[Weather]]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
@@ -121,7 +122,7 @@ class Seniverse:
         """
         key = city.casefold()
         expires, request = self._requests.get(key, (0.0, None))
-        if request is None or self._clock() >= expires:
+        if request is None or (request.done() and self._clock() >= expires):
             request = self._start(key, city)
         await asyncio.wait({request})  # which leaves it running when this caller is cancelled
         if request.cancelled():
@@ -132,15 +133,16 @@ class Seniverse:
         request = asyncio.create_task(self._fetch(city))
         self._requests[key] = (self._clock() + self._cache_seconds, request)
         self._requests.move_to_end(key)
-        if len(self._requests) > self._max_cached:
-            self._requests.popitem(last=False)
 
-        def forget_failure(done: asyncio.Task[Weather]) -> None:
+        def keep(done: asyncio.Task[Weather]) -> None:
+            """Keep an answer, in the place of the oldest one where there are too many; no failure."""
             # Read here, an exception is not logged where all callers were cancelled.
             if done.cancelled() or done.exception():
                 self._requests.pop(key, None)
+            elif len(self._requests) > self._max_cached:
+                del self._requests[next(city for city, (_, each) in self._requests.items() if each.done())]
 
-        request.add_done_callback(forget_failure)
+        request.add_done_callback(keep)
         return request
 
     async def _fetch(self, city: str) -> Weather:
