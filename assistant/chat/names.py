@@ -24,7 +24,8 @@ def find_tool(written: str, tools: Sequence[Tool]) -> Tool | CodedError:
         return exact
     whole = _BEHIND.sub("", written.strip())
     bare = _BEFORE.sub("", whole)
-    names = [_folded(whole), _folded(bare), _folded(_NUMBER.sub("", bare))]  # the nearest to what was written
+    # The nearest to what was written come first; `call_center` is a name of its own, also with a number.
+    names = map(_folded, (whole, bare, _NUMBER.sub("", whole), _NUMBER.sub("", bare)))
     fitting = next(filter(None, (_called(name, tools) for name in names)), [])
     if len(fitting) == 1:
         return fitting[0]

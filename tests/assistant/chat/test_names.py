@@ -36,6 +36,7 @@ def world() -> FakeTools:
         tool("shop_look", read_only=True, server="old"),
         tool("step", read_only=True),
         tool("step_2", read_only=True),
+        tool("call_center", read_only=True),
     ]
     return FakeTools(*[(each, answering(f"{each.server} {each.name}")) for each in listed])
 
@@ -66,6 +67,7 @@ def world() -> FakeTools:
         ("step_2:0", "shop step_2"),
         ("functions.step:2", "shop step"),
         ("functions.shop_step_0", "shop step"),
+        ("call_center_0", "shop call_center"),
         ("getTickets", "12306-mcp get-tickets"),
         ("ShopGetProducts", "shop get_products"),
         ("mcp__shop__get_products", "shop get_products"),
