@@ -271,8 +271,8 @@ class AskedPurchase {
 	#become = purchase => {
 		if (this.about.change) return this.about.change(purchase);
 		this.about.purchase = purchase;
-		this.#isEditing = false;
-		this.look();
+		[this.#isEditing, this.#shown, this.#firstFacts] = [false, "", ""]; // no button of before is about this one
+		inTime(this.look()).then(() => this.draw());
 	};
 
 	/** @param {unknown} [begun] what was typed before */

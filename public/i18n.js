@@ -58,7 +58,7 @@ export const failureText = (/** @type {Failure} */ {code, params, detail, result
 
 /** @type {(code: string, params: Params, depth: number) => string | undefined} */
 function translate(code, params, depth) {
-	const text = sentence(`error.${code}.${textOf(params.status)}`) ?? sentence(`error.${code}`);
+	const text = sentence(`error.${code}.${textOf(params.status ?? params.of)}`) ?? sentence(`error.${code}`);
 	const named = Object.entries(params).map(([name, value]) => [
 		name,
 		isFailure(value) && depth < MAX_REASONS ? failureText(value, depth + 1) : partText(name, value),

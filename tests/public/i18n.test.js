@@ -77,6 +77,8 @@ for (const [failure, text] of [
 	[{code: "http_status", params: {status: 500}}, "HTTP 500"],
 	[{code: "price_changed", params: {now: 12345, expected: 899}}, /now ¥12,345\.00, not the ¥899\.00 /],
 	[{code: "http_status", params: {status: 404}}, /^HTTP 404: there is no MCP service/],
+	[{code: "key_reused", params: {}}, /used for another order$/],
+	[{code: "key_reused", params: {of: "change"}}, /used for another change$/],
 	[
 		{code: "server_down", params: {server: "s", reason: refused}},
 		/^The server s is .*: http:\/\/x cannot be reached/,

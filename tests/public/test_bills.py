@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 from starlette.responses import JSONResponse
 
 from tests.support.page_backend import (
@@ -286,19 +286,24 @@ def test_of_the_real_services_a_changed_purchase_is_bought_once_as_changed(
     assert [[line["quantity"] for line in lines] for lines in bought] == [[3]]
 
 
-def test_a_purchase_by_hand_asks_first_and_shows_its_receipt(backend: Backend, open_page: Open) -> None:
-    of_these(backend)
+def by_hand(backend: Backend, open_page: Open, items: str) -> Locator:
     fields = {"customerName": {"type": "string"}, "items": {"type": "array"}}
     body = {"type": "object", "properties": fields}
     backend.tools[3] = tool("create_purchase", read_only=False, properties={"input_data": body})
-    backend.run["create_purchase"] = lambda _: ORDER
     shown = open_page(backend.url)
     shown.page.get_by_text("工具", exact=True).click()
     shown.page.locator(".server .card summary", has_text="create_purchase").click()
     form = shown.page.locator(".server form.try")
     form.get_by_label("customerName").fill("客户A")
-    form.get_by_label("items").fill('[{"productId": 2, "quantity": 60}]')
+    form.get_by_label("items").fill(items)
     form.get_by_role("button", name="运行").click()
+    return form
+
+
+def test_a_purchase_by_hand_asks_first_and_shows_its_receipt(backend: Backend, open_page: Open) -> None:
+    of_these(backend)
+    backend.run["create_purchase"] = lambda _: ORDER
+    form = by_hand(backend, open_page, '[{"productId": 2, "quantity": 60}]')
     form.get_by_role("button", name="买剩下的 50 件").click()
     expect(form.locator(".bill")).to_contain_text("50 ×")
     assert "create_purchase" not in backend.ran
@@ -309,6 +314,36 @@ def test_a_purchase_by_hand_asks_first_and_shows_its_receipt(backend: Backend, o
     form.get_by_role("button", name="确认购买").click()
     expect(form.locator(".slot.receipt")).to_contain_text("订单号 #7")
     assert backend.confirmed == [{"total": 44950}] * 2
+
+
+def test_a_purchase_by_hand_that_is_changed_is_bought_as_it_is_shown_then(
+    backend: Backend, open_page: Open
+) -> None:
+    bought: list[Any] = []
+    stock = [one | {"product": PRODUCTS[0] | {"name": str(one["productId"])}} for one in STOCK]
+    backend.run["get_inventory"] = lambda _: stock
+    backend.run["create_purchase"] = lambda args: (bought.append(args["input_data"]), ORDER)[1]
+    items = [{"productId": 1, "quantity": 1}, {"productId": 2, "quantity": 2}]
+    form = by_hand(backend, open_page, json.dumps(items))
+    update, confirm = (form.get_by_role("button", name=name) for name in ("更新", "确认购买"))
+    change = form.get_by_role("button", name="修改")
+    change.click()
+    form.get_by_role("textbox", name="客户").fill("客户B")  # which costs the same
+    update.click()
+    expect(form.locator(".facts")).to_contain_text("客户B")
+    expect(confirm).to_be_visible()
+    change.click()
+    for field, count in zip(form.get_by_role("spinbutton", name="数量").all(), "21", strict=True):
+        field.fill(count)  # and so does that
+    late = threading.Event()
+    backend.run["get_inventory"] = lambda _: (late.wait(HELD_SECONDS), stock)[1]
+    update.click()
+    expect(form.locator(".bill")).to_contain_text(re.compile("2 ×.*1 ×"))
+    confirm.click()
+    expect(form.locator(".slot.receipt")).to_be_visible()
+    late.set()
+    items = [{"productId": 1, "quantity": 2}, {"productId": 2, "quantity": 1}]
+    assert bought == [{"customerName": "客户B", "items": items}]
 
 
 def test_a_shop_that_goes_down_leaves_the_prices_that_were_read(backend: Backend, open_page: Open) -> None:
