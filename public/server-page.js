@@ -125,8 +125,8 @@ class ServerPage {
 			if (level) tell(this.#output, () => ask(`${this.path}/log-level`, {level}));
 		};
 		const edit = () => {
+			this.dialog.addEventListener("close", () => editServer(server)); // above the panel, which comes back first
 			this.dialog.close();
-			editServer(server);
 		};
 		const acts = [
 			button(t("reconnect"), () => tell(this.#output, () => reconnect(name))),

@@ -322,7 +322,12 @@ def test_a_purchase_by_hand_that_is_changed_is_bought_as_it_is_shown_then(
     bought: list[Any] = []
     stock = [one | {"product": PRODUCTS[0] | {"name": str(one["productId"])}} for one in STOCK]
     backend.run["get_inventory"] = lambda _: stock
-    backend.run["create_purchase"] = lambda args: (bought.append(args["input_data"]), ORDER)[1]
+
+    def buy(args: dict[str, Any]) -> dict[str, Any]:
+        bought.append(args["input_data"])
+        return ORDER
+
+    backend.run["create_purchase"] = buy
     items = [{"productId": 1, "quantity": 1}, {"productId": 2, "quantity": 2}]
     form = by_hand(backend, open_page, json.dumps(items))
     update, confirm = (form.get_by_role("button", name=name) for name in ("更新", "确认购买"))

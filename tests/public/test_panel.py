@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.support.page_backend import HELD_SECONDS, Backend, buys, done, result, server
 from tests.support.page_browser import PHONE, Open
+from tests.support.page_states import ENTRY
 
 Args = dict[str, Any]
 PRODUCTS: list[dict[str, Any]] = [
@@ -332,6 +333,22 @@ def test_the_header_says_how_it_is(backend: Backend, open_page: Open) -> None:
         backend.servers = servers
         expect(page.locator("#health")).to_have_attribute("data-status", light)
         expect(page.locator("main.chat")).to_contain_text(said)
+
+
+def test_an_entry_that_is_edited_stands_above_the_drawer(backend: Backend, open_page: Open) -> None:
+    page = open_page(backend.url, viewport=PHONE).page
+    page.route("**/api/servers/shop/entry", lambda route: route.fulfill(json=ENTRY))
+    page.route("**/api/servers/shop/wire*", lambda route: route.fulfill(status=404))
+    page.locator("#panel-toggle").click()
+    page.get_by_text("工具", exact=True).click()
+    page.get_by_role("button", name="管理 shop").click()
+    page.get_by_role("button", name="编辑配置").click()
+    dialog = page.get_by_role("dialog", name="管理 shop")
+    expect(dialog).to_be_visible()
+    page.wait_for_timeout(300)  # the panel would come back over it now
+    expect(page.locator("#panel:popover-open")).to_have_count(0)
+    page.keyboard.press("Escape")
+    expect(page.locator("#panel")).to_be_visible()
 
 
 def test_an_open_drawer_keeps_the_focus_and_gives_it_back(backend: Backend, open_page: Open) -> None:
